@@ -1,0 +1,15 @@
+//! What a client is: its metadata, the rules for it, and the record that is stored.
+//!
+//! Pure: knows nothing of HTTP, storage or scripts. Metadata passes three types,
+//! [`Requested`], [`Valid`] and [`Approved`], and only an approved one can be stored.
+
+pub mod member;
+pub mod metadata;
+pub mod record;
+pub mod rules;
+pub mod stages;
+
+pub use metadata::Metadata;
+pub use record::{Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, TrustLevel};
+pub use rules::Rules;
+pub use stages::{Approved, Requested, Valid};

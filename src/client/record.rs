@@ -1,0 +1,136 @@
+//! The record of a registered client, and where it came from.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Approved;
+use crate::clock::Timestamp;
+use crate::model::ClientId;
+use crate::secret::{Sealed, TokenDigest};
+
+/// A registered client, as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Client {
+    /// `client_id`
+    pub id: ClientId,
+    /// What it registered.
+    pub metadata: Approved,
+    /// `client_id_issued_at`
+    pub issued_at: Timestamp,
+    /// From when on it does not work any more; none: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Its secret, when its authentication method or an algorithm needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<ClientSecret>,
+    /// What its registration access tokens hash to.
+    pub tokens: RegistrationTokens,
+    /// Counts the changes, from 1.
+    pub revision: u64,
+    /// How it came to be what it is.
+    pub provenance: Provenance,
+}
+
+impl Client {
+    /// Whether the client works no more at `now`.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+/// A client's secret at rest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientSecret {
+    /// The secret, sealed for its client.
+    pub sealed: Sealed,
+    /// `client_secret_expires_at`; none: never, which is written as 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// The digests of a client's registration access tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RegistrationTokens {
+    /// The newest token.
+    pub current: TokenDigest,
+    /// The one before it, good until the newest is used for the first time: an answer that
+    /// was lost on its way must not lock a client out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<TokenDigest>,
+}
+
+/// How far the registration of a client can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrustLevel {
+    /// Anybody.
+    Open,
+    /// The holder of an initial access token.
+    Token,
+    /// Software that somebody we trust vouches for.
+    Statement,
+    /// A device or workload whose evidence was appraised.
+    Attested,
+    /// The holder of a client certificate.
+    Mtls,
+}
+
+impl TrustLevel {
+    /// The level as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Token => "token",
+            Self::Statement => "statement",
+            Self::Attested => "attested",
+            Self::Mtls => "mtls",
+        }
+    }
+}
+
+/// A script that decided, named so that its text can be found again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptRef {
+    /// Its file name.
+    pub name: String,
+    /// SHA-256 of its text, in hex.
+    pub hash: String,
+}
+
+/// Who asked for the client, what was shown, and who decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// How far the registration can be trusted.
+    pub trust_level: TrustLevel,
+    /// The address that the request came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// The identifier of the initial access token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_access_token: Option<String>,
+    /// The software statement that was verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<StatementOrigin>,
+    /// SHA-256 of what the verifier of the evidence said, in hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation_digest: Option<String>,
+    /// The scripts that decided, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scripts: Vec<ScriptRef>,
+    /// The revision of the live configuration.
+    pub configuration: String,
+}
+
+/// What identifies a software statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementOrigin {
+    /// Its `iss`.
+    pub iss: String,
+    /// Its `jti`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// Its `software_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software_id: Option<String>,
+}

@@ -1,0 +1,85 @@
+//! The three stages of metadata. Each can only be made from the one before it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::Metadata;
+use super::member::{self, SetBy};
+use super::rules::Rules;
+use crate::model::Violation;
+
+/// What somebody asks for: the members that a client may set, whatever their values.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Requested(Metadata);
+
+impl Requested {
+    /// Takes from `object` what a client may set: members that are known, and the custom ones
+    /// that `custom` names.
+    ///
+    /// Unknown members are not heard (RFC 7591 section 2), nor are those that only this server
+    /// or its operator sets. `null` and the empty string are what RFC 7592 section 2.2 makes
+    /// them: the member is absent.
+    pub fn read(object: Map<String, Value>, custom: &[String]) -> Self {
+        let may_set = |name: &str| match member::find(name) {
+            Some(member) => matches!(member.set_by, SetBy::Client | SetBy::Request),
+            None => custom.iter().any(|attribute| attribute == name),
+        };
+        let is_absent = |value: &Value| value.is_null() || value.as_str() == Some("");
+        let kept = object.into_iter().filter(|(name, value)| !is_absent(value) && may_set(name));
+        Self(Metadata::new(kept.collect()))
+    }
+
+    /// The members.
+    pub const fn metadata(&self) -> &Metadata {
+        &self.0
+    }
+
+    /// The members, to be changed by the rules.
+    pub fn into_metadata(self) -> Metadata {
+        self.0
+    }
+}
+
+/// Metadata that keeps every rule, with its defaults filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Valid(Metadata);
+
+impl Valid {
+    /// Only the rules make valid metadata.
+    pub(in crate::client) const fn new(metadata: Metadata) -> Self {
+        Self(metadata)
+    }
+
+    /// The members.
+    pub const fn metadata(&self) -> &Metadata {
+        &self.0
+    }
+
+    /// The same metadata, approved by scripts that did not change it.
+    pub fn approve(self) -> Approved {
+        Approved(self.0)
+    }
+
+    /// What scripts made of it, approved when it still keeps every rule.
+    ///
+    /// # Errors
+    /// Every rule that the changed metadata breaks.
+    pub fn approve_changed(self, changed: Metadata, rules: &Rules<'_>) -> Result<Approved, Vec<Violation>> {
+        if changed == self.0 {
+            return Ok(self.approve());
+        }
+        rules.validate_changed(changed).map(Self::approve)
+    }
+}
+
+/// Metadata that keeps every rule and that every script let pass. Only this can be stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Approved(Metadata);
+
+impl Approved {
+    /// The members.
+    pub const fn metadata(&self) -> &Metadata {
+        &self.0
+    }
+}

@@ -1,0 +1,312 @@
+//! The part of the configuration that can change while the server runs: `[registration]`.
+//!
+//! Names are those of the seed document, in camelCase. Each default stands in
+//! `registration_defaults.rs`; `config/registrar.toml` lists every property with its default.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `[registration]`: what this server registers, and for whom.
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own in the configuration")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Registration {
+    /// Whether `POST` registers clients. Off: 403, and no `registration_endpoint` in discovery.
+    pub dynamic_registration_enabled: bool,
+    /// Lifetime of new clients in seconds; 0 or less: they never expire.
+    pub dynamic_registration_expiration_time: i64,
+    /// Whether `lifetime` in a request is ignored.
+    pub dcr_forbid_expiration_time_in_request: bool,
+    /// Upper bound in seconds for a requested `lifetime`.
+    pub maximum_client_lifetime: Option<u64>,
+    /// Whether scopes marked `default` are added to every client.
+    pub dynamic_registration_scopes_param_enabled: bool,
+    /// Stored on the client, for the authorization server: whether consent is remembered.
+    pub dynamic_registration_persist_client_authorizations: bool,
+    /// Stored on the client, for the authorization server: whether consent is skipped.
+    pub trusted_client_enabled: bool,
+    /// Whether the `password` grant can be registered.
+    pub dynamic_registration_password_grant_type_enabled: bool,
+    /// Names of members that a client may register beyond the standard ones.
+    pub dynamic_registration_custom_attributes: Vec<String>,
+    /// Values of custom attributes that a request leaves out.
+    pub dynamic_registration_default_custom_attributes: BTreeMap<String, Value>,
+
+    /// Grant types that can be registered.
+    pub grant_types_supported: Vec<String>,
+    /// Response types that can be registered; the order of words in one does not matter.
+    pub response_types_supported: Vec<String>,
+    /// Response modes that can be registered.
+    pub response_modes_supported: Vec<String>,
+    /// Token endpoint authentication methods that can be registered.
+    pub token_endpoint_auth_methods_supported: Vec<String>,
+    /// Signature algorithms of client assertions.
+    pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    /// Subject identifier types: `public`, `pairwise`.
+    pub subject_types_supported: Vec<String>,
+    /// Signature algorithms of ID tokens.
+    pub id_token_signing_alg_values_supported: Vec<String>,
+    /// Key management algorithms of encrypted ID tokens.
+    pub id_token_encryption_alg_values_supported: Vec<String>,
+    /// Content encryption of encrypted ID tokens.
+    pub id_token_encryption_enc_values_supported: Vec<String>,
+    /// Signature algorithms of `UserInfo` answers.
+    pub userinfo_signing_alg_values_supported: Vec<String>,
+    /// Key management algorithms of encrypted `UserInfo` answers.
+    pub userinfo_encryption_alg_values_supported: Vec<String>,
+    /// Content encryption of encrypted `UserInfo` answers.
+    pub userinfo_encryption_enc_values_supported: Vec<String>,
+    /// Signature algorithms of request objects.
+    pub request_object_signing_alg_values_supported: Vec<String>,
+    /// Key management algorithms of encrypted request objects.
+    pub request_object_encryption_alg_values_supported: Vec<String>,
+    /// Content encryption of encrypted request objects.
+    pub request_object_encryption_enc_values_supported: Vec<String>,
+    /// Signature algorithms of authorization responses (JARM).
+    pub authorization_signing_alg_values_supported: Vec<String>,
+    /// Key management algorithms of encrypted authorization responses (JARM).
+    pub authorization_encryption_alg_values_supported: Vec<String>,
+    /// Content encryption of encrypted authorization responses (JARM).
+    pub authorization_encryption_enc_values_supported: Vec<String>,
+    /// Signature algorithms of introspection responses (RFC 9701).
+    pub introspection_signing_alg_values_supported: Vec<String>,
+    /// Key management algorithms of encrypted introspection responses (RFC 9701).
+    pub introspection_encryption_alg_values_supported: Vec<String>,
+    /// Content encryption of encrypted introspection responses (RFC 9701).
+    pub introspection_encryption_enc_values_supported: Vec<String>,
+    /// Signature algorithms of access tokens that are JWTs.
+    pub access_token_signing_alg_values_supported: Vec<String>,
+    /// Signature algorithms of backchannel authentication requests (CIBA).
+    pub backchannel_authentication_request_signing_alg_values_supported: Vec<String>,
+    /// Token delivery modes of CIBA: `poll`, `ping`, `push`.
+    pub backchannel_token_delivery_modes_supported: Vec<String>,
+    /// Whether a CIBA client may ask for user codes.
+    pub backchannel_user_code_parameter_supported: bool,
+    /// Types of rich authorization requests (RFC 9396); empty: any.
+    pub authorization_details_types_supported: Vec<String>,
+    /// Authentication context classes; empty: any.
+    pub acr_values_supported: Vec<String>,
+
+    /// `subject_type` of a client that asks for none.
+    pub default_subject_type: String,
+    /// `id_token_signed_response_alg` of a client that asks for none.
+    pub default_signature_algorithm: String,
+
+    /// Patterns of which a redirect URI must match one; empty: any.
+    pub redirect_uri_allow_list: Vec<String>,
+    /// Patterns of which no redirect URI may match one.
+    pub redirect_uri_deny_list: Vec<String>,
+    /// Whether a native client may use a scheme without a dot, such as `myapp:`.
+    pub allow_private_use_uri_schemes_without_dot: bool,
+    /// Whether a native client may use `https` redirect URIs (RFC 8252 section 7.2).
+    pub native_allow_https: bool,
+
+    /// Whether GET and PUT answers carry `client_secret`; the 201 always does.
+    pub return_client_secret_on_read: bool,
+    /// When a registration access token is replaced.
+    pub rotate_registration_access_token: Rotation,
+    /// Whether a PUT that repeats the four members of RFC 7592 section 2.2 that a client must
+    /// not send is refused; else they are ignored.
+    pub refuse_server_members_in_update: bool,
+    /// Whether DELETE is offered; off: 405.
+    pub client_deletion_enabled: bool,
+
+    /// Whether a registration must be a signed request.
+    pub dcr_signature_validation_enabled: bool,
+    /// Keys of signed requests: a JWK Set as a table or as JSON text.
+    pub dcr_signature_validation_jwks: Option<Value>,
+    /// Where the keys of signed requests are.
+    pub dcr_signature_validation_jwks_uri: Option<String>,
+    /// The key of signed requests that use HMAC.
+    pub dcr_signature_validation_shared_secret: Option<SecretText>,
+    /// The claim of a software statement that says where the keys of the signed request are.
+    #[serde(rename = "dcrSignatureValidationSoftwareStatementJwksURIClaim")]
+    pub dcr_signature_validation_software_statement_jwks_uri_claim: Option<String>,
+    /// The claim of a software statement that holds the keys of the signed request.
+    pub dcr_signature_validation_software_statement_jwks_claim: Option<String>,
+    /// Where the keys of a software statement come from.
+    pub software_statement_validation_type: StatementValidation,
+    /// The claim of a software statement that holds or points to its keys.
+    pub software_statement_validation_claim_name: Option<String>,
+    /// Whether a registration must have a software statement.
+    pub software_statement_required: bool,
+    /// Issuers of statements and signed requests, with their keys and what they may say.
+    pub dcr_ssa_validation_configs: Vec<SsaValidationConfig>,
+    /// Issuers of software statements that are accepted; empty: any that verifies.
+    pub trusted_ssa_issuers: BTreeMap<String, TrustedSsaIssuer>,
+    /// Whether clients manage themselves with an access token of the token endpoint.
+    pub dcr_authorization_with_client_credentials: bool,
+    /// Whether a registration needs the client certificate that it names.
+    #[serde(rename = "dcrAuthorizationWithMTLS")]
+    pub dcr_authorization_with_mtls: bool,
+    /// Whether initial access tokens are looked at, and needed.
+    pub initial_access_token: InitialAccessToken,
+    /// Whether a registration needs attestation evidence.
+    pub dcr_attestation_evidence_required: bool,
+    /// Seconds for which a nonce of ours is good.
+    pub evidence_nonce_lifetime: u64,
+
+    /// Registrations that one address may make in a period; none: any number.
+    pub rate_limit_registration_request_count: Option<u32>,
+    /// The period of that limit in seconds.
+    pub rate_limit_registration_period_in_seconds: u32,
+    /// Seconds for which an expired client is kept before it is removed.
+    pub client_expiry_grace: u64,
+}
+
+/// When a registration access token is replaced by a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Rotation {
+    /// One token for the life of the client.
+    Never,
+    /// A new one with each PUT.
+    OnUpdate,
+    /// A new one with each GET and PUT.
+    OnUse,
+}
+
+/// `initialAccessToken`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum InitialAccessToken {
+    /// Not looked at.
+    Off,
+    /// Taken when there is one; a wrong one is refused.
+    Optional,
+    /// Nobody registers without one.
+    Required,
+}
+
+/// `softwareStatementValidationType`; case does not matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", try_from = "String")]
+pub enum StatementValidation {
+    /// The claims are the requester's own.
+    None,
+    /// A script gives the keys.
+    Script,
+    /// `dcrSsaValidationConfigs` has the keys.
+    Builtin,
+    /// A claim of the statement holds the keys.
+    Jwks,
+    /// A claim of the statement says where the keys are.
+    JwksUri,
+}
+
+impl TryFrom<String> for StatementValidation {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "none" => Ok(Self::None),
+            "script" => Ok(Self::Script),
+            "builtin" => Ok(Self::Builtin),
+            "jwks" => Ok(Self::Jwks),
+            "jwks_uri" => Ok(Self::JwksUri),
+            _ => Err(format!("`{text}` is not one of none, script, builtin, jwks, jwks_uri")),
+        }
+    }
+}
+
+/// An entry of `dcrSsaValidationConfigs`. Both spellings of the seed document are read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SsaValidationConfig {
+    /// Names the entry in logs.
+    pub id: String,
+    /// Whether it is for statements or for signed requests.
+    pub r#type: SsaValidationType,
+    /// For people.
+    #[serde(default, alias = "display_name")]
+    pub display_name: Option<String>,
+    /// For people.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The only scopes that may come from the issuer; absent: any.
+    #[serde(default, alias = "scope")]
+    pub scopes: Option<Vec<String>>,
+    /// The only claims that are taken from the issuer; absent: any.
+    #[serde(default, alias = "allowed_claims")]
+    pub allowed_claims: Option<Vec<String>>,
+    /// The issuer's keys: a JWK Set as a table or as JSON text.
+    #[serde(default)]
+    pub jwks: Option<Value>,
+    /// Where the issuer's keys are.
+    #[serde(default, alias = "jwks_uri")]
+    pub jwks_uri: Option<String>,
+    /// Values of `iss` for which this entry is.
+    #[serde(default)]
+    pub issuers: Vec<String>,
+    /// A discovery document that says where the issuer's keys are.
+    #[serde(default, alias = "configuration_endpoint")]
+    pub configuration_endpoint: Option<String>,
+    /// The member of that document; absent: `jwks_uri`.
+    #[serde(default, alias = "configuration_endpoint_claim")]
+    pub configuration_endpoint_claim: Option<String>,
+    /// The issuer's key for HMAC.
+    #[serde(default, alias = "shared_secret")]
+    pub shared_secret: Option<SecretText>,
+}
+
+/// What an entry of `dcrSsaValidationConfigs` is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SsaValidationType {
+    /// Software statements.
+    #[serde(rename = "SSA", alias = "ssa")]
+    Ssa,
+    /// Signed requests.
+    #[serde(rename = "DCR", alias = "dcr")]
+    Dcr,
+}
+
+/// What a trusted issuer of software statements may cause.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct TrustedSsaIssuer {
+    /// Scopes that its clients get without asking.
+    pub automatically_granted_scopes: Vec<String>,
+}
+
+/// One of `[[scopes]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Scope {
+    /// The scope token (RFC 6749 section 3.3).
+    pub id: String,
+    /// For people.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Whether every client gets it.
+    #[serde(default)]
+    pub default: bool,
+    /// Claims that it stands for.
+    #[serde(default)]
+    pub claims: Vec<String>,
+}
+
+/// A secret in the configuration: it is read, used, and never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretText(..)")
+    }
+}
+
+impl Serialize for SecretText {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str("********")
+    }
+}

@@ -1,0 +1,204 @@
+//! JSON as a server must read it: bounded in depth, and no member twice.
+//!
+//! RFC 8259 section 4 leaves open what a repeated name means, so two readers of one body can see
+//! two requests; such a body is refused. Depth is bounded while it is read.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// How deep arrays and objects may be nested. A JWK Set in a client's metadata is 4 deep.
+pub const MAXIMUM_DEPTH: usize = 32;
+
+/// Why a body is not a JSON object.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// The body is empty.
+    #[error("the body is empty; send one JSON object")]
+    Empty,
+    /// The bytes are not UTF-8.
+    #[error("the body is not UTF-8 (byte {at})")]
+    NotUtf8 {
+        /// The first byte that is wrong, counted from 0.
+        at: usize,
+    },
+    /// The body is JSON, but not an object.
+    #[error("the body is not a JSON object but {0}")]
+    NotAnObject(&'static str),
+    /// The body is not JSON, is nested too deep, or has a member twice.
+    #[error("the body is not acceptable JSON: {0}")]
+    Malformed(String),
+}
+
+/// Reads `body` as one JSON object.
+///
+/// # Errors
+/// When it is not UTF-8, not JSON, not an object, deeper than [`MAXIMUM_DEPTH`] or ambiguous.
+pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
+    match parse(body)? {
+        Value::Object(members) => Ok(members),
+        Value::Array(_) => Err(JsonError::NotAnObject("an array")),
+        Value::String(_) => Err(JsonError::NotAnObject("a string")),
+        Value::Number(_) => Err(JsonError::NotAnObject("a number")),
+        Value::Bool(_) => Err(JsonError::NotAnObject("a Boolean")),
+        Value::Null => Err(JsonError::NotAnObject("null")),
+    }
+}
+
+/// Reads `body` as one JSON value.
+///
+/// # Errors
+/// When it is not UTF-8, not JSON, deeper than [`MAXIMUM_DEPTH`] or ambiguous.
+pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
+    let text = std::str::from_utf8(body).map_err(|error| JsonError::NotUtf8 { at: error.valid_up_to() })?;
+    if text.trim_ascii().is_empty() {
+        return Err(JsonError::Empty);
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value = Strict { depth: MAXIMUM_DEPTH }.deserialize(&mut reader);
+    value
+        .and_then(|value| reader.end().map(|()| value))
+        .map_err(|error| JsonError::Malformed(error.to_string()))
+}
+
+/// What the JSON type of `value` is called in a message.
+pub const fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a Boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Reads one value with `depth` levels to go.
+#[derive(Clone, Copy)]
+struct Strict {
+    depth: usize,
+}
+
+impl Strict {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        let depth = self.depth.checked_sub(1);
+        let depth =
+            depth.ok_or_else(|| E::custom(format_args!("nested deeper than {MAXIMUM_DEPTH} levels")))?;
+        Ok(Self { depth })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut array = Vec::new();
+        while let Some(item) = items.next_element_seed(inner)? {
+            array.push(item);
+        }
+        Ok(Value::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inner = self.deeper()?;
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("the member '{name}' is there twice")));
+            }
+            object.insert(name, members.next_value_seed(inner)?);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &[u8], expected: Result<&str, &str>) {
+        match (parse_object(body), expected) {
+            (Ok(object), Ok(text)) => assert_eq!(Value::Object(object).to_string(), text),
+            (Err(error), Err(part)) => {
+                assert!(error.to_string().contains(part), "{error} does not say {part}");
+            }
+            (result, expected) => panic!("{result:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn an_object_keeps_its_members_and_their_order() {
+        check(
+            br#" {"b": [1, -2, 1.5, null, true], "a": {"x": "\u00e9"}} "#,
+            Ok(r#"{"b":[1,-2,1.5,null,true],"a":{"x":"é"}}"#),
+        );
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_refused_by_name() {
+        check(b"", Err("empty"));
+        check(b" \n", Err("empty"));
+        check(b"[]", Err("an array"));
+        check(b"null", Err("null"));
+        check(b"5", Err("a number"));
+        check(br#"{"a":1} x"#, Err("trailing"));
+        check(b"{\"redirect_uris\":[", Err("EOF"));
+        check(b"{\"a\":\"\xff\"}", Err("byte 6"));
+    }
+
+    #[test]
+    fn a_member_may_be_there_once() {
+        check(br#"{"a":1,"a":1}"#, Err("'a' is there twice"));
+        check(br#"{"x":{"a":1,"\u0061":2}}"#, Err("'a' is there twice"));
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |levels: usize| format!("{{\"a\":{}1{}}}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse_object(nested(MAXIMUM_DEPTH - 1).as_bytes()).is_ok());
+        check(nested(MAXIMUM_DEPTH).as_bytes(), Err("deeper than"));
+        check(nested(10_000).as_bytes(), Err("deeper than"));
+    }
+}

@@ -1,0 +1,89 @@
+//! What is wrong with a request, in words that say what to change.
+
+use std::fmt;
+
+/// The error codes of client registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// RFC 7591 section 3.2.2.
+    InvalidRedirectUri,
+    /// RFC 7591 section 3.2.2.
+    InvalidClientMetadata,
+    /// RFC 7591 section 3.2.2.
+    InvalidSoftwareStatement,
+    /// RFC 7591 section 3.2.2.
+    UnapprovedSoftwareStatement,
+    /// draft-tschofenig-oauth-attested-dclient-reg section 4.
+    StaleEvidence,
+    /// RFC 6749 section 4.1.2.1.
+    AccessDenied,
+}
+
+impl ErrorCode {
+    /// The code as it is written in the `error` member.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
+            Self::InvalidClientMetadata => "invalid_client_metadata",
+            Self::InvalidSoftwareStatement => "invalid_software_statement",
+            Self::UnapprovedSoftwareStatement => "unapproved_software_statement",
+            Self::StaleEvidence => "stale_evidence",
+            Self::AccessDenied => "access_denied",
+        }
+    }
+}
+
+/// One rule that one member breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The code that a client's program reads.
+    pub code: ErrorCode,
+    /// The member, with the place in it: `redirect_uris[2]`. Empty for the body as a whole.
+    pub member: String,
+    /// The rule and what would be accepted, for the person who reads the answer.
+    pub rule: String,
+}
+
+impl Violation {
+    /// A violation with the code `invalid_client_metadata`.
+    pub fn metadata(member: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self { code: ErrorCode::InvalidClientMetadata, member: member.into(), rule: rule.into() }
+    }
+
+    /// A violation with the code `invalid_redirect_uri`.
+    pub fn redirect_uri(member: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self { code: ErrorCode::InvalidRedirectUri, member: member.into(), rule: rule.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.member.is_empty() {
+            return f.write_str(&self.rule);
+        }
+        write!(f, "{}: {}", self.member, self.rule)
+    }
+}
+
+/// `text` with every character that RFC 6749 section 5.2 forbids in `error_description`
+/// (anything but printable ASCII, and `"` and `\`) replaced, so that it can also be repeated
+/// in a header.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '"' | '\\' => '\'',
+            ' '..='~' => character,
+            _ => '?',
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_is_printable_ascii() {
+        assert_eq!(printable("na\u{ef}ve \"x\\y\"\r\n"), "na?ve 'x'y'??");
+    }
+}

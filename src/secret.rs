@@ -1,0 +1,178 @@
+//! Values that must not leak: they can not be printed, and at rest they are hashed or sealed.
+
+use std::fmt;
+
+use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use crate::random::{self, NoRandomness};
+
+/// A secret text. It has no `Display`, its `Debug` shows nothing, and its memory is wiped.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Takes `text` out of sight.
+    pub fn new(text: String) -> Self {
+        Self(SecretString::from(text))
+    }
+
+    /// The text itself: for an answer to its owner, or for a comparison.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Whether `text` is this secret, in a time that does not tell where they differ.
+    pub fn matches(&self, text: &str) -> bool {
+        self.expose().as_bytes().ct_eq(text.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// The SHA-256 of a token. A token has 256 random bits, so a plain hash can not be searched.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenDigest(#[serde(with = "base64_text")] Vec<u8>);
+
+impl TokenDigest {
+    /// The digest under which `token` is stored.
+    pub fn of(token: &str) -> Self {
+        Self(openssl::sha::sha256(token.as_bytes()).to_vec())
+    }
+
+    /// Whether `token` is the one that was digested, in constant time.
+    pub fn matches(&self, token: &str) -> bool {
+        self.0.ct_eq(&Self::of(token).0).into()
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest(..)")
+    }
+}
+
+/// A secret sealed with AES-256-GCM: nonce, ciphertext and tag.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(#[serde(with = "base64_text")] Vec<u8>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(..)")
+    }
+}
+
+const NONCE_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
+
+/// Why something could not be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// No nonce could be made.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// The key is not the one it was sealed with, or the bytes were changed.
+    #[error("a sealed secret does not open: it was changed, or sealed with another key")]
+    Unopened,
+    /// The cipher itself failed.
+    #[error("the cipher failed")]
+    Cipher(#[from] openssl::error::ErrorStack),
+}
+
+/// The key that seals secrets at rest: 256 bits.
+#[derive(Clone)]
+pub struct SealingKey([u8; 32]);
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKey(..)")
+    }
+}
+
+impl SealingKey {
+    /// The key made of these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Seals `secret` so that it opens only for the same `owner`.
+    ///
+    /// # Errors
+    /// When there is no randomness or the cipher fails.
+    pub fn seal(&self, secret: &Secret, owner: &str) -> Result<Sealed, SealError> {
+        let nonce = random::bytes::<NONCE_BYTES>()?;
+        let mut tag = [0; TAG_BYTES];
+        let text = secret.expose().as_bytes();
+        let cipher = Cipher::aes_256_gcm();
+        let sealed = encrypt_aead(cipher, &self.0, Some(&nonce), owner.as_bytes(), text, &mut tag)?;
+        Ok(Sealed([&nonce[..], &sealed, &tag].concat()))
+    }
+
+    /// Opens what [`SealingKey::seal`] sealed for `owner`.
+    ///
+    /// # Errors
+    /// [`SealError::Unopened`] when the key, the owner or a byte differs.
+    pub fn open(&self, sealed: &Sealed, owner: &str) -> Result<Secret, SealError> {
+        let (nonce, rest) = sealed.0.split_at_checked(NONCE_BYTES).ok_or(SealError::Unopened)?;
+        let text_bytes = rest.len().checked_sub(TAG_BYTES).ok_or(SealError::Unopened)?;
+        let (text, tag) = rest.split_at_checked(text_bytes).ok_or(SealError::Unopened)?;
+        let cipher = Cipher::aes_256_gcm();
+        decrypt_aead(cipher, &self.0, Some(nonce), owner.as_bytes(), text, tag)
+            .ok()
+            .and_then(|text| String::from_utf8(text).ok())
+            .map(Secret::new)
+            .ok_or(SealError::Unopened)
+    }
+}
+
+mod base64_text {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_secret_opens_only_for_its_owner_and_key() {
+        let key = SealingKey::from_bytes([7; 32]);
+        let sealed = key.seal(&Secret::new("s3cret".into()), "client-a").unwrap();
+        assert_eq!(key.open(&sealed, "client-a").unwrap().expose(), "s3cret");
+        assert!(key.open(&sealed, "client-b").is_err());
+        assert!(SealingKey::from_bytes([8; 32]).open(&sealed, "client-a").is_err());
+        assert!(key.open(&Sealed(vec![1; 9]), "client-a").is_err());
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let secret = Secret::new("do-not-print".into());
+        let sealed = SealingKey::from_bytes([7; 32]).seal(&secret, "a").unwrap();
+        let shown = format!("{secret:?} {:?} {sealed:?}", TokenDigest::of("do-not-print"));
+        assert_eq!(shown, "Secret(..) TokenDigest(..) Sealed(..)");
+    }
+
+    #[test]
+    fn a_digest_matches_only_its_token() {
+        let digest = TokenDigest::of("abc");
+        assert!(digest.matches("abc"));
+        assert!(!digest.matches("abd"));
+    }
+}
