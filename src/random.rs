@@ -20,12 +20,22 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], NoRandomness> {
     Ok(bytes)
 }
 
+/// `length` random bytes, base64url without padding.
+///
+/// # Errors
+/// When the operating system has no randomness to give.
+pub fn text(length: usize) -> Result<String, NoRandomness> {
+    let mut bytes = vec![0; length];
+    getrandom::fill(&mut bytes).map_err(NoRandomness)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
 /// A bearer token or client secret of 256 bits, base64url without padding: 43 characters.
 ///
 /// # Errors
 /// When the operating system has no randomness to give.
 pub fn token() -> Result<Secret, NoRandomness> {
-    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes::<32>()?)))
+    text(32).map(Secret::new)
 }
 
 /// A client secret of 512 bits: 86 characters.
@@ -36,7 +46,7 @@ pub fn token() -> Result<Secret, NoRandomness> {
 /// # Errors
 /// When the operating system has no randomness to give.
 pub fn client_secret() -> Result<Secret, NoRandomness> {
-    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes::<64>()?)))
+    text(64).map(Secret::new)
 }
 
 /// A client identifier: a random UUID, which says nothing and never looks like a URL.

@@ -26,7 +26,7 @@ impl Secret {
 
     /// Whether `text` is this secret, in a time that does not tell where they differ.
     pub fn matches(&self, text: &str) -> bool {
-        self.expose().as_bytes().ct_eq(text.as_bytes()).into()
+        texts_equal(self.expose(), text)
     }
 }
 
@@ -34,6 +34,36 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
+}
+
+/// The SHA-256 of `bytes` in hex: names a text so that it can be recognised.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&openssl::sha::sha256(bytes))
+}
+
+/// `bytes` in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for half in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(half.into(), 16));
+        }
+        text
+    })
+}
+
+/// The HMAC-SHA-256 of `bytes` under `key` in hex.
+///
+/// # Errors
+/// When the cryptography library fails.
+pub fn hmac_sha256_hex(key: &[u8], bytes: &[u8]) -> Result<String, openssl::error::ErrorStack> {
+    let key = openssl::pkey::PKey::hmac(key)?;
+    let mut signer = openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &key)?;
+    Ok(hex(&signer.sign_oneshot_to_vec(bytes)?))
+}
+
+/// Whether two texts are the same, in a time that does not tell where they differ.
+pub fn texts_equal(one: &str, other: &str) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
 /// The SHA-256 of a token. A token has 256 random bits, so a plain hash can not be searched.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::registration::{InitialAccessToken, Registration, Rotation, StatementValidation};
+use super::registration::{InitialAccessToken, Registration, Rotation};
+use super::trust::StatementValidation;
 
 /// Asymmetric signatures that are not known to be weak.
 const ASYMMETRIC: &[&str] =

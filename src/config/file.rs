@@ -1,0 +1,126 @@
+//! A configuration file as JSON values, each with its place in the file.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use toml_edit::{Document, Item, TableLike};
+
+use super::ConfigError;
+
+/// The values of a file, and where their keys stand.
+pub(super) struct File {
+    /// The name of the file, for messages.
+    name: String,
+    text: String,
+    /// The file as one object.
+    pub(super) values: Map<String, Value>,
+    /// Where each key stands, by its path.
+    spans: BTreeMap<String, Range<usize>>,
+}
+
+impl File {
+    /// Reads the file at `path`.
+    pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            place: name.clone(),
+            key: String::new(),
+            reason: format!("the file can not be read: {error}"),
+        })?;
+        Self::parse(name, text)
+    }
+
+    /// Reads `text`, which is called `name` in messages.
+    pub(super) fn parse(name: String, text: String) -> Result<Self, ConfigError> {
+        let mut file = Self { name, text, values: Map::new(), spans: BTreeMap::new() };
+        let document = Document::parse(file.text.clone()).map_err(|error| ConfigError {
+            place: file.place_of(error.span().as_ref()),
+            key: String::new(),
+            reason: error.message().to_owned(),
+        })?;
+        file.values = file.table(document.as_table(), "");
+        Ok(file)
+    }
+
+    /// `FILE:LINE:COLUMN` of the key with this path.
+    pub(super) fn place(&self, path: &str) -> String {
+        self.place_of(self.spans.get(path))
+    }
+
+    fn place_of(&self, span: Option<&Range<usize>>) -> String {
+        let Some(before) = span.and_then(|span| self.text.get(..span.start)) else {
+            return self.name.clone();
+        };
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|character| *character != '\n').count() + 1;
+        format!("{}:{line}:{column}", self.name)
+    }
+
+    fn table(&mut self, table: &dyn TableLike, path: &str) -> Map<String, Value> {
+        let mut members = Map::new();
+        for (key, item) in table.iter() {
+            let path = join(path, key);
+            let span = table.key(key).and_then(toml_edit::Key::span).or_else(|| item.span());
+            if let Some(span) = span {
+                self.spans.insert(path.clone(), span);
+            }
+            let value = self.item(item, &path);
+            members.insert(key.to_owned(), value);
+        }
+        members
+    }
+
+    fn item(&mut self, item: &Item, path: &str) -> Value {
+        if let Some(table) = item.as_table_like() {
+            return Value::Object(self.table(table, path));
+        }
+        if let Some(tables) = item.as_array_of_tables() {
+            let tables = tables.iter().enumerate();
+            return tables
+                .map(|(at, table)| {
+                    let path = format!("{path}[{at}]");
+                    if let Some(span) = table.span() {
+                        self.spans.insert(path.clone(), span);
+                    }
+                    Value::Object(self.table(table, &path))
+                })
+                .collect();
+        }
+        item.as_value().map_or(Value::Null, |value| self.value(value, path))
+    }
+
+    fn value(&mut self, value: &toml_edit::Value, path: &str) -> Value {
+        match value {
+            toml_edit::Value::Array(items) => items.iter().map(|item| self.value(item, path)).collect(),
+            toml_edit::Value::InlineTable(table) => Value::Object(self.table(table, path)),
+            scalar => self::scalar(scalar),
+        }
+    }
+}
+
+/// A TOML value that is neither an array nor a table; a date is its text.
+fn scalar(value: &toml_edit::Value) -> Value {
+    match value {
+        toml_edit::Value::String(text) => text.value().as_str().into(),
+        toml_edit::Value::Integer(number) => (*number.value()).into(),
+        toml_edit::Value::Float(number) => (*number.value()).into(),
+        toml_edit::Value::Boolean(flag) => (*flag.value()).into(),
+        toml_edit::Value::Datetime(date) => date.value().to_string().into(),
+        toml_edit::Value::Array(_) | toml_edit::Value::InlineTable(_) => Value::Null,
+    }
+}
+
+/// A value that an environment variable or a flag gives: TOML when it can be read as such, else
+/// a text.
+pub(super) fn loose_value(text: &str) -> Value {
+    let file = File::parse(String::new(), format!("value = {text}\n"));
+    let value = file.ok().and_then(|mut file| file.values.remove("value"));
+    value.unwrap_or_else(|| text.into())
+}
+
+/// The path of `key` in the table at `path`.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}

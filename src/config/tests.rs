@@ -1,0 +1,191 @@
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::*;
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
+}
+
+fn read(
+    text: &str,
+    environment: &[(&str, &str)],
+    overrides: &[(&str, &str)],
+) -> Result<Configuration, String> {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("r.toml");
+    std::fs::write(&file, text).unwrap();
+    let pairs =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|&(key, value)| (key.into(), value.into())).collect();
+    let sources = Sources { file: Some(file), environment: pairs(environment), overrides: pairs(overrides) };
+    load(&sources).map_err(|errors| errors.to_string().replace(&format!("{}/", folder.path().display()), ""))
+}
+
+/// Every line of what is wrong with `text`.
+fn check(text: &str, expected: &[&str]) {
+    let errors = read(text, &[], &[]).expect_err("it is refused");
+    assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_mistake_is_named_with_its_line_and_what_would_be_right() {
+    check("[server]\nlisten = ", &["r.toml:2:10: string values must be quoted, expected literal string"]);
+    check(
+        "[registration]\ngrantTypeSupported = []\n",
+        &["r.toml:2:1: registration.grantTypeSupported: unknown key; did you mean `grantTypesSupported`?"],
+    );
+    check("[nothing]\nx = 1\n", &["r.toml:1:2: nothing: unknown key; config/registrar.toml lists all keys"]);
+    check(
+        "[registration]\n  dynamicRegistrationEnabled = \"yes\"\n",
+        &["r.toml:2:3: registration.dynamicRegistrationEnabled: \
+           invalid type: string \"yes\", expected a boolean; the default is true"],
+    );
+    check(
+        "[registration]\nsoftwareStatementValidationType = \"magic\"\n",
+        &["r.toml:2:1: registration.softwareStatementValidationType: \
+           `magic` is not one of none, script, builtin, jwks, jwks_uri; the default is \"script\""],
+    );
+    check("[limits]\nbodyBytes = 0\n", &["r.toml:2:1: limits.bodyBytes: must be 1 or more"]);
+}
+
+#[test]
+fn all_mistakes_are_named_at_once() {
+    let text = "[server]\nlisten = \"here\"\n[limits]\nbodyBytes = -1\nconections = 5\n";
+    let errors = read(text, &[("REGISTRAR_STORE__CACHE", "1")], &[("server.lissten", "x")]).unwrap_err();
+    for part in [
+        "server.listen",
+        "limits.bodyBytes",
+        "did you mean `connections`",
+        "REGISTRAR_STORE__CACHE: store.CACHE",
+        "did you mean `listen`",
+    ] {
+        assert!(errors.contains(part), "{errors} does not say {part}");
+    }
+    assert_eq!(errors.lines().count(), 5);
+}
+
+#[test]
+fn options_that_can_not_stand_together_are_refused() {
+    check(
+        "[registration]\ndefaultSubjectType = \"pairwise\"\nsubjectTypesSupported = [\"public\"]\n",
+        &["r.toml:2:1: registration.defaultSubjectType: must be one of subjectTypesSupported"],
+    );
+    check(
+        "[registration]\nresponseTypesSupported = [\"code\", \"id_token\"]\n",
+        &[
+            "r.toml:2:1: registration.responseTypesSupported: 'id_token' needs the grant type implicit in grantTypesSupported",
+        ],
+    );
+    check(
+        "[server]\nissuer = \"https://as.example.org/\"\n",
+        &["r.toml:2:1: server.issuer: leave the slash at the end out"],
+    );
+    check(
+        "[registration]\nsoftwareStatementValidationType = \"JWKS\"\n",
+        &["registration.softwareStatementValidationClaimName: \
+           is needed: softwareStatementValidationType takes the keys from a claim"],
+    );
+    check("[[scopes]]\nid = \"a\"\n[[scopes]]\nid = \"a\"\n", &["scopes[1].id: 'a' is there twice"]);
+    check(
+        "[[scopes]]\nid = \"a\"\n[[scopes]]\nname = \"b\"\n",
+        &[
+            "r.toml:3:1: scopes[1]: unknown field `name`, expected one of `id`, `description`, `default`, `claims`; \
+           the default is []",
+        ],
+    );
+}
+
+#[test]
+fn later_layers_win_and_are_remembered() {
+    let file = "[server]\nlisten = \"127.0.0.1:1\"\n[limits]\nbodyBytes = 1000\n[store]\nurl = \"sled:a\"\n";
+    let environment = [
+        ("REGISTRAR_SERVER__LISTEN", "127.0.0.1:2"),
+        ("REGISTRAR_LIMITS__BODY_BYTES", "2000"),
+        ("REGISTRAR_REGISTRATION__GRANTTYPESSUPPORTED", "[\"authorization_code\"]"),
+        ("REGISTRAR_URL", "not a section, not ours"),
+        ("PATH", "/bin"),
+    ];
+    let configuration = read(file, &environment, &[("server.listen", "127.0.0.1:3")]).unwrap();
+    assert_eq!(configuration.settings.server.listen.port(), 3);
+    assert_eq!(configuration.settings.limits.body_bytes, 2_000);
+    assert_eq!(configuration.settings.store.url, "sled:a");
+    assert_eq!(configuration.live.registration.grant_types_supported, ["authorization_code"]);
+    let origin = |key: &str| configuration.origins.get(key).copied();
+    assert_eq!(origin("server.listen"), Some(Origin::Flag));
+    assert_eq!(origin("limits.bodyBytes"), Some(Origin::Environment));
+    assert_eq!(origin("store.url"), Some(Origin::File));
+    assert_eq!(origin("limits.connections"), None);
+}
+
+#[test]
+fn tables_that_may_hold_any_keys_do() {
+    let text = "[discovery]\nauthorization_endpoint = \"https://as.example.org/a\"\n[scripts.attributes.deep]\nx = [1, {y = 2}]\n\
+                [registration.trustedSsaIssuers.\"https://trusted.example.org\"]\nautomaticallyGrantedScopes = [\"a\"]\n";
+    let configuration = read(text, &[], &[]).unwrap();
+    assert_eq!(configuration.settings.discovery["authorization_endpoint"], "https://as.example.org/a");
+    assert_eq!(configuration.settings.scripts.attributes["deep"]["x"][1]["y"], 2);
+    assert!(configuration.live.registration.trusted_ssa_issuers.contains_key("https://trusted.example.org"));
+}
+
+#[test]
+fn the_seed_spells_some_names_in_two_ways() {
+    let text = "[[registration.dcrSsaValidationConfigs]]\nid = \"1\"\ntype = \"ssa\"\njwks_uri = \"https://a.example.org/jwks\"\n\
+                allowed_claims = [\"a\"]\nissuers = [\"A\"]\n[registration]\nsoftwareStatementValidationType = \"BUILTIN\"\n";
+    let configuration = read(text, &[], &[]).unwrap();
+    let entry = &configuration.live.registration.dcr_ssa_validation_configs[0];
+    assert_eq!(entry.allowed_claims.as_deref(), Some(&["a".to_owned()][..]));
+    assert_eq!(entry.jwks_uri.as_deref(), Some("https://a.example.org/jwks"));
+}
+
+#[test]
+fn a_secret_is_not_shown() {
+    let text = "[registration]\ndcrSignatureValidationSharedSecret = \"do-not-show\"\n";
+    let configuration = read(text, &[], &[]).unwrap();
+    let shown = format!("{configuration:?} {}", serde_json::to_string(&configuration.live).unwrap());
+    assert!(!shown.contains("do-not-show"));
+}
+
+#[test]
+fn what_is_shipped_loads_without_a_warning() {
+    for name in ["registrar.toml", "janssen.toml"] {
+        let configuration = load(&Sources { file: Some(shipped(name)), ..Sources::default() }).unwrap();
+        assert_eq!(configuration.warnings, [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn the_shipped_file_has_every_option_with_its_default_and_a_comment() {
+    let configuration =
+        load(&Sources { file: Some(shipped("registrar.toml")), ..Sources::default() }).unwrap();
+    assert_eq!(configuration.settings, Settings::default());
+    assert_eq!(configuration.live.registration, Registration::default());
+    assert_eq!(configuration.live.scopes.len(), 6);
+    let text = std::fs::read_to_string(shipped("registrar.toml")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let mut values = serde_json::to_value(Settings::default()).unwrap();
+    values["registration"] = serde_json::to_value(Registration::default()).unwrap();
+    for (section, value) in values.as_object().unwrap() {
+        each(section, value, &mut |section, key| {
+            let from = lines.iter().position(|line| *line == format!("[{section}]"));
+            let from = from.unwrap_or_else(|| panic!("[{section}] is missing"));
+            let is_key = |line: &&str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            let at = lines[from..].iter().position(is_key).map(|at| at + from);
+            let at = at.unwrap_or_else(|| panic!("{section}.{key} is missing"));
+            assert!(lines[at - 1].starts_with("# "), "{section}.{key} has no comment");
+        });
+    }
+}
+
+/// Every option below `value`, with the section that it is in.
+fn each(section: &str, value: &Value, visit: &mut impl FnMut(&str, &str)) {
+    for (key, value) in value.as_object().unwrap() {
+        let is_option_table =
+            ["trustedSsaIssuers", "dynamicRegistrationDefaultCustomAttributes"].contains(&key.as_str());
+        match value {
+            Value::Object(inner) if inner.is_empty() && !is_option_table => {}
+            Value::Object(inner) if !inner.is_empty() => each(&format!("{section}.{key}"), value, visit),
+            _ => visit(section, key),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Why the store did not do what it was asked.
+
+use std::path::PathBuf;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// What a change expected is not so any more; nothing of it is stored.
+    #[error("the record was changed by somebody else")]
+    Conflict,
+    /// Too many changes are waiting already.
+    #[error("too many changes are waiting to be written; try again")]
+    Busy,
+    /// The disk or the database does not take or give anything.
+    #[error("the store can not be reached: {0}")]
+    Unavailable(String),
+    /// A record can not be read.
+    #[error(
+        "the record {key} can not be read: {reason}; restore the store from a backup, or delete this record"
+    )]
+    Corrupt {
+        /// Its key, in printable form.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another process has the folder open.
+    #[error("another registrar has the folder {} open; stop it, or name another folder in store.url", .0.display())]
+    Locked(PathBuf),
+    /// `store.url` names no store.
+    #[error("store.url: '{0}' names no store; use sled:FOLDER, or memory: for a test")]
+    Url(String),
+    /// The key of the secrets is not to be had.
+    #[error("the key file {}: {reason}", .file.display())]
+    KeyFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+}

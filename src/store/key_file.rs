@@ -1,0 +1,116 @@
+//! The file with the key that seals client secrets: made at the first start, its owner's only.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::StoreError;
+use crate::random;
+use crate::secret::SealingKey;
+
+/// Its name in the folder of the store.
+pub(super) const DEFAULT_NAME: &str = "registrar.key";
+
+/// The key in `file`, or a new one that is written there.
+///
+/// A store that has clients already is not given a new key: their secrets would be lost without
+/// a word.
+pub(super) fn load_or_make(file: &Path, has_clients: bool) -> Result<SealingKey, StoreError> {
+    let failed = |reason: String| StoreError::KeyFile { file: file.to_owned(), reason };
+    match fs::read_to_string(file) {
+        Ok(text) => {
+            refuse_readers(file)?;
+            let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            let bytes = bytes
+                .ok_or_else(|| failed("it is not 32 bytes in base64; restore it from a backup".to_owned()))?;
+            Ok(SealingKey::from_bytes(bytes))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound && has_clients => {
+            let advice =
+                "it is missing, and the store has clients whose secrets it seals; restore it from a backup";
+            Err(failed(advice.to_owned()))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let bytes = random::bytes::<32>().map_err(|error| failed(error.to_string()))?;
+            write(file, &STANDARD.encode(bytes)).map_err(|error| failed(error.to_string()))?;
+            Ok(SealingKey::from_bytes(bytes))
+        }
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+/// Writes the key beside its place and renames it, so that a power cut leaves no half of one.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let beside = file.with_extension("key.new");
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut new = options.open(&beside)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    fs::rename(&beside, file)?;
+    // The name must survive too.
+    #[cfg(unix)]
+    fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+#[cfg(unix)]
+fn refuse_readers(file: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed = |reason: String| StoreError::KeyFile { file: file.to_owned(), reason };
+    let mode = fs::metadata(file).map_err(|error| failed(error.to_string()))?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(failed(format!("others may read it (mode {:o}); make it its owner's only: chmod 600", mode & 0o777)))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
+fn refuse_readers(_file: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_key_is_made_once_and_kept() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("new/registrar.key");
+        let sealed = load_or_make(&file, false).unwrap().seal(&Secret::new("s".to_owned()), "a").unwrap();
+        assert_eq!(load_or_make(&file, true).unwrap().open(&sealed, "a").unwrap().expose(), "s");
+    }
+
+    #[test]
+    fn a_missing_or_broken_key_is_not_replaced() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("registrar.key");
+        assert!(load_or_make(&file, true).unwrap_err().to_string().contains("missing"));
+        assert!(!file.exists());
+        load_or_make(&file, false).unwrap();
+        fs::write(&file, "c2hvcnQ=").unwrap();
+        assert!(load_or_make(&file, false).unwrap_err().to_string().contains("32 bytes"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("registrar.key");
+        load_or_make(&file, false).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(load_or_make(&file, false).unwrap_err().to_string().contains("chmod 600"));
+    }
+}

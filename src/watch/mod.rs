@@ -1,0 +1,113 @@
+//! Says "look again" when files changed. Knows nothing of what is in them.
+//!
+//! The kind of an event is never trusted: editors write beside and rename, Kubernetes swaps a
+//! symbolic link, and systems report one save in many ways. Whoever is told reads everything.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::event::{AccessKind, EventKind};
+use notify::{Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+/// How often files are compared where the system can not say that they changed.
+const POLL: Duration = Duration::from_secs(2);
+
+/// Files can not be watched.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} can not be watched: {reason}", path = .path.display())]
+pub struct WatchError {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
+/// Watches as long as it is kept.
+pub struct Guard {
+    _watcher: Box<dyn Watcher + Send>,
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Guard")
+    }
+}
+
+/// Watches `paths`: a folder with all below it, a file by the folder it is in. The receiver gets
+/// one signal after each change, once nothing has changed for `quiet`.
+///
+/// # Errors
+/// When a path can be watched in no way.
+pub fn watch(paths: &[PathBuf], quiet: Duration) -> Result<(Guard, mpsc::Receiver<()>), WatchError> {
+    let (teller, changes) = mpsc::channel(1);
+    let guard = match native(paths, teller.clone()) {
+        Ok(guard) => guard,
+        Err(error) => {
+            tracing::warn!(%error, "files are compared every {} s instead", POLL.as_secs());
+            polling(paths, teller)?
+        }
+    };
+    Ok((guard, settle(changes, quiet)))
+}
+
+fn native(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Guard, WatchError> {
+    let watcher = RecommendedWatcher::new(move |event| report(&event, &changed), notify::Config::default());
+    add(watcher.map_err(|error| failed(Path::new("."), &error))?, paths)
+}
+
+fn polling(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Guard, WatchError> {
+    let settings = notify::Config::default().with_poll_interval(POLL).with_compare_contents(true);
+    let watcher = PollWatcher::new(move |event| report(&event, &changed), settings);
+    add(watcher.map_err(|error| failed(Path::new("."), &error))?, paths)
+}
+
+fn add<W: Watcher + Send + 'static>(mut watcher: W, paths: &[PathBuf]) -> Result<Guard, WatchError> {
+    for path in paths {
+        let (folder, mode) = if path.is_dir() {
+            (path.as_path(), RecursiveMode::Recursive)
+        } else {
+            // A file is replaced by a rename, and a watch on it would stay with the old one.
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            (parent.unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)
+        };
+        watcher.watch(folder, mode).map_err(|error| failed(folder, &error))?;
+    }
+    Ok(Guard { _watcher: Box::new(watcher) })
+}
+
+fn failed(path: &Path, error: &notify::Error) -> WatchError {
+    WatchError { path: path.to_owned(), reason: error.to_string() }
+}
+
+/// Tells of every event but those that reading a file causes.
+fn report(event: &notify::Result<Event>, changed: &mpsc::Sender<()>) {
+    let is_reading = event.as_ref().is_ok_and(|event| {
+        matches!(event.kind, EventKind::Access(kind) if !matches!(kind, AccessKind::Close(notify::event::AccessMode::Write)))
+    });
+    if !is_reading {
+        // A signal that waits already stands for this change too.
+        let _ = changed.try_send(());
+    }
+}
+
+/// Passes a signal on when no other follows it within `quiet`.
+fn settle(mut changes: mpsc::Receiver<()>, quiet: Duration) -> mpsc::Receiver<()> {
+    let (settled, looks) = mpsc::channel(1);
+    let task = async move {
+        while changes.recv().await.is_some() {
+            while let Ok(Some(())) = tokio::time::timeout(quiet, changes.recv()).await {}
+            if settled.is_closed() {
+                return;
+            }
+            let _ = settled.try_send(());
+        }
+    };
+    // It ends when the watcher is dropped, which holds the only sender.
+    #[expect(clippy::disallowed_methods, reason = "its owner is the guard, whose end ends it")]
+    drop(tokio::spawn(task));
+    looks
+}
+
+#[cfg(test)]
+mod tests;
