@@ -1,1 +1,30 @@
-//! Operators' scripts.
+//! Operators' scripts: loaded as one set, bounded, and asked at hooks.
+//!
+//! Every script is a module whose top level ran once, when it was loaded. A hook is called in an
+//! engine of its own: raw, with shared modules, without access to files, bounded in operations,
+//! time, depth and sizes. Nothing is locked while a script runs, so a reload waits for nobody and
+//! a request ends on the set with which it began.
+//!
+//! Knows nothing of HTTP or of the store: plain values go in, plain values come out.
+
+mod answer;
+mod context;
+mod engine;
+mod facts;
+mod hook;
+mod library;
+mod load;
+mod members;
+mod modules;
+mod outcome;
+mod run;
+mod set;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use facts::{Facts, HttpRequest};
+pub use hook::Hook;
+pub use load::{LoadError, LoadErrors};
+pub use outcome::{Decision, Fault, HookError};
+pub use set::{ScriptInfo, ScriptSet};

@@ -1,0 +1,62 @@
+//! Answers that a script gives instead of a decision.
+
+use rhai::{Dynamic, EvalAltResult, ImmutableString};
+use serde_json::{Map, Value, json};
+
+use super::value::{Outcome, failure, to_json};
+use crate::model::json;
+
+/// A status from 400 to 599 and a JSON body.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) entity: Map<String, Value>,
+}
+
+impl Answer {
+    /// `createWebApplicationException(status, entity)`: a map or a JSON text.
+    pub(super) fn new(status: i64, entity: &Dynamic) -> Outcome<Self> {
+        let entity = match entity.read_lock::<ImmutableString>() {
+            Some(text) => json::parse_object(text.as_bytes()).map_err(|error| failure(error.to_string()))?,
+            None => match to_json(entity)? {
+                Value::Object(members) => members,
+                other => {
+                    return Err(failure(format!(
+                        "the body of an answer is a map, not {}",
+                        json::type_name(&other)
+                    )));
+                }
+            },
+        };
+        Ok(Self { status: error_status(status)?, entity })
+    }
+
+    /// `createStaleEvidenceWebApplicationException(nonce)`
+    /// (draft-tschofenig-oauth-attested-dclient-reg section 4).
+    pub(super) fn stale_evidence(nonce: &str) -> Self {
+        let members = json!({
+            "error": "stale_evidence",
+            "error_description": "The provided evidence is not current.",
+            "nonce": nonce,
+        });
+        Self { status: 400, entity: members.as_object().cloned().unwrap_or_default() }
+    }
+
+    /// What `throw #{ status, error, error_description }` says; none for anything else that was
+    /// thrown.
+    pub(super) fn thrown(error: &EvalAltResult) -> Option<Self> {
+        let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner() else { return None };
+        let Ok(Value::Object(mut entity)) = to_json(value) else { return None };
+        let status = match entity.shift_remove("status") {
+            Some(status) => status.as_i64()?,
+            None => 400,
+        };
+        entity.get("error").filter(|code| code.is_string())?;
+        Some(Self { status: error_status(status).ok()?, entity })
+    }
+}
+
+fn error_status(status: i64) -> Outcome<u16> {
+    let in_range = u16::try_from(status).ok().filter(|status| (400..=599).contains(status));
+    in_range.ok_or_else(|| failure(format!("the status of an answer is from 400 to 599, not {status}")))
+}

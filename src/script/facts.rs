@@ -1,0 +1,45 @@
+//! What a script may know of a request.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+
+use crate::client::TrustLevel;
+
+/// What a script may know of a request; `context` shows it.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// `context.registerRequest`: the request after its proofs were merged into it.
+    pub register_request: Map<String, Value>,
+    /// `context.softwareStatement`: `#{ header, claims }`.
+    pub software_statement: Option<Value>,
+    /// `context.dcr`: the signed request, as `#{ header, claims }`.
+    pub dcr: Option<Value>,
+    /// `context.evidence`: the evidence as a JWT.
+    pub evidence: Option<Value>,
+    /// `context.attestation`: what the evidence was found to say.
+    pub attestation: Option<Value>,
+    /// `context.certificate`: the client's certificate.
+    pub certificate: Option<Value>,
+    /// `context.initialAccessToken`: the attributes of the token.
+    pub initial_access_token: Option<Value>,
+    /// `context.httpRequest`
+    pub http_request: HttpRequest,
+    /// `context.trustLevel`
+    pub trust_level: TrustLevel,
+    /// Names of members beyond the standard ones that a client may have here.
+    pub custom_attributes: Vec<String>,
+}
+
+/// The head of the request, without credentials.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    /// `POST`, `PUT` ...
+    pub method: String,
+    /// The path of the URL.
+    pub path: String,
+    /// Header names in lower case, with their values.
+    pub headers: Vec<(String, String)>,
+    /// The address that the request came from.
+    pub ip_address: Option<IpAddr>,
+}

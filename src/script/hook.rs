@@ -1,0 +1,98 @@
+//! The places at which scripts are asked.
+
+/// A place at which scripts are asked, and the function that is called there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hook {
+    /// `createClient(context)`: may this client be registered?
+    CreateClient,
+    /// `updateClient(context)`: may this client be changed?
+    UpdateClient,
+    /// `deleteClient(context)`: may this client be deleted?
+    DeleteClient,
+    /// `modifyPostResponse(response, context)`: the answer to a registration.
+    ModifyPostResponse,
+    /// `modifyPutResponse(response, context)`: the answer to an update.
+    ModifyPutResponse,
+    /// `modifyReadResponse(response, context)`: the answer to a read.
+    ModifyReadResponse,
+    /// `getSoftwareStatementJwks(context)`
+    GetSoftwareStatementJwks,
+    /// `getSoftwareStatementHmacSecret(context)`
+    GetSoftwareStatementHmacSecret,
+    /// `getDcrJwks(context)`
+    GetDcrJwks,
+    /// `getDcrHmacSecret(context)`
+    GetDcrHmacSecret,
+    /// `getEvidenceNonce(context)`
+    GetEvidenceNonce,
+    /// `verifyEvidence(context)`
+    VerifyEvidence,
+    /// `isCertValidForClient(certificate, context)`
+    IsCertValidForClient,
+    /// `clientCreated(context)`
+    ClientCreated,
+    /// `clientUpdated(context)`
+    ClientUpdated,
+    /// `clientDeleted(context)`
+    ClientDeleted,
+}
+
+impl Hook {
+    /// All hooks.
+    pub const ALL: [Self; 16] = [
+        Self::CreateClient,
+        Self::UpdateClient,
+        Self::DeleteClient,
+        Self::ModifyPostResponse,
+        Self::ModifyPutResponse,
+        Self::ModifyReadResponse,
+        Self::GetSoftwareStatementJwks,
+        Self::GetSoftwareStatementHmacSecret,
+        Self::GetDcrJwks,
+        Self::GetDcrHmacSecret,
+        Self::GetEvidenceNonce,
+        Self::VerifyEvidence,
+        Self::IsCertValidForClient,
+        Self::ClientCreated,
+        Self::ClientUpdated,
+        Self::ClientDeleted,
+    ];
+
+    /// The name of its function.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CreateClient => "createClient",
+            Self::UpdateClient => "updateClient",
+            Self::DeleteClient => "deleteClient",
+            Self::ModifyPostResponse => "modifyPostResponse",
+            Self::ModifyPutResponse => "modifyPutResponse",
+            Self::ModifyReadResponse => "modifyReadResponse",
+            Self::GetSoftwareStatementJwks => "getSoftwareStatementJwks",
+            Self::GetSoftwareStatementHmacSecret => "getSoftwareStatementHmacSecret",
+            Self::GetDcrJwks => "getDcrJwks",
+            Self::GetDcrHmacSecret => "getDcrHmacSecret",
+            Self::GetEvidenceNonce => "getEvidenceNonce",
+            Self::VerifyEvidence => "verifyEvidence",
+            Self::IsCertValidForClient => "isCertValidForClient",
+            Self::ClientCreated => "clientCreated",
+            Self::ClientUpdated => "clientUpdated",
+            Self::ClientDeleted => "clientDeleted",
+        }
+    }
+
+    /// The names of its parameters, for messages and documentation.
+    pub const fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Self::ModifyPostResponse | Self::ModifyPutResponse | Self::ModifyReadResponse => {
+                &["response", "context"]
+            }
+            Self::IsCertValidForClient => &["certificate", "context"],
+            _ => &["context"],
+        }
+    }
+
+    /// The hook whose function has this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|hook| hook.name() == name)
+    }
+}

@@ -1,0 +1,71 @@
+//! What a script may import: files below `lib/`, read when the set is loaded, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+
+/// The files below `lib/`. A clone is another handle on the same files.
+#[derive(Clone)]
+pub(super) struct Libraries(Arc<Shelf>);
+
+struct Shelf {
+    /// What an import calls a file, and its text.
+    texts: BTreeMap<String, String>,
+    loaded: Mutex<BTreeMap<String, State>>,
+}
+
+enum State {
+    /// Its top level is running: who imports it now imports in a circle.
+    Loading,
+    Ready(Shared<Module>),
+}
+
+impl Libraries {
+    pub(super) fn new(texts: BTreeMap<String, String>) -> Self {
+        Self(Arc::new(Shelf { texts, loaded: Mutex::default() }))
+    }
+
+    /// The names that can be imported.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.texts.keys().map(String::as_str)
+    }
+
+    fn note(&self, name: &str, state: State) {
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), state);
+    }
+
+    fn load(&self, engine: &Engine, name: &str, text: &str) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        self.note(name, State::Loading);
+        let mut ast = engine.compile(text)?;
+        ast.set_source(format!("{name}.rhai"));
+        let module: Shared<Module> = Module::eval_ast_as_new(Scope::new(), &ast, engine)?.into();
+        self.note(name, State::Ready(Shared::clone(&module)));
+        Ok(module)
+    }
+}
+
+impl ModuleResolver for Libraries {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        _importer: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let fail = |message: String| Box::new(EvalAltResult::ErrorRuntime(message.into(), position));
+        match self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+            Some(State::Ready(module)) => return Ok(Shared::clone(module)),
+            Some(State::Loading) => return Err(fail(format!("'{path}' imports itself"))),
+            None => {}
+        }
+        // Only names that were found below lib/ are known, so no other file can be reached.
+        let Some(text) = self.0.texts.get(path) else {
+            let known: Vec<&str> = self.names().collect();
+            let known = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
+            return Err(fail(format!("'{path}' can not be imported, only what is below lib/: {known}")));
+        };
+        self.load(engine, path, text)
+            .map_err(|error| Box::new(EvalAltResult::ErrorInModule(format!("{path}.rhai"), error, position)))
+    }
+}

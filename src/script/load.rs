@@ -1,0 +1,236 @@
+//! Reads and compiles a folder of scripts: all of it, or nothing, with all that is wrong.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use rhai::{AST, Engine, EvalAltResult, Module, Position, Scope, Shared};
+
+use super::hook::Hook;
+use super::value::message;
+use crate::client::ScriptRef;
+use crate::config::nearest;
+use crate::secret::sha256_hex;
+
+/// Bytes of one file.
+const MAXIMUM_BYTES: u64 = 1 << 20;
+/// Files in all.
+const MAXIMUM_FILES: usize = 256;
+/// Folders inside one another below `lib/`.
+const MAXIMUM_DEPTH: usize = 8;
+
+/// One thing that is wrong with the scripts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadError {
+    /// The file, relative to the folder of the scripts.
+    pub file: String,
+    /// The line, from 1; 0 when there is none.
+    pub line: usize,
+    /// The column, from 1; 0 when there is none.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// The line itself.
+    pub text: String,
+}
+
+impl LoadError {
+    pub(super) fn new(file: &str, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: 0, column: 0, message: message.into(), text: String::new() }
+    }
+
+    /// An error at a place in `source`, the text of `file`.
+    pub(super) fn at(file: &str, source: &str, position: Position, message: impl Into<String>) -> Self {
+        let line = position.line().unwrap_or(0);
+        let text = line.checked_sub(1).and_then(|line| source.lines().nth(line)).unwrap_or("").trim_end();
+        let column = position.position().unwrap_or(0);
+        Self { line, column, text: text.to_owned(), ..Self::new(file, message) }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            return write!(f, "{}: {}", self.file, self.message);
+        }
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        let margin = " ".repeat(self.column.saturating_sub(1));
+        write!(f, "\n    {}\n    {margin}^", self.text)
+    }
+}
+
+/// All that is wrong with the scripts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadErrors(pub Vec<LoadError>);
+
+impl fmt::Display for LoadErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let errors: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&errors.join("\n"))
+    }
+}
+
+impl std::error::Error for LoadErrors {}
+
+/// The texts of a folder.
+#[derive(Default)]
+pub(super) struct Texts {
+    /// Scripts by file name, which is their order.
+    pub(super) scripts: BTreeMap<String, String>,
+    /// Libraries by the name under which they are imported.
+    pub(super) libraries: BTreeMap<String, String>,
+}
+
+/// Reads every script of `directory` and everything below its `lib/`.
+pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
+    let mut texts = Texts::default();
+    let mut errors = Vec::new();
+    if !directory.is_dir() {
+        let missing = LoadError::new(&directory.display().to_string(), "there is no such folder");
+        return Err(LoadErrors(vec![missing]));
+    }
+    read_folder(directory, "", 0, &mut texts.scripts, &mut errors);
+    let library = directory.join("lib");
+    if library.is_dir() {
+        read_folder(&library, "lib/", 1, &mut texts.libraries, &mut errors);
+    }
+    texts.libraries =
+        texts.libraries.into_iter().map(|(name, text)| (name.replace(".rhai", ""), text)).collect();
+    if texts.scripts.len() + texts.libraries.len() > MAXIMUM_FILES {
+        errors.push(LoadError::new("", format!("there are more than {MAXIMUM_FILES} files")));
+    }
+    if errors.is_empty() { Ok(texts) } else { Err(LoadErrors(errors)) }
+}
+
+fn read_folder(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    texts: &mut BTreeMap<String, String>,
+    errors: &mut Vec<LoadError>,
+) {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return errors.push(LoadError::new(prefix, error.to_string())),
+    };
+    for entry in entries.flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let (path, name) = (entry.path(), format!("{prefix}{name}"));
+        // Editors and Kubernetes keep what they are about in hidden files.
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if path.is_dir() && (1..MAXIMUM_DEPTH).contains(&depth) {
+            read_folder(&path, &format!("{name}/"), depth + 1, texts, errors);
+        } else if name.ends_with(".rhai") && !path.is_dir() {
+            match read_file(&path) {
+                Ok(text) => drop(texts.insert(name, text)),
+                Err(message) => errors.push(LoadError::new(&name, message)),
+            }
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, String> {
+    let bytes = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if bytes > MAXIMUM_BYTES {
+        return Err(format!("it is larger than {MAXIMUM_BYTES} bytes"));
+    }
+    fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+/// A script that is ready to be called.
+pub(super) struct Script {
+    pub(super) id: ScriptRef,
+    pub(super) hooks: Vec<Hook>,
+    /// The script itself; its top level has run.
+    pub(super) module: Shared<Module>,
+    /// One function for each hook, which calls the one of the module.
+    pub(super) dispatch: AST,
+    /// Names that are nearly those of hooks.
+    pub(super) warnings: Vec<String>,
+}
+
+/// The name under which the dispatch functions know the script.
+pub(super) const SCRIPT_MODULE: &str = "script";
+
+/// Compiles one script and runs its top level.
+pub(super) fn compile(engine: &mut Engine, name: &str, text: &str) -> Result<Script, Vec<LoadError>> {
+    let mut ast = engine
+        .compile(text)
+        .map_err(|error| vec![LoadError::at(name, text, error.position(), error.err_type().to_string())])?;
+    ast.set_source(name);
+    let hooks = hooks(&ast, name, text)?;
+    let warnings = near_hooks(&ast);
+    let module = Module::eval_ast_as_new(Scope::new(), &ast, engine)
+        .map_err(|error| vec![failed(name, text, &error)])?;
+    let module: Shared<Module> = module.into();
+    engine.register_static_module(SCRIPT_MODULE, Shared::clone(&module));
+    let dispatch =
+        engine.compile(dispatch(&hooks)).map_err(|error| vec![LoadError::new(name, error.to_string())])?;
+    let id = ScriptRef { name: name.to_owned(), hash: sha256_hex(text.as_bytes()) };
+    Ok(Script { id, hooks, module, dispatch, warnings })
+}
+
+/// What went wrong when the top level of `name` ran.
+fn failed(name: &str, text: &str, error: &EvalAltResult) -> LoadError {
+    match error {
+        EvalAltResult::ErrorInModule(library, inner, position) => {
+            let place = inner.position();
+            let message = format!("{library}:{place:?}: {}", message(inner.unwrap_inner()));
+            LoadError::at(name, text, *position, message)
+        }
+        error => LoadError::at(name, text, error.position(), message(error.unwrap_inner())),
+    }
+}
+
+/// The hooks that a script has; a hook with the wrong number of parameters is a mistake.
+fn hooks(ast: &AST, name: &str, text: &str) -> Result<Vec<Hook>, Vec<LoadError>> {
+    let (mut hooks, mut errors) = (Vec::new(), Vec::new());
+    for function in ast.iter_functions() {
+        let Some(hook) = Hook::named(function.name) else { continue };
+        if function.params.len() == hook.parameters().len() {
+            hooks.push(hook);
+        } else {
+            let due = hook.parameters().join(", ");
+            let message = format!("the hook is {}({due})", hook.name());
+            errors.push(LoadError::at(name, text, declaration(text, function.name), message));
+        }
+    }
+    hooks.sort_unstable();
+    hooks.dedup();
+    if errors.is_empty() { Ok(hooks) } else { Err(errors) }
+}
+
+/// Where the function called `name` is declared.
+fn declaration(text: &str, name: &str) -> Position {
+    let found = text.lines().enumerate().find_map(|(number, line)| {
+        let at = line.find("fn ")?;
+        line.get(at + 3..)?.trim_start().starts_with(name).then_some((number, at))
+    });
+    let place = found
+        .and_then(|(line, column)| Some((u16::try_from(line + 1).ok()?, u16::try_from(column + 1).ok()?)));
+    place.map_or(Position::NONE, |(line, column)| Position::new(line, column))
+}
+
+/// Functions that may have been meant as hooks: they would never be called, without a word.
+fn near_hooks(ast: &AST) -> Vec<String> {
+    let names = Hook::ALL.map(Hook::name);
+    let near = |name: &str| {
+        let hook = nearest(name, names).filter(|_| !names.contains(&name) && name.len() > 6)?;
+        Some(format!("the function {name} is not called; is the hook {hook} meant?"))
+    };
+    ast.iter_functions().filter_map(|function| near(function.name)).collect()
+}
+
+fn dispatch(hooks: &[Hook]) -> String {
+    let function = |hook: &Hook| {
+        let (name, parameters) = (hook.name(), hook.parameters().join(", "));
+        format!("fn {name}({parameters}) {{ {SCRIPT_MODULE}::{name}({parameters}) }}\n")
+    };
+    hooks.iter().map(function).collect()
+}

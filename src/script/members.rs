@@ -1,0 +1,151 @@
+//! Members that a script reads and writes by their JSON names: `context.client`,
+//! `context.registerRequest`, and the answer.
+//!
+//! A value that a script does not touch stays as it was, to the last digit.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rhai::{Array, Dynamic, ImmutableString, Map as ScriptMap, Module};
+use serde_json::{Map, Value};
+
+use super::value::{Outcome, failure, to_json, to_script};
+use crate::client::member::{self, MEMBERS, SetBy};
+use crate::config::nearest;
+
+/// What a script may do with members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Read and write metadata; other names are mistakes.
+    Metadata,
+    /// Read metadata.
+    ReadOnly,
+    /// Read and write an answer, but for its credentials.
+    Answer,
+}
+
+/// Members in the hand of a script. A clone is another handle on the same members.
+#[derive(Debug, Clone)]
+pub(super) struct Members {
+    members: Arc<Mutex<Map<String, Value>>>,
+    access: Access,
+    custom: Arc<BTreeSet<String>>,
+}
+
+impl Members {
+    pub(super) fn new(members: Map<String, Value>, access: Access, custom: &Arc<BTreeSet<String>>) -> Self {
+        Self { members: Arc::new(Mutex::new(members)), access, custom: Arc::clone(custom) }
+    }
+
+    /// The members as they are now.
+    pub(super) fn take(&self) -> Map<String, Value> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Map<String, Value>> {
+        // No code of a script runs while it is held, so a poisoned map is a whole one.
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, name: &str) -> Outcome<Dynamic> {
+        let value = self.lock().get(name).cloned();
+        match value {
+            Some(value) => to_script(&value),
+            None => self.known(name).map(|()| Dynamic::UNIT),
+        }
+    }
+
+    fn set(&self, name: &str, value: &Dynamic) -> Outcome<()> {
+        let value = to_json(value)?;
+        let is_same = match self.lock().get(name) {
+            Some(present) => *present == value,
+            None => value.is_null(),
+        };
+        // What a method like `contains` was called on is written back unchanged.
+        if is_same {
+            return Ok(());
+        }
+        self.may_set(name)?;
+        let mut members = self.lock();
+        if value.is_null() {
+            members.shift_remove(name);
+        } else {
+            members.insert(name.to_owned(), value);
+        }
+        Ok(())
+    }
+
+    /// Refuses a name that no metadata has: it is a slip, and would be lost in silence.
+    fn known(&self, name: &str) -> Outcome<()> {
+        if self.access == Access::Answer || member::find(name).is_some() || self.custom.contains(name) {
+            return Ok(());
+        }
+        let standard = MEMBERS.iter().map(|member| member.name);
+        let names = standard.chain(self.custom.iter().map(String::as_str));
+        Err(failure(match nearest(name, names) {
+            Some(near) => format!("no metadata is called '{name}'; did you mean '{near}'?"),
+            None => format!(
+                "no metadata is called '{name}'; a name of your own goes into dynamicRegistrationCustomAttributes"
+            ),
+        }))
+    }
+
+    fn may_set(&self, name: &str) -> Outcome<()> {
+        self.known(name)?;
+        let is_ours = member::find(name).is_some_and(|member| member.set_by == SetBy::Server);
+        match self.access {
+            Access::ReadOnly => Err(failure(format!("'{name}' is read-only here"))),
+            Access::Metadata | Access::Answer if is_ours => {
+                Err(failure(format!("'{name}' is set by the server and can not be changed")))
+            }
+            Access::Metadata | Access::Answer => Ok(()),
+        }
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.lock().contains_key(name)
+    }
+
+    fn keys(&self) -> Array {
+        self.lock().keys().map(|name| Dynamic::from(name.clone())).collect()
+    }
+
+    /// All members as a map of the script's own.
+    fn to_map(&self) -> Outcome<ScriptMap> {
+        let members = self.lock().clone();
+        members.iter().map(|(name, value)| Ok((name.as_str().into(), to_script(value)?))).collect()
+    }
+}
+
+/// Teaches scripts what members are.
+pub(super) fn register(module: &mut Module) {
+    module.set_custom_type::<Members>("Members");
+    module.set_indexer_get_fn(|members: &mut Members, name: ImmutableString| members.get(&name));
+    module.set_indexer_set_fn(|members: &mut Members, name: ImmutableString, value: Dynamic| {
+        members.set(&name, &value)
+    });
+    module.set_native_fn("contains", |members: &mut Members, name: ImmutableString| {
+        Ok(members.contains(&name))
+    });
+    module.set_native_fn("keys", |members: &mut Members| Ok(members.keys()));
+    module.set_native_fn("to_map", |members: &mut Members| members.to_map());
+    module.set_native_fn("remove", |members: &mut Members, name: ImmutableString| {
+        members.set(&name, &Dynamic::UNIT)
+    });
+    // The seed's spelling: `registerRequest.getRedirectUris()`.
+    for member in MEMBERS {
+        module.set_native_fn(getter(member.name), |members: &mut Members| members.get(member.name));
+    }
+}
+
+/// `redirect_uris` as `getRedirectUris`.
+fn getter(name: &str) -> String {
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters
+            .next()
+            .map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
+            .unwrap_or_default()
+    };
+    format!("get{}", name.split('_').map(capital).collect::<String>())
+}

@@ -1,0 +1,28 @@
+//! `crypto::sha256(text)` and `hmac_sha256(key, text)` in hex, `random_token(bytes)`,
+//! `equals(a, b)` in constant time.
+
+use rhai::{ImmutableString, Module};
+
+use super::super::value::{Outcome, failure};
+use crate::random;
+use crate::secret::{hmac_sha256_hex, sha256_hex, texts_equal};
+
+pub(super) fn module() -> Module {
+    let mut module = Module::new();
+    module.set_native_fn("sha256", |text: ImmutableString| Ok(sha256_hex(text.as_bytes())));
+    module.set_native_fn("hmac_sha256", |key: ImmutableString, text: ImmutableString| {
+        hmac_sha256_hex(key.as_bytes(), text.as_bytes()).map_err(|error| failure(error.to_string()))
+    });
+    module.set_native_fn("random_token", random_token);
+    module.set_native_fn("equals", |one: ImmutableString, other: ImmutableString| {
+        Ok(texts_equal(&one, &other))
+    });
+    module
+}
+
+/// A token of 16 to 64 random bytes, base64url.
+fn random_token(bytes: i64) -> Outcome<String> {
+    let length = usize::try_from(bytes).ok().filter(|length| (16..=64).contains(length));
+    let length = length.ok_or_else(|| failure("a token has 16 to 64 bytes"))?;
+    random::text(length).map_err(|error| failure(error.to_string()))
+}

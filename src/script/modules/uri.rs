@@ -1,0 +1,22 @@
+//! `uri::parse(text)`: scheme, host, port, path and query as a map.
+
+use rhai::{Dynamic, ImmutableString, Map, Module};
+use url::Url;
+
+use super::super::value::failure;
+
+pub(super) fn module() -> Module {
+    let mut module = Module::new();
+    module.set_native_fn("parse", |text: ImmutableString| {
+        let url = Url::parse(&text).map_err(|error| failure(format!("not an absolute URI: {error}")))?;
+        let optional = |value: Option<&str>| value.map_or(Dynamic::UNIT, |text| text.to_owned().into());
+        Ok(Map::from([
+            ("scheme".into(), url.scheme().to_owned().into()),
+            ("host".into(), optional(url.host_str())),
+            ("port".into(), url.port_or_known_default().map_or(Dynamic::UNIT, |port| i64::from(port).into())),
+            ("path".into(), url.path().to_owned().into()),
+            ("query".into(), optional(url.query())),
+        ]))
+    });
+    module
+}

@@ -1,0 +1,118 @@
+//! A set of scripts, compiled together and never changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+
+use super::engine::SharedModules;
+use super::hook::Hook;
+use super::library::Libraries;
+use super::load::{self, LoadError, LoadErrors, Script, Texts};
+use crate::clock::Clock;
+use crate::config::{ScriptLimits, ScriptSettings};
+use crate::secret::sha256_hex;
+
+/// The time that all top levels together may take.
+const LOAD_TIME: Duration = Duration::from_secs(10);
+
+/// A set of scripts.
+pub struct ScriptSet {
+    pub(super) scripts: Vec<Script>,
+    pub(super) modules: SharedModules,
+    pub(super) attributes: Arc<Map<String, Value>>,
+    pub(super) limits: ScriptLimits,
+    pub(super) permits: Arc<Semaphore>,
+    infos: Vec<ScriptInfo>,
+    revision: String,
+}
+
+/// What is known of a script.
+#[derive(Debug, Clone)]
+pub struct ScriptInfo {
+    /// Its file name.
+    pub name: String,
+    /// SHA-256 of its text, in hex.
+    pub hash: String,
+    /// The hooks that it has.
+    pub hooks: Vec<Hook>,
+    /// What is odd about it.
+    pub warnings: Vec<String>,
+}
+
+impl ScriptSet {
+    /// Compiles every script of `settings.directory` and runs its top level. Reads files and
+    /// runs scripts, so it belongs on a thread that may wait.
+    ///
+    /// # Errors
+    /// All that is wrong with the scripts.
+    pub fn load(settings: &ScriptSettings, clock: Arc<dyn Clock>) -> Result<Self, LoadErrors> {
+        let texts = load::read(&settings.directory)?;
+        let revision = revision(&texts);
+        let modules = SharedModules::new(&settings.limits, &clock);
+        let libraries = Libraries::new(texts.libraries);
+        let deadline = Instant::now() + LOAD_TIME;
+        let (mut scripts, mut errors) = (Vec::new(), Vec::<LoadError>::new());
+        for (name, text) in &texts.scripts {
+            let mut engine = modules.engine(deadline);
+            engine.set_module_resolver(libraries.clone());
+            match load::compile(&mut engine, name, text) {
+                Ok(script) => scripts.push(script),
+                Err(wrong) => errors.extend(wrong),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(LoadErrors(errors));
+        }
+        let infos: Vec<ScriptInfo> = scripts.iter().map(info).collect();
+        for info in infos.iter().filter(|info| !info.warnings.is_empty()) {
+            tracing::warn!(script = info.name, "{}", info.warnings.join("; "));
+        }
+        let permits = Arc::new(Semaphore::new(settings.limits.concurrent));
+        let attributes = Arc::new(settings.attributes.clone());
+        Ok(Self { scripts, modules, attributes, limits: settings.limits.clone(), permits, infos, revision })
+    }
+
+    /// Whether some script has this hook.
+    pub fn has(&self, hook: Hook) -> bool {
+        self.infos.iter().any(|info| info.hooks.contains(&hook))
+    }
+
+    /// The scripts, in the order in which they are asked.
+    pub fn scripts(&self) -> &[ScriptInfo] {
+        &self.infos
+    }
+
+    /// Names this set: 12 hex digits of a hash over all its files.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+}
+
+impl std::fmt::Debug for ScriptSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScriptSet").field("revision", &self.revision).field("scripts", &self.infos).finish()
+    }
+}
+
+fn info(script: &Script) -> ScriptInfo {
+    ScriptInfo {
+        name: script.id.name.clone(),
+        hash: script.id.hash.clone(),
+        hooks: script.hooks.clone(),
+        warnings: script.warnings.clone(),
+    }
+}
+
+fn revision(texts: &Texts) -> String {
+    let all: BTreeMap<&str, String> = texts
+        .scripts
+        .iter()
+        .chain(&texts.libraries)
+        .map(|(name, text)| (name.as_str(), sha256_hex(text.as_bytes())))
+        .collect();
+    let text = serde_json::to_vec(&all).unwrap_or_default();
+    sha256_hex(&text).chars().take(12).collect()
+}

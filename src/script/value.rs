@@ -1,0 +1,42 @@
+//! JSON values and the values of scripts.
+
+use rhai::serde::{from_dynamic, to_dynamic};
+use rhai::{Dynamic, EvalAltResult};
+use serde_json::Value;
+
+/// What a host function returns.
+pub(super) type Outcome<T> = Result<T, Box<EvalAltResult>>;
+
+/// A failure that a script can catch.
+pub(super) fn failure(message: impl Into<String>) -> Box<EvalAltResult> {
+    message.into().into()
+}
+
+/// `value` for a script; null is `()`.
+pub(super) fn to_script(value: &Value) -> Outcome<Dynamic> {
+    to_dynamic(value)
+}
+
+/// `value` of a script as JSON.
+///
+/// Fails for what has no JSON form, a function for example.
+pub(super) fn to_json(value: &Dynamic) -> Outcome<Value> {
+    from_dynamic(value)
+        .map_err(|_| failure(format!("a value of the type {} has no JSON form", value.type_name())))
+}
+
+/// What went wrong, without the place, which is told by itself.
+pub(super) fn message(error: &EvalAltResult) -> String {
+    match error {
+        EvalAltResult::ErrorTerminated(reason, _) => reason.to_string(),
+        EvalAltResult::ErrorRuntime(value, _) => match value.read_lock::<rhai::ImmutableString>() {
+            Some(text) => text.to_string(),
+            None => format!("it threw {value}"),
+        },
+        error => {
+            let text = error.to_string();
+            let place = format!(" ({})", error.position());
+            text.strip_suffix(&place).unwrap_or(&text).to_owned()
+        }
+    }
+}
