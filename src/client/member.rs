@@ -3,6 +3,9 @@
 //! The names are those of the IANA registry "OAuth Dynamic Client Registration Metadata", of
 //! OpenID Connect RP Metadata Choices, and of the seed's client schema in its JSON spelling.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// The JSON type of a member, with the form that its type alone asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -75,14 +78,16 @@ const fn server(name: &'static str, kind: Kind) -> Member {
 
 /// The member called `name`; a language tag after `#` is not part of the name.
 pub fn find(name: &str) -> Option<&'static Member> {
+    static BY_NAME: LazyLock<HashMap<&str, &Member>> =
+        LazyLock::new(|| MEMBERS.iter().map(|member| (member.name, member)).collect());
     match name.split_once('#') {
-        None => MEMBERS.iter().find(|member| member.name == name),
-        Some((base, _)) => MEMBERS.iter().find(|member| member.name == base && member.kind.is_localised()),
+        None => BY_NAME.get(name).copied(),
+        Some((base, _)) => BY_NAME.get(base).copied().filter(|member| member.kind.is_localised()),
     }
 }
 
 /// All members, in the order of an answer.
-pub const MEMBERS: &[Member] = &[
+pub static MEMBERS: &[Member] = &[
     // RFC 7591 section 3.2.1, RFC 7592 section 3.
     server("client_id", Kind::Text),
     server("client_id_issued_at", Kind::Count),
@@ -243,3 +248,22 @@ pub const MEMBERS: &[Member] = &[
     request("introspection_encryption_alg_values_supported", Kind::Texts),
     request("introspection_encryption_enc_values_supported", Kind::Texts),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_member_is_found_by_its_name_and_is_there_once() {
+        for member in MEMBERS {
+            assert!(std::ptr::eq(find(member.name).unwrap(), member), "{} is there twice", member.name);
+        }
+    }
+
+    #[test]
+    fn only_what_people_read_has_a_language() {
+        assert_eq!(find("client_name#ja").unwrap().name, "client_name");
+        assert!(find("redirect_uris#ja").is_none());
+        assert!(find("no_such_member").is_none());
+    }
+}

@@ -1,1 +1,3 @@
-//! Keys and signatures.
+//! Keys and signatures. Knows nothing of clients.
+
+pub mod jwks;

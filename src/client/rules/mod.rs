@@ -1,8 +1,46 @@
 //! The rules of client metadata.
+//!
+//! Metadata goes through three kinds of steps: JSON types, what the server decides and fills in,
+//! and checks that only look. Every violation is reported at once; a member that has a wrong
+//! type is named for that alone.
 
-use super::{Metadata, Requested, Valid};
+mod algorithms;
+mod authority;
+mod choices;
+mod ciba;
+mod custom;
+mod defaults;
+mod grants;
+mod keys;
+mod language;
+mod lifetime;
+mod lists;
+mod methods;
+mod public_address;
+mod redirect_pattern;
+mod redirect_uris;
+mod report;
+mod scope;
+mod secret;
+mod subject;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod types;
+mod uri;
+mod urls;
+
+pub use algorithms::{ALGORITHMS, Algorithm};
+pub use grants::supported_grants;
+pub use lifetime::expiry;
+pub use secret::needs_secret;
+
+use super::{Metadata, Requested, Valid, member};
 use crate::config::{Limits, Registration, Scope};
 use crate::model::Violation;
+use redirect_pattern::RedirectPattern;
 
 /// What the rules of one request are drawn from.
 #[derive(Debug, Clone, Copy)]
@@ -15,13 +53,61 @@ pub struct Rules<'a> {
     pub limits: &'a Limits,
 }
 
+/// A rule, or the rules of one topic: looks at metadata and adds what is wrong.
+type Check = fn(&Rules<'_>, &Metadata, &mut Vec<Violation>);
+
+/// The rules that only look, in the order of their messages.
+const CHECKS: &[Check] = &[
+    redirect_uris::check,
+    grants::check,
+    methods::check,
+    keys::check,
+    algorithms::check,
+    tls::check,
+    subject::check,
+    urls::check,
+    ciba::check,
+    lists::check,
+    scope::check,
+    lifetime::check,
+    language::check,
+];
+
+/// What is wrong with settings that only the rules can judge: patterns of redirect URIs, and
+/// custom attributes that have the name of a standard member. Each with its key.
+pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
+    let patterns = [
+        ("redirectUriAllowList", &settings.redirect_uri_allow_list),
+        ("redirectUriDenyList", &settings.redirect_uri_deny_list),
+    ];
+    let bad_patterns = patterns.into_iter().flat_map(|(key, patterns)| {
+        let faults = patterns.iter().filter_map(|text| Some((text, RedirectPattern::parse(text).err()?)));
+        faults.map(move |(text, fault)| (format!("registration.{key}"), format!("'{text}' {fault}")))
+    });
+    let taken =
+        settings.dynamic_registration_custom_attributes.iter().filter(|name| member::find(name).is_some());
+    let taken = taken.map(|name| {
+        let key = "registration.dynamicRegistrationCustomAttributes".to_owned();
+        (key, format!("'{name}' is a standard member already"))
+    });
+    bad_patterns.chain(taken).collect()
+}
+
 impl Rules<'_> {
     /// Fills in the defaults of `requested` and checks every rule.
     ///
     /// # Errors
     /// Every rule that it breaks.
     pub fn validate(&self, requested: Requested) -> Result<Valid, Vec<Violation>> {
-        Ok(Valid::new(requested.into_metadata()))
+        let mut metadata = requested.into_metadata();
+        let mut found = Vec::new();
+        custom::fill_in(self, &mut metadata);
+        types::check(self, &metadata, &mut found);
+        choices::narrow(self, &mut metadata, &mut found);
+        scope::grant(self, &mut metadata, &found);
+        lifetime::ask(self, &mut metadata);
+        defaults::trust(self, &mut metadata);
+        self.complete(metadata, found)
     }
 
     /// Checks what scripts made of valid metadata, by the same rules.
@@ -29,6 +115,18 @@ impl Rules<'_> {
     /// # Errors
     /// Every rule that it breaks.
     pub fn validate_changed(&self, changed: Metadata) -> Result<Valid, Vec<Violation>> {
-        Ok(Valid::new(changed))
+        let mut found = Vec::new();
+        types::check(self, &changed, &mut found);
+        self.complete(changed, found)
+    }
+
+    /// Fills in what is absent, also after a script took it away: a rule that looks at a member
+    /// must never be passed by because the member is missing.
+    fn complete(&self, mut metadata: Metadata, mut found: Vec<Violation>) -> Result<Valid, Vec<Violation>> {
+        defaults::fill_in(self, &mut metadata, &found);
+        for check in CHECKS {
+            check(self, &metadata, &mut found);
+        }
+        if found.is_empty() { Ok(Valid::new(metadata)) } else { Err(found) }
     }
 }

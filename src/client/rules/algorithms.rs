@@ -1,0 +1,190 @@
+//! Algorithms: one table from which both the rules and the metadata documents are made.
+
+use super::Rules;
+use super::report::{is_faulted, unsupported, violation};
+use crate::client::Metadata;
+use crate::config::Registration;
+use crate::model::Violation;
+
+/// What an algorithm is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It signs.
+    Signature,
+    /// It protects the key of an encryption: `alg` of a JWE.
+    KeyManagement,
+    /// It encrypts: `enc` of a JWE.
+    Content,
+}
+
+/// A member of metadata that names an algorithm.
+#[derive(Debug, Clone, Copy)]
+pub struct Algorithm {
+    /// The member.
+    pub member: &'static str,
+    /// The list from which a client may let the server choose (RP Metadata Choices), which is
+    /// also the name of the list in the metadata documents.
+    pub choices: &'static str,
+    /// The values that are supported.
+    pub supported: fn(&Registration) -> &[String],
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+const fn signature(
+    member: &'static str,
+    choices: &'static str,
+    supported: fn(&Registration) -> &[String],
+) -> Algorithm {
+    Algorithm { member, choices, supported, purpose: Purpose::Signature }
+}
+
+const fn key(
+    member: &'static str,
+    choices: &'static str,
+    supported: fn(&Registration) -> &[String],
+) -> Algorithm {
+    Algorithm { member, choices, supported, purpose: Purpose::KeyManagement }
+}
+
+const fn content(
+    member: &'static str,
+    choices: &'static str,
+    supported: fn(&Registration) -> &[String],
+) -> Algorithm {
+    Algorithm { member, choices, supported, purpose: Purpose::Content }
+}
+
+/// Every member that names an algorithm. Each `Content` follows its `KeyManagement`.
+pub const ALGORITHMS: &[Algorithm] = &[
+    signature("id_token_signed_response_alg", "id_token_signing_alg_values_supported", |settings| {
+        &settings.id_token_signing_alg_values_supported
+    }),
+    key("id_token_encrypted_response_alg", "id_token_encryption_alg_values_supported", |settings| {
+        &settings.id_token_encryption_alg_values_supported
+    }),
+    content("id_token_encrypted_response_enc", "id_token_encryption_enc_values_supported", |settings| {
+        &settings.id_token_encryption_enc_values_supported
+    }),
+    signature("userinfo_signed_response_alg", "userinfo_signing_alg_values_supported", |settings| {
+        &settings.userinfo_signing_alg_values_supported
+    }),
+    key("userinfo_encrypted_response_alg", "userinfo_encryption_alg_values_supported", |settings| {
+        &settings.userinfo_encryption_alg_values_supported
+    }),
+    content("userinfo_encrypted_response_enc", "userinfo_encryption_enc_values_supported", |settings| {
+        &settings.userinfo_encryption_enc_values_supported
+    }),
+    signature("request_object_signing_alg", "request_object_signing_alg_values_supported", |settings| {
+        &settings.request_object_signing_alg_values_supported
+    }),
+    key("request_object_encryption_alg", "request_object_encryption_alg_values_supported", |settings| {
+        &settings.request_object_encryption_alg_values_supported
+    }),
+    content("request_object_encryption_enc", "request_object_encryption_enc_values_supported", |settings| {
+        &settings.request_object_encryption_enc_values_supported
+    }),
+    signature(
+        "token_endpoint_auth_signing_alg",
+        "token_endpoint_auth_signing_alg_values_supported",
+        |settings| &settings.token_endpoint_auth_signing_alg_values_supported,
+    ),
+    signature(
+        "authorization_signed_response_alg",
+        "authorization_signing_alg_values_supported",
+        |settings| &settings.authorization_signing_alg_values_supported,
+    ),
+    key(
+        "authorization_encrypted_response_alg",
+        "authorization_encryption_alg_values_supported",
+        |settings| &settings.authorization_encryption_alg_values_supported,
+    ),
+    content(
+        "authorization_encrypted_response_enc",
+        "authorization_encryption_enc_values_supported",
+        |settings| &settings.authorization_encryption_enc_values_supported,
+    ),
+    signature(
+        "introspection_signed_response_alg",
+        "introspection_signing_alg_values_supported",
+        |settings| &settings.introspection_signing_alg_values_supported,
+    ),
+    key(
+        "introspection_encrypted_response_alg",
+        "introspection_encryption_alg_values_supported",
+        |settings| &settings.introspection_encryption_alg_values_supported,
+    ),
+    content(
+        "introspection_encrypted_response_enc",
+        "introspection_encryption_enc_values_supported",
+        |settings| &settings.introspection_encryption_enc_values_supported,
+    ),
+    signature("access_token_signing_alg", "access_token_signing_alg_values_supported", |settings| {
+        &settings.access_token_signing_alg_values_supported
+    }),
+    signature(
+        "backchannel_authentication_request_signing_alg",
+        "backchannel_authentication_request_signing_alg_values_supported",
+        |settings| &settings.backchannel_authentication_request_signing_alg_values_supported,
+    ),
+    signature("nfv_token_signed_response_alg", "nfv_token_signing_alg_values_supported", |settings| {
+        &settings.id_token_signing_alg_values_supported
+    }),
+    key("nfv_token_encrypted_response_alg", "nfv_token_encryption_alg_values_supported", |settings| {
+        &settings.id_token_encryption_alg_values_supported
+    }),
+    content("nfv_token_encrypted_response_enc", "nfv_token_encryption_enc_values_supported", |settings| {
+        &settings.id_token_encryption_enc_values_supported
+    }),
+];
+
+/// Whether `alg` is keyed with a secret that both sides know.
+pub(super) fn is_symmetric(alg: &str) -> bool {
+    alg.starts_with("HS") || alg == "dir" || (alg.starts_with('A') && alg.ends_with("KW"))
+}
+
+/// Each member that a `Content` algorithm is for, with the one that protects its key.
+pub(super) fn encryptions() -> impl Iterator<Item = (&'static Algorithm, &'static Algorithm)> {
+    let pairs = ALGORITHMS.iter().zip(ALGORITHMS.iter().skip(1));
+    pairs.filter(|(_, content)| content.purpose == Purpose::Content)
+}
+
+/// Every algorithm is supported, and an encryption has both of its own.
+pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    for algorithm in ALGORITHMS {
+        let supported = (algorithm.supported)(cx.settings);
+        let Some(value) = metadata.text(algorithm.member).filter(|_| !is_faulted(found, algorithm.member))
+        else {
+            continue;
+        };
+        if !supported.iter().any(|one| one == value) {
+            found.push(unsupported(algorithm.member, value, supported));
+        }
+    }
+    for (key, content) in encryptions() {
+        if metadata.has(content.member) && !metadata.has(key.member) {
+            let rule = format!("needs {} beside it, which says how its key is protected", key.member);
+            found.push(violation(content.member, rule));
+        }
+    }
+    check_unsigned(metadata, found);
+}
+
+/// Where `none` can not be, even if the operator supports it.
+fn check_unsigned(metadata: &Metadata, found: &mut Vec<Violation>) {
+    let is_none = |member: &str| metadata.text(member) == Some("none");
+    // OpenID Connect Dynamic Client Registration section 2.
+    let from_authorization_endpoint =
+        metadata.texts("response_types").any(|one| one.split(' ').any(|word| word == "id_token"));
+    if is_none("id_token_signed_response_alg") && from_authorization_endpoint {
+        let rule =
+            "can not be none, because a response type returns the ID token from the authorization endpoint";
+        found.push(violation("id_token_signed_response_alg", rule));
+    }
+    // JARM section 3; CIBA section 4.
+    for member in ["authorization_signed_response_alg", "backchannel_authentication_request_signing_alg"] {
+        if is_none(member) && !is_faulted(found, member) {
+            found.push(violation(member, "can not be none"));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! OpenID Connect RP Metadata Choices 1.0: a client names what it can do, the server picks one.
+
+use super::algorithms::ALGORITHMS;
+use super::report::{choice_of, is_faulted, violation};
+use super::{Rules, methods};
+use crate::client::Metadata;
+use crate::config::Registration;
+use crate::model::Violation;
+
+/// A list in a request, and the member that it is a choice for.
+struct Choice {
+    list: &'static str,
+    member: &'static str,
+    supported: fn(&Registration) -> &[String],
+}
+
+/// The choices. The method comes before the algorithm that has to fit it.
+fn choices() -> impl Iterator<Item = Choice> {
+    let first = [
+        Choice {
+            list: "subject_types_supported",
+            member: "subject_type",
+            supported: |settings| &settings.subject_types_supported,
+        },
+        Choice {
+            list: "token_endpoint_auth_methods_supported",
+            member: "token_endpoint_auth_method",
+            supported: |settings| &settings.token_endpoint_auth_methods_supported,
+        },
+    ];
+    let algorithms = ALGORITHMS.iter().map(|algorithm| Choice {
+        list: algorithm.choices,
+        member: algorithm.member,
+        supported: algorithm.supported,
+    });
+    first.into_iter().chain(algorithms)
+}
+
+/// Puts one supported value of each list into its member, and takes the lists away: an answer
+/// has only what was chosen (section 2).
+pub(super) fn narrow(cx: &Rules<'_>, metadata: &mut Metadata, found: &mut Vec<Violation>) {
+    for choice in choices() {
+        if !metadata.has(choice.list) {
+            continue;
+        }
+        let list: Vec<String> = metadata.texts(choice.list).map(str::to_owned).collect();
+        metadata.remove(choice.list);
+        if is_faulted(found, choice.list) || is_faulted(found, choice.member) {
+            continue;
+        }
+        match pick(cx, metadata, &choice, &list) {
+            Ok(value) => metadata.set(choice.member, value),
+            Err(violation) => found.push(violation),
+        }
+    }
+}
+
+fn pick(cx: &Rules<'_>, metadata: &Metadata, choice: &Choice, list: &[String]) -> Result<String, Violation> {
+    let supported = (choice.supported)(cx.settings);
+    let wanted = metadata.text(choice.member);
+    if let Some(wanted) = wanted.filter(|wanted| !list.iter().any(|one| one == wanted)) {
+        let rule =
+            format!("must be one of {}, which does not have {}", choice.list, super::report::shown(wanted));
+        return Err(violation(choice.member, rule));
+    }
+    let fits = |value: &&String| {
+        let is_supported = supported.contains(value);
+        let of_method = choice.member == "token_endpoint_auth_signing_alg";
+        is_supported && (!of_method || methods::can_sign(metadata, value))
+    };
+    // The value that the client prefers, then the others in its own order.
+    let preferred = list.iter().filter(|one| Some(one.as_str()) == wanted);
+    let chosen = preferred.chain(list).find(fits).cloned();
+    chosen.ok_or_else(|| {
+        violation(choice.list, format!("has nothing that is supported; {}", choice_of(supported)))
+    })
+}

@@ -1,0 +1,94 @@
+//! Custom attributes: what the operator lets clients register beyond the standard members.
+
+use serde_json::Value;
+
+use super::Rules;
+use super::report::violation;
+use crate::client::{Metadata, member};
+use crate::model::Violation;
+
+/// A member that no specification names is a custom attribute that the operator allows, with any
+/// JSON value of a bounded size (`dynamicRegistrationCustomAttributes`).
+///
+/// A request never gets here with another name, because unknown members are not heard.
+pub(super) fn check(cx: &Rules<'_>, name: &str, value: &Value, found: &mut Vec<Violation>) {
+    let limit = cx.limits.uri_bytes;
+    if !is_allowed(cx, name) {
+        let rule =
+            "is unknown: neither a member of client metadata nor in dynamicRegistrationCustomAttributes";
+        found.push(violation(name, rule));
+    } else if !is_shorter(value, limit) {
+        found.push(violation(name, format!("is longer than {limit} bytes of JSON")));
+    }
+}
+
+/// Fills in `dynamicRegistrationDefaultCustomAttributes`.
+pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata) {
+    for (name, value) in &cx.settings.dynamic_registration_default_custom_attributes {
+        if is_allowed(cx, name) && !value.is_null() {
+            metadata.set_default(name, value.clone());
+        }
+    }
+}
+
+/// A custom attribute never stands in for a member that has rules.
+fn is_allowed(cx: &Rules<'_>, name: &str) -> bool {
+    let allowed = &cx.settings.dynamic_registration_custom_attributes;
+    member::find(name).is_none() && allowed.iter().any(|attribute| attribute == name)
+}
+
+fn is_shorter(value: &Value, limit: usize) -> bool {
+    value.to_string().len() <= limit
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use crate::client::rules::testing::{check_changed, check_with};
+    use crate::config::Registration;
+
+    fn settings() -> Registration {
+        let default = |name: &str, value| (name.to_owned(), value);
+        Registration {
+            dynamic_registration_custom_attributes: vec!["tier".to_owned(), "region".to_owned()],
+            dynamic_registration_default_custom_attributes: BTreeMap::from([
+                default("region", json!({"name": "eu"})),
+                default("trusted_client", json!(true)),
+                default("other", json!(1)),
+            ]),
+            ..Registration::default()
+        }
+    }
+
+    #[test]
+    fn only_names_that_the_operator_lists_are_registered() {
+        check_with(
+            &settings(),
+            json!({"tier": [1, {"a": null}], "x": 1}),
+            Ok(json!({"tier": [1, {"a": null}], "x": null})),
+        );
+        check_changed(
+            &settings(),
+            json!({"x": 1, "redirect_uris": ["https://a.example/cb"]}),
+            Err(&["x: unknown"]),
+        );
+    }
+
+    #[test]
+    fn defaults_are_filled_in_for_those_names_alone() {
+        check_with(
+            &settings(),
+            json!({}),
+            Ok(json!({"region": {"name": "eu"}, "trusted_client": null, "other": null})),
+        );
+        check_with(&settings(), json!({"region": "us"}), Ok(json!({"region": "us"})));
+    }
+
+    #[test]
+    fn an_attribute_is_bounded() {
+        check_with(&settings(), json!({"tier": "x".repeat(3000)}), Err(&["tier: longer than 2048"]));
+    }
+}

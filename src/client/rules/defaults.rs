@@ -1,0 +1,39 @@
+//! What a client gets that did not ask (RFC 7591 section 2, OpenID Connect Dynamic Client
+//! Registration section 2).
+
+use super::algorithms::encryptions;
+use super::{Rules, grants, lifetime};
+use crate::client::Metadata;
+use crate::model::Violation;
+
+/// The content encryption that OpenID Connect Dynamic Client Registration section 2 makes the
+/// default.
+const DEFAULT_CONTENT: &str = "A128CBC-HS256";
+
+/// Fills in what is absent.
+pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]) {
+    metadata.set_default("application_type", "web");
+    metadata.set_default("token_endpoint_auth_method", "client_secret_basic");
+    grants::fill_in(cx, metadata, found);
+    metadata.set_default("subject_type", cx.settings.default_subject_type.as_str());
+    metadata.set_default("id_token_signed_response_alg", cx.settings.default_signature_algorithm.as_str());
+    for (key, content) in encryptions() {
+        let supported = (content.supported)(cx.settings);
+        let default = supported.iter().find(|one| *one == DEFAULT_CONTENT).or(supported.first());
+        if let Some(default) = default.filter(|_| metadata.has(key.member)) {
+            metadata.set_default(content.member, default.as_str());
+        }
+    }
+    metadata.set_default(
+        "persist_client_authorizations",
+        cx.settings.dynamic_registration_persist_client_authorizations,
+    );
+    lifetime::settle(cx, metadata);
+}
+
+/// Trust is the operator's to give.
+pub(super) fn trust(cx: &Rules<'_>, metadata: &mut Metadata) {
+    if cx.settings.trusted_client_enabled {
+        metadata.set("trusted_client", true);
+    }
+}

@@ -1,0 +1,89 @@
+//! Members in several languages: `client_name#ja-Jpan-JP` (RFC 7591 section 2.2; standards A40–A44).
+//!
+//! Each variant keeps the rules of its base member, because [`member::find`] knows it by that.
+
+use std::collections::BTreeMap;
+
+use oxilangtag::LanguageTag;
+
+use super::Rules;
+use super::report::violation;
+use crate::client::{Metadata, member};
+use crate::model::Violation;
+
+/// Language tags are those of BCP 47, each is there once whatever its case, and not too many.
+pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let mut tags_of: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for (name, _) in metadata.iter() {
+        if let (Some((base, tag)), Some(_)) = (name.split_once('#'), member::find(name)) {
+            tags_of.entry(base).or_default().push((name, tag));
+        }
+    }
+    for (base, tagged) in tags_of {
+        if tagged.len() > cx.limits.language_tags {
+            let limit = cx.limits.language_tags;
+            found.push(violation(
+                base,
+                format!("is there in {} languages; {limit} are allowed", tagged.len()),
+            ));
+        } else {
+            check_tags(&tagged, found);
+        }
+    }
+}
+
+fn check_tags(tagged: &[(&str, &str)], found: &mut Vec<Violation>) {
+    for (index, (name, tag)) in tagged.iter().enumerate() {
+        if LanguageTag::parse(*tag).is_err() {
+            found.push(violation(
+                name,
+                "what follows the # must be a language tag of BCP 47, such as ja-Jpan-JP",
+            ));
+        }
+        // RFC 7591 section 2.2: language tags are compared without case.
+        if tagged.iter().take(index).any(|(_, earlier)| earlier.eq_ignore_ascii_case(tag)) {
+            found
+                .push(violation(name, "the same language is there twice; the case of a tag does not matter"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use crate::client::rules::testing::{check, check_changed};
+    use crate::config::Registration;
+
+    #[test]
+    fn a_localised_member_is_kept_as_it_is() {
+        let names = json!({"client_name": "Client", "client_name#ja-Jpan-JP": "\u{30af}\u{30e9}", "client_name#fr": "C"});
+        check(names.clone(), Ok(names));
+    }
+
+    #[test]
+    fn a_tag_is_one_of_bcp_47() {
+        for bad in ["client_name#", "client_name#not a tag", "client_name#toolongtag", "client_name#en#fr"] {
+            check(json!({bad: "x"}), Err(&[&format!("{bad}: BCP 47")]));
+        }
+        check(json!({"client_name#en": "x", "client_name#EN": "y"}), Err(&["client_name#EN: twice"]));
+        check(json!({"client_name#en": "x", "client_uri#EN": "https://a.example/"}), Ok(json!({})));
+    }
+
+    #[test]
+    fn only_members_for_people_have_languages() {
+        check(json!({"grant_types#en": ["x"]}), Ok(json!({"grant_types#en": null})));
+        check_changed(
+            &Registration::default(),
+            json!({"grant_types#en": ["x"], "redirect_uris": ["https://a.example/cb"]}),
+            Err(&["grant_types#en: unknown"]),
+        );
+    }
+
+    #[test]
+    fn languages_are_not_without_number() {
+        let names: Map<String, Value> =
+            (0..65).map(|index| (format!("client_name#en-x-{index}"), json!("x"))).collect();
+        check(Value::Object(names), Err(&["client_name: is there in 65 languages; 64"]));
+    }
+}

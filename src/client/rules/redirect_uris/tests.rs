@@ -1,0 +1,126 @@
+use serde_json::{Value, json};
+
+use crate::client::rules::testing::{check, check_with};
+use crate::config::Registration;
+
+/// Checks one redirect URI of a client that is otherwise made of `other`.
+fn check_uri(settings: &Registration, mut other: Value, uri: &str, expected: Result<(), &str>) {
+    other["redirect_uris"] = json!([uri]);
+    match expected {
+        Ok(()) => check_with(settings, other, Ok(json!({"redirect_uris": [uri]}))),
+        Err(words) => check_with(settings, other, Err(&[&format!("redirect_uris[0]: {words}")])),
+    }
+}
+
+fn web(uri: &str, expected: Result<(), &str>) {
+    check_uri(&Registration::default(), json!({}), uri, expected);
+}
+
+fn native(uri: &str, expected: Result<(), &str>) {
+    check_uri(&Registration::default(), json!({"application_type": "native"}), uri, expected);
+}
+
+#[test]
+fn a_web_client_is_redirected_to_https() {
+    web("https://client.example.org", Ok(()));
+    web("https://CLIENT.example.org/CB?x=1&y=%20z", Ok(()));
+    web("https://localhost/cb", Ok(()));
+    web("http://client.example.org/cb", Err("must be https"));
+    web("http://localhost/cb", Err("application_type native"));
+    web("com.example.app:/cb", Err("application_type native"));
+    web("https://client.example/cb#frag", Err("fragment"));
+    web("https://client.example/cb#", Err("fragment"));
+    web("/cb", Err("absolute"));
+    web("javascript:alert(1)", Err("never allowed"));
+}
+
+#[test]
+fn a_web_client_of_the_implicit_grant_is_never_on_localhost() {
+    let mut settings = Registration::default();
+    settings.grant_types_supported.push("implicit".to_owned());
+    settings.response_types_supported.push("id_token".to_owned());
+    let implicit = json!({"response_types": ["id_token"]});
+    check_uri(&settings, implicit.clone(), "https://localhost/cb", Err("localhost"));
+    check_uri(&settings, implicit.clone(), "https://localhost./cb", Err("localhost"));
+    check_uri(&settings, implicit.clone(), "http://client.example/cb", Err("must be https"));
+    check_uri(&settings, implicit, "https://client.example/cb", Ok(()));
+}
+
+#[test]
+fn a_native_client_has_loopback_and_its_own_scheme() {
+    for uri in
+        ["http://localhost:8080/cb", "http://127.0.0.1/cb", "http://[::1]:5000/cb", "com.example.app:/cb"]
+    {
+        native(uri, Ok(()));
+    }
+    native("https://app.example.org/cb", Ok(()));
+    native("http://client.example.org/cb", Err("localhost, 127.0.0.1"));
+    native("http://localhost.evil.example/cb", Err("localhost, 127.0.0.1"));
+    native("myapp://cb", Err("with a dot"));
+    native("data:text/html,x", Err("never allowed"));
+}
+
+#[test]
+fn the_operator_decides_where_the_standards_disagree() {
+    let settings = Registration {
+        native_allow_https: false,
+        allow_private_use_uri_schemes_without_dot: true,
+        ..Registration::default()
+    };
+    let client = json!({"application_type": "native"});
+    check_uri(&settings, client.clone(), "https://app.example.org/cb", Err("nativeAllowHttps"));
+    check_uri(&settings, client.clone(), "myapp://cb", Ok(()));
+    check_uri(&settings, client, "javascript://a.b/", Err("never allowed"));
+}
+
+#[test]
+fn the_lists_of_the_operator_hold() {
+    let settings = Registration {
+        redirect_uri_allow_list: vec!["*.example.org".to_owned()],
+        redirect_uri_deny_list: vec!["https://old.example.org/*".to_owned()],
+        ..Registration::default()
+    };
+    check_uri(&settings, json!({}), "https://a.example.org/cb", Ok(()));
+    check_uri(&settings, json!({}), "https://a.example.com/cb", Err("redirectUriAllowList"));
+    check_uri(&settings, json!({}), "https://OLD.example.org/cb", Err("redirectUriDenyList"));
+    let logout = json!({
+        "redirect_uris": ["https://a.example.org/cb"],
+        "post_logout_redirect_uris": ["https://elsewhere.example/", "https://old.example.org/x"],
+    });
+    check_with(&settings, logout, Err(&["post_logout_redirect_uris[1]: redirectUriDenyList"]));
+}
+
+#[test]
+fn a_redirecting_grant_needs_a_redirect_uri() {
+    check(json!({"redirect_uris": null}), Err(&["redirect_uris: authorization_code"]));
+    check(json!({"redirect_uris": []}), Err(&["redirect_uris: authorization_code"]));
+    check(
+        json!({"redirect_uris": null, "grant_types": ["client_credentials"]}),
+        Ok(json!({"redirect_uris": null})),
+    );
+}
+
+#[test]
+fn each_bad_uri_is_named_and_none_is_there_twice() {
+    check(
+        json!({"redirect_uris": ["https://a.example/", "/cb", 5, "https://a.example/", "http://b.example"]}),
+        Err(&[
+            "redirect_uris[1]: absolute",
+            "redirect_uris[2]: a string",
+            "redirect_uris[3]: twice",
+            "redirect_uris[4]: must be https",
+        ]),
+    );
+}
+
+#[test]
+fn other_redirects_have_the_same_rules_and_their_own_error_code() {
+    for member in ["claims_redirect_uris", "claims_redirect_uri", "post_logout_redirect_uris"] {
+        check(json!({member: ["https://a.example/x"]}), Ok(json!({member: ["https://a.example/x"]})));
+        check(json!({member: ["http://a.example/x"]}), Err(&[&format!("{member}[0]: must be https")]));
+        check(
+            json!({"application_type": "native", member: ["com.example.app:/out"]}),
+            Ok(json!({member: ["com.example.app:/out"]})),
+        );
+    }
+}

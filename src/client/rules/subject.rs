@@ -1,0 +1,38 @@
+//! Subject identifiers (OpenID Connect Core section 8, Registration section 5; CIBA section 4).
+
+use std::collections::BTreeSet;
+
+use super::report::{is_faulted, unsupported, violation};
+use super::{Rules, uri};
+use crate::client::Metadata;
+use crate::model::Violation;
+
+/// The type is supported, and a pairwise client belongs to one sector.
+pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let Some(subject_type) = metadata.text("subject_type") else { return };
+    let supported = &cx.settings.subject_types_supported;
+    if !supported.iter().any(|one| one == subject_type) {
+        found.push(unsupported("subject_type", subject_type, supported));
+        return;
+    }
+    if subject_type != "pairwise" || is_faulted(found, "redirect_uris") {
+        return;
+    }
+    let hosts: BTreeSet<Option<String>> = metadata
+        .texts("redirect_uris")
+        .filter_map(|text| uri::parse(text).ok())
+        .map(|uri| uri.host)
+        .collect();
+    if hosts.len() > 1 && !metadata.has("sector_identifier_uri") {
+        let rule = "must be there, because a pairwise client has redirect URIs on several hosts";
+        found.push(violation("sector_identifier_uri", rule));
+    }
+    // Without a redirect URI the sector is that of the keys.
+    let is_polled = matches!(metadata.text("backchannel_token_delivery_mode"), Some("poll" | "ping"));
+    if is_polled && !metadata.has("jwks_uri") {
+        found.push(violation(
+            "jwks_uri",
+            "must be there for a pairwise client of the CIBA modes poll and ping",
+        ));
+    }
+}

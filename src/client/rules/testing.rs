@@ -1,0 +1,73 @@
+//! The one helper of all tables of rules.
+
+use serde_json::{Map, Value, json};
+
+use super::Rules;
+use crate::client::{Metadata, Requested};
+use crate::config::{Limits, Registration, Scope};
+use crate::model::{ErrorCode, Violation};
+
+/// Checks `sent` by the rules of the default settings; see [`check_with`].
+pub(super) fn check(sent: Value, expected: Result<Value, &[&str]>) {
+    check_with(&Registration::default(), sent, expected);
+}
+
+/// Checks `sent`, on top of one good redirect URI; `null` takes that away.
+///
+/// Expected are members of the valid metadata, with `null` for one that must be absent; or, in
+/// any order, all the violations, each as `member: words of the rule`.
+pub(super) fn check_with(settings: &Registration, sent: Value, expected: Result<Value, &[&str]>) {
+    let mut request = Map::from_iter([("redirect_uris".to_owned(), json!(["https://client.example/cb"]))]);
+    request.extend(object(sent));
+    let requested = Requested::read(request, &settings.dynamic_registration_custom_attributes);
+    let limits = Limits::default();
+    let rules = Rules { settings, scopes: &scopes(), limits: &limits };
+    let result = rules.validate(requested).map(|valid| valid.metadata().clone());
+    compare(result, expected);
+}
+
+/// Checks what a script made, by the rules for changed metadata; expected as in [`check_with`].
+pub(super) fn check_changed(settings: &Registration, changed: Value, expected: Result<Value, &[&str]>) {
+    let limits = Limits::default();
+    let rules = Rules { settings, scopes: &scopes(), limits: &limits };
+    let result = rules.validate_changed(Metadata::new(object(changed)));
+    compare(result.map(|valid| valid.metadata().clone()), expected);
+}
+
+/// The scopes that every test has.
+pub(super) fn scopes() -> Vec<Scope> {
+    let scope =
+        |id: &str, default| Scope { id: id.to_owned(), description: None, default, claims: Vec::new() };
+    vec![scope("openid", true), scope("profile", false), scope("email", false)]
+}
+
+fn compare(result: Result<Metadata, Vec<Violation>>, expected: Result<Value, &[&str]>) {
+    match (result, expected) {
+        (Ok(metadata), Ok(members)) => {
+            for (name, value) in object(members) {
+                let registered = metadata.get(&name).unwrap_or(&Value::Null);
+                assert_eq!(registered, &value, "{name}");
+            }
+        }
+        (Err(found), Err(expected)) => {
+            let all_expected = expected.iter().all(|expected| found.iter().any(|one| is(one, expected)));
+            assert!(all_expected && found.len() == expected.len(), "{found:#?}\nis not\n{expected:#?}");
+        }
+        (result, expected) => panic!("{result:#?}\nis not\n{expected:#?}"),
+    }
+}
+
+fn is(violation: &Violation, expected: &str) -> bool {
+    let (member, words) = expected.split_once(": ").unwrap();
+    let code = if member.starts_with("redirect_uris") && !member.starts_with("redirect_uris_regex") {
+        ErrorCode::InvalidRedirectUri
+    } else {
+        ErrorCode::InvalidClientMetadata
+    };
+    violation.member == member && violation.code == code && violation.rule.contains(words)
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    let Value::Object(members) = value else { panic!("a test sends an object") };
+    members
+}

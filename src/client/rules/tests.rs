@@ -1,0 +1,149 @@
+//! Rules that belong to several topics, and what holds for all of them.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::Rules;
+use super::testing::{check, check_changed, check_with, scopes};
+use crate::client::Requested;
+use crate::client::member::MEMBERS;
+use crate::config::{Limits, Registration};
+
+#[test]
+fn a_script_can_not_pass_a_rule_by_taking_a_member_away() {
+    let settings = Registration::default();
+    let without_type =
+        json!({"redirect_uris": ["http://evil.example/cb"], "grant_types": ["authorization_code"]});
+    check_changed(&settings, without_type, Err(&["redirect_uris[0]: must be https"]));
+    check_changed(
+        &settings,
+        json!({"scope": "undefined"}),
+        Err(&["redirect_uris: at least one", "scope: not defined"]),
+    );
+    let metadata = json!({"redirect_uris": ["https://a.example/cb"], "trusted_client": true});
+    check_changed(&settings, metadata, Ok(json!({"trusted_client": true, "application_type": "web"})));
+}
+
+#[test]
+fn what_the_operator_decides_is_registered() {
+    check(
+        json!({"trusted_client": true}),
+        Ok(json!({"trusted_client": null, "persist_client_authorizations": true})),
+    );
+    let settings = Registration {
+        trusted_client_enabled: true,
+        dynamic_registration_persist_client_authorizations: false,
+        ..Registration::default()
+    };
+    check_with(
+        &settings,
+        json!({}),
+        Ok(json!({"trusted_client": true, "persist_client_authorizations": false})),
+    );
+}
+
+#[test]
+fn servers_are_not_lured_into_their_own_network() {
+    for host in ["127.0.0.1", "169.254.169.254", "[::1]", "localhost", "10.0.0.1"] {
+        let url = format!("https://{host}/x");
+        for member in ["jwks_uri", "sector_identifier_uri", "initiate_login_uri"] {
+            check(json!({member: url}), Err(&[&format!("{member}: public internet")]));
+        }
+    }
+}
+
+#[test]
+fn pages_are_https_in_every_language() {
+    check(json!({"logo_uri#fr": "http://a.example/x"}), Err(&["logo_uri#fr: https"]));
+    check(json!({"client_uri": "javascript:alert(1)"}), Err(&["client_uri: never allowed"]));
+    check(
+        json!({"tos_uri": "https://a.example/t#section"}),
+        Ok(json!({"tos_uri": "https://a.example/t#section"})),
+    );
+}
+
+#[test]
+fn an_assertion_is_signed_as_its_method_asks() {
+    let key = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]});
+    let chosen = json!({
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": key,
+        "token_endpoint_auth_signing_alg_values_supported": ["HS256", "ES256"],
+    });
+    check(chosen, Ok(json!({"token_endpoint_auth_signing_alg": "ES256"})));
+    let public = json!({"token_endpoint_auth_method": "none", "grant_types": ["client_credentials"]});
+    check(public, Err(&["token_endpoint_auth_method: client_credentials"]));
+}
+
+/// A value that somebody may send: of any type, sometimes a right one.
+fn value() -> impl Strategy<Value = Value> {
+    let words = prop::sample::select(vec![
+        "",
+        "none",
+        "RS256",
+        "HS256",
+        "ES256",
+        "dir",
+        "ECDH-ES",
+        "A128GCM",
+        "code",
+        "token",
+        "authorization_code",
+        "client_credentials",
+        "web",
+        "native",
+        "pairwise",
+        "public",
+        "poll",
+        "https://a.example/cb",
+        "https://b.example/cb#f",
+        "http://127.0.0.1/cb",
+        "com.example:/cb",
+        "openid",
+        "private_key_jwt",
+        "tls_client_auth",
+        "CN=x",
+        "\u{202e}",
+        "urn:openid:params:grant-type:ciba",
+    ]);
+    let text = words.prop_map(Value::from);
+    let leaf = prop_oneof![
+        6 => text,
+        1 => any::<bool>().prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => ".{0,40}".prop_map(Value::from),
+        1 => Just(Value::Null),
+    ];
+    leaf.prop_recursive(3, 24, 6, |inner| {
+        prop_oneof![
+            3 => prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            1 => prop::collection::btree_map("[a-z]{1,4}", inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+fn request() -> impl Strategy<Value = Map<String, Value>> {
+    let names: Vec<&str> = MEMBERS.iter().map(|member| member.name).collect();
+    prop::collection::btree_map(prop::sample::select(names), value(), 0..8).prop_map(|members| {
+        // One good member makes it likelier that something is left to be checked.
+        let base = json!({"redirect_uris": ["https://a.example/cb"]});
+        let mut request = base.as_object().cloned().unwrap();
+        request.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        request
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_request_panics_and_what_is_valid_stays_so(request in request()) {
+        let (settings, limits, scopes) = (Registration::default(), Limits::default(), scopes());
+        let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits };
+        if let Ok(valid) = rules.validate(Requested::read(request, &[])) {
+            let again = rules.validate_changed(valid.metadata().clone());
+            prop_assert_eq!(again.map(|again| again.metadata().clone()), Ok(valid.metadata().clone()));
+        }
+    }
+}

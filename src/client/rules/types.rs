@@ -1,0 +1,185 @@
+//! JSON types and sizes (RFC 7591 section 2; standards A8).
+//!
+//! A value of another type is refused and never coerced: `"60"` is not a number of seconds.
+
+use serde_json::Value;
+
+use super::report::{item_violation, shown, violation};
+use super::{Rules, custom};
+use crate::client::Metadata;
+use crate::client::member::{self, Kind};
+use crate::model::Violation;
+use crate::model::json::type_name;
+
+/// The largest integer that every JSON reader keeps exactly (RFC 7493 section 2.2).
+pub(super) const LARGEST_COUNT: u64 = (1 << 53) - 1;
+
+/// JWTs: only the body bounds them.
+const LONG_TEXTS: &[&str] = &["software_statement", "evidence"];
+
+/// Lists of URIs. What their items are made of is checked where URIs are.
+const URI_LISTS: &[&str] = &[
+    "redirect_uris",
+    "post_logout_redirect_uris",
+    "claims_redirect_uris",
+    "claims_redirect_uri",
+    "request_uris",
+    "authorized_origins",
+];
+
+/// Every member has the type that it must have, and no more of it than the limits allow.
+pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    for (name, value) in metadata.iter() {
+        match member::find(name) {
+            Some(member) => check_member(cx, name, (member.kind, value), found),
+            None => custom::check(cx, name, value, found),
+        }
+    }
+}
+
+fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut Vec<Violation>) {
+    let fault = match typed {
+        (Kind::Label, Value::String(text)) => {
+            too_many_characters(cx, text).or_else(|| hidden_character(text))
+        }
+        (Kind::Text, Value::String(text)) if LONG_TEXTS.contains(&name) => hidden_character(text),
+        (Kind::Text, Value::String(text)) => too_many_bytes(cx, text).or_else(|| hidden_character(text)),
+        (Kind::Page | Kind::Url, Value::String(text)) => too_many_bytes(cx, text),
+        (Kind::Texts, Value::Array(array)) => return check_items(cx, name, array, found),
+        (Kind::Flag, Value::Bool(_)) | (Kind::Object | Kind::Jwks, Value::Object(_)) => None,
+        (Kind::Count, Value::Number(number)) => {
+            let fits = number.as_u64().is_some_and(|count| count <= LARGEST_COUNT);
+            (!fits).then(|| {
+                format!("must be an integer from 0 to {LARGEST_COUNT}, not {}", shown(&number.to_string()))
+            })
+        }
+        (kind, value) => Some(format!("must be {}, not {}", due(kind), type_name(value))),
+    };
+    found.extend(fault.map(|rule| violation(name, rule)));
+}
+
+fn check_items(cx: &Rules<'_>, name: &str, array: &[Value], found: &mut Vec<Violation>) {
+    let has_uris = URI_LISTS.contains(&name);
+    let limit = if has_uris { cx.limits.redirect_uris } else { cx.limits.list_items };
+    if array.len() > limit {
+        found.push(violation(name, format!("has {} items; {limit} are allowed", array.len())));
+        return;
+    }
+    for (index, item) in array.iter().enumerate() {
+        let fault = match item.as_str() {
+            None => Some(format!("must be a string, not {}", type_name(item))),
+            Some("") => Some("must not be empty".to_owned()),
+            Some(text) if has_uris => too_many_bytes(cx, text),
+            Some(text) => too_many_bytes(cx, text).or_else(|| hidden_character(text)),
+        };
+        found.extend(fault.map(|rule| item_violation(name, index, rule)));
+    }
+}
+
+/// The type that is due, in words.
+const fn due(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Label => "a string",
+        Kind::Page | Kind::Url => "a string that is a URL",
+        Kind::Texts => "an array of strings",
+        Kind::Flag => "a Boolean (true or false)",
+        Kind::Count => "an integer of 0 or more",
+        Kind::Object => "an object",
+        Kind::Jwks => "an object that is a JWK Set",
+    }
+}
+
+fn too_many_characters(cx: &Rules<'_>, text: &str) -> Option<String> {
+    let (count, limit) = (text.chars().count(), cx.limits.text_characters);
+    (count > limit).then(|| format!("has {count} characters; {limit} are allowed"))
+}
+
+fn too_many_bytes(cx: &Rules<'_>, text: &str) -> Option<String> {
+    let (count, limit) = (text.len(), cx.limits.uri_bytes);
+    (count > limit).then(|| format!("has {count} bytes; {limit} are allowed"))
+}
+
+/// A text that looks like another one is how an application borrows another one's name (RFC 7591
+/// section 5, on impersonation), and texts end up in consent pages and logs.
+fn hidden_character(text: &str) -> Option<String> {
+    let found = text.chars().find(|&character| is_hidden(character))?;
+    let code = u32::from(found);
+    Some(format!("has the character U+{code:04X}; control, direction and zero-width characters are refused"))
+}
+
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::client::rules::testing::check;
+
+    #[test]
+    fn each_member_has_the_type_that_is_due() {
+        check(
+            json!({"redirect_uris": "https://a.example/cb"}),
+            Err(&["redirect_uris: an array of strings, not a string"]),
+        );
+        check(json!({"redirect_uris": [5]}), Err(&["redirect_uris[0]: a string, not a number"]));
+        check(json!({"redirect_uris": [""]}), Err(&["redirect_uris[0]: must not be empty"]));
+        check(json!({"contacts": "a@b.example"}), Err(&["contacts: an array of strings"]));
+        check(json!({"client_name": 5}), Err(&["client_name: a string, not a number"]));
+        check(json!({"logo_uri": 5}), Err(&["logo_uri: a string that is a URL"]));
+        check(json!({"grant_types": "authorization_code"}), Err(&["grant_types: an array"]));
+        check(json!({"scope": ["openid"]}), Err(&["scope: a string, not an array"]));
+        check(json!({"jwks": []}), Err(&["jwks: JWK Set, not an array"]));
+        check(json!({"require_auth_time": "true"}), Err(&["require_auth_time: a Boolean"]));
+        check(json!({"dpop_bound_access_tokens": "true"}), Err(&["dpop_bound_access_tokens: a Boolean"]));
+        check(json!({"vp_formats_supported": []}), Err(&["vp_formats_supported: an object"]));
+    }
+
+    #[test]
+    fn a_count_is_an_integer_of_0_or_more() {
+        check(json!({"default_max_age": 60}), Ok(json!({"default_max_age": 60})));
+        check(json!({"default_max_age": 0}), Ok(json!({"default_max_age": 0})));
+        for wrong in [json!(-1), json!(1.5), json!("60"), json!(u64::MAX)] {
+            check(json!({"default_max_age": wrong}), Err(&["default_max_age: must be an integer"]));
+        }
+    }
+
+    #[test]
+    fn everything_is_reported_together() {
+        check(
+            json!({"client_name": 5, "redirect_uris": {}, "contacts": [1]}),
+            Err(&["redirect_uris: an array", "client_name: a string", "contacts[0]: a string"]),
+        );
+    }
+
+    #[test]
+    fn there_is_a_limit_to_everything() {
+        check(json!({"client_name": "x".repeat(1025)}), Err(&["client_name: has 1025 characters; 1024"]));
+        check(json!({"client_name": "\u{e9}".repeat(1024)}), Ok(json!({})));
+        check(json!({"contacts": vec!["x"; 65]}), Err(&["contacts: has 65 items; 64"]));
+        check(json!({"redirect_uris": vec!["x"; 1000]}), Err(&["redirect_uris: has 1000 items; 32"]));
+        let long = format!("https://a.example/{}", "x".repeat(10_000));
+        check(json!({"redirect_uris": [long]}), Err(&["redirect_uris[0]: has 10018 bytes; 2048"]));
+        check(json!({"software_statement": "x".repeat(10_000)}), Ok(json!({})));
+    }
+
+    #[test]
+    fn a_text_hides_no_characters() {
+        check(
+            json!({"client_name": "B\u{e4}nk \u{30af}\u{30e9}"}),
+            Ok(json!({"client_name": "B\u{e4}nk \u{30af}\u{30e9}"})),
+        );
+        for hidden in ["a\nb", "a\u{7f}", "a\u{202e}b", "a\u{200b}b", "\u{feff}a"] {
+            check(json!({"client_name": hidden}), Err(&["client_name: has the character U+"]));
+            check(json!({"client_name#de": hidden}), Err(&["client_name#de: has the character U+"]));
+            check(json!({"contacts": [hidden]}), Err(&["contacts[0]: has the character U+"]));
+        }
+    }
+}

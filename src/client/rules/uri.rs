@@ -1,0 +1,273 @@
+//! URIs, read so strictly that two readers can not see two of them (RFC 3986; standards A81, A86).
+//!
+//! The text is kept: redirect URIs are compared character by character (RFC 9700 section 4.1.3).
+
+use std::net::IpAddr;
+
+use url::Url;
+
+use super::authority;
+
+/// An absolute URI that every reader takes apart in the same way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Uri {
+    /// In lower case.
+    pub(super) scheme: String,
+    /// In lower case; none when the URI has no authority, as in `com.example.app:/cb`.
+    pub(super) host: Option<String>,
+    /// The host when it is an address.
+    pub(super) address: Option<IpAddr>,
+    /// The port, also when it is only that of the scheme.
+    pub(super) port: Option<u16>,
+    /// Path and query with their percent-encoding taken away.
+    pub(super) location: Vec<u8>,
+    /// Whether nothing but scheme, host and port is there.
+    pub(super) is_origin: bool,
+    /// What follows `#`.
+    pub(super) fragment: Option<String>,
+}
+
+/// Schemes that run code, read files or start another application than the client.
+const FORBIDDEN_SCHEMES: &[&str] = &[
+    "about",
+    "blob",
+    "chrome",
+    "data",
+    "file",
+    "filesystem",
+    "ftp",
+    "intent",
+    "jar",
+    "javascript",
+    "mailto",
+    "sms",
+    "ssh",
+    "tel",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
+
+/// Reads `text`.
+///
+/// # Errors
+/// The rule that it breaks.
+pub(super) fn parse(text: &str) -> Result<Uri, String> {
+    check_characters(text)?;
+    let (scheme, rest) =
+        text.split_once(':').ok_or("must be an absolute URI, with a scheme such as https:")?;
+    check_scheme(scheme)?;
+    let scheme = scheme.to_ascii_lowercase();
+    let (rest, fragment) = split_at_mark(rest, '#');
+    let (hierarchy, _) = split_at_mark(rest, '?');
+    let (authority, path) = match hierarchy.strip_prefix("//") {
+        Some(after) => {
+            let end = after.find('/').unwrap_or(after.len());
+            let (authority, path) = after.split_at(end);
+            (Some(authority), path)
+        }
+        None => (None, hierarchy),
+    };
+    check_path(path)?;
+    // The query belongs to the location, with its question mark.
+    let path_and_query = rest.len() - (hierarchy.len() - path.len());
+    let authority = authority.filter(|authority| !authority.is_empty());
+    if authority.is_none() && is_web(&scheme) {
+        return Err("must name a host, as in https://host/".to_owned());
+    }
+    let host = authority.map(|authority| authority::read(authority, is_web(&scheme))).transpose()?;
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    let location = rest.get(rest.len() - path_and_query..).unwrap_or_default();
+    Ok(Uri {
+        scheme,
+        address: host.as_ref().and_then(|host| host.address),
+        host: host.map(|host| host.name),
+        port: url.port_or_known_default(),
+        location: percent_decoded(location),
+        is_origin: location.is_empty() && fragment.is_none(),
+        fragment: fragment.map(str::to_owned),
+    })
+}
+
+impl Uri {
+    /// Whether the host is this machine, in one of the three spellings of OpenID Connect Dynamic
+    /// Client Registration section 2 (`application_type`).
+    pub(super) fn is_loopback(&self) -> bool {
+        matches!(self.host.as_deref(), Some("localhost" | "127.0.0.1" | "[::1]"))
+    }
+
+    /// Whether the host is called `localhost`, also with a dot at its end or a name before it.
+    pub(super) fn is_localhost(&self) -> bool {
+        let host = self.host.as_deref().unwrap_or_default();
+        let name = host.strip_suffix('.').unwrap_or(host);
+        name == "localhost" || name.ends_with(".localhost")
+    }
+
+    /// Whether the scheme is `http` or `https`.
+    pub(super) fn is_web(&self) -> bool {
+        is_web(&self.scheme)
+    }
+}
+
+/// `text` with every `%41` replaced by the byte that it means.
+pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        match after.split_at_checked(2) {
+            Some((digits, behind)) if first == b'%' && digits.iter().all(u8::is_ascii_hexdigit) => {
+                let digits = std::str::from_utf8(digits).unwrap_or_default();
+                decoded.push(u8::from_str_radix(digits, 16).unwrap_or_default());
+                rest = behind;
+            }
+            _ => {
+                decoded.push(first);
+                rest = after;
+            }
+        }
+    }
+    decoded
+}
+
+fn is_web(scheme: &str) -> bool {
+    matches!(scheme, "https" | "http")
+}
+
+fn split_at_mark(text: &str, mark: char) -> (&str, Option<&str>) {
+    text.split_once(mark).map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
+/// RFC 3986 section 2: which characters a URI is written with.
+fn check_characters(text: &str) -> Result<(), String> {
+    if text.chars().any(|character| !character.is_ascii_graphic()) {
+        return Err(
+            "must be ASCII without spaces and control characters; write a host as A-label (xn--..)".into()
+        );
+    }
+    if let Some(bad) = text.chars().find(|character| r#""<>\^`{|}"#.contains(*character)) {
+        let encoded = u32::from(bad);
+        return Err(format!("has a character that RFC 3986 does not allow; write it as %{encoded:02X}"));
+    }
+    let escapes = text.split('%').skip(1);
+    for escape in escapes {
+        let digits = escape.get(..2).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+            return Err("has a % that is not followed by two hexadecimal digits".into());
+        };
+        if byte.is_ascii_control() {
+            return Err("has an encoded control character, which could break a header".into());
+        }
+    }
+    Ok(())
+}
+
+/// RFC 3986 section 3.1.
+fn check_scheme(scheme: &str) -> Result<(), String> {
+    let starts_well = scheme.starts_with(|first: char| first.is_ascii_alphabetic());
+    let rest_is_well = scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !starts_well || !rest_is_well {
+        return Err("must be an absolute URI, with a scheme such as https:".into());
+    }
+    let lower = scheme.to_ascii_lowercase();
+    if FORBIDDEN_SCHEMES.contains(&lower.as_str()) {
+        return Err(format!("has the scheme {lower}:, which is never allowed"));
+    }
+    Ok(())
+}
+
+/// A path that climbs is one thing to who compares it and another to who follows it.
+fn check_path(path: &str) -> Result<(), String> {
+    let decoded = percent_decoded(path);
+    let climbs =
+        decoded.split(|&byte| byte == b'/' || byte == b'\\').any(|part| part == b"." || part == b"..");
+    if climbs {
+        return Err("must not have . or .. as a segment of its path, also not percent-encoded".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<(), &str>) {
+        match (parse(text), expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(rule), Err(words)) => assert!(rule.contains(words), "{text}: {rule} does not say {words}"),
+            (result, expected) => panic!("{text}: {result:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn absolute_uris_are_read() {
+        for good in [
+            "https://client.example.org",
+            "https://CLIENT.example.org:8443/CB?x=1&y=%20z",
+            "http://[::1]:5000/cb",
+            "com.example.app:/cb",
+            "com.example.app://callback/path",
+            "https://a.example/..x/x../...",
+            "https://xn--bcher-kva.example/cb",
+            "https://a.example/?next=https://b.example/../x",
+        ] {
+            check(good, Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_uri_has_a_scheme_and_a_host() {
+        check("/cb", Err("absolute"));
+        check("client.example.org/cb", Err("absolute"));
+        check("//client.example.org/cb", Err("absolute"));
+        check("1https://a.example", Err("absolute"));
+        for no_host in ["https://", "https:///cb", "https:/cb", "https:cb", "https:?x", "http://?x"] {
+            check(no_host, Err("must name a host"));
+        }
+        for port in ["0", "65536", "x", "", "80:80", "-1"] {
+            check(&format!("https://a.example:{port}/"), Err("port"));
+        }
+    }
+
+    #[test]
+    fn what_two_readers_could_read_differently_is_refused() {
+        check("https://u:p@a.example/cb", Err("user name"));
+        check("https://a.example\\@evil.example/cb", Err("RFC 3986"));
+        check("https://*.example.org/cb", Err("wildcard"));
+        check("https://a.example/c b", Err("ASCII"));
+        check("https://a.example/\r\nX: y", Err("ASCII"));
+        check("https://b\u{fc}cher.example/", Err("A-label"));
+        check("https://a.example/cb%0d%0aX", Err("control"));
+        check("https://a.example/%zz", Err("hexadecimal"));
+        check("https://a.example/%4", Err("hexadecimal"));
+        for host in ["2130706433", "0x7f000001", "0177.0.0.1", "127.1"] {
+            check(&format!("https://{host}/"), Err("four decimal"));
+        }
+        for host in ["a..example", "%61.example", "-a.example", "a!b"] {
+            check(&format!("https://{host}/"), Err("host"));
+        }
+        for path in ["/a/../b", "/./b", "/a/%2e%2E/b", "/a/%2e./", "/..%2fb", "/a%5c..", "/.."] {
+            check(&format!("https://a.example{path}"), Err("segment"));
+        }
+    }
+
+    #[test]
+    fn schemes_of_code_and_files_are_never_allowed() {
+        for uri in
+            ["javascript:alert(1)", "JavaScript:x", "data:text/html,x", "vbscript:x", "file:///etc/passwd"]
+        {
+            check(uri, Err("never allowed"));
+        }
+    }
+
+    #[test]
+    fn a_uri_is_taken_apart() {
+        let uri = parse("HTTPS://A.example:443/x%2Dy?z#f").unwrap();
+        assert_eq!(
+            (uri.scheme.as_str(), uri.host.as_deref(), uri.port),
+            ("https", Some("a.example"), Some(443))
+        );
+        assert_eq!((uri.location.as_slice(), uri.fragment.as_deref()), (b"/x-y?z".as_slice(), Some("f")));
+        assert!(!uri.is_origin && parse("https://a.example").unwrap().is_origin);
+    }
+}

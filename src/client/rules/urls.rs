@@ -1,0 +1,88 @@
+//! URLs that are not for redirection: pages for people, endpoints that a server calls, logout.
+
+use super::redirect_uris::Application;
+use super::report::{is_faulted, is_item_faulted, item_violation, items, violation};
+use super::{Rules, public_address, uri};
+use crate::client::Metadata;
+use crate::client::member::{self, Kind};
+use crate::model::Violation;
+
+/// Every URL is `https`, and every one that a server calls is on the public internet.
+pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    for (name, value) in metadata.iter() {
+        let kind = member::find(name).map(|member| member.kind);
+        let Some(text) = value.as_str().filter(|_| !is_faulted(found, name)) else { continue };
+        let rule = match kind {
+            Some(Kind::Page) => page_fault(text),
+            Some(Kind::Url) => endpoint_fault(text),
+            _ => None,
+        };
+        found.extend(rule.map(|rule| violation(name, rule)));
+    }
+    check_logout(metadata, found);
+    check_lists(metadata, found);
+}
+
+/// What is wrong with a URL; none when nothing is.
+type Fault = fn(&str) -> Option<String>;
+
+/// A page that a browser shows.
+fn page_fault(text: &str) -> Option<String> {
+    match uri::parse(text) {
+        Err(rule) => Some(rule),
+        Ok(uri) if uri.scheme != "https" => Some("must be https".to_owned()),
+        Ok(_) => None,
+    }
+}
+
+/// An endpoint that a server calls: one that it must not be lured to its own network by.
+fn endpoint_fault(text: &str) -> Option<String> {
+    match uri::parse(text) {
+        Err(rule) => Some(rule),
+        Ok(uri) if uri.scheme != "https" => Some("must be https".to_owned()),
+        Ok(uri) if uri.fragment.is_some() => Some("must not have a fragment (#..)".to_owned()),
+        Ok(uri) => public_address::fault(&uri).map(str::to_owned),
+    }
+}
+
+/// OpenID Connect Front-Channel Logout section 2, Back-Channel Logout section 2.2.
+fn check_logout(metadata: &Metadata, found: &mut Vec<Violation>) {
+    for member in ["frontchannel_logout_uri", "backchannel_logout_uri"] {
+        let Some(text) = metadata.text(member).filter(|_| !is_faulted(found, member)) else { continue };
+        let is_native = matches!(Application::of(metadata, found), Application::Native);
+        let rule = match uri::parse(text) {
+            Err(rule) => Some(rule),
+            Ok(uri) if uri.fragment.is_some() => Some("must not have a fragment (#..)".to_owned()),
+            Ok(uri) if uri.scheme == "https" => None,
+            Ok(uri) if uri.scheme == "http" && uri.is_loopback() && is_native => None,
+            Ok(_) => Some(
+                "must be https; http is only for loopback of a client with application_type native"
+                    .to_owned(),
+            ),
+        };
+        found.extend(rule.map(|rule| violation(member, rule)));
+    }
+}
+
+fn check_lists(metadata: &Metadata, found: &mut Vec<Violation>) {
+    let origin = |text: &str| match uri::parse(text) {
+        Err(rule) => Some(rule),
+        Ok(uri) if !uri.is_web() || !uri.is_origin => {
+            Some("must be an origin, such as https://app.example.org".to_owned())
+        }
+        Ok(_) => None,
+    };
+    // OpenID Connect Core section 6.2: the fragment of a request URI is a hash of what is there.
+    let lists: [(&str, Fault); 2] = [("request_uris", page_fault), ("authorized_origins", origin)];
+    for (member, fault) in lists {
+        for (index, text) in items(metadata, member) {
+            if !is_item_faulted(found, member, index) {
+                found.extend(fault(text).map(|rule| item_violation(member, index, rule)));
+            }
+        }
+    }
+    let offer = metadata.text("credential_offer_endpoint");
+    if let Some(rule) = offer.and_then(|text| uri::parse(text).err()) {
+        found.push(violation("credential_offer_endpoint", rule));
+    }
+}

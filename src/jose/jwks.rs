@@ -1,0 +1,86 @@
+//! JWK Sets of others: public keys, strong enough, each what it says it is (RFC 7517, RFC 7518
+//! section 6, RFC 8037; FAPI 2.0 section 5.4.1 for the sizes).
+
+mod key;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+/// Members of a private or symmetric key (RFC 7518 section 6).
+const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
+/// Checks that `set` is a JWK Set of at most `limit` public keys, of which one at least can be
+/// used. Keys of an unknown type are not looked at (RFC 7517 section 5).
+///
+/// # Errors
+/// The rule that it breaks. No part of a key is in the text.
+pub fn check_public(set: &Value, limit: usize) -> Result<(), String> {
+    let keys = set
+        .get("keys")
+        .and_then(Value::as_array)
+        .ok_or("must be a JWK Set: an object with an array `keys`")?;
+    if keys.is_empty() {
+        return Err("must have at least one key".to_owned());
+    }
+    if keys.len() > limit {
+        return Err(format!("has {} keys; {limit} are allowed", keys.len()));
+    }
+    let mut known = Vec::new();
+    for (index, key) in keys.iter().enumerate() {
+        let members = key.as_object().ok_or_else(|| format!("keys[{index}] must be an object"))?;
+        check_secrecy(members).map_err(|rule| format!("keys[{index}] {rule}"))?;
+        if key::check(members).map_err(|rule| format!("keys[{index}] {rule}"))? {
+            known.push(members);
+        }
+    }
+    if known.is_empty() {
+        return Err("has no key of a known type; send RSA, EC or OKP keys".to_owned());
+    }
+    check_identifiers(&known)?;
+    check_uses(&known)
+}
+
+/// OpenID Connect Dynamic Client Registration section 2: neither private nor symmetric keys.
+fn check_secrecy(members: &Map<String, Value>) -> Result<(), String> {
+    if let Some(name) = PRIVATE.iter().find(|name| members.contains_key(**name)) {
+        return Err(format!(
+            "is a private or symmetric key (it has `{name}`); replace it, since it was sent, and send the public one"
+        ));
+    }
+    match members.get("kty").and_then(Value::as_str) {
+        None => Err("has no `kty`".to_owned()),
+        Some("oct") => Err("is a symmetric key; send public keys only".to_owned()),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Keys of one type have different identifiers (RFC 7517 section 4.5).
+fn check_identifiers(keys: &[&Map<String, Value>]) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for key in keys {
+        let text = |name: &str| key.get(name).and_then(Value::as_str);
+        if let Some(kid) = text("kid")
+            && !seen.insert((kid, text("kty"), text("use")))
+        {
+            return Err("has two keys of one type and use with the same `kid`".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// OpenID Connect Dynamic Client Registration section 2: `use` is on all keys when some sign and
+/// others encrypt.
+fn check_uses(keys: &[&Map<String, Value>]) -> Result<(), String> {
+    let uses: Vec<Option<&str>> = keys.iter().map(|key| key.get("use").and_then(Value::as_str)).collect();
+    let has = |wanted: &str| uses.contains(&Some(wanted));
+    if has("sig") && has("enc") && uses.contains(&None) {
+        return Err(
+            "must have `use` on each key, since some are for signatures and some for encryption".to_owned()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

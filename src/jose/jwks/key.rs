@@ -1,0 +1,116 @@
+//! One public key: its numbers make a key, and what is said of it fits.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::nid::Nid;
+use openssl::pkey::{Id, PKey, Public};
+use openssl::rsa::Rsa;
+use openssl::x509::X509;
+use serde_json::{Map, Value};
+
+/// FAPI 2.0 Security Profile section 5.4.1.
+const LEAST_RSA_BITS: i32 = 2_048;
+/// A larger modulus only makes each verification slow.
+const MOST_RSA_BITS: i32 = 8_192;
+
+/// Checks one public key; whether its type is known.
+pub(super) fn check(members: &Map<String, Value>) -> Result<bool, String> {
+    let key = match members.get("kty").and_then(Value::as_str) {
+        Some("RSA") => rsa(members)?,
+        Some("EC") => elliptic(members)?,
+        Some("OKP") => octets(members)?,
+        _ => return Ok(false),
+    };
+    check_words(members)?;
+    check_certificate(members, &key)?;
+    Ok(true)
+}
+
+fn rsa(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
+    let (n, e) = (number(members, "n")?, number(members, "e")?);
+    if !(LEAST_RSA_BITS..=MOST_RSA_BITS).contains(&n.num_bits()) {
+        return Err(format!("has {} bits; RSA keys have {LEAST_RSA_BITS} to {MOST_RSA_BITS}", n.num_bits()));
+    }
+    if !e.is_bit_set(0) || e.num_bits() < 2 || e.num_bits() > 64 || !n.is_bit_set(0) {
+        return Err("is no RSA key: `e` is odd and at least 3, `n` is odd".to_owned());
+    }
+    Rsa::from_public_components(n, e).and_then(PKey::from_rsa).map_err(|_| "is no RSA key".to_owned())
+}
+
+fn elliptic(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
+    let (curve, bytes) = match members.get("crv").and_then(Value::as_str) {
+        Some("P-256") => (Nid::X9_62_PRIME256V1, 32),
+        Some("P-384") => (Nid::SECP384R1, 48),
+        Some("P-521") => (Nid::SECP521R1, 66),
+        Some("secp256k1") => (Nid::SECP256K1, 32),
+        _ => return Err("must have a `crv` of P-256, P-384, P-521 or secp256k1".to_owned()),
+    };
+    let coordinate = |name: &str| {
+        let text = octet_string(members, name)?;
+        let is_long = text.len() == bytes;
+        if is_long { Ok(text) } else { Err(format!("must have {bytes} bytes in `{name}`")) }
+    };
+    let (x, y) = (coordinate("x")?, coordinate("y")?);
+    let off_curve = |_| "is not a point on its curve".to_owned();
+    let group = EcGroup::from_curve_name(curve).map_err(off_curve)?;
+    let (x, y) = (BigNum::from_slice(&x).map_err(off_curve)?, BigNum::from_slice(&y).map_err(off_curve)?);
+    let key = EcKey::from_public_key_affine_coordinates(&group, &x, &y).map_err(off_curve)?;
+    key.check_key().map_err(off_curve)?;
+    PKey::from_ec_key(key).map_err(off_curve)
+}
+
+fn octets(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
+    let (id, bytes) = match members.get("crv").and_then(Value::as_str) {
+        Some("Ed25519") => (Id::ED25519, 32),
+        Some("X25519") => (Id::X25519, 32),
+        Some("Ed448") => (Id::ED448, 57),
+        Some("X448") => (Id::X448, 56),
+        _ => return Err("must have a `crv` of Ed25519, Ed448, X25519 or X448".to_owned()),
+    };
+    let x = octet_string(members, "x")?;
+    if x.len() != bytes {
+        return Err(format!("must have {bytes} bytes in `x`"));
+    }
+    PKey::public_key_from_raw_bytes(&x, id).map_err(|_| "is no key of its curve".to_owned())
+}
+
+fn number(members: &Map<String, Value>, name: &str) -> Result<BigNum, String> {
+    BigNum::from_slice(&octet_string(members, name)?).map_err(|_| format!("has a `{name}` that is no number"))
+}
+
+/// RFC 7515 section 2: base64url without padding.
+fn octet_string(members: &Map<String, Value>, name: &str) -> Result<Vec<u8>, String> {
+    let text =
+        members.get(name).and_then(Value::as_str).ok_or_else(|| format!("must have a string `{name}`"))?;
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| format!("must have `{name}` in base64url without padding"))
+}
+
+/// What is said of the key is of the right type and fits it.
+fn check_words(members: &Map<String, Value>) -> Result<(), String> {
+    for name in ["kid", "use", "alg"] {
+        if members.get(name).is_some_and(|value| value.as_str().is_none_or(str::is_empty)) {
+            return Err(format!("must have a string in `{name}`, or leave it out"));
+        }
+    }
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let fits = match (text("alg"), text("kty")) {
+        (Some(alg), Some("RSA")) => ["RS", "PS"].iter().any(|family| alg.starts_with(family)),
+        (Some(alg), Some("EC")) => alg.starts_with("ES") || alg.starts_with("ECDH-ES"),
+        (Some(alg), Some("OKP")) => alg.starts_with("Ed") || alg.starts_with("ECDH-ES"),
+        (_, _) => true,
+    };
+    if fits { Ok(()) } else { Err("has an `alg` that its `kty` can not be used with".to_owned()) }
+}
+
+/// RFC 7517 section 4.7: the first certificate is that of this key.
+fn check_certificate(members: &Map<String, Value>, key: &PKey<Public>) -> Result<(), String> {
+    let Some(chain) = members.get("x5c") else { return Ok(()) };
+    let wrong = || "has an `x5c` whose first certificate is not that of the key".to_owned();
+    let first = chain.get(0).and_then(Value::as_str).ok_or_else(wrong)?;
+    let certificate =
+        STANDARD.decode(first).ok().and_then(|der| X509::from_der(&der).ok()).ok_or_else(wrong)?;
+    let own = certificate.public_key().map_err(|_| wrong())?;
+    if own.public_eq(key) { Ok(()) } else { Err(wrong()) }
+}
