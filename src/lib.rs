@@ -2,14 +2,35 @@
 //!
 //! Clients register by RFC 7591 and OpenID Connect Dynamic Client Registration 1.0, and manage
 //! themselves by RFC 7592. Operators change the decisions with Rhai scripts. `src/ARCHITECTURE.md`
-//! is the map of this crate.
+//! is the map of this crate; [`app`] is where another program begins that embeds the server.
 
+// Wiring, no rules.
+pub mod app;
+pub mod cli;
+pub mod lifecycle;
+pub mod reload;
+pub mod routes;
+
+// Use cases.
+pub mod discovery;
+pub mod management;
+pub mod registration;
+pub mod service;
+
+// Mechanisms.
+pub mod http;
+pub mod script;
+pub mod store;
+pub mod telemetry;
+pub mod watch;
+
+// What a client is, and what that stands on.
 pub mod client;
-pub mod clock;
 pub mod config;
 pub mod jose;
+
+// Facts: pure, no I/O.
+pub mod clock;
 pub mod model;
 pub mod random;
-pub mod script;
 pub mod secret;
-pub mod store;

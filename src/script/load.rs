@@ -126,7 +126,7 @@ fn read_folder(
         }
         if path.is_dir() && (1..MAXIMUM_DEPTH).contains(&depth) {
             read_folder(&path, &format!("{name}/"), depth + 1, texts, errors);
-        } else if name.ends_with(".rhai") && !path.is_dir() {
+        } else if path.extension().is_some_and(|extension| extension == "rhai") && !path.is_dir() {
             match read_file(&path) {
                 Ok(text) => drop(texts.insert(name, text)),
                 Err(message) => errors.push(LoadError::new(&name, message)),

@@ -27,14 +27,14 @@ pub(super) enum Access {
 /// Members in the hand of a script. A clone is another handle on the same members.
 #[derive(Debug, Clone)]
 pub(super) struct Members {
-    members: Arc<Mutex<Map<String, Value>>>,
+    values: Arc<Mutex<Map<String, Value>>>,
     access: Access,
     custom: Arc<BTreeSet<String>>,
 }
 
 impl Members {
     pub(super) fn new(members: Map<String, Value>, access: Access, custom: &Arc<BTreeSet<String>>) -> Self {
-        Self { members: Arc::new(Mutex::new(members)), access, custom: Arc::clone(custom) }
+        Self { values: Arc::new(Mutex::new(members)), access, custom: Arc::clone(custom) }
     }
 
     /// The members as they are now.
@@ -44,7 +44,7 @@ impl Members {
 
     fn lock(&self) -> MutexGuard<'_, Map<String, Value>> {
         // No code of a script runs while it is held, so a poisoned map is a whole one.
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, name: &str) -> Outcome<Dynamic> {

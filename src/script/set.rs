@@ -48,10 +48,10 @@ impl ScriptSet {
     ///
     /// # Errors
     /// All that is wrong with the scripts.
-    pub fn load(settings: &ScriptSettings, clock: Arc<dyn Clock>) -> Result<Self, LoadErrors> {
+    pub fn load(settings: &ScriptSettings, clock: &Arc<dyn Clock>) -> Result<Self, LoadErrors> {
         let texts = load::read(&settings.directory)?;
         let revision = revision(&texts);
-        let modules = SharedModules::new(&settings.limits, &clock);
+        let modules = SharedModules::new(&settings.limits, clock);
         let libraries = Libraries::new(texts.libraries);
         let deadline = Instant::now() + LOAD_TIME;
         let (mut scripts, mut errors) = (Vec::new(), Vec::<LoadError>::new());
@@ -93,7 +93,10 @@ impl ScriptSet {
 
 impl std::fmt::Debug for ScriptSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ScriptSet").field("revision", &self.revision).field("scripts", &self.infos).finish()
+        f.debug_struct("ScriptSet")
+            .field("revision", &self.revision)
+            .field("scripts", &self.infos)
+            .finish_non_exhaustive()
     }
 }
 

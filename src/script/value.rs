@@ -8,6 +8,7 @@ use serde_json::Value;
 pub(super) type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
 /// A failure that a script can catch.
+#[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
 pub(super) fn failure(message: impl Into<String>) -> Box<EvalAltResult> {
     message.into().into()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::backend::{Backend, Change, Expectation};
+use super::backend::{Backend, Change, Expectation, Pair};
 use super::{StoreError, keys, record};
 use crate::client::Client;
 use crate::clock::Timestamp;
@@ -26,7 +26,7 @@ impl Stored {
         self.client
     }
 
-    fn read((key, bytes): (Vec<u8>, Vec<u8>)) -> Result<Self, StoreError> {
+    fn read((key, bytes): Pair) -> Result<Self, StoreError> {
         Ok(Self { client: record::decode(&key, &bytes)?, bytes })
     }
 
@@ -132,7 +132,7 @@ impl Clients {
     }
 }
 
-fn with_indexes(client: &Client) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+fn with_indexes(client: &Client) -> Result<Vec<Pair>, StoreError> {
     let record = (keys::client(&client.id), record::encode(client)?);
     let indexes = keys::indexes(client).into_iter().map(|key| (key, Vec::new()));
     Ok(std::iter::once(record).chain(indexes).collect())

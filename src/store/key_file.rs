@@ -66,7 +66,8 @@ fn refuse_readers(file: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt;
     let failed = |reason: String| StoreError::KeyFile { file: file.to_owned(), reason };
     let mode = fs::metadata(file).map_err(|error| failed(error.to_string()))?.permissions().mode();
-    if mode & 0o077 == 0 {
+    let others = 0o077;
+    if mode & others == 0 {
         return Ok(());
     }
     Err(failed(format!("others may read it (mode {:o}); make it its owner's only: chmod 600", mode & 0o777)))

@@ -10,6 +10,9 @@ use notify::event::{AccessKind, EventKind};
 use notify::{Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
+/// How long a change waits at most for files to be quiet.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// How often files are compared where the system can not say that they changed.
 const POLL: Duration = Duration::from_secs(2);
 
@@ -35,7 +38,8 @@ impl std::fmt::Debug for Guard {
 }
 
 /// Watches `paths`: a folder with all below it, a file by the folder it is in. The receiver gets
-/// one signal after each change, once nothing has changed for `quiet`.
+/// one signal after each change, once nothing has changed for `quiet`, and after two seconds of
+/// unrest at the latest.
 ///
 /// # Errors
 /// When a path can be watched in no way.
@@ -52,13 +56,16 @@ pub fn watch(paths: &[PathBuf], quiet: Duration) -> Result<(Guard, mpsc::Receive
 }
 
 fn native(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Guard, WatchError> {
-    let watcher = RecommendedWatcher::new(move |event| report(&event, &changed), notify::Config::default());
+    let subjects = paths.to_vec();
+    let tell = move |event| report(&event, &subjects, &changed);
+    let watcher = RecommendedWatcher::new(tell, notify::Config::default());
     add(watcher.map_err(|error| failed(Path::new("."), &error))?, paths)
 }
 
 fn polling(paths: &[PathBuf], changed: mpsc::Sender<()>) -> Result<Guard, WatchError> {
     let settings = notify::Config::default().with_poll_interval(POLL).with_compare_contents(true);
-    let watcher = PollWatcher::new(move |event| report(&event, &changed), settings);
+    let subjects = paths.to_vec();
+    let watcher = PollWatcher::new(move |event| report(&event, &subjects, &changed), settings);
     add(watcher.map_err(|error| failed(Path::new("."), &error))?, paths)
 }
 
@@ -80,12 +87,25 @@ fn failed(path: &Path, error: &notify::Error) -> WatchError {
     WatchError { path: path.to_owned(), reason: error.to_string() }
 }
 
+/// Whether a change at `path` can be one of `subject`. Beside a watched file others may change
+/// all the time, a log for example; Kubernetes swaps the link `..data` that its files lead
+/// through.
+fn concerns(subject: &Path, path: &Path) -> bool {
+    let is_swap = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".."));
+    let is_named = path.file_name() == subject.file_name();
+    is_swap || is_named || (subject.is_dir() && path != subject)
+}
+
 /// Tells of every event but those that reading a file causes.
-fn report(event: &notify::Result<Event>, changed: &mpsc::Sender<()>) {
+fn report(event: &notify::Result<Event>, subjects: &[PathBuf], changed: &mpsc::Sender<()>) {
+    let is_other = event.as_ref().is_ok_and(|event| {
+        let concerned = |path: &PathBuf| subjects.iter().any(|subject| concerns(subject, path));
+        !event.paths.is_empty() && !event.paths.iter().any(concerned)
+    });
     let is_reading = event.as_ref().is_ok_and(|event| {
         matches!(event.kind, EventKind::Access(kind) if !matches!(kind, AccessKind::Close(notify::event::AccessMode::Write)))
     });
-    if !is_reading {
+    if !is_reading && !is_other {
         // A signal that waits already stands for this change too.
         let _ = changed.try_send(());
     }
@@ -96,7 +116,10 @@ fn settle(mut changes: mpsc::Receiver<()>, quiet: Duration) -> mpsc::Receiver<()
     let (settled, looks) = mpsc::channel(1);
     let task = async move {
         while changes.recv().await.is_some() {
-            while let Ok(Some(())) = tokio::time::timeout(quiet, changes.recv()).await {}
+            let unrest =
+                async { while let Ok(Some(())) = tokio::time::timeout(quiet, changes.recv()).await {} };
+            // Whether it ended in quiet or in haste, it is time to look.
+            let _ = tokio::time::timeout(PATIENCE, unrest).await;
             if settled.is_closed() {
                 return;
             }

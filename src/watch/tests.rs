@@ -62,3 +62,26 @@ async fn a_file_that_is_replaced_is_told_each_time() {
         told(&mut changes).await;
     }
 }
+
+#[tokio::test]
+async fn a_busy_neighbour_neither_tells_nor_drowns_a_change() {
+    let folder = TempDir::new().unwrap();
+    let (file, log) = (folder.path().join("registrar.toml"), folder.path().join("log"));
+    fs::write(&file, "").unwrap();
+    let (_guard, mut changes) = watch(std::slice::from_ref(&file), QUIET).unwrap();
+    let busy = async {
+        loop {
+            fs::write(&log, "line").unwrap();
+            tokio::time::sleep(QUIET / 4).await;
+        }
+    };
+    let change = async {
+        assert!(tokio::time::timeout(QUIET * 10, changes.recv()).await.is_err(), "the neighbour was told");
+        fs::write(&file, "x").unwrap();
+        told(&mut changes).await;
+    };
+    tokio::select! {
+        () = busy => unreachable!("it never ends"),
+        () = change => {}
+    }
+}

@@ -1,0 +1,117 @@
+//! The command line: results on standard output, messages on standard error; exit code 0 when
+//! all is well, 1 when something failed, 2 for wrong usage.
+
+mod check;
+mod script;
+mod serve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Configuration, Sources};
+
+/// An OAuth 2.0 / OpenID Connect Dynamic Client Registration server.
+#[derive(Debug, Parser)]
+#[command(name = "registrar", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server; so does no command at all.
+    Serve(ServeArguments),
+    /// Check the configuration and the scripts, and start nothing.
+    Check(FileArguments),
+    /// Work with scripts.
+    #[command(subcommand)]
+    Script(ScriptCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ScriptCommand {
+    /// Compile the scripts and show which hooks each has.
+    Check {
+        #[command(flatten)]
+        file: FileArguments,
+        /// The folder of the scripts.
+        #[arg(long, value_name = "DIR")]
+        scripts: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct FileArguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct ServeArguments {
+    #[command(flatten)]
+    file: FileArguments,
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// The folder of the embedded store.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The folder of the scripts.
+    #[arg(long, value_name = "DIR")]
+    scripts: Option<PathBuf>,
+}
+
+const DEFAULT_FILE: &str = "config/registrar.toml";
+
+/// Runs the command that the process was given.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        None => serve::run(&arguments.serve),
+        Some(Command::Serve(serve)) => serve::run(&serve),
+        Some(Command::Check(file)) => check::run(&file),
+        Some(Command::Script(ScriptCommand::Check { file, scripts })) => {
+            script::check(&file, scripts.as_deref())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("registrar: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where the configuration of a command comes from.
+fn sources(file: &FileArguments, flags: Vec<(String, String)>) -> Sources {
+    Sources { file: Some(file.config.clone()), environment: std::env::vars().collect(), overrides: flags }
+}
+
+fn load(sources: &Sources) -> Result<Configuration, String> {
+    let configuration =
+        config::load(sources).map_err(|errors| format!("the configuration is not right:\n{errors}"))?;
+    for warning in &configuration.warnings {
+        eprintln!("registrar: warning: {warning}");
+    }
+    Ok(configuration)
+}
+
+/// The time of day, for scripts that are loaded and not served.
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// The value of a path as a flag gives it to the configuration.
+fn text(path: &std::path::Path) -> String {
+    path.to_string_lossy().into_owned()
+}

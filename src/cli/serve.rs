@@ -1,0 +1,47 @@
+//! `registrar serve`
+
+use std::sync::Arc;
+
+use super::ServeArguments;
+use crate::app::{self, Server, Start};
+use crate::clock::SystemClock;
+use crate::telemetry;
+
+pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
+    let mut flags = Vec::new();
+    if let Some(listen) = arguments.listen {
+        flags.push(("server.listen".to_owned(), listen.to_string()));
+    }
+    if let Some(data) = &arguments.data {
+        flags.push(("store.url".to_owned(), format!("sled:{}", super::text(data))));
+    }
+    if let Some(scripts) = &arguments.scripts {
+        flags.push(("scripts.directory".to_owned(), super::text(scripts)));
+    }
+    let sources = super::sources(&arguments.file, flags);
+    let configuration = super::load(&sources)?;
+    telemetry::init(&configuration.settings.telemetry).map_err(|error| error.to_string())?;
+    let start = Start { configuration, sources, clock: Arc::new(SystemClock) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(serve(start))
+}
+
+async fn serve(start: Start) -> Result<(), String> {
+    let server = app::start(start).await.map_err(|error| error.to_string())?;
+    server.obey_signals().map_err(|error| error.to_string())?;
+    greet(&server);
+    server.ended().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Says where the server listens, and what to try.
+#[expect(clippy::print_stdout, reason = "the address is the result of this command")]
+fn greet(server: &Server) {
+    let address = server.address();
+    let path = &server.service().settings.server.paths.registration;
+    println!("Registrar listens on http://{address}\n");
+    println!("Register a client:\n");
+    println!("  curl -i http://{address}{path} -H 'Content-Type: application/json' \\");
+    println!("       -d '{{\"redirect_uris\": [\"https://client.example.org/callback\"]}}'\n");
+}

@@ -1,0 +1,57 @@
+//! The metadata documents (OpenID Connect Discovery section 3, RFC 8414 section 2), built from
+//! what the server really accepts: every value they name can be registered, and no other.
+
+pub mod endpoint;
+
+use serde_json::{Map, Value};
+
+use crate::client::rules::{ALGORITHMS, supported_grants};
+use crate::config::Registration;
+use crate::service::Context;
+
+/// The document: the members of `[discovery]` for what is not ours, and ours on top of them.
+pub fn document(cx: &Context<'_>) -> Map<String, Value> {
+    let mut document = cx.service.settings.discovery.clone();
+    let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
+    put("issuer", cx.service.issuer.clone().into());
+    if cx.settings().dynamic_registration_enabled {
+        put("registration_endpoint", cx.service.registration_endpoint().into());
+    }
+    let scopes: Vec<&str> = cx.snapshot.live.scopes.iter().map(|scope| scope.id.as_str()).collect();
+    if !scopes.is_empty() {
+        put("scopes_supported", scopes.into());
+    }
+    for (name, values) in lists(cx.settings()) {
+        if !values.is_empty() {
+            put(name, values.into());
+        }
+    }
+    put(
+        "backchannel_user_code_parameter_supported",
+        cx.settings().backchannel_user_code_parameter_supported.into(),
+    );
+    // MCP clients refuse a server that does not name S256; who does not offer PKCE says so in
+    // `[discovery]`.
+    document.entry("code_challenge_methods_supported").or_insert_with(|| vec!["S256"].into());
+    document
+}
+
+/// The members that are lists of what can be registered.
+fn lists(settings: &Registration) -> Vec<(&'static str, Vec<String>)> {
+    let plain = [
+        ("response_types_supported", settings.response_types_supported.clone()),
+        ("response_modes_supported", settings.response_modes_supported.clone()),
+        ("grant_types_supported", supported_grants(settings)),
+        ("token_endpoint_auth_methods_supported", settings.token_endpoint_auth_methods_supported.clone()),
+        ("subject_types_supported", settings.subject_types_supported.clone()),
+        ("acr_values_supported", settings.acr_values_supported.clone()),
+        (
+            "backchannel_token_delivery_modes_supported",
+            settings.backchannel_token_delivery_modes_supported.clone(),
+        ),
+        ("authorization_details_types_supported", settings.authorization_details_types_supported.clone()),
+    ];
+    let algorithms =
+        ALGORITHMS.iter().map(|algorithm| (algorithm.choices, (algorithm.supported)(settings).to_vec()));
+    plain.into_iter().chain(algorithms).collect()
+}

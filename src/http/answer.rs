@@ -1,0 +1,144 @@
+//! The one form of every answer: JSON that no cache keeps.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use hyper::{Method, StatusCode};
+use serde_json::{Map, Value};
+
+use crate::model::violation::printable;
+
+/// A JSON answer that no cache keeps (RFC 7591 section 3.2.1).
+pub fn json(status: StatusCode, body: &Map<String, Value>) -> Response {
+    let text = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    forbid_caching(&mut response);
+    response
+}
+
+/// An answer without a body that no cache keeps.
+pub fn empty(status: StatusCode) -> Response {
+    let mut response = status.into_response();
+    forbid_caching(&mut response);
+    response
+}
+
+fn forbid_caching(response: &mut Response) {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
+}
+
+/// Why a request is not answered as it was asked: a status from 400 to 599 and a JSON body with
+/// `error` and `error_description` (RFC 6749 section 5.2, RFC 7591 section 3.2.2).
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    body: Map<String, Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem with this status, code and description; what can not be printed in the
+    /// description is replaced.
+    pub fn new(status: StatusCode, error: impl Into<Cow<'static, str>>, description: &str) -> Self {
+        let mut body = Map::new();
+        body.insert("error".to_owned(), error.into().into_owned().into());
+        body.insert("error_description".to_owned(), printable(description).into());
+        Self { status, body, headers: Vec::new() }
+    }
+
+    /// A problem whose body somebody else wrote.
+    pub fn with_body(status: StatusCode, body: Map<String, Value>) -> Self {
+        Self { status, body, headers: Vec::new() }
+    }
+
+    /// 401: no bearer token was presented, or one that is not good (RFC 6750 section 3).
+    pub fn unauthorised(credentials: Presented) -> Self {
+        let (challenge, description) = match credentials {
+            Presented::Nothing => (r#"Bearer realm="registrar""#, "a bearer token is needed"),
+            Presented::Invalid => {
+                (r#"Bearer realm="registrar", error="invalid_token""#, "the bearer token is not valid here")
+            }
+        };
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description)
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// 405, with the methods that are allowed here (RFC 9110 section 15.5.6).
+    pub fn method_not_allowed(allowed: &[Method]) -> Self {
+        let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+        let names = names.join(", ");
+        let description = format!("this URL answers {names}");
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &description);
+        match HeaderValue::from_str(&names) {
+            Ok(value) => problem.header(ALLOW, value),
+            Err(_) => problem,
+        }
+    }
+
+    /// 404 for a path that is not ours.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    }
+
+    /// 500 with nothing of the cause, which is in the log under the same correlation id.
+    pub fn server_error() -> Self {
+        let description = "the server could not decide; the correlation id in the answer names the cause";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", description)
+    }
+
+    /// 503: try again in `seconds`.
+    pub fn unavailable(description: &str, seconds: u64) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description)
+            .retry_after(seconds)
+    }
+
+    /// The same problem, with a further header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// The same problem, with `Retry-After` in seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.header(RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// The `error` member, for the log.
+    pub fn code(&self) -> &str {
+        self.body.get("error").and_then(Value::as_str).unwrap_or("")
+    }
+}
+
+/// What a request showed when a token was needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presented {
+    /// No credentials at all; RFC 6750 section 3.1 wants no `error` then.
+    Nothing,
+    /// Credentials that are not good here.
+    Invalid,
+}
+
+/// What the log says of a problem; it travels with the response.
+#[derive(Debug, Clone)]
+pub struct Outcome(pub String);
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = json(self.status, &self.body);
+        let description = self.body.get("error_description").and_then(Value::as_str).unwrap_or("");
+        response.extensions_mut().insert(Outcome(format!("{}: {description}", self.code())));
+        for (name, value) in self.headers {
+            response.headers_mut().append(name, value);
+        }
+        response
+    }
+}

@@ -1,0 +1,123 @@
+//! Bodies: bounded in bytes and time while they are read.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+
+/// Why a body was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// It is longer than the limit, in bytes.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// It did not arrive in time.
+    #[error("the body did not arrive in {milliseconds} ms")]
+    TooSlow {
+        /// The time it had.
+        milliseconds: u64,
+    },
+    /// The connection broke.
+    #[error("the body broke off")]
+    Broken,
+    /// It is not of a media type that is read here.
+    #[error("{0}")]
+    MediaType(String),
+}
+
+/// Reads all of `body`.
+///
+/// # Errors
+/// When it is larger than `limit` bytes, slower than `milliseconds`, or breaks off.
+pub async fn read(body: Body, limit: usize, milliseconds: u64) -> Result<Bytes, BodyError> {
+    let whole = Limited::new(body, limit).collect();
+    match tokio::time::timeout(Duration::from_millis(milliseconds), whole).await {
+        Err(_) => Err(BodyError::TooSlow { milliseconds }),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { limit }),
+        Ok(Err(_)) => Err(BodyError::Broken),
+    }
+}
+
+/// The media types of a registration request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaType {
+    /// `application/json` (RFC 7591 section 3.1).
+    Json,
+    /// `application/jwt` or `application/jose`: a signed request.
+    Signed,
+}
+
+/// The media type of a registration request.
+///
+/// # Errors
+/// When it is missing, another one, in another charset than UTF-8, or compressed.
+pub fn media_type(headers: &HeaderMap) -> Result<MediaType, BodyError> {
+    let accepted = "send application/json, application/jwt or application/jose";
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(BodyError::MediaType(
+            "compressed bodies are not read; send it without Content-Encoding".to_owned(),
+        ));
+    }
+    let value = headers
+        .get(CONTENT_TYPE)
+        .ok_or_else(|| BodyError::MediaType(format!("there is no Content-Type; {accepted}")))?;
+    let value = value.to_str().unwrap_or("");
+    let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
+    let essence = essence.trim().to_ascii_lowercase();
+    let other_charset = parameters
+        .split(';')
+        .filter_map(|parameter| parameter.trim().split_once('='))
+        .find(|(name, value)| name.eq_ignore_ascii_case("charset") && !is_utf8(value));
+    if other_charset.is_some() {
+        return Err(BodyError::MediaType("the charset is not UTF-8".to_owned()));
+    }
+    match essence.as_str() {
+        "application/json" => Ok(MediaType::Json),
+        "application/jwt" | "application/jose" => Ok(MediaType::Signed),
+        _ => Err(BodyError::MediaType(format!("Content-Type {essence} is not read here; {accepted}"))),
+    }
+}
+
+fn is_utf8(charset: &str) -> bool {
+    let charset = charset.trim_matches('"');
+    charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("us-ascii")
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn check(content_type: &str, expected: Result<MediaType, &str>) {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+        match (media_type(&headers), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+            (found, expected) => panic!("{content_type}: {found:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_media_type_is_read_with_its_parameters() {
+        check("application/json", Ok(MediaType::Json));
+        check("Application/JSON; charset=\"UTF-8\"", Ok(MediaType::Json));
+        check("application/json; charset=latin1", Err("charset"));
+        check("application/jose", Ok(MediaType::Signed));
+        check("application/jwt", Ok(MediaType::Signed));
+        check("text/plain", Err("send application/json"));
+        check("application/jsonp", Err("send application/json"));
+    }
+
+    #[tokio::test]
+    async fn a_body_is_bounded_while_it_is_read() {
+        let read = read(Body::from("12345"), 4, 1_000).await;
+        assert!(matches!(read, Err(BodyError::TooLarge { limit: 4 })));
+    }
+}

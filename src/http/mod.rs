@@ -1,0 +1,13 @@
+//! HTTP as every endpoint needs it: bounded bodies, one form of answer, peers, connections.
+//!
+//! Knows nothing of clients or of what an endpoint does.
+
+pub mod answer;
+pub mod body;
+pub mod credentials;
+pub mod peer;
+pub mod rate;
+pub mod serve;
+pub mod stack;
+
+pub use answer::Problem;

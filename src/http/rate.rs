@@ -1,0 +1,78 @@
+//! How often one party may call.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::peer;
+
+/// Parties that are remembered before those that have been quiet are forgotten.
+const REMEMBERED: usize = 10_000;
+
+/// So many calls a period for each party.
+pub struct RateLimit {
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
+    clock: DefaultClock,
+}
+
+/// The party called too often; it may call again after so many seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooOften {
+    /// Seconds to wait: at least 1.
+    pub retry_after: u64,
+}
+
+impl RateLimit {
+    /// A limit of `count` calls in `period_seconds`; none when either is 0.
+    pub fn new(count: u32, period_seconds: u32) -> Option<Self> {
+        let count = NonZeroU32::new(count)?;
+        let interval = Duration::from_secs(period_seconds.into()).checked_div(count.get())?;
+        let quota = Quota::with_period(interval)?.allow_burst(count);
+        Some(Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default() })
+    }
+
+    /// Counts one call of the party at `address`.
+    ///
+    /// # Errors
+    /// When the party has called too often.
+    pub fn check(&self, address: IpAddr) -> Result<(), TooOften> {
+        if self.limiter.len() > REMEMBERED {
+            self.limiter.retain_recent();
+        }
+        self.limiter.check_key(&peer::prefix(address)).map_err(|not_until| {
+            let wait = not_until.wait_time_from(self.clock.now());
+            TooOften { retry_after: wait.as_secs().saturating_add(1) }
+        })
+    }
+}
+
+impl std::fmt::Debug for RateLimit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RateLimit").field("parties", &self.limiter.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_party_has_its_own_budget() {
+        let limit = RateLimit::new(2, 3_600).unwrap();
+        let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        assert_eq!(limit.check(one), Ok(()));
+        assert_eq!(limit.check(one), Ok(()));
+        let refused = limit.check(one).unwrap_err();
+        assert!((1..=1_801).contains(&refused.retry_after), "{refused:?}");
+        assert_eq!(limit.check(other), Ok(()));
+    }
+
+    #[test]
+    fn no_count_is_no_limit() {
+        assert!(RateLimit::new(0, 60).is_none());
+        assert!(RateLimit::new(5, 0).is_none());
+    }
+}

@@ -1,0 +1,87 @@
+//! How a server begins and ends: signals, the sweep, and a stop that lets open work finish.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::service::Service;
+
+/// Clients that one sweep removes at a time, so that it never holds up the store for long.
+const SWEPT_AT_ONCE: usize = 500;
+
+/// Removes expired clients, some at a time, until `stop`.
+pub async fn sweep(service: Arc<Service>, stop: CancellationToken) {
+    let pause = Duration::from_secs(service.settings.store.sweep_seconds);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => sweep_once(&service).await,
+        }
+    }
+}
+
+/// Removes every client whose grace is over.
+async fn sweep_once(service: &Service) {
+    let grace = service.snapshot().live.registration.client_expiry_grace;
+    let now = service.clock.now().unix();
+    let before = crate::clock::Timestamp::from_unix(now.saturating_sub(grace));
+    let mut removed = 0;
+    loop {
+        match service.store.clients.sweep(before, SWEPT_AT_ONCE).await {
+            Ok(0) => break,
+            Ok(count) => removed += count,
+            Err(error) => {
+                tracing::error!(%error, "expired clients were not removed");
+                break;
+            }
+        }
+    }
+    if removed > 0 {
+        tracing::info!(removed, "expired clients removed");
+    }
+}
+
+/// Stops the server on SIGTERM or SIGINT, and asks for a reload on SIGHUP.
+///
+/// # Errors
+/// When the system does not let the process hear its signals.
+#[cfg(unix)]
+pub fn signals(
+    stop: CancellationToken,
+    reload: mpsc::Sender<()>,
+) -> std::io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = terminate.recv() => stop.cancel(),
+                _ = interrupt.recv() => stop.cancel(),
+                // A reload that is asked for already will see this change too.
+                _ = hangup.recv() => drop(reload.try_send(())),
+            }
+        }
+    })
+}
+
+/// Stops the server on Ctrl-C.
+///
+/// # Errors
+/// Never here.
+#[cfg(not(unix))]
+pub fn signals(
+    stop: CancellationToken,
+    _reload: mpsc::Sender<()>,
+) -> std::io::Result<impl Future<Output = ()> + Send> {
+    Ok(async move {
+        tokio::select! {
+            () = stop.cancelled() => (),
+            _ = tokio::signal::ctrl_c() => stop.cancel(),
+        }
+    })
+}

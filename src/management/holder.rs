@@ -1,0 +1,79 @@
+//! Who holds a client: whoever presents its registration access token.
+
+use hyper::header::HeaderMap;
+
+use super::{Held, ManageError};
+use crate::client::{Client, RegistrationTokens};
+use crate::http::answer::Presented;
+use crate::http::credentials;
+use crate::model::ClientId;
+use crate::secret::{Secret, TokenDigest};
+use crate::service::Context;
+use crate::store::{StoreError, Stored};
+
+/// Finds the client that the request names and checks that the token is its own.
+///
+/// An unknown client, a deleted or expired one and a wrong token are refused alike, after the
+/// same work, so that nobody learns which clients there are (OpenID Connect Registration
+/// section 4.4).
+pub(super) async fn authenticate(
+    cx: &Context<'_>,
+    client_id: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<Held, ManageError> {
+    let token = credentials::bearer(headers).map_err(ManageError::Unauthorised)?;
+    let refused = ManageError::Unauthorised(Presented::Invalid);
+    let stored = match client_id.map(ClientId::parse) {
+        Some(Ok(id)) => cx.service.store.clients.find(&id).await?,
+        Some(Err(_)) | None => None,
+    };
+    let matched = matched(stored.as_ref().map(Stored::client), token);
+    let (Some(stored), Some(matched)) = (stored, matched) else { return Err(refused) };
+    if stored.client().is_expired(cx.service.clock.now()) {
+        return Err(refused);
+    }
+    let stored = if matched == Matched::Successor { retire_previous(cx, stored).await? } else { stored };
+    Ok(Held { stored, token: Secret::new(token.to_owned()) })
+}
+
+/// Which of a client's tokens was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Matched {
+    /// The only one.
+    Current,
+    /// The newest, while the one before it is still good.
+    Successor,
+    /// The one before the newest.
+    Previous,
+}
+
+/// Compares `token` with those of `client`, and does as much for a client that is not there.
+fn matched(client: Option<&Client>, token: &str) -> Option<Matched> {
+    let nobody = TokenDigest::of("");
+    let (current, previous) = match client {
+        Some(Client { tokens: RegistrationTokens { current, previous }, .. }) => (current, previous.as_ref()),
+        None => (&nobody, None),
+    };
+    let is_current = current.matches(token);
+    let is_previous = previous.unwrap_or(&nobody).matches(token);
+    match (client, is_current, is_previous) {
+        (Some(_), true, _) if previous.is_some() => Some(Matched::Successor),
+        (Some(_), true, _) => Some(Matched::Current),
+        (Some(_), false, true) if previous.is_some() => Some(Matched::Previous),
+        _ => None,
+    }
+}
+
+/// The new token arrived, so the one before it dies.
+async fn retire_previous(cx: &Context<'_>, stored: Stored) -> Result<Stored, ManageError> {
+    let mut client = stored.client().clone();
+    client.tokens.previous = None;
+    let id = client.id.clone();
+    match cx.service.store.clients.replace(&stored, &client).await {
+        // Whoever came first has retired it, or changed the client otherwise; both can be seen now.
+        Ok(()) | Err(StoreError::Conflict) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let found = cx.service.store.clients.find(&id).await?;
+    found.ok_or(ManageError::Unauthorised(Presented::Invalid))
+}

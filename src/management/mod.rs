@@ -1,0 +1,72 @@
+//! Management of a client by its holder (RFC 7592): who may, read, delete. An update is a
+//! registration that replaces, so `PUT` hands over to [`crate::registration::replace`].
+
+pub mod endpoint;
+mod error;
+mod holder;
+mod precondition;
+
+pub use error::ManageError;
+
+use crate::client::{Client, RegistrationTokens};
+use crate::config::registration::Rotation;
+use crate::random;
+use crate::registration::{Caller, ClientInformation, hooks};
+use crate::script::Hook;
+use crate::secret::{Secret, TokenDigest};
+use crate::service::Context;
+use crate::store::{StoreError, Stored};
+
+/// A client, and the token with which somebody proved to be its holder.
+pub struct Held {
+    /// The client.
+    pub stored: Stored,
+    /// The token that was presented.
+    pub token: Secret,
+}
+
+/// Reads the client (RFC 7592 section 2.1).
+///
+/// # Errors
+/// When a script or the store fails, or the client changes at the same time.
+pub async fn read(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<ClientInformation, ManageError> {
+    let rotates = cx.settings().rotate_registration_access_token == Rotation::OnUse;
+    let (client, token) =
+        if rotates { rotate(cx, held).await? } else { (held.stored.into_client(), held.token) };
+    let sealed = client.secret.as_ref().filter(|_| cx.settings().return_client_secret_on_read);
+    let id = client.id.as_str();
+    let secret = sealed.map(|secret| cx.service.store.sealing_key.open(&secret.sealed, id)).transpose()?;
+    let information = ClientInformation::new(cx, &client, &token, secret.as_ref());
+    Ok(hooks::modify(cx, caller, Hook::ModifyReadResponse, information).await?)
+}
+
+/// Gives the client a new token; the presented one stays good until the new one is used.
+async fn rotate(cx: &Context<'_>, held: Held) -> Result<(Client, Secret), ManageError> {
+    let next = random::token()?;
+    let mut client = held.stored.client().clone();
+    client.tokens = RegistrationTokens {
+        current: TokenDigest::of(next.expose()),
+        previous: Some(TokenDigest::of(held.token.expose())),
+    };
+    match cx.service.store.clients.replace(&held.stored, &client).await {
+        Ok(()) => Ok((client, next)),
+        Err(StoreError::Conflict) => Err(ManageError::Conflict),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Deletes the client: its identifier, secret and tokens are dead when this returns (RFC 7592
+/// section 2.3).
+///
+/// # Errors
+/// When a script refuses, the store fails, or the client changes at the same time.
+pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(), ManageError> {
+    let client = held.stored.client();
+    hooks::before_deletion(cx, caller, client).await?;
+    cx.service.store.clients.remove(&held.stored).await.map_err(|error| match error {
+        StoreError::Conflict => ManageError::Conflict,
+        other => ManageError::Store(other),
+    })?;
+    tracing::info!(client_id = %client.id, "client deleted");
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! `POST` on the registration endpoint, and what each refusal is in HTTP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, State};
+use axum::response::Response;
+use hyper::header::{AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+
+use super::{Caller, ClientInformation, Received, RegisterError};
+use crate::http::answer::{self, Problem};
+use crate::http::body::{self, BodyError};
+use crate::http::peer;
+use crate::model::violation::ErrorCode;
+use crate::script::{Fault, HookError, HttpRequest};
+use crate::service::{Context, Service};
+use crate::store::StoreError;
+
+/// `POST`: registers a client.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn post(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let registered = admit(&cx, request).await;
+    registered.map(|information| information.into_response(StatusCode::CREATED)).map_err(problem)
+}
+
+/// Steps 1 to 4: the switch, the bounds, the budget of the address, the credentials.
+async fn admit(cx: &Context<'_>, request: Request<Body>) -> Result<ClientInformation, RegisterError> {
+    if !cx.settings().dynamic_registration_enabled {
+        return Err(RegisterError::Disabled);
+    }
+    let (parts, body) = request.into_parts();
+    let caller = Caller::of(cx, &parts);
+    let received = Received::read(cx, &parts.headers, body).await?;
+    if let Some(limit) = &cx.snapshot.rate_limit {
+        limit.check(caller.address).map_err(RegisterError::TooOften)?;
+    }
+    super::register(cx, &caller, received).await
+}
+
+impl Received {
+    /// Reads `body`, whose media type must be one of a registration.
+    ///
+    /// # Errors
+    /// When the media type is another one, or the body is too large or too slow.
+    pub async fn read(cx: &Context<'_>, headers: &HeaderMap, body: Body) -> Result<Self, BodyError> {
+        let media_type = body::media_type(headers)?;
+        let limits = &cx.service.settings.limits;
+        Ok(Self { media_type, bytes: body::read(body, limits.body_bytes, limits.body_timeout_ms).await? })
+    }
+}
+
+/// Headers that show a credential; no script sees them.
+const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+
+impl Caller {
+    /// What the head of a request says of who asks.
+    pub fn of(cx: &Context<'_>, parts: &Parts) -> Self {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let peer = peer.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        let address = peer::address(peer, &parts.headers, &cx.service.settings.server.trusted_proxies);
+        let shown = parts.headers.iter().filter(|(name, _)| !CREDENTIALS.contains(name));
+        let headers =
+            shown.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+        let request = HttpRequest {
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_owned(),
+            headers: headers.collect(),
+            ip_address: Some(address),
+        };
+        Self { address, request }
+    }
+}
+
+impl ClientInformation {
+    /// The answer that carries this information, with the revision as its `ETag`.
+    pub fn into_response(self, status: StatusCode) -> Response {
+        let mut response = answer::json(status, &self.members);
+        if let Ok(tag) = HeaderValue::from_str(&entity_tag(self.revision)) {
+            response.headers_mut().insert(ETAG, tag);
+        }
+        response
+    }
+}
+
+/// The `ETag` of a client's revision (RFC 9110 section 8.8.3).
+pub fn entity_tag(revision: u64) -> String {
+    format!("\"{revision}\"")
+}
+
+/// What a refusal is in HTTP.
+pub fn problem(error: RegisterError) -> Problem {
+    let description = error.to_string();
+    let client_error = |code: ErrorCode| Problem::new(StatusCode::BAD_REQUEST, code.as_str(), &description);
+    match error {
+        RegisterError::Disabled => {
+            Problem::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied.as_str(), &description)
+        }
+        RegisterError::Body(error) => unreadable(&error),
+        RegisterError::Json(_) => client_error(ErrorCode::InvalidClientMetadata),
+        RegisterError::TooOften(too_often) => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
+                .retry_after(too_often.retry_after)
+        }
+        RegisterError::Unproven(violation) => client_error(violation.code),
+        RegisterError::Metadata(violations) => {
+            let first = violations.first().map(|violation| violation.code);
+            client_error(first.unwrap_or(ErrorCode::InvalidClientMetadata))
+        }
+        RegisterError::Hook(error) => hook_problem(error),
+        RegisterError::SpoiledByScript { .. } => {
+            tracing::error!(cause = description, "a script broke a rule of client metadata");
+            Problem::server_error()
+        }
+        RegisterError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", &description),
+        RegisterError::Store(error) => store_problem(&error),
+        RegisterError::Randomness(_) | RegisterError::Seal(_) => {
+            tracing::error!(cause = description, "no credentials could be made");
+            Problem::server_error()
+        }
+    }
+}
+
+fn unreadable(error: &BodyError) -> Problem {
+    let status = match error {
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+        BodyError::Broken => StatusCode::BAD_REQUEST,
+        BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    Problem::new(status, ErrorCode::InvalidClientMetadata.as_str(), &error.to_string())
+}
+
+/// What becomes of a script that did not let the request pass.
+pub fn hook_problem(error: HookError) -> Problem {
+    match error {
+        HookError::Answered { script, status, entity } => {
+            tracing::info!(script, status, "a script gave the answer");
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Problem::with_body(status, entity)
+        }
+        HookError::Refused { script } => {
+            tracing::info!(script, "a script refused");
+            let description = "the policy of this server does not allow this registration";
+            let code = ErrorCode::InvalidClientMetadata.as_str();
+            Problem::new(StatusCode::BAD_REQUEST, code, description)
+        }
+        HookError::Fault(fault) => {
+            log_fault(&fault);
+            Problem::server_error()
+        }
+        HookError::Busy => Problem::unavailable("too many scripts are running", 1),
+    }
+}
+
+fn log_fault(fault: &Fault) {
+    let Fault { script, hook, message, line, column, calls } = fault;
+    tracing::error!(script, hook, line, column, calls, cause = message, "a script failed");
+}
+
+/// What a failure of the store is in HTTP.
+pub fn store_problem(error: &StoreError) -> Problem {
+    tracing::error!(%error, "the store failed");
+    Problem::unavailable("the store can not take the request at present", 5)
+}

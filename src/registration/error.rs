@@ -1,0 +1,105 @@
+//! Why a registration is refused.
+
+use crate::http::body::BodyError;
+use crate::http::rate::TooOften;
+use crate::model::Violation;
+use crate::model::json::JsonError;
+use crate::random::NoRandomness;
+use crate::script::HookError;
+use crate::secret::SealError;
+use crate::store::StoreError;
+
+/// Why a registration or an update is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// `dynamicRegistrationEnabled` is off.
+    #[error("this server registers no clients at present")]
+    Disabled,
+    /// The body can not be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The body is not one JSON object.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// The address registered too often.
+    #[error("too many registrations from this address")]
+    TooOften(TooOften),
+    /// The request offers or owes a credential that is not accepted.
+    #[error("{0}")]
+    Unproven(Violation),
+    /// The metadata breaks these rules: at least one.
+    #[error("{}", describe(.0))]
+    Metadata(Vec<Violation>),
+    /// A script refused, failed, or could not run.
+    #[error("a script decided")]
+    Hook(#[from] HookError),
+    /// Scripts changed the metadata so that it breaks these rules: the operator's mistake.
+    #[error("scripts left metadata that breaks the rules: {}", describe(.violations))]
+    SpoiledByScript {
+        /// The scripts that ran.
+        scripts: Vec<String>,
+        /// The rules.
+        violations: Vec<Violation>,
+    },
+    /// Another change of the client came first.
+    #[error("the client was changed by another request at the same time")]
+    Conflict,
+    /// The store could not take the client.
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+    /// No identifier or secret could be made.
+    #[error("no secret could be made")]
+    Randomness(#[from] NoRandomness),
+    /// A secret could not be sealed or opened.
+    #[error("a client secret could not be sealed or opened")]
+    Seal(#[from] SealError),
+}
+
+impl From<StoreError> for RegisterError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Conflict,
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<Vec<Violation>> for RegisterError {
+    fn from(violations: Vec<Violation>) -> Self {
+        Self::Metadata(violations)
+    }
+}
+
+/// Bytes of a description: enough for a dozen violations, too few to be a burden.
+const MAXIMUM_DESCRIPTION: usize = 2_000;
+
+/// All violations in one line, as many as fit.
+fn describe(violations: &[Violation]) -> String {
+    let mut text = String::new();
+    for (told, violation) in violations.iter().enumerate() {
+        let next = violation.to_string();
+        if !text.is_empty() && text.len() + next.len() > MAXIMUM_DESCRIPTION {
+            let left = violations.len().saturating_sub(told);
+            return format!("{text}; and {left} more");
+        }
+        if !text.is_empty() {
+            text.push_str("; ");
+        }
+        text.push_str(&next);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_violations_are_told_in_one_line_of_bounded_length() {
+        let two = [Violation::metadata("a", "must be b"), Violation::redirect_uri("c[0]", "must be d")];
+        assert_eq!(describe(&two), "a: must be b; c[0]: must be d");
+        let many: Vec<Violation> = (0..1_000).map(|_| Violation::metadata("member", "a rule")).collect();
+        let text = describe(&many);
+        assert!(text.len() < 2_100 && text.ends_with(" more"), "{text}");
+    }
+}

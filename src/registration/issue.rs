@@ -1,0 +1,119 @@
+//! Step 14: identifiers and secrets are made, and the client is stored.
+
+use super::hooks::Sanctioned;
+use super::{Caller, Issued, Proven, RegisterError};
+use crate::client::rules::{expiry, needs_secret};
+use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
+use crate::clock::Timestamp;
+use crate::config::registration::Rotation;
+use crate::model::{ClientId, Violation};
+use crate::random;
+use crate::secret::{Secret, TokenDigest};
+use crate::service::Context;
+use crate::store::Stored;
+
+/// Makes a new client with its credentials.
+pub(super) fn create(
+    cx: &Context<'_>,
+    caller: &Caller,
+    proven: &Proven,
+    sanctioned: Sanctioned,
+) -> Result<Issued, RegisterError> {
+    let id = random::client_id();
+    let now = cx.service.clock.now();
+    let expires_at = expiry(sanctioned.metadata.metadata(), now);
+    let secret = needs_secret(sanctioned.metadata.metadata()).then(random::client_secret).transpose()?;
+    let token = random::token()?;
+    let sealed = secret.as_ref().map(|secret| seal(cx, secret, &id, expires_at)).transpose()?;
+    let client = Client {
+        id: ClientId::parse(&id).map_err(|_| RegisterError::Conflict)?,
+        issued_at: now,
+        expires_at,
+        secret: sealed,
+        tokens: RegistrationTokens { current: TokenDigest::of(token.expose()), previous: None },
+        revision: 1,
+        provenance: provenance(cx, caller, proven, &sanctioned),
+        metadata: sanctioned.metadata,
+    };
+    Ok(Issued { client, token, secret })
+}
+
+/// Makes the next revision of `stored`, whose holder presented `token`.
+pub(super) fn update(
+    cx: &Context<'_>,
+    caller: &Caller,
+    stored: &Stored,
+    token: &Secret,
+    (proven, sanctioned): (&Proven, Sanctioned),
+) -> Result<Issued, RegisterError> {
+    let before = stored.client();
+    let id = before.id.as_str();
+    let metadata = sanctioned.metadata.metadata();
+    let expires_at = expiry(metadata, before.issued_at);
+    if expires_at.is_some_and(|end| end <= cx.service.clock.now()) {
+        let rule = "counts from client_id_issued_at, and so many seconds have passed already";
+        return Err(vec![Violation::metadata("lifetime", rule)].into());
+    }
+    let secret = match (&before.secret, needs_secret(metadata)) {
+        (Some(kept), true) => Some(cx.service.store.sealing_key.open(&kept.sealed, id)?),
+        (None, true) => Some(random::client_secret()?),
+        (_, false) => None,
+    };
+    let sealed = match (&before.secret, &secret) {
+        (Some(kept), Some(_)) => Some(ClientSecret { sealed: kept.sealed.clone(), expires_at }),
+        (None, Some(made)) => Some(seal(cx, made, id, expires_at)?),
+        (_, None) => None,
+    };
+    let rotates = cx.settings().rotate_registration_access_token != Rotation::Never;
+    let (token, tokens) = if rotates { rotated(token)? } else { (token.clone(), before.tokens.clone()) };
+    let client = Client {
+        id: before.id.clone(),
+        issued_at: before.issued_at,
+        expires_at,
+        secret: sealed,
+        tokens,
+        revision: before.revision.saturating_add(1),
+        provenance: provenance(cx, caller, proven, &sanctioned),
+        metadata: sanctioned.metadata,
+    };
+    Ok(Issued { client, token, secret })
+}
+
+/// A new token beside the presented one, which stays good until the new one is first used.
+fn rotated(presented: &Secret) -> Result<(Secret, RegistrationTokens), RegisterError> {
+    let next = random::token()?;
+    let current = TokenDigest::of(next.expose());
+    let previous = Some(TokenDigest::of(presented.expose()));
+    Ok((next, RegistrationTokens { current, previous }))
+}
+
+fn seal(
+    cx: &Context<'_>,
+    secret: &Secret,
+    id: &str,
+    expires_at: Option<Timestamp>,
+) -> Result<ClientSecret, RegisterError> {
+    Ok(ClientSecret { sealed: cx.service.store.sealing_key.seal(secret, id)?, expires_at })
+}
+
+fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &Sanctioned) -> Provenance {
+    Provenance {
+        trust_level: proven.trust_level,
+        address: Some(caller.address),
+        initial_access_token: None,
+        statement: None,
+        attestation_digest: None,
+        scripts: sanctioned.scripts.clone(),
+        configuration: cx.snapshot.revision.clone(),
+    }
+}
+
+/// Stores a new client; returns when it would survive a power cut.
+pub(super) async fn insert(cx: &Context<'_>, client: &Client) -> Result<(), RegisterError> {
+    Ok(cx.service.store.clients.insert(client).await?)
+}
+
+/// Stores the next revision, unless another one came first.
+pub(super) async fn put_back(cx: &Context<'_>, seen: &Stored, client: &Client) -> Result<(), RegisterError> {
+    Ok(cx.service.store.clients.replace(seen, client).await?)
+}

@@ -1,0 +1,62 @@
+use serde_json::json;
+
+use super::super::Hook;
+use super::{create, load};
+
+#[test]
+fn what_can_not_be_loaded_is_named_with_its_place() {
+    let check = |files: &[(&str, &str)], expected: &str| {
+        let errors = load(files, |_| {}).unwrap_err();
+        assert!(errors.contains(expected), "{errors}\ndoes not say\n{expected}");
+    };
+    check(&[("10-a.rhai", "fn createClient(context) {\n    let x = ;\n}")], "10-a.rhai:2:13: ");
+    check(
+        &[("10-a.rhai", "fn createClient(context) {\n    let x = ;\n}")],
+        "\n        let x = ;\n                ^",
+    );
+    check(
+        &[("10-a.rhai", "\nfn createClient(a, b) { true }")],
+        "10-a.rhai:2:1: the hook is createClient(context)",
+    );
+    check(&[("10-a.rhai", "import \"../x\" as x;")], "10-a.rhai:1:8: '../x' can not be imported");
+    check(&[("10-a.rhai", "import \"/etc/passwd\" as x;")], "can not be imported");
+    check(&[("10-a.rhai", "fn createClient(context) { eval(\"1\") }")], "10-a.rhai:1:");
+    check(&[("10-a.rhai", "fn createClient(context) { unknown_variable }")], "10-a.rhai:1:");
+    check(&[("10-a.rhai", "throw \"at the top\"")], "at the top");
+    check(&[("10-a.rhai", "loop {}")], "operations");
+    check(
+        &[("10-a.rhai", "import \"lib/a\" as a;"), ("lib/a.rhai", "import \"lib/a\" as b;")],
+        "imports itself",
+    );
+    check(&[("10-a.rhai", "fn f( {"), ("20-b.rhai", "fn g( {")], "20-b.rhai:1:");
+    assert!(
+        load(&[], |settings| settings.directory = "does/not/exist".into())
+            .unwrap_err()
+            .contains("no such folder")
+    );
+}
+
+#[test]
+fn a_slip_in_the_name_of_a_hook_is_a_warning() {
+    let set = load(&[("10-a.rhai", "fn createCleint(context) { true }\nfn helper() { 1 }")], |_| {}).unwrap();
+    assert_eq!(
+        set.scripts()[0].warnings,
+        ["the function createCleint is not called; is the hook createClient meant?"]
+    );
+    assert!(!set.has(Hook::CreateClient));
+}
+
+#[tokio::test]
+async fn the_top_level_runs_once_and_its_constants_stay() {
+    let script = "const LIMIT = 3;\nlet token = crypto::random_token(16);\nexport token as token;\nfn createClient(context) { context.client.client_name = `${global::LIMIT}`; true }";
+    let set =
+        load(&[("10-a.rhai", script), ("tests/ignored.rhai", "this does not compile")], |_| {}).unwrap();
+    assert_eq!(create(&set, json!({})).await.unwrap().client.text("client_name"), Some("3"));
+}
+
+#[test]
+fn what_is_shipped_loads() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let set = load(&[], |settings| settings.directory = directory).unwrap();
+    assert!(set.has(Hook::CreateClient));
+}

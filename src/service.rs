@@ -1,0 +1,139 @@
+//! What every use case works with: the settings, the store, the clock, and one snapshot of
+//! all that can change while the server runs.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::client::Rules;
+use crate::clock::Clock;
+use crate::config::{Live, Settings};
+use crate::http::rate::RateLimit;
+use crate::script::ScriptSet;
+use crate::store::Store;
+
+/// All that can change while the server runs. It is never changed, only replaced.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The live configuration.
+    pub live: Live,
+    /// Names that configuration in a client's provenance.
+    pub revision: String,
+    /// The scripts.
+    pub scripts: Arc<ScriptSet>,
+    /// How often one address may register.
+    pub rate_limit: Option<Arc<RateLimit>>,
+}
+
+impl Snapshot {
+    /// The first snapshot.
+    pub fn new(live: Live, scripts: Arc<ScriptSet>) -> Self {
+        let rate_limit = rate_limit(&live).map(Arc::new);
+        Self { revision: live.revision(), live, scripts, rate_limit }
+    }
+
+    /// The same configuration with other scripts.
+    #[must_use]
+    pub fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
+        let (live, revision) = (self.live.clone(), self.revision.clone());
+        Self { live, revision, scripts, rate_limit: self.rate_limit.clone() }
+    }
+
+    /// The same scripts with another configuration. What addresses have used of their budget
+    /// is forgotten only when the budget itself changes.
+    #[must_use]
+    pub fn with_live(&self, live: Live) -> Self {
+        let budget = |live: &Live| {
+            let settings = &live.registration;
+            let count = settings.rate_limit_registration_request_count;
+            (count, settings.rate_limit_registration_period_in_seconds)
+        };
+        let is_same = budget(&self.live) == budget(&live);
+        let rate_limit = if is_same { self.rate_limit.clone() } else { rate_limit(&live).map(Arc::new) };
+        Self { revision: live.revision(), live, scripts: Arc::clone(&self.scripts), rate_limit }
+    }
+}
+
+/// Why a configuration that is right in form can not be in force.
+///
+/// # Errors
+/// All that is wrong, a line each.
+pub fn judge(live: &Live) -> Result<(), String> {
+    let faults = crate::client::rules::settings_faults(&live.registration);
+    let lines: Vec<String> = faults.into_iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
+    if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
+}
+
+fn rate_limit(live: &Live) -> Option<RateLimit> {
+    let settings = &live.registration;
+    let count = settings.rate_limit_registration_request_count?;
+    RateLimit::new(count, settings.rate_limit_registration_period_in_seconds)
+}
+
+/// What the use cases work with; one for the life of the server.
+pub struct Service {
+    /// What was read once, at the start.
+    pub settings: Settings,
+    /// The issuer identifier, without a slash at its end.
+    pub issuer: String,
+    /// Where the clients are.
+    pub store: Store,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    live: ArcSwap<Snapshot>,
+}
+
+impl Service {
+    /// The service with its first snapshot.
+    pub fn new(
+        settings: Settings,
+        issuer: String,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        first: Snapshot,
+    ) -> Self {
+        Self { settings, issuer, store, clock, live: ArcSwap::from_pointee(first) }
+    }
+
+    /// The present snapshot. Taken once for each request, so that one request never sees two
+    /// configurations or two sets of scripts.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.live.load_full()
+    }
+
+    /// Replaces the snapshot. Only the reload task calls this, so no change is lost.
+    pub fn replace(&self, next: Snapshot) {
+        self.live.store(Arc::new(next));
+    }
+
+    /// The URL of the registration endpoint.
+    pub fn registration_endpoint(&self) -> String {
+        format!("{}{}", self.issuer, self.settings.server.paths.registration)
+    }
+}
+
+/// One request with the snapshot that decides it.
+pub struct Context<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// The snapshot that this request sees.
+    pub snapshot: Arc<Snapshot>,
+}
+
+impl<'a> Context<'a> {
+    /// The context of a request that begins now.
+    pub fn new(service: &'a Service) -> Self {
+        Self { service, snapshot: service.snapshot() }
+    }
+
+    /// The live settings.
+    pub fn settings(&self) -> &crate::config::Registration {
+        &self.snapshot.live.registration
+    }
+
+    /// The rules of this request.
+    pub fn rules(&self) -> Rules<'_> {
+        let live = &self.snapshot.live;
+        Rules { settings: &live.registration, scopes: &live.scopes, limits: &self.service.settings.limits }
+    }
+}
