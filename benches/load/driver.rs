@@ -1,0 +1,122 @@
+//! The load: connections that each send the next request when the last one is answered.
+//!
+//! It speaks HTTP/1.1 by hand, because a client library would cost more than the server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// The bytes of one request.
+#[derive(Clone)]
+pub(crate) struct Request(Arc<[u8]>);
+
+impl Request {
+    pub(crate) fn post(path: &str, body: &str) -> Self {
+        let length = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
+        Self([head.as_bytes(), body.as_bytes()].concat().into())
+    }
+
+    pub(crate) fn get(path: &str, token: Option<&str>) -> Self {
+        let credentials = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        Self(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{credentials}\r\n").into_bytes().into())
+    }
+}
+
+/// What is sent, where, by how many, for how long.
+pub(crate) struct Load {
+    pub(crate) address: SocketAddr,
+    pub(crate) request: Request,
+    pub(crate) connections: usize,
+    pub(crate) duration: Duration,
+}
+
+/// How long each request took.
+pub(crate) struct Outcome {
+    times: Vec<Duration>,
+    duration: Duration,
+}
+
+impl Outcome {
+    pub(crate) fn per_second(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
+        let count = self.times.len() as f64;
+        count / self.duration.as_secs_f64()
+    }
+
+    /// The time within which this share of the requests was answered.
+    pub(crate) fn percentile(&self, share: f64) -> Duration {
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index"
+        )]
+        let at = ((self.times.len() as f64 * share) as usize).min(self.times.len().saturating_sub(1));
+        self.times.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// Drives `load` after a warm-up of a tenth of its time.
+pub(crate) async fn run(load: Load) -> Outcome {
+    let start = Instant::now() + load.duration / 10;
+    let end = start + load.duration;
+    let connections = (0..load.connections)
+        .map(|_| tokio::spawn(connection(load.address, load.request.clone(), start, end)));
+    let connections: Vec<_> = connections.collect();
+    let mut times = Vec::new();
+    for connection in connections {
+        times.extend(connection.await.expect("a connection ends well"));
+    }
+    times.sort_unstable();
+    Outcome { times, duration: load.duration }
+}
+
+async fn connection(address: SocketAddr, request: Request, start: Instant, end: Instant) -> Vec<Duration> {
+    let mut stream = TcpStream::connect(address).await.expect("the server accepts");
+    stream.set_nodelay(true).expect("a socket takes the option");
+    let mut buffer = Vec::with_capacity(16 * 1024);
+    let mut times = Vec::new();
+    loop {
+        let sent = Instant::now();
+        if sent >= end {
+            return times;
+        }
+        stream.write_all(&request.0).await.expect("the server reads");
+        answer(&mut stream, &mut buffer).await;
+        if sent >= start {
+            times.push(sent.elapsed());
+        }
+    }
+}
+
+/// The body of the answer to one request.
+pub(crate) async fn once(address: SocketAddr, request: &Request) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.expect("the server accepts");
+    stream.write_all(&request.0).await.expect("the server reads");
+    let mut buffer = Vec::new();
+    let body = answer(&mut stream, &mut buffer).await;
+    buffer.split_off(body)
+}
+
+/// Reads one answer into `buffer`, which must be a good one; returns where its body begins.
+async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> usize {
+    buffer.clear();
+    loop {
+        let read = stream.read_buf(buffer).await.expect("the server answers");
+        assert!(read > 0, "the server closed: {}", String::from_utf8_lossy(buffer));
+        let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
+        let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 20"), "{}", String::from_utf8_lossy(buffer));
+        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+        let length: usize = length.and_then(|text| text.parse().ok()).expect("a length");
+        if buffer.len() >= end + 4 + length {
+            return end + 4;
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The binary itself: how it starts, what it prints, how it is killed and how it stops.
+
+#![expect(clippy::panic, reason = "a test says what is wrong by failing")]
+
+mod process;
+
+use std::time::Duration;
+
+use process::{Registrar, command};
+use serde_json::{Value, json};
+
+/// B0 of the catalogue of cases, with a name to find it by.
+fn body(name: &str) -> Value {
+    json!({"redirect_uris": ["https://client.example.org/cb"], "client_name": name})
+}
+
+#[test]
+fn it_says_where_it_listens_and_its_curl_line_works() {
+    let registrar = Registrar::start();
+    let line = registrar.greeting.split("curl ").nth(1).expect("a curl line").trim();
+    let script = format!("curl -sS {}", line.trim_end());
+    let output = std::process::Command::new("sh").arg("-c").arg(script).output().expect("a shell");
+    let answer = String::from_utf8_lossy(&output.stdout);
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(answer.contains("registration_access_token"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_client_survives_kill_9() {
+    let mut registrar = Registrar::start();
+    let http = reqwest::Client::new();
+    for round in 0..20 {
+        let acknowledged = storm(&mut registrar, &http, round).await;
+        assert!(!acknowledged.is_empty(), "nobody was registered in round {round}");
+        registrar = registrar.start_again();
+        for client in &acknowledged {
+            let path = format!("/register?client_id={}", client["client_id"].as_str().expect("a client_id"));
+            let token = client["registration_access_token"].as_str().expect("a token");
+            let read = http.get(registrar.url(&path)).bearer_auth(token).send().await.expect("an answer");
+            assert_eq!(read.status(), 200, "round {round}: {client}");
+            let read: Value = read.json().await.expect("JSON");
+            assert_eq!(read["client_secret"], client["client_secret"]);
+            assert_eq!(read["client_name"], client["client_name"]);
+        }
+    }
+}
+
+/// Registers from eight connections until the process is killed in the middle of it; returns
+/// what was acknowledged.
+async fn storm(registrar: &mut Registrar, http: &reqwest::Client, round: usize) -> Vec<Value> {
+    let url = registrar.url("/register");
+    let connections = (0..8).map(|connection| {
+        let (http, url) = (http.clone(), url.clone());
+        async move {
+            let mut acknowledged = Vec::new();
+            for number in 0.. {
+                let body = body(&format!("{round}-{connection}-{number}"));
+                let Ok(response) = http.post(&url).json(&body).send().await else { break };
+                let status = response.status();
+                let Ok(client) = response.json::<Value>().await else { break };
+                assert_eq!(status, 201, "{client}");
+                acknowledged.push(client);
+            }
+            acknowledged
+        }
+    });
+    let kill = async {
+        // A different moment each round; what is under way then is what the test is about.
+        tokio::time::sleep(Duration::from_millis(30 + 17 * u64::try_from(round).expect("a small number")))
+            .await;
+        registrar.kill();
+    };
+    let (acknowledged, ()) = futures_util::join!(futures_util::future::join_all(connections), kill);
+    acknowledged.concat()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn it_stops_on_sigterm_and_keeps_what_it_has() {
+    let mut registrar = Registrar::start();
+    let http = reqwest::Client::new();
+    let client: Value =
+        http.post(registrar.url("/register")).json(&body("kept")).send().await.unwrap().json().await.unwrap();
+    assert!(registrar.terminate().success());
+    let registrar = registrar.start_again();
+    let path = format!("/register?client_id={}", client["client_id"].as_str().unwrap());
+    let token = client["registration_access_token"].as_str().unwrap();
+    let read = http.get(registrar.url(&path)).bearer_auth(token).send().await.unwrap();
+    assert_eq!(read.status(), 200);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_key_of_the_secrets_is_its_owners_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let registrar = Registrar::start();
+    let key = registrar.folder().join("data/registrar.key");
+    let mode = std::fs::metadata(key).expect("the key is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn the_live_part_of_the_file_changes_while_it_runs() {
+    let registrar = Registrar::start();
+    let http = reqwest::Client::new();
+    let register =
+        || async { http.post(registrar.url("/register")).json(&body("x")).send().await.unwrap().status() };
+    assert_eq!(register().await, 201);
+    registrar.configure("[registration]\ndynamicRegistrationEnabled = false\n");
+    process::until(async || register().await == 403).await;
+    registrar.configure("[registration]\ndynamicRegistrationEnabled = 5\n");
+    process::until(async || {
+        let ready: Value = http.get(registrar.url("/readyz")).send().await.unwrap().json().await.unwrap();
+        ready["configurationError"].as_str().is_some_and(|error| error.contains("dynamicRegistrationEnabled"))
+    })
+    .await;
+    assert_eq!(register().await, 403, "the configuration before the broken one is in force");
+    registrar.configure("");
+    process::until(async || register().await == 201).await;
+}
+
+#[test]
+fn nothing_secret_is_in_its_log() {
+    let mut registrar = Registrar::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let client: Value = runtime.block_on(async {
+        let http = reqwest::Client::new();
+        let client: Value = http
+            .post(registrar.url("/register"))
+            .json(&body("x"))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        let path = format!("/register?client_id={}", client["client_id"].as_str().unwrap());
+        let token = client["registration_access_token"].as_str().unwrap();
+        http.get(registrar.url(&path)).bearer_auth(token).send().await.unwrap();
+        http.delete(registrar.url(&path)).bearer_auth(token).send().await.unwrap();
+        client
+    });
+    registrar.kill();
+    let log = registrar.log();
+    assert!(
+        log.contains("client registered") && log.contains(client["client_id"].as_str().unwrap()),
+        "{log}"
+    );
+    for name in ["client_secret", "registration_access_token"] {
+        assert!(!log.contains(client[name].as_str().unwrap()), "{name} is in the log");
+    }
+}
+
+#[test]
+fn check_is_content_with_what_is_shipped() {
+    let output = command(&["check"]).output().expect("the binary runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = command(&["script", "check"]).output().expect("the binary runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn check_names_file_line_and_key() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("bad.toml");
+    std::fs::write(&file, "[server]\n\nlisten = \"nowhere\"\n[registration]\ngrantTypeSupported = []\n")
+        .unwrap();
+    let output = command(&["check", "--config", file.to_str().unwrap()]).output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("bad.toml:3:"), "{message}");
+    assert!(message.contains("server.listen"), "{message}");
+    assert!(message.contains("bad.toml:5:"), "{message}");
+    assert!(message.contains("grantTypesSupported"), "it suggests the right name: {message}");
+}
+
+#[test]
+fn wrong_usage_has_its_own_exit_code() {
+    assert_eq!(command(&["serve", "--no-such-flag"]).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn one_folder_has_one_server() {
+    let registrar = Registrar::start();
+    let data = registrar.folder().join("data");
+    let output =
+        command(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("another"), "it says why: {message}");
+}

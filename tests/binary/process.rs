@@ -1,0 +1,130 @@
+//! The binary as a child process, with a folder of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The binary with `arguments`, in the folder of the repository, without its environment.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_registrar"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).env_clear();
+    command
+}
+
+/// A registrar that runs.
+pub(crate) struct Registrar {
+    child: Child,
+    folder: Option<TempDir>,
+    address: String,
+    /// What it printed when it was ready.
+    pub(crate) greeting: String,
+}
+
+impl Registrar {
+    /// Starts one in an empty folder, with the shipped scripts.
+    pub(crate) fn start() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        std::fs::write(folder.path().join("registrar.toml"), "").expect("a configuration");
+        Self::start_in(folder)
+    }
+
+    fn start_in(folder: TempDir) -> Self {
+        let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(folder.path().join("log"))
+            .expect("a log");
+        let arguments = [
+            "serve",
+            "--config",
+            &path("registrar.toml"),
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            &path("data"),
+        ];
+        let mut child =
+            command(&arguments).stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
+        let greeting = greeting(&mut child).unwrap_or_else(|| {
+            panic!(
+                "it did not start: {}",
+                std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()
+            )
+        });
+        let address = greeting.split("listens on ").nth(1).and_then(|rest| rest.lines().next());
+        let address = address.expect("it says where it listens").to_owned();
+        Self { child, folder: Some(folder), address, greeting }
+    }
+
+    /// Starts another one in the folder of one that ended.
+    pub(crate) fn start_again(mut self) -> Self {
+        Self::start_in(self.folder.take().expect("a folder"))
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.as_ref().expect("a folder").path()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// SIGTERM, and how it ended.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&mut self) -> std::process::ExitStatus {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+        self.child.wait().expect("it ends")
+    }
+
+    /// Writes its configuration file.
+    pub(crate) fn configure(&self, text: &str) {
+        let file: PathBuf = self.folder().join("registrar.toml");
+        std::fs::write(file, text).expect("the file is written");
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder().join("log")).expect("a log")
+    }
+}
+
+impl Drop for Registrar {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the child prints until it is ready; none when it ends before that.
+fn greeting(child: &mut Child) -> Option<String> {
+    let mut output = BufReader::new(child.stdout.take()?);
+    let mut greeting = String::new();
+    while !greeting.contains("curl") || !greeting.ends_with("'\n") {
+        if output.read_line(&mut greeting).ok()? == 0 {
+            return None;
+        }
+    }
+    // It must never wait for somebody who reads what it prints.
+    std::thread::spawn(move || drop(output.read_to_string(&mut String::new())));
+    Some(greeting)
+}
+
+/// Asks until it is so, for ten seconds at most.
+pub(crate) async fn until(mut ask: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !ask().await {
+        assert!(Instant::now() < end, "it did not happen in ten seconds");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

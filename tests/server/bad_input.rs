@@ -1,0 +1,94 @@
+//! Input that nobody means well with: always the right status, a description that says what to
+//! change, and a server that goes on.
+
+use registrar::client::member::{Kind, MEMBERS, SetBy};
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, b0, with};
+
+/// A value of a JSON type that `kind` is not, for each such type.
+fn wrong(kind: Kind) -> Vec<Value> {
+    let all =
+        [json!("text"), json!(["text"]), json!({"a": 1}), json!(true), json!(-1), json!(1.5), json!([1])];
+    let is_right = |value: &Value| match kind {
+        Kind::Text | Kind::Label | Kind::Page | Kind::Url => value.is_string(),
+        Kind::Texts => value == &json!(["text"]),
+        Kind::Flag => value.is_boolean(),
+        Kind::Count => value.is_u64(),
+        Kind::Object | Kind::Jwks => value.is_object(),
+    };
+    all.into_iter().filter(|value| !is_right(value)).collect()
+}
+
+#[tokio::test]
+async fn a_wrong_type_at_each_member_is_refused_by_its_name() {
+    let server = TestServer::new().await;
+    let of_clients = MEMBERS.iter().filter(|member| matches!(member.set_by, SetBy::Client | SetBy::Request));
+    for member in of_clients {
+        // Statements and evidence are refused before their type matters.
+        if ["software_statement", "evidence"].contains(&member.name) {
+            continue;
+        }
+        for value in wrong(member.kind) {
+            let answer = server.post(&with(b0(), json!({member.name: value}))).await;
+            answer.expect_error(400, &["invalid_client_metadata", "invalid_redirect_uri"]);
+            let description = answer.member("error_description").as_str().unwrap();
+            assert!(description.contains(member.name), "'{description}' does not name {}", member.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn k47_a_body_over_the_limit_is_refused_while_it_is_read() {
+    let server = TestServer::new().await;
+    let padded = with(b0(), json!({"pad": "a".repeat(70_000)}));
+    server.post(&padded).await.expect_error(413, &["invalid_client_metadata"]);
+    server.post(&b0()).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn k48_nesting_is_bounded() {
+    let server = TestServer::new().await;
+    let nested = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
+    server.post_bytes("application/json", nested).await.expect_bad_metadata("nested deeper than");
+    let objects = format!("{}1{}", "{\"a\":".repeat(5_000), "}".repeat(5_000));
+    server.post_bytes("application/json", objects).await.expect_bad_metadata("nested deeper than");
+}
+
+#[tokio::test]
+async fn k49_bytes_that_are_not_utf_8_are_refused() {
+    let server = TestServer::new().await;
+    let mut body = b0().to_string().into_bytes();
+    let at = body.iter().position(|byte| *byte == b'K').unwrap();
+    body[at] = 0xff;
+    server.post_bytes("application/json", body).await.expect_bad_metadata("UTF-8");
+}
+
+#[tokio::test]
+async fn lists_texts_and_tags_are_bounded() {
+    let server = TestServer::new().await;
+    let many: Vec<String> = (0..1_000).map(|number| format!("c{number}@example.org")).collect();
+    server.post(&with(b0(), json!({"contacts": many}))).await.expect_bad_metadata("contacts");
+    server
+        .post(&with(b0(), json!({"client_name": "n".repeat(5_000)})))
+        .await
+        .expect_bad_metadata("client_name");
+    let tags = (0..100).map(|number| (format!("client_name#x-{number:03}"), json!("n"))).collect();
+    server.post(&with(b0(), Value::Object(tags))).await.expect_bad_metadata("client_name");
+}
+
+#[tokio::test]
+async fn a_description_is_bounded_too() {
+    let server = TestServer::new().await;
+    let answer = server.post(&with(b0(), json!({"token_endpoint_auth_method": "x".repeat(50_000)}))).await;
+    answer.expect_error(400, &["invalid_client_metadata"]);
+    assert!(answer.text.len() < 4_000, "{} bytes", answer.text.len());
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_not_unpacked() {
+    let server = TestServer::new().await;
+    let request = server.ask("POST", "/register").header("content-type", "application/json");
+    let request = request.header("content-encoding", "gzip").body("x");
+    crate::support::Answer::of(request).await.expect_error(415, &["invalid_client_metadata"]);
+}

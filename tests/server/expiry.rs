@@ -1,0 +1,74 @@
+//! How long a client lives.
+
+use serde_json::{Value, json};
+
+use crate::support::{START, TestServer, b0, with};
+
+async fn check(settings: Value, lifetime: Value, expected: Option<u64>) {
+    let server = TestServer::registering(settings).await;
+    let client = server.register(&with(b0(), json!({"lifetime": lifetime}))).await;
+    let end = expected.map_or(0, |seconds| START + seconds);
+    assert_eq!(client.body["client_secret_expires_at"], json!(end));
+    assert_eq!(client.body.get("lifetime"), expected.map(|seconds| json!(seconds)).as_ref());
+    let Some(seconds) = expected else { return };
+    server.clock.advance(seconds - 1);
+    server.read(&client).await.expect_status(200);
+    server.clock.advance(1);
+    server.read(&client).await.expect_error(401, &["invalid_token"]);
+}
+
+#[tokio::test]
+async fn a_lifetime_is_that_of_the_request_unless_the_operator_forbids_it() {
+    check(json!({}), Value::Null, None).await;
+    check(json!({}), json!(60), Some(60)).await;
+    check(json!({"dynamicRegistrationExpirationTime": 10}), Value::Null, Some(10)).await;
+    check(json!({"dynamicRegistrationExpirationTime": 10}), json!(5), Some(5)).await;
+    check(json!({"dynamicRegistrationExpirationTime": 10}), json!(0), Some(10)).await;
+    let forbidden =
+        json!({"dynamicRegistrationExpirationTime": 10, "dcrForbidExpirationTimeInRequest": true});
+    check(forbidden, json!(5), Some(10)).await;
+    check(json!({"dynamicRegistrationExpirationTime": 0}), Value::Null, None).await;
+}
+
+#[tokio::test]
+async fn a_lifetime_has_a_bound_and_a_form() {
+    let server = TestServer::registering(json!({"maximumClientLifetime": 100})).await;
+    for lifetime in [json!(101), json!(-1), json!("60"), json!(1.5)] {
+        server.post(&with(b0(), json!({"lifetime": lifetime}))).await.expect_bad_metadata("lifetime");
+    }
+    server.register(&with(b0(), json!({"lifetime": 100}))).await;
+}
+
+#[tokio::test]
+async fn an_update_counts_the_lifetime_from_the_registration() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(b0(), json!({"lifetime": 100}))).await;
+    server.clock.advance(50);
+    let answer = server.update(&client, &client.update(json!({"lifetime": 200}))).await;
+    answer.expect_status(200);
+    assert_eq!(answer.body["client_secret_expires_at"], json!(START + 200));
+    server.update(&client, &client.update(json!({"lifetime": 50}))).await.expect_bad_metadata("lifetime");
+    server.clock.advance(149);
+    server.read(&client).await.expect_status(200);
+    server.clock.advance(1);
+    server.read(&client).await.expect_error(401, &["invalid_token"]);
+}
+
+#[tokio::test]
+async fn the_sweep_removes_who_is_expired_and_nobody_else() {
+    let server = TestServer::new().await;
+    let (short, long) = (
+        server.register(&with(b0(), json!({"lifetime": 10}))).await,
+        server.register(&with(b0(), json!({"lifetime": 1000}))).await,
+    );
+    let forever = server.register(&b0()).await;
+    server.clock.advance(10);
+    let store = &server.server().service().store;
+    let now = registrar::clock::Clock::now(&*server.clock);
+    assert_eq!(store.clients.sweep(now, 100).await.unwrap(), 1);
+    assert_eq!(store.clients.sweep(now, 100).await.unwrap(), 0);
+    let id = |id: &str| registrar::model::ClientId::parse(id).unwrap();
+    assert!(store.clients.find(&id(&short.id)).await.unwrap().is_none());
+    assert!(store.clients.find(&id(&long.id)).await.unwrap().is_some());
+    server.read(&forever).await.expect_status(200);
+}

@@ -1,0 +1,336 @@
+//! K31 to K39, K100 to K122, K127 to K130: every rule of metadata, asked from outside.
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, b0, with};
+
+static KEYS: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/keys/jwk.json")).unwrap());
+
+fn jwks(names: &[&str]) -> Value {
+    json!({"keys": names.iter().map(|name| KEYS[name].clone()).collect::<Vec<_>>()})
+}
+
+/// `accepted` and `refused` are members on top of B0; a refusal names the member beside it.
+async fn check(server: &TestServer, accepted: &[Value], refused: &[(Value, &str)]) {
+    for members in accepted {
+        let answer = server.post(&with(b0(), members.clone())).await;
+        assert_eq!(answer.status, 201, "{members}: {}", answer.text);
+    }
+    for (members, part) in refused {
+        let answer = server.post(&with(b0(), members.clone())).await;
+        assert_eq!(answer.status, 400, "{members}: {}", answer.text);
+        answer.expect_bad_metadata(part);
+    }
+}
+
+#[tokio::test]
+async fn k31_and_k32_private_key_jwt_needs_keys_and_gets_no_secret() {
+    let server = TestServer::new().await;
+    let method = json!({"token_endpoint_auth_method": "private_key_jwt"});
+    let client = server.register(&with(with(b0(), method.clone()), json!({"jwks": jwks(&["ec"])}))).await;
+    assert_eq!(client.body["jwks"], jwks(&["ec"]));
+    assert_eq!(client.body.get("client_secret"), None);
+    check(
+        &server,
+        &[with(method.clone(), json!({"jwks_uri": "https://client.example.org/jwks"}))],
+        &[(method, "jwks")],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn k33_to_k39_a_key_set_is_public_strong_and_there_once() {
+    let server = TestServer::new().await;
+    let uri = "https://client.example.org/jwks";
+    let accepted = [
+        json!({"jwks": jwks(&["rsa", "ec", "ed25519"])}),
+        json!({"jwks": {"keys": [{"kty": "FUTURE", "kid": "f"}, KEYS["ec"]]}}),
+        json!({"jwks_uri": uri}),
+    ];
+    let refused = [
+        (json!({"jwks": jwks(&["ec"]), "jwks_uri": uri}), "jwks"),
+        (json!({"jwks": []}), "jwks"),
+        (json!({"jwks": {}}), "jwks"),
+        (json!({"jwks": {"keys": {}}}), "jwks"),
+        (json!({"jwks": {"keys": []}}), "jwks"),
+        (json!({"jwks": "x"}), "jwks"),
+        (json!({"jwks": jwks(&["rsa_private"])}), "private"),
+        (json!({"jwks": jwks(&["ec_private"])}), "private"),
+        (json!({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}), "jwks"),
+        (json!({"jwks": jwks(&["rsa_1024"])}), "2048"),
+        (json!({"jwks": jwks(&["ec_off_curve"])}), "curve"),
+        (json!({"jwks_uri": "http://client.example.org/jwks"}), "jwks_uri"),
+    ];
+    check(&server, &accepted, &refused).await;
+}
+
+#[tokio::test]
+async fn k35_a_private_key_is_not_repeated() {
+    let server = TestServer::new().await;
+    let answer = server.post(&with(b0(), json!({"jwks": jwks(&["ec_private"])}))).await;
+    answer.expect_bad_metadata("private");
+    assert!(!answer.text.contains(KEYS["ec_private"]["d"].as_str().unwrap()));
+}
+
+#[tokio::test]
+async fn k100_an_application_is_web_or_native() {
+    let server = TestServer::new().await;
+    check(
+        &server,
+        &[json!({"application_type": "web"})],
+        &[(json!({"application_type": "foo"}), "application_type")],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn k101_to_k103_response_types_are_sets_of_words_with_their_grants() {
+    let server = TestServer::registering(json!({
+        "grantTypesSupported": ["authorization_code", "implicit", "refresh_token"],
+        "responseTypesSupported": ["code", "id_token", "id_token token", "code id_token"],
+        "idTokenSigningAlgValuesSupported": ["RS256", "none"],
+    }))
+    .await;
+    let both = json!(["authorization_code", "implicit"]);
+    let accepted = [
+        json!({"response_types": ["code id_token"], "grant_types": both}),
+        json!({"response_types": ["token id_token"], "grant_types": ["implicit"]}),
+        json!({"response_types": ["id_token token"], "grant_types": ["implicit"]}),
+        json!({"id_token_signed_response_alg": "none"}),
+    ];
+    let refused = [
+        (json!({"response_types": ["id_token"], "grant_types": ["authorization_code"]}), "implicit"),
+        (json!({"response_types": ["code id_token"], "grant_types": ["authorization_code"]}), "implicit"),
+        (json!({"response_types": ["code token"], "grant_types": both}), "response_types"),
+        (
+            json!({"response_types": ["id_token"], "grant_types": ["implicit"], "id_token_signed_response_alg": "none"}),
+            "id_token_signed_response_alg",
+        ),
+    ];
+    check(&server, &accepted, &refused).await;
+    let client = server.register(&with(b0(), json!({"response_types": ["id_token"]}))).await;
+    assert_eq!(client.body["grant_types"], json!(["implicit"]), "the absent one follows from the other");
+}
+
+#[tokio::test]
+async fn k104_to_k108_algorithms_are_supported_and_complete() {
+    let server = TestServer::new().await;
+    let client = server.register(&b0()).await;
+    assert_eq!(client.body["id_token_signed_response_alg"], "RS256");
+    let members = [
+        "id_token_encrypted_response",
+        "userinfo_encrypted_response",
+        "request_object_encryption",
+        "authorization_encrypted_response",
+        "introspection_encrypted_response",
+    ];
+    for stem in members {
+        let (alg, enc) = (format!("{stem}_alg"), format!("{stem}_enc"));
+        let answer = server.post(&with(b0(), json!({enc.as_str(): "A256GCM"}))).await;
+        answer.expect_bad_metadata(&enc);
+        let keyed = json!({alg.as_str(): "ECDH-ES", "jwks": jwks(&["ec"])});
+        assert_eq!(server.register(&with(b0(), keyed)).await.body[enc], "A128CBC-HS256");
+        let answer = server.post(&with(b0(), json!({alg.as_str(): "RSA1_5", "jwks": jwks(&["rsa"])}))).await;
+        answer.expect_bad_metadata("RSA-OAEP");
+    }
+    let refused = [
+        (json!({"token_endpoint_auth_signing_alg": "none"}), "token_endpoint_auth_signing_alg"),
+        (
+            json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(&["ec"]),
+                   "token_endpoint_auth_signing_alg": "HS256"}),
+            "token_endpoint_auth_signing_alg",
+        ),
+        (
+            json!({"token_endpoint_auth_method": "client_secret_jwt", "token_endpoint_auth_signing_alg": "RS256"}),
+            "token_endpoint_auth_signing_alg",
+        ),
+        (json!({"id_token_signed_response_alg": "RS1"}), "RS256"),
+        (json!({"authorization_signed_response_alg": "none"}), "authorization_signed_response_alg"),
+    ];
+    check(&server, &[], &refused).await;
+}
+
+#[tokio::test]
+async fn k112_and_k113_pairwise_clients_have_one_host() {
+    let server = TestServer::new().await;
+    let two = json!(["https://a.example.org/cb", "https://b.example.org/cb"]);
+    let accepted = [json!({"subject_type": "pairwise"}), json!({"redirect_uris": two})];
+    let refused = [
+        (json!({"subject_type": "pairwise", "redirect_uris": two}), "sector_identifier_uri"),
+        (json!({"subject_type": "foo"}), "subject_type"),
+    ];
+    check(&server, &accepted, &refused).await;
+    assert_eq!(server.register(&b0()).await.body["subject_type"], "public");
+}
+
+#[tokio::test]
+async fn k114_to_k117_the_uris_and_numbers_of_openid_connect() {
+    let server = TestServer::new().await;
+    let client =
+        server.register(&with(b0(), json!({"initiate_login_uri": "https://client.example.org/login"}))).await;
+    assert_eq!(server.read(&client).await.body["initiate_login_uri"], "https://client.example.org/login");
+    let with_fragment = "https://client.example.org/request#GkurKxf5T0Y-mnPFCHqWOMiZi4VS138cQO_V7PZHAdM";
+    let client = server.register(&with(b0(), json!({"request_uris": [with_fragment]}))).await;
+    assert_eq!(client.body["request_uris"], json!([with_fragment]));
+    let accepted = [json!({"default_max_age": 0}), json!({"require_auth_time": true})];
+    let refused = [
+        (json!({"initiate_login_uri": "http://client.example.org/login"}), "initiate_login_uri"),
+        (json!({"request_uris": ["http://client.example.org/request"]}), "request_uris"),
+        (json!({"default_max_age": -1}), "default_max_age"),
+        (json!({"default_max_age": "60"}), "default_max_age"),
+        (json!({"default_max_age": 1.5}), "default_max_age"),
+        (json!({"require_auth_time": "true"}), "require_auth_time"),
+    ];
+    check(&server, &accepted, &refused).await;
+}
+
+#[tokio::test]
+async fn k118_and_k119_logout() {
+    let server = TestServer::new().await;
+    for member in ["frontchannel_logout_uri", "backchannel_logout_uri"] {
+        let accepted = [json!({member: "https://client.example.org/out"})];
+        let refused = [(
+            json!({member: "http://client.example.org/out", "token_endpoint_auth_method": "none"}),
+            member,
+        )];
+        check(&server, &accepted, &refused).await;
+    }
+    let accepted = [
+        json!({"post_logout_redirect_uris": ["https://client.example.org/out"]}),
+        json!({"backchannel_logout_session_required": true}),
+    ];
+    let refused = [
+        (
+            json!({"post_logout_redirect_uris": ["http://client.example.org/out"], "token_endpoint_auth_method": "none"}),
+            "post_logout_redirect_uris",
+        ),
+        (json!({"backchannel_logout_uri": "https://client.example.org/out#f"}), "backchannel_logout_uri"),
+        (json!({"frontchannel_logout_session_required": "yes"}), "frontchannel_logout_session_required"),
+        (json!({"backchannel_logout_session_required": "yes"}), "backchannel_logout_session_required"),
+    ];
+    check(&server, &accepted, &refused).await;
+}
+
+#[tokio::test]
+async fn k120_ciba_is_registered_whole() {
+    let server = TestServer::new().await;
+    let grant = json!({"grant_types": ["authorization_code", "urn:openid:params:grant-type:ciba"]});
+    let ciba = |more: Value| with(grant.clone(), more);
+    let endpoint = "https://client.example.org/notify";
+    let accepted = [
+        ciba(json!({"backchannel_token_delivery_mode": "poll"})),
+        ciba(
+            json!({"backchannel_token_delivery_mode": "ping", "backchannel_client_notification_endpoint": endpoint}),
+        ),
+    ];
+    let refused = [
+        (grant.clone(), "backchannel_token_delivery_mode"),
+        (
+            ciba(json!({"backchannel_token_delivery_mode": "ping"})),
+            "backchannel_client_notification_endpoint",
+        ),
+        (
+            ciba(json!({"backchannel_token_delivery_mode": "ping",
+                        "backchannel_client_notification_endpoint": "http://client.example.org/notify"})),
+            "backchannel_client_notification_endpoint",
+        ),
+        (json!({"backchannel_token_delivery_mode": "poll"}), "ciba"),
+    ];
+    check(&server, &accepted, &refused).await;
+}
+
+#[tokio::test]
+async fn k121_and_k122_a_secret_is_made_where_an_algorithm_needs_one() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(b0(), json!({"id_token_signed_response_alg": "HS256"}))).await;
+    assert!(client.body["client_secret"].as_str().unwrap().len() >= 32);
+    let keyed = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(&["ec"])});
+    let symmetric = with(keyed.clone(), json!({"request_object_encryption_alg": "A128KW"}));
+    assert!(server.register(&with(b0(), symmetric)).await.body["client_secret"].is_string());
+    assert_eq!(server.register(&with(b0(), keyed)).await.body.get("client_secret"), None);
+}
+
+#[tokio::test]
+async fn k128_flags_are_booleans_and_are_told() {
+    let server = TestServer::new().await;
+    let flags = [
+        "dpop_bound_access_tokens",
+        "tls_client_certificate_bound_access_tokens",
+        "require_pushed_authorization_requests",
+        "require_signed_request_object",
+        "use_mtls_endpoint_aliases",
+        "access_token_as_jwt",
+        "rpt_as_jwt",
+        "require_par",
+    ];
+    for flag in flags {
+        assert_eq!(server.register(&with(b0(), json!({flag: true}))).await.body[flag], true);
+        server.post(&with(b0(), json!({flag: "true"}))).await.expect_bad_metadata(flag);
+    }
+}
+
+#[tokio::test]
+async fn k129_and_k130_a_certificate_has_one_subject() {
+    let server = TestServer::new().await;
+    let method = json!({"token_endpoint_auth_method": "tls_client_auth"});
+    let mtls = |more: Value| with(method.clone(), more);
+    let accepted = [
+        mtls(json!({"tls_client_auth_subject_dn": "CN=client,O=Example\\, Inc.,C=DE"})),
+        mtls(json!({"tls_client_auth_san_dns": "client.example.org"})),
+        mtls(json!({"tls_client_auth_san_uri": "https://client.example.org/id"})),
+        mtls(json!({"tls_client_auth_san_ip": "2001:db8::1"})),
+        mtls(json!({"tls_client_auth_san_email": "client@example.org"})),
+        json!({"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": jwks(&["ec"])}),
+    ];
+    let refused = [
+        (method.clone(), "tls_client_auth"),
+        (
+            mtls(
+                json!({"tls_client_auth_san_dns": "client.example.org", "tls_client_auth_san_ip": "192.0.2.1"}),
+            ),
+            "tls_client_auth",
+        ),
+        (mtls(json!({"tls_client_auth_san_ip": "999.1.1.1"})), "tls_client_auth_san_ip"),
+        (mtls(json!({"tls_client_auth_subject_dn": "client"})), "tls_client_auth_subject_dn"),
+        (json!({"token_endpoint_auth_method": "self_signed_tls_client_auth"}), "jwks"),
+    ];
+    check(&server, &accepted, &refused).await;
+}
+
+#[tokio::test]
+async fn the_members_of_the_seed_are_registered() {
+    let server = TestServer::new().await;
+    let members = json!({
+        "access_token_as_jwt": true,
+        "access_token_signing_alg": "ES256",
+        "rpt_as_jwt": true,
+        "par_lifetime": 600,
+        "spontaneous_scopes": ["^transaction:.+$"],
+        "allow_spontaneous_scopes": true,
+        "additional_audience": ["https://api.example.org"],
+        "redirect_uris_regex": "^https://client\\.example\\.org/",
+        "run_introspection_script_before_jwt_creation": false,
+        "keep_client_authorization_after_expiration": true,
+        "authorized_origins": ["https://client.example.org"],
+        "default_prompt_login": true,
+        "claims": ["email"],
+        "groups": ["a"],
+        "org_id": "o1",
+    });
+    let client = server.register(&with(b0(), members.clone())).await;
+    for (name, value) in members.as_object().unwrap() {
+        assert_eq!(&client.body[name], value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_can_not_ask_for_trust() {
+    let server = TestServer::new().await;
+    let trust = json!({"trusted_client": true, "post_authn_script_dns": ["inum=1"], "disabled": false});
+    let client = server.register(&with(b0(), trust)).await;
+    assert_ne!(client.body.get("trusted_client"), Some(&json!(true)));
+    assert_eq!(client.body.get("post_authn_script_dns"), None);
+}

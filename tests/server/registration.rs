@@ -1,0 +1,353 @@
+//! K1 to K11, K25 to K55: what a registration asks and what it is answered.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, START, TestServer, b0, with};
+
+#[tokio::test]
+async fn k1_a_registration_is_answered_with_credentials_that_no_cache_keeps() {
+    let server = TestServer::new().await;
+    let answer = server.post(&b0()).await;
+    answer.expect_status(201);
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("pragma"), "no-cache");
+    assert!(!answer.member("client_id").as_str().unwrap().is_empty());
+    assert!(answer.member("client_secret").as_str().unwrap().len() >= 32);
+    assert_eq!(answer.member("client_secret_expires_at"), &json!(0));
+}
+
+#[tokio::test]
+async fn k2_defaults_are_registered_and_told() {
+    let server = TestServer::new().await;
+    let client = server.register(&b0()).await;
+    assert_eq!(client.body["token_endpoint_auth_method"], "client_secret_basic");
+    assert_eq!(client.body["grant_types"], json!(["authorization_code"]));
+    assert_eq!(client.body["response_types"], json!(["code"]));
+    assert_eq!(client.body["redirect_uris"], b0()["redirect_uris"]);
+    assert_eq!(client.body["client_name"], "K");
+    assert_eq!(client.body["application_type"], "web");
+}
+
+#[tokio::test]
+async fn k3_two_registrations_share_nothing() {
+    let server = TestServer::new().await;
+    let (one, two) = (server.register(&b0()).await, server.register(&b0()).await);
+    assert_ne!(one.id, two.id);
+    assert_ne!(one.token, two.token);
+    assert_ne!(one.body["client_secret"], two.body["client_secret"]);
+}
+
+#[tokio::test]
+async fn k4_an_unknown_member_is_not_heard() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(b0(), json!({"example_extension_parameter": "v"}))).await;
+    assert_eq!(client.body.get("example_extension_parameter"), None);
+}
+
+#[tokio::test]
+async fn k5_a_localised_name_comes_back_code_point_by_code_point() {
+    let server = TestServer::new().await;
+    let name = "\u{30af}\u{30e9}\u{30a4}\u{30a2}\u{30f3}\u{30c8}\u{540d} e\u{301}";
+    let client = server.register(&with(b0(), json!({"client_name#ja-Jpan-JP": name}))).await;
+    assert_eq!(client.body["client_name#ja-Jpan-JP"], name);
+    assert_eq!(client.body["client_name"], "K");
+    assert_eq!(server.read(&client).await.body["client_name#ja-Jpan-JP"], name);
+}
+
+#[tokio::test]
+async fn k6_to_k8_a_body_that_is_not_an_object_is_refused() {
+    let server = TestServer::new().await;
+    for body in ["", " ", "{\"redirect_uris\":[", "[]", "\"x\"", "null", "5", "{} {}"] {
+        let answer = server.post_bytes("application/json", body).await;
+        answer.expect_bad_metadata("body");
+    }
+}
+
+#[tokio::test]
+async fn k9_another_media_type_is_refused() {
+    let server = TestServer::new().await;
+    for content_type in
+        ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"]
+    {
+        server
+            .post_bytes(content_type, b0().to_string())
+            .await
+            .expect_error(415, &["invalid_client_metadata"]);
+    }
+    let none = server.ask("POST", "/register").body(b0().to_string());
+    Answer::of(none).await.expect_error(415, &["invalid_client_metadata"]);
+}
+
+#[tokio::test]
+async fn k10_a_charset_of_utf_8_is_json_too() {
+    let server = TestServer::new().await;
+    server.post_bytes("application/json; charset=utf-8", b0().to_string()).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn k11_other_methods_are_refused_with_allow_or_for_want_of_a_token() {
+    let server = TestServer::new().await;
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = Answer::of(server.ask(method, "/register")).await;
+        answer.expect_error(401, &["invalid_token"]);
+    }
+    let answer = Answer::of(server.ask("PATCH", "/register")).await;
+    answer.expect_error(405, &["method_not_allowed"]);
+    assert_eq!(answer.header("allow"), "POST, GET, PUT, DELETE, OPTIONS");
+}
+
+#[tokio::test]
+async fn k25_a_client_without_redirects_needs_no_redirect_uri() {
+    let server = TestServer::new().await;
+    let client = server.register(&json!({"grant_types": ["client_credentials"]})).await;
+    assert_eq!(client.body["response_types"], json!([]));
+    assert_eq!(client.body.get("redirect_uris"), None);
+}
+
+#[tokio::test]
+async fn k26_to_k28_grants_and_responses_agree() {
+    let server = TestServer::registering(json!({
+        "grantTypesSupported": ["authorization_code", "implicit", "client_credentials"],
+        "responseTypesSupported": ["code", "token", "id_token"],
+    }))
+    .await;
+    let cases = [
+        json!({"grant_types": ["authorization_code"], "response_types": ["token"]}),
+        json!({"grant_types": ["implicit"], "response_types": ["code"]}),
+        json!({"grant_types": []}),
+        json!({"grant_types": ["foo"]}),
+        json!({"grant_types": "authorization_code"}),
+    ];
+    for case in cases {
+        server.post(&with(b0(), case)).await.expect_error(400, &["invalid_client_metadata"]);
+    }
+}
+
+#[tokio::test]
+async fn k29_a_public_client_gets_no_secret() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(b0(), json!({"token_endpoint_auth_method": "none"}))).await;
+    assert_eq!(client.body.get("client_secret"), None);
+    assert_eq!(client.body.get("client_secret_expires_at"), None);
+}
+
+#[tokio::test]
+async fn k30_an_unknown_method_is_refused_with_those_that_are_known() {
+    let server = TestServer::new().await;
+    let answer = server.post(&with(b0(), json!({"token_endpoint_auth_method": "foo"}))).await;
+    answer.expect_bad_metadata("private_key_jwt");
+}
+
+#[tokio::test]
+async fn k40_to_k42_granted_scopes_are_those_of_the_request_that_are_defined() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(b0(), json!({"scope": "openid profile"}))).await;
+    assert_eq!(client.body["scope"], "openid profile");
+    let client = server.register(&with(b0(), json!({"scope": "openid made_up"}))).await;
+    assert_eq!(client.body["scope"], "openid");
+    for scope in [json!(["openid"]), json!("openid \"x\""), json!("a\\b")] {
+        server.post(&with(b0(), json!({"scope": scope}))).await.expect_bad_metadata("scope");
+    }
+}
+
+#[tokio::test]
+async fn scopes_marked_default_are_added_unless_that_is_switched_off() {
+    let scopes = |configuration: &mut registrar::config::Configuration| {
+        for scope in &mut configuration.live.scopes {
+            scope.default = scope.id == "openid";
+        }
+    };
+    let server = TestServer::configured(scopes).await;
+    assert_eq!(server.register(&b0()).await.body["scope"], "openid");
+    assert_eq!(server.register(&with(b0(), json!({"scope": "email"}))).await.body["scope"], "email openid");
+    let server = TestServer::configured(|configuration| {
+        scopes(configuration);
+        configuration.live.registration.dynamic_registration_scopes_param_enabled = false;
+    })
+    .await;
+    assert_eq!(server.register(&b0()).await.body.get("scope"), None);
+    assert_eq!(server.register(&with(b0(), json!({"scope": "email"}))).await.body["scope"], "email");
+}
+
+#[tokio::test]
+async fn k43_a_wrong_type_is_refused_and_named() {
+    let server = TestServer::new().await;
+    for (member, value) in [("contacts", json!("a@b")), ("client_name", json!(5)), ("logo_uri", json!(5))] {
+        server.post(&with(b0(), json!({member: value}))).await.expect_bad_metadata(member);
+    }
+}
+
+#[tokio::test]
+async fn k44_a_client_does_not_choose_its_credentials() {
+    let server = TestServer::new().await;
+    let chosen = json!({"client_id": "x", "client_secret": "y", "registration_access_token": "z"});
+    let client = server.register(&with(b0(), chosen)).await;
+    assert!(client.id != "x" && client.token != "z" && client.body["client_secret"] != "y");
+}
+
+#[tokio::test]
+async fn k45_null_is_absent() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(b0(), json!({"client_uri": null, "tos_uri": ""}))).await;
+    assert_eq!(client.body.get("client_uri"), None);
+    assert_eq!(client.body.get("tos_uri"), None);
+}
+
+#[tokio::test]
+async fn k46_a_member_that_is_there_twice_is_refused() {
+    let server = TestServer::new().await;
+    let twice = r#"{"redirect_uris":["https://a.example/cb"],"redirect_uris":["https://b.example/cb"]}"#;
+    server.post_bytes("application/json", twice).await.expect_bad_metadata("'redirect_uris' is there twice");
+}
+
+#[tokio::test]
+async fn k50_a_description_is_ascii_whatever_the_value_was() {
+    let server = TestServer::new().await;
+    let answer =
+        server.post(&with(b0(), json!({"token_endpoint_auth_method": "m\u{e9}thode\u{202e}"}))).await;
+    answer.expect_error(400, &["invalid_client_metadata"]);
+}
+
+#[tokio::test]
+async fn k51_an_answer_has_no_null_and_no_empty_string() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(b0(), json!({"client_uri": "", "contacts": ["a@example.org"]}))).await;
+    let holes: Vec<_> = client
+        .body
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(_, value)| value.is_null() || *value == "")
+        .collect();
+    assert!(holes.is_empty(), "{holes:?}");
+    assert_eq!(client.body["client_id_issued_at"], json!(START));
+}
+
+#[tokio::test]
+async fn k52_no_two_clients_share_a_credential() {
+    let server = TestServer::new().await;
+    let mut seen = HashSet::new();
+    for _ in 0..200 {
+        let client = server.register(&b0()).await;
+        for value in [&client.id, &client.token, client.body["client_secret"].as_str().unwrap()] {
+            assert!(value.len() >= 32, "{value} is too short for 128 random bits");
+            assert!(!value.starts_with("https://"), "an identifier that looks like a URL");
+            assert!(seen.insert((*value).to_owned()), "{value} is there twice");
+        }
+    }
+}
+
+#[tokio::test]
+async fn k54_an_address_that_registers_too_often_is_told_when_to_come_back() {
+    let server = TestServer::registering(json!({
+        "rateLimitRegistrationRequestCount": 5,
+        "rateLimitRegistrationPeriodInSeconds": 3600,
+    }))
+    .await;
+    let mut refused = 0;
+    for _ in 0..20 {
+        let answer = server.post(&b0()).await;
+        if answer.status == 429 {
+            answer.expect_error(429, &["too_many_requests"]);
+            assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+            refused += 1;
+        } else {
+            answer.expect_status(201);
+        }
+    }
+    assert_eq!(refused, 15);
+}
+
+#[tokio::test]
+async fn k55_a_browser_of_any_origin_may_ask() {
+    let server = TestServer::new().await;
+    let preflight = server
+        .ask("OPTIONS", "/register")
+        .header("origin", "https://app.example.org")
+        .header("access-control-request-method", "PUT")
+        .header("access-control-request-headers", "authorization,content-type");
+    let answer = Answer::of(preflight).await;
+    assert!((200..300).contains(&answer.status), "{}", answer.status);
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    assert!(answer.header("access-control-allow-methods").contains("PUT"));
+    assert!(answer.header("access-control-allow-headers").contains("authorization"));
+    assert_eq!(answer.header("access-control-allow-credentials"), "");
+    let post = server.ask("POST", "/register").header("origin", "https://app.example.org").json(&b0());
+    assert_eq!(Answer::of(post).await.header("access-control-allow-origin"), "*");
+}
+
+#[tokio::test]
+async fn a_switched_off_registration_refuses_and_is_not_advertised() {
+    let server = TestServer::registering(json!({"dynamicRegistrationEnabled": false})).await;
+    server.post(&b0()).await.expect_error(403, &["access_denied"]);
+    let document = Answer::of(server.ask("GET", "/.well-known/openid-configuration")).await;
+    assert_eq!(document.member("registration_endpoint"), &Value::Null);
+}
+
+#[tokio::test]
+async fn what_can_not_be_judged_yet_is_refused() {
+    let server = TestServer::new().await;
+    let refused = server.post(&with(b0(), json!({"software_statement": "a.b.c"}))).await;
+    refused.expect_error(400, &["invalid_software_statement"]);
+    for more in
+        [json!({"evidence": "e"}), json!({"sector_identifier_uri": "https://client.example.org/sector"})]
+    {
+        server.post(&with(b0(), more)).await.expect_error(400, &["invalid_client_metadata"]);
+    }
+    server.post_bytes("application/jwt", "a.b.c").await.expect_bad_metadata("signed");
+    let server = TestServer::registering(json!({"softwareStatementRequired": true})).await;
+    server.post(&b0()).await.expect_error(400, &["invalid_software_statement"]);
+    let server = TestServer::registering(json!({"dcrAttestationEvidenceRequired": true})).await;
+    server.post(&b0()).await.expect_bad_metadata("evidence");
+    let server = TestServer::registering(json!({"dcrSignatureValidationEnabled": true})).await;
+    server.post(&b0()).await.expect_bad_metadata("signed");
+}
+
+#[tokio::test]
+async fn all_violations_are_told_at_once() {
+    let server = TestServer::new().await;
+    let answer = server
+        .post(&json!({
+            "redirect_uris": ["http://client.example.org/cb", "https://client.example.org/cb#f"],
+            "token_endpoint_auth_method": "foo",
+            "subject_type": "bar",
+            "initiate_login_uri": "http://client.example.org/login",
+        }))
+        .await;
+    answer.expect_bad_redirect();
+    let description = answer.member("error_description").as_str().unwrap();
+    for part in [
+        "redirect_uris[0]",
+        "redirect_uris[1]",
+        "token_endpoint_auth_method",
+        "subject_type",
+        "initiate_login_uri",
+    ] {
+        assert!(description.contains(part), "'{description}' does not say {part}");
+    }
+}
+
+#[tokio::test]
+async fn custom_attributes_are_registered_when_the_operator_names_them() {
+    let server = TestServer::registering(json!({
+        "dynamicRegistrationCustomAttributes": ["department", "tier"],
+        "dynamicRegistrationDefaultCustomAttributes": {"tier": "bronze"},
+    }))
+    .await;
+    let client = server.register(&with(b0(), json!({"department": {"id": 7}, "other": 1}))).await;
+    assert_eq!(client.body["department"], json!({"id": 7}));
+    assert_eq!(client.body["tier"], "bronze");
+    assert_eq!(client.body.get("other"), None);
+}
+
+#[tokio::test]
+async fn k199_an_unknown_path_is_answered_in_json() {
+    let server = TestServer::new().await;
+    let answer = Answer::of(server.ask("GET", "/nothing")).await;
+    answer.expect_error(404, &["not_found"]);
+    assert_eq!(answer.header("server"), "");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+}

@@ -1,0 +1,101 @@
+//! Scripts that change while the server runs.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, b0};
+
+fn version(number: usize) -> String {
+    // Two members from two hooks: an answer that mixes versions would show.
+    format!(
+        "fn createClient(context) {{ context.client.software_version = \"{number}\"; true }}\n\
+         fn modifyPostResponse(response, context) {{ response.answered_by = \"{number}\"; true }}\n"
+    )
+}
+
+/// Asks until `is_there`, for ten seconds at most; returns what was there.
+async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "it did not happen in ten seconds");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn ready(server: &TestServer) -> Value {
+    let answer = Answer::of(server.ask("GET", "/readyz")).await;
+    answer.expect_status(200);
+    answer.body
+}
+
+async fn until_version(server: &TestServer, number: usize) {
+    until(async || {
+        let client = server.register(&b0()).await;
+        (client.body["software_version"] == json!(number.to_string())).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_saved_script_is_in_force_and_a_broken_one_is_not() {
+    let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
+    until_version(&server, 1).await;
+    server.write_script("10-a.rhai", &version(2));
+    until_version(&server, 2).await;
+    server.write_script("10-a.rhai", "fn createClient(context) { this is not a script");
+    let error = until(async || ready(&server).await["scriptsError"].as_str().map(str::to_owned)).await;
+    assert!(error.contains("10-a.rhai") && error.contains("1:"), "it names file, line and column: {error}");
+    assert_eq!(server.register(&b0()).await.body["software_version"], "2");
+    server.write_script("10-a.rhai", &version(3));
+    until_version(&server, 3).await;
+    assert_eq!(ready(&server).await.get("scriptsError"), None);
+}
+
+#[tokio::test]
+async fn a_new_library_a_removed_script_and_a_renamed_one() {
+    let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
+    let directory = server.folder.path().join("scripts");
+    server.write_script("lib/number.rhai", "fn number() { \"7\" }");
+    let script = "import \"lib/number\" as l;\nfn createClient(context) { context.client.software_version = l::number(); true }";
+    // As an editor saves: beside it, then over it.
+    server.write_script(".10-a.rhai.swp", script);
+    std::fs::rename(directory.join(".10-a.rhai.swp"), directory.join("10-a.rhai")).unwrap();
+    until_version(&server, 7).await;
+    server.write_script("lib/number.rhai", "fn number() { \"8\" }");
+    until_version(&server, 8).await;
+    std::fs::remove_file(directory.join("10-a.rhai")).unwrap();
+    until(async || server.register(&b0()).await.body.get("software_version").is_none().then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_hundred_edits_under_load_fail_no_request() {
+    let server = TestServer::scripted(&[("10-a.rhai", &version(0))], |_| {}).await;
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let load = async {
+        let mut seen = std::collections::BTreeSet::new();
+        while !done.load(std::sync::atomic::Ordering::SeqCst) {
+            let answers =
+                futures_util::future::join_all((0..8).map(|_| async { server.post(&b0()).await })).await;
+            for answer in answers {
+                answer.expect_status(201);
+                assert_eq!(answer.body["software_version"], answer.body["answered_by"], "one whole version");
+                seen.insert(answer.body["answered_by"].as_str().unwrap().to_owned());
+            }
+        }
+        seen
+    };
+    let edits = async {
+        for number in 1..=100 {
+            server.write_script("10-a.rhai", &version(number));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        until_version(&server, 100).await;
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+    };
+    let (seen, ()) = futures_util::join!(load, edits);
+    assert!(seen.len() >= 2 && seen.contains("0"), "{seen:?}");
+}

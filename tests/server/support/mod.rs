@@ -1,0 +1,148 @@
+//! A real server on port 0 with a real sled store in a temporary folder, and one way to ask it.
+
+mod answer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use registrar::app::{Server, Start, start};
+use registrar::clock::{ManualClock, Timestamp};
+use registrar::config::{Configuration, Live, Sources};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) use answer::{Answer, Registered};
+
+/// When every test begins: 2026-01-01T00:00:00Z.
+pub(crate) const START: u64 = 1_767_225_600;
+
+/// The smallest request that is usual: B0 of the catalogue of cases.
+pub(crate) fn b0() -> Value {
+    json!({"redirect_uris": ["https://client.example.org/cb"], "client_name": "K"})
+}
+
+/// `base` with the members of `more` on top.
+#[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+pub(crate) fn with(mut base: Value, more: Value) -> Value {
+    let members = base.as_object_mut().expect("a request is an object");
+    members.extend(more.as_object().expect("members are an object").clone());
+    base
+}
+
+/// A server, the clock that it reads, and the folder that it lives in.
+pub(crate) struct TestServer {
+    server: Option<Server>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) folder: TempDir,
+    http: reqwest::Client,
+    base: String,
+}
+
+impl TestServer {
+    /// A server with the shipped configuration and no scripts.
+    pub(crate) async fn new() -> Self {
+        Self::configured(|_| {}).await
+    }
+
+    /// A server whose configuration `change` has changed.
+    pub(crate) async fn configured(change: impl FnOnce(&mut Configuration)) -> Self {
+        Self::scripted(&[], change).await
+    }
+
+    /// A server whose `[registration]` has these members on top of the shipped ones.
+    pub(crate) async fn registering(members: Value) -> Self {
+        Self::configured(|configuration| {
+            let mut live = serde_json::to_value(&configuration.live).expect("a configuration is JSON");
+            live["registration"] = with(live["registration"].take(), members);
+            configuration.live = serde_json::from_value::<Live>(live).expect("the members are properties");
+        })
+        .await
+    }
+
+    /// A server with these scripts: file names below `scripts/`, and texts.
+    pub(crate) async fn scripted(scripts: &[(&str, &str)], change: impl FnOnce(&mut Configuration)) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let directory = folder.path().join("scripts");
+        std::fs::create_dir(&directory).expect("a folder for scripts");
+        for (name, text) in scripts {
+            write_script(&directory, name, text);
+        }
+        let mut configuration = shipped();
+        configuration.settings.server.listen = "127.0.0.1:0".parse().expect("an address");
+        configuration.settings.store.url = format!("sled:{}", folder.path().join("data").display());
+        configuration.settings.scripts.directory = directory;
+        change(&mut configuration);
+        let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));
+        let sources = Sources::default();
+        let server = start(Start { configuration, sources, clock: clock.clone() }).await.expect("it starts");
+        let base = format!("http://{}", server.address());
+        Self { server: Some(server), clock, folder, http: reqwest::Client::new(), base }
+    }
+
+    /// Puts a script beside the others, as an operator would.
+    pub(crate) fn write_script(&self, name: &str, text: &str) {
+        write_script(&self.folder.path().join("scripts"), name, text);
+    }
+
+    /// The URL of `path`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// A request that is not sent yet.
+    pub(crate) fn ask(&self, method: &str, url: &str) -> reqwest::RequestBuilder {
+        let url = if url.starts_with('/') { self.url(url) } else { url.to_owned() };
+        self.http.request(method.parse().expect("a method"), url)
+    }
+
+    /// `POST /register` with a JSON body.
+    pub(crate) async fn post(&self, body: &Value) -> Answer {
+        self.post_bytes("application/json", body.to_string()).await
+    }
+
+    /// `POST /register` with any body.
+    pub(crate) async fn post_bytes(&self, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
+        let request = self.ask("POST", "/register").header("content-type", content_type).body(body);
+        Answer::of(request).await
+    }
+
+    /// Registers `body`, which must be accepted.
+    pub(crate) async fn register(&self, body: &Value) -> Registered {
+        let answer = self.post(body).await;
+        answer.expect_status(201);
+        Registered::of(answer.body)
+    }
+
+    /// `GET` of what `client` is told.
+    pub(crate) async fn read(&self, client: &Registered) -> Answer {
+        Answer::of(self.ask("GET", &client.uri).bearer_auth(&client.token)).await
+    }
+
+    /// `PUT` of `body` with the client's token.
+    pub(crate) async fn update(&self, client: &Registered, body: &Value) -> Answer {
+        Answer::of(self.ask("PUT", &client.uri).bearer_auth(&client.token).json(body)).await
+    }
+
+    /// `DELETE` with the client's token.
+    pub(crate) async fn delete(&self, client: &Registered) -> Answer {
+        Answer::of(self.ask("DELETE", &client.uri).bearer_auth(&client.token)).await
+    }
+
+    /// The server itself.
+    pub(crate) fn server(&self) -> &Server {
+        self.server.as_ref().expect("it runs until the test ends")
+    }
+}
+
+fn write_script(directory: &Path, name: &str, text: &str) {
+    let path = directory.join(name);
+    std::fs::create_dir_all(path.parent().expect("a script is in a folder")).expect("its folder");
+    std::fs::write(path, text).expect("the script is written");
+}
+
+/// The configuration that the repository ships, whatever the environment says.
+pub(crate) fn shipped() -> Configuration {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/registrar.toml");
+    let sources = Sources { file: Some(file), ..Sources::default() };
+    registrar::config::load(&sources).expect("the shipped configuration is right")
+}
