@@ -28,7 +28,7 @@ pub async fn shed_load(State(permits): State<Arc<Semaphore>>, request: Request, 
 pub async fn observe(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = uuid::Uuid::new_v4().to_string();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.to_string());
     let span = tracing::info_span!("request", correlation_id = %id);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = next.run(request).instrument(span.clone()).await;
@@ -36,7 +36,7 @@ pub async fn observe(request: Request, next: Next) -> Response {
     let outcome = response.extensions_mut().remove::<Outcome>().map(|outcome| outcome.0);
     let status = response.status().as_u16();
     span.in_scope(|| {
-        tracing::info!(%method, path, status, microseconds, peer = ?peer, outcome, "answered");
+        tracing::info!(%method, path, status, microseconds, peer, outcome, "answered");
     });
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -8,6 +8,7 @@ use std::path::Path;
 use rhai::{AST, Engine, EvalAltResult, Module, Position, Scope, Shared};
 
 use super::hook::Hook;
+use super::modules::readable;
 use super::value::message;
 use crate::client::ScriptRef;
 use crate::config::nearest;
@@ -140,7 +141,8 @@ fn read_file(path: &Path) -> Result<String, String> {
     if bytes > MAXIMUM_BYTES {
         return Err(format!("it is larger than {MAXIMUM_BYTES} bytes"));
     }
-    fs::read_to_string(path).map_err(|error| error.to_string())
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Ok(readable(&text))
 }
 
 /// A script that is ready to be called.

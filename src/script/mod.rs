@@ -9,6 +9,7 @@
 
 mod answer;
 mod context;
+pub mod docs;
 mod engine;
 mod facts;
 mod hook;

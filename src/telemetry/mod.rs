@@ -33,7 +33,7 @@ pub fn init(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
     let done = if is_text {
         subscriber.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).try_init()
     } else {
-        subscriber.json().flatten_event(true).try_init()
+        subscriber.json().flatten_event(true).with_span_list(false).try_init()
     };
     done.map_err(|_| TelemetryError::Again)
 }

@@ -9,9 +9,18 @@ const LINE_BYTES: usize = 4_096;
 /// Lines that one call of a hook may write; more are dropped.
 const LINES: u32 = 50;
 
+/// Rhai reserves the word `debug`, so a script that says `log::debug(` is read as if it said
+/// this, which has the same length: lines and columns stay true.
+const DEBUG: &str = "dbug_";
+
+/// `text` of a script with the one word replaced that Rhai does not let it say.
+pub(in crate::script) fn readable(text: &str) -> String {
+    text.replace("log::debug(", "log::dbug_(")
+}
+
 pub(super) fn module() -> Module {
     let mut module = Module::new();
-    module.set_native_fn("debug", |cx: NativeCallContext, text: ImmutableString| {
+    module.set_native_fn(DEBUG, |cx: NativeCallContext, text: ImmutableString| {
         write(&cx, &text, |text| tracing::debug!(target: "registrar::script", "{text}"));
         Ok(())
     });

@@ -16,6 +16,8 @@ use rhai::Module;
 
 use crate::clock::Clock;
 
+pub(super) use log::readable;
+
 /// Every module with the name under which scripts call it.
 pub(super) fn all(clock: &Arc<dyn Clock>) -> Vec<(&'static str, Module)> {
     vec![

@@ -8,6 +8,7 @@ use crate::client::{Metadata, TrustLevel};
 use crate::clock::{ManualClock, Timestamp};
 use crate::config::ScriptSettings;
 
+mod docs;
 mod hooks;
 mod hostile;
 mod loading;
