@@ -134,6 +134,21 @@ pub struct Registration {
     pub software_statement_validation_claim_name: Option<String>,
     /// Whether a registration must have a software statement.
     pub software_statement_required: bool,
+    /// Signature algorithms of software statements; those of HMAC need a shared secret.
+    pub software_statement_signing_alg_values_supported: Vec<String>,
+    /// Seconds since `iat` for which a statement is good; none: its `exp` alone bounds it.
+    pub software_statement_maximum_age: Option<u64>,
+    /// The `typ` that a statement must have in its header; none: any but those of other tokens.
+    pub software_statement_typ: Option<String>,
+    /// Whether a statement registers one client only, by its `iss` and `jti`.
+    pub software_statement_single_use: bool,
+    /// Signature algorithms of signed requests; those of HMAC need a shared secret.
+    pub dcr_signing_alg_values_supported: Vec<String>,
+    /// Seconds since `iat` for which a signed request is good; none: its `exp` alone bounds it.
+    pub dcr_maximum_age: Option<u64>,
+    /// Further names under which `aud` may mean this server, beside the issuer and the URLs of
+    /// its endpoints: what a directory calls it, for example.
+    pub accepted_audiences: Vec<String>,
     /// Issuers of statements and signed requests, with their keys and what they may say.
     pub dcr_ssa_validation_configs: Vec<SsaValidationConfig>,
     /// Issuers of software statements that are accepted; empty: any that verifies.

@@ -54,6 +54,10 @@ pub struct SsaValidationConfig {
     /// The only claims that are taken from the issuer; absent: any.
     #[serde(default, alias = "allowed_claims")]
     pub allowed_claims: Option<Vec<String>>,
+    /// The only signature algorithms that are taken from the issuer; absent: all that are
+    /// supported for what the entry is for.
+    #[serde(default)]
+    pub algorithms: Option<Vec<String>>,
     /// The issuer's keys: a JWK Set as a table or as JSON text.
     #[serde(default)]
     pub jwks: Option<Value>,
