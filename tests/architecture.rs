@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("secret", &["random"]),
     ("model", &[]),
     ("config", &["secret"]),
-    ("jose", &[]),
+    ("jose", &["model", "clock", "secret"]),
     ("client", &["model", "clock", "secret", "config", "jose"]),
     ("store", &["client", "config", "model", "clock", "secret", "random"]),
     ("script", &["client", "config", "model", "clock", "secret", "random"]),
