@@ -55,7 +55,7 @@ impl PublicKey {
 
 /// The algorithms of a key: those of its type and curve, or the one that its `alg` names
 /// (RFC 8725 section 3.1).
-pub(super) fn algorithms(members: &Map<String, Value>) -> Vec<Algorithm> {
+fn algorithms(members: &Map<String, Value>) -> Vec<Algorithm> {
     use Algorithm::{Ed448, Ed25519, EdDsa, Es256, Es256k, Es384, Es512};
     use Algorithm::{Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
 

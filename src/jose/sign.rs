@@ -10,8 +10,8 @@ use josekit::jws::JwsSigner;
 use openssl::pkey::{Id, PKey};
 use serde_json::{Map, Value};
 
-use super::public_key;
-use super::{Algorithm, jwks, shared_secret, thumbprint};
+use super::public_key::{self, PublicKey};
+use super::{Algorithm, shared_secret, thumbprint};
 use crate::secret::Secret;
 
 /// The size of the RSA keys that are made, in bits.
@@ -128,14 +128,13 @@ impl SigningKey {
         kid: Option<&str>,
     ) -> Result<Self, SigningKeyError> {
         let mut public: Map<String, Value> = pair.to_jwk_public_key().into();
-        if !matches!(jwks::key::read(&public), Ok(Some(_))) {
-            return Err(SigningKeyError::Weak);
-        }
-        if !public_key::algorithms(&public).contains(&algorithm) {
-            return Err(SigningKeyError::Unfit(algorithm));
-        }
-        let signer = public_key::signer_of(algorithm, &pair.to_der_private_key())
-            .ok_or(SigningKeyError::Unfit(algorithm))?;
+        let Ok(Some(verifier)) = PublicKey::read(&public) else { return Err(SigningKeyError::Weak) };
+        let unfit = SigningKeyError::Unfit(algorithm);
+        let verifier = verifier.verifier(algorithm).ok_or(unfit)?;
+        let signer = public_key::signer_of(algorithm, &pair.to_der_private_key()).ok_or(unfit)?;
+        // The library does not compare the halves of a key that was put together by somebody else.
+        let proof = signer.sign(b"proof").map_err(|_| SigningKeyError::Failed)?;
+        verifier.verify(b"proof", &proof).map_err(|_| SigningKeyError::Weak)?;
         let print = thumbprint(&Value::Object(public.clone())).ok_or(SigningKeyError::Weak)?;
         public.insert("kid".to_owned(), kid.map_or(print, str::to_owned).into());
         public.insert("alg".to_owned(), algorithm.as_str().into());
