@@ -3,7 +3,7 @@
 use super::*;
 use crate::jose::kind::looks_like_other_token;
 
-fn check_kind(header: Value, claims: Value, expected: Option<&str>) {
+fn check_kind(header: Value, claims: &Value, expected: Option<&str>) {
     let found = looks_like_other_token(&object(header), &object(claims.clone()));
     match (found, expected) {
         (None, None) => {}
@@ -14,7 +14,7 @@ fn check_kind(header: Value, claims: Value, expected: Option<&str>) {
 
 #[test]
 fn statements_are_statements() {
-    let untyped = |claims: Value| check_kind(json!({"alg": "PS256"}), claims, None);
+    let untyped = |claims: Value| check_kind(json!({"alg": "PS256"}), &claims, None);
     untyped(json!({"iss": "a", "software_id": "x"}));
     untyped(json!({"iss": "a", "iat": 1, "client_name": "x", "redirect_uris": []}));
     // A UK directory, and a UK signed request.
@@ -29,14 +29,14 @@ fn statements_are_statements() {
     untyped(
         json!({"iss": "a", "sub": "s", "client_id": "s", "scope": "openid", "redirect_uris": ["https://a/"]}),
     );
-    check_kind(json!({"typ": "JWT"}), json!({"iss": "a"}), None);
-    check_kind(json!({"typ": "software-statement+jwt"}), json!({"iss": "a"}), None);
+    check_kind(json!({"typ": "JWT"}), &json!({"iss": "a"}), None);
+    check_kind(json!({"typ": "software-statement+jwt"}), &json!({"iss": "a"}), None);
 }
 
 #[test]
 fn other_tokens_are_told_by_their_type() {
     let typed =
-        |typ: &str, words| check_kind(json!({ "typ": typ }), json!({"software_id": "x"}), Some(words));
+        |typ: &str, words| check_kind(json!({ "typ": typ }), &json!({"software_id": "x"}), Some(words));
     typed("at+jwt", "access token");
     typed("application/AT+JWT", "access token");
     typed("client-authentication+jwt", "client assertion");
@@ -48,7 +48,7 @@ fn other_tokens_are_told_by_their_type() {
 
 #[test]
 fn other_tokens_are_told_by_their_claims() {
-    let untyped = |claims: Value, words| check_kind(json!({"typ": "JWT"}), claims, Some(words));
+    let untyped = |claims: Value, words| check_kind(json!({"typ": "JWT"}), &claims, Some(words));
     for name in ["nonce", "at_hash", "c_hash", "s_hash", "auth_time", "azp"] {
         untyped(json!({"iss": "a", "sub": "u", "aud": "c", name: "x"}), "ID token");
     }

@@ -4,6 +4,9 @@ use super::super::{SigningKeyError, key_is_in, same_key, sign, thumbprint};
 use super::*;
 use crate::secret::Secret;
 
+/// RFC 8037 appendix A.1; its public half is among the fixtures.
+const EDWARDS_PRIVATE: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
+
 #[test]
 fn what_every_key_signs_verifies() {
     let secret = Secret::new("s".repeat(64));
@@ -68,6 +71,11 @@ fn what_can_not_sign_is_refused() {
     let other = EC.public_jwk().unwrap();
     let torn = merged(private.clone(), json!({"x": other["x"], "y": other["y"]}));
     assert!(matches!(jwk(&torn, Algorithm::Es256), SigningKeyError::Weak | SigningKeyError::Unreadable));
+    let mut edwards = fixtures["ed25519"].clone();
+    edwards["d"] = json!(EDWARDS_PRIVATE);
+    assert!(SigningKey::from_jwk(&edwards, Algorithm::Ed25519).is_ok());
+    edwards["x"] = SigningKey::generate(Algorithm::Ed25519).unwrap().public_jwk().unwrap()["x"].clone();
+    assert_eq!(jwk(&edwards, Algorithm::Ed25519), SigningKeyError::Weak);
     for pem in ["", "x", "-----BEGIN PRIVATE KEY-----\nAQAB\n-----END PRIVATE KEY-----\n"] {
         let error = SigningKey::from_pem(&Secret::new(pem.to_owned()), Algorithm::Es256).unwrap_err();
         assert_eq!(error, SigningKeyError::Unreadable);
