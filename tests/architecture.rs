@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("secret", &["random"]),
     ("model", &[]),
     ("config", &["secret"]),
-    ("jose", &[]),
+    ("jose", &["model", "clock", "secret"]),
     ("client", &["model", "clock", "secret", "config", "jose"]),
     ("store", &["client", "config", "model", "clock", "secret", "random"]),
     ("script", &["client", "config", "model", "clock", "secret", "random"]),
@@ -214,4 +214,13 @@ fn metadata_passes_its_stages_where_the_rules_are() {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/client/stages.rs")).unwrap();
     assert!(stages.contains("pub(in crate::client) const fn new"), "`Valid` is made by the rules only");
     assert!(!stages.contains("pub struct Approved(pub"), "`Approved` is made from `Valid` only");
+}
+
+#[test]
+fn only_a_signature_makes_something_verified() {
+    // Its field is private, so only `verify.rs` can fill it; it is filled once.
+    let verify =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/jose/verify.rs")).unwrap();
+    assert!(verify.contains("pub struct Verified<T>(T);"), "the field of `Verified` is private");
+    assert_eq!(verify.matches("Verified(").count(), 1, "`Verified` is made at the end of `verify` only");
 }
