@@ -68,7 +68,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
-    ("cli", &["app", "clock", "config", "script", "service", "telemetry"]),
+    ("cli", &["app", "clock", "config", "fetch", "script", "service", "telemetry"]),
 ];
 
 /// Where an outside library may be used.

@@ -72,7 +72,7 @@ fn lifetime(response: &Response) -> Option<u64> {
 fn until_expiry(response: &Response) -> Option<u64> {
     let time = |name: &str| {
         let text = response.header(name)?;
-        DateTimeParser::new().parse_timestamp(text).ok().map(|time| time.as_second())
+        DateTimeParser::new().parse_timestamp(text).ok().map(jiff::Timestamp::as_second)
     };
     let date = time("date")?;
     // RFC 9111 section 5.3: what is no date, 0 above all, has expired.

@@ -180,13 +180,19 @@ impl Canary {
         self.0.local_addr().expect("an address").port()
     }
 
-    /// Fails when somebody has connected. A connection is in the queue of the listener before
-    /// whoever made it can say anything, so there is nothing to wait for.
+    /// Whether somebody has connected since it was last asked. A connection is in the queue of
+    /// the listener before whoever made it can say anything, so there is nothing to wait for.
+    pub(crate) fn is_touched(&self) -> bool {
+        match self.0.accept() {
+            Ok(_) => true,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     #[track_caller]
     pub(crate) fn expect_untouched(&self) {
-        let touched = self.0.accept();
-        let is_untouched = touched.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock);
-        assert!(is_untouched, "{touched:?}");
+        assert!(!self.is_touched(), "somebody has connected");
     }
 }
 
