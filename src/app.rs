@@ -14,10 +14,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Configuration, Settings, Sources};
+use crate::fetch::{self, Fetcher};
 use crate::http::serve::{self, Bounds};
 use crate::reload::{Reloader, Reloads};
 use crate::script::{LoadErrors, ScriptSet};
-use crate::service::{self, Service, Snapshot};
+use crate::service::{self, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::watch::WatchError;
 use crate::{lifecycle, routes};
@@ -42,6 +43,9 @@ pub enum StartError {
     /// The scripts do not load.
     #[error("the scripts do not load:\n{0}")]
     Scripts(#[from] LoadErrors),
+    /// Nothing could be fetched from others.
+    #[error("{0}")]
+    Fetcher(#[from] fetch::BuildError),
     /// The files can not be watched.
     #[error("the files can not be watched: {0}")]
     Watch(#[from] WatchError),
@@ -93,7 +97,8 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
     let store = Store::open(&settings.store).await?;
     let issuer = issuer(&settings, address);
     let bounds = bounds(&settings);
-    let service = Arc::new(Service::new(settings, issuer, store, clock, Snapshot::new(live, scripts)));
+    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?) };
+    let service = Arc::new(Service::new(settings, issuer, parts, Snapshot::new(live, scripts)));
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();

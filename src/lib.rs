@@ -18,7 +18,9 @@ pub mod registration;
 pub mod service;
 
 // Mechanisms.
+pub mod fetch;
 pub mod http;
+pub mod keys;
 pub mod script;
 pub mod store;
 pub mod telemetry;

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use serde_json::Value;
 
 use crate::client::Rules;
 use crate::clock::Clock;
 use crate::config::{Live, Settings};
+use crate::fetch::{self, Fetcher};
 use crate::http::rate::RateLimit;
+use crate::keys::RemoteDocuments;
 use crate::script::ScriptSet;
 use crate::store::Store;
 
@@ -70,6 +73,16 @@ fn rate_limit(live: &Live) -> Option<RateLimit> {
     RateLimit::new(count, settings.rate_limit_registration_period_in_seconds)
 }
 
+/// What a service is made of: opened before it, and its own from then on.
+pub struct Parts {
+    /// Where the clients are.
+    pub store: Store,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The one way out.
+    pub fetcher: Arc<Fetcher>,
+}
+
 /// What the use cases work with; one for the life of the server.
 pub struct Service {
     /// What was read once, at the start.
@@ -80,19 +93,21 @@ pub struct Service {
     pub store: Store,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// The one way out.
+    pub fetcher: Arc<Fetcher>,
+    /// Metadata documents of other servers.
+    pub documents: RemoteDocuments<Value>,
     live: ArcSwap<Snapshot>,
 }
 
 impl Service {
     /// The service with its first snapshot.
-    pub fn new(
-        settings: Settings,
-        issuer: String,
-        store: Store,
-        clock: Arc<dyn Clock>,
-        first: Snapshot,
-    ) -> Self {
-        Self { settings, issuer, store, clock, live: ArcSwap::from_pointee(first) }
+    pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
+        let Parts { store, clock, fetcher } = parts;
+        let keep = |value: &Value| Ok(value.clone());
+        let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
+        let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
+        Self { settings, issuer, store, clock, fetcher, documents, live: ArcSwap::from_pointee(first) }
     }
 
     /// The present snapshot. Taken once for each request, so that one request never sees two
@@ -134,6 +149,7 @@ impl<'a> Context<'a> {
     /// The rules of this request.
     pub fn rules(&self) -> Rules<'_> {
         let live = &self.snapshot.live;
-        Rules { settings: &live.registration, scopes: &live.scopes, limits: &self.service.settings.limits }
+        let Settings { limits, fetch, .. } = &self.service.settings;
+        Rules { settings: &live.registration, scopes: &live.scopes, limits, fetch }
     }
 }

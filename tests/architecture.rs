@@ -19,13 +19,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("client", &["model", "clock", "secret", "config", "jose"]),
     ("store", &["client", "config", "model", "clock", "secret", "random"]),
     ("script", &["client", "config", "model", "clock", "secret", "random"]),
+    ("fetch", &["config", "model"]),
+    ("keys", &["clock", "config", "fetch"]),
     ("http", &["model"]),
     ("telemetry", &["config"]),
     ("watch", &[]),
-    ("service", &["client", "clock", "config", "http", "script", "store"]),
+    ("service", &["client", "clock", "config", "fetch", "http", "keys", "script", "store"]),
     (
         "registration",
-        &["client", "clock", "config", "http", "model", "random", "script", "secret", "service", "store"],
+        &[
+            "client", "clock", "config", "fetch", "http", "model", "random", "script", "secret", "service",
+            "store",
+        ],
     ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.
     (
@@ -49,9 +54,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lifecycle", &["clock", "service"]),
     (
         "app",
-        &["clock", "config", "http", "lifecycle", "reload", "routes", "script", "service", "store", "watch"],
+        &[
+            "clock",
+            "config",
+            "fetch",
+            "http",
+            "lifecycle",
+            "reload",
+            "routes",
+            "script",
+            "service",
+            "store",
+            "watch",
+        ],
     ),
-    ("cli", &["app", "clock", "config", "script", "service", "telemetry"]),
+    ("cli", &["app", "clock", "config", "fetch", "script", "service", "telemetry"]),
 ];
 
 /// Where an outside library may be used.
@@ -62,6 +79,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("openssl", &["jose", "secret"]),
     ("sled", &["store"]),
     ("governor", &["http"]),
+    ("reqwest", &["fetch"]),
     ("hyper_util", &["http"]),
     ("axum", &["http", "registration", "management", "discovery", "routes", "service"]),
     ("tower_http", &["routes"]),

@@ -1,6 +1,7 @@
 //! `registrar check`
 
 use super::FileArguments;
+use crate::fetch::Fetcher;
 use crate::script::ScriptSet;
 use crate::service;
 
@@ -8,6 +9,7 @@ use crate::service;
 pub(super) fn run(file: &FileArguments) -> Result<(), String> {
     let configuration = super::load(&super::sources(file, Vec::new()))?;
     service::judge(&configuration.live).map_err(|reason| format!("{}:\n{reason}", file.config.display()))?;
+    Fetcher::new(&configuration.settings.fetch).map_err(|error| error.to_string())?;
     println!("{}: fine", file.config.display());
     let settings = &configuration.settings.scripts;
     let scripts = ScriptSet::load(settings, &super::clock())

@@ -4,6 +4,7 @@
 
 mod check;
 mod error;
+pub mod fetch;
 mod file;
 mod load;
 mod names;
@@ -15,6 +16,7 @@ mod tests;
 pub mod trust;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use fetch::{AllowedHost, FetchSettings};
 pub use load::{Configuration, Origin, Sources, load};
 pub use names::nearest;
 pub use registration::{Registration, Scope};

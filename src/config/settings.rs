@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::FetchSettings;
+
 /// Everything that is read once, when the server starts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -17,6 +19,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// `[scripts]`
     pub scripts: ScriptSettings,
+    /// `[fetch]`
+    pub fetch: FetchSettings,
     /// `[limits]`
     pub limits: Limits,
     /// `[discovery]`: members of the metadata documents for what is not ours.

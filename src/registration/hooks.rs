@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Caller, ClientInformation, Proven, Purpose, RegisterError};
+use super::{Caller, ClientInformation, Proven, Purpose, RegisterError, sector};
 use crate::client::{Approved, Client, ScriptRef, TrustLevel, Valid};
 use crate::script::{Decision, Facts, Hook, HookError};
 use crate::service::Context;
@@ -33,14 +33,22 @@ pub(super) async fn decide(
     cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)
 }
 
-/// Step 13: what the scripts changed keeps the same rules.
-pub(super) fn approve(
+/// Step 13: what the scripts changed keeps the same rules, and the file of its sector.
+pub(super) async fn approve(
     cx: &Context<'_>,
     valid: Valid,
     decided: Decision,
 ) -> Result<Sanctioned, RegisterError> {
     let scripts = decided.decided_by;
-    match valid.approve_changed(decided.client, &cx.rules()) {
+    let checked = sector::Claim::of(valid.metadata());
+    let approved = match valid.approve_changed(decided.client, &cx.rules()) {
+        Ok(metadata) => match sector::Claim::of(metadata.metadata()) {
+            Some(claim) if checked.as_ref() != Some(&claim) => claim.check(cx).await.map(|()| metadata),
+            _ => Ok(metadata),
+        },
+        Err(violations) => Err(violations),
+    };
+    match approved {
         Ok(metadata) => Ok(Sanctioned { metadata, scripts }),
         Err(violations) => {
             let scripts = scripts.into_iter().map(|script| script.name).collect();

@@ -83,9 +83,9 @@ pub async fn register(
 ) -> Result<ClientInformation, RegisterError> {
     let parsed = parse::body(&received)?;
     let proven = prove(cx, parsed)?;
-    let valid = check(cx, &proven)?;
+    let valid = check(cx, &proven).await?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
-    let sanctioned = hooks::approve(cx, valid, decided)?;
+    let sanctioned = hooks::approve(cx, valid, decided).await?;
     let issued = issue::create(cx, caller, &proven, sanctioned)?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
@@ -109,9 +109,9 @@ pub async fn replace(
     let parsed = parse::body(&received)?;
     let parsed = update::screen(cx, stored, parsed)?;
     let proven = prove(cx, parsed)?;
-    let valid = check(cx, &proven)?;
+    let valid = check(cx, &proven).await?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
-    let sanctioned = hooks::approve(cx, valid, decided)?;
+    let sanctioned = hooks::approve(cx, valid, decided).await?;
     let issued = issue::update(cx, caller, stored, &Secret::new(token.to_owned()), (&proven, sanctioned))?;
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
@@ -130,9 +130,11 @@ fn prove(cx: &Context<'_>, parsed: parse::Parsed) -> Result<Proven, RegisterErro
 }
 
 /// Steps 10 and 11: every rule, and the file that a pairwise client points to.
-fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError> {
+async fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError> {
     let valid = cx.rules().validate(proven.requested.clone())?;
-    sector::check(valid.metadata())?;
+    if let Some(claim) = sector::Claim::of(valid.metadata()) {
+        claim.check(cx).await?;
+    }
     Ok(valid)
 }
 
