@@ -28,6 +28,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     let mut verdict = Verdict::default();
     server(settings, &mut verdict);
     positive(settings, &mut verdict);
+    scripts(settings, &mut verdict);
     supported(&live.registration, &mut verdict);
     statements(&live.registration, &mut verdict);
     scopes(live, &mut verdict);
@@ -86,6 +87,21 @@ fn positive(settings: &Settings, verdict: &mut Verdict) {
     }
     if settings.store.cache_bytes < 1 << 20 {
         verdict.refuse("store.cacheBytes", "must be 1048576 or more");
+    }
+}
+
+/// Each script that runs or waits has a thread, and the runtime has 512 of them for all work.
+const SCRIPT_THREADS: usize = 400;
+
+fn scripts(settings: &Settings, verdict: &mut Verdict) {
+    let limits = &settings.scripts.limits;
+    if limits.concurrent.saturating_add(limits.waiting) > SCRIPT_THREADS {
+        let reason = format!("and scripts.limits.concurrent are {SCRIPT_THREADS} or less together");
+        verdict.refuse("scripts.limits.waiting", reason);
+    }
+    let pauses = &settings.scripts.retry_pauses_ms;
+    if pauses.len() > 8 || pauses.iter().any(|pause| *pause > 3_600_000) {
+        verdict.refuse("scripts.retryPausesMs", "has 8 pauses or less, of an hour or less");
     }
 }
 

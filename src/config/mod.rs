@@ -9,6 +9,7 @@ mod load;
 mod names;
 pub mod registration;
 mod registration_defaults;
+pub mod scripts;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,8 @@ pub use error::{ConfigError, ConfigErrors};
 pub use load::{Configuration, Origin, Sources, load};
 pub use names::nearest;
 pub use registration::{Registration, Scope};
-pub use settings::{Limits, ScriptLimits, ScriptSettings, Settings, StoreSettings};
+pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
+pub use settings::{Limits, Settings, StoreSettings};
 
 use serde::{Deserialize, Serialize};
 

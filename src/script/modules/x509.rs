@@ -1,0 +1,23 @@
+//! `x509::parse(pem)`: what a certificate says.
+
+use std::sync::Arc;
+
+use rhai::{ImmutableString, Module};
+
+use super::super::host::Host;
+use super::super::value::{failure, to_script};
+
+/// Bytes of one certificate in PEM.
+const CERTIFICATE_BYTES: usize = 16_384;
+
+pub(super) fn module(host: &Arc<dyn Host>) -> Module {
+    let mut module = Module::new();
+    let host = Arc::clone(host);
+    module.set_native_fn("parse", move |pem: ImmutableString| {
+        if pem.len() > CERTIFICATE_BYTES {
+            return Err(failure(format!("a certificate has {CERTIFICATE_BYTES} bytes or less")));
+        }
+        to_script(&host.parse_certificate(&pem).map_err(failure)?)
+    });
+    module
+}
