@@ -69,7 +69,7 @@ impl ScriptSet {
                 notifications.send(event);
             }
             Err(_) => {
-                notifications.lose(hook, "too many notifications wait (scripts.limits.waitingNotifications)")
+                notifications.lose(hook, "too many notifications wait (scripts.limits.waitingNotifications)");
             }
         }
     }

@@ -2,26 +2,25 @@
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, ImmutableString, Module, NativeCallContext};
+use rhai::{Dynamic, ImmutableString};
 use serde_json::{Map, Value};
 
 use super::super::host::Host;
 use super::super::value::{Outcome, failure};
+use super::functions::Functions;
 use super::jwt::key_set;
 use super::{members, store};
 use crate::config::ScriptLimits;
 
-pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Module {
-    let mut module = Module::new();
+pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
+    let mut module = Functions::default();
     let (outside, most) = (Arc::clone(host), limits.store_calls);
-    module.set_native_fn("new_nonce", move |cx: NativeCallContext| {
-        store(&cx, most, |by| outside.new_nonce(by))
-    });
+    module.add0("new_nonce", move |cx| store(cx, most, |by| outside.new_nonce(by)));
     let outside = Arc::clone(host);
-    module.set_native_fn("consume_nonce", move |cx: NativeCallContext, nonce: ImmutableString| {
-        store(&cx, most, |by| outside.consume_nonce(by, &nonce))
+    module.add1("consume_nonce", move |cx, nonce: ImmutableString| {
+        store(cx, most, |by| outside.consume_nonce(by, &nonce))
     });
-    module.set_native_fn("key_is_in", |key: Dynamic, set: Dynamic| key_is_in(&key, &set));
+    module.add2("key_is_in", |_, key: Dynamic, set: Dynamic| key_is_in(&key, &set));
     module
 }
 

@@ -2,29 +2,30 @@
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, Module, NativeCallContext};
+use rhai::Dynamic;
 use serde_json::{Map, Value};
 
 use super::super::host::Host;
 use super::super::value::{Outcome, failure};
+use super::functions::Functions;
 use super::{members, store};
 use crate::config::ScriptLimits;
 
 /// Members of one question.
 const MEMBERS: usize = 8;
 
-pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Module {
-    let mut module = Module::new();
+pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
+    let mut module = Functions::default();
     let (outside, most) = (Arc::clone(host), limits.store_calls);
-    module.set_native_fn("count", move |cx: NativeCallContext, wanted: Dynamic| {
+    module.add1("count", move |cx, wanted: Dynamic| {
         let wanted = question(&wanted)?;
-        let count = store(&cx, most, |by| outside.count_clients(by, &wanted))?;
+        let count = store(cx, most, |by| outside.count_clients(by, &wanted))?;
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
     });
     let outside = Arc::clone(host);
-    module.set_native_fn("exists", move |cx: NativeCallContext, wanted: Dynamic| {
+    module.add1("exists", move |cx, wanted: Dynamic| {
         let wanted = question(&wanted)?;
-        Ok(store(&cx, most, |by| outside.count_clients(by, &wanted))? > 0)
+        Ok(store(cx, most, |by| outside.count_clients(by, &wanted))? > 0)
     });
     module
 }

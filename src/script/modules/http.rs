@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rhai::{Dynamic, ImmutableString, Map as ScriptMap, Module, NativeCallContext};
+use rhai::{Dynamic, ImmutableString, Map as ScriptMap, NativeCallContext};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -11,6 +11,7 @@ use super::super::context::{joined, may};
 use super::super::host::{Host, HttpAnswer, HttpCall};
 use super::super::turn::Outside;
 use super::super::value::{Outcome, failure, to_json, to_script};
+use super::functions::Functions;
 use super::{hook, members};
 use crate::config::ScriptLimits;
 use crate::model::json;
@@ -39,26 +40,25 @@ struct Wanted {
     timeout_ms: Option<u64>,
 }
 
-pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Module {
-    let mut module = Module::new();
+pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
+    let mut module = Functions::default();
     let client = Client { host: Arc::clone(host), calls: limits.http_calls, bytes: limits.string_bytes };
     let http = client.clone();
-    module.set_native_fn("get", move |cx: NativeCallContext, url: ImmutableString| {
-        http.send(&cx, wanted("GET", &url, Value::Null, Map::new()))
+    module.add1("get", move |cx, url: ImmutableString| {
+        http.send(cx, wanted("GET", &url, Value::Null, Map::new()))
     });
     let http = client.clone();
-    module.set_native_fn("get", move |cx: NativeCallContext, url: ImmutableString, headers: Dynamic| {
-        http.send(&cx, wanted("GET", &url, Value::Null, members(&headers, "the headers")?))
+    module.add2("get", move |cx, url: ImmutableString, headers: Dynamic| {
+        http.send(cx, wanted("GET", &url, Value::Null, members(&headers, "the headers")?))
     });
     let http = client.clone();
-    let post = move |cx: NativeCallContext, url: ImmutableString, body: Dynamic, headers: Dynamic| {
-        http.send(&cx, wanted("POST", &url, to_json(&body)?, members(&headers, "the headers")?))
-    };
-    module.set_native_fn("post", post);
-    module.set_native_fn("request", move |cx: NativeCallContext, request: Dynamic| {
+    module.add3("post", move |cx, url: ImmutableString, body: Dynamic, headers: Dynamic| {
+        http.send(cx, wanted("POST", &url, to_json(&body)?, members(&headers, "the headers")?))
+    });
+    module.add1("request", move |cx, request: Dynamic| {
         let wanted = serde_json::from_value(to_json(&request)?)
             .map_err(|error| failure(format!("a request for http: {error}")))?;
-        client.send(&cx, wanted)
+        client.send(cx, wanted)
     });
     module
 }
@@ -75,7 +75,7 @@ struct Client {
 }
 
 impl Client {
-    fn send(&self, cx: &NativeCallContext, wanted: Wanted) -> Outcome<ScriptMap> {
+    fn send(&self, cx: &NativeCallContext<'_>, wanted: Wanted) -> Outcome<ScriptMap> {
         let context = hook(cx)?;
         let call = self.call(wanted).map_err(failure)?;
         if !may(&context.spent().http_calls, self.calls) {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rhai::{Dynamic, ImmutableString, Module};
+use rhai::{Dynamic, ImmutableString};
 use serde_json::{Map, Value};
 
 use super::super::host::{Host, Jwt, JwtExpectations};
 use super::super::secrets::Secrets;
 use super::super::value::{Outcome, failure, to_json};
+use super::functions::Functions;
 use super::members;
 use crate::model::json;
 
@@ -18,21 +19,20 @@ const TOKEN_BYTES: usize = 65_536;
 /// Bytes of claims that are signed, as JSON.
 const CLAIMS_BYTES: usize = 16_384;
 
-pub(super) fn module(host: &Arc<dyn Host>, secrets: &Arc<Secrets>) -> Module {
-    let mut module = Module::new();
-    module.set_native_fn("decode", |token: ImmutableString| {
+pub(super) fn module(host: &Arc<dyn Host>, secrets: &Arc<Secrets>) -> Functions {
+    let mut module = Functions::default();
+    module.add1("decode", |_, token: ImmutableString| {
         rhai::serde::to_dynamic(decode(&token).map_err(failure)?)
     });
     let outside = Arc::clone(host);
-    let verify = move |token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
+    module.add3("verify", move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
         let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
         bounded(&token).map_err(failure)?;
         let verified = outside.verify_jwt(&token, &jwks, &expected).map_err(failure)?;
         rhai::serde::to_dynamic(verified)
-    };
-    module.set_native_fn("verify", verify);
+    });
     let (outside, secrets) = (Arc::clone(host), Arc::clone(secrets));
-    module.set_native_fn("sign", move |claims: Dynamic, secret: ImmutableString| {
+    module.add2("sign", move |_, claims: Dynamic, secret: ImmutableString| {
         let claims = members(&claims, "the claims")?;
         if Value::Object(claims.clone()).to_string().len() > CLAIMS_BYTES {
             return Err(failure(format!("claims have {CLAIMS_BYTES} bytes of JSON or less")));

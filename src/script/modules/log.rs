@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use rhai::{ImmutableString, Module, NativeCallContext};
+use rhai::ImmutableString;
 
 use super::super::context::{Context, may};
 use super::super::secrets::Secrets;
 use super::call;
+use super::functions::Functions;
 
 /// Bytes of one line; the rest is cut off.
 const LINE_BYTES: usize = 4_096;
@@ -58,26 +59,26 @@ impl Log {
     }
 }
 
-pub(super) fn module(log: &Log) -> Module {
-    let mut module = Module::new();
+pub(super) fn module(log: &Log) -> Functions {
+    let mut module = Functions::default();
     let to = log.clone();
-    module.set_native_fn(DEBUG, move |cx: NativeCallContext, text: ImmutableString| {
-        to.debug(call(&cx).as_ref(), &text);
+    module.add1(DEBUG, move |cx, text: ImmutableString| {
+        to.debug(call(cx).as_ref(), &text);
         Ok(())
     });
     let to = log.clone();
-    module.set_native_fn("info", move |cx: NativeCallContext, text: ImmutableString| {
-        to.info(call(&cx).as_ref(), &text);
+    module.add1("info", move |cx, text: ImmutableString| {
+        to.info(call(cx).as_ref(), &text);
         Ok(())
     });
     let to = log.clone();
-    module.set_native_fn("warn", move |cx: NativeCallContext, text: ImmutableString| {
-        to.warn(call(&cx).as_ref(), &text);
+    module.add1("warn", move |cx, text: ImmutableString| {
+        to.warn(call(cx).as_ref(), &text);
         Ok(())
     });
     let to = log.clone();
-    module.set_native_fn("error", move |cx: NativeCallContext, text: ImmutableString| {
-        to.error(call(&cx).as_ref(), &text);
+    module.add1("error", move |cx, text: ImmutableString| {
+        to.error(call(cx).as_ref(), &text);
         Ok(())
     });
     module

@@ -5,6 +5,7 @@ mod attestation;
 mod base64;
 mod clients;
 mod crypto;
+mod functions;
 mod http;
 mod json;
 mod jwt;
@@ -33,7 +34,7 @@ pub(super) use log::{Log, readable};
 /// Every module with the name under which scripts call it.
 pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {
     let (host, limits) = (&runtime.host, &runtime.settings.limits);
-    vec![
+    let modules = vec![
         ("attestation", attestation::module(host, limits)),
         ("base64", base64::module()),
         ("clients", clients::module(host, limits)),
@@ -48,25 +49,26 @@ pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {
         ("time", time::module(&runtime.clock)),
         ("uri", uri::module()),
         ("x509", x509::module(host)),
-    ]
+    ];
+    modules.into_iter().map(|(name, functions)| (name, functions.into_module())).collect()
 }
 
 /// The longest that one look into the store may take.
 const STORE_TIME: Duration = Duration::from_secs(2);
 
 /// The call of a hook that a host function serves; none while scripts are loaded.
-fn call(cx: &NativeCallContext) -> Option<Context> {
+fn call(cx: &NativeCallContext<'_>) -> Option<Context> {
     cx.tag().and_then(|tag| tag.clone().try_cast::<Context>())
 }
 
 /// The same for what only a hook can do.
-fn hook(cx: &NativeCallContext) -> Outcome<Context> {
+fn hook(cx: &NativeCallContext<'_>) -> Outcome<Context> {
     call(cx).ok_or_else(|| failure("this works in a hook only, not while scripts are loaded"))
 }
 
 /// Looks into the store, for one of the first `most` times.
 fn store<T>(
-    cx: &NativeCallContext,
+    cx: &NativeCallContext<'_>,
     most: u32,
     work: impl FnOnce(&Caller<'_>) -> Result<T, String>,
 ) -> Outcome<T> {

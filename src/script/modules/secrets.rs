@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use rhai::{ImmutableString, Module};
+use rhai::ImmutableString;
 
 use super::super::secrets::Secrets;
 use super::super::value::failure;
+use super::functions::Functions;
 
-pub(super) fn module(secrets: &Arc<Secrets>) -> Module {
-    let mut module = Module::new();
+pub(super) fn module(secrets: &Arc<Secrets>) -> Functions {
+    let mut module = Functions::default();
     let secrets = Arc::clone(secrets);
-    module.set_native_fn("get", move |name: ImmutableString| {
+    module.add1("get", move |_, name: ImmutableString| {
         secrets.get(&name).map(|secret| secret.expose().to_owned()).map_err(failure)
     });
     module

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use rhai::{ImmutableString, Module};
+use rhai::ImmutableString;
 
 use super::super::host::Host;
 use super::super::value::{failure, to_script};
+use super::functions::Functions;
 
 /// Bytes of one certificate in PEM.
 const CERTIFICATE_BYTES: usize = 16_384;
 
-pub(super) fn module(host: &Arc<dyn Host>) -> Module {
-    let mut module = Module::new();
+pub(super) fn module(host: &Arc<dyn Host>) -> Functions {
+    let mut module = Functions::default();
     let host = Arc::clone(host);
-    module.set_native_fn("parse", move |pem: ImmutableString| {
+    module.add1("parse", move |_, pem: ImmutableString| {
         if pem.len() > CERTIFICATE_BYTES {
             return Err(failure(format!("a certificate has {CERTIFICATE_BYTES} bytes or less")));
         }
