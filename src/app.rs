@@ -17,7 +17,8 @@ use crate::config::{Configuration, Settings, Sources};
 use crate::fetch::{self, Fetcher};
 use crate::http::serve::{self, Bounds};
 use crate::reload::{Reloader, Reloads};
-use crate::script::{LoadErrors, ScriptSet};
+use crate::script::host::{Host, NoHost};
+use crate::script::{LoadErrors, Runtime, ScriptSet, SecretError};
 use crate::service::{self, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::watch::WatchError;
@@ -40,6 +41,9 @@ pub enum StartError {
     /// The store does not open.
     #[error("the store does not open: {0}")]
     Store(#[from] StoreError),
+    /// A secret for scripts is not there.
+    #[error("the configuration is not right: {0}")]
+    Secret(#[from] SecretError),
     /// The scripts do not load.
     #[error("the scripts do not load:\n{0}")]
     Scripts(#[from] LoadErrors),
@@ -88,12 +92,21 @@ pub struct Server {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
+    start_with_host(start, Arc::new(NoHost)).await
+}
+
+/// The same, with another outside for scripts: for tests.
+///
+/// # Errors
+/// When the address, the store, the scripts or the files are not to be had.
+pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
     let Start { configuration, sources, clock } = start;
     let Configuration { settings, live, .. } = configuration;
     service::judge(&live).map_err(StartError::Configuration)?;
     let listener = listen(settings.server.listen).await?;
     let address = listener.local_addr().unwrap_or(settings.server.listen);
-    let scripts = load_scripts(&settings, Arc::clone(&clock)).await?;
+    let runtime = Runtime::new(&settings.scripts, Arc::clone(&clock), host)?;
+    let scripts = load_scripts(&settings, Arc::clone(&runtime)).await?;
     let store = Store::open(&settings.store).await?;
     let issuer = issuer(&settings, address);
     let bounds = bounds(&settings);
@@ -107,7 +120,14 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
     tasks.spawn(reloader.run(again, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     let router = routes::router(Arc::clone(&service), reloads);
-    tasks.spawn(serve::serve(listener, router, bounds, stop.clone()));
+    // Open requests may still have something to tell when the server stops.
+    let served = CancellationToken::new();
+    tasks.spawn(runtime.notify(served.clone(), bounds.shutdown));
+    let serving = serve::serve(listener, router, bounds, stop.clone());
+    tasks.spawn(async move {
+        serving.await;
+        served.cancel();
+    });
     tasks.close();
     Ok(Server { address, service, stop, reload, tasks })
 }
@@ -154,9 +174,9 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
 }
 
-async fn load_scripts(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<ScriptSet>, StartError> {
+async fn load_scripts(settings: &Settings, runtime: Arc<Runtime>) -> Result<Arc<ScriptSet>, StartError> {
     let settings = settings.scripts.clone();
-    let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &clock)).await?;
+    let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await?;
     Ok(Arc::new(loaded?))
 }
 

@@ -45,14 +45,12 @@ pub struct Reloader {
     service: Arc<Service>,
     sources: Sources,
     reloads: Arc<Reloads>,
-    clock: Arc<dyn crate::clock::Clock>,
 }
 
 impl Reloader {
     /// A reloader of `service`, whose configuration came from `sources`.
-    pub fn new(service: Arc<Service>, sources: Sources, reloads: Arc<Reloads>) -> Self {
-        let clock = Arc::clone(&service.clock);
-        Self { service, sources, reloads, clock }
+    pub const fn new(service: Arc<Service>, sources: Sources, reloads: Arc<Reloads>) -> Self {
+        Self { service, sources, reloads }
     }
 
     /// Watches until `stop`. `again` asks for a look without a change of a file.
@@ -88,8 +86,8 @@ impl Reloader {
     /// Compiles all scripts and swaps them at once.
     async fn scripts(&self) {
         let settings = self.service.settings.scripts.clone();
-        let clock = Arc::clone(&self.clock);
-        let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &clock)).await;
+        let runtime = Arc::clone(self.service.snapshot().scripts.runtime());
+        let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await;
         let failure = match loaded {
             Ok(Ok(scripts)) => {
                 self.swap_scripts(scripts);

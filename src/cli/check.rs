@@ -2,7 +2,7 @@
 
 use super::FileArguments;
 use crate::fetch::Fetcher;
-use crate::script::ScriptSet;
+use crate::script::{Runtime, ScriptSet};
 use crate::service;
 
 #[expect(clippy::print_stdout, reason = "the verdict is the result of this command")]
@@ -12,7 +12,8 @@ pub(super) fn run(file: &FileArguments) -> Result<(), String> {
     Fetcher::new(&configuration.settings.fetch).map_err(|error| error.to_string())?;
     println!("{}: fine", file.config.display());
     let settings = &configuration.settings.scripts;
-    let scripts = ScriptSet::load(settings, &super::clock())
+    let runtime = Runtime::without_host(settings, super::clock()).map_err(|error| error.to_string())?;
+    let scripts = ScriptSet::load(settings, &runtime)
         .map_err(|errors| format!("the scripts do not load:\n{errors}"))?;
     println!("{}: fine, {} scripts", settings.directory.display(), scripts.scripts().len());
     Ok(())

@@ -29,6 +29,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     server(settings, &mut verdict);
     positive(settings, &mut verdict);
     fetch(&settings.fetch, &mut verdict);
+    scripts(settings, &mut verdict);
     supported(&live.registration, &mut verdict);
     statements(&live.registration, &mut verdict);
     scopes(live, &mut verdict);
@@ -114,6 +115,21 @@ fn fetch(settings: &FetchSettings, verdict: &mut Verdict) {
         let reason = "is for development: a client can send this server to its own network; \
                       name the hosts in fetch.allowedHosts instead";
         verdict.warn("fetch.allowPrivateAddresses", reason);
+    }
+}
+
+/// Each script that runs or waits has a thread, and the runtime has 512 of them for all work.
+const SCRIPT_THREADS: usize = 400;
+
+fn scripts(settings: &Settings, verdict: &mut Verdict) {
+    let limits = &settings.scripts.limits;
+    if limits.concurrent.saturating_add(limits.waiting) > SCRIPT_THREADS {
+        let reason = format!("and scripts.limits.concurrent are {SCRIPT_THREADS} or less together");
+        verdict.refuse("scripts.limits.waiting", reason);
+    }
+    let pauses = &settings.scripts.retry_pauses_ms;
+    if pauses.len() > 8 || pauses.iter().any(|pause| *pause > 3_600_000) {
+        verdict.refuse("scripts.retryPausesMs", "has 8 pauses or less, of an hour or less");
     }
 }
 

@@ -10,6 +10,7 @@ mod load;
 mod names;
 pub mod registration;
 mod registration_defaults;
+pub mod scripts;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,8 @@ pub use fetch::{AllowedHost, FetchSettings};
 pub use load::{Configuration, Origin, Sources, load};
 pub use names::nearest;
 pub use registration::{Registration, Scope};
-pub use settings::{Limits, ScriptLimits, ScriptSettings, Settings, StoreSettings};
+pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
+pub use settings::{Limits, Settings, StoreSettings};
 
 use serde::{Deserialize, Serialize};
 

@@ -68,5 +68,6 @@ pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(),
         other => ManageError::Store(other),
     })?;
     tracing::info!(client_id = %client.id, "client deleted");
+    hooks::after_deletion(cx, caller, client);
     Ok(())
 }

@@ -1,12 +1,13 @@
-//! Steps 12, 13 and 15: what scripts say, and what becomes of it.
+//! Steps 12, 13, 15 and 16: what scripts say, what becomes of it, and what they are told.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Caller, ClientInformation, Proven, Purpose, RegisterError, sector};
-use crate::client::{Approved, Client, ScriptRef, TrustLevel, Valid};
+use super::{Caller, ClientInformation, Issued, Proven, Purpose, RegisterError, sector};
+use crate::client::{Approved, Client, Metadata, ScriptRef, TrustLevel, Valid};
 use crate::script::{Decision, Facts, Hook, HookError};
+use crate::secret::Secret;
 use crate::service::Context;
 
 /// What the scripts decided, ready to be stored.
@@ -87,8 +88,44 @@ pub async fn before_deletion(cx: &Context<'_>, caller: &Caller, client: &Client)
         return Ok(());
     }
     let facts = facts(cx, caller, client.provenance.trust_level, Map::new());
-    let metadata = client.metadata.metadata().clone();
-    scripts.decide(Hook::DeleteClient, facts, metadata).await.map(drop)
+    scripts.decide(Hook::DeleteClient, facts, shown(client, None)).await.map(drop)
+}
+
+/// Step 16: the scripts are told, some time after the answer.
+pub(super) fn tell(
+    cx: &Context<'_>,
+    caller: &Caller,
+    purpose: Purpose<'_>,
+    proven: &Proven,
+    issued: &Issued,
+) {
+    let (scripts, hook) = (&cx.snapshot.scripts, purpose.notification_hook());
+    if scripts.has(hook) {
+        let request = proven.requested.metadata().as_object().clone();
+        let facts = facts(cx, caller, proven.trust_level, request);
+        scripts.tell(hook, facts, shown(&issued.client, issued.secret.as_ref()));
+    }
+}
+
+/// The scripts are told, some time after the answer, that `client` is gone.
+pub fn after_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) {
+    let scripts = &cx.snapshot.scripts;
+    if scripts.has(Hook::ClientDeleted) {
+        let facts = facts(cx, caller, client.provenance.trust_level, Map::new());
+        scripts.tell(Hook::ClientDeleted, facts, shown(client, None));
+    }
+}
+
+/// What scripts that change nothing see of a client: its metadata, and what names it. Another
+/// system can only be told of a client whose secret it gets to know.
+fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
+    let mut metadata = client.metadata.metadata().clone();
+    metadata.set("client_id", client.id.as_str());
+    metadata.set("client_id_issued_at", client.issued_at.unix());
+    if let Some(secret) = secret {
+        metadata.set("client_secret", secret.expose());
+    }
+    metadata
 }
 
 fn facts(
@@ -104,7 +141,6 @@ fn facts(
         custom_attributes: cx.settings().dynamic_registration_custom_attributes.clone(),
         software_statement: None,
         dcr: None,
-        evidence: None,
         attestation: None,
         certificate: None,
         initial_access_token: None,

@@ -56,6 +56,13 @@ impl Purpose<'_> {
             Self::Replace(_) => Hook::UpdateClient,
         }
     }
+
+    const fn notification_hook(self) -> Hook {
+        match self {
+            Self::Create => Hook::ClientCreated,
+            Self::Replace(_) => Hook::ClientUpdated,
+        }
+    }
 }
 
 /// A body with the media type that its sender gave it.
@@ -72,7 +79,7 @@ struct Proven {
     trust_level: TrustLevel,
 }
 
-/// Steps 5 to 15 of a registration.
+/// Steps 5 to 16 of a registration.
 ///
 /// # Errors
 /// The first step that refuses; nothing of a refused request is stored.
@@ -91,10 +98,11 @@ pub async fn register(
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
     issue::insert(cx, &issued.client).await?;
     tracing::info!(client_id = %issued.client.id, trust_level = proven.trust_level.as_str(), "client registered");
+    hooks::tell(cx, caller, Purpose::Create, &proven, &issued);
     Ok(answer)
 }
 
-/// Steps 5 to 15 of an update: `stored` is the client, `token` what its holder presented.
+/// Steps 5 to 16 of an update: `stored` is the client, `token` what its holder presented.
 ///
 /// # Errors
 /// The first step that refuses; the client is as it was.
@@ -117,6 +125,7 @@ pub async fn replace(
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
     issue::put_back(cx, stored, &issued.client).await?;
     tracing::info!(client_id = %issued.client.id, revision = issued.client.revision, "client updated");
+    hooks::tell(cx, caller, purpose, &proven, &issued);
     Ok(answer)
 }
 
