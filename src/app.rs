@@ -102,7 +102,7 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
 pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
     let Start { configuration, sources, clock } = start;
     let Configuration { settings, live, .. } = configuration;
-    service::judge(&live).map_err(StartError::Configuration)?;
+    let judged = service::judge(live).map_err(StartError::Configuration)?;
     let listener = listen(settings.server.listen).await?;
     let address = listener.local_addr().unwrap_or(settings.server.listen);
     let runtime = Runtime::new(&settings.scripts, Arc::clone(&clock), host)?;
@@ -111,7 +111,9 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     let issuer = issuer(&settings, address);
     let bounds = bounds(&settings);
     let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?) };
-    let service = Arc::new(Service::new(settings, issuer, parts, Snapshot::new(live, scripts)));
+    let own_names = vec![issuer.clone(), format!("{issuer}{}", settings.server.paths.registration)];
+    let first = Snapshot::new(judged, scripts, own_names);
+    let service = Arc::new(Service::new(settings, issuer, parts, first));
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();

@@ -24,6 +24,7 @@ pub mod keys;
 pub mod script;
 pub mod store;
 pub mod telemetry;
+pub mod trust;
 pub mod watch;
 
 // What a client is, and what that stands on.

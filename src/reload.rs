@@ -127,20 +127,23 @@ impl Reloader {
     }
 
     fn swap_configuration(&self, next: config::Configuration) -> Option<String> {
-        if let Err(reason) = service::judge(&next.live) {
-            return Some(reason);
-        }
         let present = self.service.snapshot();
         if next.settings != self.service.settings {
             tracing::warn!(
                 "a part of the configuration changed that needs a restart; it is not in force yet"
             );
         }
-        if next.live != present.live {
-            let next = present.with_live(next.live);
-            tracing::info!(revision = next.revision, "another configuration is in force");
-            self.service.replace(next);
+        if next.live == present.live {
+            return None;
         }
-        None
+        match service::judge(next.live) {
+            Ok(judged) => {
+                let next = present.with_live(judged);
+                tracing::info!(revision = next.revision, "another configuration is in force");
+                self.service.replace(next);
+                None
+            }
+            Err(reason) => Some(reason),
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::service;
 #[expect(clippy::print_stdout, reason = "the verdict is the result of this command")]
 pub(super) fn run(file: &FileArguments) -> Result<(), String> {
     let configuration = super::load(&super::sources(file, Vec::new()))?;
-    service::judge(&configuration.live).map_err(|reason| format!("{}:\n{reason}", file.config.display()))?;
+    service::judge(configuration.live).map_err(|reason| format!("{}:\n{reason}", file.config.display()))?;
     Fetcher::new(&configuration.settings.fetch).map_err(|error| error.to_string())?;
     println!("{}: fine", file.config.display());
     let settings = &configuration.settings.scripts;

@@ -2,13 +2,44 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Caller, ClientInformation, Issued, Proven, Purpose, RegisterError, sector};
 use crate::client::{Approved, Client, Metadata, ScriptRef, TrustLevel, Valid};
 use crate::script::{Decision, Facts, Hook, HookError};
 use crate::secret::Secret;
 use crate::service::Context;
+
+/// What scripts see of what a request showed.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// `context.trustLevel`
+    pub trust_level: TrustLevel,
+    /// `context.softwareStatement`
+    pub software_statement: Option<Value>,
+    /// `context.dcr`
+    pub dcr: Option<Value>,
+    /// `context.attestation`
+    pub attestation: Option<Value>,
+}
+
+impl Shown {
+    /// Nothing but how far the client is trusted.
+    pub const fn of(trust_level: TrustLevel) -> Self {
+        Self { trust_level, software_statement: None, dcr: None, attestation: None }
+    }
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self::of(TrustLevel::Open)
+    }
+}
+
+/// A JWT as scripts see it.
+pub(super) fn jwt(header: &Map<String, Value>, claims: &Map<String, Value>) -> Value {
+    json!({ "header": header, "claims": claims })
+}
 
 /// What the scripts decided, ready to be stored.
 pub(super) struct Sanctioned {
@@ -30,7 +61,7 @@ pub(super) async fn decide(
         return Ok(Decision { client, decided_by: Vec::new() });
     }
     let request = proven.requested.metadata().as_object().clone();
-    let facts = facts(cx, caller, proven.trust_level, request);
+    let facts = facts(cx, caller, &proven.shown, request);
     cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)
 }
 
@@ -72,7 +103,7 @@ pub async fn modify(
     if !scripts.has(hook) {
         return Ok(answer);
     }
-    let facts = facts(cx, caller, answer.trust_level, Map::new());
+    let facts = facts(cx, caller, &Shown::of(answer.trust_level), Map::new());
     let client = answer.metadata.clone();
     let members = scripts.modify_response(hook, answer.members, facts, client).await?;
     Ok(ClientInformation { members, ..answer })
@@ -87,7 +118,7 @@ pub async fn before_deletion(cx: &Context<'_>, caller: &Caller, client: &Client)
     if !scripts.has(Hook::DeleteClient) {
         return Ok(());
     }
-    let facts = facts(cx, caller, client.provenance.trust_level, Map::new());
+    let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Map::new());
     scripts.decide(Hook::DeleteClient, facts, shown(client, None)).await.map(drop)
 }
 
@@ -102,7 +133,7 @@ pub(super) fn tell(
     let (scripts, hook) = (&cx.snapshot.scripts, purpose.notification_hook());
     if scripts.has(hook) {
         let request = proven.requested.metadata().as_object().clone();
-        let facts = facts(cx, caller, proven.trust_level, request);
+        let facts = facts(cx, caller, &proven.shown, request);
         scripts.tell(hook, facts, shown(&issued.client, issued.secret.as_ref()));
     }
 }
@@ -111,7 +142,7 @@ pub(super) fn tell(
 pub fn after_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) {
     let scripts = &cx.snapshot.scripts;
     if scripts.has(Hook::ClientDeleted) {
-        let facts = facts(cx, caller, client.provenance.trust_level, Map::new());
+        let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Map::new());
         scripts.tell(Hook::ClientDeleted, facts, shown(client, None));
     }
 }
@@ -128,20 +159,21 @@ fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
     metadata
 }
 
-fn facts(
+/// What a hook is told of a request that showed `shown`.
+pub(super) fn facts(
     cx: &Context<'_>,
     caller: &Caller,
-    trust_level: TrustLevel,
+    shown: &Shown,
     register_request: Map<String, Value>,
 ) -> Arc<Facts> {
     Arc::new(Facts {
         register_request,
         http_request: caller.request.clone(),
-        trust_level,
+        trust_level: shown.trust_level,
         custom_attributes: cx.settings().dynamic_registration_custom_attributes.clone(),
-        software_statement: None,
-        dcr: None,
-        attestation: None,
+        software_statement: shown.software_statement.clone(),
+        dcr: shown.dcr.clone(),
+        attestation: shown.attestation.clone(),
         certificate: None,
         initial_access_token: None,
     })

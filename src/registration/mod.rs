@@ -10,6 +10,8 @@ mod error;
 mod evidence;
 pub mod hooks;
 mod issue;
+mod keys;
+mod merge;
 mod parse;
 mod sector;
 mod signed_request;
@@ -24,12 +26,15 @@ use std::net::IpAddr;
 
 use axum::body::Bytes;
 
-use crate::client::{Client, Requested, TrustLevel, Valid};
+use crate::client::{Client, Requested, ScriptRef, TrustLevel, Valid};
 use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::Stored;
+
+use hooks::Shown;
+use statement::Statement;
 
 /// Who asks, and how: what the head of the request says.
 #[derive(Debug, Clone)]
@@ -76,7 +81,10 @@ pub struct Received {
 /// A request that passed the steps which look at its proofs: what is left is metadata.
 struct Proven {
     requested: Requested,
-    trust_level: TrustLevel,
+    shown: Shown,
+    statement: Option<Statement>,
+    /// The scripts that gave keys, or judged evidence.
+    scripts: Vec<ScriptRef>,
 }
 
 /// Steps 5 to 16 of a registration.
@@ -89,7 +97,7 @@ pub async fn register(
     received: Received,
 ) -> Result<ClientInformation, RegisterError> {
     let parsed = parse::body(&received)?;
-    let proven = prove(cx, parsed)?;
+    let proven = prove(cx, caller, Purpose::Create, parsed).await?;
     let valid = check(cx, &proven).await?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, valid, decided).await?;
@@ -97,7 +105,7 @@ pub async fn register(
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
     issue::insert(cx, &issued.client).await?;
-    tracing::info!(client_id = %issued.client.id, trust_level = proven.trust_level.as_str(), "client registered");
+    tracing::info!(client_id = %issued.client.id, trust_level = proven.shown.trust_level.as_str(), "client registered");
     hooks::tell(cx, caller, Purpose::Create, &proven, &issued);
     Ok(answer)
 }
@@ -115,8 +123,7 @@ pub async fn replace(
 ) -> Result<ClientInformation, RegisterError> {
     let purpose = Purpose::Replace(stored);
     let parsed = parse::body(&received)?;
-    let parsed = update::screen(cx, stored, parsed)?;
-    let proven = prove(cx, parsed)?;
+    let proven = prove(cx, caller, purpose, parsed).await?;
     let valid = check(cx, &proven).await?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, valid, decided).await?;
@@ -130,12 +137,31 @@ pub async fn replace(
 }
 
 /// Steps 6 to 9: whatever the request offers as a proof is verified or refused, never ignored.
-fn prove(cx: &Context<'_>, parsed: parse::Parsed) -> Result<Proven, RegisterError> {
-    statement::verify(cx, &parsed)?;
-    signed_request::verify(cx, &parsed)?;
-    evidence::appraise(cx, &parsed)?;
-    let custom = &cx.settings().dynamic_registration_custom_attributes;
-    Ok(Proven { requested: Requested::read(parsed.members, custom), trust_level: TrustLevel::Open })
+async fn prove(
+    cx: &Context<'_>,
+    caller: &Caller,
+    purpose: Purpose<'_>,
+    parsed: parse::Parsed,
+) -> Result<Proven, RegisterError> {
+    let statement = statement::verify(cx, caller, &parsed).await?;
+    let signed = signed_request::verify(cx, caller, &parsed, statement.as_ref()).await?;
+    let members = merge::said(parsed.members, signed.as_ref());
+    if let Purpose::Replace(stored) = purpose {
+        update::screen(cx, stored, &members)?;
+    }
+    let members = merge::merge(cx, members, statement.as_ref());
+    evidence::appraise(cx, &members)?;
+    let vouched = statement.as_ref().is_some_and(|statement| statement.is_vouched);
+    let shown = Shown {
+        trust_level: if vouched { TrustLevel::Statement } else { TrustLevel::Open },
+        software_statement: statement.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
+        dcr: signed.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
+        attestation: None,
+    };
+    let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
+    let scripts = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone())).collect();
+    let requested = Requested::read(members, &cx.settings().dynamic_registration_custom_attributes);
+    Ok(Proven { requested, shown, statement, scripts })
 }
 
 /// Steps 10 and 11: every rule, and the file that a pairwise client points to.

@@ -81,7 +81,7 @@ pub struct Fault {
 
 impl Fault {
     /// A fault at no place in particular.
-    pub(super) fn new(script: &str, hook: Hook, message: String) -> Self {
+    pub fn new(script: &str, hook: Hook, message: String) -> Self {
         let (script, hook) = (script.to_owned(), hook.name().to_owned());
         Self { script, hook, message, line: 0, column: 0, calls: String::new() }
     }
