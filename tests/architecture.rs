@@ -21,15 +21,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("script", &["client", "config", "model", "clock", "secret", "random"]),
     ("fetch", &["config", "model"]),
     ("keys", &["clock", "config", "fetch"]),
+    ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
     ("http", &["model"]),
     ("telemetry", &["config"]),
     ("watch", &[]),
-    ("service", &["client", "clock", "config", "fetch", "http", "keys", "script", "store"]),
+    ("service", &["client", "clock", "config", "fetch", "http", "keys", "script", "store", "trust"]),
     (
         "registration",
         &[
-            "client", "clock", "config", "fetch", "http", "model", "random", "script", "secret", "service",
-            "store",
+            "client", "clock", "config", "fetch", "http", "jose", "model", "random", "script", "secret",
+            "service", "store", "trust",
         ],
     ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.
