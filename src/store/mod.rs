@@ -27,6 +27,7 @@ mod record;
 mod sealing;
 pub mod single_use;
 mod sled_backend;
+mod sled_database;
 mod sweep;
 pub mod tokens;
 
