@@ -15,9 +15,10 @@ use tokio_util::task::TaskTracker;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Configuration, Settings, Sources};
 use crate::fetch::{self, Fetcher};
+use crate::host::Outside;
 use crate::http::serve::{self, Bounds};
 use crate::reload::{Reloader, Reloads};
-use crate::script::host::{Host, NoHost};
+use crate::script::host::Host;
 use crate::script::{LoadErrors, Runtime, ScriptSet, SecretError};
 use crate::service::{self, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
@@ -92,7 +93,10 @@ pub struct Server {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
-    start_with_host(start, Arc::new(NoHost)).await
+    let outside = Arc::new(Outside::new());
+    let server = start_with_host(start, outside.clone()).await?;
+    outside.belongs_to(&server.service);
+    Ok(server)
 }
 
 /// The same, with another outside for scripts: for tests.

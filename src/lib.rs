@@ -7,6 +7,7 @@
 // Wiring, no rules.
 pub mod app;
 pub mod cli;
+pub mod host;
 pub mod lifecycle;
 pub mod reload;
 pub mod routes;

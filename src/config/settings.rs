@@ -122,6 +122,8 @@ pub struct Limits {
     pub language_tags: usize,
     /// Keys in one JWK Set.
     pub jwks_keys: usize,
+    /// Nonces for attestation evidence that may be out at the same time.
+    pub evidence_nonces: u64,
     /// Milliseconds that open requests are given when the server stops.
     pub shutdown_ms: u64,
 }
@@ -140,6 +142,7 @@ impl Default for Limits {
             list_items: 64,
             language_tags: 64,
             jwks_keys: 20,
+            evidence_nonces: 10_000,
             shutdown_ms: 10_000,
         }
     }
