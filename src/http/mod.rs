@@ -4,7 +4,9 @@
 
 pub mod answer;
 pub mod body;
+mod budget;
 pub mod credentials;
+pub mod form;
 pub mod peer;
 pub mod rate;
 pub mod serve;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::budget::Budgets;
 use super::peer;
 
 /// Parties that are remembered before those that have been quiet are forgotten.
@@ -16,6 +17,7 @@ const REMEMBERED: usize = 10_000;
 pub struct RateLimit {
     limiter: DefaultKeyedRateLimiter<IpAddr>,
     clock: DefaultClock,
+    named: Budgets,
 }
 
 /// The party called too often; it may call again after so many seconds.
@@ -31,7 +33,8 @@ impl RateLimit {
         let count = NonZeroU32::new(count)?;
         let interval = Duration::from_secs(period_seconds.into()).checked_div(count.get())?;
         let quota = Quota::with_period(interval)?.allow_burst(count);
-        Some(Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default() })
+        let named = Budgets::new(quota);
+        Some(Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default(), named })
     }
 
     /// Counts one call of the party at `address`.
@@ -46,6 +49,16 @@ impl RateLimit {
             let wait = not_until.wait_time_from(self.clock.now());
             TooOften { retry_after: wait.as_secs().saturating_add(1) }
         })
+    }
+}
+
+impl RateLimit {
+    /// Counts one call of whoever is called `name`, on a budget of its own that is as large.
+    ///
+    /// # Errors
+    /// When it has called too often.
+    pub fn check_named(&self, name: &str) -> Result<(), TooOften> {
+        self.named.check(name)
     }
 }
 
@@ -68,6 +81,15 @@ mod tests {
         let refused = limit.check(one).unwrap_err();
         assert!((1..=1_801).contains(&refused.retry_after), "{refused:?}");
         assert_eq!(limit.check(other), Ok(()));
+    }
+
+    #[test]
+    fn a_name_has_its_own_budget() {
+        let limit = RateLimit::new(1, 3_600).unwrap();
+        assert_eq!(limit.check("192.0.2.1".parse().unwrap()), Ok(()));
+        assert_eq!(limit.check_named("a"), Ok(()));
+        assert!(limit.check_named("a").unwrap_err().retry_after > 3_500);
+        assert_eq!(limit.check_named("b"), Ok(()));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{Held, ManageError, holder, precondition};
 use crate::http::answer::{self, Problem};
 use crate::registration::endpoint as registration_endpoint;
 use crate::registration::{self, Caller, Received};
+use crate::token::endpoint as token_endpoint;
 use crate::service::{Context, Service};
 
 /// `GET`: what is registered.
@@ -40,8 +41,7 @@ pub async fn put(State(service): State<Arc<Service>>, request: Request<Body>) ->
         precondition::check(&parts.headers, &held)?;
         let received =
             Received::read(&cx, &parts.headers, body).await.map_err(registration::RegisterError::from)?;
-        let token = held.token.expose();
-        Ok(registration::replace(&cx, &caller, received, &held.stored, token).await?)
+        Ok(registration::replace(&cx, &caller, received, &held.stored, held.token.as_ref()).await?)
     };
     outcome.await.map(|information| information.into_response(StatusCode::OK)).map_err(problem)
 }
@@ -69,7 +69,8 @@ pub async fn delete(
 
 async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), ManageError> {
     let id = client_id(&parts.uri);
-    let held = holder::authenticate(cx, id.as_deref(), &parts.headers).await?;
+    let certificate = token_endpoint::certificate(parts);
+    let held = holder::authenticate(cx, id.as_deref(), &parts.headers, certificate.as_deref()).await?;
     Ok((held, Caller::of(cx, parts)))
 }
 

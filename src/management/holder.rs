@@ -1,15 +1,17 @@
-//! Who holds a client: whoever presents its registration access token.
+//! Who holds a client: whoever presents its registration access token, or, under
+//! `dcrAuthorizationWithClientCredentials`, an access token that the client got for itself.
 
 use hyper::header::HeaderMap;
 
 use super::{Held, ManageError};
-use crate::client::{Client, RegistrationTokens};
+use crate::client::{Client, RegistrationTokens, TrustLevel};
 use crate::http::answer::Presented;
 use crate::http::credentials;
 use crate::model::ClientId;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
+use crate::token::{ClientCertificate, bearer};
 
 /// Finds the client that the request names and checks that the token is its own.
 ///
@@ -20,6 +22,7 @@ pub(super) async fn authenticate(
     cx: &Context<'_>,
     client_id: Option<&str>,
     headers: &HeaderMap,
+    certificate: Option<&dyn ClientCertificate>,
 ) -> Result<Held, ManageError> {
     let token = credentials::bearer(headers).map_err(ManageError::Unauthorised)?;
     let refused = ManageError::Unauthorised(Presented::Invalid);
@@ -27,13 +30,36 @@ pub(super) async fn authenticate(
         Some(Ok(id)) => cx.service.store.clients.find(&id).await?,
         Some(Err(_)) | None => None,
     };
+    // A client that the operator made has no holder who could manage it.
+    let stored = stored.filter(|stored| stored.client().provenance.trust_level != TrustLevel::Operator);
     let matched = matched(stored.as_ref().map(Stored::client), token);
+    if matched.is_none() && cx.settings().dcr_authorization_with_client_credentials {
+        return by_access_token(cx, stored, token, certificate).await;
+    }
     let (Some(stored), Some(matched)) = (stored, matched) else { return Err(refused) };
     if stored.client().is_expired(cx.service.clock.now()) {
         return Err(refused);
     }
     let stored = if matched == Matched::Successor { retire_previous(cx, stored).await? } else { stored };
-    Ok(Held { stored, token: Secret::new(token.to_owned()) })
+    Ok(Held { stored, token: Some(Secret::new(token.to_owned())) })
+}
+
+/// Looks whether `token` is an access token of this very client; as much is done for one that is
+/// not there.
+async fn by_access_token(
+    cx: &Context<'_>,
+    stored: Option<Stored>,
+    token: &str,
+    certificate: Option<&dyn ClientCertificate>,
+) -> Result<Held, ManageError> {
+    let found = bearer::find(cx, token, certificate).await?;
+    let (Some(stored), Some(bearer)) = (stored, found) else {
+        return Err(ManageError::Unauthorised(Presented::Invalid));
+    };
+    if bearer.token.client_id != stored.client().id {
+        return Err(ManageError::Unauthorised(Presented::Invalid));
+    }
+    Ok(Held { stored, token: None })
 }
 
 /// Which of a client's tokens was presented.
