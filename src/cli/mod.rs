@@ -94,7 +94,12 @@ pub fn main() -> ExitCode {
 
 /// Where the configuration of a command comes from.
 fn sources(file: &FileArguments, flags: Vec<(String, String)>) -> Sources {
-    Sources { file: Some(file.config.clone()), environment: std::env::vars().collect(), overrides: flags }
+    Sources {
+        file: Some(file.config.clone()),
+        environment: std::env::vars().collect(),
+        overrides: flags,
+        ..Sources::default()
+    }
 }
 
 fn load(sources: &Sources) -> Result<Configuration, String> {

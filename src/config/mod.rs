@@ -2,21 +2,31 @@
 //!
 //! Knows the form of every option and which can not stand together, not what they do.
 
+pub mod admin;
 mod check;
 mod error;
+mod exposed;
 mod file;
 mod load;
 mod names;
+pub mod patch;
+pub mod paths;
+mod reader;
 pub mod registration;
 mod registration_defaults;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+mod tree;
 pub mod trust;
 
+pub use admin::{AdminScopes, AdminSettings};
 pub use error::{ConfigError, ConfigErrors};
-pub use load::{Configuration, Origin, Sources, load};
+pub use exposed::shows_mask;
+pub use load::{Configuration, Origin, Origins, Sources, all_origins, load};
 pub use names::nearest;
+pub use patch::Patch;
+pub use paths::Paths;
 pub use registration::{Registration, Scope};
 pub use settings::{Limits, ScriptLimits, ScriptSettings, Settings, StoreSettings};
 
