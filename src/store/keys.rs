@@ -5,6 +5,7 @@
 //! | `c/` client id | the record of a client |
 //! | `e/` seconds since the epoch, 8 bytes, big end first, `/` client id | nothing: it expires then |
 //! | `i/software_id/` value, a zero byte, client id | nothing: it has this `software_id` |
+//! | `p/configuration` | the patches of the live configuration, sealed |
 
 use crate::client::Client;
 use crate::clock::Timestamp;

@@ -12,6 +12,7 @@ mod error;
 mod key_file;
 mod keys;
 mod memory;
+pub mod patches;
 mod record;
 mod sled_backend;
 
@@ -21,6 +22,7 @@ use std::sync::Arc;
 pub use backend::{Backend, Change, Expectation};
 pub use clients::{Clients, Stored};
 pub use error::StoreError;
+pub use patches::ConfigurationPatches;
 
 use crate::config::StoreSettings;
 use crate::random;
@@ -31,6 +33,8 @@ use crate::secret::SealingKey;
 pub struct Store {
     /// The registered clients.
     pub clients: Clients,
+    /// The patches of the live configuration.
+    pub patches: ConfigurationPatches,
     /// The key that seals their secrets.
     pub sealing_key: SealingKey,
     backend: Arc<dyn Backend>,
@@ -48,7 +52,8 @@ impl Store {
             Some(("sled", folder)) if !folder.is_empty() => sled(Path::new(folder), settings).await?,
             _ => return Err(StoreError::Url(settings.url.clone())),
         };
-        Ok(Self { clients: Clients::new(Arc::clone(&backend)), sealing_key, backend })
+        let patches = ConfigurationPatches::new(Arc::clone(&backend), sealing_key.clone());
+        Ok(Self { clients: Clients::new(Arc::clone(&backend)), patches, sealing_key, backend })
     }
 
     /// Whether the store answers.
