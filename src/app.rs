@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Configuration, Settings, Sources};
+use crate::config::{self, Configuration, Settings, Sources};
 use crate::http::serve::{self, Bounds};
-use crate::reload::{Reloader, Reloads};
+use crate::live;
+use crate::reload::{Reloader, Reloads, Requests};
 use crate::script::{LoadErrors, ScriptSet};
 use crate::service::{self, Service, Snapshot};
 use crate::store::{Store, StoreError};
@@ -39,6 +40,12 @@ pub enum StartError {
     /// The store does not open.
     #[error("the store does not open: {0}")]
     Store(#[from] StoreError),
+    /// The patch of the configuration that the store keeps can not be in force any more.
+    #[error(
+        "what was patched while the server ran, and is kept in the store, does not fit any more:\n{0}\n\
+         mend the file, or let go of it: registrar config reset [KEY...]"
+    )]
+    Patch(String),
     /// The scripts do not load.
     #[error("the scripts do not load:\n{0}")]
     Scripts(#[from] LoadErrors),
@@ -85,21 +92,26 @@ pub struct Server {
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
     let Start { configuration, sources, clock } = start;
-    let Configuration { settings, live, .. } = configuration;
-    service::judge(&live).map_err(StartError::Configuration)?;
-    let listener = listen(settings.server.listen).await?;
-    let address = listener.local_addr().unwrap_or(settings.server.listen);
-    let scripts = load_scripts(&settings, Arc::clone(&clock)).await?;
-    let store = Store::open(&settings.store).await?;
+    service::judge(&configuration.live).map_err(StartError::Configuration)?;
+    let listener = listen(configuration.settings.server.listen).await?;
+    let address = listener.local_addr().unwrap_or(configuration.settings.server.listen);
+    let scripts = load_scripts(&configuration.settings, Arc::clone(&clock)).await?;
+    let store = Store::open(&configuration.settings.store).await?;
+    let sources = sources.or_embedded(&configuration);
+    let (configuration, sources, patches) = patched(configuration, sources, &store).await?;
+    let Configuration { settings, live, origins, .. } = configuration;
     let issuer = issuer(&settings, address);
     let bounds = bounds(&settings);
-    let service = Arc::new(Service::new(settings, issuer, store, clock, Snapshot::new(live, scripts)));
+    let first = Snapshot::new(live, scripts).with_origins(origins, patches);
+    let (changes, requested) = live::queue();
+    let service = Service::new(settings, issuer, store, clock, first).with_changes(changes);
+    let service = Arc::new(service);
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (reload, again) = mpsc::channel(1);
     let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads));
-    tasks.spawn(reloader.run(again, stop.clone())?);
+    tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     let router = routes::router(Arc::clone(&service), reloads);
     tasks.spawn(serve::serve(listener, router, bounds, stop.clone()));
@@ -147,6 +159,29 @@ impl Server {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+/// The configuration with the patch that the store keeps, its sources, and the revision of that
+/// patch.
+async fn patched(
+    configuration: Configuration,
+    sources: Sources,
+    store: &Store,
+) -> Result<(Configuration, Sources, u64), StartError> {
+    let stored = store.patches.load().await.map_err(|error| match error {
+        StoreError::Corrupt { .. } => StartError::Patch(error.to_string()),
+        other => StartError::Store(other),
+    })?;
+    let sources = Sources { patch: stored.document.into(), ..sources };
+    if sources.patch.0.is_empty() {
+        return Ok((configuration, sources, stored.revision));
+    }
+    let again = sources.clone();
+    let loaded = tokio::task::spawn_blocking(move || config::load(&again)).await?;
+    let patched = loaded.map_err(|errors| StartError::Patch(errors.to_string()))?;
+    service::judge(&patched.live).map_err(StartError::Patch)?;
+    tracing::info!(keys = ?sources.patch.keys(), "patched values are in force");
+    Ok((Configuration { settings: configuration.settings, ..patched }, sources, stored.revision))
 }
 
 async fn load_scripts(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<ScriptSet>, StartError> {

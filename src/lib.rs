@@ -12,6 +12,7 @@ pub mod reload;
 pub mod routes;
 
 // Use cases.
+pub mod admin;
 pub mod discovery;
 pub mod management;
 pub mod registration;
@@ -19,6 +20,7 @@ pub mod service;
 
 // Mechanisms.
 pub mod http;
+pub mod live;
 pub mod script;
 pub mod store;
 pub mod telemetry;

@@ -7,8 +7,9 @@ use arc_swap::ArcSwap;
 
 use crate::client::Rules;
 use crate::clock::Clock;
-use crate::config::{Live, Settings};
+use crate::config::{Live, Origins, Settings};
 use crate::http::rate::RateLimit;
+use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
 use crate::store::Store;
 
@@ -19,6 +20,10 @@ pub struct Snapshot {
     pub live: Live,
     /// Names that configuration in a client's provenance.
     pub revision: String,
+    /// Where the options came from that are not defaults, those of the settings too.
+    pub origins: Arc<Origins>,
+    /// Counts the patches that were made; 0: none.
+    pub patches: u64,
     /// The scripts.
     pub scripts: Arc<ScriptSet>,
     /// How often one address may register.
@@ -29,14 +34,22 @@ impl Snapshot {
     /// The first snapshot.
     pub fn new(live: Live, scripts: Arc<ScriptSet>) -> Self {
         let rate_limit = rate_limit(&live).map(Arc::new);
-        Self { revision: live.revision(), live, scripts, rate_limit }
+        let origins = Arc::default();
+        Self { revision: live.revision(), live, origins, patches: 0, scripts, rate_limit }
+    }
+
+    /// The same snapshot, whose options came from `origins`, after `patches` patches.
+    #[must_use]
+    pub fn with_origins(self, origins: Origins, patches: u64) -> Self {
+        Self { origins: Arc::new(origins), patches, ..self }
     }
 
     /// The same configuration with other scripts.
     #[must_use]
     pub fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
         let (live, revision) = (self.live.clone(), self.revision.clone());
-        Self { live, revision, scripts, rate_limit: self.rate_limit.clone() }
+        let (origins, rate_limit) = (Arc::clone(&self.origins), self.rate_limit.clone());
+        Self { live, revision, origins, patches: self.patches, scripts, rate_limit }
     }
 
     /// The same scripts with another configuration. What addresses have used of their budget
@@ -50,7 +63,15 @@ impl Snapshot {
         };
         let is_same = budget(&self.live) == budget(&live);
         let rate_limit = if is_same { self.rate_limit.clone() } else { rate_limit(&live).map(Arc::new) };
-        Self { revision: live.revision(), live, scripts: Arc::clone(&self.scripts), rate_limit }
+        let (scripts, origins) = (Arc::clone(&self.scripts), Arc::clone(&self.origins));
+        Self { revision: live.revision(), live, origins, patches: self.patches, scripts, rate_limit }
+    }
+
+    /// The configuration as an administrator sees it, beside `settings`. Its revision differs
+    /// for other values and after each patch, even one that changed a secret alone.
+    pub fn document(&self, settings: &Settings) -> Document {
+        let revision = format!("{}-{}", self.revision, self.patches);
+        Document::new(settings, &self.live, &self.origins, revision)
     }
 }
 
@@ -80,6 +101,8 @@ pub struct Service {
     pub store: Store,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Where changes of the live configuration are asked for.
+    pub changes: Changes,
     live: ArcSwap<Snapshot>,
 }
 
@@ -92,7 +115,14 @@ impl Service {
         clock: Arc<dyn Clock>,
         first: Snapshot,
     ) -> Self {
-        Self { settings, issuer, store, clock, live: ArcSwap::from_pointee(first) }
+        let changes = Changes::none();
+        Self { settings, issuer, store, clock, changes, live: ArcSwap::from_pointee(first) }
+    }
+
+    /// The same service, whose live configuration changes by `changes`.
+    #[must_use]
+    pub fn with_changes(self, changes: Changes) -> Self {
+        Self { changes, ..self }
     }
 
     /// The present snapshot. Taken once for each request, so that one request never sees two

@@ -22,7 +22,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("http", &["model"]),
     ("telemetry", &["config"]),
     ("watch", &[]),
-    ("service", &["client", "clock", "config", "http", "script", "store"]),
+    ("live", &["config", "model", "store"]),
+    ("service", &["client", "clock", "config", "http", "live", "script", "store"]),
     (
         "registration",
         &["client", "clock", "config", "http", "model", "random", "script", "secret", "service", "store"],
@@ -44,14 +45,27 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("discovery", &["client", "config", "http", "service"]),
+    ("admin", &["http", "live", "service"]),
     ("routes", &["discovery", "http", "management", "registration", "reload", "service"]),
-    ("reload", &["clock", "config", "script", "service", "watch"]),
+    ("reload", &["clock", "config", "live", "script", "service", "watch"]),
     ("lifecycle", &["clock", "service"]),
     (
         "app",
-        &["clock", "config", "http", "lifecycle", "reload", "routes", "script", "service", "store", "watch"],
+        &[
+            "clock",
+            "config",
+            "http",
+            "lifecycle",
+            "live",
+            "reload",
+            "routes",
+            "script",
+            "service",
+            "store",
+            "watch",
+        ],
     ),
-    ("cli", &["app", "clock", "config", "script", "service", "telemetry"]),
+    ("cli", &["app", "clock", "config", "script", "service", "store", "telemetry"]),
 ];
 
 /// Where an outside library may be used.
@@ -62,8 +76,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("openssl", &["jose", "secret"]),
     ("sled", &["store"]),
     ("governor", &["http"]),
+    ("json_patch", &["live"]),
     ("hyper_util", &["http"]),
-    ("axum", &["http", "registration", "management", "discovery", "routes", "service"]),
+    ("axum", &["http", "admin", "registration", "management", "discovery", "routes", "service"]),
     ("tower_http", &["routes"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
@@ -75,6 +90,7 @@ const ENDPOINTS: &[(&str, &[&str])] = &[
     ("registration", &["endpoint.rs", "mod.rs"]),
     ("management", &["endpoint.rs", "holder.rs", "precondition.rs"]),
     ("discovery", &["endpoint.rs"]),
+    ("admin", &["endpoint_config.rs"]),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

@@ -21,6 +21,15 @@ impl Patch {
     }
 }
 
+impl From<Value> for Patch {
+    fn from(document: Value) -> Self {
+        match document {
+            Value::Object(values) => Self(values),
+            _ => Self::default(),
+        }
+    }
+}
+
 impl fmt::Debug for Patch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Patch").field(&self.keys()).finish()
@@ -33,6 +42,11 @@ pub fn is_live(key: &str) -> bool {
         Some((section, property)) => section == "registration" && !property.contains('.'),
         None => key == "scopes",
     }
+}
+
+/// Whether `key` names a live option, or a part of one.
+pub fn is_of_live(key: &str) -> bool {
+    key == "scopes" || key.starts_with("registration.")
 }
 
 /// The key of every live option.
