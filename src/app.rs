@@ -98,7 +98,7 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
     let scripts = load_scripts(&configuration.settings, Arc::clone(&clock)).await?;
     let store = Store::open(&configuration.settings.store).await?;
     let sources = sources.or_embedded(&configuration);
-    let (configuration, sources, patches) = patched(configuration, sources, &store).await?;
+    let (configuration, sources, patches) = Box::pin(patched(configuration, sources, &store)).await?;
     let Configuration { settings, live, origins, .. } = configuration;
     let issuer = issuer(&settings, address);
     let bounds = bounds(&settings);

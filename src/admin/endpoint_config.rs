@@ -20,6 +20,7 @@ const JSON_PATCH: &str = "application/json-patch+json";
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// `GET`: the configuration in force, with the origin of each value.
+#[expect(clippy::unused_async, reason = "a router takes asynchronous functions")]
 pub async fn get(State(service): State<Arc<Service>>) -> Response {
     answer_with(&config::show(&Context::new(&service)))
 }

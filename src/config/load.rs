@@ -81,7 +81,7 @@ pub struct Configuration {
     /// What does not.
     pub live: Live,
     /// What the live part would be with no patch, environment or flag.
-    pub base: Live,
+    pub base: Box<Live>,
     /// Where each value came from that is not the default.
     pub origins: Origins,
     /// What is allowed but probably not meant.

@@ -155,7 +155,7 @@ impl Reader {
             return Err(ConfigErrors(verdict.errors.into_iter().map(place).collect()));
         }
         let warnings = verdict.warnings.into_iter().map(|warning| place(warning).to_string()).collect();
-        Ok(Configuration { settings, live, base, origins: self.origins, warnings })
+        Ok(Configuration { settings, live, base: Box::new(base), origins: self.origins, warnings })
     }
 
     /// Where the option stands that `key`, as in `scopes[1].id`, is part of.

@@ -100,10 +100,10 @@ fn what_is_as_the_file_says_is_not_kept() {
     let patch =
         json!({"registration.clientExpiryGrace": 7, "registration.dynamicRegistrationEnabled": false});
     let left = json!({"registration.dynamicRegistrationEnabled": false});
-    let path = "/registration/clientExpiryGrace";
-    assert_eq!(stored(patch.clone(), &set(path, 0)), Ok(left.clone()));
-    assert_eq!(stored(patch.clone(), &json!([{"op": "remove", "path": path}])), Ok(left));
-    assert_eq!(stored(patch.clone(), &set(path, 7)), Ok(patch.clone()));
+    let grace = "/registration/clientExpiryGrace";
+    assert_eq!(stored(patch.clone(), &set(grace, 0)), Ok(left.clone()));
+    assert_eq!(stored(patch.clone(), &json!([{"op": "remove", "path": grace}])), Ok(left));
+    assert_eq!(stored(patch.clone(), &set(grace, 7)), Ok(patch.clone()));
     assert_eq!(stored(patch, &json!([{"op": "remove", "path": "/registration"}])), Ok(json!({})));
     check(set("softwareStatementValidationType", "SCRIPT"), json!({}));
 }
@@ -195,7 +195,7 @@ fn who_has_the_last_word_keeps_it() {
         json!({"registration.defaultSubjectType": "public", "registration.clientExpiryGrace": 3}),
     );
     let environment = vec![("REGISTRAR_REGISTRATION__CLIENT_EXPIRY_GRACE".to_owned(), "9".to_owned())];
-    let sources = Sources { environment, patch, ..sources(json!({})) };
+    let sources = Sources { patch, environment, ..sources(json!({})) };
     let current = load(&sources).unwrap();
     let make = |operations: Value| {
         let operations = Operations::parse(operations.to_string().as_bytes()).unwrap();

@@ -13,6 +13,7 @@ mod support;
 mod bad_input;
 mod discovery;
 mod expiry;
+mod live_configuration;
 mod management;
 mod metadata;
 mod metadata_choices;
