@@ -13,6 +13,7 @@ pub mod reload;
 pub mod routes;
 
 // Use cases.
+pub mod admin;
 pub mod discovery;
 pub mod management;
 pub mod registration;
@@ -22,6 +23,7 @@ pub mod service;
 pub mod fetch;
 pub mod http;
 pub mod keys;
+pub mod live;
 pub mod script;
 pub mod store;
 pub mod telemetry;

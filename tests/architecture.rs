@@ -25,7 +25,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("http", &["model"]),
     ("telemetry", &["config"]),
     ("watch", &[]),
-    ("service", &["client", "clock", "config", "fetch", "http", "keys", "script", "store", "trust"]),
+    ("live", &["config", "model", "store"]),
+    ("service", &["client", "clock", "config", "fetch", "http", "keys", "live", "script", "store", "trust"]),
     (
         "registration",
         &[
@@ -51,8 +52,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("discovery", &["client", "config", "http", "service"]),
     ("host", &["clock", "fetch", "script", "service", "store"]),
+    ("admin", &["http", "live", "service"]),
     ("routes", &["discovery", "http", "management", "registration", "reload", "service"]),
-    ("reload", &["clock", "config", "script", "service", "watch"]),
+    ("reload", &["config", "live", "script", "service", "store", "watch"]),
     ("lifecycle", &["clock", "service"]),
     (
         "app",
@@ -63,6 +65,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "host",
             "http",
             "lifecycle",
+            "live",
             "reload",
             "routes",
             "script",
@@ -71,7 +74,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
-    ("cli", &["app", "clock", "config", "fetch", "script", "service", "telemetry"]),
+    ("cli", &["app", "clock", "config", "fetch", "script", "service", "store", "telemetry"]),
 ];
 
 /// Where an outside library may be used.
@@ -83,8 +86,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("sled", &["store"]),
     ("governor", &["http"]),
     ("reqwest", &["fetch"]),
+    ("json_patch", &["live"]),
     ("hyper_util", &["http"]),
-    ("axum", &["http", "registration", "management", "discovery", "routes", "service"]),
+    ("axum", &["http", "admin", "registration", "management", "discovery", "routes", "service"]),
     ("tower_http", &["routes"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
@@ -96,6 +100,7 @@ const ENDPOINTS: &[(&str, &[&str])] = &[
     ("registration", &["endpoint.rs", "mod.rs"]),
     ("management", &["endpoint.rs", "holder.rs", "precondition.rs"]),
     ("discovery", &["endpoint.rs"]),
+    ("admin", &["endpoint_config.rs"]),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

@@ -2,6 +2,7 @@
 //! all is well, 1 when something failed, 2 for wrong usage.
 
 mod check;
+mod config_reset;
 mod script;
 mod serve;
 
@@ -34,6 +35,24 @@ enum Command {
     /// Work with scripts.
     #[command(subcommand)]
     Script(ScriptCommand),
+    /// Work with the live configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Let go of values that were patched while the server ran; the server must not run.
+    Reset {
+        #[command(flatten)]
+        file: FileArguments,
+        /// The folder of the embedded store.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// The options, as in registration.dynamicRegistrationEnabled; none: all of them.
+        #[arg(value_name = "KEY")]
+        keys: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,6 +101,9 @@ pub fn main() -> ExitCode {
         Some(Command::Script(ScriptCommand::Check { file, scripts })) => {
             script::check(&file, scripts.as_deref())
         }
+        Some(Command::Config(ConfigCommand::Reset { file, data, keys })) => {
+            config_reset::run(&file, data.as_deref(), &keys)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -94,7 +116,12 @@ pub fn main() -> ExitCode {
 
 /// Where the configuration of a command comes from.
 fn sources(file: &FileArguments, flags: Vec<(String, String)>) -> Sources {
-    Sources { file: Some(file.config.clone()), environment: std::env::vars().collect(), overrides: flags }
+    Sources {
+        file: Some(file.config.clone()),
+        environment: std::env::vars().collect(),
+        overrides: flags,
+        ..Sources::default()
+    }
 }
 
 fn load(sources: &Sources) -> Result<Configuration, String> {

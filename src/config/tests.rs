@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::*;
 
+mod patch;
+
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
 }
@@ -18,7 +20,12 @@ fn read(
     std::fs::write(&file, text).unwrap();
     let pairs =
         |pairs: &[(&str, &str)]| pairs.iter().map(|&(key, value)| (key.into(), value.into())).collect();
-    let sources = Sources { file: Some(file), environment: pairs(environment), overrides: pairs(overrides) };
+    let sources = Sources {
+        file: Some(file),
+        environment: pairs(environment),
+        overrides: pairs(overrides),
+        ..Sources::default()
+    };
     load(&sources).map_err(|errors| errors.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod config_reset;
 mod process;
 
 use std::time::Duration;

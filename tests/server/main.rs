@@ -15,6 +15,7 @@ mod discovery;
 mod expiry;
 mod fetch;
 mod keys;
+mod live_configuration;
 mod management;
 mod metadata;
 mod metadata_choices;

@@ -15,7 +15,7 @@ fn version(number: usize) -> String {
 }
 
 /// Asks until `is_there`, for ten seconds at most; returns what was there.
-async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(10);
     loop {
         if let Some(found) = ask().await {
