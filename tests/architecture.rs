@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fetch", &["config", "model"]),
     ("keys", &["clock", "config", "fetch"]),
     ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
-    ("http", &["model"]),
+    ("http", &["model", "secret"]),
     ("telemetry", &["config"]),
     ("watch", &[]),
     ("live", &["config", "model", "store"]),
@@ -32,6 +32,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "client", "clock", "config", "fetch", "http", "jose", "model", "random", "script", "secret",
             "service", "store", "trust",
+        ],
+    ),
+    (
+        "token",
+        &[
+            "client", "clock", "config", "http", "jose", "model", "random", "secret", "service", "store",
+            "trust",
         ],
     ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.
@@ -48,12 +55,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "secret",
             "service",
             "store",
+            // A client may manage itself with an access token of its own.
+            "token",
         ],
     ),
     ("discovery", &["client", "config", "http", "service"]),
     ("host", &["clock", "fetch", "script", "service", "store"]),
     ("admin", &["http", "live", "service"]),
-    ("routes", &["discovery", "http", "management", "registration", "reload", "service"]),
+    ("routes", &["discovery", "http", "management", "registration", "reload", "service", "token"]),
     ("reload", &["config", "live", "script", "service", "store", "watch"]),
     ("lifecycle", &["clock", "service"]),
     (
@@ -71,6 +80,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "script",
             "service",
             "store",
+            "token",
             "watch",
         ],
     ),
@@ -88,7 +98,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("reqwest", &["fetch"]),
     ("json_patch", &["live"]),
     ("hyper_util", &["http"]),
-    ("axum", &["http", "admin", "registration", "management", "discovery", "routes", "service"]),
+    ("axum", &["http", "admin", "registration", "management", "token", "discovery", "routes", "service"]),
     ("tower_http", &["routes"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
@@ -99,6 +109,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 const ENDPOINTS: &[(&str, &[&str])] = &[
     ("registration", &["endpoint.rs", "mod.rs"]),
     ("management", &["endpoint.rs", "holder.rs", "precondition.rs"]),
+    ("token", &["endpoint.rs"]),
     ("discovery", &["endpoint.rs"]),
     ("admin", &["endpoint_config.rs"]),
 ];
