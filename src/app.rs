@@ -3,6 +3,7 @@
 //! Another program that embeds the server, and every test, does what the binary does:
 //! [`start`] it with a [`Configuration`], ask for its [`Server::url`], [`Server::stop`] it.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use crate::{lifecycle, routes};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address can not be listened on.
-    #[error("can not listen on {address}: {source}")]
+    #[error("can not listen on {address}: {source}; {}", advice(.source))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -37,8 +38,13 @@ pub enum StartError {
     #[error("the configuration is not right:\n{0}")]
     Configuration(String),
     /// The store does not open.
-    #[error("the store does not open: {0}")]
-    Store(#[from] StoreError),
+    #[error("the store {url} does not open: {source}{}", remedy(.source))]
+    Store {
+        /// `store.url`
+        url: String,
+        /// Why.
+        source: StoreError,
+    },
     /// The scripts do not load.
     #[error("the scripts do not load:\n{0}")]
     Scripts(#[from] LoadErrors),
@@ -51,6 +57,25 @@ pub enum StartError {
     /// A task of the start was lost.
     #[error("the start was cut off: {0}")]
     Lost(#[from] tokio::task::JoinError),
+}
+
+/// What somebody can do about an address that is not to be had.
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "stop who has it, or name another port with --listen or server.listen",
+        ErrorKind::PermissionDenied => "name a port from 1024 up with --listen or server.listen",
+        _ => "name an address of this machine with --listen or server.listen",
+    }
+}
+
+/// What somebody can do about a store that says only what the system said.
+fn remedy(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable(_) => {
+            "; let this user write to its folder, or name another one with --data or store.url"
+        }
+        _ => "",
+    }
 }
 
 /// What a server is started with.
@@ -90,7 +115,8 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
     let listener = listen(settings.server.listen).await?;
     let address = listener.local_addr().unwrap_or(settings.server.listen);
     let scripts = load_scripts(&settings, Arc::clone(&clock)).await?;
-    let store = Store::open(&settings.store).await?;
+    let url = settings.store.url.clone();
+    let store = Store::open(&settings.store).await.map_err(|source| StartError::Store { url, source })?;
     let issuer = issuer(&settings, address);
     let bounds = bounds(&settings);
     let service = Arc::new(Service::new(settings, issuer, store, clock, Snapshot::new(live, scripts)));

@@ -134,9 +134,8 @@ impl Reloader {
         }
         let present = self.service.snapshot();
         if next.settings != self.service.settings {
-            tracing::warn!(
-                "a part of the configuration changed that needs a restart; it is not in force yet"
-            );
+            let keys = config::changed_keys(&self.service.settings, &next.settings).join(", ");
+            tracing::warn!(keys, "this part of the configuration needs a restart; it is not in force yet");
         }
         if next.live != present.live {
             let next = present.with_live(next.live);

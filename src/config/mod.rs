@@ -3,6 +3,7 @@
 //! Knows the form of every option and which can not stand together, not what they do.
 
 mod check;
+mod difference;
 mod error;
 mod file;
 mod load;
@@ -14,6 +15,7 @@ pub mod settings;
 mod tests;
 pub mod trust;
 
+pub use difference::changed_keys;
 pub use error::{ConfigError, ConfigErrors};
 pub use load::{Configuration, Origin, Sources, load};
 pub use names::nearest;

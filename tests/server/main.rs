@@ -22,3 +22,4 @@ mod registration;
 mod reload;
 mod rotation;
 mod scripts;
+mod wire;
