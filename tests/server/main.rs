@@ -10,6 +10,7 @@
 
 mod support;
 
+mod alike;
 mod bad_input;
 mod discovery;
 mod expiry;
