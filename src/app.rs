@@ -3,6 +3,7 @@
 //! Another program that embeds the server, and every test, does what the binary does:
 //! [`start`] it with a [`Configuration`], ask for its [`Server::url`], [`Server::stop`] it.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +31,7 @@ use crate::{lifecycle, routes};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address can not be listened on.
-    #[error("can not listen on {address}: {source}")]
+    #[error("can not listen on {address}: {source}; {}", advice(.source))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -41,8 +42,13 @@ pub enum StartError {
     #[error("the configuration is not right:\n{0}")]
     Configuration(String),
     /// The store does not open.
-    #[error("the store does not open: {0}")]
-    Store(#[from] StoreError),
+    #[error("the store {url} does not open: {source}{}", remedy(.source))]
+    Store {
+        /// `store.url`
+        url: String,
+        /// Why.
+        source: StoreError,
+    },
     /// A secret for scripts is not there.
     #[error("the configuration is not right: {0}")]
     Secret(#[from] SecretError),
@@ -67,6 +73,25 @@ pub enum StartError {
     /// A task of the start was lost.
     #[error("the start was cut off: {0}")]
     Lost(#[from] tokio::task::JoinError),
+}
+
+/// What somebody can do about an address that is not to be had.
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "stop who has it, or name another port with --listen or server.listen",
+        ErrorKind::PermissionDenied => "name a port from 1024 up with --listen or server.listen",
+        _ => "name an address of this machine with --listen or server.listen",
+    }
+}
+
+/// What somebody can do about a store that says only what the system said.
+fn remedy(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable(_) => {
+            "; let this user write to its folder, or name another one with --data or store.url"
+        }
+        _ => "",
+    }
 }
 
 /// What a server is started with.
@@ -117,7 +142,9 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     let address = listener.local_addr().unwrap_or(configuration.settings.server.listen);
     let runtime = Runtime::new(&configuration.settings.scripts, Arc::clone(&clock), host)?;
     let scripts = load_scripts(&configuration.settings, Arc::clone(&runtime)).await?;
-    let store = Store::open(&configuration.settings.store).await?;
+    let url = configuration.settings.store.url.clone();
+    let opened = Store::open(&configuration.settings.store).await;
+    let store = opened.map_err(|source| StartError::Store { url, source })?;
     let sources = sources.or_embedded(&configuration);
     let patched = Box::pin(patched((configuration, judged), sources, &store)).await?;
     let Patched { configuration, judged, sources, revision } = patched;
@@ -214,7 +241,7 @@ async fn patched(
 ) -> Result<Patched, StartError> {
     let stored = store.patches.load().await.map_err(|error| match error {
         StoreError::Corrupt { .. } => StartError::Patch(error.to_string()),
-        other => StartError::Store(other),
+        source => StartError::Store { url: configuration.settings.store.url.clone(), source },
     })?;
     let (sources, revision) = (Sources { patch: stored.document.into(), ..sources }, stored.revision);
     if sources.patch.0.is_empty() {

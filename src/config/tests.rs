@@ -84,6 +84,19 @@ fn options_that_can_not_stand_together_are_refused() {
             "r.toml:2:1: registration.responseTypesSupported: 'id_token' needs the grant type implicit in grantTypesSupported",
         ],
     );
+    for (key, value) in [
+        ("dynamicRegistrationExpirationTime", "-5"),
+        ("maximumClientLifetime", "0"),
+        ("rateLimitRegistrationRequestCount", "0"),
+        ("rateLimitRegistrationPeriodInSeconds", "0"),
+    ] {
+        let errors = read(&format!("[registration]\n{key} = {value}\n"), &[], &[]).unwrap_err();
+        assert!(errors.starts_with(&format!("r.toml:2:1: registration.{key}: must be")), "{errors}");
+    }
+    for url in ["mysql:x", "sled:", "memory:x", ""] {
+        let errors = read(&format!("[store]\nurl = \"{url}\"\n"), &[], &[]).unwrap_err();
+        assert_eq!(errors, "r.toml:2:1: store.url: must be sled:FOLDER, or memory: for a test");
+    }
     check(
         "[server]\nissuer = \"https://as.example.org/\"\n",
         &["r.toml:2:1: server.issuer: leave the slash at the end out"],

@@ -10,6 +10,7 @@
 
 mod support;
 
+mod alike;
 mod bad_input;
 mod discovery;
 mod expiry;
@@ -26,3 +27,4 @@ mod reload;
 mod rotation;
 mod scripts;
 mod sector;
+mod wire;
