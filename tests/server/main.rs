@@ -20,5 +20,8 @@ mod openidconnect_crate;
 mod redirect_uris;
 mod registration;
 mod reload;
+mod reload_files;
 mod rotation;
 mod scripts;
+mod scripts_after;
+mod scripts_hostile;
