@@ -80,7 +80,7 @@ async fn others_are_answered_while_scripts_loop() {
     let script = only("bad", "loop { }");
     let endless = |configuration: &mut Configuration| {
         let limits = &mut configuration.settings.scripts.limits;
-        (limits.operations, limits.deadline_ms) = (u64::MAX, 4_000);
+        (limits.operations, limits.deadline_ms) = (u64::MAX, 6_000);
     };
     let server = TestServer::scripted(&[("10-a.rhai", &script)], endless).await;
     let (client, done) = (server.register(&b0()).await, AtomicUsize::new(0));
