@@ -137,6 +137,23 @@ fn what_leaves_the_server_is_bounded_and_switches_of_developers_are_noticed() {
 }
 
 #[test]
+fn what_scripts_may_use_has_bounds_too() {
+    check(
+        "[scripts.limits]\nwaiting = 500\n",
+        &["r.toml:2:1: scripts.limits.waiting: and scripts.limits.concurrent are 400 or less together"],
+    );
+    check("[scripts.limits]\nhttpCalls = 0\n", &["r.toml:2:1: scripts.limits.httpCalls: must be 1 or more"]);
+    check(
+        "[scripts]\nretryPausesMs = [9000000]\n",
+        &["r.toml:2:1: scripts.retryPausesMs: has 8 pauses or less, of an hour or less"],
+    );
+    let errors = read("[scripts.secrets]\na = { enf = \"A\" }\n", &[], &[]).unwrap_err();
+    assert!(errors.contains("scripts.secrets") && errors.contains("expected `env` or `file`"), "{errors}");
+    let right = "[scripts.secrets]\na = { env = \"A\" }\nb = { file = \"b.txt\" }\n";
+    assert_eq!(read(right, &[], &[]).unwrap().settings.scripts.secrets.len(), 2);
+}
+
+#[test]
 fn later_layers_win_and_are_remembered() {
     let file = "[server]\nlisten = \"127.0.0.1:1\"\n[limits]\nbodyBytes = 1000\n[store]\nurl = \"sled:a\"\n";
     let environment = [
