@@ -3,7 +3,9 @@
 //! Another program that embeds the server, and every test, does what the binary does:
 //! [`start`] it with a [`Configuration`], ask for its [`Server::url`], [`Server::stop`] it.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,14 +25,15 @@ use crate::script::host::Host;
 use crate::script::{LoadErrors, Runtime, ScriptSet, SecretError};
 use crate::service::{self, Judged, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
+use crate::token::administrator::AdministratorError;
 use crate::watch::WatchError;
-use crate::{lifecycle, routes};
+use crate::{lifecycle, routes, token};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address can not be listened on.
-    #[error("can not listen on {address}: {source}")]
+    #[error("can not listen on {address}: {source}; {}", advice(.source))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -41,8 +44,13 @@ pub enum StartError {
     #[error("the configuration is not right:\n{0}")]
     Configuration(String),
     /// The store does not open.
-    #[error("the store does not open: {0}")]
-    Store(#[from] StoreError),
+    #[error("the store {url} does not open: {source}{}", remedy(.source))]
+    Store {
+        /// `store.url`
+        url: String,
+        /// Why.
+        source: StoreError,
+    },
     /// A secret for scripts is not there.
     #[error("the configuration is not right: {0}")]
     Secret(#[from] SecretError),
@@ -64,9 +72,31 @@ pub enum StartError {
     /// The process can not hear its signals.
     #[error("the process can not hear its signals: {0}")]
     Signals(std::io::Error),
+    /// There is no administrator.
+    #[error("the start can not go on: {0}")]
+    Administrator(#[from] AdministratorError),
     /// A task of the start was lost.
     #[error("the start was cut off: {0}")]
     Lost(#[from] tokio::task::JoinError),
+}
+
+/// What somebody can do about an address that is not to be had.
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "stop who has it, or name another port with --listen or server.listen",
+        ErrorKind::PermissionDenied => "name a port from 1024 up with --listen or server.listen",
+        _ => "name an address of this machine with --listen or server.listen",
+    }
+}
+
+/// What somebody can do about a store that says only what the system said.
+fn remedy(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable(_) => {
+            "; let this user write to its folder, or name another one with --data or store.url"
+        }
+        _ => "",
+    }
 }
 
 /// What a server is started with.
@@ -93,6 +123,7 @@ pub struct Server {
     stop: CancellationToken,
     reload: mpsc::Sender<()>,
     tasks: TaskTracker,
+    administrator: Option<PathBuf>,
 }
 
 /// Opens everything and serves.
@@ -117,7 +148,9 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     let address = listener.local_addr().unwrap_or(configuration.settings.server.listen);
     let runtime = Runtime::new(&configuration.settings.scripts, Arc::clone(&clock), host)?;
     let scripts = load_scripts(&configuration.settings, Arc::clone(&runtime)).await?;
-    let store = Store::open(&configuration.settings.store).await?;
+    let url = configuration.settings.store.url.clone();
+    let opened = Store::open(&configuration.settings.store).await;
+    let store = opened.map_err(|source| StartError::Store { url, source })?;
     let sources = sources.or_embedded(&configuration);
     let patched = Box::pin(patched((configuration, judged), sources, &store)).await?;
     let Patched { configuration, judged, sources, revision } = patched;
@@ -125,9 +158,11 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     let issuer = issuer(&settings, address);
     let bounds = bounds(&settings);
     let (changes, requested) = live::queue();
-    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes };
+    let jwks = token::keys::jwks(runtime.secrets());
+    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
+    let administrator = token::administrator::ensure(&service).await?;
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -145,7 +180,7 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
         served.cancel();
     });
     tasks.close();
-    Ok(Server { address, service, stop, reload, tasks })
+    Ok(Server { address, service, stop, reload, tasks, administrator })
 }
 
 impl Server {
@@ -162,6 +197,11 @@ impl Server {
     /// What its use cases work with.
     pub const fn service(&self) -> &Arc<Service> {
         &self.service
+    }
+
+    /// Where this start, as the first one, wrote the credentials of the administrator.
+    pub fn administrator(&self) -> Option<&Path> {
+        self.administrator.as_deref()
     }
 
     /// Ends on a signal, and reloads on SIGHUP.
@@ -214,7 +254,7 @@ async fn patched(
 ) -> Result<Patched, StartError> {
     let stored = store.patches.load().await.map_err(|error| match error {
         StoreError::Corrupt { .. } => StartError::Patch(error.to_string()),
-        other => StartError::Store(other),
+        source => StartError::Store { url: configuration.settings.store.url.clone(), source },
     })?;
     let (sources, revision) = (Sources { patch: stored.document.into(), ..sources }, stored.revision);
     if sources.patch.0.is_empty() {

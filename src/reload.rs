@@ -144,9 +144,8 @@ impl Reloader {
         note(&self.reloads.configuration, None);
         let is_from_file = self.sources.file.is_some();
         if is_from_file && next.configuration.settings != self.service.settings {
-            tracing::warn!(
-                "a part of the configuration changed that needs a restart; it is not in force yet"
-            );
+            let keys = config::changed_keys(&self.service.settings, &next.configuration.settings).join(", ");
+            tracing::warn!(keys, "this part of the configuration needs a restart; it is not in force yet");
         }
         let present = self.service.snapshot();
         let origins = origins(&present.origins, &next.configuration.origins);

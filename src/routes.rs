@@ -6,10 +6,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
-use hyper::header::{
-    ALLOW, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use axum::routing::{MethodRouter, any, get, post};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
@@ -19,7 +17,7 @@ use crate::http::answer::{self, Problem};
 use crate::http::stack::{self, CORRELATION_ID};
 use crate::reload::Reloads;
 use crate::service::Service;
-use crate::{discovery, management, registration};
+use crate::{discovery, management, registration, token};
 
 /// Every path of the server.
 pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
@@ -35,7 +33,12 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
             get(discovery::endpoint::get),
         )
         .route(&format!("{issuer_path}/.well-known/openid-configuration"), get(discovery::endpoint::get))
-        .layer(cors());
+        .route(&paths.jwks, get(token::endpoint::jwks))
+        .layer(cors())
+        // No page of a browser has the credentials of a client.
+        .route(&paths.token, post_only(post(token::endpoint::token)))
+        .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
+        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
     let probes = Router::new()
@@ -48,6 +51,11 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) })
         .layer(axum::middleware::from_fn(stack::observe))
+}
+
+/// Other methods are told that only `POST` is answered.
+fn post_only(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
+    routes.fallback(|| async { Problem::method_not_allowed(&[Method::POST]) })
 }
 
 /// The registration URL is also where a client is managed, once its query names one.
@@ -63,7 +71,6 @@ async fn registered(
         (Method::GET, _) => management::endpoint::get(state, request).await,
         (Method::PUT, _) => management::endpoint::put(state, request).await,
         (Method::DELETE, _) => management::endpoint::delete(state, request).await,
-        (Method::OPTIONS, _) => Ok(options(is_management)),
         _ => Err(Problem::method_not_allowed(&allowed(is_management))),
     }
 }
@@ -73,18 +80,8 @@ fn allowed(is_management: bool) -> Vec<Method> {
     if is_management { managed.to_vec() } else { [&[Method::POST], &managed[..]].concat() }
 }
 
-/// `OPTIONS` that is not a CORS preflight.
-fn options(is_management: bool) -> Response {
-    let names: Vec<String> = allowed(is_management).iter().map(ToString::to_string).collect();
-    let mut response = answer::empty(StatusCode::NO_CONTENT);
-    if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
-        response.headers_mut().insert(ALLOW, value);
-    }
-    response
-}
-
 /// Any origin, no credentials (OpenID Connect Registration sections 3 and 4): what a caller may
-/// do follows from the token it sends, not from the page it runs in.
+/// do follows from the token it sends, not from the page it runs in. It answers every `OPTIONS`.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)

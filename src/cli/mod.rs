@@ -78,8 +78,8 @@ struct FileArguments {
 struct ServeArguments {
     #[command(flatten)]
     file: FileArguments,
-    /// Where to listen.
-    #[arg(long, value_name = "ADDR")]
+    /// Where to listen: an address and a port, such as 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
     /// The folder of the embedded store.
     #[arg(long, value_name = "DIR")]
@@ -112,6 +112,10 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an address and a port are needed, such as 127.0.0.1:8080".to_owned())
 }
 
 /// Where the configuration of a command comes from.

@@ -41,6 +41,9 @@ fn greet(server: &Server) {
     let address = server.address();
     let path = &server.service().settings.server.paths.registration;
     println!("Registrar listens on http://{address}\n");
+    if let Some(file) = server.administrator() {
+        println!("The credentials of the administrator are in {}\n", file.display());
+    }
     println!("Register a client:\n");
     println!("  curl -i http://{address}{path} -H 'Content-Type: application/json' \\");
     println!("       -d '{{\"redirect_uris\": [\"https://client.example.org/callback\"]}}'\n");

@@ -33,6 +33,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     fetch(&settings.fetch, &mut verdict);
     scripts(settings, &mut verdict);
     supported(&live.registration, &mut verdict);
+    times(&live.registration, &mut verdict);
     statements(&live.registration, &mut verdict);
     scopes(live, &mut verdict);
     verdict
@@ -77,6 +78,9 @@ fn positive(settings: &Settings, verdict: &mut Verdict) {
                 verdict.refuse(&format!("{group}.{key}"), "must be 1 or more");
             }
         }
+    }
+    if settings.store.url != "memory:" && settings.store.url.strip_prefix("sled:").is_none_or(str::is_empty) {
+        verdict.refuse("store.url", "must be sled:FOLDER, or memory: for a test");
     }
     if settings.store.sweep_seconds == 0 {
         verdict.refuse("store.sweepSeconds", "must be 1 or more");
@@ -164,8 +168,24 @@ fn supported(registration: &Registration, verdict: &mut Verdict) {
             "a client assertion is always signed",
         );
     }
+}
+
+/// Times and counts that would be no bound where one was meant.
+fn times(registration: &Registration, verdict: &mut Verdict) {
+    let key = |name: &str| format!("registration.{name}");
+    if registration.dynamic_registration_expiration_time < -1 {
+        let reason = "must be a number of seconds, or 0 or -1 for clients that never expire";
+        verdict.refuse(&key("dynamicRegistrationExpirationTime"), reason);
+    }
     if registration.maximum_client_lifetime == Some(0) {
         verdict.refuse(&key("maximumClientLifetime"), "must be 1 or more; leave it out for no bound");
+    }
+    if registration.rate_limit_registration_request_count == Some(0) {
+        let reason = "must be 1 or more; leave it out for no limit";
+        verdict.refuse(&key("rateLimitRegistrationRequestCount"), reason);
+    }
+    if registration.rate_limit_registration_period_in_seconds == 0 {
+        verdict.refuse(&key("rateLimitRegistrationPeriodInSeconds"), "must be 1 or more");
     }
 }
 

@@ -28,7 +28,7 @@ impl File {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
             place: name.clone(),
             key: String::new(),
-            reason: format!("the file can not be read: {error}"),
+            reason: format!("the file can not be read: {error}; name another one with --config"),
         })?;
         Self::parse(name, text)
     }

@@ -4,6 +4,7 @@
 
 pub mod admin;
 mod check;
+mod difference;
 mod error;
 mod exposed;
 pub mod fetch;
@@ -23,6 +24,7 @@ mod tree;
 pub mod trust;
 
 pub use admin::{AdminScopes, AdminSettings};
+pub use difference::changed_keys;
 pub use error::{ConfigError, ConfigErrors};
 pub use exposed::shows_mask;
 pub use fetch::{AllowedHost, FetchSettings};

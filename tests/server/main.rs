@@ -10,6 +10,7 @@
 
 mod support;
 
+mod alike;
 mod bad_input;
 mod discovery;
 mod expiry;
@@ -23,6 +24,10 @@ mod openidconnect_crate;
 mod redirect_uris;
 mod registration;
 mod reload;
+mod reload_files;
 mod rotation;
 mod scripts;
 mod sector;
+mod wire;
+mod scripts_after;
+mod scripts_hostile;
