@@ -3,6 +3,7 @@
 //! Pure: knows nothing of HTTP, storage or scripts. Metadata passes three types,
 //! [`Requested`], [`Valid`] and [`Approved`], and only an approved one can be stored.
 
+pub mod certificate;
 pub mod member;
 pub mod metadata;
 pub mod record;
