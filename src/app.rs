@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Configuration, Settings, Sources};
-use crate::http::serve::{self, Bounds};
+use crate::config::{self, Configuration, Settings, Sources};
+use crate::http::certificate::Proxies;
+use crate::http::serve::{self, Bounds, Entrance};
+use crate::http::tls::{Tls, TlsFault};
 use crate::reload::{Reloader, Reloads};
 use crate::script::{LoadErrors, ScriptSet};
 use crate::service::{self, Service, Snapshot};
@@ -32,6 +34,14 @@ pub enum StartError {
         address: SocketAddr,
         /// What the system says.
         source: std::io::Error,
+    },
+    /// A certificate or a key can not be used.
+    #[error("{place}{key}: {fault}", key = .fault.key)]
+    Tls {
+        /// Where the configuration names it, with a colon and a space.
+        place: String,
+        /// What is wrong.
+        fault: TlsFault,
     },
     /// The configuration can not be in force.
     #[error("the configuration is not right:\n{0}")]
@@ -87,22 +97,23 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
     let Start { configuration, sources, clock } = start;
     let Configuration { settings, live, .. } = configuration;
     service::judge(&live).map_err(StartError::Configuration)?;
+    let tls = open_tls(&settings, &sources, &clock)?;
     let listener = listen(settings.server.listen).await?;
     let address = listener.local_addr().unwrap_or(settings.server.listen);
     let scripts = load_scripts(&settings, Arc::clone(&clock)).await?;
     let store = Store::open(&settings.store).await?;
     let issuer = issuer(&settings, address);
-    let bounds = bounds(&settings);
+    let entrance = entrance(&settings, &tls);
     let service = Arc::new(Service::new(settings, issuer, store, clock, Snapshot::new(live, scripts)));
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (reload, again) = mpsc::channel(1);
-    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads));
+    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), tls);
     tasks.spawn(reloader.run(again, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     let router = routes::router(Arc::clone(&service), reloads);
-    tasks.spawn(serve::serve(listener, router, bounds, stop.clone()));
+    tasks.spawn(serve::serve(listener, router, entrance, stop.clone()));
     tasks.close();
     Ok(Server { address, service, stop, reload, tasks })
 }
@@ -149,6 +160,14 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
 }
 
+fn open_tls(settings: &Settings, sources: &Sources, clock: &Arc<dyn Clock>) -> Result<Arc<Tls>, StartError> {
+    let opened = Tls::open(&settings.server.tls, Arc::clone(clock));
+    opened.map(Arc::new).map_err(|fault| {
+        let place = sources.file.as_deref().map(|file| format!("{}: ", config::place(file, fault.key)));
+        StartError::Tls { place: place.unwrap_or_default(), fault }
+    })
+}
+
 async fn load_scripts(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<ScriptSet>, StartError> {
     let settings = settings.scripts.clone();
     let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &clock)).await?;
@@ -156,14 +175,20 @@ async fn load_scripts(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<
 }
 
 fn issuer(settings: &Settings, address: SocketAddr) -> String {
-    settings.server.issuer.clone().unwrap_or_else(|| format!("http://{address}"))
+    let scheme = if settings.server.tls.is_on() { "https" } else { "http" };
+    settings.server.issuer.clone().unwrap_or_else(|| format!("{scheme}://{address}"))
 }
 
-fn bounds(settings: &Settings) -> Bounds {
-    let limits = &settings.limits;
-    Bounds {
+fn entrance(settings: &Settings, tls: &Arc<Tls>) -> Entrance {
+    let Settings { server, limits, .. } = settings;
+    let bounds = Bounds {
         connections: limits.connections,
+        connections_per_party: limits.connections_per_address,
         header_timeout: Duration::from_millis(limits.header_timeout_ms),
+        write_timeout: Duration::from_millis(limits.write_timeout_ms),
         shutdown: Duration::from_millis(limits.shutdown_ms),
-    }
+    };
+    let proxies =
+        Proxies { trusted: server.trusted_proxies.clone(), headers: server.certificate_headers.clone() };
+    Entrance { bounds, tls: Arc::clone(tls), proxies }
 }

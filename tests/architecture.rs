@@ -26,7 +26,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("service", &["client", "clock", "config", "http", "script", "store"]),
     (
         "registration",
-        &["client", "clock", "config", "http", "model", "random", "script", "secret", "service", "store"],
+        &[
+            "client", "clock", "config", "http", "model", "random", "script", "secret", "service", "store",
+            "x509",
+        ],
     ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.
     (
@@ -46,13 +49,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("discovery", &["client", "config", "http", "service"]),
     ("routes", &["discovery", "http", "management", "registration", "reload", "service"]),
-    ("reload", &["clock", "config", "script", "service", "watch"]),
+    ("reload", &["clock", "config", "http", "script", "service", "watch"]),
     ("lifecycle", &["clock", "service"]),
     (
         "app",
         &["clock", "config", "http", "lifecycle", "reload", "routes", "script", "service", "store", "watch"],
     ),
-    ("cli", &["app", "clock", "config", "script", "service", "telemetry"]),
+    ("cli", &["app", "clock", "config", "http", "script", "service", "telemetry"]),
 ];
 
 /// Where an outside library may be used.

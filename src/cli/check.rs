@@ -1,6 +1,8 @@
 //! `registrar check`
 
 use super::FileArguments;
+use crate::config::{self, TlsSettings};
+use crate::http::tls::{Tls, TlsFault};
 use crate::script::ScriptSet;
 use crate::service;
 
@@ -8,10 +10,21 @@ use crate::service;
 pub(super) fn run(file: &FileArguments) -> Result<(), String> {
     let configuration = super::load(&super::sources(file, Vec::new()))?;
     service::judge(&configuration.live).map_err(|reason| format!("{}:\n{reason}", file.config.display()))?;
+    tls(file, &configuration.settings.server.tls)?;
     println!("{}: fine", file.config.display());
     let settings = &configuration.settings.scripts;
     let scripts = ScriptSet::load(settings, &super::clock())
         .map_err(|errors| format!("the scripts do not load:\n{errors}"))?;
     println!("{}: fine, {} scripts", settings.directory.display(), scripts.scripts().len());
+    Ok(())
+}
+
+/// The files of `[server.tls]`.
+fn tls(file: &FileArguments, settings: &TlsSettings) -> Result<(), String> {
+    let told =
+        |fault: TlsFault| format!("{}: {}: {fault}", config::place(&file.config, fault.key), fault.key);
+    for oddity in Tls::check(settings, super::clock().now()).map_err(told)? {
+        eprintln!("registrar: warning: {}", told(oddity));
+    }
     Ok(())
 }

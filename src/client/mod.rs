@@ -11,6 +11,8 @@ pub mod rules;
 pub mod stages;
 
 pub use metadata::Metadata;
-pub use record::{Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, TrustLevel};
+pub use record::{
+    CertificateOrigin, Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, TrustLevel,
+};
 pub use rules::Rules;
 pub use stages::{Approved, Requested, Valid};

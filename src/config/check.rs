@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
-use super::{Live, Registration, Settings};
+use super::{Live, Registration, Settings, tls};
 
 /// What is wrong, and what is only odd: the key, and why.
 #[derive(Default)]
@@ -14,11 +14,11 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    fn refuse(&mut self, key: &str, reason: impl Into<String>) {
+    pub(super) fn refuse(&mut self, key: &str, reason: impl Into<String>) {
         self.errors.push((key.to_owned(), reason.into()));
     }
 
-    fn warn(&mut self, key: &str, reason: impl Into<String>) {
+    pub(super) fn warn(&mut self, key: &str, reason: impl Into<String>) {
         self.warnings.push((key.to_owned(), reason.into()));
     }
 }
@@ -27,6 +27,7 @@ impl Verdict {
 pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     let mut verdict = Verdict::default();
     server(settings, &mut verdict);
+    tls::check(&settings.server, live, &mut verdict);
     positive(settings, &mut verdict);
     supported(&live.registration, &mut verdict);
     statements(&live.registration, &mut verdict);

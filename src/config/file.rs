@@ -120,6 +120,12 @@ pub(super) fn loose_value(text: &str) -> Value {
     value.unwrap_or_else(|| text.into())
 }
 
+/// Where `key` stands in the file at `path`, as `FILE:LINE:COLUMN`: for what is found wrong when
+/// the configuration is put to use.
+pub fn place(path: &Path, key: &str) -> String {
+    File::read(path).map_or_else(|error| error.place, |file| file.place(key))
+}
+
 /// The path of `key` in the table at `path`.
 pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }

@@ -12,13 +12,16 @@ mod registration_defaults;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 pub mod trust;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use file::place;
 pub use load::{Configuration, Origin, Sources, load};
 pub use names::nearest;
 pub use registration::{Registration, Scope};
 pub use settings::{Limits, ScriptLimits, ScriptSettings, Settings, StoreSettings};
+pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};
 
 use serde::{Deserialize, Serialize};
 

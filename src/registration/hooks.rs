@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Caller, ClientInformation, Proven, Purpose, RegisterError};
 use crate::client::{Approved, Client, ScriptRef, TrustLevel, Valid};
+use crate::http::ClientCertificate;
 use crate::script::{Decision, Facts, Hook, HookError};
 use crate::service::Context;
 
@@ -98,7 +99,14 @@ fn facts(
         dcr: None,
         evidence: None,
         attestation: None,
-        certificate: None,
+        certificate: caller.certificate.as_ref().map(shown),
         initial_access_token: None,
     })
+}
+
+/// The certificate as scripts see it: with whether anybody vouches for it.
+fn shown(presented: &ClientCertificate) -> Value {
+    let mut members = presented.certificate.to_json();
+    members.insert("trusted".to_owned(), presented.is_trusted.into());
+    members.into()
 }

@@ -1,7 +1,7 @@
 //! Step 14: identifiers and secrets are made, and the client is stored.
 
 use super::hooks::Sanctioned;
-use super::{Caller, Issued, Proven, RegisterError};
+use super::{Caller, Issued, Proven, RegisterError, certificate};
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
 use crate::clock::Timestamp;
@@ -66,6 +66,8 @@ pub(super) fn update(
     };
     let rotates = cx.settings().rotate_registration_access_token != Rotation::Never;
     let (token, tokens) = if rotates { rotated(token)? } else { (token.clone(), before.tokens.clone()) };
+    let mut provenance = provenance(cx, caller, proven, &sanctioned);
+    provenance.certificate = provenance.certificate.or_else(|| before.provenance.certificate.clone());
     let client = Client {
         id: before.id.clone(),
         issued_at: before.issued_at,
@@ -73,7 +75,7 @@ pub(super) fn update(
         secret: sealed,
         tokens,
         revision: before.revision.saturating_add(1),
-        provenance: provenance(cx, caller, proven, &sanctioned),
+        provenance,
         metadata: sanctioned.metadata,
     };
     Ok(Issued { client, token, secret })
@@ -102,6 +104,7 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
         address: Some(caller.address),
         initial_access_token: None,
         statement: None,
+        certificate: certificate::origin(caller),
         attestation_digest: None,
         scripts: sanctioned.scripts.clone(),
         configuration: cx.snapshot.revision.clone(),

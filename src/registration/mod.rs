@@ -5,6 +5,7 @@
 //! here knows how a request is routed; [`endpoint`] is the only file that answers in HTTP.
 
 mod answer;
+pub mod certificate;
 pub mod endpoint;
 mod error;
 mod evidence;
@@ -25,6 +26,7 @@ use std::net::IpAddr;
 use axum::body::Bytes;
 
 use crate::client::{Client, Requested, TrustLevel, Valid};
+use crate::http::ClientCertificate;
 use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
@@ -36,6 +38,8 @@ use crate::store::Stored;
 pub struct Caller {
     /// The address that the request came from.
     pub address: IpAddr,
+    /// The certificate whose key it holds.
+    pub certificate: Option<ClientCertificate>,
     /// What scripts may know of the request.
     pub request: HttpRequest,
 }
@@ -82,8 +86,9 @@ pub async fn register(
     received: Received,
 ) -> Result<ClientInformation, RegisterError> {
     let parsed = parse::body(&received)?;
-    let proven = prove(cx, parsed)?;
+    let proven = prove(cx, caller, parsed)?;
     let valid = check(cx, &proven)?;
+    certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, valid, decided)?;
     let issued = issue::create(cx, caller, &proven, sanctioned)?;
@@ -108,8 +113,9 @@ pub async fn replace(
     let purpose = Purpose::Replace(stored);
     let parsed = parse::body(&received)?;
     let parsed = update::screen(cx, stored, parsed)?;
-    let proven = prove(cx, parsed)?;
+    let proven = prove(cx, caller, parsed)?;
     let valid = check(cx, &proven)?;
+    certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, valid, decided)?;
     let issued = issue::update(cx, caller, stored, &Secret::new(token.to_owned()), (&proven, sanctioned))?;
@@ -121,12 +127,15 @@ pub async fn replace(
 }
 
 /// Steps 6 to 9: whatever the request offers as a proof is verified or refused, never ignored.
-fn prove(cx: &Context<'_>, parsed: parse::Parsed) -> Result<Proven, RegisterError> {
+fn prove(cx: &Context<'_>, caller: &Caller, parsed: parse::Parsed) -> Result<Proven, RegisterError> {
     statement::verify(cx, &parsed)?;
     signed_request::verify(cx, &parsed)?;
     evidence::appraise(cx, &parsed)?;
     let custom = &cx.settings().dynamic_registration_custom_attributes;
-    Ok(Proven { requested: Requested::read(parsed.members, custom), trust_level: TrustLevel::Open })
+    Ok(Proven {
+        requested: Requested::read(parsed.members, custom),
+        trust_level: certificate::trust_level(cx, caller),
+    })
 }
 
 /// Steps 10 and 11: every rule, and the file that a pairwise client points to.

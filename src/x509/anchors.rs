@@ -4,7 +4,7 @@ use openssl::error::ErrorStack;
 use openssl::stack::Stack;
 use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
-use openssl::x509::{X509, X509PurposeId, X509StoreContext};
+use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509StoreContextRef};
 
 use super::{Certificate, CertificateError};
 use crate::clock::Timestamp;
@@ -53,7 +53,7 @@ impl Anchors {
             chain.push(one.x509().to_owned())?;
         }
         let store = self.store(now)?;
-        X509StoreContext::new()?.init(&store, certificate.x509(), &chain, |cx| cx.verify_cert())
+        X509StoreContext::new()?.init(&store, certificate.x509(), &chain, X509StoreContextRef::verify_cert)
     }
 
     /// The anchors as they are at `now`.

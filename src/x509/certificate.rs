@@ -87,7 +87,8 @@ impl Certificate {
 
     /// SHA-256 of its DER, in hex.
     pub fn sha256(&self) -> String {
-        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+        self.sha256.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
     }
 
     /// `x5t#S256` (RFC 8705 section 3.1).

@@ -9,6 +9,10 @@ mod der;
 pub mod dn;
 mod error;
 mod key;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use alternative_names::AlternativeNames;
 pub use anchors::Anchors;

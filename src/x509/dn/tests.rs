@@ -37,7 +37,7 @@ fn brazil() -> Dn {
     Dn::from_der(&name.build().to_der().unwrap()).unwrap()
 }
 
-/// `OFBBR-497e1ffe` as a UTF8String, in hex.
+/// `OFBBR-497e1ffe` as a `UTF8String`, in hex.
 const ORGANIZATION: &str = "0c0e4f464242522d3439376531666665";
 
 #[test]

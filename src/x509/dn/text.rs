@@ -95,16 +95,14 @@ fn string_value(raw: &str) -> Result<String, DnError> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
-        (rest, _) = match (first, after) {
-            (b'\\', [special, after @ ..]) if b" \"#+,;<=>\\".contains(special) => {
-                (after, bytes.push(*special))
-            }
-            (b'\\', [high, low, after @ ..]) => {
-                (after, bytes.push(octet(*high, *low).ok_or(DnError::Escape)?))
-            }
+        let (byte, left) = match (first, after) {
+            (b'\\', [special, left @ ..]) if b" \"#+,;<=>\\".contains(special) => (*special, left),
+            (b'\\', [high, low, left @ ..]) => (octet(*high, *low).ok_or(DnError::Escape)?, left),
             (b'\\' | b'"' | b';' | b'<' | b'>' | 0, _) => return Err(DnError::Escape),
-            _ => (after, bytes.push(first)),
+            _ => (first, after),
         };
+        bytes.push(byte);
+        rest = left;
     }
     String::from_utf8(bytes).map_err(|_| DnError::Escape)
 }
