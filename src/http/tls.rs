@@ -4,9 +4,9 @@
 //! open connections keep what they began with.
 
 mod files;
+mod stream;
 
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -15,13 +15,13 @@ use openssl::ssl::{
     SslVerifyMode, SslVersion, select_next_proto,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_openssl::SslStream;
 
 use super::certificate::ClientCertificate;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{ClientCertificates, TlsSettings};
 use crate::x509::{Anchors, Certificate};
 use files::Files;
+use stream::TlsStream;
 
 pub use files::TlsFault;
 
@@ -113,10 +113,10 @@ impl Tls {
     pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-    ) -> Result<(SslStream<S>, Option<ClientCertificate>), HandshakeError> {
+    ) -> Result<(TlsStream<S>, Option<ClientCertificate>), HandshakeError> {
         let context = self.present.load().context.clone().ok_or(HandshakeError::Off)?;
-        let mut stream = SslStream::new(Ssl::new(&context)?, stream)?;
-        Pin::new(&mut stream).accept().await?;
+        let mut stream = TlsStream::new(Ssl::new(&context)?, stream)?;
+        stream.accept().await?;
         let shown = self.shown(stream.ssl());
         Ok((stream, shown))
     }

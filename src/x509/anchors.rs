@@ -53,7 +53,15 @@ impl Anchors {
             chain.push(one.x509().to_owned())?;
         }
         let store = self.store(now)?;
-        X509StoreContext::new()?.init(&store, certificate.x509(), &chain, X509StoreContextRef::verify_cert)
+        let verdict = X509StoreContext::new()?.init(
+            &store,
+            certificate.x509(),
+            &chain,
+            X509StoreContextRef::verify_cert,
+        );
+        // What did not verify leaves errors behind, which the next user of this thread would find.
+        drop(ErrorStack::get());
+        verdict
     }
 
     /// The anchors as they are at `now`.

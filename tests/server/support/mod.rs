@@ -1,6 +1,7 @@
 //! A real server on port 0 with a real sled store in a temporary folder, and one way to ask it.
 
 mod answer;
+pub(crate) mod certificates;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -74,9 +75,15 @@ impl TestServer {
         change(&mut configuration);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));
         let sources = Sources::default();
+        let scheme = if configuration.settings.server.tls.is_on() { "https" } else { "http" };
         let server = start(Start { configuration, sources, clock: clock.clone() }).await.expect("it starts");
-        let base = format!("http://{}", server.address());
+        let base = format!("{scheme}://{}", server.address());
         Self { server: Some(server), clock, folder, http: reqwest::Client::new(), base }
+    }
+
+    /// Asks with `client` from now on.
+    pub(crate) fn use_client(&mut self, client: reqwest::Client) {
+        self.http = client;
     }
 
     /// Puts a script beside the others, as an operator would.
