@@ -85,3 +85,51 @@ pub(super) fn check(server: &ServerSettings, live: &Live, verdict: &mut Verdict)
         verdict.warn("registration.dcrAuthorizationWithMTLS", reason);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Sources, load};
+
+    /// What is said, warnings too, of a configuration with these values.
+    fn check(values: &[(&str, &str)], expected: &[&str]) {
+        let overrides = values.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let loaded = load(&Sources { overrides, ..Sources::default() });
+        let said = match loaded {
+            Ok(configuration) => configuration.warnings,
+            Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
+        };
+        assert_eq!(said.len(), expected.len(), "{said:?}");
+        for (said, expected) in said.iter().zip(expected) {
+            assert!(said.contains(expected), "{said} does not say {expected}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_has_a_key_and_a_question_has_a_listener() {
+        let certificate = ("server.tls.certificate", "a.pem");
+        check(&[certificate], &["server.tls.key: is needed"]);
+        check(&[("server.tls.key", "a.key")], &["server.tls.certificate: is needed"]);
+        check(&[certificate, ("server.tls.key", "a.key")], &[]);
+        check(&[("server.tls.clientCertificates", "optional")], &["server.tls.clientCertificates: needs"]);
+        check(&[("server.tls.clientCertificates", "maybe")], &["unknown variant"]);
+        check(&[("server.tls.clientCa", "ca.pem")], &[]);
+    }
+
+    #[test]
+    fn what_lets_nobody_register_or_lets_anybody_lie_is_warned_of() {
+        let mtls = ("registration.dcrAuthorizationWithMTLS", "true");
+        check(&[mtls], &["nobody can register"]);
+        let proxies = ("server.trustedProxies", "[\"10.0.0.0/8\"]");
+        let one = ("server.certificateHeaders", "[\"Client-Cert\"]");
+        check(&[mtls, proxies, one], &[]);
+        check(&[proxies], &["keep the one it sets"]);
+        let ours = [
+            ("server.tls.certificate", "a.pem"),
+            ("server.tls.key", "a.key"),
+            ("server.tls.clientCa", "ca.pem"),
+            ("server.tls.clientCertificates", "required"),
+        ];
+        check(&[&ours[..], &[mtls]].concat(), &[]);
+        check(&[&ours[..2], &[mtls]].concat(), &["nobody can register"]);
+    }
+}

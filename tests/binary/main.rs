@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod process;
+mod tls;
 
 use std::time::Duration;
 

@@ -27,9 +27,9 @@ impl Bank {
         self.files.authority.client(subject)
     }
 
-    async fn ask(&self, method: &str, url: &str, token: &str, shown: Option<&Pair>, body: &Value) -> Answer {
-        let url = if url.starts_with('/') { self.server.url(url) } else { url.to_owned() };
-        let request = self.files.client(shown).request(method.parse().unwrap(), url).bearer_auth(token);
+    async fn ask(&self, method: &str, client: &Registered, shown: Option<&Pair>, body: &Value) -> Answer {
+        let request = self.files.client(shown).request(method.parse().unwrap(), &client.uri);
+        let request = request.bearer_auth(&client.token);
         Answer::of(if body.is_null() { request } else { request.json(body) }).await
     }
 
@@ -45,7 +45,7 @@ impl Bank {
     }
 
     async fn read(&self, client: &Registered, shown: Option<&Pair>) -> Answer {
-        self.ask("GET", &client.uri, &client.token, shown, &Value::Null).await
+        self.ask("GET", client, shown, &Value::Null).await
     }
 }
 
@@ -191,25 +191,26 @@ async fn k164_whose_client_it_is_shows_its_certificate_again() {
     let same_name = Pair::self_signed(CLIENT);
     let neighbour = bank.ours(&[("CN", "Neighbour")]);
     let update = client.update(json!({"client_name": "Other"}));
+    let thief = Registered { token: "wrong".to_owned(), ..client.clone() };
     for (method, body) in [("GET", &Value::Null), ("PUT", &update), ("DELETE", &Value::Null)] {
-        let answer = bank.ask(method, &client.uri, &client.token, None, body).await;
+        let answer = bank.ask(method, &client, None, body).await;
         answer.expect_error(401, &["invalid_client"]);
         for foreign in [&same_name, &neighbour] {
-            let answer = bank.ask(method, &client.uri, &client.token, Some(foreign), body).await;
+            let answer = bank.ask(method, &client, Some(foreign), body).await;
             answer.expect_error(401, &["invalid_token"]);
             assert!(answer.header("www-authenticate").starts_with("Bearer"));
         }
-        let answer = bank.ask(method, &client.uri, "wrong", Some(&ours), body).await;
+        let answer = bank.ask(method, &thief, Some(&ours), body).await;
         answer.expect_error(401, &["invalid_token"]);
     }
     // A renewed certificate of the same name is as good.
     let renewed = bank.ours(CLIENT);
     bank.read(&client, Some(&renewed)).await.expect_status(200);
     let moved = client.update(json!({"tls_client_auth_subject_dn": "CN=Neighbour"}));
-    let answer = bank.ask("PUT", &client.uri, &client.token, Some(&ours), &moved).await;
+    let answer = bank.ask("PUT", &client, Some(&ours), &moved).await;
     answer.expect_error(403, &["access_denied"]);
-    bank.ask("PUT", &client.uri, &client.token, Some(&renewed), &update).await.expect_status(200);
-    bank.ask("DELETE", &client.uri, &client.token, Some(&ours), &Value::Null).await.expect_status(204);
+    bank.ask("PUT", &client, Some(&renewed), &update).await.expect_status(200);
+    bank.ask("DELETE", &client, Some(&ours), &Value::Null).await.expect_status(204);
 }
 
 #[tokio::test]
@@ -237,7 +238,7 @@ async fn a_registered_key_is_good_whoever_signed_its_certificate() {
     // Its own certificate must not become somebody's name, which only an authority can give.
     let named =
         json!({"tls_client_auth_subject_dn": "CN=own", "token_endpoint_auth_method": "tls_client_auth"});
-    let answer = bank.ask("PUT", &client.uri, &client.token, Some(&own), &client.update(named)).await;
+    let answer = bank.ask("PUT", &client, Some(&own), &client.update(named)).await;
     answer.expect_error(401, &["invalid_client"]);
 }
 

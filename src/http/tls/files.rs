@@ -64,6 +64,7 @@ impl Files {
             let pem = content(CLIENT_CA, file)?;
             Anchors::from_pem(&pem).map_err(|error| TlsFault::new(CLIENT_CA, file, error.to_string()))
         });
+        let anchors = anchors.transpose()?;
         let identity = match (&settings.certificate, &settings.key) {
             (Some(certificate), Some(key)) => Some(Identity::read(certificate, key)?),
             (Some(_), None) => return Err(TlsFault::new(KEY, Path::new(""), "is needed")),
@@ -73,7 +74,7 @@ impl Files {
             (Some(identity), Some(file)) => Some((file.clone(), read(identity.certificate.clone(), file)?)),
             _ => None,
         };
-        Ok(Self { identity, anchors: anchors.transpose()?, leaf })
+        Ok(Self { identity, anchors, leaf })
     }
 
     /// What is right in form but no client will like at `now`.
