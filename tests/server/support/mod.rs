@@ -1,6 +1,7 @@
 //! A real server on port 0 with a real sled store in a temporary folder, and one way to ask it.
 
 mod answer;
+pub(crate) mod certificates;
 mod origin;
 
 use std::path::Path;
@@ -94,14 +95,20 @@ impl TestServer {
         change(&mut configuration);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));
         let sources = Sources::default();
+        let scheme = if configuration.settings.server.tls.is_on() { "https" } else { "http" };
         let start = Start { configuration, sources, clock: clock.clone() };
         let server = match host {
             Some(host) => app::start_with_host(start, host).await,
             None => app::start(start).await,
         };
         let server = server.expect("it starts");
-        let base = format!("http://{}", server.address());
+        let base = format!("{scheme}://{}", server.address());
         Self { server: Some(server), clock, folder, http: reqwest::Client::new(), base }
+    }
+
+    /// Asks with `client` from now on.
+    pub(crate) fn use_client(&mut self, client: reqwest::Client) {
+        self.http = client;
     }
 
     /// Puts a script beside the others, as an operator would.
