@@ -32,6 +32,8 @@ mod scripts;
 mod scripts_after;
 mod scripts_hostile;
 mod sector;
+mod signed_requests;
 mod slow;
+mod statements;
 mod tls;
 mod wire;
