@@ -22,6 +22,9 @@ use super::tls::Tls;
 /// After an accept that failed, and between two looks for a connection that can give way.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// For a connection that has to give way to be gone.
+const GONE: Duration = Duration::from_millis(1);
+
 /// What bounds the connections of one listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -148,12 +151,7 @@ async fn admit(listener: &TcpListener, door: &Arc<Door>) -> Option<(TcpStream, S
     let (stream, peer) = match listener.accept().await {
         Ok(accepted) => accepted,
         Err(error) => {
-            // A peer that was gone already needs no room; otherwise no file descriptor was free.
-            if !matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
-                tracing::warn!(%error, "a connection was not accepted");
-                door.room.dismiss_oldest();
-                tokio::time::sleep(PAUSE).await;
-            }
+            make_room(door, &error).await;
             return None;
         }
     };
@@ -166,4 +164,19 @@ async fn admit(listener: &TcpListener, door: &Arc<Door>) -> Option<(TcpStream, S
     }
     let connection = Connection::new(&door.room, party);
     Some((stream, peer, Guest { connection, door: Arc::clone(door), _permit: permit }))
+}
+
+/// After an accept that failed: unless the peer was gone already, no file descriptor was free, and
+/// who has waited longest gives one back.
+async fn make_room(door: &Door, error: &std::io::Error) {
+    if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
+        return;
+    }
+    if door.room.dismiss_oldest() {
+        tracing::debug!(%error, "a connection had to give way");
+        tokio::time::sleep(GONE).await;
+    } else {
+        tracing::warn!(%error, "a connection was not accepted");
+        tokio::time::sleep(PAUSE).await;
+    }
 }
