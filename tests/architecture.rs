@@ -16,13 +16,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("config", &["secret"]),
     ("jose", &["model", "clock", "secret"]),
-    ("client", &["model", "clock", "secret", "config", "jose"]),
+    ("x509", &["clock"]),
+    ("client", &["model", "clock", "secret", "config", "jose", "x509"]),
     ("store", &["client", "config", "model", "clock", "secret", "random"]),
     ("script", &["client", "config", "model", "clock", "secret", "random"]),
     ("fetch", &["config", "model"]),
     ("keys", &["clock", "config", "fetch"]),
     ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
-    ("http", &["model", "secret"]),
+    ("http", &["clock", "config", "model", "secret", "x509"]),
     ("telemetry", &["config"]),
     ("watch", &[]),
     ("live", &["config", "model", "store"]),
@@ -31,14 +32,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "registration",
         &[
             "client", "clock", "config", "fetch", "http", "jose", "model", "random", "script", "secret",
-            "service", "store", "trust",
+            "service", "store", "trust", "x509",
         ],
     ),
     (
         "token",
         &[
             "client", "clock", "config", "http", "jose", "model", "random", "secret", "service", "store",
-            "trust",
+            "trust", "x509",
         ],
     ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.
@@ -63,7 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("host", &["clock", "fetch", "script", "service", "store"]),
     ("admin", &["http", "live", "service"]),
     ("routes", &["discovery", "http", "management", "registration", "reload", "service", "token"]),
-    ("reload", &["config", "live", "script", "service", "store", "watch"]),
+    ("reload", &["config", "http", "live", "script", "service", "store", "watch"]),
     ("lifecycle", &["clock", "service"]),
     (
         "app",
@@ -84,7 +85,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
-    ("cli", &["app", "clock", "config", "fetch", "script", "service", "store", "telemetry"]),
+    ("cli", &["app", "clock", "config", "fetch", "http", "script", "service", "store", "telemetry"]),
 ];
 
 /// Where an outside library may be used.
@@ -92,7 +93,8 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("notify", &["watch"]),
     ("josekit", &["jose"]),
-    ("openssl", &["jose", "secret"]),
+    ("openssl", &["http", "jose", "secret", "x509"]),
+    ("tokio_openssl", &["http"]),
     ("sled", &["store"]),
     ("governor", &["http"]),
     ("reqwest", &["fetch"]),

@@ -94,7 +94,10 @@ mod tests {
     #[test]
     fn a_parameter_is_there_once_and_has_a_value() {
         let form = Form::parse(b"a=1+2%26&b=&c").unwrap();
-        assert_eq!((form.get("a"), form.get("b"), form.get("c"), form.get("d")), (Some("1 2&"), None, None, None));
+        assert_eq!(
+            (form.get("a"), form.get("b"), form.get("c"), form.get("d")),
+            (Some("1 2&"), None, None, None)
+        );
         assert!(matches!(Form::parse(b"a=1&b=2&a=1"), Err(FormError::Twice)));
         assert!(matches!(Form::parse(b"a=&a=1"), Err(FormError::Twice)));
         let many: String = (0..65).map(|number| format!("p{number}=x&")).collect();
@@ -104,10 +107,13 @@ mod tests {
 
     #[test]
     fn a_form_says_that_it_is_one() {
-        for form in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=UTF-8"] {
+        for form in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=UTF-8"]
+        {
             assert!(is_form(form), "{form}");
         }
-        for other in ["application/json", "", "application/x-www-form-urlencoded; charset=latin1", "text/plain"] {
+        for other in
+            ["application/json", "", "application/x-www-form-urlencoded; charset=latin1", "text/plain"]
+        {
             assert!(!is_form(other), "{other}");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
@@ -10,7 +11,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::budget::Budgets;
 use super::peer;
 
-/// Parties that are remembered before those that have been quiet are forgotten.
+/// Parties that are remembered before those that have been quiet are forgotten for the first time.
 const REMEMBERED: usize = 10_000;
 
 /// So many calls a period for each party.
@@ -18,6 +19,8 @@ pub struct RateLimit {
     limiter: DefaultKeyedRateLimiter<IpAddr>,
     clock: DefaultClock,
     named: Budgets,
+    /// So many parties are there when the quiet ones are forgotten next.
+    crowd: AtomicUsize,
 }
 
 /// The party called too often; it may call again after so many seconds.
@@ -33,8 +36,12 @@ impl RateLimit {
         let count = NonZeroU32::new(count)?;
         let interval = Duration::from_secs(period_seconds.into()).checked_div(count.get())?;
         let quota = Quota::with_period(interval)?.allow_burst(count);
-        let named = Budgets::new(quota);
-        Some(Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default(), named })
+        Some(Self {
+            limiter: RateLimiter::keyed(quota),
+            clock: DefaultClock::default(),
+            named: Budgets::new(quota),
+            crowd: AtomicUsize::new(REMEMBERED),
+        })
     }
 
     /// Counts one call of the party at `address`.
@@ -42,9 +49,7 @@ impl RateLimit {
     /// # Errors
     /// When the party has called too often.
     pub fn check(&self, address: IpAddr) -> Result<(), TooOften> {
-        if self.limiter.len() > REMEMBERED {
-            self.limiter.retain_recent();
-        }
+        self.forget_the_quiet();
         self.limiter.check_key(&peer::prefix(address)).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.clock.now());
             TooOften { retry_after: wait.as_secs().saturating_add(1) }
@@ -59,6 +64,16 @@ impl RateLimit {
     /// When it has called too often.
     pub fn check_named(&self, name: &str) -> Result<(), TooOften> {
         self.named.check(name)
+    }
+
+    /// Looks at everybody only when there are twice as many as were left the last time: a flood
+    /// of addresses must not make each call a walk through all of them.
+    fn forget_the_quiet(&self) {
+        if self.limiter.len() > self.crowd.load(Ordering::Relaxed) {
+            self.limiter.retain_recent();
+            let next = self.limiter.len().saturating_mul(2).max(REMEMBERED);
+            self.crowd.store(next, Ordering::Relaxed);
+        }
     }
 }
 
@@ -90,6 +105,15 @@ mod tests {
         assert_eq!(limit.check_named("a"), Ok(()));
         assert!(limit.check_named("a").unwrap_err().retry_after > 3_500);
         assert_eq!(limit.check_named("b"), Ok(()));
+    }
+
+    #[test]
+    fn quiet_parties_are_forgotten() {
+        let limit = RateLimit::new(1_000_000, 1).unwrap();
+        for number in 0..u32::try_from(2 * REMEMBERED + 2).unwrap() {
+            limit.check(IpAddr::V4(number.into())).unwrap();
+        }
+        assert!(limit.limiter.len() <= REMEMBERED + 1, "{limit:?}");
     }
 
     #[test]

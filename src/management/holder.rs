@@ -8,10 +8,11 @@ use crate::client::{Client, RegistrationTokens, TrustLevel};
 use crate::http::answer::Presented;
 use crate::http::credentials;
 use crate::model::ClientId;
+use crate::registration::{Caller, certificate};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
-use crate::token::{ClientCertificate, bearer};
+use crate::token::bearer;
 
 /// Finds the client that the request names and checks that the token is its own.
 ///
@@ -22,7 +23,7 @@ pub(super) async fn authenticate(
     cx: &Context<'_>,
     client_id: Option<&str>,
     headers: &HeaderMap,
-    certificate: Option<&dyn ClientCertificate>,
+    caller: &Caller,
 ) -> Result<Held, ManageError> {
     let token = credentials::bearer(headers).map_err(ManageError::Unauthorised)?;
     let refused = ManageError::Unauthorised(Presented::Invalid);
@@ -36,12 +37,13 @@ pub(super) async fn authenticate(
     let client = stored.as_ref().map(Stored::client).or(decoy.as_ref());
     let matched = client.and_then(|client| matched(client, token));
     if matched.is_none() && cx.settings().dcr_authorization_with_client_credentials {
-        return by_access_token(cx, stored, token, certificate).await;
+        return by_access_token(cx, stored, token, caller).await;
     }
     let (Some(stored), Some(matched)) = (stored, matched) else { return Err(refused) };
     if stored.client().is_expired(cx.service.clock.now()) {
         return Err(refused);
     }
+    certificate::hold(cx, caller, stored.client()).await?;
     let stored = if matched == Matched::Successor { retire_previous(cx, stored).await? } else { stored };
     Ok(Held { stored, token: Some(Secret::new(token.to_owned())) })
 }
@@ -52,15 +54,16 @@ async fn by_access_token(
     cx: &Context<'_>,
     stored: Option<Stored>,
     token: &str,
-    certificate: Option<&dyn ClientCertificate>,
+    caller: &Caller,
 ) -> Result<Held, ManageError> {
-    let found = bearer::find(cx, token, certificate).await?;
+    let found = bearer::find(cx, token, caller.certificate.as_ref()).await?;
     let (Some(stored), Some(bearer)) = (stored, found) else {
         return Err(ManageError::Unauthorised(Presented::Invalid));
     };
     if bearer.token.client_id != stored.client().id {
         return Err(ManageError::Unauthorised(Presented::Invalid));
     }
+    certificate::hold(cx, caller, stored.client()).await?;
     Ok(Held { stored, token: None })
 }
 

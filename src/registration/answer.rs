@@ -23,12 +23,7 @@ pub struct ClientInformation {
 impl ClientInformation {
     /// What the holder of `client` is told, with the client secret where it is shown, and with the
     /// registration access token, unless the holder showed another token: only its digest is here.
-    pub fn new(
-        cx: &Context<'_>,
-        client: &Client,
-        token: Option<&Secret>,
-        secret: Option<&Secret>,
-    ) -> Self {
+    pub fn new(cx: &Context<'_>, client: &Client, token: Option<&Secret>, secret: Option<&Secret>) -> Self {
         let mut members = Map::new();
         let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
         put("client_id", client.id.as_str().into());

@@ -9,8 +9,8 @@ use hyper::header::{AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderVa
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
-use super::{Caller, ClientInformation, Received, RegisterError, initial_access};
-use crate::http::answer::{self, Problem};
+use super::{Caller, ClientInformation, Received, RegisterError, certificate, initial_access};
+use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::{self, BodyError};
 use crate::http::{credentials, peer};
 use crate::model::violation::ErrorCode;
@@ -35,6 +35,7 @@ async fn admit(cx: &Context<'_>, request: Request<Body>) -> Result<ClientInforma
     }
     let (parts, body) = request.into_parts();
     let mut caller = Caller::of(cx, &parts);
+    certificate::demand(cx, &caller)?;
     let received = Received::read(cx, &parts.headers, body).await?;
     let shown = initial_access::find(cx, credentials::bearer(&parts.headers)).await;
     initial_access::count(cx, &caller, shown.as_ref().ok().and_then(Option::as_ref))?;
@@ -70,7 +71,8 @@ impl Caller {
             headers: headers.collect(),
             ip_address: Some(address),
         };
-        Self { address, initial_access: None, request }
+        let certificate = parts.extensions.get().cloned();
+        Self { address, certificate, initial_access: None, request }
     }
 }
 
@@ -95,7 +97,7 @@ pub fn problem(error: RegisterError) -> Problem {
     let description = error.to_string();
     let client_error = |code: ErrorCode| Problem::new(StatusCode::BAD_REQUEST, code.as_str(), &description);
     match error {
-        RegisterError::Disabled => {
+        RegisterError::Disabled | RegisterError::OtherCertificate { .. } => {
             Problem::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied.as_str(), &description)
         }
         RegisterError::Body(error) => unreadable(&error),
@@ -105,6 +107,10 @@ pub fn problem(error: RegisterError) -> Problem {
                 .retry_after(too_often.retry_after)
         }
         RegisterError::Unauthorised(presented) => Problem::unauthorised(presented),
+        RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {
+            Problem::certificate_needed(&description)
+        }
+        RegisterError::ForeignCertificate => Problem::unauthorised(Presented::OtherCertificate),
         RegisterError::Unproven(violation) => client_error(violation.code),
         RegisterError::Metadata(violations) => {
             let first = violations.first().map(|violation| violation.code);
@@ -132,6 +138,7 @@ fn unreadable(error: &BodyError) -> Problem {
     let status = match error {
         BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+        BodyError::GaveWay => return Problem::unavailable(&error.to_string(), 1),
         BodyError::Broken => StatusCode::BAD_REQUEST,
         BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
     };

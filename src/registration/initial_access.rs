@@ -27,7 +27,8 @@ impl InitialAccess {
             }
             Purpose::Replace(stored) => {
                 let before = &stored.client().provenance;
-                let (id, policy) = (before.initial_access_token.clone()?, before.initial_access_policy.clone());
+                let (id, policy) =
+                    (before.initial_access_token.clone()?, before.initial_access_policy.clone());
                 Some(Self { id, policy: policy.unwrap_or_default() })
             }
         }
@@ -52,7 +53,9 @@ pub(super) async fn find(
 ) -> Result<Option<InitialAccessToken>, RegisterError> {
     match (cx.settings().initial_access_token, presented) {
         (Setting::Off, _) | (Setting::Optional, Err(Presented::Nothing)) => Ok(None),
-        (Setting::Optional | Setting::Required, Err(presented)) => Err(RegisterError::Unauthorised(presented)),
+        (Setting::Optional | Setting::Required, Err(presented)) => {
+            Err(RegisterError::Unauthorised(presented))
+        }
         (Setting::Optional | Setting::Required, Ok(token)) => {
             let tokens = &cx.service.store.initial_access_tokens;
             let found = tokens.find_by_token(token, cx.service.clock.now()).await?;

@@ -3,7 +3,7 @@
 use super::hooks::Sanctioned;
 use super::once::{self, Use};
 use super::statement::Statement;
-use super::{Caller, Issued, Proven, RegisterError, initial_access};
+use super::{Caller, Issued, Proven, RegisterError, certificate, initial_access};
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
 use crate::clock::Timestamp;
@@ -71,6 +71,8 @@ pub(super) fn update(
         Some(presented) if rotates => rotated(presented)?,
         _ => (token.cloned(), before.tokens.clone()),
     };
+    let mut provenance = provenance(cx, caller, proven, &sanctioned);
+    provenance.certificate = provenance.certificate.or_else(|| before.provenance.certificate.clone());
     let client = Client {
         id: before.id.clone(),
         issued_at: before.issued_at,
@@ -78,7 +80,7 @@ pub(super) fn update(
         secret: sealed,
         tokens,
         revision: before.revision.saturating_add(1),
-        provenance: provenance(cx, caller, proven, &sanctioned),
+        provenance,
         metadata: sanctioned.metadata,
     };
     Ok(Issued { client, token, secret })
@@ -108,6 +110,7 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
         initial_access_token: proven.initial_access.as_ref().map(|shown| shown.id.clone()),
         initial_access_policy: proven.initial_access.as_ref().map(|shown| shown.policy.clone()),
         statement: proven.statement.as_ref().map(Statement::origin),
+        certificate: certificate::origin(caller),
         attestation_digest: None,
         scripts: proven.scripts.iter().chain(&sanctioned.scripts).cloned().collect(),
         configuration: cx.snapshot.revision.clone(),

@@ -5,6 +5,7 @@
 //! here knows how a request is routed; [`endpoint`] is the only file that answers in HTTP.
 
 mod answer;
+pub mod certificate;
 pub mod endpoint;
 mod error;
 mod evidence;
@@ -29,6 +30,7 @@ use std::net::IpAddr;
 use axum::body::Bytes;
 
 use crate::client::{Client, Requested, Rules, ScriptRef, TrustLevel, Valid};
+use crate::http::ClientCertificate;
 use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
@@ -45,6 +47,8 @@ use statement::Statement;
 pub struct Caller {
     /// The address that the request came from.
     pub address: IpAddr,
+    /// The certificate whose key it holds.
+    pub certificate: Option<ClientCertificate>,
     /// The initial access token that was shown, and is good.
     pub initial_access: Option<InitialAccessToken>,
     /// What scripts may know of the request.
@@ -116,6 +120,7 @@ pub async fn register(
     let parsed = parse::body(&received)?;
     let proven = prove(cx, caller, Purpose::Create, parsed).await?;
     let valid = check(cx, &proven).await?;
+    certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     let issued = issue::create(cx, caller, &proven, sanctioned)?;
@@ -143,6 +148,7 @@ pub async fn replace(
     let parsed = parse::body(&received)?;
     let proven = prove(cx, caller, purpose, parsed).await?;
     let valid = check(cx, &proven).await?;
+    certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     let issued = issue::update(cx, caller, stored, token, (&proven, sanctioned))?;
@@ -172,8 +178,9 @@ async fn prove(
     let vouched = statement.as_ref().is_some_and(|statement| statement.is_vouched);
     let initial_access = InitialAccess::of(caller, purpose);
     let by_statement = if vouched { TrustLevel::Statement } else { TrustLevel::Open };
+    let by_token = initial_access::trust_level(initial_access.as_ref());
     let shown = Shown {
-        trust_level: initial_access::trust_level(initial_access.as_ref()).max(by_statement),
+        trust_level: certificate::trust_level(cx, caller).max(by_token).max(by_statement),
         software_statement: statement.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         dcr: signed.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         attestation: None,

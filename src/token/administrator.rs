@@ -93,7 +93,8 @@ fn file(settings: &Settings) -> Option<PathBuf> {
 /// Valid by the rules for everybody, with the scopes of administrators instead of `[[scopes]]`.
 fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
     let names = settings.admin.scopes.all();
-    let scope = |id: &&str| Scope { id: (*id).to_owned(), description: None, default: false, claims: Vec::new() };
+    let scope =
+        |id: &&str| Scope { id: (*id).to_owned(), description: None, default: false, claims: Vec::new() };
     let scopes: Vec<Scope> = names.iter().map(scope).collect();
     let rules = Rules {
         settings: &Registration::default(),
@@ -138,6 +139,7 @@ fn client(
             initial_access_token: None,
             initial_access_policy: None,
             statement: None,
+            certificate: None,
             attestation_digest: None,
             scripts: Vec::new(),
             configuration: service.snapshot().revision.clone(),

@@ -1,6 +1,6 @@
 //! Who presents an access token of this server (RFC 6750, RFC 8705 section 3).
 
-use super::ClientCertificate;
+use crate::http::ClientCertificate;
 use crate::secret::texts_equal;
 use crate::service::Context;
 use crate::store::tokens::AccessToken;
@@ -23,12 +23,12 @@ pub struct Bearer {
 pub async fn find(
     cx: &Context<'_>,
     token: &str,
-    certificate: Option<&dyn ClientCertificate>,
+    certificate: Option<&ClientCertificate>,
 ) -> Result<Option<Bearer>, StoreError> {
     let bearer = find_unbound(cx, token).await?;
     let is_bound_here = |bearer: &Bearer| match (&bearer.token.certificate, certificate) {
         (None, _) => true,
-        (Some(bound), Some(shown)) => texts_equal(bound, &shown.thumbprint()),
+        (Some(bound), Some(shown)) => texts_equal(bound, &shown.certificate.thumbprint()),
         (Some(_), None) => false,
     };
     Ok(bearer.filter(is_bound_here))

@@ -11,7 +11,8 @@ use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
 use super::introspection::Asker;
-use super::{Authenticated, ClientCertificate, Shown, TokenError, authenticate, bearer};
+use super::{Authenticated, Shown, TokenError, authenticate, bearer};
+use crate::http::ClientCertificate;
 use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::BodyError;
 use crate::http::credentials::{self, Authorization};
@@ -19,14 +20,6 @@ use crate::http::form::{Form, FormError};
 use crate::http::peer;
 use crate::secret::Secret;
 use crate::service::{Context, Service};
-
-/// A client certificate, on its way from the connection to who looks at it.
-pub type SharedCertificate = Arc<dyn ClientCertificate>;
-
-/// The client certificate of the request with this head, when its connection has one.
-pub fn certificate(parts: &Parts) -> Option<SharedCertificate> {
-    parts.extensions.get::<SharedCertificate>().cloned()
-}
 
 /// `POST` on the token endpoint: gives an access token.
 ///
@@ -38,7 +31,7 @@ pub async fn token(State(service): State<Arc<Service>>, request: Request<Body>) 
         let received = Received::read(&cx, request).await?;
         count(&cx, &received.parts)?;
         let caller = received.caller(&cx).await?;
-        super::grant::grant(&cx, &caller, &received.form, received.certificate.as_deref()).await
+        super::grant::grant(&cx, &caller, &received.form, received.certificate.as_ref()).await
     };
     outcome.await.map(|members| answer::json(StatusCode::OK, &members)).map_err(problem)
 }
@@ -90,7 +83,7 @@ struct Received {
     parts: Parts,
     authorization: Authorization,
     form: Form,
-    certificate: Option<SharedCertificate>,
+    certificate: Option<ClientCertificate>,
 }
 
 impl Received {
@@ -99,12 +92,12 @@ impl Received {
         let limits = &cx.service.settings.limits;
         let form = Form::read(&parts.headers, body, limits.body_bytes, limits.body_timeout_ms).await?;
         let authorization = credentials::authorization(&parts.headers);
-        let certificate = certificate(&parts);
+        let certificate = parts.extensions.get().cloned();
         Ok(Self { parts, authorization, form, certificate })
     }
 
     async fn caller(&self, cx: &Context<'_>) -> Result<Authenticated, TokenError> {
-        let certificate = self.certificate.as_deref();
+        let certificate = self.certificate.as_ref();
         authenticate(cx, &Shown { authorization: &self.authorization, form: &self.form, certificate }).await
     }
 
@@ -124,7 +117,7 @@ impl Received {
     }
 
     async fn bearer(&self, cx: &Context<'_>, token: &Secret) -> Result<Asker, TokenError> {
-        let found = bearer::find(cx, token.expose(), self.certificate.as_deref()).await?;
+        let found = bearer::find(cx, token.expose(), self.certificate.as_ref()).await?;
         let found = found.ok_or(TokenError::Bearer(Presented::Invalid))?.token;
         Ok(Asker { client_id: found.client_id, scope: found.scope })
     }

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Authenticated, ClientCertificate, TokenError, has_scope};
+use super::{Authenticated, TokenError, has_scope};
 use crate::client::Client;
+use crate::http::ClientCertificate;
 use crate::http::form::Form;
 use crate::random;
 use crate::service::Context;
@@ -19,12 +20,13 @@ pub(super) async fn grant(
     cx: &Context<'_>,
     caller: &Authenticated,
     form: &Form,
-    certificate: Option<&dyn ClientCertificate>,
+    certificate: Option<&ClientCertificate>,
 ) -> Result<Map<String, Value>, TokenError> {
     let client = caller.client.client();
     check_grant(caller, form)?;
     let scope = scope(client, form.get("scope"))?;
-    let stands_for = AccessToken { certificate: bound(client, certificate)?, ..access_token(cx, client, scope) };
+    let stands_for =
+        AccessToken { certificate: bound(client, certificate)?, ..access_token(cx, client, scope) };
     let token = random::token()?;
     cx.service.store.tokens.insert(&token, stands_for.clone()).await?;
     tracing::info!(client_id = %client.id, scope = stands_for.scope, "access token issued");
@@ -87,13 +89,10 @@ fn access_token(cx: &Context<'_>, client: &Client, scope: String) -> AccessToken
 
 /// The certificate that the token is bound to, when the client registered that (RFC 8705 section
 /// 3).
-fn bound(
-    client: &Client,
-    certificate: Option<&dyn ClientCertificate>,
-) -> Result<Option<String>, TokenError> {
+fn bound(client: &Client, certificate: Option<&ClientCertificate>) -> Result<Option<String>, TokenError> {
     if !client.metadata.metadata().flag("tls_client_certificate_bound_access_tokens") {
         return Ok(None);
     }
     let rule = "this client gets tokens that are bound to its certificate; connect with it";
-    certificate.map(|shown| Some(shown.thumbprint())).ok_or(TokenError::Request(rule))
+    certificate.map(|shown| Some(shown.certificate.thumbprint())).ok_or(TokenError::Request(rule))
 }

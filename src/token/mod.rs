@@ -14,7 +14,7 @@ mod introspection;
 pub mod keys;
 mod revocation;
 
-pub use client_authentication::{Authenticated, ClientCertificate, Shown, authenticate};
+pub use client_authentication::{Authenticated, Shown, authenticate};
 pub use error::TokenError;
 
 /// Whether `scope` has the word `wanted` (RFC 6749 section 3.3).

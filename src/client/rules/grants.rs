@@ -98,7 +98,9 @@ fn check_own_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     let is_needed = cx.settings.dcr_authorization_with_client_credentials;
     let has_grant = metadata.texts("grant_types").any(|grant| grant == CLIENT_CREDENTIALS);
     if is_needed && !has_grant && !is_faulted(found, "grant_types") {
-        let rule = format!("must hold {CLIENT_CREDENTIALS}: here a client manages itself with a token of that grant");
+        let rule = format!(
+            "must hold {CLIENT_CREDENTIALS}: here a client manages itself with a token of that grant"
+        );
         found.push(violation("grant_types", rule));
     }
 }

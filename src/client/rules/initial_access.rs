@@ -19,7 +19,8 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         check_hosts(policy, member, metadata, found);
     }
     if let Some(allowed) = &policy.grant_types {
-        let others = items(metadata, "grant_types").filter(|(_, grant)| !allowed.iter().any(|one| one == grant));
+        let others =
+            items(metadata, "grant_types").filter(|(_, grant)| !allowed.iter().any(|one| one == grant));
         let rule = |grant: &str| format!("`{}` is not allowed; {}", shown(grant), choice(allowed));
         found.extend(others.map(|(index, grant)| item_violation("grant_types", index, rule(grant))));
     }
@@ -98,7 +99,10 @@ mod tests {
         check(
             policy(),
             json!({}),
-            Err(&["grant_types[0]: only client_credentials", "token_endpoint_auth_method: only private_key_jwt"]),
+            Err(&[
+                "grant_types[0]: only client_credentials",
+                "token_endpoint_auth_method: only private_key_jwt",
+            ]),
         );
         check(
             json!({"grant_types": ["client_credentials"]}),
@@ -121,7 +125,8 @@ mod tests {
         check(policy(), json!({}), Ok(json!({"lifetime": 600})));
         check(policy(), json!({"lifetime": 60}), Ok(json!({"lifetime": 60})));
         check(policy(), json!({"lifetime": 601}), Err(&["lifetime: 600 seconds or less"]));
-        let settings = Registration { dynamic_registration_expiration_time: 3_600, ..Registration::default() };
+        let settings =
+            Registration { dynamic_registration_expiration_time: 3_600, ..Registration::default() };
         let policy: InitialAccessPolicy = serde_json::from_value(policy()).unwrap();
         check_within(&policy, &settings, json!({}), Ok(json!({"lifetime": 600})));
     }

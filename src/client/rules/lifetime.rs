@@ -27,7 +27,9 @@ pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
 
 /// A lifetime is at most what the operator allows, everybody or the holder of a token.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let Some(most) = cx.settings.maximum_client_lifetime.into_iter().chain(of_token(cx)).min() else { return };
+    let Some(most) = cx.settings.maximum_client_lifetime.into_iter().chain(of_token(cx)).min() else {
+        return;
+    };
     if metadata.count("lifetime").is_some_and(|seconds| seconds > most) && !is_faulted(found, "lifetime") {
         found.push(violation("lifetime", format!("must be {most} seconds or less")));
     }

@@ -69,13 +69,15 @@ async fn accept(cx: &Context<'_>, id: &str, claims: &Claims) -> Result<Result<()
         return Ok(Err(format!("must end (`exp`) in {MOST_AHEAD} seconds or less")));
     }
     let until = expiry.plus(SKEW);
-    let is_first = cx.service.store.single_use.claim(UsedOnce::ClientAssertion, &[id, jti], until, now).await?;
+    let is_first =
+        cx.service.store.single_use.claim(UsedOnce::ClientAssertion, &[id, jti], until, now).await?;
     Ok(if is_first { Ok(()) } else { Err("was used already (`jti`)".to_owned()) })
 }
 
 /// What the client may sign with: what it registered, or what this server supports.
 fn algorithms(cx: &Context<'_>, client: Option<&Client>, is_symmetric: bool) -> Vec<Algorithm> {
-    let registered = client.and_then(|client| client.metadata.metadata().text("token_endpoint_auth_signing_alg"));
+    let registered =
+        client.and_then(|client| client.metadata.metadata().text("token_endpoint_auth_signing_alg"));
     let supported = cx.settings().token_endpoint_auth_signing_alg_values_supported.iter().map(String::as_str);
     let names: Vec<&str> = registered.map_or_else(|| supported.collect(), |one| vec![one]);
     let known = names.into_iter().filter_map(Algorithm::parse);

@@ -10,10 +10,9 @@ mod decoy;
 mod presented;
 mod secret;
 
-pub use certificate::ClientCertificate;
-
 use super::TokenError;
 use crate::client::Client;
+use crate::http::ClientCertificate;
 use crate::http::credentials::Authorization;
 use crate::http::form::Form;
 use crate::service::Context;
@@ -27,7 +26,7 @@ pub struct Shown<'a> {
     /// The body.
     pub form: &'a Form,
     /// The client certificate of the connection.
-    pub certificate: Option<&'a dyn ClientCertificate>,
+    pub certificate: Option<&'a ClientCertificate>,
 }
 
 /// A client that is who it says.
@@ -74,7 +73,7 @@ async fn prove(
     cx: &Context<'_>,
     client: Option<&Client>,
     presented: &Presented,
-    certificate: Option<&dyn ClientCertificate>,
+    certificate: Option<&ClientCertificate>,
 ) -> Result<Option<&'static str>, TokenError> {
     match &presented.proof {
         Proof::Basic(given) => Ok(secret::matches(cx, client, given)?.then_some("client_secret_basic")),

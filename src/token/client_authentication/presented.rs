@@ -60,7 +60,9 @@ impl Presented {
         if let (Some(own), Some(named)) = (&own_name, named)
             && own != named
         {
-            return Err(TokenError::Request("client_id names another client than the one that authenticates"));
+            return Err(TokenError::Request(
+                "client_id names another client than the one that authenticates",
+            ));
         }
         let client_id = own_name.as_deref().or(named).and_then(|id| ClientId::parse(id).ok());
         Ok(Self { client_id, proof })

@@ -5,11 +5,7 @@ use crate::secret::{SealError, Secret};
 use crate::service::Context;
 
 /// Whether `given` is the secret of `client`, and still good.
-pub(super) fn matches(
-    cx: &Context<'_>,
-    client: Option<&Client>,
-    given: &Secret,
-) -> Result<bool, SealError> {
+pub(super) fn matches(cx: &Context<'_>, client: Option<&Client>, given: &Secret) -> Result<bool, SealError> {
     Ok(open(cx, client)?.is_some_and(|secret| secret.matches(given.expose())))
 }
 
