@@ -65,7 +65,7 @@ pub struct Server {
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
     let outside = Arc::new(Outside::new());
-    let server = start_with_host(start, outside.clone()).await?;
+    let server = Box::pin(start_with_host(start, outside.clone())).await?;
     outside.belongs_to(&server.service);
     Ok(server)
 }
@@ -97,7 +97,7 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
-    let administrator = token::administrator::ensure(&service).await?;
+    let administrator = Box::pin(token::administrator::ensure(&service)).await?;
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();

@@ -87,7 +87,7 @@ impl Snapshot {
         let further = live.registration.accepted_audiences.iter();
         let audiences = own_names.iter().chain(further).cloned().collect();
         let (revision, origins, patches) = (live.revision(), Arc::default(), 0);
-        Self { revision, live, trust, audiences, origins, patches, scripts, rate_limit, own_names }
+        Self { live, trust, audiences, revision, origins, patches, scripts, rate_limit, own_names }
     }
 
     /// The configuration as an administrator sees it, beside `settings`. Its revision differs

@@ -100,8 +100,8 @@ mod tests {
         );
         assert!(matches!(Form::parse(b"a=1&b=2&a=1"), Err(FormError::Twice)));
         assert!(matches!(Form::parse(b"a=&a=1"), Err(FormError::Twice)));
-        let many: String = (0..65).map(|number| format!("p{number}=x&")).collect();
-        assert!(matches!(Form::parse(many.as_bytes()), Err(FormError::TooMany)));
+        let many: Vec<String> = (0..65).map(|number| format!("p{number}=x")).collect();
+        assert!(matches!(Form::parse(many.join("&").as_bytes()), Err(FormError::TooMany)));
         assert!(!format!("{:?}", Form::parse(b"client_secret=do-not-print").unwrap()).contains("do-not"));
     }
 

@@ -107,11 +107,11 @@ impl Received {
         if let Authorization::Bearer(token) = &self.authorization {
             return self.bearer(cx, token).await;
         }
-        let caller = self.caller(cx).await?;
-        if !caller.is_proven {
+        let who = self.caller(cx).await?;
+        if !who.is_proven {
             return Err(TokenError::Client { by_header: false });
         }
-        let client = caller.client.client();
+        let client = who.client.client();
         let scope = client.metadata.metadata().text("scope").unwrap_or_default().to_owned();
         Ok(Asker { client_id: client.id.clone(), scope })
     }
@@ -127,8 +127,8 @@ impl Received {
 /// and another one.
 fn count(cx: &Context<'_>, parts: &Parts) -> Result<(), TokenError> {
     let Some(limit) = &cx.snapshot.rate_limit else { return Ok(()) };
-    let party = peer::prefix(peer::of(parts, &cx.service.settings.server.trusted_proxies));
-    limit.check_named(&format!("token {party}")).map_err(TokenError::TooOften)
+    let address = peer::of(parts, &cx.service.settings.server.trusted_proxies);
+    limit.check_named(&format!("token {}", peer::prefix(address))).map_err(TokenError::TooOften)
 }
 
 fn problem(error: TokenError) -> Problem {

@@ -65,7 +65,6 @@ mod tests {
     use crate::client::rules::testing::check_within;
     use crate::config::Registration;
 
-    #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
     fn check(policy: Value, sent: Value, expected: Result<Value, &[&str]>) {
         let policy: InitialAccessPolicy = serde_json::from_value(policy).unwrap();
         check_within(&policy, &Registration::default(), sent, expected);

@@ -15,12 +15,9 @@ pub(super) fn open(cx: &Context<'_>, client: Option<&Client>) -> Result<Option<S
     let (key, now) = (&cx.service.store.sealing_key, cx.service.clock.now());
     let held = client.and_then(|client| Some((client.id.as_str(), client.secret.as_ref()?)));
     let good = held.filter(|(_, secret)| secret.expires_at.is_none_or(|end| now < end));
-    match good {
-        Some((id, secret)) => key.open(&secret.sealed, id).map(Some),
-        None => {
-            // Sealing costs what opening does.
-            let nobody = Secret::new("x".repeat(86));
-            key.seal(&nobody, "nobody").map(|_| None)
-        }
+    if let Some((id, secret)) = good {
+        return key.open(&secret.sealed, id).map(Some);
     }
+    // Sealing costs what opening does.
+    key.seal(&Secret::new("x".repeat(86)), "nobody").map(|_| None)
 }
