@@ -19,6 +19,7 @@ pub mod service;
 
 // Mechanisms.
 pub mod fetch;
+pub mod host;
 pub mod http;
 pub mod keys;
 pub mod script;

@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fetch", &["config", "model"]),
     ("keys", &["clock", "config", "fetch"]),
     ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
+    ("host", &["clock", "jose", "script", "secret"]),
     ("http", &["model"]),
     ("telemetry", &["config"]),
     ("watch", &[]),
@@ -69,7 +70,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
-    ("cli", &["app", "clock", "config", "fetch", "script", "service", "telemetry"]),
+    ("cli", &["app", "clock", "config", "fetch", "host", "model", "script", "service", "telemetry"]),
 ];
 
 /// Where an outside library may be used.
