@@ -3,6 +3,7 @@
 //! Another program that embeds the server, and every test, does what the binary does:
 //! [`start`] it with a [`Configuration`], ask for its [`Server::url`], [`Server::stop`] it.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Configuration, Settings, Sources};
+use crate::config::{self, Configuration, Settings, Sources};
 use crate::fetch::{self, Fetcher};
+use crate::host::Outside;
 use crate::http::serve::{self, Bounds};
-use crate::reload::{Reloader, Reloads};
-use crate::script::host::{Host, NoHost};
+use crate::live;
+use crate::reload::{Reloader, Reloads, Requests};
+use crate::script::host::Host;
 use crate::script::{LoadErrors, Runtime, ScriptSet, SecretError};
-use crate::service::{self, Parts, Service, Snapshot};
+use crate::service::{self, Judged, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::watch::WatchError;
 use crate::{lifecycle, routes};
@@ -28,7 +31,7 @@ use crate::{lifecycle, routes};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address can not be listened on.
-    #[error("can not listen on {address}: {source}")]
+    #[error("can not listen on {address}: {source}; {}", advice(.source))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -39,11 +42,22 @@ pub enum StartError {
     #[error("the configuration is not right:\n{0}")]
     Configuration(String),
     /// The store does not open.
-    #[error("the store does not open: {0}")]
-    Store(#[from] StoreError),
+    #[error("the store {url} does not open: {source}{}", remedy(.source))]
+    Store {
+        /// `store.url`
+        url: String,
+        /// Why.
+        source: StoreError,
+    },
     /// A secret for scripts is not there.
     #[error("the configuration is not right: {0}")]
     Secret(#[from] SecretError),
+    /// The patch of the configuration that the store keeps can not be in force any more.
+    #[error(
+        "what was patched while the server ran, and is kept in the store, does not fit any more:\n{0}\n\
+         mend the file, or let go of it: registrar config reset [KEY...]"
+    )]
+    Patch(String),
     /// The scripts do not load.
     #[error("the scripts do not load:\n{0}")]
     Scripts(#[from] LoadErrors),
@@ -59,6 +73,25 @@ pub enum StartError {
     /// A task of the start was lost.
     #[error("the start was cut off: {0}")]
     Lost(#[from] tokio::task::JoinError),
+}
+
+/// What somebody can do about an address that is not to be had.
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "stop who has it, or name another port with --listen or server.listen",
+        ErrorKind::PermissionDenied => "name a port from 1024 up with --listen or server.listen",
+        _ => "name an address of this machine with --listen or server.listen",
+    }
+}
+
+/// What somebody can do about a store that says only what the system said.
+fn remedy(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable(_) => {
+            "; let this user write to its folder, or name another one with --data or store.url"
+        }
+        _ => "",
+    }
 }
 
 /// What a server is started with.
@@ -92,7 +125,10 @@ pub struct Server {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
-    start_with_host(start, Arc::new(NoHost)).await
+    let outside = Arc::new(Outside::new());
+    let server = start_with_host(start, outside.clone()).await?;
+    outside.belongs_to(&server.service);
+    Ok(server)
 }
 
 /// The same, with another outside for scripts: for tests.
@@ -101,25 +137,30 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
     let Start { configuration, sources, clock } = start;
-    let Configuration { settings, live, .. } = configuration;
-    let judged = service::judge(live).map_err(StartError::Configuration)?;
-    let listener = listen(settings.server.listen).await?;
-    let address = listener.local_addr().unwrap_or(settings.server.listen);
-    let runtime = Runtime::new(&settings.scripts, Arc::clone(&clock), host)?;
-    let scripts = load_scripts(&settings, Arc::clone(&runtime)).await?;
-    let store = Store::open(&settings.store).await?;
+    let judged = service::judge(configuration.live.clone()).map_err(StartError::Configuration)?;
+    let listener = listen(configuration.settings.server.listen).await?;
+    let address = listener.local_addr().unwrap_or(configuration.settings.server.listen);
+    let runtime = Runtime::new(&configuration.settings.scripts, Arc::clone(&clock), host)?;
+    let scripts = load_scripts(&configuration.settings, Arc::clone(&runtime)).await?;
+    let url = configuration.settings.store.url.clone();
+    let opened = Store::open(&configuration.settings.store).await;
+    let store = opened.map_err(|source| StartError::Store { url, source })?;
+    let sources = sources.or_embedded(&configuration);
+    let patched = Box::pin(patched((configuration, judged), sources, &store)).await?;
+    let Patched { configuration, judged, sources, revision } = patched;
+    let Configuration { settings, origins, .. } = configuration;
     let issuer = issuer(&settings, address);
     let bounds = bounds(&settings);
-    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?) };
-    let own_names = vec![issuer.clone(), format!("{issuer}{}", settings.server.paths.registration)];
-    let first = Snapshot::new(judged, scripts, own_names);
+    let (changes, requested) = live::queue();
+    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes };
+    let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (reload, again) = mpsc::channel(1);
     let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads));
-    tasks.spawn(reloader.run(again, stop.clone())?);
+    tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     let router = routes::router(Arc::clone(&service), reloads);
     // Open requests may still have something to tell when the server stops.
@@ -174,6 +215,45 @@ impl Server {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
+/// The names under which `aud` of a token may mean this server.
+fn own_names(settings: &Settings, issuer: &str) -> Vec<String> {
+    let paths = &settings.server.paths;
+    let urls = [&paths.registration, &paths.token].map(|path| format!("{issuer}{path}"));
+    std::iter::once(issuer.to_owned()).chain(urls).collect()
+}
+
+/// A configuration with the patch that the store keeps.
+struct Patched {
+    configuration: Configuration,
+    judged: Judged,
+    sources: Sources,
+    /// The revision of the patch.
+    revision: u64,
+}
+
+/// Puts the patch that the store keeps on top of the configuration.
+async fn patched(
+    (configuration, judged): (Configuration, Judged),
+    sources: Sources,
+    store: &Store,
+) -> Result<Patched, StartError> {
+    let stored = store.patches.load().await.map_err(|error| match error {
+        StoreError::Corrupt { .. } => StartError::Patch(error.to_string()),
+        source => StartError::Store { url: configuration.settings.store.url.clone(), source },
+    })?;
+    let (sources, revision) = (Sources { patch: stored.document.into(), ..sources }, stored.revision);
+    if sources.patch.0.is_empty() {
+        return Ok(Patched { configuration, judged, sources, revision });
+    }
+    let again = sources.clone();
+    let loaded = tokio::task::spawn_blocking(move || config::load(&again)).await?;
+    let patched = loaded.map_err(|errors| StartError::Patch(errors.to_string()))?;
+    let judged = service::judge(patched.live.clone()).map_err(StartError::Patch)?;
+    tracing::info!(keys = ?sources.patch.keys(), "patched values are in force");
+    let configuration = Configuration { settings: configuration.settings, ..patched };
+    Ok(Patched { configuration, judged, sources, revision })
 }
 
 async fn load_scripts(settings: &Settings, runtime: Arc<Runtime>) -> Result<Arc<ScriptSet>, StartError> {

@@ -7,11 +7,13 @@
 // Wiring, no rules.
 pub mod app;
 pub mod cli;
+pub mod host;
 pub mod lifecycle;
 pub mod reload;
 pub mod routes;
 
 // Use cases.
+pub mod admin;
 pub mod discovery;
 pub mod management;
 pub mod registration;
@@ -19,9 +21,9 @@ pub mod service;
 
 // Mechanisms.
 pub mod fetch;
-pub mod host;
 pub mod http;
 pub mod keys;
+pub mod live;
 pub mod script;
 pub mod store;
 pub mod telemetry;

@@ -7,9 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use hyper::header::{
-    ALLOW, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
@@ -63,7 +61,6 @@ async fn registered(
         (Method::GET, _) => management::endpoint::get(state, request).await,
         (Method::PUT, _) => management::endpoint::put(state, request).await,
         (Method::DELETE, _) => management::endpoint::delete(state, request).await,
-        (Method::OPTIONS, _) => Ok(options(is_management)),
         _ => Err(Problem::method_not_allowed(&allowed(is_management))),
     }
 }
@@ -73,18 +70,8 @@ fn allowed(is_management: bool) -> Vec<Method> {
     if is_management { managed.to_vec() } else { [&[Method::POST], &managed[..]].concat() }
 }
 
-/// `OPTIONS` that is not a CORS preflight.
-fn options(is_management: bool) -> Response {
-    let names: Vec<String> = allowed(is_management).iter().map(ToString::to_string).collect();
-    let mut response = answer::empty(StatusCode::NO_CONTENT);
-    if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
-        response.headers_mut().insert(ALLOW, value);
-    }
-    response
-}
-
 /// Any origin, no credentials (OpenID Connect Registration sections 3 and 4): what a caller may
-/// do follows from the token it sends, not from the page it runs in.
+/// do follows from the token it sends, not from the page it runs in. It answers every `OPTIONS`.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)

@@ -22,11 +22,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fetch", &["config", "model"]),
     ("keys", &["clock", "config", "fetch"]),
     ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
-    ("host", &["clock", "jose", "script", "secret"]),
     ("http", &["model"]),
     ("telemetry", &["config"]),
     ("watch", &[]),
-    ("service", &["client", "clock", "config", "fetch", "http", "keys", "script", "store", "trust"]),
+    ("live", &["config", "model", "store"]),
+    ("service", &["client", "clock", "config", "fetch", "http", "keys", "live", "script", "store", "trust"]),
     (
         "registration",
         &[
@@ -51,8 +51,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("discovery", &["client", "config", "http", "service"]),
+    ("host", &["clock", "fetch", "jose", "script", "secret", "service", "store"]),
+    ("admin", &["http", "live", "service"]),
     ("routes", &["discovery", "http", "management", "registration", "reload", "service"]),
-    ("reload", &["clock", "config", "script", "service", "watch"]),
+    ("reload", &["config", "live", "script", "service", "store", "watch"]),
     ("lifecycle", &["clock", "service"]),
     (
         "app",
@@ -60,8 +62,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "fetch",
+            "host",
             "http",
             "lifecycle",
+            "live",
             "reload",
             "routes",
             "script",
@@ -70,7 +74,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
-    ("cli", &["app", "clock", "config", "fetch", "host", "model", "script", "service", "telemetry"]),
+    ("cli", &["app", "clock", "config", "fetch", "host", "model", "script", "service", "store", "telemetry"]),
 ];
 
 /// Where an outside library may be used.
@@ -82,8 +86,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("sled", &["store"]),
     ("governor", &["http"]),
     ("reqwest", &["fetch"]),
+    ("json_patch", &["live"]),
     ("hyper_util", &["http"]),
-    ("axum", &["http", "registration", "management", "discovery", "routes", "service"]),
+    ("axum", &["http", "admin", "registration", "management", "discovery", "routes", "service"]),
     ("tower_http", &["routes"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
@@ -95,6 +100,7 @@ const ENDPOINTS: &[(&str, &[&str])] = &[
     ("registration", &["endpoint.rs", "mod.rs"]),
     ("management", &["endpoint.rs", "holder.rs", "precondition.rs"]),
     ("discovery", &["endpoint.rs"]),
+    ("admin", &["endpoint_config.rs"]),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use toml_edit::{Document, Item, TableLike};
 
 use super::ConfigError;
+use super::tree::join;
 
 /// The values of a file, and where their keys stand.
 pub(super) struct File {
@@ -27,7 +28,7 @@ impl File {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
             place: name.clone(),
             key: String::new(),
-            reason: format!("the file can not be read: {error}"),
+            reason: format!("the file can not be read: {error}; name another one with --config"),
         })?;
         Self::parse(name, text)
     }
@@ -118,9 +119,4 @@ pub(super) fn loose_value(text: &str) -> Value {
     let file = File::parse(String::new(), format!("value = {text}\n"));
     let value = file.ok().and_then(|mut file| file.values.remove("value"));
     value.unwrap_or_else(|| text.into())
-}
-
-/// The path of `key` in the table at `path`.
-pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }

@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::admin::AdminSettings;
+use super::paths::Paths;
 use super::{FetchSettings, ScriptSettings};
 
 /// Everything that is read once, when the server starts.
@@ -25,6 +27,8 @@ pub struct Settings {
     pub limits: Limits,
     /// `[discovery]`: members of the metadata documents for what is not ours.
     pub discovery: Map<String, Value>,
+    /// `[admin]`
+    pub admin: AdminSettings,
     /// `[telemetry]`
     pub telemetry: TelemetrySettings,
 }
@@ -51,20 +55,6 @@ impl Default for ServerSettings {
             trusted_proxies: Vec::new(),
             paths: Paths::default(),
         }
-    }
-}
-
-/// `[server.paths]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Paths {
-    /// The registration and management endpoint.
-    pub registration: String,
-}
-
-impl Default for Paths {
-    fn default() -> Self {
-        Self { registration: "/register".to_owned() }
     }
 }
 
@@ -122,6 +112,8 @@ pub struct Limits {
     pub language_tags: usize,
     /// Keys in one JWK Set.
     pub jwks_keys: usize,
+    /// Nonces for attestation evidence that may be out at the same time.
+    pub evidence_nonces: u64,
     /// Milliseconds that open requests are given when the server stops.
     pub shutdown_ms: u64,
 }
@@ -140,6 +132,7 @@ impl Default for Limits {
             list_items: 64,
             language_tags: 64,
             jwks_keys: 20,
+            evidence_nonces: 10_000,
             shutdown_ms: 10_000,
         }
     }

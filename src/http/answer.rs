@@ -14,7 +14,11 @@ use crate::model::violation::printable;
 
 /// A JSON answer that no cache keeps (RFC 7591 section 3.2.1).
 pub fn json(status: StatusCode, body: &Map<String, Value>) -> Response {
-    let text = serde_json::to_vec(body).unwrap_or_default();
+    // Room for an ordinary answer, so that it does not move while it grows.
+    let mut text = Vec::with_capacity(1_024);
+    if serde_json::to_writer(&mut text, body).is_err() {
+        text.clear();
+    }
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

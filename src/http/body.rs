@@ -63,9 +63,10 @@ pub fn media_type(headers: &HeaderMap) -> Result<MediaType, BodyError> {
             "compressed bodies are not read; send it without Content-Encoding".to_owned(),
         ));
     }
-    let value = headers
-        .get(CONTENT_TYPE)
-        .ok_or_else(|| BodyError::MediaType(format!("there is no Content-Type; {accepted}")))?;
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(BodyError::MediaType(format!("there must be one Content-Type; {accepted}")));
+    };
     let value = value.to_str().unwrap_or("");
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
     let essence = essence.trim().to_ascii_lowercase();
@@ -94,25 +95,29 @@ mod tests {
 
     use super::*;
 
-    fn check(content_type: &str, expected: Result<MediaType, &str>) {
+    fn check(content_types: &[&str], expected: Result<MediaType, &str>) {
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+        for content_type in content_types {
+            headers.append(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+        }
         match (media_type(&headers), expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected),
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
-            (found, expected) => panic!("{content_type}: {found:?} is not {expected:?}"),
+            (found, expected) => panic!("{content_types:?}: {found:?} is not {expected:?}"),
         }
     }
 
     #[test]
     fn a_media_type_is_read_with_its_parameters() {
-        check("application/json", Ok(MediaType::Json));
-        check("Application/JSON; charset=\"UTF-8\"", Ok(MediaType::Json));
-        check("application/json; charset=latin1", Err("charset"));
-        check("application/jose", Ok(MediaType::Signed));
-        check("application/jwt", Ok(MediaType::Signed));
-        check("text/plain", Err("send application/json"));
-        check("application/jsonp", Err("send application/json"));
+        check(&["application/json"], Ok(MediaType::Json));
+        check(&["Application/JSON; charset=\"UTF-8\""], Ok(MediaType::Json));
+        check(&["application/json; charset=latin1"], Err("charset"));
+        check(&["application/jose"], Ok(MediaType::Signed));
+        check(&["application/jwt"], Ok(MediaType::Signed));
+        check(&["text/plain"], Err("send application/json"));
+        check(&["application/jsonp"], Err("send application/json"));
+        check(&["application/json", "application/json"], Err("one Content-Type"));
+        check(&[], Err("one Content-Type"));
     }
 
     #[tokio::test]

@@ -47,6 +47,8 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
             drop(permit);
         });
     }
+    // Who connects now is refused at once, and can go elsewhere, instead of waiting for nobody.
+    drop(listener);
     tasks.close();
     if tokio::time::timeout(bounds.shutdown, tasks.wait()).await.is_err() {
         tracing::warn!(open = tasks.len(), "requests were cut off: they did not finish in time");

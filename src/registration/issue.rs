@@ -1,6 +1,7 @@
 //! Step 14: identifiers and secrets are made, and the client is stored.
 
 use super::hooks::Sanctioned;
+use super::once::{self, Use};
 use super::statement::Statement;
 use super::{Caller, Issued, Proven, RegisterError};
 use crate::client::rules::{expiry, needs_secret};
@@ -11,7 +12,7 @@ use crate::model::{ClientId, Violation};
 use crate::random;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
-use crate::store::{Change, Stored};
+use crate::store::{StoreError, Stored};
 
 /// Makes a new client with its credentials.
 pub(super) fn create(
@@ -109,12 +110,29 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
     }
 }
 
-/// Stores a new client; returns when it would survive a power cut.
-pub(super) async fn insert(cx: &Context<'_>, client: &Client) -> Result<(), RegisterError> {
-    Ok(cx.service.store.clients.insert(client, Change::default()).await?)
+/// Stores a new client with what it uses up; returns when it would survive a power cut.
+pub(super) async fn insert(cx: &Context<'_>, client: &Client, uses: &[Use]) -> Result<(), RegisterError> {
+    let also = once::change(cx, uses).await?;
+    let stored = cx.service.store.clients.insert(client, also).await;
+    lost(cx, uses, stored).await
 }
 
-/// Stores the next revision, unless another one came first.
-pub(super) async fn put_back(cx: &Context<'_>, seen: &Stored, client: &Client) -> Result<(), RegisterError> {
-    Ok(cx.service.store.clients.replace(seen, client, Change::default()).await?)
+/// Stores the next revision with what it uses up, unless another one came first.
+pub(super) async fn put_back(
+    cx: &Context<'_>,
+    seen: &Stored,
+    client: &Client,
+    uses: &[Use],
+) -> Result<(), RegisterError> {
+    let also = once::change(cx, uses).await?;
+    let stored = cx.service.store.clients.replace(seen, client, also).await;
+    lost(cx, uses, stored).await
+}
+
+/// When somebody else came first, with what: with the client, or with what may be used once.
+async fn lost(cx: &Context<'_>, uses: &[Use], outcome: Result<(), StoreError>) -> Result<(), RegisterError> {
+    if matches!(outcome, Err(StoreError::Conflict)) {
+        once::change(cx, uses).await?;
+    }
+    Ok(outcome?)
 }

@@ -12,6 +12,7 @@ pub mod hooks;
 mod issue;
 mod keys;
 mod merge;
+mod once;
 mod parse;
 mod sector;
 mod signed_request;
@@ -85,6 +86,8 @@ struct Proven {
     statement: Option<Statement>,
     /// The scripts that gave keys, or judged evidence.
     scripts: Vec<ScriptRef>,
+    /// What this request uses up.
+    uses: Vec<once::Use>,
 }
 
 /// Steps 5 to 16 of a registration.
@@ -104,7 +107,7 @@ pub async fn register(
     let issued = issue::create(cx, caller, &proven, sanctioned)?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
-    issue::insert(cx, &issued.client).await?;
+    issue::insert(cx, &issued.client, &proven.uses).await?;
     tracing::info!(client_id = %issued.client.id, trust_level = proven.shown.trust_level.as_str(), "client registered");
     hooks::tell(cx, caller, Purpose::Create, &proven, &issued);
     Ok(answer)
@@ -130,7 +133,7 @@ pub async fn replace(
     let issued = issue::update(cx, caller, stored, &Secret::new(token.to_owned()), (&proven, sanctioned))?;
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
-    issue::put_back(cx, stored, &issued.client).await?;
+    issue::put_back(cx, stored, &issued.client, &proven.uses).await?;
     tracing::info!(client_id = %issued.client.id, revision = issued.client.revision, "client updated");
     hooks::tell(cx, caller, purpose, &proven, &issued);
     Ok(answer)
@@ -160,8 +163,9 @@ async fn prove(
     };
     let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
     let scripts = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone())).collect();
+    let uses = once::uses(cx, purpose, statement.as_ref(), signed.as_ref());
     let requested = Requested::read(members, &cx.settings().dynamic_registration_custom_attributes);
-    Ok(Proven { requested, shown, statement, scripts })
+    Ok(Proven { requested, shown, statement, scripts, uses })
 }
 
 /// Steps 10 and 11: every rule, and the file that a pairwise client points to.

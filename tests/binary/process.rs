@@ -82,9 +82,24 @@ impl Registrar {
     /// SIGTERM, and how it ended.
     #[cfg(unix)]
     pub(crate) fn terminate(&mut self) -> std::process::ExitStatus {
+        self.signal("-TERM");
+        self.ended()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+    }
+
+    /// How it ended.
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
         self.child.wait().expect("it ends")
+    }
+
+    /// Where it listens: host and port.
+    pub(crate) fn host(&self) -> &str {
+        self.address.strip_prefix("http://").expect("a URL")
     }
 
     /// Writes its configuration file.

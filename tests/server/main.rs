@@ -10,11 +10,13 @@
 
 mod support;
 
+mod alike;
 mod bad_input;
 mod discovery;
 mod expiry;
 mod fetch;
 mod keys;
+mod live_configuration;
 mod management;
 mod metadata;
 mod metadata_choices;
@@ -22,6 +24,10 @@ mod openidconnect_crate;
 mod redirect_uris;
 mod registration;
 mod reload;
+mod reload_files;
 mod rotation;
 mod scripts;
 mod sector;
+mod wire;
+mod scripts_after;
+mod scripts_hostile;

@@ -6,9 +6,10 @@ mod origin;
 use std::path::Path;
 use std::sync::Arc;
 
-use registrar::app::{Server, Start, start};
+use registrar::app::{self, Server, Start};
 use registrar::clock::{ManualClock, Timestamp};
 use registrar::config::{Configuration, Live, Sources};
+use registrar::script::fake::FakeHost;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -63,6 +64,23 @@ impl TestServer {
 
     /// A server with these scripts: file names below `scripts/`, and texts.
     pub(crate) async fn scripted(scripts: &[(&str, &str)], change: impl FnOnce(&mut Configuration)) -> Self {
+        Self::begin(scripts, change, None).await
+    }
+
+    /// The same, whose scripts reach nothing but what the host makes up.
+    pub(crate) async fn hosted(
+        scripts: &[(&str, &str)],
+        change: impl FnOnce(&mut Configuration),
+    ) -> (Self, Arc<FakeHost>) {
+        let host = Arc::new(FakeHost::new(Arc::new(ManualClock::new(Timestamp::from_unix(START)))));
+        (Self::begin(scripts, change, Some(host.clone())).await, host)
+    }
+
+    async fn begin(
+        scripts: &[(&str, &str)],
+        change: impl FnOnce(&mut Configuration),
+        host: Option<Arc<FakeHost>>,
+    ) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let directory = folder.path().join("scripts");
         std::fs::create_dir(&directory).expect("a folder for scripts");
@@ -76,7 +94,12 @@ impl TestServer {
         change(&mut configuration);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));
         let sources = Sources::default();
-        let server = start(Start { configuration, sources, clock: clock.clone() }).await.expect("it starts");
+        let start = Start { configuration, sources, clock: clock.clone() };
+        let server = match host {
+            Some(host) => app::start_with_host(start, host).await,
+            None => app::start(start).await,
+        };
+        let server = server.expect("it starts");
         let base = format!("http://{}", server.address());
         Self { server: Some(server), clock, folder, http: reqwest::Client::new(), base }
     }
@@ -128,6 +151,11 @@ impl TestServer {
     /// `DELETE` with the client's token.
     pub(crate) async fn delete(&self, client: &Registered) -> Answer {
         Answer::of(self.ask("DELETE", &client.uri).bearer_auth(&client.token)).await
+    }
+
+    /// Stops the server, as SIGTERM does.
+    pub(crate) async fn stop(mut self) {
+        self.server.take().expect("it runs until the test ends").stop().await;
     }
 
     /// The server itself.
