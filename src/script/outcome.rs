@@ -98,8 +98,12 @@ impl Fault {
         while let EvalAltResult::ErrorInFunctionCall(name, source, cause, position) = inner {
             // The dispatch function, which has no source, is not the operator's business.
             if !source.is_empty() {
+                calls.push(match calls.is_empty() {
+                    true => name.clone(),
+                    // Who was called is in `source`, but the call is in the file before.
+                    false => format!("{name} (called in {file}, {position})"),
+                });
                 file = source;
-                calls.push(format!("{name} ({source} {position})"));
             }
             inner = cause;
         }

@@ -17,7 +17,6 @@ use super::world::{FakeHttp, Fakes, World, hook};
 pub(super) struct Scene {
     pub(super) world: Arc<World>,
     pub(super) texts: Arc<Texts>,
-    pub(super) handle: Handle,
 }
 
 /// Teaches `engine` what only tests can say.
@@ -63,7 +62,8 @@ impl Scene {
         let hook = hook(name).map_err(failure)?;
         let given = read(given, "what the hook is given")?;
         let trial = self.world.call(&self.texts, script, hook, given);
-        let trial = self.handle.block_on(trial).map_err(failure)?;
+        // A test runs on a thread that may wait.
+        let trial = Handle::current().block_on(trial).map_err(failure)?;
         let trial = serde_json::to_value(&trial).map_err(|error| failure(error.to_string()))?;
         to_script(&trial)
     }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use rhai::{AST, CallFnOptions, Engine, Position, Scope};
 use serde_json::Map;
-use tokio::runtime::Handle;
 
 use super::context::{Context, Round};
 use super::engine::SharedModules;
@@ -75,20 +74,18 @@ impl Suite {
     pub fn load(beginning: Beginning) -> Result<Self, LoadErrors> {
         let texts = load::read(&beginning.settings.directory)?;
         let files = load::read_tests(&beginning.settings.directory)?;
-        let world = World::new(&beginning);
+        let (world, texts) = (Arc::new(World::new(&beginning)), Arc::new(texts));
         let modules = SharedModules::new(&world.runtime(generous));
+        let mut engine = modules.engine(None, || None);
+        functions::register(&mut engine, &Scene { world, texts: Arc::clone(&texts) });
         let (mut tests, mut errors) = (Vec::new(), Vec::new());
         for (file, text) in &files {
-            match load::parse(&modules.engine(None, || None), file, text) {
+            match load::parse(&engine, file, text) {
                 Ok(ast) => tests_of(&ast, file, text, &mut tests, &mut errors),
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() {
-            Ok(Self { beginning, texts: Arc::new(texts), files, tests })
-        } else {
-            Err(LoadErrors(errors))
-        }
+        if errors.is_empty() { Ok(Self { beginning, texts, files, tests }) } else { Err(LoadErrors(errors)) }
     }
 
     /// The tests, file by file, in the order in which they are written.
@@ -130,8 +127,8 @@ impl Suite {
         let over = Arc::clone(turn);
         let mut engine = modules.engine(Some(&context), move || over.over());
         engine.set_module_resolver(Libraries::new(self.texts.libraries.clone()));
-        let (world_of_scene, texts) = (Arc::clone(world), Arc::clone(&self.texts));
-        functions::register(&mut engine, &Scene { world: world_of_scene, texts, handle: Handle::current() });
+        let scene = Scene { world: Arc::clone(world), texts: Arc::clone(&self.texts) };
+        functions::register(&mut engine, &scene);
         let failure = |error| Box::new(Failure { error, calls: String::new(), log: world.log() });
         let dispatch = self.prepare(&mut engine, test).map_err(failure)?;
         let options = CallFnOptions::new().eval_ast(false).with_tag(context);
