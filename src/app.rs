@@ -3,7 +3,8 @@
 //! Another program that embeds the server, and every test, does what the binary does:
 //! [`start`] it with a [`Configuration`], ask for its [`Server::url`], [`Server::stop`] it.
 
-use std::io::ErrorKind;
+mod error;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,84 +16,20 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Configuration, Settings, Sources};
-use crate::fetch::{self, Fetcher};
+use crate::fetch::Fetcher;
 use crate::host::Outside;
-use crate::http::serve::{self, Bounds};
+use crate::http::certificate::Proxies;
+use crate::http::serve::{self, Bounds, Entrance};
+use crate::http::tls::Tls;
 use crate::live;
 use crate::reload::{Reloader, Reloads, Requests};
 use crate::script::host::Host;
-use crate::script::{LoadErrors, Runtime, ScriptSet, SecretError};
+use crate::script::{Runtime, ScriptSet};
 use crate::service::{self, Judged, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
-use crate::watch::WatchError;
 use crate::{lifecycle, routes};
 
-/// Why the server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address can not be listened on.
-    #[error("can not listen on {address}: {source}; {}", advice(.source))]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The configuration can not be in force.
-    #[error("the configuration is not right:\n{0}")]
-    Configuration(String),
-    /// The store does not open.
-    #[error("the store {url} does not open: {source}{}", remedy(.source))]
-    Store {
-        /// `store.url`
-        url: String,
-        /// Why.
-        source: StoreError,
-    },
-    /// A secret for scripts is not there.
-    #[error("the configuration is not right: {0}")]
-    Secret(#[from] SecretError),
-    /// The patch of the configuration that the store keeps can not be in force any more.
-    #[error(
-        "what was patched while the server ran, and is kept in the store, does not fit any more:\n{0}\n\
-         mend the file, or let go of it: registrar config reset [KEY...]"
-    )]
-    Patch(String),
-    /// The scripts do not load.
-    #[error("the scripts do not load:\n{0}")]
-    Scripts(#[from] LoadErrors),
-    /// Nothing could be fetched from others.
-    #[error("{0}")]
-    Fetcher(#[from] fetch::BuildError),
-    /// The files can not be watched.
-    #[error("the files can not be watched: {0}")]
-    Watch(#[from] WatchError),
-    /// The process can not hear its signals.
-    #[error("the process can not hear its signals: {0}")]
-    Signals(std::io::Error),
-    /// A task of the start was lost.
-    #[error("the start was cut off: {0}")]
-    Lost(#[from] tokio::task::JoinError),
-}
-
-/// What somebody can do about an address that is not to be had.
-fn advice(error: &std::io::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::AddrInUse => "stop who has it, or name another port with --listen or server.listen",
-        ErrorKind::PermissionDenied => "name a port from 1024 up with --listen or server.listen",
-        _ => "name an address of this machine with --listen or server.listen",
-    }
-}
-
-/// What somebody can do about a store that says only what the system said.
-fn remedy(error: &StoreError) -> &'static str {
-    match error {
-        StoreError::Unavailable(_) => {
-            "; let this user write to its folder, or name another one with --data or store.url"
-        }
-        _ => "",
-    }
-}
+pub use error::StartError;
 
 /// What a server is started with.
 pub struct Start {
@@ -138,6 +75,7 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
 pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
     let Start { configuration, sources, clock } = start;
     let judged = service::judge(configuration.live.clone()).map_err(StartError::Configuration)?;
+    let tls = open_tls(&configuration.settings, &sources, &clock)?;
     let listener = listen(configuration.settings.server.listen).await?;
     let address = listener.local_addr().unwrap_or(configuration.settings.server.listen);
     let runtime = Runtime::new(&configuration.settings.scripts, Arc::clone(&clock), host)?;
@@ -150,7 +88,8 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     let Patched { configuration, judged, sources, revision } = patched;
     let Configuration { settings, origins, .. } = configuration;
     let issuer = issuer(&settings, address);
-    let bounds = bounds(&settings);
+    let entrance = entrance(&settings, &tls);
+    let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
     let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
@@ -159,14 +98,14 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (reload, again) = mpsc::channel(1);
-    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads));
+    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), tls);
     tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     let router = routes::router(Arc::clone(&service), reloads);
     // Open requests may still have something to tell when the server stops.
     let served = CancellationToken::new();
-    tasks.spawn(runtime.notify(served.clone(), bounds.shutdown));
-    let serving = serve::serve(listener, router, bounds, stop.clone());
+    tasks.spawn(runtime.notify(served.clone(), patience));
+    let serving = serve::serve(listener, router, entrance, stop.clone());
     tasks.spawn(async move {
         serving.await;
         served.cancel();
@@ -217,6 +156,14 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
 }
 
+fn open_tls(settings: &Settings, sources: &Sources, clock: &Arc<dyn Clock>) -> Result<Arc<Tls>, StartError> {
+    let opened = Tls::open(&settings.server.tls, Arc::clone(clock));
+    opened.map(Arc::new).map_err(|fault| {
+        let place = sources.file.as_deref().map(|file| format!("{}: ", config::place(file, fault.key)));
+        StartError::Tls { place: place.unwrap_or_default(), fault }
+    })
+}
+
 /// The names under which `aud` of a token may mean this server.
 fn own_names(settings: &Settings, issuer: &str) -> Vec<String> {
     let paths = &settings.server.paths;
@@ -263,14 +210,20 @@ async fn load_scripts(settings: &Settings, runtime: Arc<Runtime>) -> Result<Arc<
 }
 
 fn issuer(settings: &Settings, address: SocketAddr) -> String {
-    settings.server.issuer.clone().unwrap_or_else(|| format!("http://{address}"))
+    let scheme = if settings.server.tls.is_on() { "https" } else { "http" };
+    settings.server.issuer.clone().unwrap_or_else(|| format!("{scheme}://{address}"))
 }
 
-fn bounds(settings: &Settings) -> Bounds {
-    let limits = &settings.limits;
-    Bounds {
+fn entrance(settings: &Settings, tls: &Arc<Tls>) -> Entrance {
+    let Settings { server, limits, .. } = settings;
+    let bounds = Bounds {
         connections: limits.connections,
+        connections_per_party: limits.connections_per_address,
         header_timeout: Duration::from_millis(limits.header_timeout_ms),
+        write_timeout: Duration::from_millis(limits.write_timeout_ms),
         shutdown: Duration::from_millis(limits.shutdown_ms),
-    }
+    };
+    let proxies =
+        Proxies { trusted: server.trusted_proxies.clone(), headers: server.certificate_headers.clone() };
+    Entrance { bounds, tls: Arc::clone(tls), proxies }
 }

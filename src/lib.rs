@@ -34,6 +34,7 @@ pub mod watch;
 pub mod client;
 pub mod config;
 pub mod jose;
+pub mod x509;
 
 // Facts: pure, no I/O.
 pub mod clock;

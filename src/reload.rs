@@ -1,4 +1,5 @@
-//! What changes while the server runs: scripts, and the live part of the configuration.
+//! What changes while the server runs: scripts, the live part of the configuration, and the files
+//! of TLS.
 //!
 //! One task writes, and whoever wants a change asks it. It builds the new thing beside the running one and swaps it when it is
 //! whole; when it is not, the one that runs stays, and the reason is kept to be asked for.
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::patch::is_of_live;
 use crate::config::{self, Configuration, Origins, Sources};
+use crate::http::tls::Tls;
 use crate::live::Change;
 use crate::script::ScriptSet;
 use crate::service::{self, Judged, Service};
@@ -27,12 +29,17 @@ const QUIET: Duration = Duration::from_millis(200);
 pub struct Reloads {
     scripts: Mutex<Option<String>>,
     configuration: Mutex<Option<String>>,
+    tls: Mutex<Option<String>>,
 }
 
 impl Reloads {
     /// What is not in force, and why: names of members of `/readyz`.
     pub fn failures(&self) -> Vec<(&'static str, String)> {
-        let kinds = [("scriptsError", &self.scripts), ("configurationError", &self.configuration)];
+        let kinds = [
+            ("scriptsError", &self.scripts),
+            ("configurationError", &self.configuration),
+            ("tlsError", &self.tls),
+        ];
         let failed = |(name, slot): (&'static str, &Mutex<Option<String>>)| {
             let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
             slot.clone().map(|error| (name, error))
@@ -60,13 +67,14 @@ pub struct Reloader {
     /// The revision of the stored patch, which is the one in the sources.
     patches: u64,
     reloads: Arc<Reloads>,
+    tls: Arc<Tls>,
 }
 
 impl Reloader {
-    /// A reloader of `service`, whose configuration came from `sources`.
-    pub fn new(service: Arc<Service>, sources: Sources, reloads: Arc<Reloads>) -> Self {
+    /// A reloader of `service`, whose configuration came from `sources`, and of `tls`.
+    pub fn new(service: Arc<Service>, sources: Sources, reloads: Arc<Reloads>, tls: Arc<Tls>) -> Self {
         let patches = service.snapshot().patches;
-        Self { service, sources, patches, reloads }
+        Self { service, sources, patches, reloads, tls }
     }
 
     /// Watches, and does what is asked, until `stop`.
@@ -82,22 +90,42 @@ impl Reloader {
         let (scripts_guard, mut scripts) = watch::watch(&[directory], QUIET)?;
         let files: Vec<PathBuf> = self.sources.file.clone().into_iter().collect();
         let (file_guard, mut file) = watch::watch(&files, QUIET)?;
+        let (tls_guard, mut tls) = watch::watch(&self.tls.files(), QUIET)?;
         Ok(async move {
             // The guards end the watching when they are dropped.
-            let _guards = (scripts_guard, file_guard);
+            let _guards = (scripts_guard, file_guard, tls_guard);
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     Some(()) = scripts.recv() => self.scripts().await,
                     Some(()) = file.recv() => self.configuration().await,
+                    Some(()) = tls.recv() => self.tls().await,
                     Some(change) = requests.changes.recv() => self.change(change).await,
                     Some(()) = requests.again.recv() => {
                         self.configuration().await;
                         self.scripts().await;
+                        self.tls().await;
                     }
                 }
             }
         })
+    }
+
+    /// Reads the certificates and the key again; connections from now on use them.
+    async fn tls(&self) {
+        let tls = Arc::clone(&self.tls);
+        let failure = match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(Ok(())) => {
+                tracing::info!(on = self.tls.is_on(), "the files of TLS were read again");
+                None
+            }
+            Ok(Err(fault)) => Some(fault.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(cause) = &failure {
+            tracing::error!(cause, "the files of TLS were not taken; those before them are in force");
+        }
+        note(&self.reloads.tls, failure);
     }
 
     /// Compiles all scripts and swaps them at once.

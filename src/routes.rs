@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::http::answer::{self, Problem};
-use crate::http::stack::{self, CORRELATION_ID};
+use crate::http::stack::{self, CORRELATION_ID, Reception};
 use crate::reload::Reloads;
 use crate::service::Service;
 use crate::{discovery, management, registration};
@@ -36,12 +36,19 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .layer(cors());
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
+    let reception = Reception {
+        body_bytes: limits.body_bytes,
+        body_timeout_ms: limits.body_timeout_ms,
+        waiting: limits.requests,
+        room: Arc::default(),
+    };
     let probes = Router::new()
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .with_state((Arc::clone(&service), reloads));
     open.with_state(service)
         .layer(axum::middleware::from_fn_with_state(permits, stack::shed_load))
+        .layer(axum::middleware::from_fn_with_state(reception, stack::receive))
         .merge(probes)
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) })

@@ -86,6 +86,7 @@ fn unreadable(error: &BodyError) -> Problem {
         BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
         BodyError::Broken => StatusCode::BAD_REQUEST,
+        BodyError::GaveWay => return Problem::unavailable(&error.to_string(), 1),
         BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
     };
     Problem::new(status, INVALID_REQUEST, &error.to_string())

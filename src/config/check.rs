@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
-use super::{FetchSettings, Live, Registration, Settings, admin, paths};
+use super::{FetchSettings, Live, Registration, Settings, admin, paths, tls};
 
 /// What is wrong, and what is only odd: the key, and why.
 #[derive(Default)]
@@ -29,6 +29,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     server(settings, &mut verdict);
     paths::check(&settings.server.paths, &mut verdict);
     admin::check(&settings.admin, &mut verdict);
+    tls::check(&settings.server, live, &mut verdict);
     positive(settings, &mut verdict);
     fetch(&settings.fetch, &mut verdict);
     scripts(settings, &mut verdict);

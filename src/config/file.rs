@@ -120,3 +120,9 @@ pub(super) fn loose_value(text: &str) -> Value {
     let value = file.ok().and_then(|mut file| file.values.remove("value"));
     value.unwrap_or_else(|| text.into())
 }
+
+/// Where `key` stands in the file at `path`, as `FILE:LINE:COLUMN`: for what is found wrong when
+/// the configuration is put to use.
+pub fn place(path: &Path, key: &str) -> String {
+    File::read(path).map_or_else(|error| error.place, |file| file.place(key))
+}

@@ -20,6 +20,7 @@ pub mod scripts;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 mod tree;
 pub mod trust;
 
@@ -28,6 +29,7 @@ pub use difference::changed_keys;
 pub use error::{ConfigError, ConfigErrors};
 pub use exposed::shows_mask;
 pub use fetch::{AllowedHost, FetchSettings};
+pub use file::place;
 pub use load::{Configuration, Origin, Origins, Sources, all_origins, load};
 pub use names::nearest;
 pub use patch::Patch;
@@ -35,6 +37,7 @@ pub use paths::Paths;
 pub use registration::{Registration, Scope};
 pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
 pub use settings::{Limits, Settings, StoreSettings};
+pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};
 
 use serde::{Deserialize, Serialize};
 

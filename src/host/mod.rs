@@ -136,6 +136,10 @@ impl Host for Outside {
     fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
         Tokens::new(Arc::clone(&self.service()?.clock)).sign_jwt(claims, key)
     }
+
+    fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
+        Tokens::new(Arc::clone(&self.service()?.clock)).parse_certificate(pem)
+    }
 }
 
 /// The one indexed member that `members` names.

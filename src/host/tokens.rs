@@ -1,4 +1,5 @@
-//! The JWT part of the host: `jwt::verify` and `jwt::sign` on [`crate::jose`].
+//! The part of the host that reaches nothing: `jwt::verify` and `jwt::sign` on [`crate::jose`],
+//! `x509::parse` on [`crate::x509`].
 
 use std::sync::Arc;
 
@@ -13,11 +14,12 @@ use crate::jose::{
 };
 use crate::script::host::{Host, Jwt, JwtExpectations};
 use crate::secret::Secret;
+use crate::x509::Certificate;
 
 /// Keys of the largest set that a script may give.
 const MOST_KEYS: usize = 100;
 
-/// Verifies and signs; has nothing else of the outside.
+/// Verifies and signs JWTs, and reads certificates; has nothing else of the outside.
 #[derive(Clone)]
 pub struct Tokens {
     clock: Arc<dyn Clock>,
@@ -72,6 +74,11 @@ impl Host for Tokens {
         let failed = |error: SigningKeyError| format!("the secret {error}");
         let header = json!({ "typ": "JWT" }).as_object().cloned().unwrap_or_default();
         jose::sign(&header, claims, &signing_key(key).map_err(failed)?).map_err(failed)
+    }
+
+    fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
+        let certificate = Certificate::from_pem(pem).map_err(|error| error.to_string())?;
+        Ok(Value::Object(certificate.to_json()))
     }
 }
 

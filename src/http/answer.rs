@@ -69,9 +69,20 @@ impl Problem {
             Presented::Invalid => {
                 (r#"Bearer realm="registrar", error="invalid_token""#, "the bearer token is not valid here")
             }
+            Presented::OtherCertificate => (
+                r#"Bearer realm="registrar", error="invalid_token""#,
+                "the bearer token needs the certificate of its client, and this is another one",
+            ),
         };
         Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// 401: a client certificate is needed. No scheme is registered for that, so the challenge
+    /// has a name of ours (RFC 9110 section 15.5.2 wants one).
+    pub fn certificate_needed(description: &str) -> Self {
+        let challenge = HeaderValue::from_static(r#"TLS-Client-Certificate realm="registrar""#);
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description).header(WWW_AUTHENTICATE, challenge)
     }
 
     /// 405, with the methods that are allowed here (RFC 9110 section 15.5.6).
@@ -129,6 +140,8 @@ pub enum Presented {
     Nothing,
     /// Credentials that are not good here.
     Invalid,
+    /// A good token with a client certificate that is not its client's (RFC 8705 section 3).
+    OtherCertificate,
 }
 
 /// What the log says of a problem; it travels with the response.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
+use hyper::body::Frame;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 /// Why a body was not read.
@@ -21,6 +22,9 @@ pub enum BodyError {
         /// The time it had.
         milliseconds: u64,
     },
+    /// It was slow, and others needed its place.
+    #[error("the server is busy, and the body was slow; send it again")]
+    GaveWay,
     /// The connection broke.
     #[error("the body broke off")]
     Broken,
@@ -39,8 +43,22 @@ pub async fn read(body: Body, limit: usize, milliseconds: u64) -> Result<Bytes, 
         Err(_) => Err(BodyError::TooSlow { milliseconds }),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { limit }),
-        Ok(Err(_)) => Err(BodyError::Broken),
+        Ok(Err(error)) => Err(failure(error)),
     }
+}
+
+/// Why reading failed: what [`refused`] was given, or that the connection broke.
+fn failure(error: Box<dyn std::error::Error + Send + Sync>) -> BodyError {
+    let inner = match error.downcast::<axum::Error>() {
+        Ok(error) => error.into_inner(),
+        Err(other) => other,
+    };
+    inner.downcast::<BodyError>().map_or(BodyError::Broken, |error| *error)
+}
+
+/// A body whose reading fails with `error`, for who reads it after somebody else has tried.
+pub fn refused(error: BodyError) -> Body {
+    Body::new(StreamBody::new(futures_util::stream::once(std::future::ready(Err::<Frame<Bytes>, _>(error)))))
 }
 
 /// The media types of a registration request.
@@ -124,5 +142,11 @@ mod tests {
     async fn a_body_is_bounded_while_it_is_read() {
         let read = read(Body::from("12345"), 4, 1_000).await;
         assert!(matches!(read, Err(BodyError::TooLarge { limit: 4 })));
+    }
+
+    #[tokio::test]
+    async fn who_reads_a_refused_body_learns_why() {
+        let read = read(refused(BodyError::TooSlow { milliseconds: 7 }), 4, 1_000).await;
+        assert!(matches!(read, Err(BodyError::TooSlow { milliseconds: 7 })));
     }
 }

@@ -7,6 +7,7 @@ use crate::client::{Client, RegistrationTokens};
 use crate::http::answer::Presented;
 use crate::http::credentials;
 use crate::model::ClientId;
+use crate::registration::{Caller, certificate};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
@@ -20,6 +21,7 @@ pub(super) async fn authenticate(
     cx: &Context<'_>,
     client_id: Option<&str>,
     headers: &HeaderMap,
+    caller: &Caller,
 ) -> Result<Held, ManageError> {
     let token = credentials::bearer(headers).map_err(ManageError::Unauthorised)?;
     let refused = ManageError::Unauthorised(Presented::Invalid);
@@ -34,6 +36,7 @@ pub(super) async fn authenticate(
     if stored.client().is_expired(cx.service.clock.now()) {
         return Err(refused);
     }
+    certificate::hold(cx, caller, stored.client()).await?;
     let stored = if matched == Matched::Successor { retire_previous(cx, stored).await? } else { stored };
     Ok(Held { stored, token: Secret::new(token.to_owned()) })
 }

@@ -3,7 +3,7 @@
 use super::hooks::Sanctioned;
 use super::once::{self, Use};
 use super::statement::Statement;
-use super::{Caller, Issued, Proven, RegisterError};
+use super::{Caller, Issued, Proven, RegisterError, certificate};
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
 use crate::clock::Timestamp;
@@ -68,6 +68,8 @@ pub(super) fn update(
     };
     let rotates = cx.settings().rotate_registration_access_token != Rotation::Never;
     let (token, tokens) = if rotates { rotated(token)? } else { (token.clone(), before.tokens.clone()) };
+    let mut provenance = provenance(cx, caller, proven, &sanctioned);
+    provenance.certificate = provenance.certificate.or_else(|| before.provenance.certificate.clone());
     let client = Client {
         id: before.id.clone(),
         issued_at: before.issued_at,
@@ -75,7 +77,7 @@ pub(super) fn update(
         secret: sealed,
         tokens,
         revision: before.revision.saturating_add(1),
-        provenance: provenance(cx, caller, proven, &sanctioned),
+        provenance,
         metadata: sanctioned.metadata,
     };
     Ok(Issued { client, token, secret })
@@ -104,6 +106,7 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
         address: Some(caller.address),
         initial_access_token: None,
         statement: proven.statement.as_ref().map(Statement::origin),
+        certificate: certificate::origin(caller),
         attestation_digest: None,
         scripts: proven.scripts.iter().chain(&sanctioned.scripts).cloned().collect(),
         configuration: cx.snapshot.revision.clone(),

@@ -5,6 +5,7 @@
 //! here knows how a request is routed; [`endpoint`] is the only file that answers in HTTP.
 
 mod answer;
+pub mod certificate;
 pub mod endpoint;
 mod error;
 mod evidence;
@@ -28,6 +29,7 @@ use std::net::IpAddr;
 use axum::body::Bytes;
 
 use crate::client::{Client, Requested, ScriptRef, TrustLevel, Valid};
+use crate::http::ClientCertificate;
 use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
@@ -42,6 +44,8 @@ use statement::Statement;
 pub struct Caller {
     /// The address that the request came from.
     pub address: IpAddr,
+    /// The certificate whose key it holds.
+    pub certificate: Option<ClientCertificate>,
     /// What scripts may know of the request.
     pub request: HttpRequest,
 }
@@ -102,6 +106,7 @@ pub async fn register(
     let parsed = parse::body(&received)?;
     let proven = prove(cx, caller, Purpose::Create, parsed).await?;
     let valid = check(cx, &proven).await?;
+    certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, valid, decided).await?;
     let issued = issue::create(cx, caller, &proven, sanctioned)?;
@@ -128,6 +133,7 @@ pub async fn replace(
     let parsed = parse::body(&received)?;
     let proven = prove(cx, caller, purpose, parsed).await?;
     let valid = check(cx, &proven).await?;
+    certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, valid, decided).await?;
     let issued = issue::update(cx, caller, stored, &Secret::new(token.to_owned()), (&proven, sanctioned))?;
@@ -155,8 +161,9 @@ async fn prove(
     let members = merge::merge(cx, members, statement.as_ref());
     evidence::appraise(cx, &members)?;
     let vouched = statement.as_ref().is_some_and(|statement| statement.is_vouched);
+    let trust_level = certificate::trust_level(cx, caller);
     let shown = Shown {
-        trust_level: if vouched { TrustLevel::Statement } else { TrustLevel::Open },
+        trust_level: if vouched { TrustLevel::Statement } else { trust_level },
         software_statement: statement.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         dcr: signed.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         attestation: None,

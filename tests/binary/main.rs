@@ -7,6 +7,7 @@ mod process;
 mod refusals;
 #[cfg(unix)]
 mod shutdown;
+mod tls;
 
 use std::time::Duration;
 

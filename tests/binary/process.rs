@@ -26,8 +26,13 @@ pub(crate) struct Registrar {
 impl Registrar {
     /// Starts one in an empty folder, with the shipped scripts.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one in an empty folder, with this configuration.
+    pub(crate) fn start_with(configuration: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        std::fs::write(folder.path().join("registrar.toml"), "").expect("a configuration");
+        std::fs::write(folder.path().join("registrar.toml"), configuration).expect("a configuration");
         Self::start_in(folder)
     }
 
