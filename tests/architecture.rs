@@ -61,7 +61,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("discovery", &["client", "config", "http", "service"]),
-    ("host", &["clock", "fetch", "script", "service", "store"]),
+    ("host", &["clock", "fetch", "jose", "script", "secret", "service", "store", "x509"]),
     ("admin", &["http", "live", "service"]),
     ("routes", &["discovery", "http", "management", "registration", "reload", "service", "token"]),
     ("reload", &["config", "http", "live", "script", "service", "store", "watch"]),
@@ -85,7 +85,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
-    ("cli", &["app", "clock", "config", "fetch", "http", "script", "service", "store", "telemetry"]),
+    (
+        "cli",
+        &[
+            "app",
+            "clock",
+            "config",
+            "fetch",
+            "host",
+            "http",
+            "model",
+            "script",
+            "service",
+            "store",
+            "telemetry",
+        ],
+    ),
 ];
 
 /// Where an outside library may be used.
