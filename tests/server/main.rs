@@ -13,6 +13,7 @@ mod support;
 mod alike;
 mod bad_input;
 mod discovery;
+mod example_scripts;
 mod expiry;
 mod fetch;
 mod keys;
