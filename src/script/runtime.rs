@@ -14,6 +14,7 @@ use super::statistics::Statistics;
 use super::turn::Turns;
 use crate::clock::Clock;
 use crate::config::ScriptSettings;
+use crate::secret::Secret;
 
 /// What all sets of scripts of one server share. It outlives every reload, so that bounds hold
 /// over the sets before and after.
@@ -79,6 +80,11 @@ impl Runtime {
     ) -> impl Future<Output = ()> + Send + use<> {
         let runtime = Arc::clone(self);
         async move { runtime.notifications.work(finish, patience).await }
+    }
+
+    /// The secrets of `[scripts.secrets]`: what the server signs with is among them.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.secrets.all()
     }
 
     /// Events that wait to be told, or are being told.

@@ -72,6 +72,11 @@ impl Secrets {
         })
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Secret> {
+        self.0.values()
+    }
+
     /// `text` with the name of each secret in its place.
     pub(super) fn redact(&self, text: &str) -> String {
         let secrets = self.0.load();

@@ -70,7 +70,9 @@ fn context_member(member: &ContextMember) -> Vec<String> {
         _ => "?",
     };
     match member.name.split_once('(') {
-        Some((name, "status, entity)")) => vec![format!("fn {name}(context: Context, status: int, entity: ?);")],
+        Some((name, "status, entity)")) => {
+            vec![format!("fn {name}(context: Context, status: int, entity: ?);")]
+        }
         Some((name, _)) => vec![format!("fn {name}(context: Context, nonce: String);")],
         None => {
             let (name, method) = (member.name, member.spelling.trim_end_matches("()"));
