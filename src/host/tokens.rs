@@ -126,42 +126,10 @@ fn with_secrets(
 /// A private key as JWK or PEM, or the text of an HMAC key.
 fn signing_key(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
     let text = secret.expose().trim_start();
-    if text.starts_with('{') {
-        let jwk: Value = serde_json::from_str(text).map_err(|_| SigningKeyError::Unreadable)?;
-        return SigningKey::from_jwk(&jwk, algorithm_of(&jwk).ok_or(SigningKeyError::Unreadable)?);
-    }
-    if text.starts_with("-----BEGIN") {
-        return from_pem(secret);
+    if text.starts_with('{') || text.starts_with("-----BEGIN") {
+        return jose::own_key(secret);
     }
     SigningKey::from_secret(secret, Algorithm::Hs256)
-}
-
-/// What a private JWK signs with: what it says, else what its type is commonly used for.
-fn algorithm_of(jwk: &Value) -> Option<Algorithm> {
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-    match (text("alg"), text("kty"), text("crv")) {
-        (Some(name), ..) => Algorithm::parse(name),
-        (None, Some("EC"), Some("P-256")) => Some(Algorithm::Es256),
-        (None, Some("EC"), Some("P-384")) => Some(Algorithm::Es384),
-        (None, Some("EC"), Some("P-521")) => Some(Algorithm::Es512),
-        (None, Some("OKP"), _) => Some(Algorithm::EdDsa),
-        (None, Some("RSA"), _) => Some(Algorithm::Rs256),
-        _ => None,
-    }
-}
-
-/// The one algorithm of these that the key is for.
-fn from_pem(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
-    const USUAL: [Algorithm; 5] =
-        [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa, Algorithm::Rs256];
-    let mut failure = SigningKeyError::Unreadable;
-    for algorithm in USUAL {
-        match SigningKey::from_pem(secret, algorithm) {
-            Err(error @ SigningKeyError::Unfit(_)) => failure = error,
-            other => return other,
-        }
-    }
-    Err(failure)
 }
 
 #[cfg(test)]

@@ -82,19 +82,24 @@ fn a_folder_without_tests_does_not_pass() {
 
 #[test]
 fn a_call_shows_what_changed_and_what_it_took() {
-    let (_folder, path) = folder(&[("s/10-a.rhai", SCRIPT), ("request.json", "{\"client_name\": \"K\", \"scope\": \"a\"}")]);
+    let (_folder, path) =
+        folder(&[("s/10-a.rhai", SCRIPT), ("request.json", "{\"client_name\": \"K\", \"scope\": \"a\"}")]);
     let (scripts, request) = (format!("{path}/s"), format!("{path}/request.json"));
     let call = |more: &[&str]| {
         let arguments = ["call", "createClient", "--scripts", &scripts, "--request", &request];
         script(&arguments.iter().chain(more).copied().collect::<Vec<_>>())
     };
     let output = text(&call(&[]).stdout);
-    assert!(output.starts_with("createClient: passed\n  - scope: \"a\"\n  + scope: \"openid\"\n"), "{output}");
+    assert!(
+        output.starts_with("createClient: passed\n  - scope: \"a\"\n  + scope: \"openid\"\n"),
+        "{output}"
+    );
     assert!(output.contains("  log: info: seen\n") && output.contains(" operations, "), "{output}");
     let json: Value = serde_json::from_slice(&call(&["--format", "json"]).stdout).expect("JSON");
     assert_eq!((&json["outcome"], &json["client"]["scope"]), (&"passed".into(), &"openid".into()));
     assert!(json["operations"].as_u64() > Some(5) && json["microseconds"].as_u64() > Some(0), "{json}");
-    std::fs::write(&request, "{\"request\": {\"client_name\": \"bad\"}, \"trustLevel\": \"token\"}").expect("a request");
+    std::fs::write(&request, "{\"request\": {\"client_name\": \"bad\"}, \"trustLevel\": \"token\"}")
+        .expect("a request");
     let refused = call(&[]);
     assert!(refused.status.success());
     assert!(text(&refused.stdout).starts_with("createClient: refused by 10-a.rhai: 400\n"));
@@ -108,7 +113,9 @@ fn check_shows_hooks_and_warnings_or_the_line_that_is_wrong() {
         folder(&[("10-a.rhai", SCRIPT), ("20-bb.rhai", "fn updateCleint(context) { true }")]);
     let output = text(&script(&["check", "--scripts", &path]).stdout);
     assert!(output.starts_with("SCRIPT      HOOKS\n10-a.rhai   createClient\n20-bb.rhai  none"), "{output}");
-    assert!(output.contains("warning: the function updateCleint is not called; is the hook updateClient meant?"));
+    assert!(
+        output.contains("warning: the function updateCleint is not called; is the hook updateClient meant?")
+    );
     let json = script(&["check", "--scripts", &path, "--format", "json"]).stdout;
     let json: Value = serde_json::from_slice(&json).expect("JSON");
     assert_eq!(json[0]["hooks"], serde_json::json!(["createClient"]));
@@ -125,6 +132,9 @@ fn definitions_are_a_file_for_each_module() {
     let output = format!("{path}/.rhai/definitions");
     assert!(script(&["definitions", "--output", &output]).status.success());
     let jwt = std::fs::read_to_string(format!("{output}/jwt.d.rhai")).expect("the file of jwt");
-    assert!(jwt.starts_with("module jwt;\n\n/// ") && jwt.contains("\nfn verify(token: String, jwks: ?, expected: Map) -> Map;\n"));
+    assert!(
+        jwt.starts_with("module jwt;\n\n/// ")
+            && jwt.contains("\nfn verify(token: String, jwks: ?, expected: Map) -> Map;\n")
+    );
     assert_eq!(script(&["definitions", "--output", "/dev/null/x"]).status.code(), Some(1));
 }
