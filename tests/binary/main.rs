@@ -5,6 +5,7 @@
 mod config_reset;
 mod process;
 mod refusals;
+mod scripts;
 #[cfg(unix)]
 mod shutdown;
 mod tls;
