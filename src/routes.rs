@@ -39,6 +39,7 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .route(&paths.token, post_only(post(token::endpoint::token)))
         .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
         .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
+    let open = open.merge(admin(&service));
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
     let reception = Reception {
@@ -58,6 +59,23 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) })
         .layer(axum::middleware::from_fn(stack::observe))
+}
+
+/// The admin API. No page of a browser may call it, so it says nothing of other origins.
+fn admin(service: &Service) -> Router<Arc<Service>> {
+    use crate::admin::{endpoint_clients, endpoint_config, endpoint_initial_access, endpoint_scripts};
+    let tokens = "/admin/v1/initial-access-tokens";
+    Router::new()
+        .route(&service.settings.server.paths.config, get(endpoint_config::get).patch(endpoint_config::patch))
+        .route("/admin/v1/clients", get(endpoint_clients::list))
+        .route("/admin/v1/clients/{id}", get(endpoint_clients::show).delete(endpoint_clients::delete))
+        .route(tokens, get(endpoint_initial_access::list).post(endpoint_initial_access::create))
+        .route(
+            &format!("{tokens}/{{id}}"),
+            get(endpoint_initial_access::show).delete(endpoint_initial_access::revoke),
+        )
+        .route("/admin/v1/scripts", get(endpoint_scripts::get))
+        .route("/admin/v1/schemas/Client", get(endpoint_scripts::client_schema))
 }
 
 /// Other methods are told that only `POST` is answered.

@@ -62,8 +62,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("discovery", &["client", "config", "http", "service"]),
     ("host", &["clock", "fetch", "jose", "script", "secret", "service", "store", "x509"]),
-    ("admin", &["http", "live", "service"]),
-    ("routes", &["discovery", "http", "management", "registration", "reload", "service", "token"]),
+    // Who calls is found by its access token.
+    (
+        "admin",
+        &[
+            "client", "clock", "config", "http", "live", "model", "random", "secret", "service", "store",
+            "token",
+        ],
+    ),
+    ("routes", &["admin", "discovery", "http", "management", "registration", "reload", "service", "token"]),
     ("reload", &["config", "http", "live", "script", "service", "store", "watch"]),
     ("lifecycle", &["clock", "service"]),
     (
@@ -128,7 +135,16 @@ const ENDPOINTS: &[(&str, &[&str])] = &[
     ("management", &["endpoint.rs", "holder.rs", "precondition.rs"]),
     ("token", &["endpoint.rs"]),
     ("discovery", &["endpoint.rs"]),
-    ("admin", &["endpoint_config.rs"]),
+    (
+        "admin",
+        &[
+            "endpoint.rs",
+            "endpoint_clients.rs",
+            "endpoint_config.rs",
+            "endpoint_initial_access.rs",
+            "endpoint_scripts.rs",
+        ],
+    ),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {
