@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -19,8 +20,9 @@ use crate::reload::{Reloader, Reloads};
 use crate::script::{LoadErrors, ScriptSet};
 use crate::service::{self, Service, Snapshot};
 use crate::store::{Store, StoreError};
+use crate::telemetry::meter::{self, Reloaded};
 use crate::watch::WatchError;
-use crate::{lifecycle, routes};
+use crate::{lifecycle, probes, routes};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +72,20 @@ impl Start {
     }
 }
 
+/// Sockets that somebody else opened; the server listens on them instead of on the addresses of
+/// its configuration.
+#[derive(Debug, Default)]
+pub struct Sockets {
+    /// For `server.listen`.
+    pub public: Option<std::net::TcpListener>,
+    /// For `admin.listen`.
+    pub admin: Option<std::net::TcpListener>,
+}
+
 /// A server that runs.
 pub struct Server {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     service: Arc<Service>,
     stop: CancellationToken,
     reload: mpsc::Sender<()>,
@@ -84,11 +97,20 @@ pub struct Server {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
+    start_on(start, Sockets::default()).await
+}
+
+/// Opens everything but what `sockets` has already, and serves.
+///
+/// # Errors
+/// When the address, the store, the scripts or the files are not to be had.
+pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartError> {
+    meter::install();
     let Start { configuration, sources, clock } = start;
     let Configuration { settings, live, .. } = configuration;
     service::judge(&live).map_err(StartError::Configuration)?;
-    let listener = listen(settings.server.listen).await?;
-    let address = listener.local_addr().unwrap_or(settings.server.listen);
+    let listeners = Listeners::open(&settings, sockets).await?;
+    let (address, admin_address) = listeners.addresses(&settings);
     let scripts = load_scripts(&settings, Arc::clone(&clock)).await?;
     let store = Store::open(&settings.store).await?;
     let issuer = issuer(&settings, address);
@@ -101,16 +123,26 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
     let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads));
     tasks.spawn(reloader.run(again, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
-    let router = routes::router(Arc::clone(&service), reloads);
-    tasks.spawn(serve::serve(listener, router, bounds, stop.clone()));
+    tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
+    listeners.serve(&service, reloads, |listener, router| {
+        tasks.spawn(serve::serve(listener, router, bounds, stop.clone()));
+    });
     tasks.close();
-    Ok(Server { address, service, stop, reload, tasks })
+    for what in [Reloaded::Scripts, Reloaded::Configuration] {
+        meter::loaded(what, service.clock.now().unix());
+    }
+    Ok(Server { address, admin_address, service, stop, reload, tasks })
 }
 
 impl Server {
     /// The address that it listens on.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the admin listener, when there is one.
+    pub const fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// The URL under which it calls itself.
@@ -145,8 +177,49 @@ impl Server {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+/// Where requests come from.
+struct Listeners {
+    public: TcpListener,
+    admin: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn open(settings: &Settings, sockets: Sockets) -> Result<Self, StartError> {
+        let public = listen(settings.server.listen, sockets.public).await?;
+        let admin = match settings.admin.listen {
+            Some(address) => Some(listen(address, sockets.admin).await?),
+            None => None,
+        };
+        Ok(Self { public, admin })
+    }
+
+    /// Where they really listen: a configured port may be 0.
+    fn addresses(&self, settings: &Settings) -> (SocketAddr, Option<SocketAddr>) {
+        let admin = self.admin.as_ref().and_then(|listener| listener.local_addr().ok());
+        (self.public.local_addr().unwrap_or(settings.server.listen), admin)
+    }
+
+    /// Hands each listener on with what it answers.
+    fn serve(self, service: &Arc<Service>, reloads: Arc<Reloads>, mut each: impl FnMut(TcpListener, Router)) {
+        let operations = probes::router(Arc::clone(service), reloads);
+        let Some(admin) = self.admin else {
+            return each(self.public, routes::public(Arc::clone(service), Some(operations)));
+        };
+        each(admin, routes::operational(service, operations));
+        each(self.public, routes::public(Arc::clone(service), None));
+    }
+}
+
+/// Listens on `socket` if there is one, else on `address`.
+async fn listen(
+    address: SocketAddr,
+    socket: Option<std::net::TcpListener>,
+) -> Result<TcpListener, StartError> {
+    let listener = match socket {
+        Some(socket) => socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket)),
+        None => TcpListener::bind(address).await,
+    };
+    listener.map_err(|source| StartError::Listen { address, source })
 }
 
 async fn load_scripts(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<ScriptSet>, StartError> {

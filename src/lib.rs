@@ -8,6 +8,7 @@
 pub mod app;
 pub mod cli;
 pub mod lifecycle;
+pub mod probes;
 pub mod reload;
 pub mod routes;
 
@@ -21,13 +22,16 @@ pub mod service;
 pub mod http;
 pub mod script;
 pub mod store;
-pub mod telemetry;
+pub mod systemd;
 pub mod watch;
 
 // What a client is, and what that stands on.
 pub mod client;
 pub mod config;
 pub mod jose;
+
+// What every layer may say of its work.
+pub mod telemetry;
 
 // Facts: pure, no I/O.
 pub mod clock;

@@ -7,6 +7,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::service::Service;
+use crate::systemd::{self, State};
+use crate::telemetry::meter;
 
 /// Clients that one sweep removes at a time, so that it never holds up the store for long.
 const SWEPT_AT_ONCE: usize = 500;
@@ -39,11 +41,26 @@ async fn sweep_once(service: &Service) {
         }
     }
     if removed > 0 {
+        meter::clients_expired(removed);
         tracing::info!(removed, "expired clients removed");
     }
 }
 
-/// Stops the server on SIGTERM or SIGINT, and asks for a reload on SIGHUP.
+/// Between two times that what was measured is added up.
+const ADD_UP: Duration = Duration::from_secs(5);
+
+/// Adds up what was measured, until `stop`.
+pub async fn add_up_metrics(stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(ADD_UP) => meter::add_up(),
+        }
+    }
+}
+
+/// Stops the server on SIGTERM or SIGINT, and asks for a reload on SIGHUP; the service manager
+/// hears of it.
 ///
 /// # Errors
 /// When the system does not let the process hear its signals.
@@ -59,7 +76,7 @@ pub fn signals(
     Ok(async move {
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return systemd::tell(State::Stopping),
                 _ = terminate.recv() => stop.cancel(),
                 _ = interrupt.recv() => stop.cancel(),
                 // A reload that is asked for already will see this change too.

@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{self, Sources};
 use crate::script::ScriptSet;
 use crate::service::{self, Service};
+use crate::systemd::{self, State};
+use crate::telemetry::meter::{self, Reloaded};
 use crate::watch::{self, WatchError};
 
 /// How long files must be left alone before they are read.
@@ -77,8 +79,10 @@ impl Reloader {
                     Some(()) = scripts.recv() => self.scripts().await,
                     Some(()) = file.recv() => self.configuration().await,
                     Some(()) = again.recv() => {
+                        systemd::tell(State::Reloading);
                         self.configuration().await;
                         self.scripts().await;
+                        systemd::tell(State::Ready);
                     }
                 }
             }
@@ -101,7 +105,12 @@ impl Reloader {
         if let Some(cause) = &failure {
             tracing::error!(cause, "the scripts were not taken; those before them are in force");
         }
+        self.count(Reloaded::Scripts, failure.is_none());
         note(&self.reloads.scripts, failure);
+    }
+
+    fn count(&self, what: Reloaded, is_ok: bool) {
+        meter::reload(what, is_ok.then(|| self.clock.now().unix()));
     }
 
     fn swap_scripts(&self, scripts: ScriptSet) {
@@ -125,6 +134,7 @@ impl Reloader {
         if let Some(cause) = &failure {
             tracing::error!(cause, "the configuration was not taken; the one before it is in force");
         }
+        self.count(Reloaded::Configuration, failure.is_none());
         note(&self.reloads.configuration, failure);
     }
 

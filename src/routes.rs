@@ -5,24 +5,25 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{any, get};
 use hyper::header::{
     ALLOW, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, StatusCode};
-use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::http::answer::{self, Problem};
-use crate::http::stack::{self, CORRELATION_ID};
-use crate::reload::Reloads;
+use crate::http::stack::{self, CORRELATION_ID, Observer};
 use crate::service::Service;
-use crate::{discovery, management, registration};
+use crate::telemetry::meter::Endpoint;
+use crate::{discovery, management, probes, registration};
 
-/// Every path of the server.
-pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
+/// What the server's own listener answers: what clients ask, and `operations` too when no other
+/// listener is there for them.
+pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
+    let observer = observer(&service);
     let paths = &service.settings.server.paths;
     let issuer_path = url::Url::parse(&service.issuer).map(|url| url.path().trim_end_matches('/').to_owned());
     let issuer_path = issuer_path.unwrap_or_default();
@@ -38,16 +39,43 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .layer(cors());
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
-    let probes = Router::new()
-        .route("/healthz", get(healthy))
-        .route("/readyz", get(ready))
-        .with_state((Arc::clone(&service), reloads));
-    open.with_state(service)
-        .layer(axum::middleware::from_fn_with_state(permits, stack::shed_load))
-        .merge(probes)
+    let open =
+        open.with_state(service).layer(axum::middleware::from_fn_with_state(permits, stack::shed_load));
+    observed(open.merge(operations.unwrap_or_default()), observer)
+}
+
+/// What the admin listener answers.
+pub fn operational(service: &Service, operations: Router) -> Router {
+    observed(operations, observer(service))
+}
+
+/// `router` with an answer for everything else, and what stands around all of it.
+fn observed(router: Router, observer: Observer) -> Router {
+    router
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) })
-        .layer(axum::middleware::from_fn(stack::observe))
+        .layer(axum::middleware::from_fn_with_state(observer, stack::observe))
+}
+
+fn observer(service: &Service) -> Observer {
+    let registration = service.settings.server.paths.registration.clone();
+    let endpoint = Arc::new(move |request: &Request<Body>| endpoint(&registration, request));
+    Observer { endpoint, is_https: service.issuer.starts_with("https:") }
+}
+
+/// Which endpoint a request is counted for.
+fn endpoint(registration: &str, request: &Request<Body>) -> Endpoint {
+    let path = request.uri().path();
+    let is_management =
+        || request.method() != Method::POST || management::endpoint::client_id(request.uri()).is_some();
+    match path {
+        _ if path == registration && is_management() => Endpoint::Management,
+        _ if path == registration => Endpoint::Registration,
+        _ if path.contains("/.well-known/") => Endpoint::Discovery,
+        _ if path.starts_with("/admin/") => Endpoint::Admin,
+        _ if probes::PATHS.contains(&path) => Endpoint::Probe,
+        _ => Endpoint::Other,
+    }
 }
 
 /// The registration URL is also where a client is managed, once its query names one.
@@ -92,28 +120,4 @@ fn cors() -> CorsLayer {
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH])
         .expose_headers([ETAG, WWW_AUTHENTICATE, RETRY_AFTER, CORRELATION_ID])
         .max_age(std::time::Duration::from_hours(1))
-}
-
-/// The process is alive.
-async fn healthy() -> Response {
-    answer::json(StatusCode::OK, &status("ok"))
-}
-
-/// The process can do its work. Scripts or a configuration that did not load do not make it
-/// unready, since those before them are in force; the answer says so.
-async fn ready(State((service, reloads)): State<(Arc<Service>, Arc<Reloads>)>) -> Response {
-    if let Err(error) = service.store.check().await {
-        tracing::error!(%error, "the store does not answer");
-        return Problem::unavailable("the store does not answer", 5).into_response();
-    }
-    let mut body = status("ok");
-    body.insert("scripts".to_owned(), service.snapshot().scripts.revision().into());
-    for (name, error) in reloads.failures() {
-        body.insert(name.to_owned(), error.into());
-    }
-    answer::json(StatusCode::OK, &body)
-}
-
-fn status(text: &str) -> Map<String, Value> {
-    Map::from_iter([("status".to_owned(), text.into())])
 }

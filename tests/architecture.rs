@@ -15,17 +15,31 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("secret", &["random"]),
     ("model", &[]),
     ("config", &["secret"]),
+    // Any layer says what goes on; nothing there knows of what.
+    ("telemetry", &["config"]),
     ("jose", &[]),
     ("client", &["model", "clock", "secret", "config", "jose"]),
-    ("store", &["client", "config", "model", "clock", "secret", "random"]),
-    ("script", &["client", "config", "model", "clock", "secret", "random"]),
-    ("http", &["model"]),
-    ("telemetry", &["config"]),
+    ("store", &["client", "config", "model", "clock", "secret", "random", "telemetry"]),
+    ("script", &["client", "config", "model", "clock", "secret", "random", "telemetry"]),
+    ("http", &["model", "telemetry"]),
     ("watch", &[]),
+    ("systemd", &[]),
     ("service", &["client", "clock", "config", "http", "script", "store"]),
     (
         "registration",
-        &["client", "clock", "config", "http", "model", "random", "script", "secret", "service", "store"],
+        &[
+            "client",
+            "clock",
+            "config",
+            "http",
+            "model",
+            "random",
+            "script",
+            "secret",
+            "service",
+            "store",
+            "telemetry",
+        ],
     ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.
     (
@@ -41,17 +55,32 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "secret",
             "service",
             "store",
+            "telemetry",
         ],
     ),
     ("discovery", &["client", "config", "http", "service"]),
-    ("routes", &["discovery", "http", "management", "registration", "reload", "service"]),
-    ("reload", &["clock", "config", "script", "service", "watch"]),
-    ("lifecycle", &["clock", "service"]),
+    ("probes", &["http", "reload", "service", "telemetry"]),
+    ("routes", &["discovery", "http", "management", "probes", "registration", "service", "telemetry"]),
+    ("reload", &["clock", "config", "script", "service", "systemd", "telemetry", "watch"]),
+    ("lifecycle", &["clock", "service", "systemd", "telemetry"]),
     (
         "app",
-        &["clock", "config", "http", "lifecycle", "reload", "routes", "script", "service", "store", "watch"],
+        &[
+            "clock",
+            "config",
+            "http",
+            "lifecycle",
+            "probes",
+            "reload",
+            "routes",
+            "script",
+            "service",
+            "store",
+            "telemetry",
+            "watch",
+        ],
     ),
-    ("cli", &["app", "clock", "config", "script", "service", "telemetry"]),
+    ("cli", &["app", "clock", "config", "script", "service", "systemd", "telemetry"]),
 ];
 
 /// Where an outside library may be used.
@@ -63,10 +92,14 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("sled", &["store"]),
     ("governor", &["http"]),
     ("hyper_util", &["http"]),
-    ("axum", &["http", "registration", "management", "discovery", "routes", "service"]),
+    ("axum", &["http", "registration", "management", "discovery", "probes", "routes", "service", "app"]),
     ("tower_http", &["routes"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
+    ("metrics", &["telemetry"]),
+    ("metrics_exporter_prometheus", &["telemetry"]),
+    ("listenfd", &["systemd"]),
+    ("sd_notify", &["systemd"]),
     ("getrandom", &["random"]),
 ];
 
@@ -145,7 +178,7 @@ fn no_two_layers_use_each_other() {
         // `secret` and `random` are one layer: a token is random, and sealing needs a nonce.
         let above: Vec<_> =
             allowed.iter().filter(|used| !seen.contains(**used) && **used != "secret").collect();
-        let wiring = ["routes", "reload", "lifecycle", "app"];
+        let wiring = ["probes", "routes", "reload", "lifecycle", "app"];
         assert!(
             above.is_empty() || wiring.contains(module),
             "{module} uses {above:?}, which stands above it"

@@ -17,6 +17,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// `[scripts]`
     pub scripts: ScriptSettings,
+    /// `[admin]`
+    pub admin: AdminSettings,
     /// `[limits]`
     pub limits: Limits,
     /// `[discovery]`: members of the metadata documents for what is not ours.
@@ -140,6 +142,14 @@ impl Default for ScriptLimits {
             concurrent: 64,
         }
     }
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct AdminSettings {
+    /// Where health, readiness and metrics are served; none: where the server listens.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[limits]`: what one request may use, and how many there may be.

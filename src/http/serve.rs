@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::telemetry::meter::Open;
+
 /// After an accept that failed, for example because no file descriptor was free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -33,7 +35,7 @@ pub struct Bounds {
 
 /// Serves `router` on `listener` until `stop`, then lets open requests finish.
 pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: CancellationToken) {
-    let tasks = TaskTracker::new();
+    let (tasks, cut) = (TaskTracker::new(), CancellationToken::new());
     let permits = Arc::new(Semaphore::new(bounds.connections));
     loop {
         let accepted = tokio::select! {
@@ -42,14 +44,23 @@ pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: 
         };
         let Some((stream, peer, permit)) = accepted else { continue };
         let connection = connection(stream, peer, router.clone(), bounds.header_timeout, stop.clone());
+        let cut = cut.clone();
         tasks.spawn(async move {
-            connection.await;
+            let _open = Open::connection();
+            tokio::select! {
+                () = connection => {}
+                () = cut.cancelled() => {}
+            }
             drop(permit);
         });
     }
+    // Who comes now is refused, and does not wait for an answer that nobody will give.
+    drop(listener);
     tasks.close();
     if tokio::time::timeout(bounds.shutdown, tasks.wait()).await.is_err() {
         tracing::warn!(open = tasks.len(), "requests were cut off: they did not finish in time");
+        cut.cancel();
+        tasks.wait().await;
     }
 }
 

@@ -13,6 +13,7 @@ use crate::http::answer::{self, Problem};
 use crate::registration::endpoint as registration_endpoint;
 use crate::registration::{self, Caller, Received};
 use crate::service::{Context, Service};
+use crate::telemetry;
 
 /// `GET`: what is registered.
 ///
@@ -70,6 +71,8 @@ pub async fn delete(
 async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), ManageError> {
     let id = client_id(&parts.uri);
     let held = holder::authenticate(cx, id.as_deref(), &parts.headers).await?;
+    let client = held.stored.client();
+    telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
     Ok((held, Caller::of(cx, parts)))
 }
 

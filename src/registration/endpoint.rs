@@ -18,6 +18,7 @@ use crate::model::violation::ErrorCode;
 use crate::script::{Fault, HookError, HttpRequest};
 use crate::service::{Context, Service};
 use crate::store::StoreError;
+use crate::telemetry::meter;
 
 /// `POST`: registers a client.
 ///
@@ -38,7 +39,10 @@ async fn admit(cx: &Context<'_>, request: Request<Body>) -> Result<ClientInforma
     let caller = Caller::of(cx, &parts);
     let received = Received::read(cx, &parts.headers, body).await?;
     if let Some(limit) = &cx.snapshot.rate_limit {
-        limit.check(caller.address).map_err(RegisterError::TooOften)?;
+        limit.check(caller.address).map_err(|too_often| {
+            meter::rate_limited();
+            RegisterError::TooOften(too_often)
+        })?;
     }
     super::register(cx, &caller, received).await
 }

@@ -30,6 +30,8 @@ use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::Stored;
+use crate::telemetry;
+use crate::telemetry::meter::{self, ClientChange};
 
 /// Who asks, and how: what the head of the request says.
 #[derive(Debug, Clone)]
@@ -90,7 +92,8 @@ pub async fn register(
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
     issue::insert(cx, &issued.client).await?;
-    tracing::info!(client_id = %issued.client.id, trust_level = proven.trust_level.as_str(), "client registered");
+    note(&issued.client, ClientChange::Registered);
+    tracing::info!(revision = issued.client.revision, "client registered");
     Ok(answer)
 }
 
@@ -116,8 +119,16 @@ pub async fn replace(
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
     issue::put_back(cx, stored, &issued.client).await?;
-    tracing::info!(client_id = %issued.client.id, revision = issued.client.revision, "client updated");
+    note(&issued.client, ClientChange::Updated);
+    tracing::info!(revision = issued.client.revision, "client updated");
     Ok(answer)
+}
+
+/// What happened to `client`, in the log of this request and in the numbers.
+fn note(client: &Client, change: ClientChange) {
+    let trust_level = client.provenance.trust_level.as_str();
+    telemetry::concerns(client.id.as_str(), trust_level);
+    meter::client(change, trust_level);
 }
 
 /// Steps 6 to 9: whatever the request offers as a proof is verified or refused, never ignored.

@@ -16,6 +16,7 @@ use super::outcome::{Decision, Fault, HookError};
 use super::set::ScriptSet;
 use super::value::message;
 use crate::client::Metadata;
+use crate::telemetry::meter::{self, ScriptOutcome};
 
 impl ScriptSet {
     /// Asks every script that has `hook`, in their order, until one does not let the request
@@ -37,8 +38,7 @@ impl ScriptSet {
             for script in set.with(hook) {
                 let context = Context::new(&facts, &set.attributes, members.clone());
                 let arguments = vec![Dynamic::from(context.clone())];
-                let returned = set.call(script, hook, (&context, arguments), deadline)?;
-                if !pass(script, hook, &returned)? {
+                if !set.counted_call(script, hook, (&context, arguments), deadline)? {
                     return Err(HookError::Refused { script: script.id.name.clone() });
                 }
                 decided_by.push(script.id.clone());
@@ -67,8 +67,7 @@ impl ScriptSet {
                 let members = Members::new(response.clone(), Access::Answer, &custom);
                 let context = Context::new(&facts, &set.attributes, client.clone());
                 let arguments = vec![Dynamic::from(members.clone()), Dynamic::from(context.clone())];
-                let returned = set.call(script, hook, (&context, arguments), deadline)?;
-                if pass(script, hook, &returned)? {
+                if set.counted_call(script, hook, (&context, arguments), deadline)? {
                     response = members.take();
                 }
             }
@@ -105,6 +104,27 @@ impl ScriptSet {
 
     fn with(&self, hook: Hook) -> impl Iterator<Item = &Script> {
         self.scripts.iter().filter(move |script| script.hooks.contains(&hook))
+    }
+
+    /// Calls `hook` of one script and counts the call; whether it returned `true`.
+    fn counted_call(
+        &self,
+        script: &Script,
+        hook: Hook,
+        call: (&Context, Vec<Dynamic>),
+        deadline: Instant,
+    ) -> Result<bool, HookError> {
+        let started = Instant::now();
+        let returned = self.call(script, hook, call, deadline);
+        let passed = returned.and_then(|returned| pass(script, hook, &returned));
+        let outcome = match &passed {
+            Ok(true) => ScriptOutcome::Passed,
+            Ok(false) | Err(HookError::Refused { .. }) => ScriptOutcome::Refused,
+            Err(HookError::Answered { .. }) => ScriptOutcome::Answered,
+            Err(HookError::Fault(_) | HookError::Busy) => ScriptOutcome::Fault,
+        };
+        meter::script_call(&script.id.name, hook.name(), outcome, started.elapsed());
+        passed
     }
 
     /// Calls `hook` of one script. An answer that the script gave counts more than what it

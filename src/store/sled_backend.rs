@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
@@ -16,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::backend::{Backend, Change, Expectation, Pair};
 use super::error::StoreError;
+use crate::telemetry::meter::{self, WriteOutcome};
 
 /// Changes that may wait for the writer; more are refused.
 const QUEUE: usize = 4_096;
@@ -82,7 +84,9 @@ fn write(database: &Db, mut changes: mpsc::Receiver<(Change, Answer)>) {
     let mut waiting = Vec::new();
     while changes.blocking_recv_many(&mut waiting, BATCH) > 0 {
         let taken = std::mem::take(&mut waiting);
+        let (count, started) = (taken.len(), Instant::now());
         commit(database, taken);
+        meter::store_batch(count, started.elapsed(), changes.len());
     }
 }
 
@@ -160,6 +164,30 @@ impl Pending<'_> {
     }
 }
 
+impl Sled {
+    /// Hands `change` to the writer, and waits until it is made.
+    async fn written(&self, change: Change) -> Result<(), StoreError> {
+        let closed = || StoreError::Unavailable("the writer has ended".to_owned());
+        let (answer, outcome) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(closed)?;
+        queue.try_send((change, answer)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => closed(),
+        })?;
+        outcome.await.map_err(|_| closed())?
+    }
+}
+
+/// What became of a change, in a word.
+fn word(outcome: &Result<(), StoreError>) -> WriteOutcome {
+    match outcome {
+        Ok(()) => WriteOutcome::Done,
+        Err(StoreError::Conflict) => WriteOutcome::Conflict,
+        Err(StoreError::Busy) => WriteOutcome::Busy,
+        Err(_) => WriteOutcome::Failed,
+    }
+}
+
 impl Backend for Sled {
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         let found = self.database.get(key).map_err(|error| unavailable(&error));
@@ -179,14 +207,9 @@ impl Backend for Sled {
 
     fn apply(&self, change: Change) -> BoxFuture<'_, Result<(), StoreError>> {
         async move {
-            let closed = || StoreError::Unavailable("the writer has ended".to_owned());
-            let (answer, outcome) = oneshot::channel();
-            let queue = self.queue.as_ref().ok_or_else(closed)?;
-            queue.try_send((change, answer)).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                mpsc::error::TrySendError::Closed(_) => closed(),
-            })?;
-            outcome.await.map_err(|_| closed())?
+            let outcome = self.written(change).await;
+            meter::store_write(word(&outcome));
+            outcome
         }
         .boxed()
     }
