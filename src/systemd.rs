@@ -32,15 +32,35 @@ pub enum State {
 pub fn tell(state: State) {
     use sd_notify::NotifyState;
     let told = match state {
-        State::Ready => sd_notify::notify(&[NotifyState::Ready]),
-        State::Stopping => sd_notify::notify(&[NotifyState::Stopping]),
+        State::Ready => send(&[NotifyState::Ready]),
+        State::Stopping => send(&[NotifyState::Stopping]),
         // The time tells an answer to this signal from one to a signal before it.
-        State::Reloading => NotifyState::monotonic_usec_now()
-            .and_then(|now| sd_notify::notify(&[NotifyState::Reloading, now])),
+        State::Reloading => {
+            NotifyState::monotonic_usec_now().and_then(|now| send(&[NotifyState::Reloading, now]))
+        }
     };
     if let Err(error) = told {
         tracing::warn!(%error, ?state, "the service manager was not told");
     }
+}
+
+/// Sends `states` to where `NOTIFY_SOCKET` says. A name that begins with `@` is none of the file
+/// system (as some container managers use); those the crate does not know.
+#[cfg(unix)]
+fn send(states: &[sd_notify::NotifyState<'_>]) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::linux::net::SocketAddrExt;
+        use std::os::unix::net::{SocketAddr, UnixDatagram};
+        let name = std::env::var("NOTIFY_SOCKET").unwrap_or_default();
+        if let Some(name) = name.strip_prefix('@') {
+            let lines: Vec<String> = states.iter().map(ToString::to_string).collect();
+            let socket = UnixDatagram::unbound()?;
+            socket.connect_addr(&SocketAddr::from_abstract_name(name)?)?;
+            return socket.send(lines.join("\n").as_bytes()).map(drop);
+        }
+    }
+    sd_notify::notify(states)
 }
 
 /// There is nobody to tell.

@@ -52,10 +52,10 @@ pub async fn observe(State(observer): State<Observer>, request: Request, next: N
     if let Some(trace_id) = only(request.headers(), &TRACEPARENT).and_then(trace::trace_id) {
         span.record("trace_id", trace_id);
     }
-    let observed = Observed::begin(&observer, &request, span.clone());
+    let line = Observed::begin(&observer, &request, span.clone());
     let mut response = next.run(request).instrument(span).await;
     let outcome = response.extensions_mut().remove::<Outcome>();
-    observed.end(response.status().as_u16(), outcome);
+    line.end(response.status().as_u16(), outcome);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(CORRELATION_ID, value);

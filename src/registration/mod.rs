@@ -92,7 +92,9 @@ pub async fn register(
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
     issue::insert(cx, &issued.client).await?;
-    note(&issued.client, ClientChange::Registered);
+    let trust_level = proven.trust_level.as_str();
+    telemetry::concerns(issued.client.id.as_str(), trust_level);
+    meter::client(ClientChange::Registered, trust_level);
     tracing::info!(revision = issued.client.revision, "client registered");
     Ok(answer)
 }
@@ -119,16 +121,9 @@ pub async fn replace(
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
     issue::put_back(cx, stored, &issued.client).await?;
-    note(&issued.client, ClientChange::Updated);
+    meter::client(ClientChange::Updated, proven.trust_level.as_str());
     tracing::info!(revision = issued.client.revision, "client updated");
     Ok(answer)
-}
-
-/// What happened to `client`, in the log of this request and in the numbers.
-fn note(client: &Client, change: ClientChange) {
-    let trust_level = client.provenance.trust_level.as_str();
-    telemetry::concerns(client.id.as_str(), trust_level);
-    meter::client(change, trust_level);
 }
 
 /// Steps 6 to 9: whatever the request offers as a proof is verified or refused, never ignored.

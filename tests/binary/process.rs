@@ -31,7 +31,18 @@ impl Registrar {
         Self::start_in(folder)
     }
 
+    /// Starts one with this configuration; `prepare` sees the command before it runs.
+    pub(crate) fn start_with(configuration: &str, prepare: impl FnOnce(&mut Command)) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        std::fs::write(folder.path().join("registrar.toml"), configuration).expect("a configuration");
+        Self::start_prepared(folder, prepare)
+    }
+
     fn start_in(folder: TempDir) -> Self {
+        Self::start_prepared(folder, |_| {})
+    }
+
+    fn start_prepared(folder: TempDir, prepare: impl FnOnce(&mut Command)) -> Self {
         let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
         let log = std::fs::File::options()
             .create(true)
@@ -47,8 +58,9 @@ impl Registrar {
             "--data",
             &path("data"),
         ];
-        let mut child =
-            command(&arguments).stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
+        let mut command = command(&arguments);
+        prepare(&mut command);
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
         let greeting = greeting(&mut child).unwrap_or_else(|| {
             panic!(
                 "it did not start: {}",
@@ -82,9 +94,24 @@ impl Registrar {
     /// SIGTERM, and how it ended.
     #[cfg(unix)]
     pub(crate) fn terminate(&mut self) -> std::process::ExitStatus {
+        self.signal("-TERM");
+        self.ended()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+    }
+
+    /// How it ended.
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
         self.child.wait().expect("it ends")
+    }
+
+    /// Where it listens: host and port.
+    pub(crate) fn host(&self) -> &str {
+        self.address.strip_prefix("http://").expect("a URL")
     }
 
     /// Writes its configuration file.

@@ -17,6 +17,7 @@ mod management;
 mod metadata;
 mod metadata_choices;
 mod openidconnect_crate;
+mod operations;
 mod redirect_uris;
 mod registration;
 mod reload;
