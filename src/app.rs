@@ -78,7 +78,7 @@ impl Start {
 pub struct Sockets {
     /// For `server.listen`.
     pub public: Option<std::net::TcpListener>,
-    /// For `admin.listen`.
+    /// For `admin.listen`, whether that is set or not.
     pub admin: Option<std::net::TcpListener>,
 }
 
@@ -186,7 +186,9 @@ struct Listeners {
 impl Listeners {
     async fn open(settings: &Settings, sockets: Sockets) -> Result<Self, StartError> {
         let public = listen(settings.server.listen, sockets.public).await?;
-        let admin = match settings.admin.listen {
+        // Whoever opened a second socket wants the admin listener there.
+        let opened = sockets.admin.as_ref().and_then(|socket| socket.local_addr().ok());
+        let admin = match settings.admin.listen.or(opened) {
             Some(address) => Some(listen(address, sockets.admin).await?),
             None => None,
         };

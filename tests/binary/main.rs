@@ -2,6 +2,8 @@
 
 #![expect(clippy::panic, reason = "a test says what is wrong by failing")]
 
+#[cfg(unix)]
+mod deploy;
 mod logs;
 mod metrics;
 mod process;
