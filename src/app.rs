@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +16,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Configuration, Settings, Sources};
+use crate::fetch::{self, Fetcher};
 use crate::http::serve::{self, Bounds};
 use crate::reload::{Reloader, Reloads};
-use crate::script::{LoadErrors, ScriptSet};
-use crate::service::{self, Service, Snapshot};
+use crate::script::host::{Host, NoHost};
+use crate::script::{LoadErrors, Runtime, ScriptSet, SecretError};
+use crate::service::{self, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::telemetry::meter::{self, Reloaded};
 use crate::watch::WatchError;
@@ -41,9 +44,15 @@ pub enum StartError {
     /// The store does not open.
     #[error("the store does not open: {0}")]
     Store(#[from] StoreError),
+    /// A secret for scripts is not there.
+    #[error("the configuration is not right: {0}")]
+    Secret(#[from] SecretError),
     /// The scripts do not load.
     #[error("the scripts do not load:\n{0}")]
     Scripts(#[from] LoadErrors),
+    /// Nothing could be fetched from others.
+    #[error("{0}")]
+    Fetcher(#[from] fetch::BuildError),
     /// The files can not be watched.
     #[error("the files can not be watched: {0}")]
     Watch(#[from] WatchError),
@@ -97,7 +106,7 @@ pub struct Server {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
-    start_on(start, Sockets::default()).await
+    start_with(start, Sockets::default(), Arc::new(NoHost)).await
 }
 
 /// Opens everything but what `sockets` has already, and serves.
@@ -105,17 +114,33 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartError> {
+    start_with(start, sockets, Arc::new(NoHost)).await
+}
+
+/// The same, with another outside for scripts: for tests.
+///
+/// # Errors
+/// When the address, the store, the scripts or the files are not to be had.
+pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
+    start_with(start, Sockets::default(), host).await
+}
+
+async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Result<Server, StartError> {
     meter::install();
     let Start { configuration, sources, clock } = start;
     let Configuration { settings, live, .. } = configuration;
-    service::judge(&live).map_err(StartError::Configuration)?;
+    let judged = service::judge(live).map_err(StartError::Configuration)?;
     let listeners = Listeners::open(&settings, sockets).await?;
     let (address, admin_address) = listeners.addresses(&settings);
-    let scripts = load_scripts(&settings, Arc::clone(&clock)).await?;
+    let runtime = Runtime::new(&settings.scripts, Arc::clone(&clock), host)?;
+    let scripts = load_scripts(&settings, Arc::clone(&runtime)).await?;
     let store = Store::open(&settings.store).await?;
     let issuer = issuer(&settings, address);
     let bounds = bounds(&settings);
-    let service = Arc::new(Service::new(settings, issuer, store, clock, Snapshot::new(live, scripts)));
+    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?) };
+    let own_names = vec![issuer.clone(), format!("{issuer}{}", settings.server.paths.registration)];
+    let first = Snapshot::new(judged, scripts, own_names);
+    let service = Arc::new(Service::new(settings, issuer, parts, first));
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -124,8 +149,16 @@ pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartErr
     tasks.spawn(reloader.run(again, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
+    // Open requests may still have something to tell when the server stops.
+    let served = CancellationToken::new();
+    tasks.spawn(runtime.notify(served.clone(), bounds.shutdown));
+    let mut serving = Vec::new();
     listeners.serve(&service, reloads, |listener, router| {
-        tasks.spawn(serve::serve(listener, router, bounds, stop.clone()));
+        serving.push(serve::serve(listener, router, bounds, stop.clone()));
+    });
+    tasks.spawn(async move {
+        join_all(serving).await;
+        served.cancel();
     });
     tasks.close();
     for what in [Reloaded::Scripts, Reloaded::Configuration] {
@@ -224,9 +257,9 @@ async fn listen(
     listener.map_err(|source| StartError::Listen { address, source })
 }
 
-async fn load_scripts(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<ScriptSet>, StartError> {
+async fn load_scripts(settings: &Settings, runtime: Arc<Runtime>) -> Result<Arc<ScriptSet>, StartError> {
     let settings = settings.scripts.clone();
-    let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &clock)).await?;
+    let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await?;
     Ok(Arc::new(loaded?))
 }
 

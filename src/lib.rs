@@ -19,10 +19,13 @@ pub mod registration;
 pub mod service;
 
 // Mechanisms.
+pub mod fetch;
 pub mod http;
+pub mod keys;
 pub mod script;
 pub mod store;
 pub mod systemd;
+pub mod trust;
 pub mod watch;
 
 // What a client is, and what that stands on.

@@ -42,7 +42,9 @@ async fn ready(State((service, reloads)): State<(Arc<Service>, Arc<Reloads>)>) -
         return Problem::unavailable("the store does not answer", 5).into_response();
     }
     let mut body = status("ok");
-    body.insert("scripts".to_owned(), service.snapshot().scripts.revision().into());
+    let scripts = &service.snapshot().scripts;
+    body.insert("scripts".to_owned(), scripts.revision().into());
+    body.insert("scriptsSince".to_owned(), scripts.since().unix().into());
     for (name, error) in reloads.failures() {
         body.insert(name.to_owned(), error.into());
     }

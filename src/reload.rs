@@ -47,14 +47,12 @@ pub struct Reloader {
     service: Arc<Service>,
     sources: Sources,
     reloads: Arc<Reloads>,
-    clock: Arc<dyn crate::clock::Clock>,
 }
 
 impl Reloader {
     /// A reloader of `service`, whose configuration came from `sources`.
-    pub fn new(service: Arc<Service>, sources: Sources, reloads: Arc<Reloads>) -> Self {
-        let clock = Arc::clone(&service.clock);
-        Self { service, sources, reloads, clock }
+    pub const fn new(service: Arc<Service>, sources: Sources, reloads: Arc<Reloads>) -> Self {
+        Self { service, sources, reloads }
     }
 
     /// Watches until `stop`. `again` asks for a look without a change of a file.
@@ -92,8 +90,8 @@ impl Reloader {
     /// Compiles all scripts and swaps them at once.
     async fn scripts(&self) {
         let settings = self.service.settings.scripts.clone();
-        let clock = Arc::clone(&self.clock);
-        let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &clock)).await;
+        let runtime = Arc::clone(self.service.snapshot().scripts.runtime());
+        let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await;
         let failure = match loaded {
             Ok(Ok(scripts)) => {
                 self.swap_scripts(scripts);
@@ -110,7 +108,7 @@ impl Reloader {
     }
 
     fn count(&self, what: Reloaded, is_ok: bool) {
-        meter::reload(what, is_ok.then(|| self.clock.now().unix()));
+        meter::reload(what, is_ok.then(|| self.service.clock.now().unix()));
     }
 
     fn swap_scripts(&self, scripts: ScriptSet) {
@@ -139,20 +137,23 @@ impl Reloader {
     }
 
     fn swap_configuration(&self, next: config::Configuration) -> Option<String> {
-        if let Err(reason) = service::judge(&next.live) {
-            return Some(reason);
-        }
         let present = self.service.snapshot();
         if next.settings != self.service.settings {
             tracing::warn!(
                 "a part of the configuration changed that needs a restart; it is not in force yet"
             );
         }
-        if next.live != present.live {
-            let next = present.with_live(next.live);
-            tracing::info!(revision = next.revision, "another configuration is in force");
-            self.service.replace(next);
+        if next.live == present.live {
+            return None;
         }
-        None
+        match service::judge(next.live) {
+            Ok(judged) => {
+                let next = present.with_live(judged);
+                tracing::info!(revision = next.revision, "another configuration is in force");
+                self.service.replace(next);
+                None
+            }
+            Err(reason) => Some(reason),
+        }
     }
 }

@@ -10,6 +10,6 @@ pub mod rules;
 pub mod stages;
 
 pub use metadata::Metadata;
-pub use record::{Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, TrustLevel};
+pub use record::{Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, StatementOrigin, TrustLevel};
 pub use rules::Rules;
 pub use stages::{Approved, Requested, Valid};

@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
-use super::{Live, Registration, Settings};
+use super::{FetchSettings, Live, Registration, Settings};
 
 /// What is wrong, and what is only odd: the key, and why.
 #[derive(Default)]
@@ -28,6 +28,8 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     let mut verdict = Verdict::default();
     server(settings, &mut verdict);
     positive(settings, &mut verdict);
+    fetch(&settings.fetch, &mut verdict);
+    scripts(settings, &mut verdict);
     supported(&live.registration, &mut verdict);
     statements(&live.registration, &mut verdict);
     scopes(live, &mut verdict);
@@ -86,6 +88,48 @@ fn positive(settings: &Settings, verdict: &mut Verdict) {
     }
     if settings.store.cache_bytes < 1 << 20 {
         verdict.refuse("store.cacheBytes", "must be 1048576 or more");
+    }
+}
+
+/// What leaves the server, and how long keys of others are kept.
+fn fetch(settings: &FetchSettings, verdict: &mut Verdict) {
+    let counts = [
+        ("timeoutMs", settings.timeout_ms == 0),
+        ("bodyBytes", settings.body_bytes == 0),
+        ("concurrent", settings.concurrent == 0),
+        ("concurrentPerHost", settings.concurrent_per_host == 0),
+        ("keysMinimumSeconds", settings.keys_minimum_seconds == 0),
+        ("keysRefetchSeconds", settings.keys_refetch_seconds == 0),
+        ("keysCached", settings.keys_cached == 0),
+    ];
+    for (key, _) in counts.into_iter().filter(|(_, is_zero)| *is_zero) {
+        verdict.refuse(&format!("fetch.{key}"), "must be 1 or more");
+    }
+    if settings.keys_maximum_seconds < settings.keys_minimum_seconds {
+        verdict.refuse("fetch.keysMaximumSeconds", "must be keysMinimumSeconds or more");
+    }
+    if settings.allow_http {
+        verdict.warn("fetch.allowHttp", "is for development: whoever is between can change what is fetched");
+    }
+    if settings.allow_private_addresses {
+        let reason = "is for development: a client can send this server to its own network; \
+                      name the hosts in fetch.allowedHosts instead";
+        verdict.warn("fetch.allowPrivateAddresses", reason);
+    }
+}
+
+/// Each script that runs or waits has a thread, and the runtime has 512 of them for all work.
+const SCRIPT_THREADS: usize = 400;
+
+fn scripts(settings: &Settings, verdict: &mut Verdict) {
+    let limits = &settings.scripts.limits;
+    if limits.concurrent.saturating_add(limits.waiting) > SCRIPT_THREADS {
+        let reason = format!("and scripts.limits.concurrent are {SCRIPT_THREADS} or less together");
+        verdict.refuse("scripts.limits.waiting", reason);
+    }
+    let pauses = &settings.scripts.retry_pauses_ms;
+    if pauses.len() > 8 || pauses.iter().any(|pause| *pause > 3_600_000) {
+        verdict.refuse("scripts.retryPausesMs", "has 8 pauses or less, of an hour or less");
     }
 }
 

@@ -4,21 +4,25 @@
 
 mod check;
 mod error;
+pub mod fetch;
 mod file;
 mod load;
 mod names;
 pub mod registration;
 mod registration_defaults;
+pub mod scripts;
 pub mod settings;
 #[cfg(test)]
 mod tests;
 pub mod trust;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use fetch::{AllowedHost, FetchSettings};
 pub use load::{Configuration, Origin, Sources, load};
 pub use names::nearest;
 pub use registration::{Registration, Scope};
-pub use settings::{Limits, ScriptLimits, ScriptSettings, Settings, StoreSettings};
+pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
+pub use settings::{Limits, Settings, StoreSettings};
 
 use serde::{Deserialize, Serialize};
 

@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::{FetchSettings, ScriptSettings};
+
 /// Everything that is read once, when the server starts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -19,6 +21,8 @@ pub struct Settings {
     pub scripts: ScriptSettings,
     /// `[admin]`
     pub admin: AdminSettings,
+    /// `[fetch]`
+    pub fetch: FetchSettings,
     /// `[limits]`
     pub limits: Limits,
     /// `[discovery]`: members of the metadata documents for what is not ours.
@@ -83,64 +87,6 @@ pub struct StoreSettings {
 impl Default for StoreSettings {
     fn default() -> Self {
         Self { url: "sled:data".to_owned(), key_file: None, cache_bytes: 64 * 1024 * 1024, sweep_seconds: 30 }
-    }
-}
-
-/// `[scripts]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct ScriptSettings {
-    /// The folder of the scripts.
-    pub directory: PathBuf,
-    /// `[scripts.limits]`
-    pub limits: ScriptLimits,
-    /// `[scripts.attributes]`: `context.configurationAttributes`.
-    pub attributes: Map<String, Value>,
-}
-
-impl Default for ScriptSettings {
-    fn default() -> Self {
-        Self { directory: PathBuf::from("scripts"), limits: ScriptLimits::default(), attributes: Map::new() }
-    }
-}
-
-/// `[scripts.limits]`: what one call of one hook may use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct ScriptLimits {
-    /// Operations, as Rhai counts them.
-    pub operations: u64,
-    /// Milliseconds of wall-clock time, from the moment the call is queued.
-    pub deadline_ms: u64,
-    /// Function calls inside one another.
-    pub call_depth: usize,
-    /// Expressions inside one another, in the text of a script.
-    pub expression_depth: usize,
-    /// Bytes of one string.
-    pub string_bytes: usize,
-    /// Items of one array, those of arrays in it counted.
-    pub array_items: usize,
-    /// Members of one map, those of maps in it counted.
-    pub map_items: usize,
-    /// Variables at the same time.
-    pub variables: usize,
-    /// Scripts that run at the same time.
-    pub concurrent: usize,
-}
-
-impl Default for ScriptLimits {
-    fn default() -> Self {
-        Self {
-            operations: 200_000,
-            deadline_ms: 100,
-            call_depth: 32,
-            expression_depth: 64,
-            string_bytes: 65_536,
-            array_items: 4_096,
-            map_items: 4_096,
-            variables: 256,
-            concurrent: 64,
-        }
     }
 }
 

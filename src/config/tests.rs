@@ -97,6 +97,26 @@ fn options_that_can_not_stand_together_are_refused() {
 }
 
 #[test]
+fn what_leaves_the_server_is_bounded_and_switches_of_developers_are_noticed() {
+    check(
+        "[fetch]\nallowedHosts = [\"https://a.example\"]\n",
+        &["r.toml:2:1: fetch.allowedHosts: 'https://a.example' is not a host such as keys.example.org, \
+           keys.example.org:8443 or *.example.org; the default is []"],
+    );
+    check("[fetch]\nconcurrent = 0\n", &["r.toml:2:1: fetch.concurrent: must be 1 or more"]);
+    check(
+        "[fetch]\nkeysMaximumSeconds = 59\n",
+        &["r.toml:2:1: fetch.keysMaximumSeconds: must be keysMinimumSeconds or more"],
+    );
+    let text = "[fetch]\nallowHttp = true\nallowPrivateAddresses = true\nallowedHosts = [\"*.a.example\"]\n";
+    let configuration = read(text, &[], &[]).unwrap();
+    assert!(configuration.settings.fetch.lists("x.a.example", 443));
+    let [http, addresses] = &configuration.warnings[..] else { panic!("{:?}", configuration.warnings) };
+    assert!(http.contains("r.toml:2:1: fetch.allowHttp: is for development"), "{http}");
+    assert!(addresses.contains("r.toml:3:1: fetch.allowPrivateAddresses: is for development"), "{addresses}");
+}
+
+#[test]
 fn later_layers_win_and_are_remembered() {
     let file = "[server]\nlisten = \"127.0.0.1:1\"\n[limits]\nbodyBytes = 1000\n[store]\nurl = \"sled:a\"\n";
     let environment = [

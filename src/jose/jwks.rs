@@ -1,7 +1,7 @@
 //! JWK Sets of others: public keys, strong enough, each what it says it is (RFC 7517, RFC 7518
 //! section 6, RFC 8037; FAPI 2.0 section 5.4.1 for the sizes).
 
-mod key;
+pub(in crate::jose) mod key;
 
 use std::collections::BTreeSet;
 
@@ -16,21 +16,12 @@ const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// # Errors
 /// The rule that it breaks. No part of a key is in the text.
 pub fn check_public(set: &Value, limit: usize) -> Result<(), String> {
-    let keys = set
-        .get("keys")
-        .and_then(Value::as_array)
-        .ok_or("must be a JWK Set: an object with an array `keys`")?;
-    if keys.is_empty() {
-        return Err("must have at least one key".to_owned());
-    }
-    if keys.len() > limit {
-        return Err(format!("has {} keys; {limit} are allowed", keys.len()));
-    }
+    let keys = keys(set, limit)?;
     let mut known = Vec::new();
     for (index, key) in keys.iter().enumerate() {
         let members = key.as_object().ok_or_else(|| format!("keys[{index}] must be an object"))?;
         check_secrecy(members).map_err(|rule| format!("keys[{index}] {rule}"))?;
-        if key::check(members).map_err(|rule| format!("keys[{index}] {rule}"))? {
+        if key::read(members).map_err(|rule| format!("keys[{index}] {rule}"))?.is_some() {
             known.push(members);
         }
     }
@@ -41,8 +32,21 @@ pub fn check_public(set: &Value, limit: usize) -> Result<(), String> {
     check_uses(&known)
 }
 
+/// The keys of a JWK Set: one at least, `limit` at most.
+pub(in crate::jose) fn keys(set: &Value, limit: usize) -> Result<&[Value], String> {
+    let keys = set
+        .get("keys")
+        .and_then(Value::as_array)
+        .ok_or("must be a JWK Set: an object with an array `keys`")?;
+    match keys.len() {
+        0 => Err("must have at least one key".to_owned()),
+        many if many > limit => Err(format!("has {many} keys; {limit} are allowed")),
+        _ => Ok(keys),
+    }
+}
+
 /// OpenID Connect Dynamic Client Registration section 2: neither private nor symmetric keys.
-fn check_secrecy(members: &Map<String, Value>) -> Result<(), String> {
+pub(in crate::jose) fn check_secrecy(members: &Map<String, Value>) -> Result<(), String> {
     if let Some(name) = PRIVATE.iter().find(|name| members.contains_key(**name)) {
         return Err(format!(
             "is a private or symmetric key (it has `{name}`); replace it, since it was sent, and send the public one"

@@ -1,3 +1,29 @@
-//! Keys and signatures. Knows nothing of clients.
+//! Keys and signatures (RFC 7515 to 7519, RFC 8725). Knows nothing of clients.
+//!
+//! A token is read ([`Compact`]), keys are chosen for it ([`KeySet`]), and [`verify()`] makes of both
+//! what nothing else can make: [`Verified`].
 
+mod algorithm;
+mod claims;
+mod compact;
+mod error;
+mod expectations;
 pub mod jwks;
+mod keyset;
+pub mod kind;
+mod public_key;
+mod shared_secret;
+mod sign;
+#[cfg(test)]
+mod tests;
+mod thumbprint;
+mod verify;
+
+pub use algorithm::Algorithm;
+pub use compact::{Compact, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BYTES};
+pub use error::JwsError;
+pub use expectations::{Expectations, TypRule};
+pub use keyset::{KeySet, MOST_KEYS_TRIED};
+pub use sign::{SigningKey, SigningKeyError, sign};
+pub use thumbprint::{key_is_in, same_key, thumbprint};
+pub use verify::{Claims, Verified, verify};

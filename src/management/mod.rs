@@ -70,5 +70,6 @@ pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(),
     })?;
     meter::client(ClientChange::Deleted, client.provenance.trust_level.as_str());
     tracing::info!("client deleted");
+    hooks::after_deletion(cx, caller, client);
     Ok(())
 }

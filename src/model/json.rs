@@ -36,7 +36,15 @@ pub enum JsonError {
 /// # Errors
 /// When it is not UTF-8, not JSON, not an object, deeper than [`MAXIMUM_DEPTH`] or ambiguous.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
-    match parse(body)? {
+    parse_object_within(body, MAXIMUM_DEPTH)
+}
+
+/// Reads `body` as one JSON object that is nested at most `depth` levels deep, itself included.
+///
+/// # Errors
+/// When it is not UTF-8, not JSON, not an object, deeper than that or ambiguous.
+pub fn parse_object_within(body: &[u8], depth: usize) -> Result<Map<String, Value>, JsonError> {
+    match parse_within(body, depth)? {
         Value::Object(members) => Ok(members),
         Value::Array(_) => Err(JsonError::NotAnObject("an array")),
         Value::String(_) => Err(JsonError::NotAnObject("a string")),
@@ -51,12 +59,20 @@ pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
 /// # Errors
 /// When it is not UTF-8, not JSON, deeper than [`MAXIMUM_DEPTH`] or ambiguous.
 pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
+    parse_within(body, MAXIMUM_DEPTH)
+}
+
+/// Reads `body` as one JSON value that is nested at most `depth` levels deep.
+///
+/// # Errors
+/// When it is not UTF-8, not JSON, deeper than that or ambiguous.
+pub fn parse_within(body: &[u8], depth: usize) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(body).map_err(|error| JsonError::NotUtf8 { at: error.valid_up_to() })?;
     if text.trim_ascii().is_empty() {
         return Err(JsonError::Empty);
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Strict { depth: MAXIMUM_DEPTH }.deserialize(&mut reader);
+    let value = Strict { left: depth, depth }.deserialize(&mut reader);
     value
         .and_then(|value| reader.end().map(|()| value))
         .map_err(|error| JsonError::Malformed(error.to_string()))
@@ -74,18 +90,19 @@ pub const fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// Reads one value with `depth` levels to go.
+/// Reads one value with `left` of `depth` levels to go.
 #[derive(Clone, Copy)]
 struct Strict {
+    left: usize,
     depth: usize,
 }
 
 impl Strict {
     fn deeper<E: Error>(self) -> Result<Self, E> {
-        let depth = self.depth.checked_sub(1);
-        let depth =
-            depth.ok_or_else(|| E::custom(format_args!("nested deeper than {MAXIMUM_DEPTH} levels")))?;
-        Ok(Self { depth })
+        let depth = self.depth;
+        let left = self.left.checked_sub(1);
+        let left = left.ok_or_else(|| E::custom(format_args!("nested deeper than {depth} levels")))?;
+        Ok(Self { left, depth })
     }
 }
 

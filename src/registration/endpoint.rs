@@ -116,6 +116,10 @@ pub fn problem(error: RegisterError) -> Problem {
             let first = violations.first().map(|violation| violation.code);
             client_error(first.unwrap_or(ErrorCode::InvalidClientMetadata))
         }
+        RegisterError::NoKeys(cause) => {
+            tracing::error!(%cause, "keys that the configuration names can not be fetched");
+            Problem::unavailable("the keys that verify this request can not be had at present", 5)
+        }
         RegisterError::Hook(error) => hook_problem(error),
         RegisterError::SpoiledByScript { .. } => {
             tracing::error!(cause = description, "a script broke a rule of client metadata");

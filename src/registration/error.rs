@@ -1,5 +1,6 @@
 //! Why a registration is refused.
 
+use crate::fetch::FetchError;
 use crate::http::body::BodyError;
 use crate::http::rate::TooOften;
 use crate::model::Violation;
@@ -27,6 +28,9 @@ pub enum RegisterError {
     /// The request offers or owes a credential that is not accepted.
     #[error("{0}")]
     Unproven(Violation),
+    /// Keys that the operator named can not be had at present.
+    #[error("the keys that verify this request can not be had at present: {0}")]
+    NoKeys(FetchError),
     /// The metadata breaks these rules: at least one.
     #[error("{}", describe(.0))]
     Metadata(Vec<Violation>),

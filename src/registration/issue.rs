@@ -1,6 +1,7 @@
 //! Step 14: identifiers and secrets are made, and the client is stored.
 
 use super::hooks::Sanctioned;
+use super::statement::Statement;
 use super::{Caller, Issued, Proven, RegisterError};
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
@@ -98,12 +99,12 @@ fn seal(
 
 fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &Sanctioned) -> Provenance {
     Provenance {
-        trust_level: proven.trust_level,
+        trust_level: proven.shown.trust_level,
         address: Some(caller.address),
         initial_access_token: None,
-        statement: None,
+        statement: proven.statement.as_ref().map(Statement::origin),
         attestation_digest: None,
-        scripts: sanctioned.scripts.clone(),
+        scripts: proven.scripts.iter().chain(&sanctioned.scripts).cloned().collect(),
         configuration: cx.snapshot.revision.clone(),
     }
 }

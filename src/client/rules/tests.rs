@@ -7,7 +7,7 @@ use super::Rules;
 use super::testing::{check, check_changed, check_with, scopes};
 use crate::client::Requested;
 use crate::client::member::MEMBERS;
-use crate::config::{Limits, Registration};
+use crate::config::{FetchSettings, Limits, Registration};
 
 #[test]
 fn a_script_can_not_pass_a_rule_by_taking_a_member_away() {
@@ -140,7 +140,7 @@ proptest! {
     #[test]
     fn no_request_panics_and_what_is_valid_stays_so(request in request()) {
         let (settings, limits, scopes) = (Registration::default(), Limits::default(), scopes());
-        let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits };
+        let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits, fetch: &FetchSettings::default() };
         if let Ok(valid) = rules.validate(Requested::read(request, &[])) {
             let again = rules.validate_changed(valid.metadata().clone());
             prop_assert_eq!(again.map(|again| again.metadata().clone()), Ok(valid.metadata().clone()));

@@ -15,17 +15,17 @@ const LEAST_RSA_BITS: i32 = 2_048;
 /// A larger modulus only makes each verification slow.
 const MOST_RSA_BITS: i32 = 8_192;
 
-/// Checks one public key; whether its type is known.
-pub(super) fn check(members: &Map<String, Value>) -> Result<bool, String> {
+/// Reads one public key by all of its rules; none when its type is not known.
+pub(in crate::jose) fn read(members: &Map<String, Value>) -> Result<Option<PKey<Public>>, String> {
     let key = match members.get("kty").and_then(Value::as_str) {
         Some("RSA") => rsa(members)?,
         Some("EC") => elliptic(members)?,
         Some("OKP") => octets(members)?,
-        _ => return Ok(false),
+        _ => return Ok(None),
     };
     check_words(members)?;
     check_certificate(members, &key)?;
-    Ok(true)
+    Ok(Some(key))
 }
 
 fn rsa(members: &Map<String, Value>) -> Result<PKey<Public>, String> {

@@ -1,6 +1,7 @@
 //! A real server on port 0 with a real sled store in a temporary folder, and one way to ask it.
 
 mod answer;
+mod origin;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) use answer::{Answer, Registered};
+pub(crate) use origin::{Canary, Origin, Reply, development, fetches_locally};
 
 /// When every test begins: 2026-01-01T00:00:00Z.
 pub(crate) const START: u64 = 1_767_225_600;

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Fresh tokens of ours through two other JOSE libraries, which are fetched by pip and npm into a
+# temporary folder. Not part of `.ci/run`, which needs nothing but Rust and a C toolchain.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+fixtures=$PWD/tests/fixtures/jose
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+JOSE_TOKENS="$work/tokens.json" cargo test --locked --test jose our_tokens_verify
+
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" --quiet install 'joserfc>=1.8,<2'
+"$work/venv/bin/python" -W ignore "$fixtures/verify.py" "$work/tokens.json"
+
+# Node looks for packages beside the script.
+cp "$fixtures"/*.mjs "$work"
+npm --silent --prefix "$work" install 'jose@6'
+node "$work/verify.mjs" "$work/tokens.json"

@@ -1,0 +1,133 @@
+//! The algorithms of signatures (RFC 7518 section 3, RFC 8037, RFC 8812, RFC 9864).
+//!
+//! `none` is not among them, so no code has to remember to refuse it.
+
+use std::fmt;
+
+/// An algorithm of a JWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// ECDSA on P-521 with SHA-512.
+    Es512,
+    /// ECDSA on secp256k1 with SHA-256 (RFC 8812).
+    Es256k,
+    /// `EdDSA` on the curve of the key: Ed25519 or Ed448 (RFC 8037).
+    EdDsa,
+    /// `EdDSA` on Ed25519, by its name of RFC 9864.
+    Ed25519,
+    /// `EdDSA` on Ed448, by its name of RFC 9864.
+    Ed448,
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
+}
+
+impl Algorithm {
+    /// Everything that can be verified.
+    pub const ALL: &[Self] = &[
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::Es256k,
+        Self::EdDsa,
+        Self::Ed25519,
+        Self::Ed448,
+        Self::Hs256,
+        Self::Hs384,
+        Self::Hs512,
+    ];
+
+    /// What software statements and signed requests may be signed with, unless their issuer's entry
+    /// says otherwise: every asymmetric algorithm but ES256K, which no profile asks for.
+    pub const STATEMENTS: &[Self] = &[
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::EdDsa,
+        Self::Ed25519,
+        Self::Ed448,
+    ];
+
+    /// What can be verified with a shared secret, and with nothing else.
+    pub const SHARED_SECRET: &[Self] = &[Self::Hs256, Self::Hs384, Self::Hs512];
+
+    /// The algorithm that `name` names. Names are compared exactly (RFC 7515 section 4.1.1).
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|algorithm| algorithm.as_str() == name)
+    }
+
+    /// The name in the `alg` member.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
+            Self::Es256k => "ES256K",
+            Self::EdDsa => "EdDSA",
+            Self::Ed25519 => "Ed25519",
+            Self::Ed448 => "Ed448",
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
+        }
+    }
+
+    /// Whether it is keyed with a secret that both sides know.
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
+    /// Whether a key or a list that names this algorithm lets `other` be used. `EdDSA` covers the
+    /// two names that RFC 9864 gives its curves; nothing else covers anything but itself.
+    pub fn covers(self, other: Self) -> bool {
+        self == other || (self == Self::EdDsa && matches!(other, Self::Ed25519 | Self::Ed448))
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// `algorithms` as a message lists them.
+pub(super) fn list(algorithms: &[Algorithm]) -> String {
+    algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,113 @@
+//! The claims that say when, for whom and by whom a token is good (RFC 7519 section 4.1).
+
+use serde_json::{Map, Value};
+
+use super::{Expectations, JwsError};
+use crate::clock::Timestamp;
+use crate::model::violation::printable;
+
+/// How long the texts of `iss`, `sub` and `jti` may be, in bytes. They become keys of caches and
+/// of what remembers used tokens.
+const MOST_TEXT_BYTES: usize = 2_048;
+
+pub(super) fn check(
+    claims: &Map<String, Value>,
+    expected: &Expectations<'_>,
+    now: Timestamp,
+) -> Result<(), JwsError> {
+    if let Some(name) = expected.required.iter().find(|name| !claims.contains_key(**name)) {
+        return refuse(format!("must have the claim `{}`", printable(name)));
+    }
+    for name in ["iss", "sub", "jti"] {
+        check_text(claims, name)?;
+    }
+    check_issuer(claims, expected)?;
+    check_audience(claims, expected)?;
+    check_times(claims, expected, now)
+}
+
+fn refuse<T>(rule: impl Into<String>) -> Result<T, JwsError> {
+    Err(JwsError::Claims(rule.into()))
+}
+
+fn check_text(claims: &Map<String, Value>, name: &str) -> Result<(), JwsError> {
+    let fits = |value: &Value| value.as_str().is_some_and(|text| (1..=MOST_TEXT_BYTES).contains(&text.len()));
+    if claims.get(name).is_none_or(fits) {
+        return Ok(());
+    }
+    refuse(format!("must have in `{name}` a string of 1 to {MOST_TEXT_BYTES} bytes"))
+}
+
+fn check_issuer(claims: &Map<String, Value>, expected: &Expectations<'_>) -> Result<(), JwsError> {
+    match expected.issuer {
+        Some(issuer) if claims.get("iss").and_then(Value::as_str) != Some(issuer) => {
+            refuse(format!("must have the `iss` {}", printable(issuer)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// RFC 7519 section 4.1.3: one string or several, of which one is us.
+fn check_audience(claims: &Map<String, Value>, expected: &Expectations<'_>) -> Result<(), JwsError> {
+    let is_us =
+        |value: &Value| value.as_str().is_some_and(|text| expected.audiences.iter().any(|us| us == text));
+    let named = match claims.get("aud") {
+        None => return Ok(()),
+        Some(one @ Value::String(_)) => is_us(one),
+        Some(Value::Array(all)) if all.iter().all(Value::is_string) => all.iter().any(is_us),
+        Some(_) => return refuse("must have in `aud` a string or an array of strings"),
+    };
+    if named {
+        return Ok(());
+    }
+    let us = printable(&expected.audiences.join(", "));
+    refuse(match us.as_str() {
+        "" => "is for another audience: none is expected in `aud` here".to_owned(),
+        us => format!("is for another audience; `aud` must have one of {us}"),
+    })
+}
+
+fn check_times(
+    claims: &Map<String, Value>,
+    expected: &Expectations<'_>,
+    now: Timestamp,
+) -> Result<(), JwsError> {
+    let (now, skew) = (seconds(now.unix()), seconds(expected.skew));
+    let (expiry, start, issued) = (time(claims, "exp")?, time(claims, "nbf")?, time(claims, "iat")?);
+    if expiry.is_some_and(|expiry| now >= expiry + skew) {
+        return refuse("has expired (`exp`)");
+    }
+    if start.is_some_and(|start| now + skew < start) {
+        return refuse("is not good yet (`nbf`)");
+    }
+    if issued.is_some_and(|issued| now + skew < issued) {
+        return refuse("was made in the future (`iat`); set the clock of its issuer");
+    }
+    check_age(expected.max_age, issued, now)
+}
+
+/// No skew here: the limit is the operator's own.
+fn check_age(most: Option<u64>, issued: Option<f64>, now: f64) -> Result<(), JwsError> {
+    let Some(most) = most else { return Ok(()) };
+    match issued {
+        None => refuse("must have the claim `iat`"),
+        Some(issued) if now - issued > seconds(most) => {
+            refuse(format!("is older than {most} seconds (`iat`); get a new one"))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// A `NumericDate`: RFC 7519 section 2. Only finite numbers come out of our JSON reader.
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, JwsError> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    match value.as_f64() {
+        Some(time) => Ok(Some(time)),
+        None => refuse(format!("must have in `{name}` a number of seconds")),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact until the year 285 million")]
+const fn seconds(whole: u64) -> f64 {
+    whole as f64
+}

@@ -1,0 +1,139 @@
+//! One public key that verifies, with its verifiers.
+//!
+//! To make a verifier costs several times as much as one verification, so each is made when its
+//! algorithm is first used and kept as long as the key.
+
+use std::sync::OnceLock;
+
+use josekit::jws::alg::ecdsa::EcdsaJwsAlgorithm;
+use josekit::jws::alg::eddsa::EddsaJwsAlgorithm;
+use josekit::jws::alg::rsassa::RsassaJwsAlgorithm;
+use josekit::jws::alg::rsassa_pss::RsassaPssJwsAlgorithm;
+use josekit::jws::{JwsSigner, JwsVerifier};
+use serde_json::{Map, Value};
+
+use super::{Algorithm, jwks};
+
+/// A key that verifies signatures.
+pub(super) struct PublicKey {
+    kid: Option<String>,
+    /// `SubjectPublicKeyInfo` in DER.
+    der: Vec<u8>,
+    /// What it may be used with.
+    verifiers: Vec<(Algorithm, OnceLock<Verifier>)>,
+}
+
+/// None where the library does not take the key.
+type Verifier = Option<Box<dyn JwsVerifier>>;
+
+impl PublicKey {
+    /// Reads a JWK; none when it is not there for verifying, or of a type that is not known
+    /// (RFC 7517 sections 4.2, 4.3 and 5).
+    pub(super) fn read(members: &Map<String, Value>) -> Result<Option<Self>, String> {
+        jwks::check_secrecy(members)?;
+        let Some(key) = jwks::key::read(members)? else { return Ok(None) };
+        let algorithms = algorithms(members);
+        if algorithms.is_empty() || !is_for_verifying(members) {
+            return Ok(None);
+        }
+        let der = key.public_key_to_der().map_err(|_| "can not be written down".to_owned())?;
+        let kid = members.get("kid").and_then(Value::as_str).map(str::to_owned);
+        let verifiers = algorithms.into_iter().map(|algorithm| (algorithm, OnceLock::new())).collect();
+        Ok(Some(Self { kid, der, verifiers }))
+    }
+
+    pub(super) fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// What verifies `algorithm` with this key; none when the key is not for it.
+    pub(super) fn verifier(&self, algorithm: Algorithm) -> Option<&dyn JwsVerifier> {
+        let (_, verifier) = self.verifiers.iter().find(|(one, _)| *one == algorithm)?;
+        verifier.get_or_init(|| verifier_of(algorithm, &self.der)).as_deref()
+    }
+}
+
+/// The algorithms of a key: those of its type and curve, or the one that its `alg` names
+/// (RFC 8725 section 3.1).
+fn algorithms(members: &Map<String, Value>) -> Vec<Algorithm> {
+    use Algorithm::{Ed448, Ed25519, EdDsa, Es256, Es256k, Es384, Es512};
+    use Algorithm::{Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    let of_type: &[Algorithm] = match (text("kty"), text("crv")) {
+        (Some("RSA"), _) => &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512],
+        (Some("EC"), Some("P-256")) => &[Es256],
+        (Some("EC"), Some("P-384")) => &[Es384],
+        (Some("EC"), Some("P-521")) => &[Es512],
+        (Some("EC"), Some("secp256k1")) => &[Es256k],
+        (Some("OKP"), Some("Ed25519")) => &[EdDsa, Ed25519],
+        (Some("OKP"), Some("Ed448")) => &[EdDsa, Ed448],
+        _ => &[],
+    };
+    let Some(name) = text("alg") else { return of_type.to_vec() };
+    let Some(bound) = Algorithm::parse(name).filter(|bound| of_type.contains(bound)) else {
+        return Vec::new();
+    };
+    // The two names of one algorithm on one curve are the same binding.
+    let is_bound = |one: &Algorithm| bound.covers(*one) || one.covers(bound);
+    of_type.iter().copied().filter(is_bound).collect()
+}
+
+fn is_for_verifying(members: &Map<String, Value>) -> bool {
+    let by_use = members.get("use").is_none_or(|value| value.as_str() == Some("sig"));
+    let by_operations = members.get("key_ops").is_none_or(|value| {
+        value.as_array().is_some_and(|operations| operations.iter().any(|one| one.as_str() == Some("verify")))
+    });
+    by_use && by_operations
+}
+
+/// The library's name of an asymmetric algorithm.
+#[derive(Clone, Copy)]
+enum Family {
+    Rsa(RsassaJwsAlgorithm),
+    RsaPss(RsassaPssJwsAlgorithm),
+    Elliptic(EcdsaJwsAlgorithm),
+    Edwards,
+}
+
+const fn family(algorithm: Algorithm) -> Option<Family> {
+    Some(match algorithm {
+        Algorithm::Rs256 => Family::Rsa(RsassaJwsAlgorithm::Rs256),
+        Algorithm::Rs384 => Family::Rsa(RsassaJwsAlgorithm::Rs384),
+        Algorithm::Rs512 => Family::Rsa(RsassaJwsAlgorithm::Rs512),
+        Algorithm::Ps256 => Family::RsaPss(RsassaPssJwsAlgorithm::Ps256),
+        Algorithm::Ps384 => Family::RsaPss(RsassaPssJwsAlgorithm::Ps384),
+        Algorithm::Ps512 => Family::RsaPss(RsassaPssJwsAlgorithm::Ps512),
+        Algorithm::Es256 => Family::Elliptic(EcdsaJwsAlgorithm::Es256),
+        Algorithm::Es384 => Family::Elliptic(EcdsaJwsAlgorithm::Es384),
+        Algorithm::Es512 => Family::Elliptic(EcdsaJwsAlgorithm::Es512),
+        Algorithm::Es256k => Family::Elliptic(EcdsaJwsAlgorithm::Es256k),
+        Algorithm::EdDsa | Algorithm::Ed25519 | Algorithm::Ed448 => Family::Edwards,
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return None,
+    })
+}
+
+fn verifier_of(algorithm: Algorithm, der: &[u8]) -> Verifier {
+    fn boxed<V: JwsVerifier + 'static>(made: Result<V, josekit::JoseError>) -> Verifier {
+        made.ok().map(|verifier| Box::new(verifier) as Box<dyn JwsVerifier>)
+    }
+    match family(algorithm)? {
+        Family::Rsa(of) => boxed(of.verifier_from_der(der)),
+        Family::RsaPss(of) => boxed(of.verifier_from_der(der)),
+        Family::Elliptic(of) => boxed(of.verifier_from_der(der)),
+        Family::Edwards => boxed(EddsaJwsAlgorithm::Eddsa.verifier_from_der(der)),
+    }
+}
+
+/// What signs `algorithm` with a private key in PKCS #8; none when the key is not for it.
+pub(super) fn signer_of(algorithm: Algorithm, der: &[u8]) -> Option<Box<dyn JwsSigner>> {
+    fn boxed<S: JwsSigner + 'static>(made: Result<S, josekit::JoseError>) -> Option<Box<dyn JwsSigner>> {
+        made.ok().map(|signer| Box::new(signer) as Box<dyn JwsSigner>)
+    }
+    match family(algorithm)? {
+        Family::Rsa(of) => boxed(of.signer_from_der(der)),
+        Family::RsaPss(of) => boxed(of.signer_from_der(der)),
+        Family::Elliptic(of) => boxed(of.signer_from_der(der)),
+        Family::Edwards => boxed(EddsaJwsAlgorithm::Eddsa.signer_from_der(der)),
+    }
+}

@@ -1,0 +1,84 @@
+//! One helper for all tables of tokens.
+
+mod claims;
+mod keys;
+mod kinds;
+mod signing;
+mod tokens;
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+
+use super::sign::sign_bytes;
+use super::{Algorithm, Compact, Expectations, JwsError, KeySet, SigningKey, TypRule, verify};
+use crate::clock::Timestamp;
+
+/// The present moment of all tests.
+const NOW: u64 = 1_700_000_000;
+
+static EC: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Es256).unwrap());
+static RSA: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Rs256).unwrap());
+static EC_SET: LazyLock<KeySet> = LazyLock::new(|| set(&[EC.public_jwk().unwrap()]));
+static RSA_SET: LazyLock<KeySet> = LazyLock::new(|| set(&[RSA.public_jwk().unwrap()]));
+
+fn set(keys: &[Value]) -> KeySet {
+    KeySet::parse(&json!({ "keys": keys }), 100).unwrap()
+}
+
+/// A token of header and claims as they are.
+fn token(header: &Value, claims: &Value, key: &SigningKey) -> String {
+    sign_bytes(header.to_string().as_bytes(), claims.to_string().as_bytes(), key).unwrap()
+}
+
+/// A good token with `more` in its header.
+fn with_header(more: Value) -> String {
+    token(&merged(json!({"alg": "ES256", "kid": EC.kid()}), more), &json!({"iss": "https://i.example"}), &EC)
+}
+
+/// A good token with `more` in its claims.
+fn with_claims(more: Value) -> String {
+    token(&json!({"alg": "ES256", "kid": EC.kid()}), &merged(json!({"iss": "https://i.example"}), more), &EC)
+}
+
+/// `base` with `more` on top; `null` takes a member away.
+#[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+fn merged(mut base: Value, more: Value) -> Value {
+    for (name, value) in more.as_object().unwrap() {
+        base[name] = value.clone();
+    }
+    base.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    base
+}
+
+/// Verifies `text`. Expected is `Ok`, or the kind of the error and words of its text.
+fn check(text: &str, keys: &KeySet, expected: &Expectations<'_>, result: Result<(), (&str, &str)>) {
+    let verified =
+        Compact::parse(text).and_then(|token| verify(&token, keys, expected, Timestamp::from_unix(NOW)));
+    match (verified, result) {
+        (Ok(claims), Ok(())) => assert_eq!(claims.text("iss"), Some("https://i.example")),
+        (Err(error), Err((kind, words))) => {
+            let said = error.to_string();
+            assert_eq!(kind_of(&error), kind, "{said}");
+            assert!(said.contains(words), "'{said}' does not say '{words}'");
+            let is_printable = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
+            assert!(said.chars().all(is_printable), "'{said}' can not be an error_description");
+        }
+        (verified, result) => panic!("{text}: {verified:?} is not {result:?}"),
+    }
+}
+
+fn kind_of(error: &JwsError) -> &'static str {
+    match error {
+        JwsError::Malformed(_) => "malformed",
+        JwsError::Algorithm(_) => "algorithm",
+        JwsError::UnknownKey(_) => "unknown key",
+        JwsError::Signature => "signature",
+        JwsError::Claims(_) => "claims",
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    let Value::Object(members) = value else { panic!("a test gives an object") };
+    members
+}

@@ -1,0 +1,35 @@
+//! The thumbprint of a public key (RFC 7638, RFC 8037 section 2): its name, whatever is said of it.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+/// The SHA-256 thumbprint of `jwk` in base64url; none when it is no public key of a known type.
+///
+/// A private key has the thumbprint of its public half. A symmetric key has none here, since it
+/// would be a hash of the secret.
+pub fn thumbprint(jwk: &Value) -> Option<String> {
+    // Each list is in the order of RFC 7638 section 3.3.
+    let names: &[&str] = match jwk.get("kty").and_then(Value::as_str)? {
+        "RSA" => &["e", "kty", "n"],
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        _ => return None,
+    };
+    let member =
+        |name: &&str| Some(((*name).to_owned(), jwk.get(*name).filter(|value| value.is_string())?.clone()));
+    let members: Map<String, Value> = names.iter().map(member).collect::<Option<_>>()?;
+    let digest = openssl::sha::sha256(Value::Object(members).to_string().as_bytes());
+    Some(URL_SAFE_NO_PAD.encode(digest))
+}
+
+/// Whether both are the same public key.
+pub fn same_key(one: &Value, other: &Value) -> bool {
+    thumbprint(one).is_some_and(|print| thumbprint(other) == Some(print))
+}
+
+/// Whether the JWK Set `jwks` has the key `jwk`.
+pub fn key_is_in(jwk: &Value, jwks: &Value) -> bool {
+    let keys = jwks.get("keys").and_then(Value::as_array);
+    keys.is_some_and(|keys| keys.iter().any(|key| same_key(jwk, key)))
+}
