@@ -29,6 +29,17 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .with_state((service, reloads))
 }
 
+/// Notes what is not counted as it happens.
+async fn look(service: &Service) {
+    match service.store.statistics().await {
+        Ok(store) => meter::store(store.clients, store.disk_bytes),
+        Err(error) => tracing::error!(%error, "the store does not say what is in it"),
+    }
+    let snapshot = service.snapshot();
+    let runtime = snapshot.scripts.runtime();
+    meter::notifications(runtime.notifications_waiting(), runtime.notifications_lost());
+}
+
 /// The process is alive.
 async fn healthy() -> Response {
     answer::json(StatusCode::OK, &status("ok"))
@@ -56,7 +67,8 @@ fn status(text: &str) -> Map<String, Value> {
 }
 
 /// The numbers of this process in the text format of Prometheus.
-async fn measured() -> Response {
+async fn measured(State((service, _)): State<(Arc<Service>, Arc<Reloads>)>) -> Response {
+    look(&service).await;
     let Some(text) = meter::text() else {
         let description = "the program around this server keeps the numbers elsewhere";
         return Problem::new(StatusCode::NOT_FOUND, "not_found", description).into_response();

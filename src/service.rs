@@ -58,7 +58,8 @@ impl Snapshot {
             (count, settings.rate_limit_registration_period_in_seconds)
         };
         let is_same = budget(&self.live) == budget(&judged.live);
-        let rate_limit = if is_same { self.rate_limit.clone() } else { rate_limit(&judged.live).map(Arc::new) };
+        let rate_limit =
+            if is_same { self.rate_limit.clone() } else { rate_limit(&judged.live).map(Arc::new) };
         Self::with(judged, Arc::clone(&self.scripts), Arc::clone(&self.own_names), rate_limit)
     }
 
@@ -139,7 +140,16 @@ impl Service {
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
         let verifier = Verifier::new(&fetcher, &clock, &settings.fetch);
-        Self { settings, issuer, store, clock, fetcher, documents, verifier, live: ArcSwap::from_pointee(first) }
+        Self {
+            settings,
+            issuer,
+            store,
+            clock,
+            fetcher,
+            documents,
+            verifier,
+            live: ArcSwap::from_pointee(first),
+        }
     }
 
     /// The present snapshot. Taken once for each request, so that one request never sees two

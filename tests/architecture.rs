@@ -23,10 +23,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("script", &["client", "config", "model", "clock", "secret", "random", "telemetry"]),
     ("fetch", &["config", "model", "telemetry"]),
     ("keys", &["clock", "config", "fetch", "telemetry"]),
+    ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
     ("http", &["model", "telemetry"]),
     ("watch", &[]),
     ("systemd", &[]),
-    ("service", &["client", "clock", "config", "fetch", "http", "keys", "script", "store"]),
+    ("service", &["client", "clock", "config", "fetch", "http", "keys", "script", "store", "trust"]),
     (
         "registration",
         &[
@@ -35,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "config",
             "fetch",
             "http",
+            "jose",
             "model",
             "random",
             "script",
@@ -42,6 +44,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "service",
             "store",
             "telemetry",
+            "trust",
         ],
     ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.

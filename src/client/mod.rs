@@ -3,13 +3,17 @@
 //! Pure: knows nothing of HTTP, storage or scripts. Metadata passes three types,
 //! [`Requested`], [`Valid`] and [`Approved`], and only an approved one can be stored.
 
+pub mod initial_access;
 pub mod member;
 pub mod metadata;
 pub mod record;
 pub mod rules;
 pub mod stages;
 
+pub use initial_access::InitialAccessPolicy;
 pub use metadata::Metadata;
-pub use record::{Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, StatementOrigin, TrustLevel};
+pub use record::{
+    Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, StatementOrigin, TrustLevel,
+};
 pub use rules::Rules;
 pub use stages::{Approved, Requested, Valid};

@@ -34,7 +34,9 @@ pub(super) async fn ask(
     let read = if is_symmetric { secret(&answer.value) } else { cx.snapshot.trust.given(&answer.value) };
     match read {
         Ok(source) => Ok(Some((source, answer.by))),
-        Err(rule) => Err(HookError::from(Fault::new(&answer.by.name, hook, format!("its keys: {rule}"))).into()),
+        Err(rule) => {
+            Err(HookError::from(Fault::new(&answer.by.name, hook, format!("its keys: {rule}"))).into())
+        }
     }
 }
 

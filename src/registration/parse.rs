@@ -25,7 +25,8 @@ pub(super) fn body(received: &Received) -> Result<Parsed, RegisterError> {
 
 fn signed(bytes: &[u8]) -> Result<Parsed, RegisterError> {
     let refuse = |rule: String| RegisterError::Unproven(Violation::metadata("", rule));
-    let text = std::str::from_utf8(bytes).map_err(|_| refuse("the signed request is not ASCII".to_owned()))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| refuse("the signed request is not ASCII".to_owned()))?;
     // A file that ends with a line feed is sent as it is by many tools.
     let token = Compact::parse(text.trim_ascii()).and_then(|token| Ok((token.unverified_claims()?, token)));
     match token {

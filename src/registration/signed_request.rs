@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::hooks::{Shown, jwt};
 use super::parse::Parsed;
 use super::statement::Statement;
-use super::hooks::{Shown, jwt};
 use super::{Caller, RegisterError, keys};
 use crate::client::ScriptRef;
 use crate::jose::{Algorithm, Claims, Compact, Expectations, Verified};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::parse::Parsed;
 use super::hooks::{Shown, jwt};
+use super::parse::Parsed;
 use super::{Caller, RegisterError, keys};
 use crate::client::{ScriptRef, StatementOrigin};
 use crate::config::trust::StatementValidation;

@@ -21,7 +21,11 @@ pub const fn forbidden_members() -> [&'static str; 4] {
 }
 
 /// Checks the members by which an update names its client, and those it must not have.
-pub(super) fn screen(cx: &Context<'_>, stored: &Stored, members: &Map<String, Value>) -> Result<(), RegisterError> {
+pub(super) fn screen(
+    cx: &Context<'_>,
+    stored: &Stored,
+    members: &Map<String, Value>,
+) -> Result<(), RegisterError> {
     let mut violations = Vec::new();
     let id = stored.client().id.as_str();
     if members.get("client_id").is_none_or(|value| value.as_str() != Some(id)) {

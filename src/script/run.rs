@@ -91,7 +91,7 @@ impl ScriptSet {
         .await
     }
 
-/// Whether there is a script at `index`.
+    /// Whether there is a script at `index`.
     pub(super) fn has_script(&self, index: usize) -> bool {
         index < self.scripts.len()
     }

@@ -47,11 +47,7 @@ impl Source {
 }
 
 /// The source of an entry of `dcrSsaValidationConfigs`.
-pub(super) fn of_entry(
-    entry: &SsaValidationConfig,
-    key: &str,
-    faults: &mut Vec<(String, String)>,
-) -> Source {
+pub(super) fn of_entry(entry: &SsaValidationConfig, key: &str, faults: &mut Vec<(String, String)>) -> Source {
     let discovered = || {
         let member = entry.configuration_endpoint_claim.as_deref().unwrap_or("jwks_uri").to_owned();
         entry.configuration_endpoint.clone().map(|endpoint| Keys::Discovered { endpoint, member })

@@ -168,3 +168,20 @@ async fn a_caller_that_goes_away_is_in_the_log_too() {
     };
     until(async || was_seen()).await;
 }
+
+#[tokio::test]
+async fn what_a_client_sent_makes_no_line_of_its_own() {
+    let scripts = tempfile::TempDir::new().unwrap();
+    let script = "fn createClient(context) { log::info(context.client.software_version); true }";
+    std::fs::write(scripts.path().join("10-log.rhai"), script).unwrap();
+    let registrar = Registrar::start_with("[telemetry]\nformat = \"text\"\n", |command| {
+        command.arg("--scripts").arg(scripts.path());
+    });
+    let forged = json!({"redirect_uris": [CLIENT], "software_version": "1\nFORGED\r\u{1b}[31mFORGED"});
+    let answer = reqwest::Client::new().post(registrar.url("/register")).json(&forged).send().await.unwrap();
+    let status = answer.status();
+    let said = status == 201 && registrar.log().contains("FORGED");
+    assert!(said || status == 400, "{status}");
+    let log = registrar.log();
+    assert!(log.lines().all(|line| !line.starts_with("FORGED")) && !log.contains('\u{1b}'), "{log}");
+}

@@ -57,9 +57,9 @@ async fn every_acknowledged_client_survives_kill_9() {
 /// what was acknowledged.
 async fn storm(registrar: &mut Registrar, http: &reqwest::Client, round: usize) -> Vec<Value> {
     let url = registrar.url("/register");
-    let begun = std::sync::Arc::new(tokio::sync::Notify::new());
+    let first = tokio::sync::Notify::new();
     let connections = (0..8).map(|connection| {
-        let (http, url, begun) = (http.clone(), url.clone(), std::sync::Arc::clone(&begun));
+        let (http, url, first) = (http.clone(), url.clone(), &first);
         async move {
             let mut acknowledged = Vec::new();
             for number in 0.. {
@@ -69,13 +69,13 @@ async fn storm(registrar: &mut Registrar, http: &reqwest::Client, round: usize) 
                 let Ok(client) = response.json::<Value>().await else { break };
                 assert_eq!(status, 201, "{client}");
                 acknowledged.push(client);
-                begun.notify_one();
+                first.notify_one();
             }
             acknowledged
         }
     });
     let kill = async {
-        begun.notified().await;
+        first.notified().await;
         // A different moment each round; what is under way then is what the test is about.
         tokio::time::sleep(Duration::from_millis(17 * u64::try_from(round).expect("a small number"))).await;
         registrar.kill();

@@ -109,6 +109,8 @@ async fn what_happened_is_counted_and_nothing_a_caller_sent_is_a_label() {
         (r#"client_changes_total{change="deleted",trust_level="open"}"#, 1),
         (r#"store_writes_total{outcome="done"}"#, 3),
         ("store_flush_duration_seconds_count", 3),
+        ("clients", 0),
+        ("notifications_waiting", 0),
         // The one that asks.
         ("requests_open", 1),
     ] {

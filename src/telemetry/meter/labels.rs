@@ -81,14 +81,16 @@ words! {
 }
 
 words! {
-    /// Where the keys of somebody else came from.
+    /// Where a document of somebody else came from: keys above all.
     KeyLookup {
         /// From the cache.
         Hit = "hit",
-        /// They were fetched.
+        /// It was fetched.
         Miss = "miss",
-        /// From the cache past their time, because they could not be fetched.
+        /// From the cache past their time, because it could not be fetched.
         Stale = "stale",
+        /// It could not be fetched, now or a moment ago.
+        Failed = "failed",
     }
 }
 

@@ -68,7 +68,7 @@ pub fn script_call(script: &str, hook: &'static str, outcome: ScriptOutcome, too
 /// Something was loaded, at the start or again, so many seconds after 1970.
 pub fn loaded(what: Reloaded, at: u64) {
     gauge!(names::RELOAD_GOOD, "what" => what.as_str()).set(1.0);
-    gauge!(names::RELOAD_SUCCESS, "what" => what.as_str()).set(seconds(at));
+    gauge!(names::RELOAD_SUCCESS, "what" => what.as_str()).set(large(at));
 }
 
 /// An attempt to load something again: when it succeeded, in seconds since 1970.
@@ -114,11 +114,25 @@ pub fn clients_expired(count: usize) {
     counter!(names::CLIENTS_EXPIRED).increment(u64::try_from(count).unwrap_or(u64::MAX));
 }
 
-fn number(count: usize) -> f64 {
-    u32::try_from(count).map_or(f64::MAX, f64::from)
+/// The clients that are registered, and the bytes of the store on the disk where it has some.
+pub fn store(clients: u64, disk_bytes: Option<u64>) {
+    gauge!(names::CLIENTS_STORED).set(large(clients));
+    if let Some(bytes) = disk_bytes {
+        gauge!(names::STORE_BYTES).set(large(bytes));
+    }
 }
 
-/// Exact until the year 2106, which is all that a gauge of seconds needs.
-fn seconds(at: u64) -> f64 {
-    u32::try_from(at).map_or(f64::from(u32::MAX), f64::from)
+/// Events that scripts are still to be told of, and those that were given up since the start.
+pub fn notifications(waiting: u64, lost: u64) {
+    gauge!(names::NOTIFICATIONS_WAITING).set(large(waiting));
+    counter!(names::NOTIFICATIONS_LOST).absolute(lost);
+}
+
+fn number(count: usize) -> f64 {
+    large(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus has no other numbers; exact up to 2^53")]
+fn large(count: u64) -> f64 {
+    count as f64
 }

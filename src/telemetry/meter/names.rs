@@ -21,16 +21,22 @@ pub(super) const STORE_QUEUE: &str = "registrar_store_queue_length";
 pub(super) const CLIENTS: &str = "registrar_client_changes_total";
 pub(super) const CLIENTS_EXPIRED: &str = "registrar_clients_expired_total";
 
+pub(super) const CLIENTS_STORED: &str = "registrar_clients";
+pub(super) const STORE_BYTES: &str = "registrar_store_disk_bytes";
+pub(super) const NOTIFICATIONS_WAITING: &str = "registrar_notifications_waiting";
+pub(super) const NOTIFICATIONS_LOST: &str = "registrar_notifications_lost_total";
+
 pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Requests that were answered."),
     (RATE_LIMITED, "Registrations refused because their address registered too often."),
     (SCRIPT_CALLS, "Calls of scripts, by what became of them."),
     (RELOADS, "Attempts to load scripts, configuration or certificate again."),
     (FETCHES, "Documents fetched from elsewhere, by what became of it."),
-    (KEY_LOOKUPS, "Lookups of the keys of others, by where they were found."),
+    (KEY_LOOKUPS, "Lookups of keys and metadata of others, by where they were found."),
     (STORE_WRITES, "Changes of the store, by what became of them."),
     (CLIENTS, "Clients that were registered, updated or deleted."),
     (CLIENTS_EXPIRED, "Clients that were removed because their time was over."),
+    (NOTIFICATIONS_LOST, "Events that no script was told of, or that none took after the last try."),
 ];
 
 pub(super) const GAUGES: &[(&str, &str)] = &[
@@ -40,6 +46,9 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     (RELOAD_SUCCESS, "When the last load succeeded, in seconds since 1970."),
     (RELOAD_GOOD, "1 when the last load succeeded, 0 when the one before it is still in force."),
     (STORE_QUEUE, "Changes that wait for the store."),
+    (CLIENTS_STORED, "Clients that are registered."),
+    (STORE_BYTES, "Bytes of the store on the disk."),
+    (NOTIFICATIONS_WAITING, "Events that scripts are still to be told of."),
 ];
 
 pub(super) const TIMES: &[(&str, &str)] = &[
