@@ -55,7 +55,7 @@ impl Log {
         }
         let text = self.0.redact(text);
         let end = (0..=text.len().min(LINE_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        // What a client sent must not be able to look like a line of its own.
+        // What a script passes on must not look like a line of its own.
         line(&text.get(..end).unwrap_or("").replace(char::is_control, " "));
     }
 }
