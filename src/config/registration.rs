@@ -91,6 +91,8 @@ pub struct Registration {
     /// Authentication context classes; empty: any.
     pub acr_values_supported: Vec<String>,
 
+    /// `application_type` of a client that names none.
+    pub default_application_type: DefaultApplicationType,
     /// `subject_type` of a client that asks for none.
     pub default_subject_type: String,
     /// `id_token_signed_response_alg` of a client that asks for none.
@@ -171,6 +173,19 @@ pub struct Registration {
     pub rate_limit_registration_period_in_seconds: u32,
     /// Seconds for which an expired client is kept before it is removed.
     pub client_expiry_grace: u64,
+}
+
+/// `defaultApplicationType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DefaultApplicationType {
+    /// `web`, as OpenID Connect Dynamic Client Registration section 2 has it.
+    Web,
+    /// `native`
+    Native,
+    /// `native` when no redirect URI is `https`, else `web`: for clients that know RFC 7591
+    /// only, which lets them use the loopback without saying what they are.
+    ByRedirectUris,
 }
 
 /// When a registration access token is replaced by a new one.

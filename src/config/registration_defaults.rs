@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::registration::{InitialAccessToken, Registration, Rotation};
+use super::registration::{DefaultApplicationType, InitialAccessToken, Registration, Rotation};
 use super::trust::StatementValidation;
 
 /// Asymmetric signatures that are not known to be weak.
@@ -109,6 +109,7 @@ impl Default for Registration {
             backchannel_user_code_parameter_supported: true,
             authorization_details_types_supported: Vec::new(),
             acr_values_supported: Vec::new(),
+            default_application_type: DefaultApplicationType::Web,
             default_subject_type: "public".to_owned(),
             default_signature_algorithm: "RS256".to_owned(),
             redirect_uri_allow_list: Vec::new(),
