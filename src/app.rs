@@ -7,6 +7,7 @@ mod error;
 mod listeners;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::script::{Runtime, ScriptSet};
 use crate::service::{self, Judged, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::telemetry::meter::{self, Reloaded};
-use crate::{lifecycle, live};
+use crate::{lifecycle, live, token};
 
 pub use error::StartError;
 use listeners::Listeners;
@@ -58,6 +59,7 @@ pub struct Server {
     stop: CancellationToken,
     reload: mpsc::Sender<()>,
     tasks: TaskTracker,
+    administrator: Option<PathBuf>,
 }
 
 /// Opens everything and serves.
@@ -74,7 +76,7 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartError> {
     let outside = Arc::new(Outside::new());
-    let server = start_with(start, sockets, outside.clone()).await?;
+    let server = Box::pin(start_with(start, sockets, outside.clone())).await?;
     outside.belongs_to(&server.service);
     Ok(server)
 }
@@ -107,9 +109,11 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let entrance = entrance(&settings, &tls);
     let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
-    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes };
+    let jwks = token::keys::jwks(runtime.secrets());
+    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
+    let administrator = Box::pin(token::administrator::ensure(&service)).await?;
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -130,7 +134,7 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     for what in [Reloaded::Scripts, Reloaded::Configuration] {
         meter::loaded(what, service.clock.now().unix());
     }
-    Ok(Server { address, admin_address, service, stop, reload, tasks })
+    Ok(Server { address, admin_address, service, stop, reload, tasks, administrator })
 }
 
 impl Server {
@@ -152,6 +156,11 @@ impl Server {
     /// What its use cases work with.
     pub const fn service(&self) -> &Arc<Service> {
         &self.service
+    }
+
+    /// Where this start, as the first one, wrote the credentials of the administrator.
+    pub fn administrator(&self) -> Option<&Path> {
+        self.administrator.as_deref()
     }
 
     /// Ends on a signal, and reloads on SIGHUP.

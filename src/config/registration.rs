@@ -155,6 +155,8 @@ pub struct Registration {
     pub dcr_ssa_validation_configs: Vec<SsaValidationConfig>,
     /// Issuers of software statements that are accepted; empty: any that verifies.
     pub trusted_ssa_issuers: BTreeMap<String, TrustedSsaIssuer>,
+    /// Lifetime of access tokens in seconds; `access_token_lifetime` of a client shortens it.
+    pub access_token_lifetime: u64,
     /// Whether clients manage themselves with an access token of the token endpoint.
     pub dcr_authorization_with_client_credentials: bool,
     /// Whether a registration needs the client certificate that it names.

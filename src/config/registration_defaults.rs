@@ -138,6 +138,7 @@ impl Default for Registration {
             accepted_audiences: Vec::new(),
             dcr_ssa_validation_configs: Vec::new(),
             trusted_ssa_issuers: BTreeMap::new(),
+            access_token_lifetime: 3_600,
             dcr_authorization_with_client_credentials: false,
             dcr_authorization_with_mtls: false,
             initial_access_token: InitialAccessToken::Optional,

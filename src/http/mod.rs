@@ -5,10 +5,12 @@
 
 pub mod answer;
 pub mod body;
+mod budget;
 pub mod certificate;
 pub mod connection;
 mod conversation;
 pub mod credentials;
+pub mod form;
 pub mod observe;
 mod patient;
 pub mod peer;
