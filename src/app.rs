@@ -86,7 +86,7 @@ pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartErr
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
-    start_with(start, Sockets::default(), host).await
+    Box::pin(start_with(start, Sockets::default(), host)).await
 }
 
 async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Result<Server, StartError> {
@@ -109,7 +109,7 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let entrance = entrance(&settings, &tls);
     let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
-    let jwks = token::keys::jwks(runtime.secrets());
+    let jwks = token::keys::jwks(&runtime.secrets());
     let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
