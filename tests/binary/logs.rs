@@ -119,6 +119,7 @@ async fn secrets_of_a_life(registrar: &Registrar) -> Vec<String> {
     let broken = format!("{{\"client_secret\": \"{wrong}\", \"client_secret\": \"{wrong}\"}}");
     send(http.post(&register).header("content-type", "application/json").body(broken), 400).await;
 
+    let administrator = secrets_of_the_administrator(registrar, &http).await;
     let header = format!("Authorization: Bearer {token}");
     assert!(http2(&["-H", &header, &uri]).contains(&secret));
     let body = request.to_string();
@@ -129,7 +130,33 @@ async fn secrets_of_a_life(registrar: &Registrar) -> Vec<String> {
     let made =
         [token, secret, text(&second, "registration_access_token"), text(&second, "client_secret"), key];
     let shown = [wrong, in_query, basic, statement, evidence].map(str::to_owned);
-    made.into_iter().chain(shown).collect()
+    made.into_iter().chain(shown).chain(administrator).collect()
+}
+
+/// The secret of the administrator, and an access token in each way in which it travels.
+async fn secrets_of_the_administrator(registrar: &Registrar, http: &reqwest::Client) -> Vec<String> {
+    let file = std::fs::read(registrar.folder().join("data/admin-credentials.json")).unwrap();
+    let credentials: Value = serde_json::from_slice(&file).unwrap();
+    let (id, secret) =
+        (credentials["client_id"].as_str().unwrap(), credentials["client_secret"].as_str().unwrap());
+    let form = async |path: &str, body: String| {
+        let request = http.post(registrar.url(path)).basic_auth(id, Some(secret)).body(body);
+        let answer =
+            request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.text().await.unwrap()
+    };
+    let answer: Value =
+        serde_json::from_str(&form("/token", "grant_type=client_credentials".to_owned()).await).unwrap();
+    let token = answer["access_token"].as_str().unwrap().to_owned();
+    assert!(form("/introspect", format!("token={token}")).await.contains("true"));
+    form("/revoke", format!("token={token}")).await;
+    let wrong = "wrong-secret-of-the-administrator";
+    let in_body = format!("grant_type=client_credentials&client_id={id}&client_secret={wrong}");
+    let refused = http.post(registrar.url("/token")).body(in_body);
+    let refused = refused.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+    vec![secret.to_owned(), token, wrong.to_owned()]
 }
 
 /// K197 of the catalogue of cases, at the level that says most.
