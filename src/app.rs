@@ -4,13 +4,13 @@
 //! [`start`] it with a [`Configuration`], ask for its [`Server::url`], [`Server::stop`] it.
 
 mod error;
+mod listeners;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,17 +20,19 @@ use crate::config::{self, Configuration, Settings, Sources};
 use crate::fetch::Fetcher;
 use crate::host::Outside;
 use crate::http::certificate::Proxies;
-use crate::http::serve::{self, Bounds, Entrance};
+use crate::http::serve::{Bounds, Entrance};
 use crate::http::tls::Tls;
-use crate::live;
 use crate::reload::{Reloader, Reloads, Requests};
 use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
 use crate::service::{self, Judged, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
-use crate::{lifecycle, routes, token};
+use crate::telemetry::meter::{self, Reloaded};
+use crate::{lifecycle, live, token};
 
 pub use error::StartError;
+use listeners::Listeners;
+pub use listeners::Sockets;
 
 /// What a server is started with.
 pub struct Start {
@@ -52,6 +54,7 @@ impl Start {
 /// A server that runs.
 pub struct Server {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     service: Arc<Service>,
     stop: CancellationToken,
     reload: mpsc::Sender<()>,
@@ -64,8 +67,16 @@ pub struct Server {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
+    start_on(start, Sockets::default()).await
+}
+
+/// Opens everything but what `sockets` has already, and serves.
+///
+/// # Errors
+/// When the address, the store, the scripts or the files are not to be had.
+pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartError> {
     let outside = Arc::new(Outside::new());
-    let server = Box::pin(start_with_host(start, outside.clone())).await?;
+    let server = Box::pin(start_with(start, sockets, outside.clone())).await?;
     outside.belongs_to(&server.service);
     Ok(server)
 }
@@ -75,11 +86,16 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
+    Box::pin(start_with(start, Sockets::default(), host)).await
+}
+
+async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Result<Server, StartError> {
+    meter::install();
     let Start { configuration, sources, clock } = start;
     let judged = service::judge(configuration.live.clone()).map_err(StartError::Configuration)?;
     let tls = open_tls(&configuration.settings, &sources, &clock)?;
-    let listener = listen(configuration.settings.server.listen).await?;
-    let address = listener.local_addr().unwrap_or(configuration.settings.server.listen);
+    let listeners = Listeners::open(&configuration.settings, sockets).await?;
+    let (address, admin_address) = listeners.addresses(&configuration.settings);
     let runtime = Runtime::new(&configuration.settings.scripts, Arc::clone(&clock), host)?;
     let scripts = load_scripts(&configuration.settings, Arc::clone(&runtime)).await?;
     let url = configuration.settings.store.url.clone();
@@ -105,23 +121,31 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), tls);
     tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
-    let router = routes::router(Arc::clone(&service), reloads);
+    tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
     // Open requests may still have something to tell when the server stops.
     let served = CancellationToken::new();
     tasks.spawn(runtime.notify(served.clone(), patience));
-    let serving = serve::serve(listener, router, entrance, stop.clone());
+    let serving = listeners.serve(&service, reloads, entrance, &stop);
     tasks.spawn(async move {
         serving.await;
         served.cancel();
     });
     tasks.close();
-    Ok(Server { address, service, stop, reload, tasks, administrator })
+    for what in [Reloaded::Scripts, Reloaded::Configuration] {
+        meter::loaded(what, service.clock.now().unix());
+    }
+    Ok(Server { address, admin_address, service, stop, reload, tasks, administrator })
 }
 
 impl Server {
     /// The address that it listens on.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the admin listener, when there is one.
+    pub const fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// The URL under which it calls itself.
@@ -159,10 +183,6 @@ impl Server {
         self.stop.cancel();
         self.tasks.wait().await;
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
 }
 
 fn open_tls(settings: &Settings, sources: &Sources, clock: &Arc<dyn Clock>) -> Result<Arc<Tls>, StartError> {

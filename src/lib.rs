@@ -9,6 +9,7 @@ pub mod app;
 pub mod cli;
 pub mod host;
 pub mod lifecycle;
+pub mod probes;
 pub mod reload;
 pub mod routes;
 
@@ -27,7 +28,7 @@ pub mod keys;
 pub mod live;
 pub mod script;
 pub mod store;
-pub mod telemetry;
+pub mod systemd;
 pub mod trust;
 pub mod watch;
 
@@ -36,6 +37,9 @@ pub mod client;
 pub mod config;
 pub mod jose;
 pub mod x509;
+
+// What every layer may say of its work.
+pub mod telemetry;
 
 // Facts: pure, no I/O.
 pub mod clock;

@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Timestamp;
 use crate::service::Service;
+use crate::systemd::{self, State};
+use crate::telemetry::meter;
 
 /// Records that one sweep removes at a time, so that it never holds up the store for long.
 const SWEPT_AT_ONCE: usize = 500;
@@ -31,13 +33,14 @@ async fn sweep_once(service: &Service) {
     let grace = service.snapshot().live.registration.client_expiry_grace;
     let before = Timestamp::from_unix(now.unix().saturating_sub(grace));
     let most = service.settings.store.audit_events;
-    until_none("expired clients", || store.clients.sweep(before, SWEPT_AT_ONCE)).await;
+    let expired = until_none("expired clients", || store.clients.sweep(before, SWEPT_AT_ONCE)).await;
+    meter::clients_expired(expired);
     until_none("records that have ended", || store.sweep(now, SWEPT_AT_ONCE)).await;
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
 }
 
-/// Repeats `sweep` until it finds nothing any more, and logs what came of it.
-async fn until_none<E: fmt::Display, S>(what: &str, mut sweep: impl FnMut() -> S)
+/// Repeats `sweep` until it finds nothing any more, and says how many it removed.
+async fn until_none<E: fmt::Display, S>(what: &str, mut sweep: impl FnMut() -> S) -> usize
 where
     S: Future<Output = Result<usize, E>>,
 {
@@ -55,9 +58,24 @@ where
     if removed > 0 {
         tracing::info!(removed, "{what} removed");
     }
+    removed
 }
 
-/// Stops the server on SIGTERM or SIGINT, and asks for a reload on SIGHUP.
+/// Between two times that what was measured is added up.
+const ADD_UP: Duration = Duration::from_secs(5);
+
+/// Adds up what was measured, until `stop`.
+pub async fn add_up_metrics(stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(ADD_UP) => meter::add_up(),
+        }
+    }
+}
+
+/// Stops the server on SIGTERM or SIGINT, and asks for a reload on SIGHUP; the service manager
+/// hears of it.
 ///
 /// # Errors
 /// When the system does not let the process hear its signals.
@@ -73,7 +91,7 @@ pub fn signals(
     Ok(async move {
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return systemd::tell(State::Stopping),
                 _ = terminate.recv() => stop.cancel(),
                 _ = interrupt.recv() => stop.cancel(),
                 // A reload that is asked for already will see this change too.

@@ -19,6 +19,8 @@ use crate::http::tls::Tls;
 use crate::live::Change;
 use crate::script::ScriptSet;
 use crate::service::{self, Judged, Service};
+use crate::systemd::{self, State};
+use crate::telemetry::meter::{self, Reloaded};
 use crate::watch::{self, WatchError};
 
 /// How long files must be left alone before they are read.
@@ -102,9 +104,11 @@ impl Reloader {
                     Some(()) = tls.recv() => self.tls().await,
                     Some(change) = requests.changes.recv() => self.change(change).await,
                     Some(()) = requests.again.recv() => {
+                        systemd::tell(State::Reloading);
                         self.configuration().await;
                         self.scripts().await;
                         self.tls().await;
+                        systemd::tell(State::Ready);
                     }
                 }
             }
@@ -125,6 +129,7 @@ impl Reloader {
         if let Some(cause) = &failure {
             tracing::error!(cause, "the files of TLS were not taken; those before them are in force");
         }
+        self.count(Reloaded::Certificate, failure.is_none());
         note(&self.reloads.tls, failure);
     }
 
@@ -144,7 +149,12 @@ impl Reloader {
         if let Some(cause) = &failure {
             tracing::error!(cause, "the scripts were not taken; those before them are in force");
         }
+        self.count(Reloaded::Scripts, failure.is_none());
         note(&self.reloads.scripts, failure);
+    }
+
+    fn count(&self, what: Reloaded, is_ok: bool) {
+        meter::reload(what, is_ok.then(|| self.service.clock.now().unix()));
     }
 
     fn swap_scripts(&self, scripts: ScriptSet) {
@@ -158,7 +168,9 @@ impl Reloader {
 
     /// Reads the configuration again and swaps its live part.
     async fn configuration(&self) {
-        match read(&self.sources).await {
+        let read = read(&self.sources).await;
+        self.count(Reloaded::Configuration, read.is_ok());
+        match read {
             Ok(configuration) => self.take(&configuration),
             Err(cause) => {
                 tracing::error!(cause, "the configuration was not taken; the one before it is in force");

@@ -5,22 +5,25 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
-use hyper::{Method, Request, StatusCode};
-use serde_json::{Map, Value};
+use hyper::{Method, Request};
 use tokio::sync::Semaphore;
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::http::answer::{self, Problem};
-use crate::http::stack::{self, CORRELATION_ID, Reception};
-use crate::reload::Reloads;
+use crate::config::Paths;
+use crate::http::answer::Problem;
+use crate::http::observe::{self, CORRELATION_ID, Observer};
+use crate::http::stack::{self, Reception};
 use crate::service::Service;
-use crate::{discovery, management, registration, token};
+use crate::telemetry::meter::Endpoint;
+use crate::{discovery, management, probes, registration, token};
 
-/// Every path of the server.
-pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
+/// What the server's own listener answers: what clients ask, and `operations` too when no other
+/// listener is there for them.
+pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
+    let observer = observer(&service);
     let paths = &service.settings.server.paths;
     let issuer_path = url::Url::parse(&service.issuer).map(|url| url.path().trim_end_matches('/').to_owned());
     let issuer_path = issuer_path.unwrap_or_default();
@@ -39,7 +42,11 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .route(&paths.token, post_only(post(token::endpoint::token)))
         .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
         .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
-    let open = open.merge(admin(&service));
+    observed(bounded(open, service).merge(operations.unwrap_or_default()), observer)
+}
+
+/// `routes`, with as many requests at a time as there may be, each with its body received before.
+fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
     let reception = Reception {
@@ -48,24 +55,53 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         waiting: limits.requests,
         room: Arc::default(),
     };
-    let probes = Router::new()
-        .route("/healthz", get(healthy))
-        .route("/readyz", get(ready))
-        .with_state((Arc::clone(&service), reloads));
-    open.with_state(service)
+    routes
+        .with_state(service)
         .layer(axum::middleware::from_fn_with_state(permits, stack::shed_load))
         .layer(axum::middleware::from_fn_with_state(reception, stack::receive))
-        .merge(probes)
+}
+
+/// What the admin listener answers.
+pub fn operational(service: &Service, operations: Router) -> Router {
+    observed(operations, observer(service))
+}
+
+/// `router` with an answer for everything else, and what stands around all of it.
+fn observed(router: Router, observer: Observer) -> Router {
+    router
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) })
-        .layer(axum::middleware::from_fn(stack::observe))
+        .layer(axum::middleware::from_fn_with_state(observer, observe::observe))
+}
+
+fn observer(service: &Service) -> Observer {
+    let paths = service.settings.server.paths.clone();
+    let endpoint = Arc::new(move |request: &Request<Body>| endpoint(&paths, request));
+    Observer { endpoint, is_https: service.issuer.starts_with("https:") }
+}
+
+/// Which endpoint a request is counted for.
+fn endpoint(paths: &Paths, request: &Request<Body>) -> Endpoint {
+    let tokens = [&paths.token, &paths.introspection, &paths.revocation, &paths.jwks];
+    let path = request.uri().path();
+    let is_management =
+        || request.method() != Method::POST || management::endpoint::client_id(request.uri()).is_some();
+    match path {
+        _ if path == paths.registration && is_management() => Endpoint::Management,
+        _ if path == paths.registration => Endpoint::Registration,
+        _ if tokens.into_iter().any(|own| own == path) => Endpoint::Token,
+        _ if path.contains("/.well-known/") => Endpoint::Discovery,
+        _ if path.starts_with("/admin/") || path == paths.config => Endpoint::Admin,
+        _ if probes::PATHS.contains(&path) => Endpoint::Probe,
+        _ => Endpoint::Other,
+    }
 }
 
 /// The admin API. No page of a browser may call it, so it says nothing of other origins.
-fn admin(service: &Service) -> Router<Arc<Service>> {
+pub fn admin(service: Arc<Service>) -> Router {
     use crate::admin::{endpoint_clients, endpoint_config, endpoint_initial_access, endpoint_scripts};
     let tokens = "/admin/v1/initial-access-tokens";
-    Router::new()
+    let routes = Router::new()
         .route(&service.settings.server.paths.config, get(endpoint_config::get).patch(endpoint_config::patch))
         .route("/admin/v1/clients", get(endpoint_clients::list))
         .route("/admin/v1/clients/{id}", get(endpoint_clients::show).delete(endpoint_clients::delete))
@@ -75,7 +111,8 @@ fn admin(service: &Service) -> Router<Arc<Service>> {
             get(endpoint_initial_access::show).delete(endpoint_initial_access::revoke),
         )
         .route("/admin/v1/scripts", get(endpoint_scripts::get))
-        .route("/admin/v1/schemas/Client", get(endpoint_scripts::client_schema))
+        .route("/admin/v1/schemas/Client", get(endpoint_scripts::client_schema));
+    bounded(routes, service)
 }
 
 /// Other methods are told that only `POST` is answered.
@@ -114,30 +151,4 @@ fn cors() -> CorsLayer {
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH])
         .expose_headers([ETAG, WWW_AUTHENTICATE, RETRY_AFTER, CORRELATION_ID])
         .max_age(std::time::Duration::from_hours(1))
-}
-
-/// The process is alive.
-async fn healthy() -> Response {
-    answer::json(StatusCode::OK, &status("ok"))
-}
-
-/// The process can do its work. Scripts or a configuration that did not load do not make it
-/// unready, since those before them are in force; the answer says so.
-async fn ready(State((service, reloads)): State<(Arc<Service>, Arc<Reloads>)>) -> Response {
-    if let Err(error) = service.store.check().await {
-        tracing::error!(%error, "the store does not answer");
-        return Problem::unavailable("the store does not answer", 5).into_response();
-    }
-    let mut body = status("ok");
-    let scripts = &service.snapshot().scripts;
-    body.insert("scripts".to_owned(), scripts.revision().into());
-    body.insert("scriptsSince".to_owned(), scripts.since().unix().into());
-    for (name, error) in reloads.failures() {
-        body.insert(name.to_owned(), error.into());
-    }
-    answer::json(StatusCode::OK, &body)
-}
-
-fn status(text: &str) -> Map<String, Value> {
-    Map::from_iter([("status".to_owned(), text.into())])
 }

@@ -15,24 +15,39 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("secret", &["random"]),
     ("model", &[]),
     ("config", &["secret"]),
+    // Any layer says what goes on; nothing there knows of what.
+    ("telemetry", &["config"]),
     ("jose", &["model", "clock", "secret"]),
     ("x509", &["clock"]),
     ("client", &["model", "clock", "secret", "config", "jose", "x509"]),
-    ("store", &["client", "config", "model", "clock", "secret", "random"]),
-    ("script", &["client", "config", "model", "clock", "secret", "random"]),
-    ("fetch", &["config", "model"]),
-    ("keys", &["clock", "config", "fetch"]),
+    ("store", &["client", "config", "model", "clock", "secret", "random", "telemetry"]),
+    ("script", &["client", "config", "model", "clock", "secret", "random", "telemetry"]),
+    ("fetch", &["config", "model", "telemetry"]),
+    ("keys", &["clock", "config", "fetch", "telemetry"]),
     ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
-    ("http", &["clock", "config", "model", "secret", "x509"]),
-    ("telemetry", &["config"]),
+    ("http", &["clock", "config", "model", "secret", "telemetry", "x509"]),
     ("watch", &[]),
+    ("systemd", &[]),
     ("live", &["config", "model", "store"]),
     ("service", &["client", "clock", "config", "fetch", "http", "keys", "live", "script", "store", "trust"]),
     (
         "registration",
         &[
-            "client", "clock", "config", "fetch", "http", "jose", "model", "random", "script", "secret",
-            "service", "store", "trust", "x509",
+            "client",
+            "clock",
+            "config",
+            "fetch",
+            "http",
+            "jose",
+            "model",
+            "random",
+            "script",
+            "secret",
+            "service",
+            "store",
+            "telemetry",
+            "trust",
+            "x509",
         ],
     ),
     (
@@ -56,6 +71,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "secret",
             "service",
             "store",
+            "telemetry",
             // A client may manage itself with an access token of its own.
             "token",
         ],
@@ -70,9 +86,24 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
-    ("routes", &["admin", "discovery", "http", "management", "registration", "reload", "service", "token"]),
-    ("reload", &["config", "http", "live", "script", "service", "store", "watch"]),
-    ("lifecycle", &["clock", "service"]),
+    ("probes", &["http", "reload", "service", "telemetry"]),
+    (
+        "routes",
+        &[
+            "admin",
+            "config",
+            "discovery",
+            "http",
+            "management",
+            "probes",
+            "registration",
+            "service",
+            "telemetry",
+            "token",
+        ],
+    ),
+    ("reload", &["config", "http", "live", "script", "service", "store", "systemd", "telemetry", "watch"]),
+    ("lifecycle", &["clock", "service", "systemd", "telemetry"]),
     (
         "app",
         &[
@@ -83,11 +114,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "http",
             "lifecycle",
             "live",
+            "probes",
             "reload",
             "routes",
             "script",
             "service",
             "store",
+            "telemetry",
             "token",
             "watch",
         ],
@@ -105,6 +138,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "script",
             "service",
             "store",
+            "systemd",
             "telemetry",
         ],
     ),
@@ -122,10 +156,17 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("reqwest", &["fetch"]),
     ("json_patch", &["live"]),
     ("hyper_util", &["http"]),
-    ("axum", &["http", "admin", "registration", "management", "token", "discovery", "routes", "service"]),
+    (
+        "axum",
+        &["http", "admin", "registration", "management", "token", "discovery", "probes", "routes", "service"],
+    ),
     ("tower_http", &["routes"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
+    ("metrics", &["telemetry"]),
+    ("metrics_exporter_prometheus", &["telemetry"]),
+    ("listenfd", &["systemd"]),
+    ("sd_notify", &["systemd"]),
     ("getrandom", &["random"]),
 ];
 
@@ -215,7 +256,7 @@ fn no_two_layers_use_each_other() {
         // `secret` and `random` are one layer: a token is random, and sealing needs a nonce.
         let above: Vec<_> =
             allowed.iter().filter(|used| !seen.contains(**used) && **used != "secret").collect();
-        let wiring = ["routes", "reload", "lifecycle", "app"];
+        let wiring = ["probes", "routes", "reload", "lifecycle", "app"];
         assert!(
             above.is_empty() || wiring.contains(module),
             "{module} uses {above:?}, which stands above it"

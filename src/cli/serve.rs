@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::ServeArguments;
-use crate::app::{self, Server, Start};
+use crate::app::{self, Server, Sockets, Start};
 use crate::clock::SystemClock;
+use crate::systemd::{self, State};
 use crate::telemetry;
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
@@ -22,14 +23,23 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
     let configuration = super::load(&sources)?;
     telemetry::init(&configuration.settings.telemetry).map_err(|error| error.to_string())?;
     let start = Start { configuration, sources, clock: Arc::new(SystemClock) };
+    let sockets = sockets()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| error.to_string())?.block_on(serve(start))
+    runtime.map_err(|error| error.to_string())?.block_on(serve(start, sockets))
 }
 
-async fn serve(start: Start) -> Result<(), String> {
-    let server = app::start(start).await.map_err(|error| error.to_string())?;
+/// What systemd opened: the first socket is for clients, the second for the admin listener.
+fn sockets() -> Result<Sockets, String> {
+    let taken = systemd::sockets().map_err(|error| format!("a socket of the service manager: {error}"))?;
+    let mut taken = taken.into_iter();
+    Ok(Sockets { public: taken.next(), admin: taken.next() })
+}
+
+async fn serve(start: Start, sockets: Sockets) -> Result<(), String> {
+    let server = app::start_on(start, sockets).await.map_err(|error| error.to_string())?;
     server.obey_signals().map_err(|error| error.to_string())?;
     greet(&server);
+    systemd::tell(State::Ready);
     server.ended().await;
     tracing::info!("stopped");
     Ok(())
@@ -47,6 +57,9 @@ fn greet(server: &Server) {
     let base = settings.issuer.clone().filter(|_| settings.tls.is_on());
     let base = base.unwrap_or_else(|| format!("{scheme}://{address}"));
     println!("Registrar listens on {scheme}://{address}\n");
+    if let Some(admin) = server.admin_address() {
+        println!("Health, readiness and metrics are on http://{admin}\n");
+    }
     if let Some(file) = server.administrator() {
         println!("The credentials of the administrator are in {}\n", file.display());
     }

@@ -29,6 +29,7 @@ use reqwest::dns::Resolve;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::FetchSettings;
+use crate::telemetry::meter::{self, FetchOutcome};
 use policy::Policy;
 use turns::Turns;
 
@@ -77,6 +78,13 @@ impl Fetcher {
     /// # Errors
     /// When the request is refused, or no whole answer arrives within the bounds.
     pub async fn send(&self, request: Request) -> Result<Response, FetchError> {
+        let begun = Instant::now();
+        let outcome = self.send_uncounted(request).await;
+        meter::fetch(word(&outcome), begun.elapsed());
+        outcome
+    }
+
+    async fn send_uncounted(&self, request: Request) -> Result<Response, FetchError> {
         let timeout = request.timeout.map_or(self.timeout, |asked| asked.min(self.timeout));
         let limit = request.limit.map_or(self.body_bytes, |asked| asked.min(self.body_bytes));
         let url = self.policy.admit(&request.url)?;
@@ -96,5 +104,15 @@ impl Fetcher {
         let host = request.url().host_str().unwrap_or_default().to_owned();
         let answer = self.client.execute(request).await.map_err(|error| FetchError::of(&error, &host))?;
         message::read(answer, limit).await
+    }
+}
+
+/// What became of a fetch, in a word.
+fn word(outcome: &Result<Response, FetchError>) -> FetchOutcome {
+    match outcome {
+        Ok(response) if (200..300).contains(&response.status) => FetchOutcome::Ok,
+        Err(FetchError::Refused(_)) => FetchOutcome::Refused,
+        Err(error) if error.is_outage() => FetchOutcome::Unreachable,
+        Ok(_) | Err(_) => FetchOutcome::Unusable,
     }
 }

@@ -146,13 +146,19 @@ pub enum Presented {
 
 /// What the log says of a problem; it travels with the response.
 #[derive(Debug, Clone)]
-pub struct Outcome(pub String);
+pub struct Outcome {
+    /// The `error` member.
+    pub code: String,
+    /// The `error_description`.
+    pub description: String,
+}
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = json(self.status, &self.body);
         let description = self.body.get("error_description").and_then(Value::as_str).unwrap_or("");
-        response.extensions_mut().insert(Outcome(format!("{}: {description}", self.code())));
+        let outcome = Outcome { code: self.code().to_owned(), description: description.to_owned() };
+        response.extensions_mut().insert(outcome);
         for (name, value) in self.headers {
             response.headers_mut().append(name, value);
         }

@@ -18,6 +18,7 @@ use super::conversation::{self, Visit};
 use super::peer;
 use super::room::Room;
 use super::tls::Tls;
+use crate::telemetry::meter::Open;
 
 /// After an accept that failed, and between two looks for a connection that can give way.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -42,6 +43,7 @@ pub struct Bounds {
 }
 
 /// How one listener lets callers in.
+#[derive(Clone)]
 pub struct Entrance {
     /// How many, and how slow.
     pub bounds: Bounds,
@@ -66,6 +68,7 @@ pub async fn serve(listener: TcpListener, router: Router, entrance: Entrance, st
         let connection = Arc::clone(&guest.connection);
         let visit = Visit { peer, connection, router: router.clone(), stop: stop.clone() };
         tasks.spawn(async move {
+            let _open = Open::connection();
             let held = conversation::hold(stream, visit, &door.entrance);
             cut.run_until_cancelled(held).await;
             drop(guest);

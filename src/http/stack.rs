@@ -1,28 +1,21 @@
-//! What stands around every endpoint: bodies that are received, load shedding, the correlation id,
-//! one line in the log.
+//! What stands around the endpoints of clients: bodies that are received, load shedding.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::Body as _;
-use hyper::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
-use super::answer::{Outcome, Problem};
+use super::answer::Problem;
 use super::body::{self, BodyError};
 use super::connection::Connection;
 use super::room::Room;
-
-/// Names one request in its answer and in the log.
-pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 /// How much of a body is received, for how long, and of how many requests at the same time.
 #[derive(Debug, Clone)]
@@ -85,26 +78,4 @@ pub async fn shed_load(State(permits): State<Arc<Semaphore>>, request: Request, 
         Ok(_permit) => next.run(request).await,
         Err(_) => Problem::unavailable("too many requests are open", 1).into_response(),
     }
-}
-
-/// Gives the request its correlation id and logs its outcome in one line.
-pub async fn observe(request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let id = uuid::Uuid::new_v4().to_string();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.to_string());
-    let span = tracing::info_span!("request", correlation_id = %id);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let outcome = response.extensions_mut().remove::<Outcome>().map(|outcome| outcome.0);
-    let status = response.status().as_u16();
-    span.in_scope(|| {
-        tracing::info!(%method, path, status, microseconds, peer, outcome, "answered");
-    });
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        headers.insert(CORRELATION_ID, value);
-    }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }

@@ -69,6 +69,12 @@ impl Tls {
         Ok(Self { settings: settings.clone(), clock, present })
     }
 
+    /// No TLS: for a listener that only those who run the server reach.
+    pub fn off(clock: Arc<dyn Clock>) -> Self {
+        let present = ArcSwap::from_pointee(Present { context: None, anchors: None });
+        Self { settings: TlsSettings::default(), clock, present }
+    }
+
     /// Reads the files that `settings` name, and says what is odd about them.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::FetchSettings;
 use crate::fetch::{FetchError, Fetcher};
+use crate::telemetry::meter::{self, KeyLookup};
 use entries::Entries;
 use entry::{Entry, Known};
 
@@ -66,15 +67,26 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
             let mut entries = self.inner.entries();
             let entry = entries.find(url);
             match entry.known(now) {
-                Known::Fresh(value) => return Ok(value),
-                Known::Failed(error) => return Err(error),
+                Known::Fresh(value) => {
+                    meter::key_lookup(KeyLookup::Hit);
+                    return Ok(value);
+                }
+                Known::Failed(error) => {
+                    meter::key_lookup(KeyLookup::Failed);
+                    return Err(error);
+                }
                 Known::Nothing => self.flight(entry, url),
             }
         };
-        match flight.await {
-            Ok(value) => Ok(value),
-            Err(error) => self.inner.entries().find(url).after(error, now),
-        }
+        let arrived = flight.await;
+        let is_arrived = arrived.is_ok();
+        let found = arrived.or_else(|error| self.inner.entries().find(url).after(error, now));
+        meter::key_lookup(match &found {
+            Ok(_) if is_arrived => KeyLookup::Miss,
+            Ok(_) => KeyLookup::Stale,
+            Err(_) => KeyLookup::Failed,
+        });
+        found
     }
 
     /// The document at `url` after `seen` turned out to lack a key: another one, or none when

@@ -13,6 +13,7 @@ use crate::http::answer::{self, Problem};
 use crate::registration::endpoint as registration_endpoint;
 use crate::registration::{self, Caller, Received, certificate};
 use crate::service::{Context, Service};
+use crate::telemetry;
 
 /// `GET`: what is registered.
 ///
@@ -71,6 +72,8 @@ async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), Manage
     let caller = Caller::of(cx, parts);
     certificate::demand_any(cx, &caller)?;
     let held = holder::authenticate(cx, id.as_deref(), &parts.headers, &caller).await?;
+    let client = held.stored.client();
+    telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
     Ok((held, caller))
 }
 

@@ -17,6 +17,7 @@ use crate::script::Hook;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
+use crate::telemetry::meter::{self, ClientChange};
 
 /// A client, and the token with which somebody proved to be its holder.
 pub struct Held {
@@ -75,7 +76,8 @@ pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(),
         StoreError::Conflict => ManageError::Conflict,
         other => ManageError::Store(other),
     })?;
-    tracing::info!(client_id = %client.id, "client deleted");
+    meter::client(ClientChange::Deleted, client.provenance.trust_level.as_str());
+    tracing::info!("client deleted");
     hooks::after_deletion(cx, caller, client);
     Ok(())
 }

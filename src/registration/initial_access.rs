@@ -10,6 +10,7 @@ use crate::http::answer::Presented;
 use crate::service::Context;
 use crate::store::Change;
 use crate::store::initial_access_tokens::InitialAccessToken;
+use crate::telemetry::meter;
 
 /// The initial access token of a client: when it is registered, and whenever it is updated.
 pub(super) struct InitialAccess {
@@ -76,7 +77,10 @@ pub(super) fn count(
         Some(token) => limit.check_named(&format!("initial access {}", token.id())),
         None => limit.check(caller.address),
     };
-    counted.map_err(RegisterError::TooOften)
+    counted.map_err(|too_often| {
+        meter::rate_limited();
+        RegisterError::TooOften(too_often)
+    })
 }
 
 /// That the token of `caller` is used once more.

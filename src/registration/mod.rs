@@ -37,6 +37,8 @@ use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::Stored;
 use crate::store::initial_access_tokens::InitialAccessToken;
+use crate::telemetry;
+use crate::telemetry::meter::{self, ClientChange};
 
 use hooks::Shown;
 use initial_access::InitialAccess;
@@ -127,7 +129,10 @@ pub async fn register(
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
     issue::insert(cx, caller, &issued.client, &proven.uses).await?;
-    tracing::info!(client_id = %issued.client.id, trust_level = proven.shown.trust_level.as_str(), "client registered");
+    let trust_level = proven.shown.trust_level.as_str();
+    telemetry::concerns(issued.client.id.as_str(), trust_level);
+    meter::client(ClientChange::Registered, trust_level);
+    tracing::info!(revision = issued.client.revision, "client registered");
     hooks::tell(cx, caller, Purpose::Create, &proven, &issued);
     Ok(answer)
 }
@@ -155,7 +160,8 @@ pub async fn replace(
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
     issue::put_back(cx, stored, &issued.client, &proven.uses).await?;
-    tracing::info!(client_id = %issued.client.id, revision = issued.client.revision, "client updated");
+    meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
+    tracing::info!(revision = issued.client.revision, "client updated");
     hooks::tell(cx, caller, purpose, &proven, &issued);
     Ok(answer)
 }

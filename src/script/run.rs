@@ -15,6 +15,7 @@ use super::members::{Access, Frame, Members};
 use super::outcome::{Decision, Fault, HookError};
 use super::set::ScriptSet;
 use crate::client::Metadata;
+use crate::telemetry::meter::{self, ScriptOutcome};
 
 impl ScriptSet {
     /// Asks every script that has `hook`, in their order, until one does not let the request
@@ -152,6 +153,8 @@ impl Asking {
             let is_fault = matches!(outcome, Err(HookError::Fault(_)));
             counters.add(is_fault, begun.elapsed().saturating_sub(waited), waited);
         }
+        let name = &script.id.name;
+        meter::script_call(name, self.hook.name(), word(&outcome), begun.elapsed());
         outcome
     }
 
@@ -198,5 +201,16 @@ impl Asking {
     pub(super) fn mistyped(&self, script: &Script, due: &str, found: &str) -> HookError {
         let message = format!("{} must return {due}, not a value of the type {found}", self.hook.name());
         HookError::Fault(Fault::new(&script.id.name, self.hook, message))
+    }
+}
+
+/// What became of a call, in a word.
+fn word(outcome: &Result<Dynamic, HookError>) -> ScriptOutcome {
+    match outcome {
+        Ok(returned) if returned.as_bool() == Ok(false) => ScriptOutcome::Refused,
+        Ok(_) => ScriptOutcome::Passed,
+        Err(HookError::Refused { .. }) => ScriptOutcome::Refused,
+        Err(HookError::Answered { .. }) => ScriptOutcome::Answered,
+        Err(HookError::Fault(_) | HookError::Busy) => ScriptOutcome::Fault,
     }
 }

@@ -19,6 +19,7 @@ use super::backend::{Backend, Change, Facts, Pair};
 use super::error::StoreError;
 use super::pending::{Pending, Values};
 use super::sled_database::Database;
+use crate::telemetry::meter::{self, WriteOutcome};
 
 /// Changes that may wait for the writer; more are refused.
 const QUEUE: usize = 4_096;
@@ -75,7 +76,9 @@ impl Writer {
         let mut waiting = Vec::new();
         while changes.blocking_recv_many(&mut waiting, BATCH) > 0 {
             let taken = std::mem::take(&mut waiting);
+            let (count, started) = (taken.len(), Instant::now());
             self.commit(taken);
+            meter::store_batch(count, started.elapsed(), changes.len());
         }
     }
 
@@ -138,6 +141,30 @@ impl Writer {
     }
 }
 
+impl Sled {
+    /// Hands `change` to the writer, and waits until it is made.
+    async fn written(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+        let closed = || StoreError::Unavailable("the writer has ended".to_owned());
+        let (answer, outcome) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(closed)?;
+        queue.try_send((change, answer)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => closed(),
+        })?;
+        outcome.await.map_err(|_| closed())?
+    }
+}
+
+/// What became of a change, in a word.
+fn word<T>(outcome: &Result<T, StoreError>) -> WriteOutcome {
+    match outcome {
+        Ok(_) => WriteOutcome::Done,
+        Err(StoreError::Conflict) => WriteOutcome::Conflict,
+        Err(StoreError::Busy) => WriteOutcome::Busy,
+        Err(_) => WriteOutcome::Failed,
+    }
+}
+
 impl Backend for Sled {
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         ready(self.database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))).boxed()
@@ -156,14 +183,9 @@ impl Backend for Sled {
 
     fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
         async move {
-            let closed = || StoreError::Unavailable("the writer has ended".to_owned());
-            let (answer, outcome) = oneshot::channel();
-            let queue = self.queue.as_ref().ok_or_else(closed)?;
-            queue.try_send((change, answer)).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-                mpsc::error::TrySendError::Closed(_) => closed(),
-            })?;
-            outcome.await.map_err(|_| closed())?
+            let outcome = self.written(change).await;
+            meter::store_write(word(&outcome));
+            outcome
         }
         .boxed()
     }

@@ -3,11 +3,19 @@
 #![expect(clippy::panic, reason = "a test says what is wrong by failing")]
 
 mod config_reset;
+#[cfg(unix)]
+mod deploy;
+mod logs;
+mod metrics;
 mod process;
 mod refusals;
 mod scripts;
 #[cfg(unix)]
 mod shutdown;
+#[cfg(unix)]
+mod stopping;
+#[cfg(target_os = "linux")]
+mod systemd;
 mod tls;
 
 use std::time::Duration;

@@ -31,12 +31,21 @@ impl Registrar {
 
     /// Starts one in an empty folder, with this configuration.
     pub(crate) fn start_with(configuration: &str) -> Self {
+        Self::start_prepared(configuration, |_| {})
+    }
+
+    /// The same; `prepare` sees the command before it runs.
+    pub(crate) fn start_prepared(configuration: &str, prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         std::fs::write(folder.path().join("registrar.toml"), configuration).expect("a configuration");
-        Self::start_in(folder)
+        Self::run(folder, prepare)
     }
 
     fn start_in(folder: TempDir) -> Self {
+        Self::run(folder, |_| {})
+    }
+
+    fn run(folder: TempDir, prepare: impl FnOnce(&mut Command)) -> Self {
         let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
         let log = std::fs::File::options()
             .create(true)
@@ -52,8 +61,9 @@ impl Registrar {
             "--data",
             &path("data"),
         ];
-        let mut child =
-            command(&arguments).stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
+        let mut command = command(&arguments);
+        prepare(&mut command);
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
         let greeting = greeting(&mut child).unwrap_or_else(|| {
             panic!(
                 "it did not start: {}",

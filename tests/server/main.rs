@@ -27,6 +27,7 @@ mod metadata;
 mod metadata_choices;
 mod mtls;
 mod openidconnect_crate;
+mod operations;
 mod own_tokens;
 mod proxies;
 mod redirect_uris;

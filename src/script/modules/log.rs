@@ -60,11 +60,12 @@ impl Log {
         }
         let text = self.secrets.redact(text);
         let end = (0..=text.len().min(LINE_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        let text = text.get(..end).unwrap_or("");
+        // What a script passes on must not look like a line of its own.
+        let text = text.get(..end).unwrap_or("").replace(char::is_control, " ");
         if let Some(observer) = &self.observer {
-            observer.line(level, text);
+            observer.line(level, &text);
         }
-        line(text);
+        line(&text);
     }
 }
 

@@ -1,0 +1,81 @@
+//! What those who run the server ask it: is it alive, is it ready, what has it done.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use serde_json::{Map, Value};
+
+use crate::http::answer::{self, Problem};
+use crate::reload::Reloads;
+use crate::service::Service;
+use crate::telemetry::meter;
+
+/// The paths of the probes.
+pub const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// The probes: on the admin listener when there is one.
+pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
+    let [health, readiness, numbers] = PATHS;
+    Router::new()
+        .route(health, get(healthy))
+        .route(readiness, get(ready))
+        .route(numbers, get(measured))
+        .with_state((service, reloads))
+}
+
+/// Notes what is not counted as it happens.
+async fn look(service: &Service) {
+    match service.store.statistics().await {
+        Ok(store) => meter::store(store.clients, store.disk_bytes),
+        Err(error) => tracing::error!(%error, "the store does not say what is in it"),
+    }
+    let snapshot = service.snapshot();
+    let runtime = snapshot.scripts.runtime();
+    meter::notifications(runtime.notifications_waiting(), runtime.notifications_lost());
+}
+
+/// The process is alive.
+async fn healthy() -> Response {
+    answer::json(StatusCode::OK, &status("ok"))
+}
+
+/// The process can do its work. Scripts or a configuration that did not load do not make it
+/// unready, since those before them are in force; the answer says so.
+async fn ready(State((service, reloads)): State<(Arc<Service>, Arc<Reloads>)>) -> Response {
+    if let Err(error) = service.store.check().await {
+        tracing::error!(%error, "the store does not answer");
+        return Problem::unavailable("the store does not answer", 5).into_response();
+    }
+    let mut body = status("ok");
+    let scripts = &service.snapshot().scripts;
+    body.insert("scripts".to_owned(), scripts.revision().into());
+    body.insert("scriptsSince".to_owned(), scripts.since().unix().into());
+    for (name, error) in reloads.failures() {
+        body.insert(name.to_owned(), error.into());
+    }
+    answer::json(StatusCode::OK, &body)
+}
+
+fn status(text: &str) -> Map<String, Value> {
+    Map::from_iter([("status".to_owned(), text.into())])
+}
+
+/// The numbers of this process in the text format of Prometheus.
+async fn measured(State((service, _)): State<(Arc<Service>, Arc<Reloads>)>) -> Response {
+    look(&service).await;
+    let Some(text) = meter::text() else {
+        let description = "the program around this server keeps the numbers elsewhere";
+        return Problem::new(StatusCode::NOT_FOUND, "not_found", description).into_response();
+    };
+    let mut response = answer::empty(StatusCode::OK);
+    *response.body_mut() = Body::from(text);
+    let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, format);
+    response
+}

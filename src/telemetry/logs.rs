@@ -1,0 +1,66 @@
+//! Logs: text on a terminal, a JSON object a line elsewhere, always on standard error.
+
+use std::io::IsTerminal;
+
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::fmt::Layer;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::settings::{LogFormat, TelemetrySettings};
+
+/// Why logging can not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// `telemetry.level` can not be read.
+    #[error("telemetry.level is not a filter such as `info` or `info,registrar::script=debug`: {0}")]
+    Level(#[from] tracing_subscriber::filter::ParseError),
+    /// Somebody else has set up logging in this process.
+    #[error("logging is set up already")]
+    Again,
+}
+
+/// Sends the events of this process to standard error.
+///
+/// # Errors
+/// When the level can not be read, or logging is set up already.
+pub fn init(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
+    let is_terminal = std::io::stderr().is_terminal();
+    let is_text = match settings.format {
+        LogFormat::Auto => is_terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let lines = Layer::new().with_writer(std::io::stderr);
+    let lines = if is_text {
+        lines.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).boxed()
+    } else {
+        lines.json().flatten_event(true).with_span_list(false).boxed()
+    };
+    // What other crates say below `info` quotes headers, frames and records, and so secrets:
+    // only of our own events do we know what is in them.
+    let ours = filter_fn(|metadata| *metadata.level() <= Level::INFO || is_ours(metadata.target()));
+    let filter = EnvFilter::try_new(&settings.level)?.and(ours);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .try_init()
+        .map_err(|_| TelemetryError::Again)
+}
+
+fn is_ours(target: &str) -> bool {
+    let rest = target.strip_prefix(env!("CARGO_PKG_NAME"));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_events_are_ours() {
+        assert!(is_ours("registrar") && is_ours("registrar::script"));
+        assert!(!is_ours("h2::codec") && !is_ours("registrar_of_others"));
+    }
+}

@@ -1,0 +1,76 @@
+//! The samples of `config/deploy/` do what they say.
+
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::process::{Registrar, until};
+
+fn sample(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/deploy");
+    std::fs::read_to_string(folder.join(name)).expect("a sample")
+}
+
+/// The text that `manifest` has under `key`, without its indentation.
+fn block(manifest: &str, key: &str) -> String {
+    let mut lines = manifest.lines().skip_while(|line| line.trim() != format!("{key}: |")).skip(1).peekable();
+    let indent = lines.peek().map(|line| line.len() - line.trim_start().len()).expect("the key is there");
+    let inside = lines.take_while(|line| line.trim().is_empty() || line.starts_with(&" ".repeat(indent)));
+    let text: Vec<&str> = inside.map(|line| line.get(indent..).unwrap_or("")).collect();
+    text.join("\n")
+}
+
+/// The variables that the image sets.
+fn image_variables() -> Vec<(String, String)> {
+    let file = sample("Dockerfile");
+    let words = file.split_whitespace().filter(|word| word.starts_with("REGISTRAR_"));
+    words.filter_map(|word| word.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+/// Puts `text` into the folder of a `ConfigMap` as the kubelet does: a new folder beside the one
+/// in force, and one link that is changed over.
+fn project(folder: &Path, generation: &str, name: &str, text: &str) {
+    let inside = folder.join(generation);
+    std::fs::create_dir(&inside).unwrap();
+    std::fs::write(inside.join(name), text).unwrap();
+    symlink(generation, folder.join("..data_tmp")).unwrap();
+    std::fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+    if !folder.join(name).exists() {
+        symlink(Path::new("..data").join(name), folder.join(name)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_manifest_runs_and_a_changed_config_map_is_in_force() {
+    let manifest = sample("kubernetes.yaml");
+    let folder = tempfile::TempDir::new().unwrap();
+    let name = "10-contacts.rhai";
+    project(folder.path(), "..2026_01_01", name, &block(&manifest, name));
+    let variables = image_variables();
+    assert_eq!(variables.len(), 4, "{variables:?}");
+    // An unknown variable would stop the start.
+    let registrar = Registrar::start_prepared(&block(&manifest, "registrar.toml"), |command| {
+        command.envs(variables).env("REGISTRAR_ADMIN__LISTEN", "127.0.0.1:0");
+        command.arg("--scripts").arg(folder.path());
+    });
+    let http = reqwest::Client::new();
+    let register = async |body: Value| {
+        let answer = http.post(registrar.url("/register")).json(&body).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let bare = json!({"redirect_uris": ["https://client.example.org/cb"]});
+    let (status, refusal) = register(bare.clone()).await;
+    assert_eq!((status, refusal.get("error")), (400, Some(&json!("invalid_client_metadata"))));
+    let contacts = json!(["a@example.org"]);
+    let named = json!({"redirect_uris": ["https://client.example.org/cb"], "contacts": contacts});
+    let (status, client) = register(named).await;
+    assert_eq!(status, 201, "{client}");
+    let uri = client.get("registration_client_uri").and_then(Value::as_str).unwrap();
+    assert!(uri.starts_with("https://register.example.org/register?"), "{uri}");
+
+    project(folder.path(), "..2026_01_02", name, "fn createClient(context) { true }\n");
+    until(async || register(bare.clone()).await.0 == 201).await;
+}
