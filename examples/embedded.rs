@@ -10,6 +10,7 @@
 
 use registrar::app::{self, Start};
 use registrar::config::{self, Sources};
+use registrar::store::ClientFilter;
 use serde_json::{Value, json};
 
 #[tokio::main]
@@ -33,8 +34,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("registered {} until {}", client["client_id"], client["client_secret_expires_at"]);
 
     // The program sees the same clients through the library.
-    let stored = server.service().store.clients.page(None, 10).await?;
-    assert_eq!(stored.len(), 1);
+    let page = server.service().store.clients.list(&ClientFilter::default(), None, 10).await?;
+    assert_eq!(page.clients.len(), 1);
     server.stop().await;
     Ok(())
 }

@@ -1,17 +1,19 @@
 //! How a server begins and ends: signals, the sweep, and a stop that lets open work finish.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Timestamp;
 use crate::service::Service;
 
-/// Clients that one sweep removes at a time, so that it never holds up the store for long.
+/// Records that one sweep removes at a time, so that it never holds up the store for long.
 const SWEPT_AT_ONCE: usize = 500;
 
-/// Removes expired clients, some at a time, until `stop`.
+/// Removes what has ended, some at a time, until `stop`.
 pub async fn sweep(service: Arc<Service>, stop: CancellationToken) {
     let pause = Duration::from_secs(service.settings.store.sweep_seconds);
     loop {
@@ -22,24 +24,36 @@ pub async fn sweep(service: Arc<Service>, stop: CancellationToken) {
     }
 }
 
-/// Removes every client whose grace is over.
+/// Removes every client whose grace is over, every other record that has ended, and the oldest
+/// events of an audit log that is too long.
 async fn sweep_once(service: &Service) {
+    let (store, now) = (&service.store, service.clock.now());
     let grace = service.snapshot().live.registration.client_expiry_grace;
-    let now = service.clock.now().unix();
-    let before = crate::clock::Timestamp::from_unix(now.saturating_sub(grace));
+    let before = Timestamp::from_unix(now.unix().saturating_sub(grace));
+    let most = service.settings.store.audit_events;
+    until_none("expired clients", || store.clients.sweep(before, SWEPT_AT_ONCE)).await;
+    until_none("records that have ended", || store.sweep(now, SWEPT_AT_ONCE)).await;
+    until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
+}
+
+/// Repeats `sweep` until it finds nothing any more, and logs what came of it.
+async fn until_none<E: fmt::Display, S>(what: &str, mut sweep: impl FnMut() -> S)
+where
+    S: Future<Output = Result<usize, E>>,
+{
     let mut removed = 0;
     loop {
-        match service.store.clients.sweep(before, SWEPT_AT_ONCE).await {
+        match sweep().await {
             Ok(0) => break,
             Ok(count) => removed += count,
             Err(error) => {
-                tracing::error!(%error, "expired clients were not removed");
+                tracing::error!(%error, "{what} were not removed");
                 break;
             }
         }
     }
     if removed > 0 {
-        tracing::info!(removed, "expired clients removed");
+        tracing::info!(removed, "{what} removed");
     }
 }
 

@@ -36,6 +36,11 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The SHA-256 of `bytes`.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    openssl::sha::sha256(bytes)
+}
+
 /// The SHA-256 of `bytes` in hex: names a text so that it can be recognised.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&openssl::sha::sha256(bytes))

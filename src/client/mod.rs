@@ -3,12 +3,14 @@
 //! Pure: knows nothing of HTTP, storage or scripts. Metadata passes three types,
 //! [`Requested`], [`Valid`] and [`Approved`], and only an approved one can be stored.
 
+pub mod initial_access;
 pub mod member;
 pub mod metadata;
 pub mod record;
 pub mod rules;
 pub mod stages;
 
+pub use initial_access::InitialAccessPolicy;
 pub use metadata::Metadata;
 pub use record::{Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, TrustLevel};
 pub use rules::Rules;

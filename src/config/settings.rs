@@ -70,17 +70,25 @@ impl Default for Paths {
 pub struct StoreSettings {
     /// `sled:FOLDER` or `memory:` (for tests).
     pub url: String,
-    /// The file with the key that seals client secrets; none: `registrar.key` in the store's folder.
+    /// The file with the key that seals secrets; none: `registrar.key` in the store's folder.
     pub key_file: Option<PathBuf>,
     /// Bytes of memory for the store's page cache.
     pub cache_bytes: u64,
-    /// Seconds between two sweeps for expired clients.
+    /// Seconds between two sweeps for clients and other records that have ended.
     pub sweep_seconds: u64,
+    /// Events of the audit log that are kept; the oldest go first.
+    pub audit_events: u64,
 }
 
 impl Default for StoreSettings {
     fn default() -> Self {
-        Self { url: "sled:data".to_owned(), key_file: None, cache_bytes: 64 * 1024 * 1024, sweep_seconds: 30 }
+        Self {
+            url: "sled:data".to_owned(),
+            key_file: None,
+            cache_bytes: 64 * 1024 * 1024,
+            sweep_seconds: 30,
+            audit_events: 1_000_000,
+        }
     }
 }
 

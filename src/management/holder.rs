@@ -9,7 +9,7 @@ use crate::http::credentials;
 use crate::model::ClientId;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
-use crate::store::{StoreError, Stored};
+use crate::store::{Change, StoreError, Stored};
 
 /// Finds the client that the request names and checks that the token is its own.
 ///
@@ -69,7 +69,7 @@ async fn retire_previous(cx: &Context<'_>, stored: Stored) -> Result<Stored, Man
     let mut client = stored.client().clone();
     client.tokens.previous = None;
     let id = client.id.clone();
-    match cx.service.store.clients.replace(&stored, &client).await {
+    match cx.service.store.clients.replace(&stored, &client, Change::default()).await {
         // Whoever came first has retired it, or changed the client otherwise; both can be seen now.
         Ok(()) | Err(StoreError::Conflict) => {}
         Err(error) => return Err(error.into()),

@@ -15,7 +15,7 @@ use crate::registration::{Caller, ClientInformation, hooks};
 use crate::script::Hook;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
-use crate::store::{StoreError, Stored};
+use crate::store::{Change, StoreError, Stored};
 
 /// A client, and the token with which somebody proved to be its holder.
 pub struct Held {
@@ -48,7 +48,7 @@ async fn rotate(cx: &Context<'_>, held: Held) -> Result<(Client, Secret), Manage
         current: TokenDigest::of(next.expose()),
         previous: Some(TokenDigest::of(held.token.expose())),
     };
-    match cx.service.store.clients.replace(&held.stored, &client).await {
+    match cx.service.store.clients.replace(&held.stored, &client, Change::default()).await {
         Ok(()) => Ok((client, next)),
         Err(StoreError::Conflict) => Err(ManageError::Conflict),
         Err(error) => Err(error.into()),
@@ -63,7 +63,7 @@ async fn rotate(cx: &Context<'_>, held: Held) -> Result<(Client, Secret), Manage
 pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(), ManageError> {
     let client = held.stored.client();
     hooks::before_deletion(cx, caller, client).await?;
-    cx.service.store.clients.remove(&held.stored).await.map_err(|error| match error {
+    cx.service.store.clients.remove(&held.stored, Change::default()).await.map_err(|error| match error {
         StoreError::Conflict => ManageError::Conflict,
         other => ManageError::Store(other),
     })?;

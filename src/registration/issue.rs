@@ -10,7 +10,7 @@ use crate::model::{ClientId, Violation};
 use crate::random;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
-use crate::store::Stored;
+use crate::store::{Change, Stored};
 
 /// Makes a new client with its credentials.
 pub(super) fn create(
@@ -110,10 +110,10 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
 
 /// Stores a new client; returns when it would survive a power cut.
 pub(super) async fn insert(cx: &Context<'_>, client: &Client) -> Result<(), RegisterError> {
-    Ok(cx.service.store.clients.insert(client).await?)
+    Ok(cx.service.store.clients.insert(client, Change::default()).await?)
 }
 
 /// Stores the next revision, unless another one came first.
 pub(super) async fn put_back(cx: &Context<'_>, seen: &Stored, client: &Client) -> Result<(), RegisterError> {
-    Ok(cx.service.store.clients.replace(seen, client).await?)
+    Ok(cx.service.store.clients.replace(seen, client, Change::default()).await?)
 }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::backend::{Backend, Change, Expectation, Pair};
+use futures_util::future::join_all;
+
+use super::backend::{Backend, Change, Expectation, Pair, number};
+use super::client_index::{Indexed, entered, removed};
+use super::race::unless_lost;
 use super::{StoreError, keys, record};
 use crate::client::Client;
 use crate::clock::Timestamp;
@@ -26,7 +30,7 @@ impl Stored {
         self.client
     }
 
-    fn read((key, bytes): Pair) -> Result<Self, StoreError> {
+    pub(super) fn read((key, bytes): Pair) -> Result<Self, StoreError> {
         Ok(Self { client: record::decode(&key, &bytes)?, bytes })
     }
 
@@ -38,21 +42,20 @@ impl Stored {
 
 /// The registered clients.
 #[derive(Clone)]
-pub struct Clients(Arc<dyn Backend>);
+pub struct Clients(pub(super) Arc<dyn Backend>);
 
 impl Clients {
     pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
         Self(backend)
     }
 
-    /// Stores a new client.
+    /// Stores a new client, together with `also`: an audit event, a use of a token.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when there is one with its identifier.
-    pub async fn insert(&self, client: &Client) -> Result<(), StoreError> {
-        let key = keys::client(&client.id);
-        let put = with_indexes(client)?;
-        self.0.apply(Change { expect: vec![Expectation::Absent(key)], put, delete: Vec::new() }).await
+    /// [`StoreError::Conflict`] when there is one with its identifier, or `also` expects what is
+    /// not so any more.
+    pub async fn insert(&self, client: &Client, also: Change) -> Result<(), StoreError> {
+        self.0.apply(insertion(client)?.and(also)).await.map(drop)
     }
 
     /// The client with this identifier.
@@ -65,36 +68,43 @@ impl Clients {
         found.map(|bytes| Stored::read((key, bytes))).transpose()
     }
 
-    /// Puts `client` in the place of `seen`.
+    /// Puts `client` in the place of `seen`, together with `also`.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the client is not any more as it was seen.
-    pub async fn replace(&self, seen: &Stored, client: &Client) -> Result<(), StoreError> {
-        let put = with_indexes(client)?;
-        let delete = keys::indexes(&seen.client);
-        self.0.apply(Change { expect: vec![seen.unchanged()], put, delete }).await
+    /// [`StoreError::Conflict`] when the client is not any more as it was seen, or `also` expects
+    /// what is not so any more.
+    pub async fn replace(&self, seen: &Stored, client: &Client, also: Change) -> Result<(), StoreError> {
+        self.0.apply(replacement(seen, client)?.and(also)).await.map(drop)
     }
 
-    /// Removes `seen`.
+    /// Removes `seen`, together with `also`. Its access tokens are good no more: see
+    /// [`super::Tokens`].
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the client is not any more as it was seen.
-    pub async fn remove(&self, seen: &Stored) -> Result<(), StoreError> {
-        self.0.apply(removal(seen)).await
+    /// [`StoreError::Conflict`] when the client is not any more as it was seen, or `also` expects
+    /// what is not so any more.
+    pub async fn remove(&self, seen: &Stored, also: Change) -> Result<(), StoreError> {
+        self.0.apply(removal(seen).and(also)).await.map(drop)
     }
 
-    /// At most `limit` clients in the order of their identifiers, from the one behind `after`.
+    /// How many clients have this value; those that have expired and are not swept yet count.
     ///
     /// # Errors
     /// When the store can not be read.
-    pub async fn page(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        let start = match after {
-            // The smallest key behind that of `after`.
-            Some(id) => [&keys::client(id)[..], b"\0"].concat(),
-            None => keys::CLIENTS.to_vec(),
-        };
-        let pairs = self.0.scan(start..keys::CLIENTS_END.to_vec(), limit).await?;
-        pairs.into_iter().map(Stored::read).collect()
+    pub async fn count(&self, value: Indexed<'_>) -> Result<u64, StoreError> {
+        self.number(&value.count_key()).await
+    }
+
+    /// How many clients there are; those that have expired and are not swept yet count.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn count_all(&self) -> Result<u64, StoreError> {
+        self.number(keys::CLIENT_COUNT).await
+    }
+
+    async fn number(&self, key: &[u8]) -> Result<u64, StoreError> {
+        Ok(number(key, self.0.get(key).await?.as_deref())?.unsigned_abs())
     }
 
     /// Removes at most `limit` of the clients that expired at `at` or before, and says how many.
@@ -103,43 +113,54 @@ impl Clients {
     /// # Errors
     /// When the store can not be read or written.
     pub async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let expired = keys::EXPIRIES.to_vec()..keys::expiries_from(at.plus(1));
-        let mut swept = 0;
-        for (key, _) in self.0.scan(expired, limit).await? {
-            swept += usize::from(self.sweep_one(key, at).await?);
-        }
-        Ok(swept)
+        let entries = self.0.scan(keys::clients_expired(at), limit).await?;
+        // All at once, so that they share a flush.
+        let outcomes = join_all(entries.into_iter().map(|(entry, _)| self.sweep_one(entry, at))).await;
+        outcomes.into_iter().try_fold(0, |swept, outcome| Ok(swept + usize::from(outcome?)))
     }
 
-    /// Removes the client that the index entry `key` names; whether it was there to be removed.
-    async fn sweep_one(&self, key: Vec<u8>, at: Timestamp) -> Result<bool, StoreError> {
-        let found = match keys::expiring(&key) {
+    /// Removes the client that the index entry names; whether it was there to be removed.
+    async fn sweep_one(&self, entry: Vec<u8>, at: Timestamp) -> Result<bool, StoreError> {
+        let found = match keys::expiring_client(&entry) {
             Some(id) => self.find(&id).await?,
             None => None,
         };
-        let change = match found {
-            Some(stored) if stored.client.is_expired(at) => removal(&stored),
+        let change = match &found {
+            Some(stored) if stored.client.is_expired(at) => removal(stored),
             // An entry that leads nowhere: it goes, so that the next sweep does not meet it.
-            _ => Change { delete: vec![key], ..Change::default() },
+            Some(stored) => {
+                Change { expect: vec![stored.unchanged()], delete: vec![entry], ..Change::default() }
+            }
+            None => Change { delete: vec![entry], ..Change::default() },
         };
-        let is_removal = !change.expect.is_empty();
-        match self.0.apply(change).await {
-            Ok(()) => Ok(is_removal),
-            // It was changed meanwhile, perhaps to live longer: the next sweep will see.
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let is_removal = !change.count.is_empty();
+        // It was changed meanwhile, perhaps to live longer: the next sweep will see.
+        let made = unless_lost(self.0.apply(change).await)?;
+        Ok(made.is_some() && is_removal)
     }
 }
 
-fn with_indexes(client: &Client) -> Result<Vec<Pair>, StoreError> {
-    let record = (keys::client(&client.id), record::encode(client)?);
-    let indexes = keys::indexes(client).into_iter().map(|key| (key, Vec::new()));
-    Ok(std::iter::once(record).chain(indexes).collect())
+/// That `client` is stored where none is.
+pub(super) fn insertion(client: &Client) -> Result<Change, StoreError> {
+    let key = keys::client(&client.id);
+    let mut change = entered(client);
+    change.put.push((key.clone(), record::encode(&key, client)?));
+    change.expect.push(Expectation::Absent(key));
+    Ok(change)
+}
+
+/// That `client` takes the place of `seen`, whose identifier it has.
+pub(super) fn replacement(seen: &Stored, client: &Client) -> Result<Change, StoreError> {
+    let key = keys::client(&client.id);
+    let mut change = removed(&seen.client).and(entered(client));
+    change.put.push((key.clone(), record::encode(&key, client)?));
+    change.expect.push(seen.unchanged());
+    Ok(change)
 }
 
 fn removal(seen: &Stored) -> Change {
-    let mut delete = keys::indexes(&seen.client);
-    delete.push(keys::client(&seen.client.id));
-    Change { expect: vec![seen.unchanged()], put: Vec::new(), delete }
+    let mut change = removed(&seen.client);
+    change.delete.push(keys::client(&seen.client.id));
+    change.expect.push(seen.unchanged());
+    change
 }

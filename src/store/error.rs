@@ -39,3 +39,10 @@ pub enum StoreError {
         reason: String,
     },
 }
+
+impl StoreError {
+    /// That the record under `key` can not be read.
+    pub(super) fn corrupt(key: &[u8], reason: &str) -> Self {
+        Self::Corrupt { key: key.escape_ascii().to_string(), reason: reason.to_owned() }
+    }
+}

@@ -1,4 +1,4 @@
-//! The file with the key that seals client secrets: made at the first start, its owner's only.
+//! The file with the key that seals secrets: made at the first start, its owner's only.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -16,9 +16,9 @@ pub(super) const DEFAULT_NAME: &str = "registrar.key";
 
 /// The key in `file`, or a new one that is written there.
 ///
-/// A store that has clients already is not given a new key: their secrets would be lost without
+/// A store that is in use already is not given a new key: its secrets would be lost without
 /// a word.
-pub(super) fn load_or_make(file: &Path, has_clients: bool) -> Result<SealingKey, StoreError> {
+pub(super) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, StoreError> {
     let failed = |reason: String| StoreError::KeyFile { file: file.to_owned(), reason };
     match fs::read_to_string(file) {
         Ok(text) => {
@@ -28,9 +28,8 @@ pub(super) fn load_or_make(file: &Path, has_clients: bool) -> Result<SealingKey,
                 .ok_or_else(|| failed("it is not 32 bytes in base64; restore it from a backup".to_owned()))?;
             Ok(SealingKey::from_bytes(bytes))
         }
-        Err(error) if error.kind() == ErrorKind::NotFound && has_clients => {
-            let advice =
-                "it is missing, and the store has clients whose secrets it seals; restore it from a backup";
+        Err(error) if error.kind() == ErrorKind::NotFound && is_used => {
+            let advice = "it is missing, and the store has secrets that it seals; restore it from a backup";
             Err(failed(advice.to_owned()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {

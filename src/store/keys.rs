@@ -1,43 +1,218 @@
-//! The keys: one letter for the kind, then what orders it.
+//! The keys: what kind it is, then what orders it.
 //!
 //! | Key | Value |
 //! |---|---|
+//! | `a/` | the number of the last event of the audit log |
+//! | `a/` number, 8 bytes, big end first | an event |
 //! | `c/` client id | the record of a client |
-//! | `e/` seconds since the epoch, 8 bytes, big end first, `/` client id | nothing: it expires then |
-//! | `i/software_id/` value, a zero byte, client id | nothing: it has this `software_id` |
+//! | `e/` moment, `/`, client id | nothing: the client expires then |
+//! | `h` | nothing: written to see whether the store takes writes |
+//! | `i/` member, `/`, digest of its value, client id | nothing: the client has this value |
+//! | `n/c` | number: how many clients there are |
+//! | `n/i/` member, `/`, digest of its value | number: how many clients have this value |
+//! | `n/x/` kind, `/`, group | number: how many records of a bounded kind there are in the group |
+//! | `n/u/` kind, `/`, key | number: belongs to the record of this key, and goes with it |
+//! | `p/configuration` | the patches of the live configuration, sealed |
+//! | `x/` kind, `/`, key | a record that ends |
+//! | `y/` kind, `/`, moment, key | nothing: the record of this key ends then |
+//!
+//! A moment is seconds since the epoch, 8 bytes, big end first; a number is 8 bytes, big end
+//! first; a digest is a SHA-256, 32 bytes. No key has a value of a client or of a token in clear.
 
-use crate::client::Client;
+use std::ops::Range;
+
 use crate::clock::Timestamp;
 use crate::model::ClientId;
+use crate::secret::sha256;
 
+/// The sequence of the audit log.
+pub(super) const AUDIT: &[u8] = b"a/";
 /// Where the records of clients begin.
 pub(super) const CLIENTS: &[u8] = b"c/";
 /// Where they end.
 pub(super) const CLIENTS_END: &[u8] = b"c0";
-/// Where the index of expiry begins.
-pub(super) const EXPIRIES: &[u8] = b"e/";
+/// Where the index of the expiry of clients begins.
+const EXPIRIES: &[u8] = b"e/";
+/// What is written to see whether the store takes writes.
+pub(super) const HEARTBEAT: &[u8] = b"h";
+/// How many clients there are.
+pub(super) const CLIENT_COUNT: &[u8] = b"n/c";
+/// The patches of the live configuration.
+pub(super) const PATCHES: &[u8] = b"p/configuration";
+
+/// Bytes of a moment.
+const MOMENT: usize = size_of::<u64>();
 
 /// The key of a client's record.
 pub(super) fn client(id: &ClientId) -> Vec<u8> {
     [CLIENTS, id.as_str().as_bytes()].concat()
 }
 
-/// The keys under which `client` is found otherwise.
-pub(super) fn indexes(client: &Client) -> Vec<Vec<u8>> {
-    let id = client.id.as_str().as_bytes();
-    let expiry = client.expires_at.map(|at| [&expiries_from(at)[..], b"/", id].concat());
-    let software_id = client.metadata.metadata().text("software_id");
-    let software = software_id.map(|value| [b"i/software_id/", value.as_bytes(), b"\0", id].concat());
-    expiry.into_iter().chain(software).collect()
+/// The key that says when a client expires.
+pub(super) fn client_expiry(at: Timestamp, id: &ClientId) -> Vec<u8> {
+    [EXPIRIES, &moment(at), b"/", id.as_str().as_bytes()].concat()
 }
 
-/// Where the clients that expire at `at` or later begin.
-pub(super) fn expiries_from(at: Timestamp) -> Vec<u8> {
-    [EXPIRIES, &at.unix().to_be_bytes()].concat()
+/// The clients that expire at `at` or before.
+pub(super) fn clients_expired(at: Timestamp) -> Range<Vec<u8>> {
+    EXPIRIES.to_vec()..[EXPIRIES, &moment(at.plus(1))].concat()
 }
 
 /// The client that a key of the index of expiry names.
-pub(super) fn expiring(key: &[u8]) -> Option<ClientId> {
-    let id = key.get(EXPIRIES.len() + size_of::<u64>() + 1..)?;
-    ClientId::parse(std::str::from_utf8(id).ok()?).ok()
+pub(super) fn expiring_client(key: &[u8]) -> Option<ClientId> {
+    client_id(key.get(EXPIRIES.len() + MOMENT + 1..)?)
+}
+
+/// What the keys of all clients with this value of an indexed member begin with.
+pub(super) fn index(member: &str, value: &[u8; 32]) -> Vec<u8> {
+    [b"i/", member.as_bytes(), b"/", value].concat()
+}
+
+/// The key of how many clients have this value of an indexed member.
+pub(super) fn index_count(member: &str, value: &[u8; 32]) -> Vec<u8> {
+    [&b"n/"[..], &index(member, value)].concat()
+}
+
+/// The client that a key names whose first part is `prefix`.
+pub(super) fn indexed_client(prefix: &[u8], key: &[u8]) -> Option<ClientId> {
+    client_id(key.strip_prefix(prefix)?)
+}
+
+fn client_id(bytes: &[u8]) -> Option<ClientId> {
+    ClientId::parse(std::str::from_utf8(bytes).ok()?).ok()
+}
+
+/// Everything that begins with `prefix`, which does not end in a byte of 255.
+pub(super) fn under(prefix: &[u8]) -> Range<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    if let Some(last) = end.last_mut() {
+        *last = last.saturating_add(1);
+    }
+    prefix.to_vec()..end
+}
+
+/// The smallest key behind `key`.
+pub(super) fn behind(key: &[u8]) -> Vec<u8> {
+    [key, b"\0"].concat()
+}
+
+/// The SHA-256 of several texts, with the length of each, so that none can reach into the next.
+pub(super) fn digest(texts: &[&str]) -> [u8; 32] {
+    let mut bytes = Vec::new();
+    for text in texts {
+        bytes.extend(text.len().to_be_bytes());
+        bytes.extend(text.as_bytes());
+    }
+    sha256(&bytes)
+}
+
+/// What ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A value of a script.
+    KeyValue,
+    /// A nonce that was given out.
+    Nonce,
+    /// What was used once.
+    SingleUse,
+    /// An access token.
+    AccessToken,
+    /// An initial access token.
+    InitialAccess,
+}
+
+impl Kind {
+    /// All of them.
+    pub(super) const ALL: [Self; 5] =
+        [Self::KeyValue, Self::Nonce, Self::SingleUse, Self::AccessToken, Self::InitialAccess];
+
+    const fn name(self) -> &'static [u8] {
+        match self {
+            Self::KeyValue => b"value/",
+            Self::Nonce => b"nonce/",
+            Self::SingleUse => b"once/",
+            Self::AccessToken => b"token/",
+            Self::InitialAccess => b"initial/",
+        }
+    }
+
+    /// The key of a record.
+    pub(super) fn record(self, key: &[u8]) -> Vec<u8> {
+        [b"x/", self.name(), key].concat()
+    }
+
+    /// The key of a record, out of the key under which it is stored.
+    pub(super) fn of_record(self, stored: &[u8]) -> Option<&[u8]> {
+        stored.strip_prefix(b"x/")?.strip_prefix(self.name())
+    }
+
+    /// The key that says when a record ends.
+    pub(super) fn expiry(self, at: Timestamp, key: &[u8]) -> Vec<u8> {
+        [b"y/", self.name(), &moment(at), key].concat()
+    }
+
+    /// The index entries of all records that end at `at` or before.
+    pub(super) fn ended(self, at: Timestamp) -> Range<Vec<u8>> {
+        [b"y/", self.name()].concat()..[b"y/", self.name(), &moment(at.plus(1))].concat()
+    }
+
+    /// The key of the record that an index entry names.
+    pub(super) fn of_expiry(self, entry: &[u8]) -> Option<&[u8]> {
+        entry.strip_prefix(b"y/")?.strip_prefix(self.name())?.get(MOMENT..)
+    }
+
+    /// Where it is counted how many records there are in the group of `key`; none when the kind
+    /// is not bounded, so that its writers need not meet at one number.
+    pub(super) fn group_count(self, key: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::KeyValue => {
+                let script = key.split(|byte| *byte == 0).next().unwrap_or_default();
+                Some([b"n/x/", self.name(), script].concat())
+            }
+            Self::Nonce => Some([b"n/x/", self.name()].concat()),
+            Self::SingleUse | Self::AccessToken | Self::InitialAccess => None,
+        }
+    }
+
+    /// The key of a number that belongs to a record, for the kinds that have one.
+    pub(super) fn own_number(self, key: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::KeyValue | Self::InitialAccess => Some([b"n/u/", self.name(), key].concat()),
+            Self::Nonce | Self::SingleUse | Self::AccessToken => None,
+        }
+    }
+}
+
+fn moment(at: Timestamp) -> [u8; MOMENT] {
+    at.unix().to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_can_not_reach_into_one_another() {
+        assert_ne!(digest(&["a", "bc"]), digest(&["ab", "c"]));
+        assert_ne!(digest(&["a"]), digest(&["a", ""]));
+    }
+
+    #[test]
+    fn a_range_holds_its_prefix_and_no_more() {
+        let range = under(b"a/");
+        for (key, inside) in [(&b"a/"[..], true), (b"a/\xff\xff", true), (b"a0", false), (b"a", false)] {
+            assert_eq!(range.contains(&key.to_vec()), inside, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_leads_back() {
+        for kind in Kind::ALL {
+            assert_eq!(kind.of_record(&kind.record(b"k\0\xff")), Some(&b"k\0\xff"[..]));
+            let entry = kind.expiry(Timestamp::from_unix(7), b"k\0\xff");
+            assert_eq!(kind.of_expiry(&entry), Some(&b"k\0\xff"[..]));
+            assert!(kind.ended(Timestamp::from_unix(7)).contains(&entry));
+            assert!(!kind.ended(Timestamp::from_unix(6)).contains(&entry));
+        }
+    }
 }

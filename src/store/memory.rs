@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 
-use super::backend::{Backend, Change, Expectation, Pair};
+use super::backend::{Backend, Change, Facts, Pair};
 use super::error::StoreError;
+use super::pending::Pending;
 
 /// Keys and values in memory.
 #[derive(Default)]
@@ -20,20 +21,17 @@ impl Memory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: Change) -> Result<(), StoreError> {
+    fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
         let mut pairs = self.pairs();
-        let holds = |expectation: &Expectation| match expectation {
-            Expectation::Absent(key) => !pairs.contains_key(key),
-            Expectation::Value(key, value) => pairs.get(key) == Some(value),
-        };
-        if !change.expect.iter().all(holds) {
-            return Err(StoreError::Conflict);
+        let mut pending = Pending::on(|key: &[u8]| Ok(pairs.get(key).cloned()));
+        let numbers = pending.add(change)?;
+        for (key, value) in pending.into_values() {
+            match value {
+                Some(value) => pairs.insert(key, value),
+                None => pairs.remove(&key),
+            };
         }
-        for key in change.delete {
-            pairs.remove(&key);
-        }
-        pairs.extend(change.put);
-        Ok(())
+        Ok(numbers)
     }
 }
 
@@ -51,11 +49,11 @@ impl Backend for Memory {
         ready(Ok(found.collect())).boxed()
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
         ready(self.change(change)).boxed()
     }
 
-    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        ready(Ok(())).boxed()
+    fn facts(&self) -> Facts {
+        Facts::default()
     }
 }

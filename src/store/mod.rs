@@ -1,27 +1,52 @@
-//! Where clients live.
+//! Where clients live, and all else that must survive a restart.
 //!
 //! [`Backend`] is the seam: an ordered key-value space with atomic conditional batches. What is
 //! kept in it, under which keys and in which form, is the same for every implementation, so all
 //! of them pass one contract. Knows no rules: what it is given is stored.
 
+pub mod audit;
 pub mod backend;
+mod client_index;
 mod clients;
 #[cfg(test)]
 mod contract;
 mod error;
+mod expiring;
+pub mod import;
+pub mod initial_access_tokens;
 mod key_file;
+pub mod key_values;
 mod keys;
+mod listing;
 mod memory;
+pub mod nonces;
+pub mod patches;
+mod pending;
+mod race;
 mod record;
+mod sealing;
+pub mod single_use;
 mod sled_backend;
+mod sweep;
+pub mod tokens;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use audit::AuditLog;
 pub use backend::{Backend, Change, Expectation};
+pub use client_index::Indexed;
 pub use clients::{Clients, Stored};
 pub use error::StoreError;
+pub use initial_access_tokens::InitialAccessTokens;
+pub use key_values::KeyValues;
+pub use listing::{ClientFilter, Page};
+pub use nonces::Nonces;
+pub use patches::ConfigurationPatches;
+pub use single_use::SingleUse;
+pub use tokens::Tokens;
 
+use crate::clock::Timestamp;
 use crate::config::StoreSettings;
 use crate::random;
 use crate::secret::SealingKey;
@@ -31,9 +56,34 @@ use crate::secret::SealingKey;
 pub struct Store {
     /// The registered clients.
     pub clients: Clients,
-    /// The key that seals their secrets.
+    /// The access tokens.
+    pub tokens: Tokens,
+    /// The initial access tokens.
+    pub initial_access_tokens: InitialAccessTokens,
+    /// The nonces that are out.
+    pub nonces: Nonces,
+    /// What was used, and may be used once.
+    pub single_use: SingleUse,
+    /// What scripts keep.
+    pub key_values: KeyValues,
+    /// The patches of the live configuration.
+    pub patches: ConfigurationPatches,
+    /// Who changed what.
+    pub audit: AuditLog,
+    /// The key that seals what must not be readable at rest.
     pub sealing_key: SealingKey,
     backend: Arc<dyn Backend>,
+}
+
+/// What is known of the store without looking far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statistics {
+    /// Clients, those among them that have expired and are not swept yet.
+    pub clients: u64,
+    /// Bytes on the disk; none when there is no disk, or it does not say.
+    pub disk_bytes: Option<u64>,
+    /// Changes that wait to be written.
+    pub waiting: usize,
 }
 
 impl Store {
@@ -48,15 +98,55 @@ impl Store {
             Some(("sled", folder)) if !folder.is_empty() => sled(Path::new(folder), settings).await?,
             _ => return Err(StoreError::Url(settings.url.clone())),
         };
-        Ok(Self { clients: Clients::new(Arc::clone(&backend)), sealing_key, backend })
+        Ok(Self::on(backend, sealing_key))
     }
 
-    /// Whether the store answers.
+    fn on(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
+        let shared = || Arc::clone(&backend);
+        Self {
+            clients: Clients::new(shared()),
+            tokens: Tokens::new(shared()),
+            initial_access_tokens: InitialAccessTokens::new(shared()),
+            nonces: Nonces::new(shared()),
+            single_use: SingleUse::new(shared()),
+            key_values: KeyValues::new(shared(), sealing_key.clone()),
+            patches: ConfigurationPatches::new(shared(), sealing_key.clone()),
+            audit: AuditLog::new(shared()),
+            sealing_key,
+            backend,
+        }
+    }
+
+    /// Whether the store takes writes. Those that ask at the same time share one flush.
     ///
     /// # Errors
-    /// When it does not, or takes no writes.
+    /// When it does not.
     pub async fn check(&self) -> Result<(), StoreError> {
-        self.backend.check().await
+        let put = vec![(keys::HEARTBEAT.to_vec(), Vec::new())];
+        self.backend.apply(Change { put, ..Change::default() }).await.map(drop)
+    }
+
+    /// What is known of the store without looking far.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn statistics(&self) -> Result<Statistics, StoreError> {
+        let facts = self.backend.facts();
+        let clients = self.clients.count_all().await?;
+        Ok(Statistics { clients, disk_bytes: facts.disk_bytes, waiting: facts.waiting })
+    }
+
+    /// Removes what has ended at `at`, other than clients: at most `limit` records of each kind.
+    /// Says how many entries of the index it met: 0 when there is no more to do.
+    ///
+    /// # Errors
+    /// When the store can not be read or written.
+    pub async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let mut met = 0;
+        for kind in keys::Kind::ALL {
+            met += sweep::sweep(&*self.backend, kind, at, limit).await?;
+        }
+        Ok(met)
     }
 }
 
@@ -67,8 +157,9 @@ fn memory() -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
 
 async fn sled(folder: &Path, settings: &StoreSettings) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
     let backend: Arc<dyn Backend> = Arc::new(sled_backend::Sled::open(folder, settings.cache_bytes)?);
-    let has_clients = !backend.scan(keys::CLIENTS.to_vec()..keys::CLIENTS_END.to_vec(), 1).await?.is_empty();
+    // The key is made before anything is stored, so a store with anything in it has had one.
+    let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
     let file = settings.key_file.clone().unwrap_or_else(|| folder.join(key_file::DEFAULT_NAME));
-    let sealing_key = key_file::load_or_make(&file, has_clients)?;
+    let sealing_key = key_file::load_or_make(&file, is_used)?;
     Ok((backend, sealing_key))
 }

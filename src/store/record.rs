@@ -1,40 +1,84 @@
-//! The form of a record: one byte for its version, then JSON.
+//! The form of a record: one byte for its version, then JSON. A record that ends has the moment
+//! between the two: seconds since the epoch, 8 bytes, big end first.
 //!
 //! A version that was written once is read for ever; a new one adds an arm to [`decode`].
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::StoreError;
-use crate::client::Client;
+use crate::clock::Timestamp;
 
 /// The version that is written.
 const VERSION: u8 = 1;
+/// Bytes of the moment when a record ends.
+const MOMENT: usize = size_of::<u64>();
 
-/// The record of `client`.
-pub(super) fn encode(client: &Client) -> Result<Vec<u8>, StoreError> {
+/// The record of `value`, to be stored under `key`.
+pub(super) fn encode<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
+    write(key, vec![VERSION], value)
+}
+
+/// The value in `record`, which is stored under `key`.
+pub(super) fn decode<T: DeserializeOwned>(key: &[u8], record: &[u8]) -> Result<T, StoreError> {
+    let json = body(key, record)?;
+    serde_json::from_slice(json).map_err(|error| StoreError::corrupt(key, &error.to_string()))
+}
+
+/// The record of `value`, which ends at `expires_at`.
+pub(super) fn encode_until<T: Serialize>(
+    key: &[u8],
+    value: &T,
+    expires_at: Timestamp,
+) -> Result<Vec<u8>, StoreError> {
     let mut record = vec![VERSION];
-    serde_json::to_writer(&mut record, client)
-        .map_err(|error| corrupt(client.id.as_str(), &error.to_string()))?;
+    record.extend(expires_at.unix().to_be_bytes());
+    write(key, record, value)
+}
+
+/// The value in `record`, and when it ends.
+pub(super) fn decode_until<T: DeserializeOwned>(
+    key: &[u8],
+    record: &[u8],
+) -> Result<(T, Timestamp), StoreError> {
+    let (moment, json) = split(key, record)?;
+    let value = serde_json::from_slice(json);
+    Ok((value.map_err(|error| StoreError::corrupt(key, &error.to_string()))?, moment))
+}
+
+/// When `record` ends.
+pub(super) fn expiry(key: &[u8], record: &[u8]) -> Result<Timestamp, StoreError> {
+    split(key, record).map(|(moment, _)| moment)
+}
+
+fn split<'a>(key: &[u8], record: &'a [u8]) -> Result<(Timestamp, &'a [u8]), StoreError> {
+    let (moment, json) = body(key, record)?
+        .split_first_chunk::<MOMENT>()
+        .ok_or_else(|| StoreError::corrupt(key, "it is cut off"))?;
+    Ok((Timestamp::from_unix(u64::from_be_bytes(*moment)), json))
+}
+
+fn write<T: Serialize>(key: &[u8], mut record: Vec<u8>, value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_writer(&mut record, value)
+        .map_err(|error| StoreError::corrupt(key, &error.to_string()))?;
     Ok(record)
 }
 
-/// The client in `record`, which is stored under `key`.
-pub(super) fn decode(key: &[u8], record: &[u8]) -> Result<Client, StoreError> {
-    let key = || String::from_utf8_lossy(key).into_owned();
+fn body<'a>(key: &[u8], record: &'a [u8]) -> Result<&'a [u8], StoreError> {
     match record.split_first() {
-        Some((1, json)) => serde_json::from_slice(json).map_err(|error| corrupt(&key(), &error.to_string())),
+        Some((&VERSION, body)) => Ok(body),
         Some((version, _)) => {
-            Err(corrupt(&key(), &format!("version {version} is of a newer registrar than this one")))
+            let reason = format!("version {version} is of a newer registrar than this one");
+            Err(StoreError::corrupt(key, &reason))
         }
-        None => Err(corrupt(&key(), "it is empty")),
+        None => Err(StoreError::corrupt(key, "it is empty")),
     }
-}
-
-fn corrupt(key: &str, reason: &str) -> StoreError {
-    StoreError::Corrupt { key: key.to_owned(), reason: reason.to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Client;
 
     /// A record as the first release wrote it. It must be readable for ever: do not change it.
     const VERSION_1: &str = concat!(
@@ -49,18 +93,28 @@ mod tests {
 
     #[test]
     fn a_record_of_the_first_version_is_read() {
-        let client = decode(b"c/x", VERSION_1.as_bytes()).unwrap();
+        let client: Client = decode(b"c/x", VERSION_1.as_bytes()).unwrap();
         assert_eq!(client.revision, 3);
         assert_eq!(client.expires_at.unwrap().unix(), 1_767_229_200);
         assert!(client.tokens.current.matches(""));
         assert_eq!(client.metadata.metadata().text("token_endpoint_auth_method"), Some("none"));
-        assert_eq!(encode(&client).unwrap(), VERSION_1.as_bytes());
+        assert_eq!(encode(b"c/x", &client).unwrap(), VERSION_1.as_bytes());
+    }
+
+    #[test]
+    fn a_record_that_ends_says_when() {
+        let record = b"\x01\0\0\0\0\0\0\x01\0[1,2]";
+        assert_eq!(encode_until(b"x", &[1, 2], Timestamp::from_unix(256)).unwrap(), record);
+        assert_eq!(decode_until(b"x", record).unwrap(), ([1, 2], Timestamp::from_unix(256)));
+        assert_eq!(expiry(b"x", record).unwrap().unix(), 256);
+        let cut = expiry(b"x\xff", &record[..8]).unwrap_err().to_string();
+        assert!(cut.contains("cut off") && cut.is_ascii(), "{cut}");
     }
 
     #[test]
     fn what_can_not_be_read_is_named() {
         for (record, part) in [(&b""[..], "empty"), (b"\x09{}", "version 9"), (b"\x01{", "EOF")] {
-            let error = decode(b"c/x", record).unwrap_err().to_string();
+            let error = decode::<Client>(b"c/x", record).unwrap_err().to_string();
             assert!(error.contains("c/x") && error.contains(part), "{error}");
         }
     }

@@ -5,7 +5,6 @@
 //! can not be overtaken. (`Db::flush_async` of sled 0.34 hangs when several callers use it.)
 //! Reads go to the tree directly; they are short, and most are served from its cache.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
@@ -14,15 +13,16 @@ use futures_util::future::{BoxFuture, ready};
 use sled::{Batch, Db};
 use tokio::sync::{mpsc, oneshot};
 
-use super::backend::{Backend, Change, Expectation, Pair};
+use super::backend::{Backend, Change, Facts, Pair};
 use super::error::StoreError;
+use super::pending::{Pending, Values};
 
 /// Changes that may wait for the writer; more are refused.
 const QUEUE: usize = 4_096;
 /// Changes that share one flush.
 const BATCH: usize = 1_024;
 
-type Answer = oneshot::Sender<Result<(), StoreError>>;
+type Answer = oneshot::Sender<Result<Vec<i64>, StoreError>>;
 
 /// Keys and values in sled.
 pub(super) struct Sled {
@@ -87,77 +87,40 @@ fn write(database: &Db, mut changes: mpsc::Receiver<(Change, Answer)>) {
 }
 
 /// Makes all of `changes` that can be made, with one batch and one flush, and answers them.
+///
+/// A refusal waits for the write as well: whoever reads after it must see what came first, and
+/// it would be false if that were never written.
 fn commit(database: &Db, changes: Vec<(Change, Answer)>) {
-    let mut pending = Pending { database, values: BTreeMap::new() };
-    let mut made = Vec::with_capacity(changes.len());
-    for (change, answer) in changes {
-        match pending.add(change) {
-            Ok(()) => made.push(answer),
-            Err(error) => reply(answer, Err(error)),
-        }
-    }
-    let outcome = pending.write().map_err(|error| {
+    let mut pending = Pending::on(|key: &[u8]| {
+        let found = database.get(key).map_err(|error| unavailable(&error))?;
+        Ok(found.map(|value| value.to_vec()))
+    });
+    let outcomes: Vec<_> =
+        changes.into_iter().map(|(change, answer)| (pending.add(change), answer)).collect();
+    let written = write_batch(database, pending.into_values()).map_err(|error| {
         tracing::error!(%error, "the store did not take a batch");
         unavailable(&error)
     });
-    for answer in made {
-        reply(answer, outcome.clone());
+    for (outcome, answer) in outcomes {
+        // Whoever asked may have gone; the change is made all the same.
+        let _ = answer.send(written.clone().and(outcome));
     }
 }
 
-fn reply(answer: Answer, outcome: Result<(), StoreError>) {
-    // Whoever asked may have gone; the change is made all the same.
-    let _ = answer.send(outcome);
-}
-
-/// The changes of one batch, as those that come later in it see them.
-struct Pending<'a> {
-    database: &'a Db,
-    /// None: to be removed.
-    values: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-}
-
-impl Pending<'_> {
-    /// Adds `change` when what it expects is so, after the changes before it.
-    fn add(&mut self, change: Change) -> Result<(), StoreError> {
-        for expectation in &change.expect {
-            let holds = match expectation {
-                Expectation::Absent(key) => self.value(key)?.is_none(),
-                Expectation::Value(key, value) => self.value(key)?.as_ref() == Some(value),
-            };
-            if !holds {
-                return Err(StoreError::Conflict);
-            }
-        }
-        self.values.extend(change.delete.into_iter().map(|key| (key, None)));
-        self.values.extend(change.put.into_iter().map(|(key, value)| (key, Some(value))));
-        Ok(())
+/// Writes `values` and flushes: what is written then survives a power cut.
+fn write_batch(database: &Db, values: Values) -> sled::Result<()> {
+    if values.is_empty() {
+        return Ok(());
     }
-
-    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.values.get(key) {
-            Some(pending) => Ok(pending.clone()),
-            None => {
-                Ok(self.database.get(key).map_err(|error| unavailable(&error))?.map(|value| value.to_vec()))
-            }
+    let mut batch = Batch::default();
+    for (key, value) in values {
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
         }
     }
-
-    /// Makes the batch and flushes it: what is written then survives a power cut.
-    fn write(self) -> sled::Result<()> {
-        if self.values.is_empty() {
-            return Ok(());
-        }
-        let mut batch = Batch::default();
-        for (key, value) in self.values {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        self.database.apply_batch(batch)?;
-        self.database.flush().map(drop)
-    }
+    database.apply_batch(batch)?;
+    database.flush().map(drop)
 }
 
 impl Backend for Sled {
@@ -177,7 +140,7 @@ impl Backend for Sled {
         ready(pairs.collect()).boxed()
     }
 
-    fn apply(&self, change: Change) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
         async move {
             let closed = || StoreError::Unavailable("the writer has ended".to_owned());
             let (answer, outcome) = oneshot::channel();
@@ -191,10 +154,8 @@ impl Backend for Sled {
         .boxed()
     }
 
-    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        let is_open = self.queue.as_ref().is_some_and(|queue| !queue.is_closed());
-        let outcome =
-            if is_open { Ok(()) } else { Err(StoreError::Unavailable("the writer has ended".to_owned())) };
-        ready(outcome).boxed()
+    fn facts(&self) -> Facts {
+        let waiting = self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
+        Facts { disk_bytes: self.database.size_on_disk().ok(), waiting }
     }
 }

@@ -1,0 +1,79 @@
+//! How clients are found otherwise than by their identifiers, and how many there are.
+//!
+//! Values are in the index as digests, so that a long one is no long key and none can reach into
+//! the identifier behind it. Each value has a number beside it, so that counting reads one record.
+
+use super::backend::{Change, Pair};
+use super::keys;
+use crate::client::Client;
+
+/// A member by which clients are found and counted, with its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Indexed<'a> {
+    /// `software_id`
+    SoftwareId(&'a str),
+    /// `org_id`
+    OrgId(&'a str),
+    /// The software statement that was verified.
+    Statement {
+        /// Its `iss`.
+        iss: &'a str,
+        /// Its `jti`.
+        jti: &'a str,
+    },
+}
+
+impl Indexed<'_> {
+    /// What the keys of all clients begin with that have this value.
+    pub(super) fn prefix(self) -> Vec<u8> {
+        let (member, value) = self.parts();
+        keys::index(member, &value)
+    }
+
+    /// Where it is counted how many have this value.
+    pub(super) fn count_key(self) -> Vec<u8> {
+        let (member, value) = self.parts();
+        keys::index_count(member, &value)
+    }
+
+    fn parts(self) -> (&'static str, [u8; 32]) {
+        match self {
+            Self::SoftwareId(value) => ("software_id", keys::digest(&[value])),
+            Self::OrgId(value) => ("org_id", keys::digest(&[value])),
+            Self::Statement { iss, jti } => ("software_statement", keys::digest(&[iss, jti])),
+        }
+    }
+}
+
+/// All that is indexed of `client`.
+fn indexed(client: &Client) -> impl Iterator<Item = Indexed<'_>> {
+    let metadata = client.metadata.metadata();
+    let statement = client.provenance.statement.as_ref();
+    let statement = statement
+        .and_then(|origin| Some(Indexed::Statement { iss: &origin.iss, jti: origin.jti.as_deref()? }));
+    let software_id = metadata.text("software_id").map(Indexed::SoftwareId);
+    let org_id = metadata.text("org_id").map(Indexed::OrgId);
+    software_id.into_iter().chain(org_id).chain(statement)
+}
+
+/// That `client` can be found.
+pub(super) fn entered(client: &Client) -> Change {
+    let put: Vec<Pair> = index_keys(client).map(|key| (key, Vec::new())).collect();
+    Change { put, count: counts(client, 1), ..Change::default() }
+}
+
+/// That `client` can be found no more.
+pub(super) fn removed(client: &Client) -> Change {
+    Change { delete: index_keys(client).collect(), count: counts(client, -1), ..Change::default() }
+}
+
+fn index_keys(client: &Client) -> impl Iterator<Item = Vec<u8>> {
+    let id = client.id.as_str().as_bytes();
+    let expiry = client.expires_at.map(|at| keys::client_expiry(at, &client.id));
+    expiry.into_iter().chain(indexed(client).map(move |value| [&value.prefix(), id].concat()))
+}
+
+fn counts(client: &Client, by: i64) -> Vec<(Vec<u8>, i64)> {
+    let all = keys::CLIENT_COUNT.to_vec();
+    std::iter::once(all).chain(indexed(client).map(Indexed::count_key)).map(|key| (key, by)).collect()
+}

@@ -1,0 +1,140 @@
+//! Clients with their indexes.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::{Place, at, client, id, on_every_backend};
+use crate::client::Client;
+use crate::store::import::{ImportError, Imported, MOST_IMPORTED};
+use crate::store::{Change, Indexed, StoreError};
+
+on_every_backend!(
+    a_client_is_there_once,
+    a_removed_client_leaves_nothing_behind,
+    values_are_counted,
+    of_many_changes_one_is_made,
+    what_goes_with_a_change_goes_only_with_it,
+    an_import_replaces_and_is_whole,
+    an_import_is_bounded,
+);
+
+fn software(software_id: &str) -> Value {
+    json!({"metadata": {"software_id": software_id}})
+}
+
+async fn a_client_is_there_once(Place { store, .. }: Place) {
+    let (clients, one) = (&store.clients, client("one", software("s")));
+    clients.insert(&one, Change::default()).await.unwrap();
+    let again = clients.insert(&one, Change::default()).await;
+    assert!(matches!(again, Err(StoreError::Conflict)));
+    assert_eq!(clients.find(&id("one")).await.unwrap().unwrap().client(), &one);
+    assert!(clients.find(&id("on")).await.unwrap().is_none());
+    assert_eq!(clients.count_all().await.unwrap(), 1);
+    assert_eq!(store.statistics().await.unwrap().clients, 1);
+}
+
+async fn a_removed_client_leaves_nothing_behind(place: Place) {
+    let clients = &place.store.clients;
+    let statement = json!({
+        "expires_at": 100, "metadata": {"software_id": "s", "org_id": "o"},
+        "provenance": {"statement": {"iss": "https://issuer.example", "jti": "j"}},
+    });
+    clients.insert(&client("one", statement), Change::default()).await.unwrap();
+    let seen = clients.find(&id("one")).await.unwrap().unwrap();
+    let later = Client { revision: 2, ..client("one", json!({"expires_at": 200})) };
+    clients.replace(&seen, &later, Change::default()).await.unwrap();
+    let stale = clients.replace(&seen, &later, Change::default()).await;
+    assert!(matches!(stale, Err(StoreError::Conflict)));
+    assert!(matches!(clients.remove(&seen, Change::default()).await, Err(StoreError::Conflict)));
+    let left = place.everything().await;
+    assert_eq!(left.len(), 3, "the record, when it expires, and how many clients there are: {left:?}");
+    let seen = clients.find(&id("one")).await.unwrap().unwrap();
+    clients.remove(&seen, Change::default()).await.unwrap();
+    place.expect_empty().await;
+}
+
+async fn values_are_counted(Place { store, .. }: Place) {
+    let clients = &store.clients;
+    // A value that ends in another one and a zero byte is another value.
+    for (name, value) in [("a", "s"), ("b", "s"), ("c", "s\0d"), ("d", "")] {
+        clients.insert(&client(name, software(value)), Change::default()).await.unwrap();
+    }
+    let with_statement = json!({
+        "metadata": {"org_id": "s"}, "provenance": {"statement": {"iss": "i", "jti": "j"}},
+    });
+    clients.insert(&client("e", with_statement), Change::default()).await.unwrap();
+    for (value, expected) in [
+        (Indexed::SoftwareId("s"), 2),
+        (Indexed::SoftwareId("s\0d"), 1),
+        (Indexed::SoftwareId(""), 1),
+        (Indexed::SoftwareId("t"), 0),
+        (Indexed::OrgId("s"), 1),
+        (Indexed::Statement { iss: "i", jti: "j" }, 1),
+        (Indexed::Statement { iss: "ij", jti: "" }, 0),
+    ] {
+        assert_eq!(clients.count(value).await.unwrap(), expected, "{value:?}");
+    }
+    let seen = clients.find(&id("a")).await.unwrap().unwrap();
+    clients.replace(&seen, &client("a", software("t")), Change::default()).await.unwrap();
+    assert_eq!(clients.count(Indexed::SoftwareId("s")).await.unwrap(), 1);
+    assert_eq!(clients.count(Indexed::SoftwareId("t")).await.unwrap(), 1);
+    assert_eq!(clients.count_all().await.unwrap(), 5);
+}
+
+async fn of_many_changes_one_is_made(Place { store, .. }: Place) {
+    let clients = &store.clients;
+    clients.insert(&client("one", software("first")), Change::default()).await.unwrap();
+    let seen = clients.find(&id("one")).await.unwrap().unwrap();
+    let next: Vec<_> = (0..30).map(|turn| client("one", software(&turn.to_string()))).collect();
+    let outcomes = join_all(next.iter().map(|next| clients.replace(&seen, next, Change::default()))).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert_eq!(clients.count_all().await.unwrap(), 1);
+}
+
+async fn what_goes_with_a_change_goes_only_with_it(Place { store, backend, .. }: Place) {
+    let beside = || Change { put: vec![(b"z".to_vec(), Vec::new())], ..Change::default() };
+    let one = client("one", json!({}));
+    store.clients.insert(&one, Change::default()).await.unwrap();
+    assert!(store.clients.insert(&one, beside()).await.is_err());
+    assert_eq!(backend.get(b"z").await.unwrap(), None);
+    store.clients.insert(&client("two", json!({})), beside()).await.unwrap();
+    assert_eq!(backend.get(b"z").await.unwrap(), Some(Vec::new()));
+}
+
+async fn an_import_replaces_and_is_whole(place: Place) {
+    let clients = &place.store.clients;
+    clients.insert(&client("a", software("old")), Change::default()).await.unwrap();
+    let batch = [client("a", software("new")), client("b", software("new"))];
+    let done = clients.import(&batch, &Change::default()).await.unwrap();
+    assert_eq!(done, Imported { created: 1, replaced: 1 });
+    assert_eq!(clients.count(Indexed::SoftwareId("old")).await.unwrap(), 0);
+    assert_eq!(clients.count(Indexed::SoftwareId("new")).await.unwrap(), 2);
+    // Many at once, over the same clients: each is made as a whole.
+    let batches: Vec<_> =
+        (0..20).map(|turn| batch.clone().map(|old| Client { revision: turn, ..old })).collect();
+    let also = Change::default();
+    let outcomes = join_all(batches.iter().map(|batch| clients.import(batch, &also))).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+    assert_eq!(clients.count_all().await.unwrap(), 2);
+    let revision = async |name: &str| clients.find(&id(name)).await.unwrap().unwrap().client().revision;
+    assert_eq!(revision("a").await, revision("b").await);
+    for name in ["a", "b"] {
+        let seen = clients.find(&id(name)).await.unwrap().unwrap();
+        clients.remove(&seen, Change::default()).await.unwrap();
+    }
+    place.expect_empty().await;
+}
+
+async fn an_import_is_bounded(place: Place) {
+    let clients = &place.store.clients;
+    let many: Vec<_> = (0..=MOST_IMPORTED).map(|turn| client(&format!("c{turn:04}"), json!({}))).collect();
+    let refused = clients.import(&many, &Change::default()).await;
+    assert!(matches!(refused, Err(ImportError::TooMany)));
+    let twice = [many[0].clone(), many[0].clone()];
+    let refused = clients.import(&twice, &Change::default()).await;
+    assert!(matches!(refused, Err(ImportError::Twice(id)) if id.as_str() == "c0000"));
+    place.expect_empty().await;
+    let done = clients.import(&many[1..], &Change::default()).await.unwrap();
+    assert_eq!(done.created, MOST_IMPORTED);
+    assert_eq!(clients.sweep(at(u64::MAX), 10).await.unwrap(), 0, "none of them expires");
+}

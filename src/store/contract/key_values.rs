@@ -1,0 +1,150 @@
+//! What scripts keep.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::{Place, at, on_every_backend, race};
+use crate::store::key_values::{KeyValueError, KeyValueLimits};
+
+on_every_backend!(
+    values_are_kept_until_they_end,
+    scripts_do_not_meet,
+    limits_hold,
+    entries_are_bounded_under_load,
+    numbers_are_added_to,
+    no_addition_is_lost,
+    values_are_sealed,
+    a_removed_value_leaves_nothing_behind,
+);
+
+const LIMITS: KeyValueLimits = KeyValueLimits { entries: 3, key_bytes: 8, value_bytes: 20 };
+const WIDE: KeyValueLimits = KeyValueLimits { entries: 1_000, key_bytes: 100, value_bytes: 10_000 };
+
+async fn values_are_kept_until_they_end(Place { store, .. }: Place) {
+    let values = store.key_values.of("a.rhai", WIDE);
+    let kept = [
+        json!({"a": [1, null, "é"]}),
+        json!(7),
+        json!(-7),
+        json!(0),
+        json!(1.5),
+        json!(null),
+        json!(u64::MAX),
+    ];
+    for value in kept {
+        values.set("k", &value, at(100), at(1)).await.unwrap();
+        assert_eq!(values.get("k", at(99)).await.unwrap(), Some(value));
+        assert_eq!(values.get("k", at(100)).await.unwrap(), None);
+    }
+    assert_eq!(values.get("other", at(1)).await.unwrap(), None);
+    values.set("k", &json!(1), at(100), at(1)).await.unwrap();
+    values.set("k", &json!(2), at(200), at(1)).await.unwrap();
+    assert_eq!(store.sweep(at(150), 10).await.unwrap(), 0, "it lives longer now");
+    assert_eq!(values.get("k", at(150)).await.unwrap(), Some(json!(2)));
+    values.delete("k", at(150)).await.unwrap();
+    values.delete("k", at(150)).await.unwrap();
+    assert_eq!(values.get("k", at(150)).await.unwrap(), None);
+}
+
+async fn scripts_do_not_meet(Place { store, .. }: Place) {
+    let (one, other) = (store.key_values.of("a.rhai", LIMITS), store.key_values.of("b.rhai", LIMITS));
+    for key in ["1", "2", "3"] {
+        one.set(key, &json!("one"), at(9), at(1)).await.unwrap();
+    }
+    assert_eq!(other.get("1", at(1)).await.unwrap(), None);
+    other.set("1", &json!("other"), at(9), at(1)).await.unwrap();
+    assert_eq!(one.get("1", at(1)).await.unwrap(), Some(json!("one")));
+}
+
+async fn limits_hold(Place { store, .. }: Place) {
+    let values = store.key_values.of("a.rhai", LIMITS);
+    let set = async |key: &str, value: Value, now| values.set(key, &value, at(now + 10), at(now)).await;
+    assert!(matches!(set("", json!(1), 1).await, Err(KeyValueError::Key(8))));
+    assert!(matches!(set("123456789", json!(1), 1).await, Err(KeyValueError::Key(8))));
+    assert!(matches!(values.get("123456789", at(1)).await, Err(KeyValueError::Key(8))));
+    assert!(matches!(set("k", json!("x".repeat(19)), 1).await, Err(KeyValueError::Value(20))));
+    set("12345678", json!("x".repeat(18)), 1).await.unwrap();
+    set("2", json!(1), 1).await.unwrap();
+    set("3", json!(1), 1).await.unwrap();
+    assert!(matches!(set("4", json!(1), 1).await, Err(KeyValueError::Full(3))));
+    let refused = values.increment("4", 1, at(10), at(1)).await;
+    assert!(matches!(refused, Err(KeyValueError::Full(3))));
+    set("3", json!(2), 1).await.unwrap();
+    values.delete("3", at(1)).await.unwrap();
+    set("4", json!(1), 1).await.unwrap();
+    set("5", json!(1), 11).await.expect("what has ended makes room");
+}
+
+async fn entries_are_bounded_under_load(Place { store, .. }: Place) {
+    let limits = KeyValueLimits { entries: 10, ..WIDE };
+    let values = store.key_values.of("a.rhai", limits);
+    let keys: Vec<_> = (0..40).map(|turn| format!("k{turn}")).collect();
+    let outcomes =
+        join_all(keys.iter().map(async |key| values.set(key, &json!(1), at(9), at(1)).await)).await;
+    let full = |outcome: &&Result<(), _>| matches!(outcome, Err(KeyValueError::Full(10)));
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 10);
+    assert_eq!(outcomes.iter().filter(full).count(), 30);
+}
+
+async fn numbers_are_added_to(Place { store, .. }: Place) {
+    let values = store.key_values.of("a.rhai", WIDE);
+    let add = async |by, until, now| values.increment("n", by, at(until), at(now)).await.unwrap();
+    assert_eq!(add(5, 100, 1).await, 5);
+    assert_eq!(add(-7, 500, 50).await, -2);
+    assert_eq!(add(2, 500, 50).await, 0);
+    assert_eq!(values.get("n", at(99)).await.unwrap(), Some(json!(0)));
+    assert_eq!(values.get("n", at(100)).await.unwrap(), None, "its end does not move");
+    assert_eq!(add(1, 300, 200).await, 1, "one that has ended begins again");
+    assert_eq!(add(i64::MAX, 300, 200).await, i64::MAX);
+    values.set("n", &json!(41), at(300), at(200)).await.unwrap();
+    assert_eq!(add(1, 300, 200).await, 42, "an integer that was set is a number too");
+    values.set("n", &json!("text"), at(300), at(200)).await.unwrap();
+    let refused = values.increment("n", 1, at(300), at(200)).await;
+    assert!(matches!(refused, Err(KeyValueError::NotAnInteger)));
+}
+
+async fn no_addition_is_lost(Place { store, .. }: Place) {
+    let add = |_| {
+        let values = store.key_values.clone();
+        async move { values.of("a.rhai", WIDE).increment("n", 1, at(9), at(1)).await.unwrap() }
+    };
+    let mut sums = race(100, add).await;
+    sums.sort_unstable();
+    assert_eq!(sums, (1..=100).collect::<Vec<_>>());
+    let set = |turn| {
+        let values = store.key_values.clone();
+        async move { values.of("a.rhai", WIDE).set("s", &json!(turn), at(9), at(1)).await }
+    };
+    let sets = race(30, set).await;
+    assert!(sets.iter().all(Result::is_ok), "who sets at the same time does not fail");
+}
+
+async fn values_are_sealed(place: Place) {
+    let values = place.store.key_values.of("a.rhai", WIDE);
+    values.set("k", &json!({"token": "not-to-be-read"}), at(9), at(1)).await.unwrap();
+    place.expect_nowhere("not-to-be-read").await;
+    // A record that is moved to another key does not open there.
+    let mut moved = place.everything().await;
+    for (key, _) in &mut moved {
+        if let Some(last) = key.last_mut() {
+            *last = b'z';
+        }
+    }
+    let change = crate::store::Change { put: moved, ..crate::store::Change::default() };
+    place.backend.apply(change).await.unwrap();
+    assert!(matches!(values.get("z", at(1)).await, Err(KeyValueError::Store(_))));
+}
+
+async fn a_removed_value_leaves_nothing_behind(place: Place) {
+    let values = place.store.key_values.of("a.rhai", WIDE);
+    values.set("a", &json!("text"), at(9), at(1)).await.unwrap();
+    values.set("b", &json!(5), at(9), at(1)).await.unwrap();
+    values.set("b", &json!("text"), at(9), at(1)).await.unwrap();
+    values.increment("c", 5, at(9), at(1)).await.unwrap();
+    values.increment("d", 5, at(9), at(1)).await.unwrap();
+    for key in ["a", "b", "c"] {
+        values.delete(key, at(1)).await.unwrap();
+    }
+    assert_eq!(place.store.sweep(at(9), 10).await.unwrap(), 1);
+    place.expect_empty().await;
+}

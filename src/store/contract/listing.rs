@@ -1,0 +1,85 @@
+//! Lists of clients.
+
+use futures_util::TryStreamExt;
+use serde_json::{Value, json};
+
+use super::{Place, at, client, id, on_every_backend};
+use crate::client::TrustLevel;
+use crate::store::{Change, ClientFilter, Store};
+
+on_every_backend!(pages_follow_each_other, filters_choose, a_search_is_bounded, an_export_has_all);
+
+async fn fill(store: &Store, clients: impl IntoIterator<Item = (String, Value)>) {
+    let all: Vec<_> = clients.into_iter().map(|(name, members)| client(&name, members)).collect();
+    for batch in all.chunks(500) {
+        store.clients.import(batch, &Change::default()).await.unwrap();
+    }
+}
+
+/// The identifiers of all that `filter` wants, in pages of `limit`, and how many pages it took.
+async fn list(store: &Store, filter: &ClientFilter, limit: usize) -> (Vec<String>, usize) {
+    let (mut after, mut names, mut pages) = (None, Vec::new(), 0);
+    loop {
+        let page = store.clients.list(filter, after.as_ref(), limit).await.unwrap();
+        pages += 1;
+        assert!(page.clients.len() <= limit);
+        names.extend(page.clients.into_iter().map(|stored| stored.into_client().id.to_string()));
+        let Some(next) = page.next else { return (names, pages) };
+        after = Some(next);
+    }
+}
+
+async fn pages_follow_each_other(Place { store, .. }: Place) {
+    fill(&store, (0..25).map(|turn| (format!("p{turn:02}"), json!({})))).await;
+    let all: Vec<String> = (0..25).map(|turn| format!("p{turn:02}")).collect();
+    for limit in [1, 10, 25, 100] {
+        assert_eq!(list(&store, &ClientFilter::default(), limit).await.0, all);
+    }
+    let page = store.clients.list(&ClientFilter::default(), Some(&id("p23")), 10).await.unwrap();
+    assert_eq!(page.clients.len(), 1);
+    assert_eq!(page.next, None);
+}
+
+async fn filters_choose(Place { store, .. }: Place) {
+    let mtls = json!({"trust_level": "mtls"});
+    let members = [
+        ("a1", json!({"issued_at": 10, "metadata": {"client_name": "Grün", "software_id": "s"}})),
+        ("a2", json!({"issued_at": 20, "expires_at": 50, "metadata": {"software_id": "s"}})),
+        ("b1", json!({"issued_at": 30, "metadata": {"client_name#de": "Grünspan"}, "provenance": mtls})),
+        ("b2", json!({"issued_at": 40, "expires_at": 90, "metadata": {"software_id": "t"}})),
+    ];
+    fill(&store, members.map(|(name, members)| (name.to_owned(), members))).await;
+    let none = ClientFilter::default;
+    let text = |text: &str| Some(text.to_owned());
+    for (filter, expected) in [
+        (none(), &["a1", "a2", "b1", "b2"][..]),
+        (ClientFilter { client_id_prefix: text("b"), ..none() }, &["b1", "b2"]),
+        (ClientFilter { software_id: text("s"), ..none() }, &["a1", "a2"]),
+        (ClientFilter { software_id: text("s"), client_id_prefix: text("a2"), ..none() }, &["a2"]),
+        (ClientFilter { software_id: text("u"), ..none() }, &[]),
+        (ClientFilter { client_name_contains: text("GRÜN"), ..none() }, &["a1", "b1"]),
+        (ClientFilter { trust_level: Some(TrustLevel::Mtls), ..none() }, &["b1"]),
+        (ClientFilter { issued_from: Some(at(20)), issued_before: Some(at(40)), ..none() }, &["a2", "b1"]),
+        (ClientFilter { expires_before: Some(at(90)), ..none() }, &["a2"]),
+    ] {
+        for limit in [1, 10] {
+            assert_eq!(list(&store, &filter, limit).await.0, expected, "{filter:?}");
+        }
+    }
+}
+
+async fn a_search_is_bounded(Place { store, .. }: Place) {
+    let is_last =
+        |turn: u32| json!({"metadata": {"client_name": if turn == 4_499 { "last" } else { "other" }}});
+    fill(&store, (0..4_500).map(|turn| (format!("p{turn:04}"), is_last(turn)))).await;
+    let filter = ClientFilter { client_name_contains: Some("last".to_owned()), ..ClientFilter::default() };
+    assert_eq!(list(&store, &filter, 10).await, (vec!["p4499".to_owned()], 3));
+}
+
+async fn an_export_has_all(Place { store, .. }: Place) {
+    fill(&store, (0..25).map(|turn| (format!("p{turn:02}"), json!({})))).await;
+    let pages: Vec<_> = store.clients.pages(10).try_collect().await.unwrap();
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
+    let names: Vec<_> = pages.iter().flatten().map(|stored| stored.client().id.to_string()).collect();
+    assert_eq!(names, (0..25).map(|turn| format!("p{turn:02}")).collect::<Vec<_>>());
+}

@@ -1,0 +1,138 @@
+//! What every backend must do, and what is on top of it must do, on each of them.
+
+mod audit;
+mod backend;
+mod clients;
+mod initial_access_tokens;
+mod key_values;
+mod listing;
+mod nonces;
+mod patches;
+mod restart;
+mod single_use;
+mod sweep;
+mod tokens;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::Store;
+use super::backend::{Backend, Pair};
+use super::memory::Memory;
+use super::sled_backend::Sled;
+use crate::client::Client;
+use crate::clock::Timestamp;
+use crate::model::ClientId;
+use crate::secret::SealingKey;
+
+/// Runs each of these functions as a test on every backend.
+macro_rules! on_every_backend {
+    ($($name:ident),+ $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::store::contract::Place::memory()).await;
+            })+
+        }
+        mod sled {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                super::$name(crate::store::contract::Place::sled()).await;
+            })+
+        }
+    };
+}
+use on_every_backend;
+
+/// A store, and where it is.
+struct Place {
+    store: Store,
+    backend: Arc<dyn Backend>,
+    /// Removed when the test ends.
+    _folder: Option<TempDir>,
+}
+
+impl Place {
+    fn memory() -> Self {
+        Self::on(Arc::new(Memory::default()), None)
+    }
+
+    fn sled() -> Self {
+        let folder = TempDir::new().unwrap();
+        Self::on(Arc::new(open(folder.path()).unwrap()), Some(folder))
+    }
+
+    fn on(backend: Arc<dyn Backend>, folder: Option<TempDir>) -> Self {
+        Self { store: store(Arc::clone(&backend)), backend, _folder: folder }
+    }
+
+    /// All that is stored.
+    async fn everything(&self) -> Vec<Pair> {
+        self.backend.scan(Vec::new()..vec![u8::MAX], 100_000).await.unwrap()
+    }
+
+    /// That nothing is stored any more.
+    async fn expect_empty(&self) {
+        let left: Vec<_> =
+            self.everything().await.into_iter().map(|(key, _)| key.escape_ascii().to_string()).collect();
+        assert!(left.is_empty(), "this was left behind: {left:?}");
+    }
+
+    /// That `text` is nowhere in the store.
+    async fn expect_nowhere(&self, text: &str) {
+        let found = self.everything().await.into_iter().find(|(key, value)| {
+            [key, value].iter().any(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()))
+        });
+        assert_eq!(found, None, "'{text}' can be read");
+    }
+}
+
+fn open(folder: &Path) -> Result<Sled, super::StoreError> {
+    Sled::open(&folder.join("data"), 1 << 20)
+}
+
+fn store(backend: Arc<dyn Backend>) -> Store {
+    Store::on(backend, SealingKey::from_bytes([7; 32]))
+}
+
+/// What comes of many attempts at the same time, on all threads.
+async fn race<A>(many: usize, attempt: impl Fn(usize) -> A) -> Vec<A::Output>
+where
+    A: Future<Output: Send + 'static> + Send + 'static,
+{
+    (0..many).map(attempt).collect::<JoinSet<_>>().join_all().await
+}
+
+/// The moment so many seconds after the epoch.
+const fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix(seconds)
+}
+
+fn id(text: &str) -> ClientId {
+    ClientId::parse(text).unwrap()
+}
+
+/// A client with these members on top of those that it needs.
+fn client(id: &str, members: Value) -> Client {
+    let mut record = json!({
+        "id": id, "metadata": {"redirect_uris": ["https://client.example.org/cb"]}, "issued_at": 1,
+        "revision": 1, "tokens": {"current": ""}, "provenance": {"trust_level": "open", "configuration": "c"},
+    });
+    merge(&mut record, members);
+    serde_json::from_value(record).unwrap()
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (name, value) in from {
+                merge(into.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}

@@ -1,0 +1,91 @@
+//! Nonces that are out.
+
+use futures_util::future::join_all;
+
+use super::{Place, at, on_every_backend, race};
+use crate::store::nonces::NonceError;
+
+on_every_backend!(
+    a_nonce_is_good_once,
+    of_many_who_use_one_one_may,
+    the_oldest_gives_way,
+    a_young_one_does_not_give_way,
+    many_challenges_stay_bounded,
+);
+
+async fn a_nonce_is_good_once(place: Place) {
+    let nonces = &place.store.nonces;
+    let nonce = nonces.issue(at(100), 50, 10).await.unwrap();
+    assert_eq!(nonce.len(), 43, "32 bytes in base64url");
+    place.expect_nowhere(&nonce).await;
+    assert!(!nonces.consume("unknown", at(100)).await.unwrap());
+    assert!(nonces.consume(&nonce, at(149)).await.unwrap());
+    assert!(!nonces.consume(&nonce, at(149)).await.unwrap());
+    let late = nonces.issue(at(100), 50, 10).await.unwrap();
+    assert!(!nonces.consume(&late, at(150)).await.unwrap());
+    place.store.sweep(at(150), 10).await.unwrap();
+    place.expect_empty().await;
+}
+
+async fn of_many_who_use_one_one_may(Place { store, .. }: Place) {
+    let nonce = store.nonces.issue(at(1), 50, 10).await.unwrap();
+    let outcomes = race(40, |_| {
+        let (nonces, nonce) = (store.nonces.clone(), nonce.clone());
+        async move { nonces.consume(&nonce, at(2)).await }
+    })
+    .await;
+    assert_eq!(outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap()).count(), 1);
+}
+
+async fn the_oldest_gives_way(place: Place) {
+    let nonces = &place.store.nonces;
+    let mut issued = Vec::new();
+    for turn in 0..3 {
+        issued.push(nonces.issue(at(turn), 100, 1).await.unwrap());
+        // The one before dies as soon as a tenth of its life is over.
+        let refused = nonces.issue(at(turn), 100, 1).await;
+        assert!(matches!(refused, Err(NonceError::TooMany { retry_after: 10 })), "{refused:?}");
+        let refused = nonces.issue(at(turn + 9), 100, 1).await;
+        assert!(matches!(refused, Err(NonceError::TooMany { retry_after: 1 })), "{refused:?}");
+        issued.push(nonces.issue(at(turn + 10), 100, 1).await.unwrap());
+        let [.., old, new] = &issued[..] else { panic!("two were issued") };
+        assert!(!nonces.consume(old, at(turn + 10)).await.unwrap());
+        assert!(nonces.consume(new, at(turn + 10)).await.unwrap());
+    }
+    place.expect_empty().await;
+}
+
+async fn a_young_one_does_not_give_way(Place { store, .. }: Place) {
+    for _ in 0..5 {
+        store.nonces.issue(at(10), 100, 5).await.unwrap();
+    }
+    let refused = join_all((0..20).map(|_| store.nonces.issue(at(12), 100, 5))).await;
+    assert!(refused.iter().all(|outcome| matches!(outcome, Err(NonceError::TooMany { retry_after: 8 }))));
+    assert!(store.nonces.issue(at(110), 100, 5).await.is_ok(), "one that has ended gives way");
+    let none = store.nonces.issue(at(110), 100, 0).await;
+    assert!(matches!(none, Err(NonceError::TooMany { .. })));
+}
+
+async fn many_challenges_stay_bounded(place: Place) {
+    const MOST: u64 = 200;
+    let mut given = 0;
+    for now in 0..20 {
+        let outcomes = race(500, |_| {
+            let nonces = place.store.nonces.clone();
+            async move { nonces.issue(at(now * 10), 100, MOST).await }
+        })
+        .await;
+        for outcome in outcomes {
+            match outcome {
+                Ok(_) => given += 1,
+                Err(NonceError::TooMany { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        // A record and an index entry each, and their number.
+        assert_eq!(place.everything().await.len(), 401);
+    }
+    assert_eq!(given, 20 * MOST, "every ten seconds all of them may give way");
+    while place.store.sweep(at(1_000), 100).await.unwrap() > 0 {}
+    place.expect_empty().await;
+}

@@ -1,0 +1,40 @@
+//! What may be used once.
+
+use super::{Place, at, on_every_backend, race};
+use crate::store::single_use::UsedOnce;
+
+on_every_backend!(the_first_claim_holds, of_many_claims_one_holds, nothing_is_in_clear);
+
+async fn the_first_claim_holds(Place { store, .. }: Place) {
+    let claim = async |what, identifier: &[&str], now| {
+        store.single_use.claim(what, identifier, at(100), at(now)).await.unwrap()
+    };
+    assert!(claim(UsedOnce::Statement, &["iss", "jti"], 1).await);
+    assert!(!claim(UsedOnce::Statement, &["iss", "jti"], 99).await);
+    assert!(claim(UsedOnce::SignedRequest, &["iss", "jti"], 1).await, "another kind is another thing");
+    assert!(claim(UsedOnce::Statement, &["issj", "ti"], 1).await, "parts do not run into each other");
+    assert!(!claim(UsedOnce::Statement, &["iss", "jti"], 100).await, "what is over is not used at all");
+    let again = store.single_use.claim(UsedOnce::Statement, &["iss", "jti"], at(300), at(200)).await;
+    assert!(again.unwrap(), "what ended and is not swept yet is forgotten");
+}
+
+async fn of_many_claims_one_holds(Place { store, .. }: Place) {
+    for name in ["fresh", "over"] {
+        if name == "over" {
+            assert!(store.single_use.claim(UsedOnce::Evidence, &[name], at(5), at(1)).await.unwrap());
+        }
+        let outcomes = race(40, |_| {
+            let single_use = store.single_use.clone();
+            async move { single_use.claim(UsedOnce::Evidence, &[name], at(100), at(10)).await }
+        })
+        .await;
+        let first = outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap()).count();
+        assert_eq!(first, 1, "{name}");
+    }
+}
+
+async fn nothing_is_in_clear(place: Place) {
+    let identifier = ["issuer-in-clear", "jti-in-clear"];
+    place.store.single_use.claim(UsedOnce::Statement, &identifier, at(100), at(1)).await.unwrap();
+    place.expect_nowhere("in-clear").await;
+}

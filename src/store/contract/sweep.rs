@@ -1,0 +1,84 @@
+//! What has ended goes, and nothing else.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::{Place, at, client, id, on_every_backend};
+use crate::store::key_values::KeyValueLimits;
+use crate::store::keys::Kind;
+use crate::store::single_use::UsedOnce;
+use crate::store::{Change, Store};
+
+on_every_backend!(
+    expired_clients_go,
+    every_kind_goes_when_it_ends,
+    what_lives_again_stays,
+    what_can_not_be_read_does_not_stop_a_sweep,
+);
+
+async fn expired_clients_go(place: Place) {
+    let clients = &place.store.clients;
+    for turn in 0..25 {
+        let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));
+        clients.insert(&one, Change::default()).await.unwrap();
+    }
+    assert_eq!(clients.sweep(at(14), 10).await.unwrap(), 10, "no more than asked for");
+    assert_eq!(clients.sweep(at(14), 10).await.unwrap(), 5);
+    assert_eq!(clients.sweep(at(14), 10).await.unwrap(), 0);
+    assert!(clients.find(&id("p14")).await.unwrap().is_none());
+    assert!(clients.find(&id("p15")).await.unwrap().is_some());
+    assert_eq!(clients.count_all().await.unwrap(), 10);
+    let seen = clients.find(&id("p15")).await.unwrap().unwrap();
+    let later = client("p15", json!({"expires_at": 100}));
+    clients.replace(&seen, &later, Change::default()).await.unwrap();
+    assert_eq!(clients.sweep(at(99), 100).await.unwrap(), 9, "it lives longer now");
+    assert_eq!(clients.sweep(at(100), 100).await.unwrap(), 1);
+    place.expect_empty().await;
+}
+
+/// One record of every kind that ends at `end`, but for initial access and access tokens.
+async fn fill(store: &Store, end: u64) {
+    let limits = KeyValueLimits { entries: 100, key_bytes: 10, value_bytes: 10 };
+    let values = store.key_values.of("a.rhai", limits);
+    values.set(&format!("t{end}"), &json!("text"), at(end), at(1)).await.unwrap();
+    values.increment(&format!("n{end}"), 1, at(end), at(1)).await.unwrap();
+    store.nonces.issue(at(1), end - 1, 100).await.unwrap();
+    assert!(store.single_use.claim(UsedOnce::Evidence, &[&end.to_string()], at(end), at(1)).await.unwrap());
+}
+
+async fn every_kind_goes_when_it_ends(place: Place) {
+    for end in 11..=20 {
+        fill(&place.store, end).await;
+    }
+    let full = place.everything().await.len();
+    assert_eq!(place.store.sweep(at(10), 5).await.unwrap(), 0);
+    assert_eq!(place.everything().await.len(), full);
+    assert_eq!(place.store.sweep(at(20), 5).await.unwrap(), 15, "no more of each kind than asked for");
+    // Several sweeps at the same time, as of several servers on one database.
+    let outcomes = join_all((0..5).map(|_| place.store.sweep(at(20), 100))).await;
+    assert!(outcomes.iter().all(Result::is_ok));
+    assert_eq!(place.store.sweep(at(20), 100).await.unwrap(), 0);
+    place.expect_empty().await;
+}
+
+async fn what_lives_again_stays(Place { store, .. }: Place) {
+    let claim =
+        async |end, now| store.single_use.claim(UsedOnce::Evidence, &["e"], at(end), at(now)).await.unwrap();
+    for round in 1..30 {
+        let (now, next) = (round * 10, round * 10 + 10);
+        let (claimed, swept) = tokio::join!(claim(next, now), store.sweep(at(now), 10));
+        swept.unwrap();
+        assert!(claimed);
+        store.sweep(at(now), 10).await.unwrap();
+        assert!(!claim(next, now).await, "a sweep took what lives");
+    }
+}
+
+async fn what_can_not_be_read_does_not_stop_a_sweep(place: Place) {
+    let entry = |key: &[u8]| (Kind::SingleUse.expiry(at(5), key), Vec::new());
+    let put = vec![entry(b"empty"), (Kind::SingleUse.record(b"empty"), Vec::new()), entry(b"nowhere")];
+    place.backend.apply(Change { put, ..Change::default() }).await.unwrap();
+    fill(&place.store, 10).await;
+    while place.store.sweep(at(10), 1).await.unwrap() > 0 {}
+    place.expect_empty().await;
+}

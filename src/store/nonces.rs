@@ -1,0 +1,141 @@
+//! Nonces that the server gave out (section 5 of the design: attestation evidence must carry
+//! one): each good once, and never more than so many.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::backend::{Backend, Change, Expectation, number};
+use super::expiring::{Entry, Found, Space};
+use super::keys::Kind;
+use super::race::{unless_lost, until_won};
+use crate::clock::Timestamp;
+use crate::random::{self, NoRandomness};
+use crate::secret::sha256;
+
+/// Random bytes of a nonce.
+const BYTES: usize = 32;
+/// When there is no room, one of so many of the oldest gives way: which one is left to chance,
+/// so that those who ask at the same time do not all want the same.
+const OLDEST: usize = 64;
+/// A nonce may give way when this part of its life is over.
+const PROTECTED: u64 = 10;
+
+/// Why there is no nonce.
+#[derive(Debug, thiserror::Error)]
+pub enum NonceError {
+    /// As many as there may be are out, and the oldest of them is too young to give way: its
+    /// holder must have time to use it.
+    #[error("too many nonces are out; ask again in {retry_after} s")]
+    TooMany {
+        /// Seconds until one can give way.
+        retry_after: u64,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is nothing to make one of.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+}
+
+/// A nonce that is out. It is stored under its digest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Nonce {
+    issued_at: Timestamp,
+}
+
+/// The nonces that are out. Their number is exact, and the same for all servers on one database.
+#[derive(Clone)]
+pub struct Nonces(Space<Nonce>);
+
+impl Nonces {
+    pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
+        Self(Space::new(backend, Kind::Nonce))
+    }
+
+    /// Gives out a nonce that is good for `lifetime` seconds: 32 random bytes in base64url.
+    ///
+    /// When `most` are out, one of the oldest dies for it, unless it is younger than a tenth of
+    /// `lifetime`.
+    ///
+    /// # Errors
+    /// [`NonceError::TooMany`] when none may give way; else when the store or the system fails.
+    pub async fn issue(&self, now: Timestamp, lifetime: u64, most: u64) -> Result<String, NonceError> {
+        let nonce = random::text(BYTES)?;
+        let value = Nonce { issued_at: now };
+        let entry = Entry { key: key(&nonce), value, expires_at: now.plus(lifetime) };
+        until_won(|| self.try_issue(&entry, lifetime, most)).await?;
+        Ok(nonce)
+    }
+
+    async fn try_issue(
+        &self,
+        entry: &Entry<Nonce>,
+        lifetime: u64,
+        most: u64,
+    ) -> Result<Option<()>, NonceError> {
+        let count = Kind::Nonce.group_count(&[]).unwrap_or_default();
+        let out = number(&count, self.0.backend.get(&count).await?.as_deref())?;
+        let insertion = self.0.insertion(entry)?;
+        let change = if out.unsigned_abs() < most {
+            Change { expect: vec![Expectation::Below(count, most)], ..Change::default() }
+        } else if most == 0 {
+            return Err(NonceError::TooMany { retry_after: lifetime });
+        } else {
+            match self.one_that_gives_way(entry.value.issued_at, lifetime).await? {
+                Some(old) => self.0.removal(&old),
+                // The one that was looked at has just gone.
+                None => return Ok(None),
+            }
+        };
+        Ok(unless_lost(self.0.backend.apply(change.and(insertion)).await)?.map(drop))
+    }
+
+    /// One of those that end first, and that is old enough.
+    async fn one_that_gives_way(
+        &self,
+        now: Timestamp,
+        lifetime: u64,
+    ) -> Result<Option<Found<Nonce>>, NonceError> {
+        let all = Kind::Nonce.ended(Timestamp::from_unix(u64::MAX));
+        let oldest = self.0.backend.scan(all, OLDEST).await?;
+        let [chance] = random::bytes::<1>()?;
+        let chosen = usize::from(chance).checked_rem(oldest.len()).unwrap_or_default();
+        let may_give_way = |old: &Found<Nonce>| !old.is_live(now) || protected(old, lifetime) <= now;
+        // When the chosen one is too young, the very oldest may still do.
+        for place in [chosen, 0] {
+            let key = oldest.get(place).and_then(|(entry, _)| Kind::Nonce.of_expiry(entry));
+            let Some(key) = key else { return Ok(None) };
+            match self.0.find_any(key).await? {
+                Some(old) if may_give_way(&old) => return Ok(Some(old)),
+                Some(old) if place == 0 => {
+                    let retry_after = protected(&old, lifetime).unix() - now.unix();
+                    return Err(NonceError::TooMany { retry_after });
+                }
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether `nonce` was given out and is still good; from now on it is not. Of any number
+    /// that ask at the same time, one is told so.
+    ///
+    /// # Errors
+    /// When the store can not be read or written.
+    pub async fn consume(&self, nonce: &str, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.0.take(&key(nonce), now).await?.is_some())
+    }
+}
+
+/// From when on a nonce may give way to another one.
+fn protected(nonce: &Found<Nonce>, lifetime: u64) -> Timestamp {
+    nonce.entry.value.issued_at.plus(lifetime.div_ceil(PROTECTED))
+}
+
+fn key(nonce: &str) -> Vec<u8> {
+    sha256(nonce.as_bytes()).to_vec()
+}

@@ -1,0 +1,103 @@
+//! The patches of the live configuration (RFC 6902): one document, sealed, since a patched value
+//! can be a shared secret.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::backend::{Backend, Change, Expectation};
+use super::{StoreError, keys, record, sealing};
+use crate::secret::{Sealed, SealingKey};
+
+/// Bytes of the document at most.
+pub const MOST_BYTES: usize = 1 << 20;
+
+/// Why the document is not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum PatchError {
+    /// Somebody else has changed it since it was read.
+    #[error("the configuration was changed by somebody else; read it again")]
+    Conflict,
+    /// It would be too long.
+    #[error("the patches of the configuration have more than {MOST_BYTES} bytes together")]
+    TooLong,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The document, and which one it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Patches {
+    /// Counts the changes; 0: there was none.
+    pub revision: u64,
+    /// The document.
+    pub document: Value,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    revision: u64,
+    sealed: Sealed,
+}
+
+/// Where the patches of the live configuration are.
+#[derive(Clone)]
+pub struct ConfigurationPatches {
+    backend: Arc<dyn Backend>,
+    sealing_key: SealingKey,
+}
+
+impl ConfigurationPatches {
+    pub(super) const fn new(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
+        Self { backend, sealing_key }
+    }
+
+    /// The document; an empty array when none was ever stored.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn load(&self) -> Result<Patches, StoreError> {
+        match self.backend.get(keys::PATCHES).await? {
+            Some(bytes) => self.read(&bytes),
+            None => Ok(Patches { revision: 0, document: Value::Array(Vec::new()) }),
+        }
+    }
+
+    /// Puts `document` in the place of the one that was read as `seen`, together with `also`,
+    /// and gives its revision.
+    ///
+    /// # Errors
+    /// [`PatchError::Conflict`] when `seen` is not the last revision any more.
+    pub async fn replace(&self, seen: u64, document: &Value, also: Change) -> Result<u64, PatchError> {
+        if document.to_string().len() > MOST_BYTES {
+            return Err(PatchError::TooLong);
+        }
+        let stored = self.backend.get(keys::PATCHES).await?;
+        let last = stored.as_deref().map(|bytes| self.read(bytes)).transpose()?;
+        if last.map_or(0, |last| last.revision) != seen {
+            return Err(PatchError::Conflict);
+        }
+        let revision = seen.saturating_add(1);
+        let sealed = sealing::seal(&self.sealing_key, keys::PATCHES, document)?;
+        let record = record::encode(keys::PATCHES, &Record { revision, sealed })?;
+        let key = keys::PATCHES.to_vec();
+        let unchanged = match stored {
+            Some(bytes) => Expectation::Value(key.clone(), bytes),
+            None => Expectation::Absent(key.clone()),
+        };
+        let change = Change { expect: vec![unchanged], put: vec![(key, record)], ..Change::default() };
+        match self.backend.apply(change.and(also)).await {
+            Ok(_) => Ok(revision),
+            Err(StoreError::Conflict) => Err(PatchError::Conflict),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<Patches, StoreError> {
+        let record: Record = record::decode(keys::PATCHES, bytes)?;
+        let document = sealing::open(&self.sealing_key, keys::PATCHES, &record.sealed)?;
+        Ok(Patches { revision: record.revision, document })
+    }
+}

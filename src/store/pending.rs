@@ -1,0 +1,92 @@
+//! What a change means, worked out for every backend alike: changes that are not written yet, on
+//! top of what is.
+
+use std::collections::BTreeMap;
+
+use super::StoreError;
+use super::backend::{Change, Expectation, Pair, number, numbered};
+
+/// The values that a batch leaves behind; none: removed.
+pub(super) type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// The changes of one batch, as those that come later in it see them.
+pub(super) struct Pending<R> {
+    /// Reads what was stored before.
+    stored: R,
+    values: Values,
+}
+
+impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
+    /// A batch without changes, on top of what `stored` reads.
+    pub(super) const fn on(stored: R) -> Self {
+        Self { stored, values: Values::new() }
+    }
+
+    /// Adds `change` as a whole when what it expects is so after the changes before it, and
+    /// gives the numbers that it counted.
+    pub(super) fn add(&mut self, change: Change) -> Result<Vec<i64>, StoreError> {
+        for expectation in &change.expect {
+            if !self.holds(expectation)? {
+                return Err(StoreError::Conflict);
+            }
+        }
+        let mut staged = Staged { pending: self, values: Values::new() };
+        staged.values.extend(change.delete.into_iter().map(|key| (key, None)));
+        staged.values.extend(change.put.into_iter().map(|(key, value)| (key, Some(value))));
+        let count = |(key, by)| staged.count(key, by);
+        let numbers = change.count.into_iter().map(count).collect::<Result<_, _>>()?;
+        for value in change.append {
+            staged.append(value)?;
+        }
+        let made = staged.values;
+        self.values.extend(made);
+        Ok(numbers)
+    }
+
+    /// All that is to be written.
+    pub(super) fn into_values(self) -> Values {
+        self.values
+    }
+
+    fn holds(&self, expectation: &Expectation) -> Result<bool, StoreError> {
+        Ok(match expectation {
+            Expectation::Absent(key) => self.value(key)?.is_none(),
+            Expectation::Value(key, value) => self.value(key)?.as_ref() == Some(value),
+            Expectation::Below(key, most) => {
+                let found = number(key, self.value(key)?.as_deref())?;
+                // A number below 0 is below every other.
+                u64::try_from(found).map_or(true, |found| found < *most)
+            }
+        })
+    }
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.values.get(key).map_or_else(|| (self.stored)(key), |pending| Ok(pending.clone()))
+    }
+}
+
+/// One change that is being worked out: nothing of it is pending until all of it can be.
+struct Staged<'a, R> {
+    pending: &'a Pending<R>,
+    values: Values,
+}
+
+impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
+    fn number(&self, key: &[u8]) -> Result<i64, StoreError> {
+        let value = self.values.get(key).map_or_else(|| self.pending.value(key), |value| Ok(value.clone()));
+        number(key, value?.as_deref())
+    }
+
+    fn count(&mut self, key: Vec<u8>, by: i64) -> Result<i64, StoreError> {
+        let sum = self.number(&key)?.saturating_add(by);
+        let value = (sum != 0).then(|| sum.to_be_bytes().to_vec());
+        self.values.insert(key, value);
+        Ok(sum)
+    }
+
+    fn append(&mut self, (sequence, value): Pair) -> Result<(), StoreError> {
+        let last = self.count(sequence.clone(), 1)?;
+        self.values.insert(numbered(&sequence, last.unsigned_abs()), Some(value));
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! JSON that nobody can read in the files of the store.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::StoreError;
+use crate::secret::{Sealed, SealingKey, Secret};
+
+/// Seals `value` so that it opens only under the same `key` of the store.
+pub(super) fn seal<T: Serialize>(with: &SealingKey, key: &[u8], value: &T) -> Result<Sealed, StoreError> {
+    let text = serde_json::to_string(value).map_err(|error| StoreError::corrupt(key, &error.to_string()))?;
+    with.seal(&Secret::new(text), &owner(key)).map_err(|error| StoreError::corrupt(key, &error.to_string()))
+}
+
+/// Opens what was sealed under `key`.
+pub(super) fn open<T: DeserializeOwned>(
+    with: &SealingKey,
+    key: &[u8],
+    sealed: &Sealed,
+) -> Result<T, StoreError> {
+    let opened = with.open(sealed, &owner(key));
+    let text = opened.map_err(|error| StoreError::corrupt(key, &error.to_string()))?;
+    // What serde_json says of a mistake can hold a part of the value.
+    serde_json::from_str(text.expose())
+        .map_err(|_| StoreError::corrupt(key, "what was sealed is not as it must be"))
+}
+
+fn owner(key: &[u8]) -> String {
+    key.escape_ascii().to_string()
+}

@@ -1,0 +1,41 @@
+//! Removes the records that have ended, led to them by the index of each kind.
+
+use futures_util::future::join_all;
+
+use super::backend::{Backend, Change, Expectation};
+use super::keys::Kind;
+use super::race::unless_lost;
+use super::{StoreError, expiring, record};
+use crate::clock::Timestamp;
+
+/// Removes at most `limit` of the records of `kind` that have ended at `at`, and says how many
+/// index entries it met: none when there is no more to do. Records that live are not touched.
+pub(super) async fn sweep(
+    backend: &dyn Backend,
+    kind: Kind,
+    at: Timestamp,
+    limit: usize,
+) -> Result<usize, StoreError> {
+    let entries = backend.scan(kind.ended(at), limit).await?;
+    // All at once, so that they share a flush.
+    let outcomes = join_all(entries.iter().map(|(entry, _)| sweep_one(backend, kind, entry, at))).await;
+    outcomes.into_iter().collect::<Result<(), _>>()?;
+    Ok(entries.len())
+}
+
+async fn sweep_one(backend: &dyn Backend, kind: Kind, entry: &[u8], at: Timestamp) -> Result<(), StoreError> {
+    let key = kind.of_expiry(entry).unwrap_or_default();
+    let stored = kind.record(key);
+    // A record that can not be read is over too: its entry says so.
+    let is_over = |bytes: &[u8]| record::expiry(&stored, bytes).map_or(true, |end| end <= at);
+    let dangling =
+        |expectation| Change { expect: vec![expectation], delete: vec![entry.to_vec()], ..Change::default() };
+    let change = match backend.get(&stored).await? {
+        Some(bytes) if is_over(&bytes) => expiring::removal(kind, key, bytes, entry.to_vec()),
+        // An entry that leads nowhere goes, so that the next sweep does not meet it.
+        Some(bytes) => dangling(Expectation::Value(stored, bytes)),
+        None => dangling(Expectation::Absent(stored)),
+    };
+    // It was changed meanwhile, perhaps to live longer: the next sweep will see.
+    unless_lost(backend.apply(change).await).map(drop)
+}
