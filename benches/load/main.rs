@@ -107,7 +107,7 @@ async fn product(scripts: usize) -> (app::Server, TempDir) {
         registrar::config::load(&sources).expect("the shipped configuration");
     let settings = &mut configuration.settings;
     settings.server.listen = "127.0.0.1:0".parse().expect("an address");
-    settings.store.url = format!("sled:{}", folder.path().join("data").display());
+    settings.store.url = format!("sled:{}", folder.path().join("data").display()).into();
     settings.scripts.directory = directory;
     settings.scripts.attributes.insert("deniedVendors".to_owned(), vec!["acme"].into());
     let server = app::start(Start::new(configuration)).await.expect("the product starts");

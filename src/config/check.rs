@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
-use super::{Live, Registration, Settings};
+use super::{Live, Registration, Settings, StoreSettings};
 
 /// What is wrong, and what is only odd: the key, and why.
 #[derive(Default)]
@@ -28,6 +28,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     let mut verdict = Verdict::default();
     server(settings, &mut verdict);
     positive(settings, &mut verdict);
+    store(&settings.store, &mut verdict);
     supported(&live.registration, &mut verdict);
     statements(&live.registration, &mut verdict);
     scopes(live, &mut verdict);
@@ -64,6 +65,20 @@ fn server(settings: &Settings, verdict: &mut Verdict) {
             "discovery.upstream",
             "is not there yet; name the members of the other server one by one",
         );
+    }
+}
+
+/// The options of PostgreSQL.
+fn store(store: &StoreSettings, verdict: &mut Verdict) {
+    if store.connections == 0 {
+        verdict.refuse("store.connections", "must be 1 or more");
+    }
+    if store.timeout_ms == 0 {
+        verdict.refuse("store.timeoutMs", "must be 1 or more");
+    }
+    if store.url.is_postgres() && store.key_file.is_none() {
+        let reason = "is needed with PostgreSQL: a file that is the same for all servers on the database";
+        verdict.refuse("store.keyFile", reason);
     }
 }
 

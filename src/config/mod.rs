@@ -10,6 +10,8 @@ mod names;
 pub mod registration;
 mod registration_defaults;
 pub mod settings;
+mod store;
+mod store_url;
 #[cfg(test)]
 mod tests;
 pub mod trust;
@@ -18,7 +20,9 @@ pub use error::{ConfigError, ConfigErrors};
 pub use load::{Configuration, Origin, Sources, load};
 pub use names::nearest;
 pub use registration::{Registration, Scope};
-pub use settings::{Limits, ScriptLimits, ScriptSettings, Settings, StoreSettings};
+pub use settings::{Limits, ScriptLimits, ScriptSettings, Settings};
+pub use store::StoreSettings;
+pub use store_url::StoreUrl;
 
 use serde::{Deserialize, Serialize};
 

@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::StoreSettings;
+
 /// Everything that is read once, when the server starts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -61,34 +63,6 @@ pub struct Paths {
 impl Default for Paths {
     fn default() -> Self {
         Self { registration: "/register".to_owned() }
-    }
-}
-
-/// `[store]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct StoreSettings {
-    /// `sled:FOLDER` or `memory:` (for tests).
-    pub url: String,
-    /// The file with the key that seals secrets; none: `registrar.key` in the store's folder.
-    pub key_file: Option<PathBuf>,
-    /// Bytes of memory for the store's page cache.
-    pub cache_bytes: u64,
-    /// Seconds between two sweeps for clients and other records that have ended.
-    pub sweep_seconds: u64,
-    /// Events of the audit log that are kept; the oldest go first.
-    pub audit_events: u64,
-}
-
-impl Default for StoreSettings {
-    fn default() -> Self {
-        Self {
-            url: "sled:data".to_owned(),
-            key_file: None,
-            cache_bytes: 64 * 1024 * 1024,
-            sweep_seconds: 30,
-            audit_events: 1_000_000,
-        }
     }
 }
 

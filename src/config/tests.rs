@@ -109,7 +109,7 @@ fn later_layers_win_and_are_remembered() {
     let configuration = read(file, &environment, &[("server.listen", "127.0.0.1:3")]).unwrap();
     assert_eq!(configuration.settings.server.listen.port(), 3);
     assert_eq!(configuration.settings.limits.body_bytes, 2_000);
-    assert_eq!(configuration.settings.store.url, "sled:a");
+    assert_eq!(configuration.settings.store.url.expose(), "sled:a");
     assert_eq!(configuration.live.registration.grant_types_supported, ["authorization_code"]);
     let origin = |key: &str| configuration.origins.get(key).copied();
     assert_eq!(origin("server.listen"), Some(Origin::Flag));
