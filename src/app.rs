@@ -3,6 +3,8 @@
 //! Another program that embeds the server, and every test, does what the binary does:
 //! [`start`] it with a [`Configuration`], ask for its [`Server::url`], [`Server::stop`] it.
 
+mod error;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,45 +15,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Configuration, Settings, Sources};
-use crate::http::serve::{self, Bounds};
-use crate::reload::{Reloader, Reloads};
-use crate::script::{LoadErrors, ScriptSet};
-use crate::service::{self, Service, Snapshot};
+use crate::config::{self, Configuration, Settings, Sources};
+use crate::fetch::Fetcher;
+use crate::host::Outside;
+use crate::http::certificate::Proxies;
+use crate::http::serve::{self, Bounds, Entrance};
+use crate::http::tls::Tls;
+use crate::live;
+use crate::reload::{Reloader, Reloads, Requests};
+use crate::script::host::Host;
+use crate::script::{Runtime, ScriptSet};
+use crate::service::{self, Judged, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
-use crate::watch::WatchError;
 use crate::{lifecycle, routes};
 
-/// Why the server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address can not be listened on.
-    #[error("can not listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The configuration can not be in force.
-    #[error("the configuration is not right:\n{0}")]
-    Configuration(String),
-    /// The store does not open.
-    #[error("the store does not open: {0}")]
-    Store(#[from] StoreError),
-    /// The scripts do not load.
-    #[error("the scripts do not load:\n{0}")]
-    Scripts(#[from] LoadErrors),
-    /// The files can not be watched.
-    #[error("the files can not be watched: {0}")]
-    Watch(#[from] WatchError),
-    /// The process can not hear its signals.
-    #[error("the process can not hear its signals: {0}")]
-    Signals(std::io::Error),
-    /// A task of the start was lost.
-    #[error("the start was cut off: {0}")]
-    Lost(#[from] tokio::task::JoinError),
-}
+pub use error::StartError;
 
 /// What a server is started with.
 pub struct Start {
@@ -84,25 +62,54 @@ pub struct Server {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
+    let outside = Arc::new(Outside::new());
+    let server = start_with_host(start, outside.clone()).await?;
+    outside.belongs_to(&server.service);
+    Ok(server)
+}
+
+/// The same, with another outside for scripts: for tests.
+///
+/// # Errors
+/// When the address, the store, the scripts or the files are not to be had.
+pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
     let Start { configuration, sources, clock } = start;
-    let Configuration { settings, live, .. } = configuration;
-    service::judge(&live).map_err(StartError::Configuration)?;
-    let listener = listen(settings.server.listen).await?;
-    let address = listener.local_addr().unwrap_or(settings.server.listen);
-    let scripts = load_scripts(&settings, Arc::clone(&clock)).await?;
-    let store = Store::open(&settings.store).await?;
+    let judged = service::judge(configuration.live.clone()).map_err(StartError::Configuration)?;
+    let tls = open_tls(&configuration.settings, &sources, &clock)?;
+    let listener = listen(configuration.settings.server.listen).await?;
+    let address = listener.local_addr().unwrap_or(configuration.settings.server.listen);
+    let runtime = Runtime::new(&configuration.settings.scripts, Arc::clone(&clock), host)?;
+    let scripts = load_scripts(&configuration.settings, Arc::clone(&runtime)).await?;
+    let url = configuration.settings.store.url.clone();
+    let opened = Store::open(&configuration.settings.store).await;
+    let store = opened.map_err(|source| StartError::Store { url, source })?;
+    let sources = sources.or_embedded(&configuration);
+    let patched = Box::pin(patched((configuration, judged), sources, &store)).await?;
+    let Patched { configuration, judged, sources, revision } = patched;
+    let Configuration { settings, origins, .. } = configuration;
     let issuer = issuer(&settings, address);
-    let bounds = bounds(&settings);
-    let service = Arc::new(Service::new(settings, issuer, store, clock, Snapshot::new(live, scripts)));
+    let entrance = entrance(&settings, &tls);
+    let patience = entrance.bounds.shutdown;
+    let (changes, requested) = live::queue();
+    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes };
+    let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
+    let service = Arc::new(Service::new(settings, issuer, parts, first));
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (reload, again) = mpsc::channel(1);
-    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads));
-    tasks.spawn(reloader.run(again, stop.clone())?);
+    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), tls);
+    tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     let router = routes::router(Arc::clone(&service), reloads);
-    tasks.spawn(serve::serve(listener, router, bounds, stop.clone()));
+    // Open requests may still have something to tell when the server stops.
+    let served = CancellationToken::new();
+    tasks.spawn(runtime.notify(served.clone(), patience));
+    let serving = serve::serve(listener, router, entrance, stop.clone());
+    tasks.spawn(async move {
+        serving.await;
+        served.cancel();
+    });
     tasks.close();
     Ok(Server { address, service, stop, reload, tasks })
 }
@@ -149,21 +156,74 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
 }
 
-async fn load_scripts(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Arc<ScriptSet>, StartError> {
+fn open_tls(settings: &Settings, sources: &Sources, clock: &Arc<dyn Clock>) -> Result<Arc<Tls>, StartError> {
+    let opened = Tls::open(&settings.server.tls, Arc::clone(clock));
+    opened.map(Arc::new).map_err(|fault| {
+        let place = sources.file.as_deref().map(|file| format!("{}: ", config::place(file, fault.key)));
+        StartError::Tls { place: place.unwrap_or_default(), fault }
+    })
+}
+
+/// The names under which `aud` of a token may mean this server.
+fn own_names(settings: &Settings, issuer: &str) -> Vec<String> {
+    let paths = &settings.server.paths;
+    let urls = [&paths.registration, &paths.token].map(|path| format!("{issuer}{path}"));
+    std::iter::once(issuer.to_owned()).chain(urls).collect()
+}
+
+/// A configuration with the patch that the store keeps.
+struct Patched {
+    configuration: Configuration,
+    judged: Judged,
+    sources: Sources,
+    /// The revision of the patch.
+    revision: u64,
+}
+
+/// Puts the patch that the store keeps on top of the configuration.
+async fn patched(
+    (configuration, judged): (Configuration, Judged),
+    sources: Sources,
+    store: &Store,
+) -> Result<Patched, StartError> {
+    let stored = store.patches.load().await.map_err(|error| match error {
+        StoreError::Corrupt { .. } => StartError::Patch(error.to_string()),
+        source => StartError::Store { url: configuration.settings.store.url.clone(), source },
+    })?;
+    let (sources, revision) = (Sources { patch: stored.document.into(), ..sources }, stored.revision);
+    if sources.patch.0.is_empty() {
+        return Ok(Patched { configuration, judged, sources, revision });
+    }
+    let again = sources.clone();
+    let loaded = tokio::task::spawn_blocking(move || config::load(&again)).await?;
+    let patched = loaded.map_err(|errors| StartError::Patch(errors.to_string()))?;
+    let judged = service::judge(patched.live.clone()).map_err(StartError::Patch)?;
+    tracing::info!(keys = ?sources.patch.keys(), "patched values are in force");
+    let configuration = Configuration { settings: configuration.settings, ..patched };
+    Ok(Patched { configuration, judged, sources, revision })
+}
+
+async fn load_scripts(settings: &Settings, runtime: Arc<Runtime>) -> Result<Arc<ScriptSet>, StartError> {
     let settings = settings.scripts.clone();
-    let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &clock)).await?;
+    let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await?;
     Ok(Arc::new(loaded?))
 }
 
 fn issuer(settings: &Settings, address: SocketAddr) -> String {
-    settings.server.issuer.clone().unwrap_or_else(|| format!("http://{address}"))
+    let scheme = if settings.server.tls.is_on() { "https" } else { "http" };
+    settings.server.issuer.clone().unwrap_or_else(|| format!("{scheme}://{address}"))
 }
 
-fn bounds(settings: &Settings) -> Bounds {
-    let limits = &settings.limits;
-    Bounds {
+fn entrance(settings: &Settings, tls: &Arc<Tls>) -> Entrance {
+    let Settings { server, limits, .. } = settings;
+    let bounds = Bounds {
         connections: limits.connections,
+        connections_per_party: limits.connections_per_address,
         header_timeout: Duration::from_millis(limits.header_timeout_ms),
+        write_timeout: Duration::from_millis(limits.write_timeout_ms),
         shutdown: Duration::from_millis(limits.shutdown_ms),
-    }
+    };
+    let proxies =
+        Proxies { trusted: server.trusted_proxies.clone(), headers: server.certificate_headers.clone() };
+    Entrance { bounds, tls: Arc::clone(tls), proxies }
 }

@@ -66,6 +66,11 @@ impl ManualClock {
         Self(AtomicU64::new(start.0))
     }
 
+    /// Sets the clock to `moment`.
+    pub fn set(&self, moment: Timestamp) {
+        self.0.store(moment.0, Ordering::SeqCst);
+    }
+
     /// Moves the clock `seconds` ahead.
     pub fn advance(&self, seconds: u64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);

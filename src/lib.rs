@@ -7,27 +7,34 @@
 // Wiring, no rules.
 pub mod app;
 pub mod cli;
+pub mod host;
 pub mod lifecycle;
 pub mod reload;
 pub mod routes;
 
 // Use cases.
+pub mod admin;
 pub mod discovery;
 pub mod management;
 pub mod registration;
 pub mod service;
 
 // Mechanisms.
+pub mod fetch;
 pub mod http;
+pub mod keys;
+pub mod live;
 pub mod script;
 pub mod store;
 pub mod telemetry;
+pub mod trust;
 pub mod watch;
 
 // What a client is, and what that stands on.
 pub mod client;
 pub mod config;
 pub mod jose;
+pub mod x509;
 
 // Facts: pure, no I/O.
 pub mod clock;

@@ -7,16 +7,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use hyper::header::{
-    ALLOW, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::http::answer::{self, Problem};
-use crate::http::stack::{self, CORRELATION_ID};
+use crate::http::stack::{self, CORRELATION_ID, Reception};
 use crate::reload::Reloads;
 use crate::service::Service;
 use crate::{discovery, management, registration};
@@ -38,12 +36,19 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .layer(cors());
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
+    let reception = Reception {
+        body_bytes: limits.body_bytes,
+        body_timeout_ms: limits.body_timeout_ms,
+        waiting: limits.requests,
+        room: Arc::default(),
+    };
     let probes = Router::new()
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .with_state((Arc::clone(&service), reloads));
     open.with_state(service)
         .layer(axum::middleware::from_fn_with_state(permits, stack::shed_load))
+        .layer(axum::middleware::from_fn_with_state(reception, stack::receive))
         .merge(probes)
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) })
@@ -63,7 +68,6 @@ async fn registered(
         (Method::GET, _) => management::endpoint::get(state, request).await,
         (Method::PUT, _) => management::endpoint::put(state, request).await,
         (Method::DELETE, _) => management::endpoint::delete(state, request).await,
-        (Method::OPTIONS, _) => Ok(options(is_management)),
         _ => Err(Problem::method_not_allowed(&allowed(is_management))),
     }
 }
@@ -73,18 +77,8 @@ fn allowed(is_management: bool) -> Vec<Method> {
     if is_management { managed.to_vec() } else { [&[Method::POST], &managed[..]].concat() }
 }
 
-/// `OPTIONS` that is not a CORS preflight.
-fn options(is_management: bool) -> Response {
-    let names: Vec<String> = allowed(is_management).iter().map(ToString::to_string).collect();
-    let mut response = answer::empty(StatusCode::NO_CONTENT);
-    if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
-        response.headers_mut().insert(ALLOW, value);
-    }
-    response
-}
-
 /// Any origin, no credentials (OpenID Connect Registration sections 3 and 4): what a caller may
-/// do follows from the token it sends, not from the page it runs in.
+/// do follows from the token it sends, not from the page it runs in. It answers every `OPTIONS`.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
@@ -107,7 +101,9 @@ async fn ready(State((service, reloads)): State<(Arc<Service>, Arc<Reloads>)>) -
         return Problem::unavailable("the store does not answer", 5).into_response();
     }
     let mut body = status("ok");
-    body.insert("scripts".to_owned(), service.snapshot().scripts.revision().into());
+    let scripts = &service.snapshot().scripts;
+    body.insert("scripts".to_owned(), scripts.revision().into());
+    body.insert("scriptsSince".to_owned(), scripts.since().unix().into());
     for (name, error) in reloads.failures() {
         body.insert(name.to_owned(), error.into());
     }

@@ -4,70 +4,137 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use serde_json::Value;
 
 use crate::client::Rules;
 use crate::clock::Clock;
-use crate::config::{Live, Settings};
+use crate::config::{Live, Origins, Settings};
+use crate::fetch::{self, Fetcher};
 use crate::http::rate::RateLimit;
+use crate::keys::RemoteDocuments;
+use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
 use crate::store::Store;
+use crate::trust::{Trust, Verifier};
 
 /// All that can change while the server runs. It is never changed, only replaced.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The live configuration.
     pub live: Live,
+    /// What it says of trust, with every key read.
+    pub trust: Arc<Trust>,
+    /// The names under which `aud` of a token may mean this server.
+    pub audiences: Vec<String>,
     /// Names that configuration in a client's provenance.
     pub revision: String,
+    /// Where the options came from that are not defaults, those of the settings too.
+    pub origins: Arc<Origins>,
+    /// Counts the patches that were made; 0: none.
+    pub patches: u64,
     /// The scripts.
     pub scripts: Arc<ScriptSet>,
     /// How often one address may register.
     pub rate_limit: Option<Arc<RateLimit>>,
+    own_names: Arc<[String]>,
 }
 
 impl Snapshot {
-    /// The first snapshot.
-    pub fn new(live: Live, scripts: Arc<ScriptSet>) -> Self {
-        let rate_limit = rate_limit(&live).map(Arc::new);
-        Self { revision: live.revision(), live, scripts, rate_limit }
+    /// The first snapshot of a server that is called by `own_names`: its issuer and its endpoints.
+    pub fn new(judged: Judged, scripts: Arc<ScriptSet>, own_names: Vec<String>) -> Self {
+        let rate_limit = rate_limit(&judged.live).map(Arc::new);
+        Self::with(judged, scripts, own_names.into(), rate_limit)
+    }
+
+    /// The same snapshot, whose options came from `origins`, after `patches` patches.
+    #[must_use]
+    pub fn with_origins(self, origins: Origins, patches: u64) -> Self {
+        Self { origins: Arc::new(origins), patches, ..self }
     }
 
     /// The same configuration with other scripts.
     #[must_use]
     pub fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
-        let (live, revision) = (self.live.clone(), self.revision.clone());
-        Self { live, revision, scripts, rate_limit: self.rate_limit.clone() }
+        let judged = Judged { live: self.live.clone(), trust: Arc::clone(&self.trust) };
+        let next = Self::with(judged, scripts, Arc::clone(&self.own_names), self.rate_limit.clone());
+        Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
     }
 
     /// The same scripts with another configuration. What addresses have used of their budget
     /// is forgotten only when the budget itself changes.
     #[must_use]
-    pub fn with_live(&self, live: Live) -> Self {
+    pub fn with_live(&self, judged: Judged) -> Self {
         let budget = |live: &Live| {
             let settings = &live.registration;
             let count = settings.rate_limit_registration_request_count;
             (count, settings.rate_limit_registration_period_in_seconds)
         };
-        let is_same = budget(&self.live) == budget(&live);
-        let rate_limit = if is_same { self.rate_limit.clone() } else { rate_limit(&live).map(Arc::new) };
-        Self { revision: live.revision(), live, scripts: Arc::clone(&self.scripts), rate_limit }
+        let is_same = budget(&self.live) == budget(&judged.live);
+        let rate_limit =
+            if is_same { self.rate_limit.clone() } else { rate_limit(&judged.live).map(Arc::new) };
+        let (scripts, own_names) = (Arc::clone(&self.scripts), Arc::clone(&self.own_names));
+        let next = Self::with(judged, scripts, own_names, rate_limit);
+        Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
+    }
+
+    fn with(
+        judged: Judged,
+        scripts: Arc<ScriptSet>,
+        own_names: Arc<[String]>,
+        rate_limit: Option<Arc<RateLimit>>,
+    ) -> Self {
+        let Judged { live, trust } = judged;
+        let further = live.registration.accepted_audiences.iter();
+        let audiences = own_names.iter().chain(further).cloned().collect();
+        let (revision, origins, patches) = (live.revision(), Arc::default(), 0);
+        Self { revision, live, trust, audiences, origins, patches, scripts, rate_limit, own_names }
+    }
+
+    /// The configuration as an administrator sees it, beside `settings`. Its revision differs
+    /// for other values and after each patch, even one that changed a secret alone.
+    pub fn document(&self, settings: &Settings) -> Document {
+        let revision = format!("{}-{}", self.revision, self.patches);
+        Document::new(settings, &self.live, &self.origins, revision)
     }
 }
 
-/// Why a configuration that is right in form can not be in force.
+/// A live configuration that can be in force. Only [`judge`] makes it.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    live: Live,
+    trust: Arc<Trust>,
+}
+
+/// Judges a configuration that is right in form: its patterns, its keys, its algorithms.
 ///
 /// # Errors
 /// All that is wrong, a line each.
-pub fn judge(live: &Live) -> Result<(), String> {
-    let faults = crate::client::rules::settings_faults(&live.registration);
+pub fn judge(live: Live) -> Result<Judged, String> {
+    let mut faults = crate::client::rules::settings_faults(&live.registration);
+    let trust = Trust::new(&live.registration).unwrap_or_else(|wrong| {
+        faults.extend(wrong);
+        Trust::default()
+    });
     let lines: Vec<String> = faults.into_iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
-    if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
+    if lines.is_empty() { Ok(Judged { live, trust: Arc::new(trust) }) } else { Err(lines.join("\n")) }
 }
 
 fn rate_limit(live: &Live) -> Option<RateLimit> {
     let settings = &live.registration;
     let count = settings.rate_limit_registration_request_count?;
     RateLimit::new(count, settings.rate_limit_registration_period_in_seconds)
+}
+
+/// What a service is made of: opened before it, and its own from then on.
+pub struct Parts {
+    /// Where the clients are.
+    pub store: Store,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The one way out.
+    pub fetcher: Arc<Fetcher>,
+    /// Where changes of the live configuration are asked for.
+    pub changes: Changes,
 }
 
 /// What the use cases work with; one for the life of the server.
@@ -80,19 +147,36 @@ pub struct Service {
     pub store: Store,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// The one way out.
+    pub fetcher: Arc<Fetcher>,
+    /// Metadata documents of other servers.
+    pub documents: RemoteDocuments<Value>,
+    /// Verifies tokens with keys from anywhere.
+    pub verifier: Verifier,
+    /// Where changes of the live configuration are asked for.
+    pub changes: Changes,
     live: ArcSwap<Snapshot>,
 }
 
 impl Service {
     /// The service with its first snapshot.
-    pub fn new(
-        settings: Settings,
-        issuer: String,
-        store: Store,
-        clock: Arc<dyn Clock>,
-        first: Snapshot,
-    ) -> Self {
-        Self { settings, issuer, store, clock, live: ArcSwap::from_pointee(first) }
+    pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
+        let Parts { store, clock, fetcher, changes } = parts;
+        let keep = |value: &Value| Ok(value.clone());
+        let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
+        let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
+        let verifier = Verifier::new(&fetcher, &clock, &settings.fetch);
+        Self {
+            settings,
+            issuer,
+            store,
+            clock,
+            fetcher,
+            documents,
+            verifier,
+            changes,
+            live: ArcSwap::from_pointee(first),
+        }
     }
 
     /// The present snapshot. Taken once for each request, so that one request never sees two
@@ -134,6 +218,7 @@ impl<'a> Context<'a> {
     /// The rules of this request.
     pub fn rules(&self) -> Rules<'_> {
         let live = &self.snapshot.live;
-        Rules { settings: &live.registration, scopes: &live.scopes, limits: &self.service.settings.limits }
+        let Settings { limits, fetch, .. } = &self.service.settings;
+        Rules { settings: &live.registration, scopes: &live.scopes, limits, fetch }
     }
 }

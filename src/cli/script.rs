@@ -1,7 +1,7 @@
 //! `registrar script`
 
 use super::FileArguments;
-use crate::script::ScriptSet;
+use crate::script::{Runtime, ScriptSet};
 use std::path::Path;
 
 /// `registrar script check`: compiles the scripts and shows which hooks each has.
@@ -9,7 +9,9 @@ use std::path::Path;
 pub(super) fn check(file: &FileArguments, directory: Option<&Path>) -> Result<(), String> {
     let flags = directory.map(|path| ("scripts.directory".to_owned(), super::text(path)));
     let configuration = super::load(&super::sources(file, flags.into_iter().collect()))?;
-    let scripts = ScriptSet::load(&configuration.settings.scripts, &super::clock())
+    let settings = &configuration.settings.scripts;
+    let runtime = Runtime::without_host(settings, super::clock()).map_err(|error| error.to_string())?;
+    let scripts = ScriptSet::load(settings, &runtime)
         .map_err(|errors| format!("the scripts do not load:\n{errors}"))?;
     for script in scripts.scripts() {
         let hooks: Vec<&str> = script.hooks.iter().map(|hook| hook.name()).collect();

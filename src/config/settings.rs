@@ -1,13 +1,15 @@
 //! The part of the configuration that needs a restart.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::StoreSettings;
+use super::admin::AdminSettings;
+use super::paths::Paths;
+use super::tls::{CertificateHeader, TlsSettings};
+use super::{FetchSettings, ScriptSettings, StoreSettings};
 
 /// Everything that is read once, when the server starts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -19,10 +21,14 @@ pub struct Settings {
     pub store: StoreSettings,
     /// `[scripts]`
     pub scripts: ScriptSettings,
+    /// `[fetch]`
+    pub fetch: FetchSettings,
     /// `[limits]`
     pub limits: Limits,
     /// `[discovery]`: members of the metadata documents for what is not ours.
     pub discovery: Map<String, Value>,
+    /// `[admin]`
+    pub admin: AdminSettings,
     /// `[telemetry]`
     pub telemetry: TelemetrySettings,
 }
@@ -31,12 +37,17 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ServerSettings {
-    /// The issuer identifier (RFC 8414 section 2); none: `http://` and the listen address.
+    /// The issuer identifier (RFC 8414 section 2); none: `http://`, or `https://` with TLS, and
+    /// the listen address.
     pub issuer: Option<String>,
     /// Where the server listens.
     pub listen: SocketAddr,
-    /// Proxies whose `Forwarded` and certificate headers are believed.
+    /// Proxies whose `X-Forwarded-For` and certificate headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The headers in which they name the certificate of a client.
+    pub certificate_headers: Vec<CertificateHeader>,
+    /// `[server.tls]`
+    pub tls: TlsSettings,
     /// `[server.paths]`
     pub paths: Paths,
 }
@@ -47,79 +58,13 @@ impl Default for ServerSettings {
             issuer: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             trusted_proxies: Vec::new(),
+            certificate_headers: vec![
+                CertificateHeader::ClientCert,
+                CertificateHeader::XForwardedClientCert,
+                CertificateHeader::XClientCert,
+            ],
+            tls: TlsSettings::default(),
             paths: Paths::default(),
-        }
-    }
-}
-
-/// `[server.paths]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Paths {
-    /// The registration and management endpoint.
-    pub registration: String,
-}
-
-impl Default for Paths {
-    fn default() -> Self {
-        Self { registration: "/register".to_owned() }
-    }
-}
-
-/// `[scripts]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct ScriptSettings {
-    /// The folder of the scripts.
-    pub directory: PathBuf,
-    /// `[scripts.limits]`
-    pub limits: ScriptLimits,
-    /// `[scripts.attributes]`: `context.configurationAttributes`.
-    pub attributes: Map<String, Value>,
-}
-
-impl Default for ScriptSettings {
-    fn default() -> Self {
-        Self { directory: PathBuf::from("scripts"), limits: ScriptLimits::default(), attributes: Map::new() }
-    }
-}
-
-/// `[scripts.limits]`: what one call of one hook may use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct ScriptLimits {
-    /// Operations, as Rhai counts them.
-    pub operations: u64,
-    /// Milliseconds of wall-clock time, from the moment the call is queued.
-    pub deadline_ms: u64,
-    /// Function calls inside one another.
-    pub call_depth: usize,
-    /// Expressions inside one another, in the text of a script.
-    pub expression_depth: usize,
-    /// Bytes of one string.
-    pub string_bytes: usize,
-    /// Items of one array, those of arrays in it counted.
-    pub array_items: usize,
-    /// Members of one map, those of maps in it counted.
-    pub map_items: usize,
-    /// Variables at the same time.
-    pub variables: usize,
-    /// Scripts that run at the same time.
-    pub concurrent: usize,
-}
-
-impl Default for ScriptLimits {
-    fn default() -> Self {
-        Self {
-            operations: 200_000,
-            deadline_ms: 100,
-            call_depth: 32,
-            expression_depth: 64,
-            string_bytes: 65_536,
-            array_items: 4_096,
-            map_items: 4_096,
-            variables: 256,
-            concurrent: 64,
         }
     }
 }
@@ -134,8 +79,13 @@ pub struct Limits {
     pub header_timeout_ms: u64,
     /// Milliseconds in which the body of a request must arrive.
     pub body_timeout_ms: u64,
-    /// Connections at the same time.
+    /// Milliseconds in which a caller must take what it is sent.
+    pub write_timeout_ms: u64,
+    /// Connections at the same time; for one more, the one that has waited longest gives way.
     pub connections: usize,
+    /// Connections of one address, or of one IPv6 network of 64 bits; trusted proxies have no
+    /// such bound.
+    pub connections_per_address: usize,
     /// Requests at the same time; more are answered with 503.
     pub requests: usize,
     /// Redirect URIs of one client; also of each other list of URIs.
@@ -150,6 +100,8 @@ pub struct Limits {
     pub language_tags: usize,
     /// Keys in one JWK Set.
     pub jwks_keys: usize,
+    /// Nonces for attestation evidence that may be out at the same time.
+    pub evidence_nonces: u64,
     /// Milliseconds that open requests are given when the server stops.
     pub shutdown_ms: u64,
 }
@@ -160,7 +112,9 @@ impl Default for Limits {
             body_bytes: 65_536,
             header_timeout_ms: 10_000,
             body_timeout_ms: 10_000,
+            write_timeout_ms: 10_000,
             connections: 4_096,
+            connections_per_address: 1_024,
             requests: 1_024,
             redirect_uris: 32,
             uri_bytes: 2_048,
@@ -168,6 +122,7 @@ impl Default for Limits {
             list_items: 64,
             language_tags: 64,
             jwks_keys: 20,
+            evidence_nonces: 10_000,
             shutdown_ms: 10_000,
         }
     }

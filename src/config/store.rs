@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::StoreUrl;
+use super::check::Verdict;
 
 /// `[store]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,5 +45,27 @@ impl Default for StoreSettings {
             sweep_seconds: 30,
             audit_events: 1_000_000,
         }
+    }
+}
+
+pub(super) fn check(store: &StoreSettings, verdict: &mut Verdict) {
+    let url = &store.url;
+    if !url.is_postgres() && !url.is_memory() && url.sled_folder().is_none() {
+        verdict.refuse("store.url", "must be sled:FOLDER, postgres://..., or memory: for a test");
+    }
+    if url.is_postgres() && store.key_file.is_none() {
+        let reason = "is needed with PostgreSQL: a file that is the same for all servers on the database";
+        verdict.refuse("store.keyFile", reason);
+    }
+    let is_zero = [
+        ("store.connections", store.connections == 0),
+        ("store.timeoutMs", store.timeout_ms == 0),
+        ("store.sweepSeconds", store.sweep_seconds == 0),
+    ];
+    for (key, _) in is_zero.into_iter().filter(|(_, is_zero)| *is_zero) {
+        verdict.refuse(key, "must be 1 or more");
+    }
+    if store.cache_bytes < 1 << 20 {
+        verdict.refuse("store.cacheBytes", "must be 1048576 or more");
     }
 }

@@ -1,6 +1,7 @@
 //! The URL of the store, which can hold a password.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -15,6 +16,16 @@ impl StoreUrl {
     /// The URL with its password.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The folder of sled, if that is what it names.
+    pub fn sled_folder(&self) -> Option<&Path> {
+        self.0.strip_prefix("sled:").filter(|folder| !folder.is_empty()).map(Path::new)
+    }
+
+    /// Whether it names a store that is forgotten.
+    pub fn is_memory(&self) -> bool {
+        self.0 == "memory:"
     }
 
     /// Whether it names a PostgreSQL database.

@@ -11,7 +11,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 use super::{Held, ManageError, holder, precondition};
 use crate::http::answer::{self, Problem};
 use crate::registration::endpoint as registration_endpoint;
-use crate::registration::{self, Caller, Received};
+use crate::registration::{self, Caller, Received, certificate};
 use crate::service::{Context, Service};
 
 /// `GET`: what is registered.
@@ -69,8 +69,10 @@ pub async fn delete(
 
 async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), ManageError> {
     let id = client_id(&parts.uri);
-    let held = holder::authenticate(cx, id.as_deref(), &parts.headers).await?;
-    Ok((held, Caller::of(cx, parts)))
+    let caller = Caller::of(cx, parts);
+    certificate::demand_any(cx, &caller)?;
+    let held = holder::authenticate(cx, id.as_deref(), &parts.headers, &caller).await?;
+    Ok((held, caller))
 }
 
 /// The client that the URL names.

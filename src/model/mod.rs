@@ -1,5 +1,7 @@
-//! Facts that everything above shares: identifiers, violations, strict JSON. Pure, no I/O.
+//! Facts that everything above shares: identifiers, violations, strict JSON, which addresses are
+//! public. Pure, no I/O.
 
+pub mod address;
 pub mod ids;
 pub mod json;
 pub mod violation;

@@ -1,13 +1,46 @@
-//! Steps 12, 13 and 15: what scripts say, and what becomes of it.
+//! Steps 12, 13, 15 and 16: what scripts say, what becomes of it, and what they are told.
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Caller, ClientInformation, Proven, Purpose, RegisterError};
-use crate::client::{Approved, Client, ScriptRef, TrustLevel, Valid};
+use super::{Caller, ClientInformation, Issued, Proven, Purpose, RegisterError, sector};
+use crate::client::{Approved, Client, Metadata, ScriptRef, TrustLevel, Valid};
+use crate::http::ClientCertificate;
 use crate::script::{Decision, Facts, Hook, HookError};
+use crate::secret::Secret;
 use crate::service::Context;
+
+/// What scripts see of what a request showed.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// `context.trustLevel`
+    pub trust_level: TrustLevel,
+    /// `context.softwareStatement`
+    pub software_statement: Option<Value>,
+    /// `context.dcr`
+    pub dcr: Option<Value>,
+    /// `context.attestation`
+    pub attestation: Option<Value>,
+}
+
+impl Shown {
+    /// Nothing but how far the client is trusted.
+    pub const fn of(trust_level: TrustLevel) -> Self {
+        Self { trust_level, software_statement: None, dcr: None, attestation: None }
+    }
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Self::of(TrustLevel::Open)
+    }
+}
+
+/// A JWT as scripts see it.
+pub(super) fn jwt(header: &Map<String, Value>, claims: &Map<String, Value>) -> Value {
+    json!({ "header": header, "claims": claims })
+}
 
 /// What the scripts decided, ready to be stored.
 pub(super) struct Sanctioned {
@@ -29,18 +62,26 @@ pub(super) async fn decide(
         return Ok(Decision { client, decided_by: Vec::new() });
     }
     let request = proven.requested.metadata().as_object().clone();
-    let facts = facts(cx, caller, proven.trust_level, request);
+    let facts = facts(cx, caller, &proven.shown, request);
     cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)
 }
 
-/// Step 13: what the scripts changed keeps the same rules.
-pub(super) fn approve(
+/// Step 13: what the scripts changed keeps the same rules, and the file of its sector.
+pub(super) async fn approve(
     cx: &Context<'_>,
     valid: Valid,
     decided: Decision,
 ) -> Result<Sanctioned, RegisterError> {
     let scripts = decided.decided_by;
-    match valid.approve_changed(decided.client, &cx.rules()) {
+    let checked = sector::Claim::of(valid.metadata());
+    let approved = match valid.approve_changed(decided.client, &cx.rules()) {
+        Ok(metadata) => match sector::Claim::of(metadata.metadata()) {
+            Some(claim) if checked.as_ref() != Some(&claim) => claim.check(cx).await.map(|()| metadata),
+            _ => Ok(metadata),
+        },
+        Err(violations) => Err(violations),
+    };
+    match approved {
         Ok(metadata) => Ok(Sanctioned { metadata, scripts }),
         Err(violations) => {
             let scripts = scripts.into_iter().map(|script| script.name).collect();
@@ -63,7 +104,7 @@ pub async fn modify(
     if !scripts.has(hook) {
         return Ok(answer);
     }
-    let facts = facts(cx, caller, answer.trust_level, Map::new());
+    let facts = facts(cx, caller, &Shown::of(answer.trust_level), Map::new());
     let client = answer.metadata.clone();
     let members = scripts.modify_response(hook, answer.members, facts, client).await?;
     Ok(ClientInformation { members, ..answer })
@@ -78,27 +119,70 @@ pub async fn before_deletion(cx: &Context<'_>, caller: &Caller, client: &Client)
     if !scripts.has(Hook::DeleteClient) {
         return Ok(());
     }
-    let facts = facts(cx, caller, client.provenance.trust_level, Map::new());
-    let metadata = client.metadata.metadata().clone();
-    scripts.decide(Hook::DeleteClient, facts, metadata).await.map(drop)
+    let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Map::new());
+    scripts.decide(Hook::DeleteClient, facts, shown(client, None)).await.map(drop)
 }
 
-fn facts(
+/// Step 16: the scripts are told, some time after the answer.
+pub(super) fn tell(
     cx: &Context<'_>,
     caller: &Caller,
-    trust_level: TrustLevel,
+    purpose: Purpose<'_>,
+    proven: &Proven,
+    issued: &Issued,
+) {
+    let (scripts, hook) = (&cx.snapshot.scripts, purpose.notification_hook());
+    if scripts.has(hook) {
+        let request = proven.requested.metadata().as_object().clone();
+        let facts = facts(cx, caller, &proven.shown, request);
+        scripts.tell(hook, facts, shown(&issued.client, issued.secret.as_ref()));
+    }
+}
+
+/// The scripts are told, some time after the answer, that `client` is gone.
+pub fn after_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) {
+    let scripts = &cx.snapshot.scripts;
+    if scripts.has(Hook::ClientDeleted) {
+        let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Map::new());
+        scripts.tell(Hook::ClientDeleted, facts, shown(client, None));
+    }
+}
+
+/// What scripts that change nothing see of a client: its metadata, and what names it. Another
+/// system can only be told of a client whose secret it gets to know.
+fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
+    let mut metadata = client.metadata.metadata().clone();
+    metadata.set("client_id", client.id.as_str());
+    metadata.set("client_id_issued_at", client.issued_at.unix());
+    if let Some(secret) = secret {
+        metadata.set("client_secret", secret.expose());
+    }
+    metadata
+}
+
+/// What a hook is told of a request that showed `shown`.
+pub(super) fn facts(
+    cx: &Context<'_>,
+    caller: &Caller,
+    shown: &Shown,
     register_request: Map<String, Value>,
 ) -> Arc<Facts> {
     Arc::new(Facts {
         register_request,
         http_request: caller.request.clone(),
-        trust_level,
+        trust_level: shown.trust_level,
         custom_attributes: cx.settings().dynamic_registration_custom_attributes.clone(),
-        software_statement: None,
-        dcr: None,
-        evidence: None,
-        attestation: None,
-        certificate: None,
+        software_statement: shown.software_statement.clone(),
+        dcr: shown.dcr.clone(),
+        attestation: shown.attestation.clone(),
+        certificate: caller.certificate.as_ref().map(certificate),
         initial_access_token: None,
     })
+}
+
+/// The certificate as scripts see it: with whether anybody vouches for it.
+fn certificate(presented: &ClientCertificate) -> Value {
+    let mut members = presented.certificate.to_json();
+    members.insert("trusted".to_owned(), presented.is_trusted.into());
+    members.into()
 }

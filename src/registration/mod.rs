@@ -5,11 +5,15 @@
 //! here knows how a request is routed; [`endpoint`] is the only file that answers in HTTP.
 
 mod answer;
+pub mod certificate;
 pub mod endpoint;
 mod error;
 mod evidence;
 pub mod hooks;
 mod issue;
+mod keys;
+mod merge;
+mod once;
 mod parse;
 mod sector;
 mod signed_request;
@@ -24,18 +28,24 @@ use std::net::IpAddr;
 
 use axum::body::Bytes;
 
-use crate::client::{Client, Requested, TrustLevel, Valid};
+use crate::client::{Client, Requested, ScriptRef, TrustLevel, Valid};
+use crate::http::ClientCertificate;
 use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::Stored;
 
+use hooks::Shown;
+use statement::Statement;
+
 /// Who asks, and how: what the head of the request says.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The address that the request came from.
     pub address: IpAddr,
+    /// The certificate whose key it holds.
+    pub certificate: Option<ClientCertificate>,
     /// What scripts may know of the request.
     pub request: HttpRequest,
 }
@@ -56,6 +66,13 @@ impl Purpose<'_> {
             Self::Replace(_) => Hook::UpdateClient,
         }
     }
+
+    const fn notification_hook(self) -> Hook {
+        match self {
+            Self::Create => Hook::ClientCreated,
+            Self::Replace(_) => Hook::ClientUpdated,
+        }
+    }
 }
 
 /// A body with the media type that its sender gave it.
@@ -69,10 +86,15 @@ pub struct Received {
 /// A request that passed the steps which look at its proofs: what is left is metadata.
 struct Proven {
     requested: Requested,
-    trust_level: TrustLevel,
+    shown: Shown,
+    statement: Option<Statement>,
+    /// The scripts that gave keys, or judged evidence.
+    scripts: Vec<ScriptRef>,
+    /// What this request uses up.
+    uses: Vec<once::Use>,
 }
 
-/// Steps 5 to 15 of a registration.
+/// Steps 5 to 16 of a registration.
 ///
 /// # Errors
 /// The first step that refuses; nothing of a refused request is stored.
@@ -82,19 +104,21 @@ pub async fn register(
     received: Received,
 ) -> Result<ClientInformation, RegisterError> {
     let parsed = parse::body(&received)?;
-    let proven = prove(cx, parsed)?;
-    let valid = check(cx, &proven)?;
+    let proven = prove(cx, caller, Purpose::Create, parsed).await?;
+    let valid = check(cx, &proven).await?;
+    certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
-    let sanctioned = hooks::approve(cx, valid, decided)?;
+    let sanctioned = hooks::approve(cx, valid, decided).await?;
     let issued = issue::create(cx, caller, &proven, sanctioned)?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
-    issue::insert(cx, &issued.client).await?;
-    tracing::info!(client_id = %issued.client.id, trust_level = proven.trust_level.as_str(), "client registered");
+    issue::insert(cx, &issued.client, &proven.uses).await?;
+    tracing::info!(client_id = %issued.client.id, trust_level = proven.shown.trust_level.as_str(), "client registered");
+    hooks::tell(cx, caller, Purpose::Create, &proven, &issued);
     Ok(answer)
 }
 
-/// Steps 5 to 15 of an update: `stored` is the client, `token` what its holder presented.
+/// Steps 5 to 16 of an update: `stored` is the client, `token` what its holder presented.
 ///
 /// # Errors
 /// The first step that refuses; the client is as it was.
@@ -107,32 +131,56 @@ pub async fn replace(
 ) -> Result<ClientInformation, RegisterError> {
     let purpose = Purpose::Replace(stored);
     let parsed = parse::body(&received)?;
-    let parsed = update::screen(cx, stored, parsed)?;
-    let proven = prove(cx, parsed)?;
-    let valid = check(cx, &proven)?;
+    let proven = prove(cx, caller, purpose, parsed).await?;
+    let valid = check(cx, &proven).await?;
+    certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
-    let sanctioned = hooks::approve(cx, valid, decided)?;
+    let sanctioned = hooks::approve(cx, valid, decided).await?;
     let issued = issue::update(cx, caller, stored, &Secret::new(token.to_owned()), (&proven, sanctioned))?;
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
-    issue::put_back(cx, stored, &issued.client).await?;
+    issue::put_back(cx, stored, &issued.client, &proven.uses).await?;
     tracing::info!(client_id = %issued.client.id, revision = issued.client.revision, "client updated");
+    hooks::tell(cx, caller, purpose, &proven, &issued);
     Ok(answer)
 }
 
 /// Steps 6 to 9: whatever the request offers as a proof is verified or refused, never ignored.
-fn prove(cx: &Context<'_>, parsed: parse::Parsed) -> Result<Proven, RegisterError> {
-    statement::verify(cx, &parsed)?;
-    signed_request::verify(cx, &parsed)?;
-    evidence::appraise(cx, &parsed)?;
-    let custom = &cx.settings().dynamic_registration_custom_attributes;
-    Ok(Proven { requested: Requested::read(parsed.members, custom), trust_level: TrustLevel::Open })
+async fn prove(
+    cx: &Context<'_>,
+    caller: &Caller,
+    purpose: Purpose<'_>,
+    parsed: parse::Parsed,
+) -> Result<Proven, RegisterError> {
+    let statement = statement::verify(cx, caller, &parsed).await?;
+    let signed = signed_request::verify(cx, caller, &parsed, statement.as_ref()).await?;
+    let members = merge::said(parsed.members, signed.as_ref());
+    if let Purpose::Replace(stored) = purpose {
+        update::screen(cx, stored, &members)?;
+    }
+    let members = merge::merge(cx, members, statement.as_ref());
+    evidence::appraise(cx, &members)?;
+    let vouched = statement.as_ref().is_some_and(|statement| statement.is_vouched);
+    let trust_level = certificate::trust_level(cx, caller);
+    let shown = Shown {
+        trust_level: if vouched { TrustLevel::Statement } else { trust_level },
+        software_statement: statement.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
+        dcr: signed.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
+        attestation: None,
+    };
+    let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
+    let scripts = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone())).collect();
+    let uses = once::uses(cx, purpose, statement.as_ref(), signed.as_ref());
+    let requested = Requested::read(members, &cx.settings().dynamic_registration_custom_attributes);
+    Ok(Proven { requested, shown, statement, scripts, uses })
 }
 
 /// Steps 10 and 11: every rule, and the file that a pairwise client points to.
-fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError> {
+async fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError> {
     let valid = cx.rules().validate(proven.requested.clone())?;
-    sector::check(valid.metadata())?;
+    if let Some(claim) = sector::Claim::of(valid.metadata()) {
+        claim.check(cx).await?;
+    }
     Ok(valid)
 }
 

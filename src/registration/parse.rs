@@ -4,23 +4,33 @@ use serde_json::{Map, Value};
 
 use super::{Received, RegisterError};
 use crate::http::body::MediaType;
-use crate::model::json;
+use crate::jose::Compact;
+use crate::model::{Violation, json};
 
 /// A body, read but not believed.
 pub(super) struct Parsed {
-    /// The members of the object.
+    /// The members of the object; of a signed request its claims, which nobody has verified yet.
     pub(super) members: Map<String, Value>,
-    /// Whether it was sent as a signed request.
-    pub(super) is_signed: bool,
+    /// The signed request.
+    pub(super) signed: Option<Compact>,
 }
 
 /// Reads the members of a body.
-///
-/// The payload of a signed request is read when its signature is verified (step 7), so until
-/// then it has no members.
 pub(super) fn body(received: &Received) -> Result<Parsed, RegisterError> {
     match received.media_type {
-        MediaType::Json => Ok(Parsed { members: json::parse_object(&received.bytes)?, is_signed: false }),
-        MediaType::Signed => Ok(Parsed { members: Map::new(), is_signed: true }),
+        MediaType::Json => Ok(Parsed { members: json::parse_object(&received.bytes)?, signed: None }),
+        MediaType::Signed => signed(&received.bytes),
+    }
+}
+
+fn signed(bytes: &[u8]) -> Result<Parsed, RegisterError> {
+    let refuse = |rule: String| RegisterError::Unproven(Violation::metadata("", rule));
+    let text =
+        std::str::from_utf8(bytes).map_err(|_| refuse("the signed request is not ASCII".to_owned()))?;
+    // A file that ends with a line feed is sent as it is by many tools.
+    let token = Compact::parse(text.trim_ascii()).and_then(|token| Ok((token.unverified_claims()?, token)));
+    match token {
+        Ok((members, token)) => Ok(Parsed { members, signed: Some(token) }),
+        Err(error) => Err(refuse(format!("the signed request {error}"))),
     }
 }

@@ -1,15 +1,126 @@
-//! Step 11: the file at `sector_identifier_uri` (OpenID Connect Registration section 5).
+//! Step 11: the file at `sector_identifier_uri` (OpenID Connect Dynamic Client Registration
+//! section 5, CIBA Core 1.0 section 4).
+//!
+//! It is read at every registration and update, whatever the subject type is: a client that names
+//! a sector belongs to it. It is not kept, since who has just changed it registers next.
 
-use super::RegisterError;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::client::Metadata;
+use crate::fetch;
 use crate::model::Violation;
+use crate::model::json::type_name;
+use crate::service::Context;
 
-/// Refuses every `sector_identifier_uri`: the file must be read and compared with the redirect
-/// URIs at registration, and there is nothing yet that fetches it.
-pub(super) fn check(metadata: &Metadata) -> Result<(), RegisterError> {
-    if !metadata.has("sector_identifier_uri") {
-        return Ok(());
+const MEMBER: &str = "sector_identifier_uri";
+
+/// What a client says of its sector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claim {
+    /// Where the file is.
+    file: String,
+    /// The members whose URIs must be in it, each with its place, and the URIs.
+    members: Vec<(String, String)>,
+}
+
+impl Claim {
+    /// What `metadata` says; none when it names no sector.
+    pub(super) fn of(metadata: &Metadata) -> Option<Self> {
+        let file = metadata.text(MEMBER)?.to_owned();
+        let redirect_uris = metadata.texts("redirect_uris").enumerate();
+        let mut members: Vec<(String, String)> =
+            redirect_uris.map(|(at, uri)| (format!("redirect_uris[{at}]"), uri.to_owned())).collect();
+        if let Some(name) = backchannel_member(metadata) {
+            members.extend(metadata.text(name).map(|uri| (name.to_owned(), uri.to_owned())));
+        }
+        Some(Self { file, members })
     }
-    let rule = "this server can not fetch the file yet; leave it out and use redirect URIs of one host";
-    Err(RegisterError::Metadata(vec![Violation::metadata("sector_identifier_uri", rule)]))
+
+    /// Fetches the file and looks for every URI in it, character by character.
+    ///
+    /// # Errors
+    /// Why the file can not be used, or what is not in it.
+    pub(super) async fn check(&self, cx: &Context<'_>) -> Result<(), Vec<Violation>> {
+        let file = self.fetch(cx).await.map_err(|rule| vec![Violation::metadata(MEMBER, rule)])?;
+        let missing = self.members.iter().filter(|(_, uri)| !file.contains(uri));
+        let violations: Vec<Violation> = missing
+            .map(|(place, _)| Violation::metadata(place.as_str(), format!("must be in the file at {MEMBER}")))
+            .collect();
+        if violations.is_empty() { Ok(()) } else { Err(violations) }
+    }
+
+    async fn fetch(&self, cx: &Context<'_>) -> Result<BTreeSet<String>, String> {
+        let document = cx.service.fetcher.get_json(&self.file, fetch::JSON).await;
+        let document = document.map_err(|error| format!("can not be fetched: {error}"))?;
+        read(document.value)
+    }
+}
+
+/// Without a redirect URI to tell the sector of a CIBA client by, the member that does.
+fn backchannel_member(metadata: &Metadata) -> Option<&'static str> {
+    if metadata.text("subject_type") != Some("pairwise") {
+        return None;
+    }
+    match metadata.text("backchannel_token_delivery_mode")? {
+        "poll" | "ping" => Some("jwks_uri"),
+        _ => Some("backchannel_client_notification_endpoint"),
+    }
+}
+
+fn read(file: Value) -> Result<BTreeSet<String>, String> {
+    let due = "must point to a JSON array of strings, the URIs of the sector";
+    let Value::Array(items) = file else {
+        return Err(format!("{due}; the file is {}", type_name(&file)));
+    };
+    let text = |item| match item {
+        Value::String(uri) => Ok(uri),
+        other => Err(format!("{due}; the file has {} in the array", type_name(&other))),
+    };
+    items.into_iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn places(metadata: Value) -> Vec<String> {
+        let Value::Object(members) = metadata else { panic!("a test has an object") };
+        let claim = Claim::of(&Metadata::new(members)).unwrap();
+        claim.members.into_iter().map(|(place, _)| place).collect()
+    }
+
+    #[test]
+    fn a_file_is_an_array_of_strings() {
+        assert_eq!(read(json!(["a", "b", "a"])).unwrap().len(), 2);
+        assert!(read(json!({"a": "b"})).unwrap_err().contains("the file is an object"));
+        assert!(read(json!(["a", 1])).unwrap_err().contains("has a number in the array"));
+    }
+
+    #[test]
+    fn who_names_no_sector_has_nothing_to_look_for() {
+        assert_eq!(Claim::of(&Metadata::new(serde_json::Map::new())), None);
+    }
+
+    #[test]
+    fn a_pairwise_ciba_client_has_its_own_member_in_the_file() {
+        let client = |mode: &str, subject_type: &str| {
+            json!({
+                MEMBER: "https://a.example/s",
+                "redirect_uris": ["https://a.example/cb"],
+                "subject_type": subject_type,
+                "jwks_uri": "https://a.example/j",
+                "backchannel_client_notification_endpoint": "https://a.example/n",
+                "backchannel_token_delivery_mode": mode,
+            })
+        };
+        assert_eq!(places(client("poll", "public")), ["redirect_uris[0]"]);
+        assert_eq!(places(client("poll", "pairwise")), ["redirect_uris[0]", "jwks_uri"]);
+        assert_eq!(places(client("ping", "pairwise")), ["redirect_uris[0]", "jwks_uri"]);
+        let of_push = places(client("push", "pairwise"));
+        assert_eq!(of_push, ["redirect_uris[0]", "backchannel_client_notification_endpoint"]);
+    }
 }

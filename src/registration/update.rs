@@ -1,7 +1,8 @@
 //! What RFC 7592 section 2.2 asks of an update beyond what a registration needs.
 
+use serde_json::{Map, Value};
+
 use super::RegisterError;
-use super::parse::Parsed;
 use crate::model::Violation;
 use crate::service::Context;
 use crate::store::Stored;
@@ -20,18 +21,22 @@ pub const fn forbidden_members() -> [&'static str; 4] {
 }
 
 /// Checks the members by which an update names its client, and those it must not have.
-pub(super) fn screen(cx: &Context<'_>, stored: &Stored, parsed: Parsed) -> Result<Parsed, RegisterError> {
+pub(super) fn screen(
+    cx: &Context<'_>,
+    stored: &Stored,
+    members: &Map<String, Value>,
+) -> Result<(), RegisterError> {
     let mut violations = Vec::new();
     let id = stored.client().id.as_str();
-    if parsed.members.get("client_id").is_none_or(|value| value.as_str() != Some(id)) {
+    if members.get("client_id").is_none_or(|value| value.as_str() != Some(id)) {
         violations
             .push(Violation::metadata("client_id", "must be there and be the identifier of this client"));
     }
     if cx.settings().refuse_server_members_in_update {
-        let sent = FORBIDDEN.into_iter().filter(|name| parsed.members.contains_key(*name));
+        let sent = FORBIDDEN.into_iter().filter(|name| members.contains_key(*name));
         violations.extend(sent.map(|name| Violation::metadata(name, "must not be sent in an update")));
     }
-    if let Some(value) = parsed.members.get("client_secret") {
+    if let Some(value) = members.get("client_secret") {
         let is_current = match (&stored.client().secret, value.as_str()) {
             (Some(secret), Some(text)) => {
                 cx.service.store.sealing_key.open(&secret.sealed, id)?.matches(text)
@@ -43,5 +48,5 @@ pub(super) fn screen(cx: &Context<'_>, stored: &Stored, parsed: Parsed) -> Resul
             violations.push(Violation::metadata("client_secret", rule));
         }
     }
-    if violations.is_empty() { Ok(parsed) } else { Err(violations.into()) }
+    if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
 }

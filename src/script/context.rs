@@ -1,6 +1,5 @@
 //! `context`: what a hook is given.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::facts::Facts;
-use super::members::{Access, Members};
+use super::members::{Access, Frame, Members, too_large, weight};
+use super::modules::decode_jwt;
+use super::turn::Turn;
 use super::value::{Outcome, to_script};
 
 /// One call of one hook of one script. A clone is another handle on the same call.
@@ -17,27 +18,68 @@ use super::value::{Outcome, to_script};
 pub(super) struct Context(Arc<Call>);
 
 struct Call {
+    script: String,
     facts: Arc<Facts>,
+    frame: Arc<Frame>,
     attributes: Arc<Map<String, Value>>,
+    turn: Arc<Turn>,
     register_request: Members,
     client: Members,
     answer: Mutex<Option<Answer>>,
-    lines: AtomicU32,
+    spent: Spent,
+}
+
+/// What the call has used up.
+#[derive(Default)]
+pub(super) struct Spent {
+    pub(super) lines: AtomicU32,
+    pub(super) http_calls: AtomicU32,
+    pub(super) store_calls: AtomicU32,
+}
+
+/// Counts one more use; whether it is one of the first `most`.
+pub(super) fn may(counter: &AtomicU32, most: u32) -> bool {
+    counter.fetch_add(1, Ordering::Relaxed) < most
+}
+
+/// What all calls about one request have in common.
+pub(super) struct Round {
+    pub(super) facts: Arc<Facts>,
+    pub(super) frame: Arc<Frame>,
+    pub(super) attributes: Arc<Map<String, Value>>,
+    pub(super) turn: Arc<Turn>,
 }
 
 impl Context {
-    /// A call about `client`.
-    pub(super) fn new(facts: &Arc<Facts>, attributes: &Arc<Map<String, Value>>, client: Members) -> Self {
-        let custom: Arc<BTreeSet<String>> = Arc::new(facts.custom_attributes.iter().cloned().collect());
-        let register_request = Members::new(facts.register_request.clone(), Access::ReadOnly, &custom);
+    /// A call of `script` about `client`.
+    pub(super) fn new(script: &str, round: &Round, client: Members) -> Self {
+        let request = round.facts.register_request.clone();
         Self(Arc::new(Call {
-            facts: Arc::clone(facts),
-            attributes: Arc::clone(attributes),
-            register_request,
+            script: script.to_owned(),
+            facts: Arc::clone(&round.facts),
+            frame: Arc::clone(&round.frame),
+            attributes: Arc::clone(&round.attributes),
+            turn: Arc::clone(&round.turn),
+            register_request: Members::new(request, Access::ReadOnly, &round.frame),
             client,
             answer: Mutex::new(None),
-            lines: AtomicU32::new(0),
+            spent: Spent::default(),
         }))
+    }
+
+    /// The file name of the script.
+    pub(super) fn script(&self) -> &str {
+        &self.0.script
+    }
+
+    /// The time that the call has.
+    pub(super) fn turn(&self) -> &Arc<Turn> {
+        &self.0.turn
+    }
+
+    /// What the call has used up.
+    pub(super) fn spent(&self) -> &Spent {
+        &self.0.spent
     }
 
     /// The answer that the script gave, if any.
@@ -45,13 +87,22 @@ impl Context {
         self.0.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn give(&self, answer: Answer) {
+    fn give(&self, answer: Answer) -> Outcome<()> {
+        let bytes = weight(&answer.entity);
+        if bytes > self.0.frame.bytes {
+            return Err(too_large(bytes));
+        }
         *self.0.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        Ok(())
     }
 
-    /// Counts one line of the log; whether the script may still write one.
-    pub(super) fn may_log(&self, most: u32) -> bool {
-        self.0.lines.fetch_add(1, Ordering::Relaxed) < most
+    /// The evidence as a JWT, not verified; `()` when there is none or it is no JWT.
+    fn evidence(&self) -> Outcome<Dynamic> {
+        let text = self.0.facts.register_request.get("evidence").and_then(Value::as_str);
+        match text.map(decode_jwt) {
+            Some(Ok(token)) => rhai::serde::to_dynamic(token),
+            Some(Err(_)) | None => Ok(Dynamic::UNIT),
+        }
     }
 
     fn optional(value: Option<&Value>) -> Outcome<Dynamic> {
@@ -60,19 +111,24 @@ impl Context {
 
     fn http_request(&self) -> Outcome<Dynamic> {
         let request = &self.0.facts.http_request;
-        let mut headers: Map<String, Value> = Map::new();
-        for (name, value) in &request.headers {
-            match headers.get_mut(name) {
-                // RFC 9110 section 5.3: several fields of one name are one list.
-                Some(Value::String(present)) => present.extend([", ", value]),
-                _ => drop(headers.insert(name.clone(), value.clone().into())),
-            }
-        }
+        let headers = joined(request.headers.iter());
         let address = request.ip_address.map(|address| address.to_string());
         to_script(&json!({
             "method": request.method, "path": request.path, "headers": headers, "ipAddress": address,
         }))
     }
+}
+
+/// Headers as one object: several fields of one name are one list (RFC 9110 section 5.3).
+pub(super) fn joined<'a>(fields: impl Iterator<Item = &'a (String, String)>) -> Map<String, Value> {
+    let mut headers: Map<String, Value> = Map::new();
+    for (name, value) in fields {
+        match headers.get_mut(name) {
+            Some(Value::String(present)) => present.extend([", ", value]),
+            _ => drop(headers.insert(name.clone(), value.clone().into())),
+        }
+    }
+    headers
 }
 
 /// A member of `context`.
@@ -91,7 +147,7 @@ const MEMBERS: &[(&str, &[&str], Read)] = &[
         Context::optional(context.0.facts.software_statement.as_ref())
     }),
     ("dcr", &["getDcr"], |context| Context::optional(context.0.facts.dcr.as_ref())),
-    ("evidence", &["getEvidence"], |context| Context::optional(context.0.facts.evidence.as_ref())),
+    ("evidence", &["getEvidence"], Context::evidence),
     ("attestation", &["getAttestation"], |context| Context::optional(context.0.facts.attestation.as_ref())),
     ("certificate", &["getCertificate"], |context| Context::optional(context.0.facts.certificate.as_ref())),
     ("initialAccessToken", &["getInitialAccessToken"], |context| {
@@ -116,16 +172,10 @@ pub(super) fn register(module: &mut Module) {
     });
     module.set_native_fn(
         "createWebApplicationException",
-        |context: &mut Context, status: i64, entity: Dynamic| {
-            context.give(Answer::new(status, &entity)?);
-            Ok(())
-        },
+        |context: &mut Context, status: i64, entity: Dynamic| context.give(Answer::new(status, &entity)?),
     );
     module.set_native_fn(
         "createStaleEvidenceWebApplicationException",
-        |context: &mut Context, nonce: ImmutableString| {
-            context.give(Answer::stale_evidence(&nonce));
-            Ok(())
-        },
+        |context: &mut Context, nonce: ImmutableString| context.give(Answer::stale_evidence(&nonce)),
     );
 }

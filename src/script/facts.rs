@@ -9,14 +9,13 @@ use crate::client::TrustLevel;
 /// What a script may know of a request; `context` shows it.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// `context.registerRequest`: the request after its proofs were merged into it.
+    /// `context.registerRequest`: the request after its proofs were merged into it. Its `evidence`
+    /// is `context.evidence`, when it is a JWT.
     pub register_request: Map<String, Value>,
     /// `context.softwareStatement`: `#{ header, claims }`.
     pub software_statement: Option<Value>,
     /// `context.dcr`: the signed request, as `#{ header, claims }`.
     pub dcr: Option<Value>,
-    /// `context.evidence`: the evidence as a JWT.
-    pub evidence: Option<Value>,
     /// `context.attestation`: what the evidence was found to say.
     pub attestation: Option<Value>,
     /// `context.certificate`: the client's certificate.

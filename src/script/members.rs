@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rhai::{Array, Dynamic, ImmutableString, Map as ScriptMap, Module};
+use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap, Module};
 use serde_json::{Map, Value};
 
 use super::value::{Outcome, failure, to_json, to_script};
@@ -24,31 +24,48 @@ pub(super) enum Access {
     Answer,
 }
 
+/// What holds for all members of one request.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// Names beyond the standard ones.
+    pub(super) custom: BTreeSet<String>,
+    /// Bytes of JSON that members may have together.
+    pub(super) bytes: usize,
+}
+
 /// Members in the hand of a script. A clone is another handle on the same members.
 #[derive(Debug, Clone)]
 pub(super) struct Members {
-    values: Arc<Mutex<Map<String, Value>>>,
+    values: Arc<Mutex<Values>>,
     access: Access,
-    custom: Arc<BTreeSet<String>>,
+    frame: Arc<Frame>,
+}
+
+#[derive(Debug, Default)]
+struct Values {
+    members: Map<String, Value>,
+    /// About how many bytes of JSON they are.
+    weight: usize,
 }
 
 impl Members {
-    pub(super) fn new(members: Map<String, Value>, access: Access, custom: &Arc<BTreeSet<String>>) -> Self {
-        Self { values: Arc::new(Mutex::new(members)), access, custom: Arc::clone(custom) }
+    pub(super) fn new(members: Map<String, Value>, access: Access, frame: &Arc<Frame>) -> Self {
+        let values = Values { weight: weight(&members), members };
+        Self { values: Arc::new(Mutex::new(values)), access, frame: Arc::clone(frame) }
     }
 
     /// The members as they are now.
     pub(super) fn take(&self) -> Map<String, Value> {
-        std::mem::take(&mut *self.lock())
+        std::mem::take(&mut *self.lock()).members
     }
 
-    fn lock(&self) -> MutexGuard<'_, Map<String, Value>> {
+    fn lock(&self) -> MutexGuard<'_, Values> {
         // No code of a script runs while it is held, so a poisoned map is a whole one.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, name: &str) -> Outcome<Dynamic> {
-        let value = self.lock().get(name).cloned();
+        let value = self.lock().members.get(name).cloned();
         match value {
             Some(value) => to_script(&value),
             None => self.known(name).map(|()| Dynamic::UNIT),
@@ -57,7 +74,7 @@ impl Members {
 
     fn set(&self, name: &str, value: &Dynamic) -> Outcome<()> {
         let value = to_json(value)?;
-        let is_same = match self.lock().get(name) {
+        let is_same = match self.lock().members.get(name) {
             Some(present) => *present == value,
             None => value.is_null(),
         };
@@ -66,22 +83,29 @@ impl Members {
             return Ok(());
         }
         self.may_set(name)?;
-        let mut members = self.lock();
+        let mut values = self.lock();
+        let before = values.members.get(name).map_or(0, |value| weight_of_member(name, value));
+        let grown = if value.is_null() { 0 } else { weight_of_member(name, &value) };
+        let weight = values.weight.saturating_sub(before) + grown;
+        if grown > before && weight > self.frame.bytes {
+            return Err(too_large(weight));
+        }
+        values.weight = weight;
         if value.is_null() {
-            members.shift_remove(name);
+            values.members.shift_remove(name);
         } else {
-            members.insert(name.to_owned(), value);
+            values.members.insert(name.to_owned(), value);
         }
         Ok(())
     }
 
     /// Refuses a name that no metadata has: it is a slip, and would be lost in silence.
     fn known(&self, name: &str) -> Outcome<()> {
-        if self.access == Access::Answer || member::find(name).is_some() || self.custom.contains(name) {
+        if self.access == Access::Answer || member::find(name).is_some() || self.frame.custom.contains(name) {
             return Ok(());
         }
         let standard = MEMBERS.iter().map(|member| member.name);
-        let names = standard.chain(self.custom.iter().map(String::as_str));
+        let names = standard.chain(self.frame.custom.iter().map(String::as_str));
         Err(failure(match nearest(name, names) {
             Some(near) => format!("no metadata is called '{name}'; did you mean '{near}'?"),
             None => format!(
@@ -103,17 +127,42 @@ impl Members {
     }
 
     fn contains(&self, name: &str) -> bool {
-        self.lock().contains_key(name)
+        self.lock().members.contains_key(name)
     }
 
     fn keys(&self) -> Array {
-        self.lock().keys().map(|name| Dynamic::from(name.clone())).collect()
+        self.lock().members.keys().map(|name| Dynamic::from(name.clone())).collect()
     }
 
     /// All members as a map of the script's own.
     fn to_map(&self) -> Outcome<ScriptMap> {
-        let members = self.lock().clone();
+        let members = self.lock().members.clone();
         members.iter().map(|(name, value)| Ok((name.as_str().into(), to_script(value)?))).collect()
+    }
+}
+
+/// The failure of who would leave behind more than it may.
+#[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
+pub(super) fn too_large(bytes: usize) -> Box<EvalAltResult> {
+    failure(format!("{bytes} bytes of JSON are too many (scripts.limits.resultBytes)"))
+}
+
+/// About how many bytes of JSON `members` are.
+pub(super) fn weight(members: &Map<String, Value>) -> usize {
+    members.iter().map(|(name, value)| weight_of_member(name, value)).sum::<usize>() + 2
+}
+
+fn weight_of_member(name: &str, value: &Value) -> usize {
+    name.len() + weight_of_value(value) + 4
+}
+
+fn weight_of_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 20,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| weight_of_value(item) + 1).sum::<usize>() + 2,
+        Value::Object(members) => weight(members),
     }
 }
 

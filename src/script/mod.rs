@@ -5,27 +5,40 @@
 //! time, depth and sizes. Nothing is locked while a script runs, so a reload waits for nobody and
 //! a request ends on the set with which it began.
 //!
-//! Knows nothing of HTTP or of the store: plain values go in, plain values come out.
+//! Knows nothing of HTTP or of the store: plain values go in, plain values come out, and what a
+//! script reaches beyond itself goes through [`host::Host`]. A script that waits there holds up
+//! none that does not.
 
+mod after;
 mod answer;
+mod ask;
 mod context;
 pub mod docs;
 mod engine;
 mod facts;
+pub mod fake;
 mod hook;
+pub mod host;
 mod library;
 mod load;
 mod members;
 mod modules;
 mod outcome;
 mod run;
+mod runtime;
+mod secrets;
 mod set;
+mod statistics;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod value;
 
 pub use facts::{Facts, HttpRequest};
 pub use hook::Hook;
 pub use load::{LoadError, LoadErrors};
-pub use outcome::{Decision, Fault, HookError};
+pub use outcome::{Answered, Decision, Fault, HookError};
+pub use runtime::Runtime;
+pub use secrets::SecretError;
 pub use set::{ScriptInfo, ScriptSet};
+pub use statistics::CallStatistics;

@@ -1,6 +1,12 @@
 //! What becomes of a request when scripts were asked.
 
+use std::fmt;
+
+use rhai::EvalAltResult;
 use serde_json::{Map, Value};
+
+use super::hook::Hook;
+use super::value::message;
 
 use crate::client::{Metadata, ScriptRef};
 
@@ -11,6 +17,21 @@ pub struct Decision {
     pub client: Metadata,
     /// The scripts that were asked, in their order.
     pub decided_by: Vec<ScriptRef>,
+}
+
+/// A script said what was asked for.
+pub struct Answered {
+    /// What it said, of the type that the hook asks for.
+    pub value: Value,
+    /// Who said it.
+    pub by: ScriptRef,
+}
+
+impl fmt::Debug for Answered {
+    /// The value may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answered").field("by", &self.by).finish_non_exhaustive()
+    }
 }
 
 /// A script did not let the request pass, or could not be asked.
@@ -56,4 +77,33 @@ pub struct Fault {
     pub column: usize,
     /// The functions that were being called, the outermost first.
     pub calls: String,
+}
+
+impl Fault {
+    /// A fault at no place in particular.
+    pub fn new(script: &str, hook: Hook, message: String) -> Self {
+        let (script, hook) = (script.to_owned(), hook.name().to_owned());
+        Self { script, hook, message, line: 0, column: 0, calls: String::new() }
+    }
+
+    /// What went wrong in `script`, where, and who had called whom.
+    pub(super) fn of(script: &str, hook: Hook, error: &EvalAltResult) -> Self {
+        let mut calls = Vec::new();
+        let (mut inner, mut file) = (error, script);
+        while let EvalAltResult::ErrorInFunctionCall(name, source, cause, position) = inner {
+            // The dispatch function, which has no source, is not the operator's business.
+            if !source.is_empty() {
+                file = source;
+                calls.push(format!("{name} ({source} {position})"));
+            }
+            inner = cause;
+        }
+        let position = inner.position();
+        Self {
+            line: position.line().unwrap_or(0),
+            column: position.position().unwrap_or(0),
+            calls: calls.join(" > "),
+            ..Self::new(file, hook, message(inner))
+        }
+    }
 }

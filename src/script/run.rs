@@ -1,20 +1,19 @@
 //! Asks scripts, one after the other, on a thread that may wait.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
-use super::context::Context;
+use super::context::{Context, Round};
 use super::facts::Facts;
 use super::hook::Hook;
 use super::load::{SCRIPT_MODULE, Script};
-use super::members::{Access, Members};
+use super::members::{Access, Frame, Members};
 use super::outcome::{Decision, Fault, HookError};
 use super::set::ScriptSet;
-use super::value::message;
 use crate::client::Metadata;
 
 impl ScriptSet {
@@ -30,15 +29,11 @@ impl ScriptSet {
         client: Metadata,
     ) -> Result<Decision, HookError> {
         let access = if hook == Hook::DeleteClient { Access::ReadOnly } else { Access::Metadata };
-        self.on_a_thread(hook, move |set, deadline| {
-            let custom = Arc::new(facts.custom_attributes.iter().cloned().collect());
-            let members = Members::new(client.into_object(), access, &custom);
+        self.on_a_thread(hook, facts, move |asking| {
+            let members = asking.members(client.into_object(), access);
             let mut decided_by = Vec::new();
-            for script in set.with(hook) {
-                let context = Context::new(&facts, &set.attributes, members.clone());
-                let arguments = vec![Dynamic::from(context.clone())];
-                let returned = set.call(script, hook, (&context, arguments), deadline)?;
-                if !pass(script, hook, &returned)? {
+            for (index, script) in asking.set.with(hook) {
+                if !asking.pass(script, &asking.call(index, script, None, &members)?)? {
                     return Err(HookError::Refused { script: script.id.name.clone() });
                 }
                 decided_by.push(script.id.clone());
@@ -60,15 +55,12 @@ impl ScriptSet {
         facts: Arc<Facts>,
         client: Metadata,
     ) -> Result<Map<String, Value>, HookError> {
-        self.on_a_thread(hook, move |set, deadline| {
-            let custom = Arc::new(facts.custom_attributes.iter().cloned().collect());
-            let client = Members::new(client.into_object(), Access::ReadOnly, &custom);
-            for script in set.with(hook) {
-                let members = Members::new(response.clone(), Access::Answer, &custom);
-                let context = Context::new(&facts, &set.attributes, client.clone());
-                let arguments = vec![Dynamic::from(members.clone()), Dynamic::from(context.clone())];
-                let returned = set.call(script, hook, (&context, arguments), deadline)?;
-                if pass(script, hook, &returned)? {
+        self.on_a_thread(hook, facts, move |asking| {
+            let client = asking.members(client.into_object(), Access::ReadOnly);
+            for (index, script) in asking.set.with(hook) {
+                let members = asking.members(response.clone(), Access::Answer);
+                let argument = Some(Dynamic::from(members.clone()));
+                if asking.pass(script, &asking.call(index, script, argument, &client)?)? {
                     response = members.take();
                 }
             }
@@ -77,49 +69,106 @@ impl ScriptSet {
         .await
     }
 
+    /// Tells the script at `index` what happened to `client`, when it has `hook`.
+    pub(super) async fn tell_one(
+        self: &Arc<Self>,
+        index: usize,
+        hook: Hook,
+        facts: &Arc<Facts>,
+        client: &Metadata,
+    ) -> Result<(), HookError> {
+        let has_hook = self.scripts.get(index).is_some_and(|script| script.hooks.contains(&hook));
+        if !has_hook {
+            return Ok(());
+        }
+        let client = client.clone();
+        self.on_a_thread(hook, Arc::clone(facts), move |asking| {
+            let client = asking.members(client.into_object(), Access::ReadOnly);
+            let script = asking.set.with(hook).find(|(at, _)| *at == index);
+            script.map_or(Ok(()), |(_, script)| asking.call(index, script, None, &client).map(drop))
+        })
+        .await
+    }
+
+    /// Whether there is a script at `index`.
+    pub(super) fn has_script(&self, index: usize) -> bool {
+        index < self.scripts.len()
+    }
+
     /// Runs `work` where it may take its time. Scripts take turns; who waits past the deadline
     /// is told so.
-    async fn on_a_thread<T: Send + 'static>(
+    pub(super) async fn on_a_thread<T: Send + 'static>(
         self: &Arc<Self>,
         hook: Hook,
-        work: impl FnOnce(&Self, Instant) -> Result<T, HookError> + Send + 'static,
+        facts: Arc<Facts>,
+        work: impl FnOnce(&Asking) -> Result<T, HookError> + Send + 'static,
     ) -> Result<T, HookError> {
-        let time = Duration::from_millis(self.limits.deadline_ms);
-        let deadline = Instant::now() + time;
-        let permit = tokio::time::timeout(time, Arc::clone(&self.permits).acquire_owned()).await;
-        let Ok(Ok(permit)) = permit else { return Err(HookError::Busy) };
-        if deadline <= Instant::now() {
-            return Err(HookError::Busy);
-        }
-        let set = Arc::clone(self);
+        let runtime = self.runtime();
+        let Some(turn) = runtime.turns.take().await else { return Err(HookError::Busy) };
+        let bytes = runtime.settings.limits.result_bytes;
+        let frame = Arc::new(Frame { custom: facts.custom_attributes.iter().cloned().collect(), bytes });
+        let round = Round { facts, frame, attributes: Arc::clone(&self.attributes), turn };
+        let asking = Asking { set: Arc::clone(self), hook, round };
         let span = tracing::Span::current();
-        let task = tokio::task::spawn_blocking(move || {
-            let _held_until_done = permit;
-            span.in_scope(|| work(&set, deadline))
-        });
+        let task = tokio::task::spawn_blocking(move || span.in_scope(|| work(&asking)));
         match task.await {
             Ok(outcome) => outcome,
-            Err(error) => Err(HookError::Fault(fault("", hook, error.to_string()))),
+            Err(error) => Err(HookError::Fault(Fault::new("", hook, error.to_string()))),
         }
     }
 
-    fn with(&self, hook: Hook) -> impl Iterator<Item = &Script> {
-        self.scripts.iter().filter(move |script| script.hooks.contains(&hook))
+    /// The scripts that have `hook`, with their places in the set.
+    pub(super) fn with(&self, hook: Hook) -> impl Iterator<Item = (usize, &Script)> {
+        self.scripts.iter().enumerate().filter(move |(_, script)| script.hooks.contains(&hook))
+    }
+}
+
+/// One request at one hook.
+pub(super) struct Asking {
+    pub(super) set: Arc<ScriptSet>,
+    pub(super) hook: Hook,
+    pub(super) round: Round,
+}
+
+impl Asking {
+    /// `values` for a script.
+    pub(super) fn members(&self, values: Map<String, Value>, access: Access) -> Members {
+        Members::new(values, access, &self.round.frame)
     }
 
-    /// Calls `hook` of one script. An answer that the script gave counts more than what it
-    /// returned.
-    fn call(
+    /// Calls the hook of one script, with `first` before the context, and counts the call.
+    pub(super) fn call(
+        &self,
+        index: usize,
+        script: &Script,
+        first: Option<Dynamic>,
+        client: &Members,
+    ) -> Result<Dynamic, HookError> {
+        let turn = &self.round.turn;
+        let (begun, waited) = (Instant::now(), turn.waited());
+        let outcome = self.call_uncounted(script, first, client);
+        if let Some(counters) = self.set.counters(index, self.hook) {
+            let waited = turn.waited().saturating_sub(waited);
+            let is_fault = matches!(outcome, Err(HookError::Fault(_)));
+            counters.add(is_fault, begun.elapsed().saturating_sub(waited), waited);
+        }
+        outcome
+    }
+
+    /// An answer that the script gave counts more than what it returned.
+    fn call_uncounted(
         &self,
         script: &Script,
-        hook: Hook,
-        (context, arguments): (&Context, Vec<Dynamic>),
-        deadline: Instant,
+        first: Option<Dynamic>,
+        client: &Members,
     ) -> Result<Dynamic, HookError> {
-        let mut engine = self.modules.engine(deadline);
+        let context = Context::new(&script.id.name, &self.round, client.clone());
+        let turn = Arc::clone(&self.round.turn);
+        let mut engine = self.set.modules.engine(Some(&context), move || turn.over());
         engine.register_static_module(SCRIPT_MODULE, rhai::Shared::clone(&script.module));
         let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
-        let name = hook.name();
+        let arguments: Vec<Dynamic> = first.into_iter().chain([Dynamic::from(context.clone())]).collect();
+        let name = self.hook.name();
         let returned: Result<Dynamic, Box<EvalAltResult>> =
             engine.call_fn_with_options(options, &mut Scope::new(), &script.dispatch, name, arguments);
         let answered = |Answer { status, entity }| HookError::Answered {
@@ -129,46 +178,25 @@ impl ScriptSet {
         };
         match returned {
             Ok(returned) => context.take_answer().map_or(Ok(returned), |answer| Err(answered(answer))),
-            Err(error) => Err(match Answer::thrown(&error) {
-                Some(answer) => answered(answer),
-                None => HookError::Fault(failed(script, hook, &error)),
-            }),
+            Err(error) => Err(Answer::thrown(&error).map_or_else(|| self.failed(script, &error), answered)),
         }
     }
-}
 
-/// Whether the script returned `true`.
-fn pass(script: &Script, hook: Hook, returned: &Dynamic) -> Result<bool, HookError> {
-    returned.as_bool().map_err(|found| {
-        let message = format!("it must return true or false, not a value of the type {found}");
-        HookError::Fault(fault(&script.id.name, hook, message))
-    })
-}
-
-fn fault(script: &str, hook: Hook, message: String) -> Fault {
-    let (script, hook) = (script.to_owned(), hook.name().to_owned());
-    Fault { script, hook, message, line: 0, column: 0, calls: String::new() }
-}
-
-/// What went wrong, where, and who had called whom.
-fn failed(script: &Script, hook: Hook, error: &EvalAltResult) -> Fault {
-    let mut calls = Vec::new();
-    let (mut inner, mut file) = (error, script.id.name.as_str());
-    while let EvalAltResult::ErrorInFunctionCall(name, source, cause, position) = inner {
-        // The dispatch function, which has no source, is not the operator's business.
-        if !source.is_empty() {
-            file = source;
-            calls.push(format!("{name} ({source} {position})"));
-        }
-        inner = cause;
+    fn failed(&self, script: &Script, error: &EvalAltResult) -> HookError {
+        let fault = Fault::of(&script.id.name, self.hook, error);
+        // What a script throws goes into the log too.
+        let message = self.set.runtime().secrets.redact(&fault.message);
+        HookError::Fault(Fault { message, ..fault })
     }
-    let position = inner.position();
-    Fault {
-        script: file.to_owned(),
-        message: message(inner),
-        line: position.line().unwrap_or(0),
-        column: position.position().unwrap_or(0),
-        calls: calls.join(" > "),
-        ..fault("", hook, String::new())
+
+    /// Whether the script returned `true`.
+    fn pass(&self, script: &Script, returned: &Dynamic) -> Result<bool, HookError> {
+        returned.as_bool().map_err(|found| self.mistyped(script, "true or false", found))
+    }
+
+    /// The fault of a script that returned a value of the type `found`.
+    pub(super) fn mistyped(&self, script: &Script, due: &str, found: &str) -> HookError {
+        let message = format!("{} must return {due}, not a value of the type {found}", self.hook.name());
+        HookError::Fault(Fault::new(&script.id.name, self.hook, message))
     }
 }

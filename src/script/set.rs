@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
 
 use super::engine::SharedModules;
 use super::hook::Hook;
 use super::library::Libraries;
 use super::load::{self, LoadError, LoadErrors, Script, Texts};
-use crate::clock::Clock;
-use crate::config::{ScriptLimits, ScriptSettings};
+use super::runtime::Runtime;
+use super::statistics::{CallStatistics, Counters};
+use crate::clock::Timestamp;
+use crate::config::ScriptSettings;
 use crate::secret::sha256_hex;
 
 /// The time that all top levels together may take.
@@ -23,10 +24,12 @@ pub struct ScriptSet {
     pub(super) scripts: Vec<Script>,
     pub(super) modules: SharedModules,
     pub(super) attributes: Arc<Map<String, Value>>,
-    pub(super) limits: ScriptLimits,
-    pub(super) permits: Arc<Semaphore>,
+    runtime: Arc<Runtime>,
+    /// The counters of each script, in the order of `scripts`.
+    counters: Vec<Vec<(Hook, Arc<Counters>)>>,
     infos: Vec<ScriptInfo>,
     revision: String,
+    since: Timestamp,
 }
 
 /// What is known of a script.
@@ -48,15 +51,15 @@ impl ScriptSet {
     ///
     /// # Errors
     /// All that is wrong with the scripts.
-    pub fn load(settings: &ScriptSettings, clock: &Arc<dyn Clock>) -> Result<Self, LoadErrors> {
+    pub fn load(settings: &ScriptSettings, runtime: &Arc<Runtime>) -> Result<Self, LoadErrors> {
         let texts = load::read(&settings.directory)?;
         let revision = revision(&texts);
-        let modules = SharedModules::new(&settings.limits, clock);
+        let modules = SharedModules::new(runtime);
         let libraries = Libraries::new(texts.libraries);
         let deadline = Instant::now() + LOAD_TIME;
         let (mut scripts, mut errors) = (Vec::new(), Vec::<LoadError>::new());
         for (name, text) in &texts.scripts {
-            let mut engine = modules.engine(deadline);
+            let mut engine = modules.engine(None, move || over(deadline));
             engine.set_module_resolver(libraries.clone());
             match load::compile(&mut engine, name, text) {
                 Ok(script) => scripts.push(script),
@@ -70,9 +73,38 @@ impl ScriptSet {
         for info in infos.iter().filter(|info| !info.warnings.is_empty()) {
             tracing::warn!(script = info.name, "{}", info.warnings.join("; "));
         }
-        let permits = Arc::new(Semaphore::new(settings.limits.concurrent));
         let attributes = Arc::new(settings.attributes.clone());
-        Ok(Self { scripts, modules, attributes, limits: settings.limits.clone(), permits, infos, revision })
+        let wanted: Vec<(&str, &[Hook])> =
+            infos.iter().map(|info| (info.name.as_str(), info.hooks.as_slice())).collect();
+        let counters = runtime.statistics.of(&wanted);
+        let (since, runtime) = (runtime.clock.now(), Arc::clone(runtime));
+        Ok(Self { scripts, modules, attributes, runtime, counters, infos, revision, since })
+    }
+
+    /// What this set shares with the ones before and after it.
+    pub const fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    /// When it was loaded, which is when it came in force.
+    pub const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// What its scripts did since the server started, reloads included.
+    pub fn statistics(&self) -> Vec<CallStatistics> {
+        let scripts = self.infos.iter().zip(&self.counters);
+        let read = |(info, counters): (&ScriptInfo, &Vec<(Hook, Arc<Counters>)>)| {
+            let read = counters.iter().map(|(hook, counters)| counters.read(&info.name, *hook));
+            read.collect::<Vec<_>>()
+        };
+        scripts.flat_map(read).collect()
+    }
+
+    /// The counters of the script at `index` for `hook`.
+    pub(super) fn counters(&self, index: usize, hook: Hook) -> Option<&Counters> {
+        let counters = self.counters.get(index)?.iter().find(|(of, _)| *of == hook);
+        counters.map(|(_, counters)| counters.as_ref())
     }
 
     /// Whether some script has this hook.
@@ -98,6 +130,10 @@ impl std::fmt::Debug for ScriptSet {
             .field("scripts", &self.infos)
             .finish_non_exhaustive()
     }
+}
+
+fn over(deadline: Instant) -> Option<&'static str> {
+    (deadline <= Instant::now()).then_some("the scripts took too long to load")
 }
 
 fn info(script: &Script) -> ScriptInfo {

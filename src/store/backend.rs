@@ -41,7 +41,8 @@ pub struct Change {
     pub count: Vec<(Vec<u8>, i64)>,
     /// Values to be put at the end of a sequence: the key of the sequence, and the value. The
     /// first gets the number 1, and each one the number behind the one that was there before it,
-    /// whoever wrote that. See [`numbered`].
+    /// whoever wrote that: it is stored under the key of the sequence and its number, 8 bytes,
+    /// big end first.
     pub append: Vec<Pair>,
 }
 

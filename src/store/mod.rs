@@ -29,6 +29,7 @@ mod record;
 mod sealing;
 pub mod single_use;
 mod sled_backend;
+mod sled_database;
 mod sweep;
 pub mod tokens;
 
@@ -97,11 +98,12 @@ impl Store {
     /// When the URL names no store, another process has it open, its file is damaged, or the key
     /// of its secrets is missing or readable by others.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
-        let (backend, sealing_key) = match settings.url.expose().split_once(':') {
-            Some(("memory", "")) => memory()?,
-            Some(("sled", folder)) if !folder.is_empty() => sled(Path::new(folder), settings).await?,
-            Some(("postgres" | "postgresql", _)) => postgres(settings).await?,
-            _ => return Err(StoreError::Url(settings.url.to_string())),
+        let url = &settings.url;
+        let (backend, sealing_key) = match url.sled_folder() {
+            Some(folder) => sled(folder, settings).await?,
+            None if url.is_postgres() => postgres(settings).await?,
+            None if url.is_memory() => memory()?,
+            None => return Err(StoreError::Url(url.to_string())),
         };
         Ok(Self::on(backend, sealing_key))
     }

@@ -2,7 +2,12 @@
 
 #![expect(clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod config_reset;
 mod process;
+mod refusals;
+#[cfg(unix)]
+mod shutdown;
+mod tls;
 
 use std::time::Duration;
 
@@ -49,8 +54,9 @@ async fn every_acknowledged_client_survives_kill_9() {
 /// what was acknowledged.
 async fn storm(registrar: &mut Registrar, http: &reqwest::Client, round: usize) -> Vec<Value> {
     let url = registrar.url("/register");
+    let first = tokio::sync::Notify::new();
     let connections = (0..8).map(|connection| {
-        let (http, url) = (http.clone(), url.clone());
+        let (http, url, first) = (http.clone(), url.clone(), &first);
         async move {
             let mut acknowledged = Vec::new();
             for number in 0.. {
@@ -60,14 +66,15 @@ async fn storm(registrar: &mut Registrar, http: &reqwest::Client, round: usize) 
                 let Ok(client) = response.json::<Value>().await else { break };
                 assert_eq!(status, 201, "{client}");
                 acknowledged.push(client);
+                first.notify_one();
             }
             acknowledged
         }
     });
     let kill = async {
+        first.notified().await;
         // A different moment each round; what is under way then is what the test is about.
-        tokio::time::sleep(Duration::from_millis(30 + 17 * u64::try_from(round).expect("a small number")))
-            .await;
+        tokio::time::sleep(Duration::from_millis(17 * u64::try_from(round).expect("a small number"))).await;
         registrar.kill();
     };
     let (acknowledged, ()) = futures_util::join!(futures_util::future::join_all(connections), kill);
@@ -177,15 +184,4 @@ fn check_names_file_line_and_key() {
 #[test]
 fn wrong_usage_has_its_own_exit_code() {
     assert_eq!(command(&["serve", "--no-such-flag"]).output().unwrap().status.code(), Some(2));
-}
-
-#[test]
-fn one_folder_has_one_server() {
-    let registrar = Registrar::start();
-    let data = registrar.folder().join("data");
-    let output =
-        command(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert!(message.contains("another"), "it says why: {message}");
 }

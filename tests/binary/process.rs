@@ -26,8 +26,13 @@ pub(crate) struct Registrar {
 impl Registrar {
     /// Starts one in an empty folder, with the shipped scripts.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one in an empty folder, with this configuration.
+    pub(crate) fn start_with(configuration: &str) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        std::fs::write(folder.path().join("registrar.toml"), "").expect("a configuration");
+        std::fs::write(folder.path().join("registrar.toml"), configuration).expect("a configuration");
         Self::start_in(folder)
     }
 
@@ -82,9 +87,24 @@ impl Registrar {
     /// SIGTERM, and how it ended.
     #[cfg(unix)]
     pub(crate) fn terminate(&mut self) -> std::process::ExitStatus {
+        self.signal("-TERM");
+        self.ended()
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+    }
+
+    /// How it ended.
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
         self.child.wait().expect("it ends")
+    }
+
+    /// Where it listens: host and port.
+    pub(crate) fn host(&self) -> &str {
+        self.address.strip_prefix("http://").expect("a URL")
     }
 
     /// Writes its configuration file.

@@ -238,7 +238,8 @@ proptest! {
     fn a_request_becomes_valid_metadata_or_violations(request in of_metadata()) {
         let Ok(object) = json::parse_object(request.to_string().as_bytes()) else { return Ok(()) };
         let (settings, limits) = (Registration::default(), Limits::default());
-        let rules = Rules { settings: &settings, scopes: &[], limits: &limits };
+        let fetch = registrar::config::FetchSettings::default();
+        let rules = Rules { settings: &settings, scopes: &[], limits: &limits, fetch: &fetch };
         match rules.validate(Requested::read(object, &[])) {
             Ok(valid) => prop_assert!(rules.validate_changed(valid.metadata().clone()).is_ok()),
             Err(found) => prop_assert!(!found.is_empty() && found.iter().all(|one| !one.rule.is_empty())),

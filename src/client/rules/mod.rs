@@ -16,7 +16,6 @@ mod language;
 mod lifetime;
 mod lists;
 mod methods;
-mod public_address;
 mod redirect_pattern;
 mod redirect_uris;
 mod report;
@@ -38,7 +37,7 @@ pub use lifetime::expiry;
 pub use secret::needs_secret;
 
 use super::{Metadata, Requested, Valid, member};
-use crate::config::{Limits, Registration, Scope};
+use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::Violation;
 use redirect_pattern::RedirectPattern;
 
@@ -51,6 +50,8 @@ pub struct Rules<'a> {
     pub scopes: &'a [Scope],
     /// How much of anything there may be.
     pub limits: &'a Limits,
+    /// Which hosts this server fetches from, and so which a client may name.
+    pub fetch: &'a FetchSettings,
 }
 
 /// A rule, or the rules of one topic: looks at metadata and adds what is wrong.

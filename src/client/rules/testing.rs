@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Rules;
 use crate::client::{Metadata, Requested};
-use crate::config::{Limits, Registration, Scope};
+use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::{ErrorCode, Violation};
 
 /// Checks `sent` by the rules of the default settings; see [`check_with`].
@@ -21,7 +21,7 @@ pub(super) fn check_with(settings: &Registration, sent: Value, expected: Result<
     request.extend(object(sent));
     let requested = Requested::read(request, &settings.dynamic_registration_custom_attributes);
     let limits = Limits::default();
-    let rules = Rules { settings, scopes: &scopes(), limits: &limits };
+    let rules = Rules { settings, scopes: &scopes(), limits: &limits, fetch: &FetchSettings::default() };
     let result = rules.validate(requested).map(|valid| valid.metadata().clone());
     compare(result, expected);
 }
@@ -29,7 +29,7 @@ pub(super) fn check_with(settings: &Registration, sent: Value, expected: Result<
 /// Checks what a script made, by the rules for changed metadata; expected as in [`check_with`].
 pub(super) fn check_changed(settings: &Registration, changed: Value, expected: Result<Value, &[&str]>) {
     let limits = Limits::default();
-    let rules = Rules { settings, scopes: &scopes(), limits: &limits };
+    let rules = Rules { settings, scopes: &scopes(), limits: &limits, fetch: &FetchSettings::default() };
     let result = rules.validate_changed(Metadata::new(object(changed)));
     compare(result.map(|valid| valid.metadata().clone()), expected);
 }

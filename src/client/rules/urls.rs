@@ -2,19 +2,21 @@
 
 use super::redirect_uris::Application;
 use super::report::{is_faulted, is_item_faulted, item_violation, items, violation};
-use super::{Rules, public_address, uri};
+use super::uri::Uri;
+use super::{Rules, uri};
 use crate::client::Metadata;
 use crate::client::member::{self, Kind};
-use crate::model::Violation;
+use crate::config::FetchSettings;
+use crate::model::{Violation, address};
 
 /// Every URL is `https`, and every one that a server calls is on the public internet.
-pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for (name, value) in metadata.iter() {
         let kind = member::find(name).map(|member| member.kind);
         let Some(text) = value.as_str().filter(|_| !is_faulted(found, name)) else { continue };
         let rule = match kind {
             Some(Kind::Page) => page_fault(text),
-            Some(Kind::Url) => endpoint_fault(text),
+            Some(Kind::Url) => endpoint_fault(cx.fetch, text),
             _ => None,
         };
         found.extend(rule.map(|rule| violation(name, rule)));
@@ -36,13 +38,24 @@ fn page_fault(text: &str) -> Option<String> {
 }
 
 /// An endpoint that a server calls: one that it must not be lured to its own network by.
-fn endpoint_fault(text: &str) -> Option<String> {
+fn endpoint_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
     match uri::parse(text) {
         Err(rule) => Some(rule),
-        Ok(uri) if uri.scheme != "https" => Some("must be https".to_owned()),
+        Ok(uri) if uri.scheme != "https" && !(fetch.allow_http && uri.scheme == "http") => {
+            Some("must be https".to_owned())
+        }
         Ok(uri) if uri.fragment.is_some() => Some("must not have a fragment (#..)".to_owned()),
-        Ok(uri) => public_address::fault(&uri).map(str::to_owned),
+        Ok(uri) if is_out_of_reach(fetch, &uri) => Some("must name a host on the public internet".to_owned()),
+        Ok(_) => None,
     }
+}
+
+/// What is written as an address can be refused here; a name is looked up by who fetches from it.
+fn is_out_of_reach(fetch: &FetchSettings, uri: &Uri) -> bool {
+    let host = uri.host.as_deref().unwrap_or_default();
+    let is_special = uri.address.map_or_else(|| address::is_special_name(host), address::is_special);
+    let is_listed = uri.port.is_some_and(|port| fetch.lists(host, port));
+    is_special && !fetch.allow_private_addresses && !is_listed
 }
 
 /// OpenID Connect Front-Channel Logout section 2, Back-Channel Logout section 2.2.

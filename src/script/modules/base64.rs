@@ -5,20 +5,21 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
-use rhai::{ImmutableString, Module};
+use rhai::ImmutableString;
 
 use super::super::value::{Outcome, failure};
+use super::functions::Functions;
 
 /// Who encodes does so in one way; who decodes takes padding or none.
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
-pub(super) fn module() -> Module {
-    let mut module = Module::new();
-    module.set_native_fn("encode", |text: ImmutableString| Ok(STANDARD.encode(text.as_bytes())));
-    module.set_native_fn("encode_url", |text: ImmutableString| Ok(URL_SAFE_NO_PAD.encode(text.as_bytes())));
-    module.set_native_fn("decode", |text: ImmutableString| decode(&text, &alphabet::STANDARD));
-    module.set_native_fn("decode_url", |text: ImmutableString| decode(&text, &alphabet::URL_SAFE));
+pub(super) fn module() -> Functions {
+    let mut module = Functions::default();
+    module.add1("encode", |_, text: ImmutableString| Ok(STANDARD.encode(text.as_bytes())));
+    module.add1("encode_url", |_, text: ImmutableString| Ok(URL_SAFE_NO_PAD.encode(text.as_bytes())));
+    module.add1("decode", |_, text: ImmutableString| decode(&text, &alphabet::STANDARD));
+    module.add1("decode_url", |_, text: ImmutableString| decode(&text, &alphabet::URL_SAFE));
     module
 }
 

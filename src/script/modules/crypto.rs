@@ -1,22 +1,21 @@
 //! `crypto::sha256(text)` and `hmac_sha256(key, text)` in hex, `random_token(bytes)`,
 //! `equals(a, b)` in constant time.
 
-use rhai::{ImmutableString, Module};
+use rhai::ImmutableString;
 
 use super::super::value::{Outcome, failure};
+use super::functions::Functions;
 use crate::random;
 use crate::secret::{hmac_sha256_hex, sha256_hex, texts_equal};
 
-pub(super) fn module() -> Module {
-    let mut module = Module::new();
-    module.set_native_fn("sha256", |text: ImmutableString| Ok(sha256_hex(text.as_bytes())));
-    module.set_native_fn("hmac_sha256", |key: ImmutableString, text: ImmutableString| {
+pub(super) fn module() -> Functions {
+    let mut module = Functions::default();
+    module.add1("sha256", |_, text: ImmutableString| Ok(sha256_hex(text.as_bytes())));
+    module.add2("hmac_sha256", |_, key: ImmutableString, text: ImmutableString| {
         hmac_sha256_hex(key.as_bytes(), text.as_bytes()).map_err(|error| failure(error.to_string()))
     });
-    module.set_native_fn("random_token", random_token);
-    module.set_native_fn("equals", |one: ImmutableString, other: ImmutableString| {
-        Ok(texts_equal(&one, &other))
-    });
+    module.add1("random_token", |_, bytes: i64| random_token(bytes));
+    module.add2("equals", |_, one: ImmutableString, other: ImmutableString| Ok(texts_equal(&one, &other)));
     module
 }
 

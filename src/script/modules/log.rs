@@ -1,8 +1,13 @@
-//! `log::debug(text)`, `info`, `warn`, `error`: a line in the server's log.
+//! `log::debug(text)`, `info`, `warn`, `error`: a line in the server's log, without secrets.
 
-use rhai::{ImmutableString, Module, NativeCallContext};
+use std::sync::Arc;
 
-use super::super::context::Context;
+use rhai::ImmutableString;
+
+use super::super::context::{Context, may};
+use super::super::secrets::Secrets;
+use super::call;
+use super::functions::Functions;
 
 /// Bytes of one line; the rest is cut off.
 const LINE_BYTES: usize = 4_096;
@@ -18,33 +23,63 @@ pub(in crate::script) fn readable(text: &str) -> String {
     text.replace("log::debug(", "log::dbug_(")
 }
 
-pub(super) fn module() -> Module {
-    let mut module = Module::new();
-    module.set_native_fn(DEBUG, |cx: NativeCallContext, text: ImmutableString| {
-        write(&cx, &text, |text| tracing::debug!(target: "registrar::script", "{text}"));
+/// Where the lines of scripts go.
+#[derive(Clone)]
+pub(in crate::script) struct Log(Arc<Secrets>);
+
+impl Log {
+    pub(in crate::script) fn new(secrets: &Arc<Secrets>) -> Self {
+        Self(Arc::clone(secrets))
+    }
+
+    pub(in crate::script) fn debug(&self, call: Option<&Context>, text: &str) {
+        self.write(call, text, |text| tracing::debug!(target: "registrar::script", "{text}"));
+    }
+
+    pub(in crate::script) fn info(&self, call: Option<&Context>, text: &str) {
+        self.write(call, text, |text| tracing::info!(target: "registrar::script", "{text}"));
+    }
+
+    fn warn(&self, call: Option<&Context>, text: &str) {
+        self.write(call, text, |text| tracing::warn!(target: "registrar::script", "{text}"));
+    }
+
+    fn error(&self, call: Option<&Context>, text: &str) {
+        self.write(call, text, |text| tracing::error!(target: "registrar::script", "{text}"));
+    }
+
+    fn write(&self, call: Option<&Context>, text: &str, line: impl FnOnce(&str)) {
+        // While a script is loaded there is no call, and so no limit of its own.
+        if call.is_some_and(|call| !may(&call.spent().lines, LINES)) {
+            return;
+        }
+        let text = self.0.redact(text);
+        let end = (0..=text.len().min(LINE_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        line(text.get(..end).unwrap_or(""));
+    }
+}
+
+pub(super) fn module(log: &Log) -> Functions {
+    let mut module = Functions::default();
+    let to = log.clone();
+    module.add1(DEBUG, move |cx, text: ImmutableString| {
+        to.debug(call(cx).as_ref(), &text);
         Ok(())
     });
-    module.set_native_fn("info", |cx: NativeCallContext, text: ImmutableString| {
-        write(&cx, &text, |text| tracing::info!(target: "registrar::script", "{text}"));
+    let to = log.clone();
+    module.add1("info", move |cx, text: ImmutableString| {
+        to.info(call(cx).as_ref(), &text);
         Ok(())
     });
-    module.set_native_fn("warn", |cx: NativeCallContext, text: ImmutableString| {
-        write(&cx, &text, |text| tracing::warn!(target: "registrar::script", "{text}"));
+    let to = log.clone();
+    module.add1("warn", move |cx, text: ImmutableString| {
+        to.warn(call(cx).as_ref(), &text);
         Ok(())
     });
-    module.set_native_fn("error", |cx: NativeCallContext, text: ImmutableString| {
-        write(&cx, &text, |text| tracing::error!(target: "registrar::script", "{text}"));
+    let to = log.clone();
+    module.add1("error", move |cx, text: ImmutableString| {
+        to.error(call(cx).as_ref(), &text);
         Ok(())
     });
     module
-}
-
-fn write(cx: &NativeCallContext, text: &str, line: impl FnOnce(&str)) {
-    // While a script is loaded there is no call, and so no limit of its own.
-    let call = cx.tag().and_then(|tag| tag.clone().try_cast::<Context>());
-    if call.is_some_and(|call| !call.may_log(LINES)) {
-        return;
-    }
-    let end = (0..=text.len().min(LINE_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    line(text.get(..end).unwrap_or(""));
 }

@@ -3,31 +3,87 @@
 
 mod attestation;
 mod base64;
+mod clients;
 mod crypto;
+mod functions;
+mod http;
 mod json;
+mod jwt;
+mod kv;
 mod log;
 mod net;
+mod secrets;
 mod time;
 mod uri;
+mod x509;
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use rhai::Module;
+use rhai::{Dynamic, Module, NativeCallContext};
+use serde_json::{Map, Value};
 
-use crate::clock::Clock;
+use super::context::{Context, may};
+use super::host::Caller;
+use super::runtime::Runtime;
+use super::turn::Outside;
+use super::value::{Outcome, failure, to_json};
 
-pub(super) use log::readable;
+pub(super) use jwt::decode as decode_jwt;
+pub(super) use log::{Log, readable};
 
 /// Every module with the name under which scripts call it.
-pub(super) fn all(clock: &Arc<dyn Clock>) -> Vec<(&'static str, Module)> {
-    vec![
-        ("attestation", attestation::module()),
+pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {
+    let (host, limits) = (&runtime.host, &runtime.settings.limits);
+    let modules = vec![
+        ("attestation", attestation::module(host, limits)),
         ("base64", base64::module()),
+        ("clients", clients::module(host, limits)),
         ("crypto", crypto::module()),
+        ("http", http::module(host, limits)),
         ("json", json::module()),
-        ("log", log::module()),
+        ("jwt", jwt::module(host, &runtime.secrets)),
+        ("kv", kv::module(host, limits)),
+        ("log", log::module(&Log::new(&runtime.secrets))),
         ("net", net::module()),
-        ("time", time::module(clock)),
+        ("secrets", secrets::module(&runtime.secrets)),
+        ("time", time::module(&runtime.clock)),
         ("uri", uri::module()),
-    ]
+        ("x509", x509::module(host)),
+    ];
+    modules.into_iter().map(|(name, functions)| (name, functions.into_module())).collect()
+}
+
+/// The longest that one look into the store may take.
+const STORE_TIME: Duration = Duration::from_secs(2);
+
+/// The call of a hook that a host function serves; none while scripts are loaded.
+fn call(cx: &NativeCallContext<'_>) -> Option<Context> {
+    cx.tag().and_then(|tag| tag.clone().try_cast::<Context>())
+}
+
+/// The same for what only a hook can do.
+fn hook(cx: &NativeCallContext<'_>) -> Outcome<Context> {
+    call(cx).ok_or_else(|| failure("this works in a hook only, not while scripts are loaded"))
+}
+
+/// Looks into the store, for one of the first `most` times.
+fn store<T>(
+    cx: &NativeCallContext<'_>,
+    most: u32,
+    work: impl FnOnce(&Caller<'_>) -> Result<T, String>,
+) -> Outcome<T> {
+    let context = hook(cx)?;
+    if !may(&context.spent().store_calls, most) {
+        return Err(failure(format!("more than {most} calls (scripts.limits.storeCalls)")));
+    }
+    let work = |timeout| work(&Caller { script: context.script(), timeout });
+    context.turn().wait(Outside::Near, STORE_TIME, work).and_then(|found| found).map_err(failure)
+}
+
+/// The members of a map that a script gave, called `what` in messages.
+fn members(value: &Dynamic, what: &str) -> Outcome<Map<String, Value>> {
+    match to_json(value)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(failure(format!("{what} must be a map, not a value of the type {}", value.type_name()))),
+    }
 }

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use rhai::{ImmutableString, Module};
+use rhai::ImmutableString;
 
 use super::super::value::failure;
+use super::functions::Functions;
 
-pub(super) fn module() -> Module {
-    let mut module = Module::new();
-    module.set_native_fn("in_cidr", |address: ImmutableString, cidr: ImmutableString| {
+pub(super) fn module() -> Functions {
+    let mut module = Functions::default();
+    module.add2("in_cidr", |_, address: ImmutableString, cidr: ImmutableString| {
         let network: IpNet =
             cidr.parse().map_err(|_| failure(format!("'{cidr}' is not a network such as 10.0.0.0/8")))?;
         let address: IpAddr =

@@ -1,13 +1,14 @@
 //! `uri::parse(text)`: scheme, host, port, path and query as a map.
 
-use rhai::{Dynamic, ImmutableString, Map, Module};
+use rhai::{Dynamic, ImmutableString, Map};
 use url::Url;
 
 use super::super::value::failure;
+use super::functions::Functions;
 
-pub(super) fn module() -> Module {
-    let mut module = Module::new();
-    module.set_native_fn("parse", |text: ImmutableString| {
+pub(super) fn module() -> Functions {
+    let mut module = Functions::default();
+    module.add1("parse", |_, text: ImmutableString| {
         let url = Url::parse(&text).map_err(|error| failure(format!("not an absolute URI: {error}")))?;
         let optional = |value: Option<&str>| value.map_or(Dynamic::UNIT, |text| text.to_owned().into());
         Ok(Map::from([

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::super::docs::{HOST_FUNCTIONS, reference};
-use super::check;
+use super::super::docs::{host_functions, reference};
+use super::{check, load};
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -24,29 +24,50 @@ fn the_manual_says_what_there_is() {
 
 #[test]
 fn every_registered_function_is_documented() {
-    let documented: BTreeSet<(String, String)> = HOST_FUNCTIONS
+    let parameters = |signature: &str| {
+        let inside = signature.split_once('(').unwrap().1.split_once(')').unwrap().0;
+        inside.split(',').filter(|parameter| !parameter.is_empty()).count()
+    };
+    let documented: BTreeSet<(String, String, usize)> = host_functions()
         .iter()
-        .map(|function| (function.module.to_owned(), function.name().to_owned()))
+        .map(|function| {
+            (function.module.to_owned(), function.name().to_owned(), parameters(function.signature))
+        })
         .collect();
     let mut registered = BTreeSet::new();
     for entry in std::fs::read_dir(root("src/script/modules")).unwrap() {
         let path = entry.unwrap().path();
         let module = path.file_stem().unwrap().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).unwrap();
-        for call in text.split("set_native_fn(").skip(1) {
-            let name = call.trim_start().trim_start_matches('"').split('"').next().unwrap();
+        for call in text.split("module.add").skip(1) {
+            let (parameters, rest) = call.split_once('(').unwrap();
+            let name = rest.trim_start().trim_start_matches('"').split('"').next().unwrap();
             let name = if name.starts_with("DEBUG") { "debug" } else { name };
-            registered.insert((module.clone(), name.to_owned()));
+            registered.insert((module.clone(), name.to_owned(), parameters.parse().unwrap()));
         }
     }
+    assert!(registered.len() > 30);
     assert_eq!(registered, documented);
 }
 
 #[tokio::test]
 async fn every_example_is_true() {
-    for function in HOST_FUNCTIONS {
+    let client = json!({"jwks": {"keys": [{"kty": "EC", "crv": "P-256", "x": "eA", "y": "eQ"}]}});
+    for function in host_functions() {
         let call = format!("{}::{}", function.module, function.name());
         assert!(function.example.contains(&call), "the example of {call} does not call it");
-        check(function.example, json!({}), Ok(json!({}))).await;
+        check(function.example, client.clone(), Ok(client.clone())).await;
+    }
+}
+
+#[tokio::test]
+async fn every_script_of_the_manual_loads_and_has_a_hook() {
+    let text = std::fs::read_to_string(root("scripts/README.md")).unwrap();
+    let scripts: Vec<&str> =
+        text.split("```rhai\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(scripts.len() >= 3);
+    for script in scripts {
+        let set = load(&[("10-a.rhai", script)], |_| {}).unwrap();
+        assert_eq!(set.scripts()[0].hooks.len(), 1, "{script}");
     }
 }

@@ -3,22 +3,37 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
+use super::fake::FakeHost;
 use super::*;
 use crate::client::{Metadata, TrustLevel};
 use crate::clock::{ManualClock, Timestamp};
-use crate::config::ScriptSettings;
+use crate::config::{ScriptSettings, SecretSource};
 
+mod after;
+mod ask;
 mod docs;
 mod hooks;
 mod hostile;
+mod keys;
 mod loading;
+mod logged;
 mod modules;
+mod outside;
+mod waiting;
 
 fn object(value: Value) -> Map<String, Value> {
     serde_json::from_value(value).unwrap()
 }
 
-fn load(files: &[(&str, &str)], change: impl FnOnce(&mut ScriptSettings)) -> Result<Arc<ScriptSet>, String> {
+/// Scripts, and the world that they reach.
+struct World {
+    set: Arc<ScriptSet>,
+    host: Arc<FakeHost>,
+    clock: Arc<ManualClock>,
+    _folder: TempDir,
+}
+
+fn world(files: &[(&str, &str)], change: impl FnOnce(&mut ScriptSettings)) -> Result<World, String> {
     let folder = TempDir::new().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);
@@ -28,11 +43,27 @@ fn load(files: &[(&str, &str)], change: impl FnOnce(&mut ScriptSettings)) -> Res
     let attributes = object(json!({"deniedVendors": ["acme"], "serial": u64::MAX}));
     let mut settings =
         ScriptSettings { directory: folder.path().to_owned(), attributes, ..ScriptSettings::default() };
+    let key = folder.path().join("key.txt");
+    std::fs::write(&key, "key-of-the-tests-0123456789abcdef\n").unwrap();
+    settings.secrets.insert("key".to_owned(), SecretSource::File(key));
     // A debug build is slow; the tests of the deadline set their own.
     settings.limits.deadline_ms = 20_000;
     change(&mut settings);
-    let clock: Arc<dyn crate::clock::Clock> = Arc::new(ManualClock::new(Timestamp::from_unix(1_767_225_600)));
-    ScriptSet::load(&settings, &clock).map(Arc::new).map_err(|errors| errors.to_string())
+    let clock = Arc::new(ManualClock::new(Timestamp::from_unix(1_767_225_600)));
+    let host = Arc::new(FakeHost::over(clock.clone(), Arc::new(keys::Keys)));
+    let runtime = Runtime::new(&settings, clock.clone(), host.clone()).map_err(|error| error.to_string())?;
+    let set = ScriptSet::load(&settings, &runtime).map(Arc::new).map_err(|errors| errors.to_string())?;
+    Ok(World { set, host, clock, _folder: folder })
+}
+
+fn load(files: &[(&str, &str)], change: impl FnOnce(&mut ScriptSettings)) -> Result<Arc<ScriptSet>, String> {
+    world(files, change).map(|world| world.set)
+}
+
+/// A world with one script that has one hook.
+fn hooked(hook: Hook, body: &str) -> World {
+    let parameters = hook.parameters().join(", ");
+    world(&[("10-a.rhai", &format!("fn {}({parameters}) {{ {body} }}", hook.name()))], |_| {}).unwrap()
 }
 
 fn facts(request: Value) -> Arc<Facts> {
@@ -42,9 +73,8 @@ fn facts(request: Value) -> Arc<Facts> {
             json!({"header": {"alg": "ES256"}, "claims": {"iss": "https://iss.example.org"}}),
         ),
         dcr: None,
-        evidence: None,
         attestation: None,
-        certificate: None,
+        certificate: Some(json!({"subject": "CN=a", "pem": keys::PEM})),
         initial_access_token: None,
         http_request: HttpRequest {
             method: "POST".into(),
@@ -62,19 +92,30 @@ async fn create(set: &Arc<ScriptSet>, client: Value) -> Result<Decision, HookErr
     set.decide(Hook::CreateClient, facts, Metadata::new(object(client))).await
 }
 
+/// How a hook ended, in a line.
+fn ending(error: &HookError) -> String {
+    match error {
+        HookError::Answered { status, entity, .. } => format!("{status} {}", Value::Object(entity.clone())),
+        error => error.to_string(),
+    }
+}
+
 /// What one `createClient` with this body does to `client`: the client, or how it ended.
 async fn check(body: &str, client: Value, expected: Result<Value, &str>) {
-    let set = load(&[("10-a.rhai", &format!("fn createClient(context) {{ {body} }}"))], |_| {}).unwrap();
-    let found = create(&set, client).await;
-    match (found, expected) {
+    let world = hooked(Hook::CreateClient, body);
+    world.host.answer_json("GET", "https://api.example.org/status", 200, &json!({"ok": true}));
+    world.host.answer(
+        "POST",
+        "https://api.example.org/check",
+        host::HttpAnswer { status: 204, ..Default::default() },
+    );
+    world.host.add_client(object(json!({"software_id": "known"})));
+    match (create(&world.set, client).await, expected) {
         (Ok(decision), Ok(client)) => {
             assert_eq!(Value::Object(decision.client.into_object()), client, "{body}");
         }
         (Err(error), Err(part)) => {
-            let text = match error {
-                HookError::Answered { status, entity, .. } => format!("{status} {}", Value::Object(entity)),
-                error => error.to_string(),
-            };
+            let text = ending(&error);
             assert!(text.contains(part), "{body}: '{text}' does not say '{part}'");
         }
         (found, expected) => panic!("{body}: {found:?} is not {expected:?}"),

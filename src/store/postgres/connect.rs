@@ -75,9 +75,8 @@ fn trust(mode: Option<&str>, config: &Config, has_authority: bool) -> Result<(Ss
         Some("require") if has_authority => (SslMode::Require, Trust::Signed),
         Some("require") => (SslMode::Require, Trust::Anybody),
         Some("verify-ca") => (SslMode::Require, Trust::Signed),
-        Some("verify-full") => (SslMode::Require, Trust::SignedName),
         None if config.get_hosts().iter().all(is_here) => (SslMode::Prefer, Trust::Anybody),
-        None => (SslMode::Require, Trust::SignedName),
+        Some("verify-full") | None => (SslMode::Require, Trust::SignedName),
         Some(_) => {
             let reason = "sslmode must be disable, prefer, require, verify-ca or verify-full";
             return Err(bad_url(reason));

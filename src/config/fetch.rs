@@ -1,0 +1,197 @@
+//! `[fetch]`: what leaves the server.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use url::Host;
+
+/// `[fetch]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct FetchSettings {
+    /// The only hosts that are fetched from; empty: any public host.
+    pub allowed_hosts: Vec<AllowedHost>,
+    /// Whether `http` is fetched from: for development.
+    pub allow_http: bool,
+    /// Whether hosts in loopback and private networks are fetched from: for development.
+    pub allow_private_addresses: bool,
+    /// PEM file of trust anchors beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Milliseconds that one fetch may take, from the wait for its turn to the last byte.
+    pub timeout_ms: u64,
+    /// Bytes of one answer.
+    pub body_bytes: usize,
+    /// Fetches at the same time.
+    pub concurrent: usize,
+    /// Fetches from one host at the same time.
+    pub concurrent_per_host: usize,
+    /// Seconds that fetched keys are kept at least, whatever their server says.
+    pub keys_minimum_seconds: u64,
+    /// Seconds that fetched keys are kept at most.
+    pub keys_maximum_seconds: u64,
+    /// Seconds between two fetches of a key set because a key was not in it.
+    pub keys_refetch_seconds: u64,
+    /// Seconds that keys are used after their time while their server is down.
+    pub keys_stale_seconds: u64,
+    /// Key sets that are kept.
+    pub keys_cached: usize,
+}
+
+impl Default for FetchSettings {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            allow_http: false,
+            allow_private_addresses: false,
+            ca_file: None,
+            timeout_ms: 5_000,
+            body_bytes: 262_144,
+            concurrent: 64,
+            concurrent_per_host: 16,
+            keys_minimum_seconds: 60,
+            keys_maximum_seconds: 86_400,
+            keys_refetch_seconds: 30,
+            keys_stale_seconds: 3_600,
+            keys_cached: 1_000,
+        }
+    }
+}
+
+impl FetchSettings {
+    /// Whether the operator named this host and port. `host` is in lower case, an IPv6 address in
+    /// its brackets.
+    pub fn lists(&self, host: &str, port: u16) -> bool {
+        self.allowed_hosts.iter().any(|entry| entry.names(host) && entry.port.is_none_or(|own| own == port))
+    }
+
+    /// Whether the operator named this host, with whatever port.
+    pub fn lists_name(&self, host: &str) -> bool {
+        self.allowed_hosts.iter().any(|entry| entry.names(host))
+    }
+}
+
+/// An entry of `allowedHosts`: `host`, `host:port`, or `*.example.org` for every name below
+/// `example.org`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct AllowedHost {
+    /// As the WHATWG writes it.
+    name: String,
+    port: Option<u16>,
+    /// Whether it stands for the names below it.
+    is_parent: bool,
+}
+
+impl AllowedHost {
+    fn names(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        if self.is_parent {
+            return host.strip_suffix(&self.name).is_some_and(|rest| rest.ends_with('.'));
+        }
+        host == self.name
+    }
+}
+
+/// The text names no host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a host such as keys.example.org, keys.example.org:8443 or *.example.org")]
+pub struct BadHost(String);
+
+impl FromStr for AllowedHost {
+    type Err = BadHost;
+
+    fn from_str(text: &str) -> Result<Self, BadHost> {
+        let bad = || BadHost(text.to_owned());
+        let (is_parent, rest) = match text.strip_prefix("*.") {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let after_address = rest.rfind(']').map_or(0, |bracket| bracket + 1);
+        let (host, port) = match rest.get(after_address..).and_then(|end| end.find(':')) {
+            Some(colon) => rest.split_at(after_address + colon),
+            None => (rest, ""),
+        };
+        let port = port.strip_prefix(':').map(str::parse).transpose().map_err(|_| bad())?;
+        let name = match Host::parse(host.strip_suffix('.').unwrap_or(host)).map_err(|_| bad())? {
+            Host::Domain(name) if name.contains('*') => return Err(bad()),
+            Host::Ipv4(_) | Host::Ipv6(_) if is_parent => return Err(bad()),
+            host => host.to_string(),
+        };
+        Ok(Self { name, port, is_parent })
+    }
+}
+
+impl TryFrom<String> for AllowedHost {
+    type Error = BadHost;
+
+    fn try_from(text: String) -> Result<Self, BadHost> {
+        text.parse()
+    }
+}
+
+impl From<AllowedHost> for String {
+    fn from(host: AllowedHost) -> Self {
+        host.to_string()
+    }
+}
+
+impl fmt::Display for AllowedHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_parent {
+            f.write_str("*.")?;
+        }
+        f.write_str(&self.name)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(entry: &str, listed: &[(&str, u16)], others: &[(&str, u16)]) {
+        let settings =
+            FetchSettings { allowed_hosts: vec![entry.parse().unwrap()], ..FetchSettings::default() };
+        for (host, port) in listed {
+            assert!(settings.lists(host, *port), "{entry} lists {host}:{port}");
+        }
+        for (host, port) in others {
+            assert!(!settings.lists(host, *port), "{entry} does not list {host}:{port}");
+        }
+    }
+
+    #[test]
+    fn an_entry_names_a_host_a_port_of_it_or_all_names_below_one() {
+        check(
+            "Keys.example.org",
+            &[("keys.example.org", 443), ("keys.example.org.", 1)],
+            &[("a.keys.example.org", 443)],
+        );
+        check("keys.example.org:8443", &[("keys.example.org", 8443)], &[("keys.example.org", 443)]);
+        check(
+            "*.example.org",
+            &[("a.example.org", 443), ("b.a.example.org", 1)],
+            &[("example.org", 443), ("badexample.org", 443), ("a.example.org.evil.example", 443)],
+        );
+        check("[0:0::1]:9", &[("[::1]", 9)], &[("[::1]", 8), ("[::2]", 9)]);
+        check("10.0.0.1", &[("10.0.0.1", 80)], &[("10.0.0.10", 80)]);
+    }
+
+    #[test]
+    fn an_entry_that_names_no_host_is_refused() {
+        for text in
+            ["", "*", "*.", "a.*.org", "https://a.example", "a.example/x", "a.example:x", "*.10.0.0.1"]
+        {
+            assert!(text.parse::<AllowedHost>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_written_as_it_is_read() {
+        for text in ["a.example", "a.example:8443", "*.example.org", "[::1]:9"] {
+            assert_eq!(text.parse::<AllowedHost>().unwrap().to_string(), text);
+        }
+    }
+}

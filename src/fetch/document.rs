@@ -1,0 +1,127 @@
+//! JSON documents of others: keys, sector files, metadata.
+
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde_json::Value;
+
+use super::{FetchError, Fetcher, Request, Response};
+use crate::model::json;
+
+/// `Accept` for JSON.
+pub const JSON: &str = "application/json";
+
+/// `Accept` for a JWK Set (RFC 7517 section 8.5.2).
+pub const JWK_SET: &str = "application/jwk-set+json, application/json";
+
+/// A JSON document, and how long its server says that it is good.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// What it says.
+    pub value: Value,
+    /// Seconds; none when its server says nothing that can be understood.
+    pub lifetime: Option<u64>,
+}
+
+impl Fetcher {
+    /// Fetches the JSON document at `url`, asking for the media types of `accept`.
+    ///
+    /// # Errors
+    /// Unless the answer is a 200 with one JSON value that is said to be JSON.
+    pub async fn get_json(&self, url: &str, accept: &str) -> Result<Document, FetchError> {
+        let headers = vec![("accept".to_owned(), accept.to_owned())];
+        let response = self.send(Request { headers, ..Request::get(url) }).await?;
+        match response.status {
+            200 => {}
+            status @ 300..=399 => return Err(FetchError::Redirected(status)),
+            status => return Err(FetchError::Status(status)),
+        }
+        if !response.header("content-type").is_some_and(is_json) {
+            return Err(FetchError::MediaType);
+        }
+        let value = json::parse(&response.body).map_err(|_| FetchError::NotJson)?;
+        Ok(Document { value, lifetime: lifetime(&response) })
+    }
+}
+
+/// `application/json`, and every type that is JSON by its suffix (RFC 6839 section 3.1).
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.split_once('/') {
+        Some(("application", subtype)) => subtype == "json" || subtype.ends_with("+json"),
+        _ => false,
+    }
+}
+
+/// RFC 9111 sections 4.2.1 and 4.2.3, for a cache that is not shared.
+fn lifetime(response: &Response) -> Option<u64> {
+    let all = response.headers.iter().filter(|(name, _)| name == "cache-control");
+    let directives: Vec<String> =
+        all.flat_map(|(_, value)| value.split(',')).map(|part| part.trim().to_ascii_lowercase()).collect();
+    if directives.iter().any(|directive| directive == "no-store" || directive == "no-cache") {
+        return Some(0);
+    }
+    let maximum = directives.iter().find_map(|directive| directive.strip_prefix("max-age="));
+    let total = match maximum {
+        Some(seconds) => seconds.trim_matches('"').parse().ok()?,
+        None => until_expiry(response)?,
+    };
+    let age = response.header("age").and_then(|age| age.trim().parse().ok()).unwrap_or(0);
+    Some(total.saturating_sub(age))
+}
+
+/// What lies between `Date` and `Expires`: both are of the other side's clock.
+fn until_expiry(response: &Response) -> Option<u64> {
+    let time = |name: &str| {
+        let text = response.header(name)?;
+        DateTimeParser::new().parse_timestamp(text).ok().map(jiff::Timestamp::as_second)
+    };
+    let date = time("date")?;
+    // RFC 9111 section 5.3: what is no date, 0 above all, has expired.
+    response.header("expires")?;
+    let expires = time("expires").unwrap_or(date);
+    Some(u64::try_from(expires.saturating_sub(date)).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(headers: &[(&str, &str)], expected: Option<u64>) {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        assert_eq!(lifetime(&Response { status: 200, headers, body: Vec::new() }), expected);
+    }
+
+    #[test]
+    fn the_lifetime_is_what_the_headers_say() {
+        const DATE: (&str, &str) = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        check(&[], None);
+        check(&[("cache-control", "max-age=300")], Some(300));
+        check(&[("cache-control", "public, Max-Age=\"300\", must-revalidate")], Some(300));
+        check(&[("cache-control", "max-age=300"), ("age", "100")], Some(200));
+        check(&[("cache-control", "max-age=300"), ("age", "1000")], Some(0));
+        check(&[("cache-control", "max-age=300, no-cache")], Some(0));
+        check(&[("cache-control", "public"), ("cache-control", "no-store")], Some(0));
+        check(&[("cache-control", "max-age=much")], None);
+        check(&[("cache-control", "max-age=-5")], None);
+        check(&[("cache-control", "s-maxage=5")], None);
+        check(&[DATE, ("expires", "Sun, 06 Nov 1994 09:49:37 GMT")], Some(3_600));
+        check(&[DATE, ("expires", "Sun, 06 Nov 1994 07:49:37 GMT")], Some(0));
+        check(&[DATE, ("expires", "0")], Some(0));
+        check(&[("expires", "Sun, 06 Nov 1994 07:49:37 GMT")], None);
+        check(&[DATE, ("expires", "Sun, 06 Nov 1994 09:49:37 GMT"), ("cache-control", "max-age=5")], Some(5));
+    }
+
+    #[test]
+    fn json_says_that_it_is_json() {
+        for json in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/jwk-set+json",
+            "application/x+json",
+        ] {
+            assert!(is_json(json), "{json}");
+        }
+        for other in ["text/html", "text/json", "application/jsonp", "application/jwt", "json", ""] {
+            assert!(!is_json(other), "{other}");
+        }
+    }
+}

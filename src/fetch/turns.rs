@@ -1,0 +1,78 @@
+//! How many fetches there are at the same time, of all and of one host.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+
+/// Hosts that are remembered before those that nobody fetches from are forgotten.
+const REMEMBERED: usize = 1_024;
+
+/// Who waits and who is at it.
+pub(super) struct Turns {
+    all: Arc<Semaphore>,
+    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    per_host: usize,
+}
+
+/// A turn; somebody else's begins when it is dropped.
+pub(super) struct Turn {
+    _of_all: OwnedSemaphorePermit,
+    _of_host: OwnedSemaphorePermit,
+}
+
+impl Turns {
+    pub(super) fn new(all: usize, per_host: usize) -> Self {
+        let all = Arc::new(Semaphore::new(all.min(Semaphore::MAX_PERMITS)));
+        Self { all, hosts: Mutex::default(), per_host: per_host.min(Semaphore::MAX_PERMITS) }
+    }
+
+    /// Waits for a turn with `host`. First in its own queue, so that those who wait for a slow
+    /// host do not hold up the others.
+    pub(super) async fn wait(&self, host: &str) -> Result<Turn, AcquireError> {
+        let of_host = self.queue(host).acquire_owned().await?;
+        let of_all = Arc::clone(&self.all).acquire_owned().await?;
+        Ok(Turn { _of_all: of_all, _of_host: of_host })
+    }
+
+    fn queue(&self, host: &str) -> Arc<Semaphore> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.len() >= REMEMBERED {
+            // A turn and everybody who waits for one hold the queue too.
+            hosts.retain(|_, queue| Arc::strong_count(queue) > 1);
+        }
+        let fresh = || Arc::new(Semaphore::new(self.per_host));
+        Arc::clone(hosts.entry(host.to_owned()).or_insert_with(fresh))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_host_does_not_hold_up_another() {
+        let turns = Turns::new(3, 2);
+        let first = turns.wait("a").await.unwrap();
+        let _second = turns.wait("a").await.unwrap();
+        assert!(turns.wait("a").now_or_never().is_none());
+        let _other = turns.wait("b").await.unwrap();
+        assert!(turns.wait("c").now_or_never().is_none());
+        drop(first);
+        assert!(turns.wait("c").now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn hosts_are_forgotten_unless_somebody_is_there() {
+        let turns = Turns::new(1, 1);
+        let held = turns.wait("held").await.unwrap();
+        for number in 0..3 * REMEMBERED {
+            assert!(turns.wait(&format!("{number}")).now_or_never().is_none());
+        }
+        assert!(turns.hosts.lock().unwrap().len() <= REMEMBERED);
+        drop(held);
+        turns.wait("held").await.unwrap();
+    }
+}

@@ -1,0 +1,69 @@
+//! As many documents as may be kept, by their URLs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::entry::{Entry, Print};
+use crate::clock::Timestamp;
+use crate::config::FetchSettings;
+
+/// Seconds that a document is kept whose server says nothing about it.
+const LIFETIME: u64 = 300;
+
+pub(super) struct Entries<T> {
+    by_url: HashMap<String, Entry<T>>,
+    /// How often somebody looked here, so that who was not looked at for longest is known.
+    looks: u64,
+    /// Seconds between two fetches for an unknown key.
+    pub(super) refetch: u64,
+    minimum: u64,
+    maximum: u64,
+    stale: u64,
+    limit: usize,
+}
+
+impl<T> Entries<T> {
+    pub(super) fn new(settings: &FetchSettings) -> Self {
+        Self {
+            by_url: HashMap::new(),
+            looks: 0,
+            refetch: settings.keys_refetch_seconds,
+            minimum: settings.keys_minimum_seconds,
+            maximum: settings.keys_maximum_seconds,
+            stale: settings.keys_stale_seconds,
+            limit: settings.keys_cached,
+        }
+    }
+
+    /// The entry of `url`; an empty one in the place of the one that was not looked at for
+    /// longest, when there is none.
+    pub(super) fn find(&mut self, url: &str) -> &mut Entry<T> {
+        self.looks += 1;
+        if self.by_url.len() >= self.limit && !self.by_url.contains_key(url) {
+            self.forget_one();
+        }
+        let entry = self.by_url.entry(url.to_owned()).or_default();
+        entry.looked_at = self.looks;
+        entry
+    }
+
+    fn forget_one(&mut self) {
+        let oldest = self.by_url.iter().min_by_key(|(_, entry)| entry.looked_at);
+        if let Some(url) = oldest.map(|(url, _)| url.clone()) {
+            self.by_url.remove(&url);
+        }
+    }
+
+    /// Keeps what was fetched from `url`, for the `lifetime` that its server says, within bounds.
+    pub(super) fn keep(
+        &mut self,
+        url: &str,
+        now: Timestamp,
+        (value, print): (&Arc<T>, Print),
+        lifetime: Option<u64>,
+    ) {
+        let fresh_until = now.plus(lifetime.unwrap_or(LIFETIME).min(self.maximum).max(self.minimum));
+        let stale_until = fresh_until.plus(self.stale);
+        self.find(url).keep(Arc::clone(value), print, (fresh_until, stale_until));
+    }
+}

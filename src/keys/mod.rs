@@ -1,0 +1,155 @@
+//! Documents of other servers, kept parsed: key sets above all (standards F7, F24).
+//!
+//! A document is fetched once for all who wait for it, kept as long as its server says within the
+//! operator's bounds, fetched again for an unknown key at most once in a while, and used for some
+//! time after its own while its server is down. What failed is not tried again at once.
+
+mod entries;
+mod entry;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use serde_json::Value;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::FetchSettings;
+use crate::fetch::{FetchError, Fetcher};
+use entries::Entries;
+use entry::{Entry, Known};
+
+/// A document that is on its way, for all who wait for it. It arrives even when none of them does
+/// any more, so that nobody can start fetches and then give them up.
+type Flight<T> = Shared<BoxFuture<'static, Result<Arc<T>, FetchError>>>;
+
+/// What makes a `T` of a document, or says how the document should be: "must be ...".
+type Parse<T> = dyn Fn(&Value) -> Result<T, String> + Send + Sync;
+
+/// Documents of one kind, by their URLs.
+pub struct RemoteDocuments<T> {
+    inner: Arc<Inner<T>>,
+}
+
+struct Inner<T> {
+    fetcher: Arc<Fetcher>,
+    clock: Arc<dyn Clock>,
+    accept: &'static str,
+    parse: Box<Parse<T>>,
+    entries: Mutex<Entries<T>>,
+    tasks: TaskTracker,
+}
+
+impl<T: Send + Sync + 'static> RemoteDocuments<T> {
+    /// No documents yet. They are asked for with `accept`, and `parse` reads them once.
+    pub fn new(
+        fetcher: Arc<Fetcher>,
+        clock: Arc<dyn Clock>,
+        settings: &FetchSettings,
+        accept: &'static str,
+        parse: impl Fn(&Value) -> Result<T, String> + Send + Sync + 'static,
+    ) -> Self {
+        let (parse, entries) = (Box::new(parse), Mutex::new(Entries::new(settings)));
+        let tasks = TaskTracker::new();
+        Self { inner: Arc::new(Inner { fetcher, clock, accept, parse, entries, tasks }) }
+    }
+
+    /// The document at `url`.
+    ///
+    /// # Errors
+    /// When it is not kept and can not be fetched or read.
+    pub async fn get(&self, url: &str) -> Result<Arc<T>, FetchError> {
+        self.inner.fetcher.check(url)?;
+        let now = self.inner.clock.now();
+        let flight = {
+            let mut entries = self.inner.entries();
+            let entry = entries.find(url);
+            match entry.known(now) {
+                Known::Fresh(value) => return Ok(value),
+                Known::Failed(error) => return Err(error),
+                Known::Nothing => self.flight(entry, url),
+            }
+        };
+        match flight.await {
+            Ok(value) => Ok(value),
+            Err(error) => self.inner.entries().find(url).after(error, now),
+        }
+    }
+
+    /// The document at `url` after `seen` turned out to lack a key: another one, or none when
+    /// there is no other or the last such fetch was only just now.
+    ///
+    /// # Errors
+    /// When it can not be fetched or read.
+    pub async fn refetched(&self, url: &str, seen: &Arc<T>) -> Result<Option<Arc<T>>, FetchError> {
+        self.inner.fetcher.check(url)?;
+        let now = self.inner.clock.now();
+        let flight = {
+            let mut entries = self.inner.entries();
+            let cool_down = entries.refetch;
+            let entry = entries.find(url);
+            if let Some(newer) = entry.newer_than(seen) {
+                return Ok(Some(newer));
+            }
+            if !entry.may_refetch(now, cool_down) {
+                return Ok(None);
+            }
+            self.flight(entry, url)
+        };
+        let value = flight.await?;
+        Ok(Some(value).filter(|value| !Arc::ptr_eq(value, seen)))
+    }
+
+    /// The fetch of `url` that is under way, or a new one.
+    fn flight(&self, entry: &mut Entry<T>, url: &str) -> Flight<T> {
+        if let Some(flight) = entry.flight() {
+            return flight;
+        }
+        let (inner, url) = (Arc::clone(&self.inner), url.to_owned());
+        let task = self.inner.tasks.spawn(async move { inner.fetch(&url).await });
+        let flight = task.map(|outcome| outcome.unwrap_or(Err(FetchError::Broken))).boxed().shared();
+        entry.set_flight(flight.clone());
+        flight
+    }
+}
+
+impl RemoteDocuments<Value> {
+    /// The string that the document at `url` has as its member `name`, such as the `jwks_uri` of
+    /// a metadata document.
+    ///
+    /// # Errors
+    /// When the document is not to be had, or has no such member.
+    pub async fn member(&self, url: &str, name: &str) -> Result<String, FetchError> {
+        let document = self.get(url).await?;
+        let text = document.get(name).and_then(Value::as_str).map(str::to_owned);
+        text.ok_or_else(|| FetchError::Unusable(format!("must be an object with a string '{name}'")))
+    }
+}
+
+impl<T> Inner<T> {
+    fn entries(&self) -> MutexGuard<'_, Entries<T>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn fetch(&self, url: &str) -> Result<Arc<T>, FetchError> {
+        let outcome = self.fetcher.get_json(url, self.accept).await;
+        let now = self.clock.now();
+        let outcome = outcome.and_then(|document| {
+            let print = entry::print(&document.value);
+            let kept = self.entries().find(url).same(print);
+            let value = match kept {
+                Some(value) => value,
+                None => Arc::new((self.parse)(&document.value).map_err(FetchError::Unusable)?),
+            };
+            self.entries().keep(url, now, (&value, print), document.lifetime);
+            Ok(value)
+        });
+        if let Err(error) = &outcome {
+            tracing::debug!(%error, "a document was not fetched");
+            self.entries().find(url).fail(error, now);
+        }
+        self.entries().find(url).land();
+        outcome
+    }
+}

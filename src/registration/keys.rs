@@ -1,0 +1,75 @@
+//! Keys for steps 6 and 7: from scripts, from claims, and what it means when there are none.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::hooks::{self, Shown};
+use super::{Caller, RegisterError};
+use crate::client::{Metadata, ScriptRef};
+use crate::jose::{Compact, KeySet};
+use crate::script::{Fault, Hook, HookError};
+use crate::secret::Secret;
+use crate::service::Context;
+use crate::trust::{Keys, Source, TrustError, key_set};
+
+/// Asks the scripts for the keys of `token`: the first hook when it is signed with a private key,
+/// the second one for HMAC. None: no script knows.
+pub(super) async fn ask(
+    cx: &Context<'_>,
+    caller: &Caller,
+    token: &Compact,
+    (for_jwks, for_secret): (Hook, Hook),
+    shown: &Shown,
+) -> Result<Option<(Source, ScriptRef)>, RegisterError> {
+    let is_symmetric = token.algorithm().is_symmetric();
+    let hook = if is_symmetric { for_secret } else { for_jwks };
+    let scripts = &cx.snapshot.scripts;
+    if !scripts.has(hook) {
+        return Ok(None);
+    }
+    let facts = hooks::facts(cx, caller, shown, Map::new());
+    let asked = scripts.ask(hook, facts, Metadata::default()).await?;
+    let Some(answer) = asked else { return Ok(None) };
+    let read = if is_symmetric { secret(&answer.value) } else { cx.snapshot.trust.given(&answer.value) };
+    match read {
+        Ok(source) => Ok(Some((source, answer.by))),
+        Err(rule) => {
+            Err(HookError::from(Fault::new(&answer.by.name, hook, format!("its keys: {rule}"))).into())
+        }
+    }
+}
+
+/// The source made of what a script gave for HMAC.
+fn secret(value: &Value) -> Result<Source, String> {
+    let text = value.as_str().ok_or("are not a string")?;
+    let set = KeySet::from_secret(&Secret::new(text.to_owned()))?;
+    Ok(Source { keys: None, secret: Some(Arc::new(set)) })
+}
+
+/// The keys that the claim `name` holds, or points to when it `is_url`; none when there is no
+/// such claim.
+pub(super) fn of_claim(
+    claims: &Map<String, Value>,
+    name: &str,
+    is_url: bool,
+) -> Result<Option<Keys>, String> {
+    match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(url)) if is_url => Ok(Some(Keys::Claimed(url.clone()))),
+        Some(_) if is_url => Err(format!("must have a URL in the claim `{name}`")),
+        Some(set) => match key_set(set) {
+            Ok(set) => Ok(Some(Keys::Known(Arc::new(set)))),
+            Err(rule) => Err(format!("has a claim `{name}` that {rule}")),
+        },
+    }
+}
+
+/// What a token that did not verify is: the sender's mistake, said by `refuse`; or an outage of
+/// an origin that the operator named, which is nobody's.
+pub(super) fn failed(error: TrustError, refuse: &dyn Fn(String) -> RegisterError) -> RegisterError {
+    match error {
+        TrustError::Fetch(cause) if cause.is_outage() => RegisterError::NoKeys(cause),
+        other => refuse(other.to_string()),
+    }
+}

@@ -1,0 +1,200 @@
+//! Hooks that run after the answer: what happened waits in a bounded queue, and one task tells it.
+//!
+//! The scripts are those of the set that the request was decided by, in their order. A script
+//! that fails is tried again after a pause; the ones behind it wait. Nothing here can fail the
+//! request, which has been answered.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::facts::Facts;
+use super::hook::Hook;
+use super::members::weight;
+use super::outcome::HookError;
+use super::set::ScriptSet;
+use crate::client::Metadata;
+
+/// Events that are told at the same time: few, so that requests are not held up.
+const AT_ONCE: usize = 8;
+
+/// Bytes of metadata for which an event takes one place in the queue.
+const BYTES_OF_A_PLACE: usize = 8_192;
+
+/// The queue.
+pub(super) struct Notifications {
+    places: Arc<Semaphore>,
+    sender: UnboundedSender<Event>,
+    receiver: Mutex<Option<UnboundedReceiver<Event>>>,
+    /// Events that were sent and not told to the end.
+    waiting: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// Something that happened to a client.
+struct Event {
+    set: Arc<ScriptSet>,
+    hook: Hook,
+    facts: Arc<Facts>,
+    client: Metadata,
+    /// The script that is told next, and how often it was tried.
+    next: usize,
+    tries: usize,
+    span: tracing::Span,
+    _places: OwnedSemaphorePermit,
+}
+
+impl ScriptSet {
+    /// Tells every script that has `hook` that something happened to `client`, some time after
+    /// this returned. Never fails: what does not fit into the queue is logged and counted.
+    pub fn tell(self: &Arc<Self>, hook: Hook, facts: Arc<Facts>, client: Metadata) {
+        if !self.has(hook) {
+            return;
+        }
+        let bytes = weight(client.as_object()) + weight(&facts.register_request);
+        let places = u32::try_from(1 + bytes / BYTES_OF_A_PLACE).unwrap_or(u32::MAX);
+        let notifications = &self.runtime().notifications;
+        match Arc::clone(&notifications.places).try_acquire_many_owned(places) {
+            Ok(places) => {
+                let span = tracing::Span::current();
+                let set = Arc::clone(self);
+                let event = Event { set, hook, facts, client, next: 0, tries: 0, span, _places: places };
+                notifications.send(event);
+            }
+            Err(_) => {
+                notifications.lose(hook, "too many notifications wait (scripts.limits.waitingNotifications)");
+            }
+        }
+    }
+}
+
+impl Notifications {
+    /// A queue with so many places.
+    pub(super) fn new(places: usize) -> Self {
+        let (sender, receiver) = unbounded_channel();
+        Self {
+            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
+            sender,
+            receiver: Mutex::new(Some(receiver)),
+            waiting: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    fn send(&self, event: Event) {
+        let hook = event.hook;
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        if self.sender.send(event).is_err() {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.lose(hook, "the server stops");
+        }
+    }
+
+    fn lose(&self, hook: Hook, cause: &str) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(hook = hook.name(), cause, "scripts were not told");
+    }
+
+    /// Tells what comes, until `finish`; then what is left, for as long as `patience`.
+    pub(super) async fn work(&self, finish: CancellationToken, patience: Duration) {
+        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(receiver) = receiver else { return };
+        let end = async {
+            finish.cancelled().await;
+            tokio::time::sleep(patience).await;
+        };
+        tokio::select! {
+            () = self.tell_all(receiver, &finish) => {}
+            () = end => {
+                let left = self.waiting();
+                self.lost.fetch_add(left, Ordering::Relaxed);
+                tracing::error!(left, "the server stopped before scripts were told");
+            }
+        }
+    }
+
+    /// Tells events, [`AT_ONCE`] at a time, until the queue is closed and empty.
+    async fn tell_all(&self, mut receiver: UnboundedReceiver<Event>, finish: &CancellationToken) {
+        let (mut told, mut paused) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let mut due = VecDeque::new();
+        let (mut is_open, mut is_closing) = (true, false);
+        while is_open || !told.is_empty() || !paused.is_empty() || !due.is_empty() {
+            while told.len() < AT_ONCE
+                && let Some(event) = due.pop_front()
+            {
+                told.push(self.advance(event));
+            }
+            tokio::select! {
+                () = finish.cancelled(), if !is_closing => {
+                    receiver.close();
+                    is_closing = true;
+                }
+                event = receiver.recv(), if is_open && told.len() < AT_ONCE => match event {
+                    Some(event) => due.push_back(event),
+                    None => is_open = false,
+                },
+                Some(failed) = told.next() => match failed {
+                    Some((event, pause)) => paused.push(after(event, pause, finish)),
+                    None => drop(self.waiting.fetch_sub(1, Ordering::Relaxed)),
+                },
+                Some(event) = paused.next() => due.push_back(event),
+            }
+        }
+    }
+
+    /// Tells `event` to its scripts from the next one on; returns it with a pause when one of
+    /// them failed and is to be tried again.
+    async fn advance(&self, mut event: Event) -> Option<(Event, Duration)> {
+        while event.set.has_script(event.next) {
+            let failure = event.tell_next().await;
+            let pauses = &event.set.runtime().settings.retry_pauses_ms;
+            let pause = pauses.get(event.tries).copied();
+            match (failure, pause) {
+                (None, _) => (event.next, event.tries) = (event.next + 1, 0),
+                (Some(cause), Some(pause)) => {
+                    let (hook, tries) = (event.hook.name(), event.tries + 1);
+                    event.span.in_scope(|| {
+                        tracing::warn!(hook, tries, pause, %cause, "a script was not told; it is tried again");
+                    });
+                    event.tries += 1;
+                    return Some((event, Duration::from_millis(pause)));
+                }
+                (Some(cause), None) => {
+                    event.span.in_scope(|| self.lose(event.hook, &cause.to_string()));
+                    (event.next, event.tries) = (event.next + 1, 0);
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Event {
+    /// Tells the next script; what it returns or answers does not matter.
+    async fn tell_next(&self) -> Option<HookError> {
+        let told = self.set.tell_one(self.next, self.hook, &self.facts, &self.client);
+        let told = tracing::Instrument::instrument(told, self.span.clone());
+        told.await.err().filter(|error| matches!(error, HookError::Fault(_) | HookError::Busy))
+    }
+}
+
+/// `event` after a pause, which `finish` ends.
+async fn after(event: Event, pause: Duration, finish: &CancellationToken) -> Event {
+    let _ = tokio::time::timeout(pause, finish.cancelled()).await;
+    event
+}

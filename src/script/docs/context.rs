@@ -1,0 +1,68 @@
+//! The members of `context`.
+
+use super::ContextMember;
+
+const fn member(name: &'static str, spelling: &'static str, about: &'static str) -> ContextMember {
+    ContextMember { name, spelling, about }
+}
+
+/// Every member of `context`.
+pub static CONTEXT_MEMBERS: &[ContextMember] = &[
+    member(
+        "client",
+        "getClient()",
+        "The client that will be stored, read and written by the names of its JSON members: \
+         `context.client.contacts.push(\"a@example.org\")`, `context.client[\"client_name#fr\"] = \"Nom\"`. \
+         An absent member is `()`; setting `()` takes one away. A name that no metadata has is a fault \
+         that suggests the nearest one. Read-only where nothing is stored; there it also has `client_id` and \
+         `client_id_issued_at`, and `client_secret` in `clientCreated` and `clientUpdated`.",
+    ),
+    member(
+        "registerRequest",
+        "getRegisterRequest()",
+        "The request, after its proofs were merged into it. Read-only. `evidence` is a text there.",
+    ),
+    member(
+        "configurationAttributes",
+        "getConfigurationAttibutes()",
+        "`[scripts.attributes]` of the configuration, as a map.",
+    ),
+    member(
+        "httpRequest",
+        "getHttpRequest()",
+        "`#{ method, path, headers, ipAddress }`; headers in lower case, without credentials.",
+    ),
+    member("trustLevel", "getTrustLevel()", "`open`, `token`, `statement`, `attested` or `mtls`."),
+    member(
+        "softwareStatement",
+        "getSoftwareStatement()",
+        "The verified software statement as `#{ header, claims }`, or `()`.",
+    ),
+    member("dcr", "getDcr()", "The verified signed request as `#{ header, claims }`, or `()`."),
+    member(
+        "evidence",
+        "getEvidence()",
+        "The attestation evidence as `#{ header, claims }` when it is a JWT, not verified, or `()`.",
+    ),
+    member("attestation", "getAttestation()", "What the evidence was found to say, or `()`."),
+    member(
+        "certificate",
+        "getCertificate()",
+        "The client's certificate as `#{ subject, issuer, sans, sha256, pem, validity }`, or `()`.",
+    ),
+    member(
+        "initialAccessToken",
+        "getInitialAccessToken()",
+        "The attributes of the initial access token, or `()`.",
+    ),
+    member(
+        "createWebApplicationException(status, entity)",
+        "createWebApplicationException(status, entity)",
+        "Sets the answer: a status from 400 to 599, and a map or a JSON text. It is sent whatever the hook returns.",
+    ),
+    member(
+        "createStaleEvidenceWebApplicationException(nonce)",
+        "createStaleEvidenceWebApplicationException(nonce)",
+        "Sets the answer 400 `stale_evidence` with this nonce.",
+    ),
+];

@@ -1,0 +1,46 @@
+//! When each hook is called, and what becomes of what it returns.
+
+use super::super::hook::Hook;
+
+impl Hook {
+    /// When it is called, and what becomes of what it returns.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::CreateClient => {
+                "Before a client is stored. `true`: go on; `false`: 400 `invalid_client_metadata`."
+            }
+            Self::UpdateClient => "Before an update is stored. The same.",
+            Self::DeleteClient => "Before a client is deleted. The same; `context.client` is read-only.",
+            Self::ModifyPostResponse => {
+                "The answer to a registration is ready. `true`: keep what was changed in `response`. \
+                 Credentials and identifiers can not be changed."
+            }
+            Self::ModifyPutResponse => "The same for an update.",
+            Self::ModifyReadResponse => "The same for a read.",
+            Self::GetSoftwareStatementJwks => {
+                "Keys for a software statement: a JWK Set as a map or as JSON text; `()`: ask the next script."
+            }
+            Self::GetSoftwareStatementHmacSecret => {
+                "The HMAC key for a software statement: a string; `()`: ask the next script."
+            }
+            Self::GetDcrJwks => "Keys for a signed request. The same as for a software statement.",
+            Self::GetDcrHmacSecret => {
+                "The HMAC key for a signed request. The same as for a software statement."
+            }
+            Self::GetEvidenceNonce => {
+                "A nonce for evidence, when a verifier makes its own: 1 to 1024 visible ASCII characters; `()`: ask the next script."
+            }
+            Self::VerifyEvidence => {
+                "Appraises evidence. `true`, or a map that becomes `context.attestation`: accepted; `false`: 400; `()`: ask the next script."
+            }
+            Self::IsCertValidForClient => {
+                "Whether a certificate is that of the client, where its subject alone does not settle it. `true` or `false`; `()`: ask the next script."
+            }
+            Self::ClientCreated => {
+                "After a client was stored and answered. What it returns does not matter; a fault is tried again after each of `retryPausesMs`, so it may be called more than once, and after a later event."
+            }
+            Self::ClientUpdated => "The same after an update.",
+            Self::ClientDeleted => "The same after a deletion.",
+        }
+    }
+}

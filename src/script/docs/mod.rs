@@ -1,0 +1,94 @@
+//! What is said of everything that scripts are given: for the manual and for editors.
+//!
+//! A test compares this with what is registered, and runs every example; another one compares it
+//! with `scripts/README.md`.
+
+mod context;
+mod functions;
+mod hooks;
+mod outside;
+
+use std::fmt::Write;
+
+use super::hook::Hook;
+
+pub use context::CONTEXT_MEMBERS;
+
+/// A function of a host module.
+#[derive(Debug, Clone, Copy)]
+pub struct HostFunction {
+    /// The module, as in `crypto`.
+    pub module: &'static str,
+    /// Its name, parameters and result, as in `sha256(text: string) -> string`.
+    pub signature: &'static str,
+    /// What it does, its bounds, and when it fails.
+    pub about: &'static str,
+    /// A script that is true at its end.
+    pub example: &'static str,
+}
+
+impl HostFunction {
+    /// The name alone.
+    pub fn name(&self) -> &'static str {
+        self.signature.split('(').next().unwrap_or_default()
+    }
+}
+
+/// A member of `context`.
+#[derive(Debug, Clone, Copy)]
+pub struct ContextMember {
+    /// Its name, as in `client`, or a call, as in `createWebApplicationException(status, entity)`.
+    pub name: &'static str,
+    /// The seed's spelling.
+    pub spelling: &'static str,
+    /// What it is.
+    pub about: &'static str,
+}
+
+/// Every function of every host module, module by module.
+pub fn host_functions() -> Vec<&'static HostFunction> {
+    let mut all: Vec<_> = functions::FUNCTIONS.iter().chain(outside::FUNCTIONS).collect();
+    all.sort_by_key(|function| function.module);
+    all
+}
+
+const fn function(
+    module: &'static str,
+    signature: &'static str,
+    about: &'static str,
+    example: &'static str,
+) -> HostFunction {
+    HostFunction { module, signature, about, example }
+}
+
+/// The reference part of `scripts/README.md`.
+pub fn reference() -> String {
+    let mut text = String::new();
+    // Writing to a text does not fail.
+    let _ = write_reference(&mut text);
+    text
+}
+
+fn write_reference(text: &mut String) -> std::fmt::Result {
+    text.write_str("### Hooks\n\n| Hook | When, and what it returns |\n|---|---|\n")?;
+    for hook in Hook::ALL {
+        let parameters = hook.parameters().join(", ");
+        writeln!(text, "| `{}({parameters})` | {} |", hook.name(), hook.about())?;
+    }
+    text.write_str("\n### `context`\n\n| Member | The seed's spelling | What it is |\n|---|---|---|\n")?;
+    for member in CONTEXT_MEMBERS {
+        writeln!(text, "| `{}` | `{}` | {} |", member.name, member.spelling, member.about)?;
+    }
+    text.write_str(
+        "\n### Host functions\n\n| Function | What it does | Example: this is true |\n|---|---|---|\n",
+    )?;
+    for function in host_functions() {
+        let example = function.example.replace('|', "\\|");
+        writeln!(
+            text,
+            "| `{}::{}` | {} | `{example}` |",
+            function.module, function.signature, function.about
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! An outside that is made up: for tests of scripts, ours and those of operators.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::host::{Caller, Host, HttpAnswer, HttpCall, Jwt, JwtExpectations, NoHost};
+use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::secret::Secret;
+
+/// A host whose answers are said before. What it can not make up, keys and certificates, it asks
+/// of another host.
+pub struct FakeHost {
+    clock: Arc<ManualClock>,
+    keys: Arc<dyn Host>,
+    world: Mutex<World>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct World {
+    answers: BTreeMap<(String, String), HttpAnswer>,
+    calls: Vec<HttpCall>,
+    is_held: bool,
+    waiting: usize,
+    kept: BTreeMap<(String, String), (Value, Timestamp)>,
+    clients: Vec<Map<String, Value>>,
+    nonces: BTreeSet<String>,
+    made: u64,
+}
+
+impl FakeHost {
+    /// An empty world with this time of day.
+    pub fn new(clock: Arc<ManualClock>) -> Self {
+        Self::over(clock, Arc::new(NoHost))
+    }
+
+    /// The same, with `keys` for JWTs and certificates.
+    pub fn over(clock: Arc<ManualClock>, keys: Arc<dyn Host>) -> Self {
+        Self { clock, keys, world: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// From now on, `method` on `url` is answered so.
+    pub fn answer(&self, method: &str, url: &str, answer: HttpAnswer) {
+        self.world().answers.insert((method.to_owned(), url.to_owned()), answer);
+    }
+
+    /// The same, with JSON.
+    pub fn answer_json(&self, method: &str, url: &str, status: u16, body: &Value) {
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        self.answer(method, url, HttpAnswer { status, headers, body: body.to_string().into_bytes() });
+    }
+
+    /// From now on, answers are kept back until [`FakeHost::release`].
+    pub fn hold(&self) {
+        self.world().is_held = true;
+    }
+
+    /// Answers that were kept back come.
+    pub fn release(&self) {
+        self.world().is_held = false;
+        self.changed.notify_all();
+    }
+
+    /// How many calls wait for an answer that is kept back.
+    pub fn waiting(&self) -> usize {
+        self.world().waiting
+    }
+
+    /// Every call of `http` so far.
+    pub fn calls(&self) -> Vec<HttpCall> {
+        self.world().calls.clone()
+    }
+
+    /// Adds a client that `clients` finds by its members.
+    pub fn add_client(&self, members: Map<String, Value>) {
+        self.world().clients.push(members);
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits while answers are kept back; whether that ended in time.
+    fn is_released(&self, timeout: Duration) -> bool {
+        let mut world = self.world();
+        world.waiting += 1;
+        let waited = self.changed.wait_timeout_while(world, timeout, |world| world.is_held);
+        let (mut world, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        world.waiting -= 1;
+        !waited.timed_out()
+    }
+}
+
+impl Host for FakeHost {
+    fn http(&self, call: &HttpCall) -> Result<HttpAnswer, String> {
+        self.world().calls.push(call.clone());
+        if !self.is_released(call.timeout) {
+            return Err(format!("no answer in {} ms", call.timeout.as_millis()));
+        }
+        let answer = self.world().answers.get(&(call.method.clone(), call.url.clone())).cloned();
+        answer.ok_or_else(|| format!("no answer was said for {} {}", call.method, call.url))
+    }
+
+    fn kv_get(&self, by: &Caller<'_>, key: &str) -> Result<Option<Value>, String> {
+        let world = self.world();
+        let kept = world.kept.get(&(by.script.to_owned(), key.to_owned()));
+        Ok(kept.filter(|(_, end)| *end > self.clock.now()).map(|(value, _)| value.clone()))
+    }
+
+    fn kv_set(&self, by: &Caller<'_>, key: &str, value: &Value, seconds: u64) -> Result<(), String> {
+        let end = self.clock.now().plus(seconds);
+        self.world().kept.insert((by.script.to_owned(), key.to_owned()), (value.clone(), end));
+        Ok(())
+    }
+
+    fn kv_delete(&self, by: &Caller<'_>, key: &str) -> Result<bool, String> {
+        let is_there = self.kv_get(by, key)?.is_some();
+        self.world().kept.remove(&(by.script.to_owned(), key.to_owned()));
+        Ok(is_there)
+    }
+
+    fn kv_increment(&self, by: &Caller<'_>, key: &str, amount: i64, seconds: u64) -> Result<i64, String> {
+        let now = self.clock.now();
+        let mut world = self.world();
+        let kept = world.kept.entry((by.script.to_owned(), key.to_owned()));
+        let (value, end) = kept.or_insert_with(|| (0.into(), now.plus(seconds)));
+        if *end <= now {
+            (*value, *end) = (0.into(), now.plus(seconds));
+        }
+        let sum = value.as_i64().ok_or("what is kept there is no whole number")?;
+        let sum = sum.checked_add(amount).ok_or("the sum is out of range")?;
+        *value = sum.into();
+        Ok(sum)
+    }
+
+    fn count_clients(&self, _by: &Caller<'_>, members: &Map<String, Value>) -> Result<u64, String> {
+        let world = self.world();
+        let has_all = |client: &&Map<String, Value>| {
+            members.iter().all(|(name, value)| client.get(name) == Some(value))
+        };
+        Ok(u64::try_from(world.clients.iter().filter(has_all).count()).unwrap_or(u64::MAX))
+    }
+
+    fn new_nonce(&self, _by: &Caller<'_>) -> Result<String, String> {
+        let mut world = self.world();
+        world.made += 1;
+        let nonce = format!("nonce-{:0>37}", world.made);
+        world.nonces.insert(nonce.clone());
+        Ok(nonce)
+    }
+
+    fn consume_nonce(&self, _by: &Caller<'_>, nonce: &str) -> Result<bool, String> {
+        Ok(self.world().nonces.remove(nonce))
+    }
+
+    fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
+        self.keys.verify_jwt(token, jwks, expected)
+    }
+
+    fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
+        self.keys.sign_jwt(claims, key)
+    }
+
+    fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
+        self.keys.parse_certificate(pem)
+    }
+}

@@ -1,0 +1,39 @@
+//! `clients::count(members)`, `clients::exists(members)`: look-ups that change nothing.
+
+use std::sync::Arc;
+
+use rhai::Dynamic;
+use serde_json::{Map, Value};
+
+use super::super::host::Host;
+use super::super::value::{Outcome, failure};
+use super::functions::Functions;
+use super::{members, store};
+use crate::config::ScriptLimits;
+
+/// Members of one question.
+const MEMBERS: usize = 8;
+
+pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
+    let mut module = Functions::default();
+    let (outside, most) = (Arc::clone(host), limits.store_calls);
+    module.add1("count", move |cx, wanted: Dynamic| {
+        let wanted = question(&wanted)?;
+        let count = store(cx, most, |by| outside.count_clients(by, &wanted))?;
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    });
+    let outside = Arc::clone(host);
+    module.add1("exists", move |cx, wanted: Dynamic| {
+        let wanted = question(&wanted)?;
+        Ok(store(cx, most, |by| outside.count_clients(by, &wanted))? > 0)
+    });
+    module
+}
+
+fn question(wanted: &Dynamic) -> Outcome<Map<String, Value>> {
+    let wanted = members(wanted, "what is looked for")?;
+    if (1..=MEMBERS).contains(&wanted.len()) {
+        return Ok(wanted);
+    }
+    Err(failure(format!("what is looked for has 1 to {MEMBERS} members, such as #{{ software_id: \"a\" }}")))
+}

@@ -1,0 +1,70 @@
+//! How a host function gets into its module, and its failures get their places.
+
+use rhai::{Module, NativeCallContext};
+
+use super::super::value::Outcome;
+
+/// What can be an argument or a result.
+pub(super) trait Plain: Clone + Send + Sync + 'static {}
+
+impl<T: Clone + Send + Sync + 'static> Plain for T {}
+
+/// The functions of a module.
+///
+/// Rhai does not say where a function of a module was called that failed; these do.
+#[derive(Default)]
+pub(super) struct Functions(Module);
+
+impl Functions {
+    /// Adds a function without parameters.
+    pub(super) fn add0<R: Plain>(
+        &mut self,
+        name: &str,
+        function: impl Fn(&NativeCallContext<'_>) -> Outcome<R> + Send + Sync + 'static,
+    ) {
+        self.0.set_native_fn(name, move |cx: NativeCallContext| at(&cx, function(&cx)));
+    }
+
+    /// Adds a function with one parameter.
+    pub(super) fn add1<A: Plain, R: Plain>(
+        &mut self,
+        name: &str,
+        function: impl Fn(&NativeCallContext<'_>, A) -> Outcome<R> + Send + Sync + 'static,
+    ) {
+        self.0.set_native_fn(name, move |cx: NativeCallContext, a: A| at(&cx, function(&cx, a)));
+    }
+
+    /// Adds a function with two parameters.
+    pub(super) fn add2<A: Plain, B: Plain, R: Plain>(
+        &mut self,
+        name: &str,
+        function: impl Fn(&NativeCallContext<'_>, A, B) -> Outcome<R> + Send + Sync + 'static,
+    ) {
+        self.0.set_native_fn(name, move |cx: NativeCallContext, a: A, b: B| at(&cx, function(&cx, a, b)));
+    }
+
+    /// Adds a function with three parameters.
+    pub(super) fn add3<A: Plain, B: Plain, C: Plain, R: Plain>(
+        &mut self,
+        name: &str,
+        function: impl Fn(&NativeCallContext<'_>, A, B, C) -> Outcome<R> + Send + Sync + 'static,
+    ) {
+        let placed = move |cx: NativeCallContext, a: A, b: B, c: C| at(&cx, function(&cx, a, b, c));
+        self.0.set_native_fn(name, placed);
+    }
+
+    /// The module.
+    pub(super) fn into_module(self) -> Module {
+        self.0
+    }
+}
+
+/// `outcome`, whose failure knows where the function was called.
+fn at<R>(cx: &NativeCallContext<'_>, outcome: Outcome<R>) -> Outcome<R> {
+    outcome.map_err(|mut error| {
+        if error.position().is_none() {
+            error.set_position(cx.call_position());
+        }
+        error
+    })
+}

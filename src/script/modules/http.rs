@@ -1,0 +1,157 @@
+//! `http::get(url)`, `http::post(url, body, headers)`, `http::request(#{ ... })`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rhai::{Dynamic, ImmutableString, Map as ScriptMap, NativeCallContext};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::super::context::{joined, may};
+use super::super::host::{Host, HttpAnswer, HttpCall};
+use super::super::turn::Outside;
+use super::super::value::{Outcome, failure, to_json, to_script};
+use super::functions::Functions;
+use super::{hook, members};
+use crate::config::ScriptLimits;
+use crate::model::json;
+
+const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
+/// What the framing of the request decides.
+const FRAMING: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
+const URL_BYTES: usize = 2_048;
+const HEADERS: usize = 32;
+const HEADER_BYTES: usize = 8_192;
+/// How long an answer is waited for when the script says nothing.
+const USUAL_TIME: Duration = Duration::from_secs(5);
+
+/// What `http::request` takes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wanted {
+    #[serde(default)]
+    method: Option<String>,
+    url: String,
+    #[serde(default)]
+    headers: Map<String, Value>,
+    #[serde(default)]
+    body: Value,
+    #[serde(default)]
+    timeout_ms: Option<u64>,
+}
+
+pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
+    let mut module = Functions::default();
+    let client = Client { host: Arc::clone(host), calls: limits.http_calls, bytes: limits.string_bytes };
+    let http = client.clone();
+    module.add1("get", move |cx, url: ImmutableString| {
+        http.send(cx, wanted("GET", &url, Value::Null, Map::new()))
+    });
+    let http = client.clone();
+    module.add2("get", move |cx, url: ImmutableString, headers: Dynamic| {
+        http.send(cx, wanted("GET", &url, Value::Null, members(&headers, "the headers")?))
+    });
+    let http = client.clone();
+    module.add3("post", move |cx, url: ImmutableString, body: Dynamic, headers: Dynamic| {
+        http.send(cx, wanted("POST", &url, to_json(&body)?, members(&headers, "the headers")?))
+    });
+    module.add1("request", move |cx, request: Dynamic| {
+        let wanted = serde_json::from_value(to_json(&request)?)
+            .map_err(|error| failure(format!("a request for http: {error}")))?;
+        client.send(cx, wanted)
+    });
+    module
+}
+
+fn wanted(method: &str, url: &str, body: Value, headers: Map<String, Value>) -> Wanted {
+    Wanted { method: Some(method.to_owned()), url: url.to_owned(), headers, body, timeout_ms: None }
+}
+
+#[derive(Clone)]
+struct Client {
+    host: Arc<dyn Host>,
+    calls: u32,
+    bytes: usize,
+}
+
+impl Client {
+    fn send(&self, cx: &NativeCallContext<'_>, wanted: Wanted) -> Outcome<ScriptMap> {
+        let context = hook(cx)?;
+        let call = self.call(wanted).map_err(failure)?;
+        if !may(&context.spent().http_calls, self.calls) {
+            return Err(failure(format!("more than {} calls (scripts.limits.httpCalls)", self.calls)));
+        }
+        let send = |timeout| self.host.http(&HttpCall { timeout, ..call.clone() });
+        let answer = context.turn().wait(Outside::Far, call.timeout, send);
+        let answer = answer.and_then(|answer| answer);
+        self.answer(answer.map_err(failure)?)
+    }
+
+    /// What is sent for `wanted`, within the bounds.
+    fn call(&self, wanted: Wanted) -> Result<HttpCall, String> {
+        let method = wanted.method.map_or_else(|| "GET".to_owned(), |method| method.to_ascii_uppercase());
+        if !METHODS.contains(&method.as_str()) {
+            return Err(format!("the method is one of {}", METHODS.join(", ")));
+        }
+        if wanted.url.len() > URL_BYTES {
+            return Err(format!("a URL has {URL_BYTES} bytes or less"));
+        }
+        let mut headers = headers(wanted.headers)?;
+        let body = match wanted.body {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            value => {
+                if !headers.iter().any(|(name, _)| name == "content-type") {
+                    headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                }
+                Some(value.to_string())
+            }
+        };
+        if body.as_ref().is_some_and(|body| body.len() > self.bytes) {
+            return Err(format!("a body has {} bytes or less (scripts.limits.stringBytes)", self.bytes));
+        }
+        let timeout = wanted.timeout_ms.map_or(USUAL_TIME, Duration::from_millis);
+        Ok(HttpCall { method, url: wanted.url, headers, body, timeout, answer_bytes: self.bytes })
+    }
+
+    fn answer(&self, answer: HttpAnswer) -> Outcome<ScriptMap> {
+        let body =
+            String::from_utf8(answer.body).map_err(|_| failure("the answer is not a text in UTF-8"))?;
+        let head: usize = answer.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if body.len().max(head) > self.bytes {
+            return Err(failure(format!("the answer has more than {} bytes", self.bytes)));
+        }
+        // What is no JSON, or none that we would read, has no `json`.
+        let json = json::parse(body.as_bytes()).unwrap_or_default();
+        Ok(ScriptMap::from([
+            ("status".into(), i64::from(answer.status).into()),
+            ("headers".into(), to_script(&Value::Object(joined(answer.headers.iter())))?),
+            ("json".into(), to_script(&json)?),
+            ("body".into(), body.into()),
+        ]))
+    }
+}
+
+/// Headers with their names in lower case.
+fn headers(wanted: Map<String, Value>) -> Result<Vec<(String, String)>, String> {
+    let bytes: usize =
+        wanted.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum();
+    if wanted.len() > HEADERS || bytes > HEADER_BYTES {
+        return Err(format!("a request has {HEADERS} headers or less, of {HEADER_BYTES} bytes together"));
+    }
+    wanted.into_iter().map(header).collect()
+}
+
+fn header((name, value): (String, Value)) -> Result<(String, String), String> {
+    let name = name.to_ascii_lowercase();
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) || FRAMING.contains(&name.as_str()) {
+        return Err(
+            "a header has a name by RFC 9110, and is not one of framing such as content-length".to_owned()
+        );
+    }
+    match value {
+        Value::String(text) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok((name, text)),
+        _ => Err(format!("the header {name} is a text in visible ASCII")),
+    }
+}

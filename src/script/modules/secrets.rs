@@ -1,0 +1,18 @@
+//! `secrets::get(name)`: a secret that the configuration names.
+
+use std::sync::Arc;
+
+use rhai::ImmutableString;
+
+use super::super::secrets::Secrets;
+use super::super::value::failure;
+use super::functions::Functions;
+
+pub(super) fn module(secrets: &Arc<Secrets>) -> Functions {
+    let mut module = Functions::default();
+    let secrets = Arc::clone(secrets);
+    module.add1("get", move |_, name: ImmutableString| {
+        secrets.get(&name).map(|secret| secret.expose().to_owned()).map_err(failure)
+    });
+    module
+}

@@ -1,0 +1,109 @@
+//! What reaches the log.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Map, json};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata as EventMetadata, Subscriber};
+
+use super::super::members::Access;
+use super::super::{Hook, HookError};
+use super::{create, facts, hooked, world};
+use crate::config::{ScriptSettings, SecretSource};
+
+/// Keeps the messages of scripts.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Lines {
+    fn enabled(&self, _: &EventMetadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &Event<'_>) {
+        if event.metadata().target() == "registrar::script" {
+            event.record(&mut Message(self));
+        }
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+struct Message<'a>(&'a Lines);
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, _: &Field, value: &dyn std::fmt::Debug) {
+        self.0.0.lock().unwrap().push(format!("{value:?}"));
+    }
+}
+
+/// What `body` writes to the log, on the thread that calls it.
+fn lines(body: &str) -> Vec<String> {
+    let world = hooked(Hook::CreateClient, body);
+    let lines = Lines::default();
+    let asked = facts(json!({}));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let set = world.set;
+    runtime.block_on(async {
+        let seen = lines.clone();
+        set.on_a_thread(Hook::CreateClient, asked, move |asking| {
+            tracing::subscriber::with_default(seen, || {
+                let client = asking.members(Map::new(), Access::Metadata);
+                let (index, script) = asking.set.with(Hook::CreateClient).next().unwrap();
+                asking.call(index, script, None, &client).map(drop)
+            })
+        })
+        .await
+        .unwrap();
+    });
+    std::mem::take(&mut *lines.0.lock().unwrap())
+}
+
+#[test]
+fn no_line_shows_a_secret() {
+    let body =
+        "let key = secrets::get(\"key\"); log::info(`a ${key} b`); log::debug(key); print(key + key); true";
+    assert_eq!(lines(body), ["a [key] b", "[key]", "[key][key]"]);
+}
+
+#[test]
+fn a_call_writes_fifty_lines_of_four_kilobytes_at_most() {
+    let body = "let s = \"\"; s.pad(5000, 'a'); for i in 0..100 { print(s); log::warn(s); } true";
+    let lines = lines(body);
+    assert_eq!((lines.len(), lines[0].len()), (50, 4_096));
+}
+
+#[tokio::test]
+async fn a_fault_shows_no_secret_either() {
+    let world = hooked(Hook::CreateClient, "throw `it is ${secrets::get(\"key\")}`");
+    let Err(HookError::Fault(fault)) = create(&world.set, json!({})).await else { panic!() };
+    assert_eq!(fault.message, "it is [key]");
+}
+
+#[test]
+fn a_secret_that_can_not_be_read_stops_the_start_and_is_named() {
+    let check = |source: SecretSource, expected: &str| {
+        let change = |settings: &mut ScriptSettings| {
+            settings.secrets.insert("verifier".to_owned(), source);
+        };
+        let error = world(&[], change).map(drop).unwrap_err();
+        assert!(error.starts_with("scripts.secrets.verifier: ") && error.contains(expected), "{error}");
+    };
+    check(SecretSource::Env("REGISTRAR_TESTS_HAVE_NO_SUCH_VARIABLE".into()), "is not set");
+    check(SecretSource::File("does/not/exist".into()), "does/not/exist: ");
+    let folder = tempfile::TempDir::new().unwrap();
+    let short = folder.path().join("short");
+    std::fs::write(&short, "1234567\n").unwrap();
+    check(SecretSource::File(short), "it has 7 bytes");
+    let change = |settings: &mut ScriptSettings| {
+        settings.secrets.insert("manifest".to_owned(), SecretSource::Env("CARGO_MANIFEST_DIR".into()));
+    };
+    let script =
+        "fn createClient(context) { if secrets::get(\"manifest\").len() < 8 { throw \"short\" } true }";
+    assert!(world(&[("10-a.rhai", script)], change).is_ok());
+}

@@ -1,0 +1,143 @@
+use serde_json::json;
+
+use super::super::host::HttpAnswer;
+use super::super::{Hook, HookError};
+use super::{check, create, hooked, world};
+
+/// A `createClient` that is true when `expression` fails and says `part`.
+fn fails(expression: &str, part: &str) -> String {
+    format!(
+        "try {{ {expression}; return false; }} catch (error) {{ return `${{error}}`.contains(\"{part}\"); }}"
+    )
+}
+
+#[tokio::test]
+async fn what_is_not_as_it_should_be_is_a_failure_that_can_be_caught() {
+    let failures = [
+        ("http::get(\"https://elsewhere.example.org/\")", "no answer was said"),
+        ("http::get(\"https://api.example.org/status\", #{ Host: \"a\" })", "framing"),
+        ("http::get(\"https://api.example.org/status\", #{ \"a b\": \"a\" })", "RFC 9110"),
+        ("http::get(\"https://api.example.org/status\", #{ a: \"\\r\\nb: c\" })", "visible ASCII"),
+        ("http::get(\"https://api.example.org/status\", #{ a: 1 })", "visible ASCII"),
+        ("http::get(\"https://api.example.org/status\", 5)", "must be a map"),
+        ("let s = \"\"; s.pad(2049, 'a'); http::get(s)", "2048 bytes"),
+        ("let s = \"\"; s.pad(9000, 'a'); http::get(\"https://a.example\", #{ a: s })", "8192 bytes"),
+        ("http::request(#{ method: \"TRACE\", url: \"https://a.example\" })", "the method is one of GET"),
+        ("http::request(#{ uri: \"https://a.example\" })", "unknown field `uri`"),
+        ("http::request(#{ method: \"GET\" })", "missing field `url`"),
+        ("jwt::decode(\"a.b\")", "three parts"),
+        ("jwt::decode(\"!.e30.\")", "not base64url"),
+        ("jwt::decode(\"W10.e30.\")", "header of the JWT is not a JSON object"),
+        ("jwt::verify(\"a.b.c\", #{}, #{})", "member `keys`"),
+        ("jwt::verify(\"a.b.c\", #{ keys: [] }, #{ audiences: \"a\" })", "unknown field `audiences`"),
+        ("jwt::verify(\"a.b.c\", #{ keys: [] }, #{ algorithms: [] })", "at least one"),
+        ("jwt::verify(jwt::sign(#{}, \"key\"), #{ keys: [] }, #{ algorithms: [\"HS256\"] })", "no key fits"),
+        ("jwt::verify(jwt::sign(#{}, \"key\"), #{ keys: [] }, #{})", "HS256 is not accepted"),
+        ("jwt::sign(#{}, \"kay\")", "did you mean 'key'?"),
+        ("jwt::sign([], \"key\")", "the claims must be a map"),
+        ("secrets::get(\"another\")", "[scripts.secrets] has key"),
+        ("kv::get(\"\")", "1 to 256 bytes"),
+        ("kv::set(\"a\", || 1, 60)", "no JSON form"),
+        ("kv::set(\"a\", 1, 0)", "lives for 1 to"),
+        ("kv::set(\"a\", 1, 40000000)", "lives for 1 to"),
+        ("let s = \"\"; s.pad(20000, 'a'); kv::set(\"a\", s, 60)", "16384 bytes"),
+        ("kv::set(\"a\", \"x\", 60); kv::increment(\"a\", 1, 60)", "no whole number"),
+        ("clients::count(#{})", "1 to 8 members"),
+        ("clients::count(5)", "must be a map"),
+        ("x509::parse(\"a\")", "no certificate"),
+        ("let s = \"\"; s.pad(20000, 'a'); x509::parse(s)", "16384 bytes"),
+        ("attestation::key_is_in(#{ kty: \"oct\", k: \"a\" }, #{ keys: [] })", "EC, OKP or RSA"),
+        ("attestation::key_is_in(#{ kty: \"EC\", x: \"a\" }, #{ keys: [] })", "kty, crv, x, y"),
+        ("attestation::key_is_in(#{ kty: \"OKP\", crv: \"a\", x: \"a\" }, \"[]\")", "member `keys`"),
+        ("for i in 0..65 { kv::get(\"a\") }", "storeCalls"),
+        ("for i in 0..9 { http::get(\"https://api.example.org/status\") }", "httpCalls"),
+    ];
+    for (expression, part) in failures {
+        check(&fails(expression, part), json!({}), Ok(json!({}))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_sent_as_it_was_written() {
+    let body = "http::post(\"https://a.example/1\", #{ b: [1] }, #{ Authorization: `Bearer ${secrets::get(\"key\")}` });
+        http::request(#{ method: \"put\", url: \"https://a.example/2\", headers: #{ \"Content-Type\": \"text/plain\" },
+                         body: \"hi\", timeoutMs: 50 });
+        http::request(#{ method: \"DELETE\", url: \"https://a.example/3\", timeoutMs: 1000000 });
+        true";
+    let world = hooked(Hook::CreateClient, body);
+    for (method, number) in [("POST", 1), ("PUT", 2), ("DELETE", 3)] {
+        world.host.answer_json(method, &format!("https://a.example/{number}"), 200, &json!({}));
+    }
+    create(&world.set, json!({})).await.unwrap();
+    let calls = world.host.calls();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(calls[0].body.as_deref(), Some("{\"b\":[1]}"));
+    assert_eq!(
+        calls[0].headers,
+        [
+            pair("authorization", "Bearer key-of-the-tests-0123456789abcdef"),
+            pair("content-type", "application/json")
+        ]
+    );
+    assert_eq!((calls[0].timeout.as_millis(), calls[0].answer_bytes), (5_000, 65_536));
+    assert_eq!((calls[1].method.as_str(), calls[1].body.as_deref()), ("PUT", Some("hi")));
+    assert_eq!(
+        (&calls[1].headers[..], calls[1].timeout.as_millis()),
+        (&[pair("content-type", "text/plain")][..], 50)
+    );
+    let left = calls[2].timeout.as_millis();
+    assert!((9_000..=10_000).contains(&left), "no more than what is left of httpMs: {left}");
+}
+
+#[tokio::test]
+async fn an_answer_is_a_text_of_bounded_size() {
+    let body = "let a = http::get(\"https://a.example/\"); \
+        a.status == 418 && a.headers[\"x-a\"] == \"1, 2\" && a.body == \"tea\" && a.json == ()";
+    let answer = |body: Vec<u8>| HttpAnswer {
+        status: 418,
+        headers: vec![("x-a".into(), "1".into()), ("x-a".into(), "2".into())],
+        body,
+    };
+    for (bytes, ends_well) in [(b"tea".to_vec(), true), (vec![0xff], false), (vec![b'a'; 65_537], false)] {
+        let world = hooked(Hook::CreateClient, body);
+        world.host.answer("GET", "https://a.example/", answer(bytes));
+        assert_eq!(create(&world.set, json!({})).await.is_ok(), ends_well);
+    }
+}
+
+#[tokio::test]
+async fn what_a_script_keeps_is_its_own_and_has_an_end() {
+    let count = "fn createClient(context) { context.client.software_version = `${kv::increment(\"n\", 1, 60)}`; true }";
+    let look = "fn createClient(context) { if kv::get(\"n\") != () { throw \"not its own\" } true }";
+    let world = world(&[("10-a.rhai", count), ("20-b.rhai", look)], |_| {}).unwrap();
+    for expected in ["1", "2"] {
+        let decision = create(&world.set, json!({})).await.unwrap();
+        assert_eq!(decision.client.text("software_version"), Some(expected));
+    }
+    world.clock.advance(60);
+    assert_eq!(create(&world.set, json!({})).await.unwrap().client.text("software_version"), Some("1"));
+}
+
+#[tokio::test]
+async fn the_outside_is_for_hooks_and_not_for_the_top_level() {
+    for top in ["http::get(\"https://a.example/\");", "kv::set(\"a\", 1, 60);", "attestation::new_nonce();"] {
+        let error = world(&[("10-a.rhai", top)], |_| {}).map(drop).unwrap_err();
+        assert!(error.contains("10-a.rhai:1:") && error.contains("in a hook only"), "{error}");
+    }
+    let secret = "export const KEY = secrets::get(\"key\");\nfn createClient(context) { true }";
+    assert!(world(&[("10-a.rhai", secret)], |_| {}).is_ok());
+}
+
+#[tokio::test]
+async fn a_failure_that_is_not_caught_has_a_place() {
+    for body in
+        ["\n  let x =\n    json::parse(\"{\"); true", "\n\n    http::get(\"https://a.example/\"); true"]
+    {
+        let world = hooked(Hook::CreateClient, body);
+        let Err(HookError::Fault(fault)) = create(&world.set, json!({})).await else { panic!("{body}") };
+        assert_eq!((fault.script.as_str(), fault.line), ("10-a.rhai", 3), "{fault:?}");
+        assert!(fault.column > 4, "{fault:?}");
+    }
+    let error = world(&[("10-a.rhai", "\n  json::parse(\"{\");")], |_| {}).map(drop).unwrap_err();
+    assert!(error.starts_with("10-a.rhai:2:9: ") && error.contains("\n      json::parse"), "{error}");
+}

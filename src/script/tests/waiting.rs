@@ -1,0 +1,126 @@
+//! Scripts that wait hold up none that do not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::super::turn::{Outside, Turns};
+use super::super::{Hook, HookError, ScriptSet};
+use super::{World, create, world};
+use crate::config::{ScriptLimits, ScriptSettings};
+
+const WAITS: &str = "fn createClient(context) {
+    if context.client.client_name == \"waits\" { http::get(\"https://slow.example.org/\"); }
+    true
+}";
+
+fn limited(change: impl FnOnce(&mut ScriptLimits)) -> World {
+    let change = |settings: &mut ScriptSettings| {
+        settings.limits = ScriptLimits { deadline_ms: 5_000, ..ScriptLimits::default() };
+        change(&mut settings.limits);
+    };
+    let world = world(&[("10-a.rhai", WAITS)], change).unwrap();
+    world.host.answer_json("GET", "https://slow.example.org/", 200, &json!({}));
+    world
+}
+
+/// Asks `set` in a task of its own.
+fn begin(set: &Arc<ScriptSet>, client: Value) -> impl Future<Output = Result<(), HookError>> {
+    let set = Arc::clone(set);
+    create_owned(set, client)
+}
+
+async fn create_owned(set: Arc<ScriptSet>, client: Value) -> Result<(), HookError> {
+    create(&set, client).await.map(drop)
+}
+
+/// Lets others go on until `condition` holds.
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_that_wait_give_their_places_to_others() {
+    let world = limited(|limits| limits.concurrent = 2);
+    world.host.hold();
+    let waiting = join_all((0..100).map(|_| begin(&world.set, json!({"client_name": "waits"}))));
+    let others = async {
+        until(|| world.host.waiting() == 100).await;
+        let others = join_all((0..50).map(|_| begin(&world.set, json!({"client_name": "goes"})))).await;
+        assert_eq!(world.host.waiting(), 100, "all of them still wait");
+        world.host.release();
+        others
+    };
+    let (waited, others) = tokio::join!(waiting, others);
+    assert!(waited.iter().chain(&others).all(Result::is_ok), "{waited:?} {others:?}");
+}
+
+#[tokio::test]
+async fn those_that_wait_are_bounded_over_a_reload_too() {
+    let world = limited(|limits| limits.waiting = 2);
+    world.host.hold();
+    let waiting = join_all((0..2).map(|_| begin(&world.set, json!({"client_name": "waits"}))));
+    let one_more = async {
+        until(|| world.host.waiting() == 2).await;
+        let again = ScriptSet::load(&world.set.runtime().settings, world.set.runtime()).unwrap();
+        let refused = create(&Arc::new(again), json!({"client_name": "waits"})).await;
+        world.host.release();
+        refused
+    };
+    let (waited, refused) = tokio::join!(waiting, one_more);
+    assert!(waited.iter().all(Result::is_ok));
+    assert!(refused.unwrap_err().to_string().contains("scripts.limits.waiting"));
+}
+
+#[tokio::test]
+async fn waiting_does_not_count_for_the_deadline_but_has_an_end_of_its_own() {
+    let world = limited(|limits| (limits.deadline_ms, limits.http_ms) = (1_000, 1_500));
+    world.host.hold();
+    let Err(HookError::Fault(fault)) = create(&world.set, json!({"client_name": "waits"})).await else {
+        panic!()
+    };
+    let asked = world.host.calls()[0].timeout;
+    assert_eq!((fault.message, asked), ("no answer in 1500 ms".to_owned(), Duration::from_millis(1_500)));
+    let counted = &world.set.statistics()[0];
+    assert_eq!((counted.hook, counted.calls, counted.faults), (Hook::CreateClient, 1, 1));
+    assert!(
+        counted.waited >= Duration::from_millis(1_500) && counted.ran < Duration::from_millis(1_500),
+        "{counted:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_waited_is_taken_from_what_is_left() {
+    let script = "fn createClient(context) {
+        for i in 0..2 { try { http::request(#{ url: \"https://slow.example.org/\", timeoutMs: 200 }); } catch { } }
+        try { http::get(\"https://slow.example.org/\"); } catch (error) { throw `then: ${error}`; }
+    }";
+    let change = |settings: &mut ScriptSettings| settings.limits.http_ms = 300;
+    let world = world(&[("10-a.rhai", script)], change).unwrap();
+    world.host.hold();
+    let ended = create(&world.set, json!({})).await.unwrap_err().to_string();
+    assert!(ended.contains("then: ") && ended.contains("httpMs"), "{ended}");
+    let asked: Vec<u128> = world.host.calls().iter().map(|call| call.timeout.as_millis()).collect();
+    assert_eq!((asked.len(), asked[0]), (2, 200));
+    assert!(asked[1] <= 100, "{asked:?}");
+}
+
+#[tokio::test]
+async fn who_gets_no_place_back_ends() {
+    let limits = ScriptLimits { concurrent: 1, deadline_ms: 500, ..ScriptLimits::default() };
+    let turns = Arc::new(Turns::new(&limits));
+    let turn = turns.take().await.unwrap();
+    assert_eq!(turn.over(), None);
+    let runtime = tokio::runtime::Handle::current();
+    let waiting = tokio::task::spawn_blocking(move || {
+        // While it waits, another one takes the only place and keeps it.
+        let other = turn.wait(Outside::Far, Duration::from_secs(1), |_| runtime.block_on(turns.take()));
+        assert!(other.unwrap().is_some());
+        turn.over()
+    });
+    assert_eq!(waiting.await.unwrap(), Some("too many scripts were running when it had waited"));
+}

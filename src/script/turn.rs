@@ -1,0 +1,134 @@
+//! Whose turn it is: how many scripts run, how many wait for the outside, and for how long.
+//!
+//! A script that waits for `http` gives its place to another one, so scripts that are stuck hold
+//! up none that are not. Each script that runs or waits has a thread; both numbers are bounded,
+//! over all sets of scripts together.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::config::ScriptLimits;
+
+/// The places that there are.
+pub(super) struct Turns {
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    deadline: Duration,
+    patience: Duration,
+}
+
+impl Turns {
+    pub(super) fn new(limits: &ScriptLimits) -> Self {
+        Self {
+            running: Arc::new(Semaphore::new(limits.concurrent)),
+            waiting: Arc::new(Semaphore::new(limits.waiting)),
+            deadline: Duration::from_millis(limits.deadline_ms),
+            patience: Duration::from_millis(limits.http_ms),
+        }
+    }
+
+    /// Waits for a place; none when the time is over before there is one.
+    pub(super) async fn take(&self) -> Option<Arc<Turn>> {
+        let begun = Instant::now();
+        let place = tokio::time::timeout(self.deadline, Arc::clone(&self.running).acquire_owned());
+        let turn = Turn {
+            place: Mutex::new(Some(place.await.ok()?.ok()?)),
+            running: Arc::clone(&self.running),
+            waiting: Arc::clone(&self.waiting),
+            runtime: Handle::current(),
+            begun,
+            deadline: self.deadline,
+            patience: self.patience,
+            waited: AtomicU64::new(0),
+            is_lost: AtomicBool::new(false),
+        };
+        turn.over().is_none().then(|| Arc::new(turn))
+    }
+}
+
+/// The time of one request at one hook: all scripts that are asked share it.
+pub(super) struct Turn {
+    place: Mutex<Option<OwnedSemaphorePermit>>,
+    running: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    runtime: Handle,
+    begun: Instant,
+    deadline: Duration,
+    patience: Duration,
+    /// Microseconds that did not count for the deadline.
+    waited: AtomicU64,
+    is_lost: AtomicBool,
+}
+
+/// What a script waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outside {
+    /// Another system, which may take its time: the script gives up its place.
+    Far,
+    /// Our own store: the script keeps its place.
+    Near,
+}
+
+impl Turn {
+    /// Why the script must end now.
+    pub(super) fn over(&self) -> Option<&'static str> {
+        if self.is_lost.load(Ordering::Relaxed) {
+            return Some("too many scripts were running when it had waited");
+        }
+        let is_over = self.begun.elapsed() >= self.deadline.saturating_add(self.waited());
+        is_over.then_some("it took longer than scripts.limits.deadlineMs")
+    }
+
+    /// The time that did not count for the deadline.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited.load(Ordering::Relaxed))
+    }
+
+    /// Does `work`, which is given how long it may take: `most`, or what is left.
+    ///
+    /// # Errors
+    /// When no time is left for waiting, or too many scripts wait.
+    pub(super) fn wait<T>(
+        &self,
+        outside: Outside,
+        most: Duration,
+        work: impl FnOnce(Duration) -> T,
+    ) -> Result<T, String> {
+        let left = self.patience.saturating_sub(self.waited()).min(most);
+        if left.is_zero() {
+            return Err("it waited as long as scripts.limits.httpMs allows".to_owned());
+        }
+        let begun = Instant::now();
+        let result = match outside {
+            Outside::Near => Ok(work(left)),
+            Outside::Far => self.elsewhere(|| work(left)),
+        };
+        let waited = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.waited.fetch_add(waited, Ordering::Relaxed);
+        result
+    }
+
+    /// Does `work` while another script has the place of this one.
+    fn elsewhere<T>(&self, work: impl FnOnce() -> T) -> Result<T, String> {
+        let Ok(_seat) = Arc::clone(&self.waiting).try_acquire_owned() else {
+            return Err("too many scripts wait for http (scripts.limits.waiting)".to_owned());
+        };
+        self.set_place(None);
+        let result = work();
+        let again = Arc::clone(&self.running).acquire_owned();
+        match self.runtime.block_on(async { tokio::time::timeout(self.deadline, again).await }) {
+            Ok(Ok(place)) => self.set_place(Some(place)),
+            // It may not run on, whatever it would do with the failure.
+            _ => self.is_lost.store(true, Ordering::Relaxed),
+        }
+        Ok(result)
+    }
+
+    fn set_place(&self, place: Option<OwnedSemaphorePermit>) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+}

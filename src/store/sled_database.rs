@@ -1,0 +1,142 @@
+//! A sled database that can be opened again while it is in use.
+//!
+//! After one write that fails, as on a full disk, sled 0.34 refuses all writes until it is opened
+//! anew, though it still reads (tried: what was flushed before is all there then). So that a
+//! server need not be restarted once there is room again, it is closed and opened in place.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sled::Db;
+
+use super::error::StoreError;
+
+/// Bytes that there must be room for before a database that still reads is closed.
+const ROOM: usize = 16 << 20;
+/// How long threads of sled may take to let go of the files.
+const CLOSING: Duration = Duration::from_secs(10);
+/// Between two tries to open files that are still held.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A database that can be opened again.
+pub(super) struct Database {
+    folder: PathBuf,
+    cache_bytes: u64,
+    /// None while it is closed.
+    open: RwLock<Option<Db>>,
+}
+
+impl Database {
+    /// Opens the database in `folder`, which is made when it is not there.
+    pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        let open = RwLock::new(Some(open(folder, cache_bytes)?));
+        Ok(Self { folder: folder.to_owned(), cache_bytes, open })
+    }
+
+    /// What `work` makes of the open database. It must be short: until it is done, the database
+    /// is not closed.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Db) -> sled::Result<T>) -> Result<T, StoreError> {
+        let closed = || StoreError::Unavailable("the database is being opened again".to_owned());
+        // Nobody waits here for a database that is being opened: that may take a while.
+        let open = self.open.try_read().map_err(|_| closed())?;
+        work(open.as_ref().ok_or_else(closed)?).map_err(|error| unavailable(&error))
+    }
+
+    /// Closes the database and opens it again, when there is room to write. Only the writer
+    /// calls this, so nothing is being written.
+    pub(super) fn reopen(&self) -> Result<(), StoreError> {
+        let mut place = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if place.is_some() {
+            try_room(&self.folder)
+                .map_err(|error| StoreError::Unavailable(format!("there is no room to write: {error}")))?;
+        }
+        drop(place.take());
+        let begun = Instant::now();
+        let opened = loop {
+            match open(&self.folder, self.cache_bytes) {
+                Err(StoreError::Locked(_)) if begun.elapsed() < CLOSING => thread::sleep(PAUSE),
+                outcome => break outcome?,
+            }
+        };
+        *place = Some(opened);
+        Ok(())
+    }
+}
+
+/// Writes a file as a try, and removes it.
+fn try_room(folder: &Path) -> std::io::Result<()> {
+    let path = folder.join("room.try");
+    let write = || {
+        let mut file = fs::File::create(&path)?;
+        file.write_all(&vec![0; ROOM])?;
+        file.sync_all()
+    };
+    let written = write();
+    let removed = fs::remove_file(&path);
+    written.and(removed)
+}
+
+fn open(folder: &Path, cache_bytes: u64) -> Result<Db, StoreError> {
+    sled::Config::new()
+        .path(folder)
+        .cache_capacity(cache_bytes)
+        // The writer flushes; a second flush behind its back would only cost.
+        .flush_every_ms(None)
+        .open()
+        .map_err(|error| match error {
+            // This is how sled 0.34 says that another process holds the lock of the folder.
+            sled::Error::Io(cause) if cause.to_string().contains("could not acquire lock") => {
+                StoreError::Locked(folder.to_owned())
+            }
+            other => unavailable(&other),
+        })
+}
+
+fn unavailable(error: &sled::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_database_is_opened_again_while_it_is_read() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let database = Database::open(&folder.path().join("data"), 1 << 20).unwrap();
+        let done = AtomicBool::new(false);
+        let read = || {
+            let (mut found, mut closed) = (0, 0);
+            while !done.load(Ordering::SeqCst) {
+                match database.with(|db| db.get("k")) {
+                    Ok(value) => found += usize::from(value.unwrap() == "v"),
+                    Err(StoreError::Unavailable(_)) => closed += 1,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            (found, closed)
+        };
+        let store = |key: &str| database.with(|db| db.insert(key, "v").and_then(|_| db.flush())).unwrap();
+        store("k");
+        thread::scope(|scope| {
+            let readers = [scope.spawn(read), scope.spawn(read)];
+            for turn in 0..5 {
+                database.reopen().unwrap();
+                store(&turn.to_string());
+            }
+            done.store(true, Ordering::SeqCst);
+            for reader in readers {
+                let (found, _) = reader.join().unwrap();
+                assert!(found > 0);
+            }
+        });
+        assert_eq!(database.with(|db| Ok(db.len())).unwrap(), 6);
+        assert!(!folder.path().join("data/room.try").exists());
+    }
+}

@@ -1,0 +1,73 @@
+//! What the configuration says of trust, and what is wrong with it.
+
+use serde_json::{Value, json};
+
+use super::Trust;
+use crate::config::Registration;
+use crate::jose::{Algorithm, SigningKey};
+
+/// The settings with these properties on top of the defaults.
+fn settings(properties: &Value) -> Registration {
+    let mut all = serde_json::to_value(Registration::default()).unwrap();
+    all.as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
+    serde_json::from_value(all).unwrap()
+}
+
+/// Every fault of these properties, each as `key: words of the reason`.
+fn check(properties: &Value, expected: &[(&str, &str)]) {
+    let faults = Trust::new(&settings(properties)).expect_err("it is refused");
+    assert_eq!(faults.len(), expected.len(), "{faults:?}");
+    for ((key, reason), (wanted, words)) in faults.iter().zip(expected) {
+        assert_eq!(key, &format!("registration.{wanted}"));
+        assert!(reason.contains(words), "{reason} does not say {words}");
+    }
+}
+
+#[test]
+fn every_key_and_algorithm_is_read_when_the_configuration_is() {
+    check(
+        &json!({
+            "softwareStatementSigningAlgValuesSupported": ["ES256", "none"],
+            "dcrSigningAlgValuesSupported": ["es256"],
+            "dcrSsaValidationConfigs": [
+                {"id": "1", "type": "SSA", "issuers": ["a"], "jwks": {"keys": []}},
+                {"id": "2", "type": "DCR", "issuers": ["b"], "jwks": "{jwks here}"},
+                {"id": "3", "type": "DCR", "issuers": ["c"], "sharedSecret": "short", "algorithms": ["XS256"]},
+            ],
+            "dcrSignatureValidationJwks": "no JSON",
+            "dcrSignatureValidationSharedSecret": "short",
+        }),
+        &[
+            ("softwareStatementSigningAlgValuesSupported", "'none' is no algorithm"),
+            ("dcrSigningAlgValuesSupported", "'es256' is no algorithm"),
+            ("dcrSsaValidationConfigs[0].jwks", "at least one key"),
+            ("dcrSsaValidationConfigs[1].jwks", "must be a JWK Set"),
+            ("dcrSsaValidationConfigs[2].algorithms", "'XS256' is no algorithm"),
+            ("dcrSsaValidationConfigs[2].sharedSecret", "32 bytes"),
+            ("dcrSignatureValidationJwks", "must be a JWK Set"),
+            ("dcrSignatureValidationSharedSecret", "32 bytes"),
+        ],
+    );
+}
+
+#[test]
+fn an_entry_is_for_its_own_issuers_and_type() {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let jwks = json!({"keys": [key.public_jwk()]});
+    let trust = Trust::new(&settings(&json!({
+        "dcrSsaValidationConfigs": [
+            {"id": "one", "type": "SSA", "issuers": ["a", "b"], "jwks": jwks.to_string(), "algorithms": ["ES256"]},
+            {"id": "two", "type": "DCR", "issuers": ["a"], "jwksUri": "https://a.example/jwks"},
+        ],
+    })))
+    .unwrap();
+    let ids = |issuers: Vec<std::sync::Arc<super::Issuer>>| {
+        issuers.iter().map(|issuer| issuer.id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(trust.statement_issuers("a")), ["one"]);
+    assert_eq!(ids(trust.statement_issuers("b")), ["one"]);
+    assert_eq!(ids(trust.request_issuers("a")), ["two"]);
+    assert!(trust.request_issuers("b").is_empty());
+    assert_eq!(trust.statement_issuers("a")[0].algorithms, [Algorithm::Es256]);
+    assert_eq!(trust.request_issuers("a")[0].algorithms, trust.request_algorithms);
+}

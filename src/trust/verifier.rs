@@ -1,0 +1,107 @@
+//! Finds keys that are elsewhere, and verifies.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::source::{Keys, Source};
+use crate::clock::Clock;
+use crate::config::FetchSettings;
+use crate::fetch::{self, FetchError, Fetcher};
+use crate::jose::{self, Claims, Compact, Expectations, JwsError, KeySet, Verified};
+use crate::keys::RemoteDocuments;
+
+/// Why a token is not believed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TrustError {
+    /// The token itself is not acceptable.
+    #[error(transparent)]
+    Token(#[from] JwsError),
+    /// There is no key for what the token is signed with.
+    #[error("is signed with {0}, and its issuer has no key for that here")]
+    NoKey(jose::Algorithm),
+    /// The keys can not be had.
+    #[error("needs keys that can not be fetched: {0}")]
+    Fetch(#[from] FetchError),
+}
+
+/// Keys in a set that is fetched.
+const MOST_KEYS: usize = 100;
+
+/// Verifies tokens with keys from anywhere.
+pub struct Verifier {
+    /// Key sets that the operator named.
+    named: RemoteDocuments<KeySet>,
+    /// Key sets that tokens and clients named.
+    claimed: RemoteDocuments<KeySet>,
+    documents: RemoteDocuments<Value>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Verifier {
+    /// A verifier that fetches with `fetcher` and remembers what it fetched.
+    pub fn new(fetcher: &Arc<Fetcher>, clock: &Arc<dyn Clock>, settings: &FetchSettings) -> Self {
+        let sets = || {
+            let read = |value: &Value| KeySet::parse(value, MOST_KEYS);
+            RemoteDocuments::new(Arc::clone(fetcher), Arc::clone(clock), settings, fetch::JWK_SET, read)
+        };
+        let keep = |value: &Value| Ok(value.clone());
+        let documents =
+            RemoteDocuments::new(Arc::clone(fetcher), Arc::clone(clock), settings, fetch::JSON, keep);
+        Self { named: sets(), claimed: sets(), documents, clock: Arc::clone(clock) }
+    }
+
+    /// Verifies `token` with a key of `source`.
+    ///
+    /// # Errors
+    /// When the keys can not be had, or the token is not what is expected.
+    pub async fn verify(
+        &self,
+        token: &Compact,
+        source: &Source,
+        expected: &Expectations<'_>,
+    ) -> Result<Verified<Claims>, TrustError> {
+        let no_key = || TrustError::NoKey(token.algorithm());
+        if token.algorithm().is_symmetric() {
+            return self.with(token, source.secret.as_deref().ok_or_else(no_key)?, expected);
+        }
+        match source.keys.as_ref().ok_or_else(no_key)? {
+            Keys::Known(set) => self.with(token, set, expected),
+            Keys::At(url) => self.remote(&self.named, token, url, expected).await,
+            Keys::Claimed(url) => self.remote(&self.claimed, token, url, expected).await,
+            Keys::Discovered { endpoint, member } => {
+                let url = self.documents.member(endpoint, member).await?;
+                self.remote(&self.named, token, &url, expected).await
+            }
+        }
+    }
+
+    fn with(
+        &self,
+        token: &Compact,
+        set: &KeySet,
+        expected: &Expectations<'_>,
+    ) -> Result<Verified<Claims>, TrustError> {
+        Ok(jose::verify(token, set, expected, self.clock.now())?)
+    }
+
+    /// Verifies with the set at `url`; a key that is not in it may be in a newer one.
+    async fn remote(
+        &self,
+        sets: &RemoteDocuments<KeySet>,
+        token: &Compact,
+        url: &str,
+        expected: &Expectations<'_>,
+    ) -> Result<Verified<Claims>, TrustError> {
+        let set = sets.get(url).await?;
+        match self.with(token, &set, expected) {
+            Err(TrustError::Token(error)) if error.is_unknown_key() => {
+                match sets.refetched(url, &set).await? {
+                    Some(newer) => self.with(token, &newer, expected),
+                    None => Err(error.into()),
+                }
+            }
+            outcome => outcome,
+        }
+    }
+}

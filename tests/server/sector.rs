@@ -1,0 +1,208 @@
+//! K109 to K111: the file at `sector_identifier_uri`. K195, K196: where it is never fetched from.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Canary, Origin, Reply, TestServer, b0, fetches_locally, with};
+
+const A: &str = "https://a.example.org/cb";
+const B: &str = "https://b.example.org/cb?x=%20";
+
+fn pairwise(file: &str) -> Value {
+    with(b0(), json!({"subject_type": "pairwise", "redirect_uris": [A, B], "sector_identifier_uri": file}))
+}
+
+/// A server that fetches from loopback and waits `timeout_ms` for it.
+async fn server(timeout_ms: u64) -> TestServer {
+    TestServer::configured(|configuration| {
+        fetches_locally(configuration);
+        configuration.settings.fetch.timeout_ms = timeout_ms;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn k109_a_pairwise_client_has_the_hosts_of_its_sector() {
+    let (server, origin) = (server(5_000).await, Origin::new().await);
+    let file = origin.at("/sector", Reply::json(json!([B, "https://other.example.org/", A])));
+    let client = server.register(&pairwise(&file)).await;
+    assert_eq!(client.body["sector_identifier_uri"], json!(file));
+    assert_eq!(origin.hits("/sector"), 1);
+    assert_eq!(origin.asked("/sector", "accept").as_deref(), Some("application/json"));
+}
+
+#[tokio::test]
+async fn k110_every_redirect_uri_is_in_the_file_character_by_character() {
+    let (server, origin) = (server(5_000).await, Origin::new().await);
+    for near in [
+        json!([B]),
+        json!([]),
+        json!(["https://A.example.org/cb", B]),
+        json!(["https://a.example.org/cb/", B]),
+        json!(["https://a.example.org:443/cb", B]),
+    ] {
+        let file = origin.at("/sector", Reply::json(near));
+        server.post(&pairwise(&file)).await.expect_bad_metadata("redirect_uris[0]: must be in the file");
+    }
+    // Also for a client that is not pairwise: who names a sector belongs to it.
+    let public = with(b0(), json!({"sector_identifier_uri": origin.url("/sector")}));
+    server.post(&public).await.expect_bad_metadata("redirect_uris[0]");
+}
+
+#[tokio::test]
+async fn k111_a_file_that_can_not_be_used_refuses_the_client() {
+    let (server, origin, canary) = (server(2_000).await, Origin::new().await, Canary::new());
+    let inside = format!("http://127.0.0.1:{}/", canary.port());
+    let array = json!([A, B]).to_string();
+    let bad = [
+        (Reply::status(404), "status 404"),
+        (Reply::json(json!([A, B])).with_status(203), "status 203"),
+        (Reply::json(json!([A, B])).with_status(500), "status 500"),
+        (Reply::text("text/html", "<html></html>"), "content type"),
+        (Reply::text("text/html", array.as_str()), "content type"),
+        (Reply::text("application/json", "<html></html>"), "one JSON value"),
+        (Reply::text("application/json", format!("{array} {array}")), "one JSON value"),
+        (Reply::text("application/json", ""), "one JSON value"),
+        (Reply::text("application/json", "[".repeat(100_000)), "one JSON value"),
+        (Reply::json(json!({"uris": [A, B]})), "array of strings"),
+        (Reply::json(json!([A, B, 1])), "array of strings"),
+        (Reply::json(json!(A)), "array of strings"),
+        (Reply::endless(), "larger than 262144 bytes"),
+        (Reply::json(json!([A, B])).header("x", "y".repeat(40_000)), "larger than 32768 bytes"),
+        (Reply::json(json!([A, B])).with_status(302).header("location", inside.as_str()), "redirect"),
+        (Reply::status(307).header("location", origin.url("/good")), "redirect"),
+    ];
+    origin.set("/good", Reply::json(json!([A, B])));
+    for (reply, words) in bad {
+        let answer = server.post(&pairwise(&origin.at("/sector", reply))).await;
+        answer.expect_bad_metadata("sector_identifier_uri: ");
+        answer.expect_bad_metadata(words);
+    }
+    assert!(origin.sent() < 16 * 1024 * 1024, "{} bytes were taken", origin.sent());
+    assert_eq!(origin.hits("/good"), 0);
+    canary.expect_untouched();
+    server.post(&pairwise(&origin.url("/good"))).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn k111_a_server_that_hangs_costs_only_its_time() {
+    let (server, origin) = (server(200).await, Origin::new().await);
+    let file = origin.at("/sector", Reply::never());
+    let body = pairwise(&file);
+    let answer = tokio::time::timeout(Duration::from_secs(10), server.post(&body));
+    answer.await.unwrap().expect_bad_metadata("no whole answer within 200 ms");
+    let nobody = Canary::new();
+    let file = format!("http://127.0.0.1:{}/", nobody.port());
+    drop(nobody);
+    server.post(&pairwise(&file)).await.expect_bad_metadata("can not be reached");
+}
+
+#[tokio::test]
+async fn an_update_is_checked_against_the_file_of_its_own_day() {
+    let (server, origin) = (server(5_000).await, Origin::new().await);
+    let file = origin.at("/sector", Reply::json(json!([A, B])));
+    let client = server.register(&pairwise(&file)).await;
+    server.update(&client, &client.update(json!({}))).await.expect_status(200);
+    assert_eq!(origin.hits("/sector"), 2);
+    origin.set("/sector", Reply::json(json!([B])));
+    server.update(&client, &client.update(json!({}))).await.expect_bad_metadata("redirect_uris[0]");
+    assert_eq!(server.read(&client).await.body["redirect_uris"], json!([A, B]));
+    server.update(&client, &client.update(json!({"redirect_uris": [B]}))).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn what_a_script_makes_of_a_client_is_in_the_file_too() {
+    let script = r#"
+        fn createClient(context) {
+            let uris = context.client.redirect_uris;
+            if context.client.client_name == "more" { uris.push("https://c.example.org/cb"); }
+            context.client.redirect_uris = uris;
+            true
+        }
+    "#;
+    let server = TestServer::scripted(&[("10.rhai", script)], fetches_locally).await;
+    let origin = Origin::new().await;
+    let file = origin.at("/sector", Reply::json(json!([A, B])));
+    server.post(&pairwise(&file)).await.expect_status(201);
+    assert_eq!(origin.hits("/sector"), 1);
+    let more = with(pairwise(&file), json!({"client_name": "more"}));
+    server.post(&more).await.expect_error(500, &["server_error"]);
+    origin.set("/sector", Reply::json(json!([A, B, "https://c.example.org/cb"])));
+    server.post(&more).await.expect_status(201);
+}
+
+/// What a URL can look like that leads to `port` on this machine, or to a place like it.
+fn inside(port: u16) -> Vec<String> {
+    let hosts = [
+        "127.0.0.1",
+        "127.1",
+        "127.0.0.1.",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.0.0.1",
+        "0177.0.0.1",
+        "017700000001",
+        "0177.0x0.1",
+        "0.0.0.0",
+        "0",
+        "[::1]",
+        "[::]",
+        "[0:0:0:0:0:0:0:1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "localhost",
+        "localhost.",
+        "LocalHost",
+        "a.localhost",
+        "%31%32%37.0.0.1",
+        "a.example@127.0.0.1",
+        "127.0.0.1\\@a.example",
+        "169.254.169.254",
+        "metadata.google.internal",
+        "10.0.0.1",
+        "intranet",
+    ];
+    let urls = hosts.iter().flat_map(|host| {
+        [format!("https://{host}:{port}/"), format!("http://{host}:{port}/"), format!("https://{host}/")]
+    });
+    urls.collect()
+}
+
+#[tokio::test]
+async fn k195_nobody_sends_the_server_into_its_own_network() {
+    let (server, canary) = (TestServer::new().await, Canary::new());
+    for url in inside(canary.port()) {
+        for member in ["sector_identifier_uri", "jwks_uri"] {
+            let answer = server.post(&with(b0(), json!({member: url}))).await;
+            answer.expect_bad_metadata(&format!("{member}: "));
+            canary.expect_untouched();
+        }
+    }
+}
+
+#[tokio::test]
+async fn k196_a_redirect_into_the_network_is_not_followed() {
+    let (origin, canary) = (Origin::new().await, Canary::new());
+    let server = TestServer::configured(|configuration| {
+        fetches_locally(configuration);
+        configuration.settings.fetch.allow_private_addresses = false;
+        let host = origin.address().to_string().parse().unwrap();
+        configuration.settings.fetch.allowed_hosts = vec![host];
+    })
+    .await;
+    for status in [301, 302, 303, 307, 308] {
+        let inside = format!("http://127.0.0.1:{}/", canary.port());
+        let file = origin.at("/sector", Reply::status(status).header("location", inside));
+        server.post(&pairwise(&file)).await.expect_bad_metadata("redirect");
+    }
+    canary.expect_untouched();
+    let elsewhere = format!("http://127.0.0.1:{}/", canary.port());
+    server.post(&pairwise(&elsewhere)).await.expect_bad_metadata("sector_identifier_uri");
+    canary.expect_untouched();
+    let file = origin.at("/sector", Reply::json(json!([A, B])));
+    server.post(&pairwise(&file)).await.expect_status(201);
+}

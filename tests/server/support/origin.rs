@@ -1,0 +1,207 @@
+//! Another server, on loopback: it says what a test tells it to say, and counts who asked.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{Request, Response, StatusCode};
+use futures_util::{StreamExt as _, stream};
+use registrar::config::{Configuration, FetchSettings};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+/// What is answered at one path.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Content,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Text(String),
+    /// A gibibyte, as fast as it is taken.
+    Endless,
+    /// Nothing, not even a head.
+    Never,
+}
+
+impl Reply {
+    /// A 200 with this JSON.
+    #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+    pub(crate) fn json(value: Value) -> Self {
+        Self::text("application/json", value.to_string())
+    }
+
+    /// A 200 with this text.
+    pub(crate) fn text(content_type: &str, text: impl Into<String>) -> Self {
+        let headers = vec![("content-type", content_type.to_owned())];
+        Self { status: 200, headers, body: Content::Text(text.into()) }
+    }
+
+    /// A status and no more.
+    pub(crate) fn status(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Content::Text(String::new()) }
+    }
+
+    /// A 200 that begins like JSON and does not end.
+    pub(crate) fn endless() -> Self {
+        Self { body: Content::Endless, ..Self::text("application/json", "") }
+    }
+
+    /// No answer at all.
+    pub(crate) fn never() -> Self {
+        Self { body: Content::Never, ..Self::status(200) }
+    }
+
+    /// The same with a further header.
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same with another status.
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+}
+
+#[derive(Default)]
+struct Script {
+    replies: Mutex<HashMap<String, Reply>>,
+    requests: Mutex<Vec<(String, Request<()>)>>,
+    sent: AtomicU64,
+}
+
+/// A server that runs until the test ends.
+pub(crate) struct Origin {
+    address: SocketAddr,
+    script: Arc<Script>,
+    _tasks: TaskTracker,
+}
+
+impl Origin {
+    pub(crate) async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let script = Arc::new(Script::default());
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&script));
+        let tasks = TaskTracker::new();
+        tasks.spawn(async move { axum::serve(listener, router).await });
+        Self { address, script, _tasks: tasks }
+    }
+
+    /// From now on, `path` is answered with `reply`; what was never set is a 404.
+    pub(crate) fn set(&self, path: &str, reply: Reply) {
+        self.script.replies.lock().unwrap().insert(path.to_owned(), reply);
+    }
+
+    /// Sets `path` and says its URL.
+    pub(crate) fn at(&self, path: &str, reply: Reply) -> String {
+        self.set(path, reply);
+        self.url(path)
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How often `path` was asked for.
+    pub(crate) fn hits(&self, path: &str) -> usize {
+        self.script.requests.lock().unwrap().iter().filter(|(asked, _)| asked == path).count()
+    }
+
+    /// The value that the last request for `path` had in the header `name`.
+    pub(crate) fn asked(&self, path: &str, name: &str) -> Option<String> {
+        let requests = self.script.requests.lock().unwrap();
+        let (_, last) = requests.iter().rev().find(|(asked, _)| asked == path)?;
+        last.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+    }
+
+    /// Bytes of endless answers that were taken.
+    pub(crate) fn sent(&self) -> u64 {
+        self.script.sent.load(Ordering::SeqCst)
+    }
+}
+
+async fn answer(State(script): State<Arc<Script>>, request: Request<Body>) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    let reply = script.replies.lock().unwrap().get(&path).cloned();
+    script.requests.lock().unwrap().push((path, request.map(drop)));
+    let Reply { status, headers, body } = reply.unwrap_or_else(|| Reply::status(404));
+    let body = match body {
+        Content::Text(text) => Body::from(text),
+        Content::Endless => endless(script),
+        Content::Never => std::future::pending().await,
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    for (name, value) in headers {
+        response.headers_mut().append(name, value.parse().unwrap());
+    }
+    response
+}
+
+fn endless(script: Arc<Script>) -> Body {
+    const CHUNK: usize = 64 * 1024;
+    let chunks = stream::iter(0..1024 * 1024 * 1024 / CHUNK).map(move |at| {
+        script.sent.fetch_add(CHUNK as u64, Ordering::SeqCst);
+        let mut chunk = vec![b' '; CHUNK];
+        if at == 0 {
+            chunk[0] = b'[';
+        }
+        Ok::<_, std::io::Error>(Bytes::from(chunk))
+    });
+    Body::from_stream(chunks)
+}
+
+/// A listener that nobody must connect to.
+pub(crate) struct Canary(StdListener);
+
+impl Canary {
+    pub(crate) fn new() -> Self {
+        let listener = StdListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("a listener that does not wait");
+        Self(listener)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.0.local_addr().expect("an address").port()
+    }
+
+    /// Whether somebody has connected since it was last asked. A connection is in the queue of
+    /// the listener before whoever made it can say anything, so there is nothing to wait for.
+    pub(crate) fn is_touched(&self) -> bool {
+        match self.0.accept() {
+            Ok(_) => true,
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_untouched(&self) {
+        assert!(!self.is_touched(), "somebody has connected");
+    }
+}
+
+/// The switches with which a developer fetches from his own machine.
+pub(crate) fn development() -> FetchSettings {
+    FetchSettings { allow_http: true, allow_private_addresses: true, ..FetchSettings::default() }
+}
+
+/// A server that may fetch from [`Origin`]s.
+pub(crate) fn fetches_locally(configuration: &mut Configuration) {
+    configuration.settings.fetch = development();
+}
