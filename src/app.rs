@@ -6,6 +6,7 @@
 mod error;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
 use crate::service::{self, Judged, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
-use crate::{lifecycle, routes};
+use crate::{lifecycle, routes, token};
 
 pub use error::StartError;
 
@@ -55,6 +56,7 @@ pub struct Server {
     stop: CancellationToken,
     reload: mpsc::Sender<()>,
     tasks: TaskTracker,
+    administrator: Option<PathBuf>,
 }
 
 /// Opens everything and serves.
@@ -63,7 +65,7 @@ pub struct Server {
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
     let outside = Arc::new(Outside::new());
-    let server = start_with_host(start, outside.clone()).await?;
+    let server = Box::pin(start_with_host(start, outside.clone())).await?;
     outside.belongs_to(&server.service);
     Ok(server)
 }
@@ -91,9 +93,11 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     let entrance = entrance(&settings, &tls);
     let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
-    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes };
+    let jwks = token::keys::jwks(runtime.secrets());
+    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
+    let administrator = Box::pin(token::administrator::ensure(&service)).await?;
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -111,7 +115,7 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
         served.cancel();
     });
     tasks.close();
-    Ok(Server { address, service, stop, reload, tasks })
+    Ok(Server { address, service, stop, reload, tasks, administrator })
 }
 
 impl Server {
@@ -128,6 +132,11 @@ impl Server {
     /// What its use cases work with.
     pub const fn service(&self) -> &Arc<Service> {
         &self.service
+    }
+
+    /// Where this start, as the first one, wrote the credentials of the administrator.
+    pub fn administrator(&self) -> Option<&Path> {
+        self.administrator.as_deref()
     }
 
     /// Ends on a signal, and reloads on SIGHUP.

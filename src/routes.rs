@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{MethodRouter, any, get, post};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ use crate::http::answer::{self, Problem};
 use crate::http::stack::{self, CORRELATION_ID, Reception};
 use crate::reload::Reloads;
 use crate::service::Service;
-use crate::{discovery, management, registration};
+use crate::{discovery, management, registration, token};
 
 /// Every path of the server.
 pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
@@ -33,7 +33,12 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
             get(discovery::endpoint::get),
         )
         .route(&format!("{issuer_path}/.well-known/openid-configuration"), get(discovery::endpoint::get))
-        .layer(cors());
+        .route(&paths.jwks, get(token::endpoint::jwks))
+        .layer(cors())
+        // No page of a browser has the credentials of a client.
+        .route(&paths.token, post_only(post(token::endpoint::token)))
+        .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
+        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
     let reception = Reception {
@@ -53,6 +58,11 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) })
         .layer(axum::middleware::from_fn(stack::observe))
+}
+
+/// Other methods are told that only `POST` is answered.
+fn post_only(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
+    routes.fallback(|| async { Problem::method_not_allowed(&[Method::POST]) })
 }
 
 /// The registration URL is also where a client is managed, once its query names one.

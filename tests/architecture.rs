@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fetch", &["config", "model"]),
     ("keys", &["clock", "config", "fetch"]),
     ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
-    ("http", &["clock", "config", "model", "x509"]),
+    ("http", &["clock", "config", "model", "secret", "x509"]),
     ("telemetry", &["config"]),
     ("watch", &[]),
     ("live", &["config", "model", "store"]),
@@ -33,6 +33,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "client", "clock", "config", "fetch", "http", "jose", "model", "random", "script", "secret",
             "service", "store", "trust", "x509",
+        ],
+    ),
+    (
+        "token",
+        &[
+            "client", "clock", "config", "http", "jose", "model", "random", "secret", "service", "store",
+            "trust", "x509",
         ],
     ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.
@@ -49,12 +56,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "secret",
             "service",
             "store",
+            // A client may manage itself with an access token of its own.
+            "token",
         ],
     ),
     ("discovery", &["client", "config", "http", "service"]),
-    ("host", &["clock", "fetch", "script", "service", "store"]),
+    ("host", &["clock", "fetch", "jose", "script", "secret", "service", "store", "x509"]),
     ("admin", &["http", "live", "service"]),
-    ("routes", &["discovery", "http", "management", "registration", "reload", "service"]),
+    ("routes", &["discovery", "http", "management", "registration", "reload", "service", "token"]),
     ("reload", &["config", "http", "live", "script", "service", "store", "watch"]),
     ("lifecycle", &["clock", "service"]),
     (
@@ -72,10 +81,26 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "script",
             "service",
             "store",
+            "token",
             "watch",
         ],
     ),
-    ("cli", &["app", "clock", "config", "fetch", "http", "script", "service", "store", "telemetry"]),
+    (
+        "cli",
+        &[
+            "app",
+            "clock",
+            "config",
+            "fetch",
+            "host",
+            "http",
+            "model",
+            "script",
+            "service",
+            "store",
+            "telemetry",
+        ],
+    ),
 ];
 
 /// Where an outside library may be used.
@@ -93,7 +118,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("reqwest", &["fetch"]),
     ("json_patch", &["live"]),
     ("hyper_util", &["http"]),
-    ("axum", &["http", "admin", "registration", "management", "discovery", "routes", "service"]),
+    ("axum", &["http", "admin", "registration", "management", "token", "discovery", "routes", "service"]),
     ("tower_http", &["routes"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
@@ -104,6 +129,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 const ENDPOINTS: &[(&str, &[&str])] = &[
     ("registration", &["endpoint.rs", "mod.rs"]),
     ("management", &["endpoint.rs", "holder.rs", "precondition.rs"]),
+    ("token", &["endpoint.rs"]),
     ("discovery", &["endpoint.rs"]),
     ("admin", &["endpoint_config.rs"]),
 ];

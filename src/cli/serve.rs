@@ -47,6 +47,9 @@ fn greet(server: &Server) {
     let base = settings.issuer.clone().filter(|_| settings.tls.is_on());
     let base = base.unwrap_or_else(|| format!("{scheme}://{address}"));
     println!("Registrar listens on {scheme}://{address}\n");
+    if let Some(file) = server.administrator() {
+        println!("The credentials of the administrator are in {}\n", file.display());
+    }
     println!("Register a client:\n");
     println!("  curl -i {own}{base}{path} -H 'Content-Type: application/json' \\");
     println!("       -d '{{\"redirect_uris\": [\"https://client.example.org/callback\"]}}'\n");
