@@ -2,7 +2,12 @@
 //! `REGISTRAR_TEST_POSTGRES` names (see `.ci/postgres.sh`). Without it these tests do nothing,
 //! and say so.
 
-#![expect(clippy::panic, reason = "a test says what is wrong by failing")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by failing"
+)]
 
 mod database;
 mod node;

@@ -114,7 +114,7 @@ fn log_in(folder: &TempDir) -> String {
 fn prepare(database: &Database, store: &str) -> (Command, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
     let file = folder.path().join("registrar.toml");
-    let key_file = database.key_file();
+    let key_file = database.key_file().display().to_string();
     let key_file =
         if store.contains("keyFile") { String::new() } else { format!("keyFile = {key_file:?}\n") };
     let text = format!("[store]\nurl = {:?}\n{key_file}{store}\n", database.url);

@@ -18,7 +18,7 @@ async fn another_key_is_refused() {
     let running = Node::start(&database);
     running.register("one").await;
     let other = database.key_file().with_file_name("other.key");
-    let with_other = format!("keyFile = {other:?}");
+    let with_other = format!("keyFile = \"{}\"", other.display());
     let text = refusal(&database, &with_other);
     assert!(text.contains("other.key") && text.contains("missing"), "{text}");
     let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
@@ -53,7 +53,7 @@ async fn a_database_that_is_not_there_is_named() {
     assert!(text.contains("refused"), "{text}");
     let text = refusal(&database, "connections = 0\ntimeoutMs = 0");
     assert!(text.contains("store.connections") && text.contains("store.timeoutMs"), "{text}");
-    database.url = database.url.replace("?", "?sslmode=never&");
+    database.url = database.url.replace('?', "?sslmode=never&");
     let text = refusal(&database, "");
     assert!(text.contains("sslmode must be"), "{text}");
 }
