@@ -93,7 +93,7 @@ pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server
     let entrance = entrance(&settings, &tls);
     let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
-    let jwks = token::keys::jwks(runtime.secrets());
+    let jwks = token::keys::jwks(&runtime.secrets());
     let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
