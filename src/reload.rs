@@ -93,6 +93,7 @@ impl Reloader {
         let files: Vec<PathBuf> = self.sources.file.clone().into_iter().collect();
         let (file_guard, mut file) = watch::watch(&files, QUIET)?;
         let (tls_guard, mut tls) = watch::watch(&self.tls.files(), QUIET)?;
+        let mut store = self.service.store.watch();
         Ok(async move {
             // The guards end the watching when they are dropped.
             let _guards = (scripts_guard, file_guard, tls_guard);
@@ -102,6 +103,7 @@ impl Reloader {
                     Some(()) = scripts.recv() => self.scripts().await,
                     Some(()) = file.recv() => self.configuration().await,
                     Some(()) = tls.recv() => self.tls().await,
+                    Some(()) = told(&mut store) => self.adopt().await,
                     Some(change) = requests.changes.recv() => self.change(change).await,
                     Some(()) = requests.again.recv() => {
                         systemd::tell(State::Reloading);
@@ -195,6 +197,11 @@ impl Reloader {
         }
         self.service.replace(next);
     }
+}
+
+/// What the store tells, if it tells anything.
+async fn told(store: &mut Option<mpsc::Receiver<()>>) -> Option<()> {
+    store.as_mut()?.recv().await
 }
 
 /// The origins of the live part as they are next, and of the settings as they are in force.

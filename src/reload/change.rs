@@ -69,9 +69,14 @@ impl Reloader {
     }
 
     /// Takes over what another server stored.
-    async fn adopt(&mut self) {
+    pub(super) async fn adopt(&mut self) {
         match self.service.store.patches.load().await {
+            // The server is told of its own patches, too, and sometimes of nothing.
+            Ok(stored)
+                if stored.revision == self.patches
+                    && self.sources.patch == stored.document.clone().into() => {}
             Ok(stored) => {
+                tracing::info!(number = stored.revision, "another server patched the configuration");
                 self.patches = stored.revision;
                 self.sources.patch = stored.document.into();
                 self.configuration().await;
