@@ -9,9 +9,8 @@ use serde_json::{Map, Value};
 use super::{Check, Failure};
 
 /// Verifiers write one nonce in several ways, so it is its bytes that are compared.
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
 /// Nonces of one result.
 const MOST: usize = 8;

@@ -147,7 +147,7 @@ impl Host for FakeHost {
     fn new_nonce(&self, _by: &Caller<'_>) -> Result<String, String> {
         let mut world = self.world();
         world.made += 1;
-        let nonce = format!("nonce-{:0>37}", world.made);
+        let nonce = format!("nonce-{:0>36}A", world.made);
         world.nonces.insert(nonce.clone());
         Ok(nonce)
     }
