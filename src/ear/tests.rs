@@ -55,7 +55,6 @@ fn expected(more: Value) -> Expectations {
 }
 
 /// Judges `claims`; expected is `Ok`, or the check that fails and words of its text.
-#[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
 fn check(claims: Value, more: Value, result: Result<(), (Check, &str)>) {
     let claims: Map<String, Value> = serde_json::from_value(claims).unwrap();
     match (judge(&claims, &expected(more)), result) {

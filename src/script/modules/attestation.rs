@@ -41,6 +41,7 @@ fn expectations(expected: &Dynamic) -> Outcome<ear::Expectations> {
 }
 
 /// A failure that a script can tell from others: `#{ check, message }`.
+#[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
 fn told(failure: &ear::Failure) -> Box<EvalAltResult> {
     let told = ScriptMap::from([
         ("check".into(), failure.check.as_str().into()),
