@@ -3,66 +3,35 @@
 //! Another program that embeds the server, and every test, does what the binary does:
 //! [`start`] it with a [`Configuration`], ask for its [`Server::url`], [`Server::stop`] it.
 
+mod error;
+mod listeners;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
 use futures_util::future::join_all;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Configuration, Settings, Sources};
-use crate::fetch::{self, Fetcher};
-use crate::http::serve::{self, Bounds};
-use crate::reload::{Reloader, Reloads};
-use crate::script::host::{Host, NoHost};
-use crate::script::{LoadErrors, Runtime, ScriptSet, SecretError};
-use crate::service::{self, Parts, Service, Snapshot};
+use crate::config::{self, Configuration, Settings, Sources};
+use crate::fetch::Fetcher;
+use crate::host::Outside;
+use crate::http::tls::Tls;
+use crate::lifecycle;
+use crate::live;
+use crate::reload::{Reloader, Reloads, Requests};
+use crate::script::host::Host;
+use crate::script::{Runtime, ScriptSet};
+use crate::service::{self, Judged, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::telemetry::meter::{self, Reloaded};
-use crate::watch::WatchError;
-use crate::{lifecycle, probes, routes};
 
-/// Why the server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address can not be listened on.
-    #[error("can not listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The configuration can not be in force.
-    #[error("the configuration is not right:\n{0}")]
-    Configuration(String),
-    /// The store does not open.
-    #[error("the store does not open: {0}")]
-    Store(#[from] StoreError),
-    /// A secret for scripts is not there.
-    #[error("the configuration is not right: {0}")]
-    Secret(#[from] SecretError),
-    /// The scripts do not load.
-    #[error("the scripts do not load:\n{0}")]
-    Scripts(#[from] LoadErrors),
-    /// Nothing could be fetched from others.
-    #[error("{0}")]
-    Fetcher(#[from] fetch::BuildError),
-    /// The files can not be watched.
-    #[error("the files can not be watched: {0}")]
-    Watch(#[from] WatchError),
-    /// The process can not hear its signals.
-    #[error("the process can not hear its signals: {0}")]
-    Signals(std::io::Error),
-    /// A task of the start was lost.
-    #[error("the start was cut off: {0}")]
-    Lost(#[from] tokio::task::JoinError),
-}
+use listeners::Listeners;
+
+pub use error::StartError;
+pub use listeners::Sockets;
 
 /// What a server is started with.
 pub struct Start {
@@ -81,16 +50,6 @@ impl Start {
     }
 }
 
-/// Sockets that somebody else opened; the server listens on them instead of on the addresses of
-/// its configuration.
-#[derive(Debug, Default)]
-pub struct Sockets {
-    /// For `server.listen`.
-    pub public: Option<std::net::TcpListener>,
-    /// For `admin.listen`, whether that is set or not.
-    pub admin: Option<std::net::TcpListener>,
-}
-
 /// A server that runs.
 pub struct Server {
     address: SocketAddr,
@@ -106,7 +65,7 @@ pub struct Server {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start(start: Start) -> Result<Server, StartError> {
-    start_with(start, Sockets::default(), Arc::new(NoHost)).await
+    start_on(start, Sockets::default()).await
 }
 
 /// Opens everything but what `sockets` has already, and serves.
@@ -114,7 +73,10 @@ pub async fn start(start: Start) -> Result<Server, StartError> {
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartError> {
-    start_with(start, sockets, Arc::new(NoHost)).await
+    let outside = Arc::new(Outside::new());
+    let server = Box::pin(start_with(start, sockets, outside.clone())).await?;
+    outside.belongs_to(&server.service);
+    Ok(server)
 }
 
 /// The same, with another outside for scripts: for tests.
@@ -122,48 +84,48 @@ pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartErr
 /// # Errors
 /// When the address, the store, the scripts or the files are not to be had.
 pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
-    start_with(start, Sockets::default(), host).await
+    Box::pin(start_with(start, Sockets::default(), host)).await
 }
 
 async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Result<Server, StartError> {
     meter::install();
     let Start { configuration, sources, clock } = start;
-    let Configuration { settings, live, .. } = configuration;
-    let judged = service::judge(live).map_err(StartError::Configuration)?;
-    let listeners = Listeners::open(&settings, sockets).await?;
-    let (address, admin_address) = listeners.addresses(&settings);
-    let runtime = Runtime::new(&settings.scripts, Arc::clone(&clock), host)?;
-    let scripts = load_scripts(&settings, Arc::clone(&runtime)).await?;
-    let store = Store::open(&settings.store).await?;
+    let judged = service::judge(configuration.live.clone()).map_err(StartError::Configuration)?;
+    let tls = open_tls(&configuration.settings, &sources, &clock)?;
+    let listeners = Listeners::open(&configuration.settings, sockets).await?;
+    let (address, admin_address) = listeners.addresses(&configuration.settings);
+    let runtime = Runtime::new(&configuration.settings.scripts, Arc::clone(&clock), host)?;
+    let scripts = load_scripts(&configuration.settings, Arc::clone(&runtime)).await?;
+    let url = configuration.settings.store.url.clone();
+    let opened = Store::open(&configuration.settings.store).await;
+    let store = opened.map_err(|source| StartError::Store { url, source })?;
+    let sources = sources.or_embedded(&configuration);
+    let patched = Box::pin(patched((configuration, judged), sources, &store)).await?;
+    let Patched { configuration, judged, sources, revision } = patched;
+    let Configuration { settings, origins, .. } = configuration;
     let issuer = issuer(&settings, address);
-    let bounds = bounds(&settings);
-    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?) };
-    let own_names = vec![issuer.clone(), format!("{issuer}{}", settings.server.paths.registration)];
-    let first = Snapshot::new(judged, scripts, own_names);
+    let (changes, requested) = live::queue();
+    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes };
+    let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (reload, again) = mpsc::channel(1);
-    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads));
-    tasks.spawn(reloader.run(again, stop.clone())?);
+    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), Arc::clone(&tls));
+    tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
     // Open requests may still have something to tell when the server stops.
     let served = CancellationToken::new();
-    tasks.spawn(runtime.notify(served.clone(), bounds.shutdown));
-    let mut serving = Vec::new();
-    listeners.serve(&service, reloads, |listener, router| {
-        serving.push(serve::serve(listener, router, bounds, stop.clone()));
-    });
+    tasks.spawn(runtime.notify(served.clone(), listeners::patience(&service.settings)));
+    let serving = listeners.serve(&service, reloads, &tls, &stop);
     tasks.spawn(async move {
         join_all(serving).await;
         served.cancel();
     });
     tasks.close();
-    for what in [Reloaded::Scripts, Reloaded::Configuration] {
-        meter::loaded(what, service.clock.now().unix());
-    }
+    count_loaded(&service, &tls);
     Ok(Server { address, admin_address, service, stop, reload, tasks })
 }
 
@@ -210,51 +172,59 @@ impl Server {
     }
 }
 
-/// Where requests come from.
-struct Listeners {
-    public: TcpListener,
-    admin: Option<TcpListener>,
-}
-
-impl Listeners {
-    async fn open(settings: &Settings, sockets: Sockets) -> Result<Self, StartError> {
-        let public = listen(settings.server.listen, sockets.public).await?;
-        // Whoever opened a second socket wants the admin listener there.
-        let opened = sockets.admin.as_ref().and_then(|socket| socket.local_addr().ok());
-        let admin = match settings.admin.listen.or(opened) {
-            Some(address) => Some(listen(address, sockets.admin).await?),
-            None => None,
-        };
-        Ok(Self { public, admin })
-    }
-
-    /// Where they really listen: a configured port may be 0.
-    fn addresses(&self, settings: &Settings) -> (SocketAddr, Option<SocketAddr>) {
-        let admin = self.admin.as_ref().and_then(|listener| listener.local_addr().ok());
-        (self.public.local_addr().unwrap_or(settings.server.listen), admin)
-    }
-
-    /// Hands each listener on with what it answers.
-    fn serve(self, service: &Arc<Service>, reloads: Arc<Reloads>, mut each: impl FnMut(TcpListener, Router)) {
-        let operations = probes::router(Arc::clone(service), reloads);
-        let Some(admin) = self.admin else {
-            return each(self.public, routes::public(Arc::clone(service), Some(operations)));
-        };
-        each(admin, routes::operational(service, operations));
-        each(self.public, routes::public(Arc::clone(service), None));
+/// Notes that everything which can be loaded again was loaded at the start.
+fn count_loaded(service: &Service, tls: &Tls) {
+    let files = (!tls.files().is_empty()).then_some(Reloaded::Certificate);
+    for what in [Reloaded::Scripts, Reloaded::Configuration].into_iter().chain(files) {
+        meter::loaded(what, service.clock.now().unix());
     }
 }
 
-/// Listens on `socket` if there is one, else on `address`.
-async fn listen(
-    address: SocketAddr,
-    socket: Option<std::net::TcpListener>,
-) -> Result<TcpListener, StartError> {
-    let listener = match socket {
-        Some(socket) => socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket)),
-        None => TcpListener::bind(address).await,
-    };
-    listener.map_err(|source| StartError::Listen { address, source })
+fn open_tls(settings: &Settings, sources: &Sources, clock: &Arc<dyn Clock>) -> Result<Arc<Tls>, StartError> {
+    let opened = Tls::open(&settings.server.tls, Arc::clone(clock));
+    opened.map(Arc::new).map_err(|fault| {
+        let place = sources.file.as_deref().map(|file| format!("{}: ", config::place(file, fault.key)));
+        StartError::Tls { place: place.unwrap_or_default(), fault }
+    })
+}
+
+/// The names under which `aud` of a token may mean this server.
+fn own_names(settings: &Settings, issuer: &str) -> Vec<String> {
+    let paths = &settings.server.paths;
+    let urls = [&paths.registration, &paths.token].map(|path| format!("{issuer}{path}"));
+    std::iter::once(issuer.to_owned()).chain(urls).collect()
+}
+
+/// A configuration with the patch that the store keeps.
+struct Patched {
+    configuration: Configuration,
+    judged: Judged,
+    sources: Sources,
+    /// The revision of the patch.
+    revision: u64,
+}
+
+/// Puts the patch that the store keeps on top of the configuration.
+async fn patched(
+    (configuration, judged): (Configuration, Judged),
+    sources: Sources,
+    store: &Store,
+) -> Result<Patched, StartError> {
+    let stored = store.patches.load().await.map_err(|error| match error {
+        StoreError::Corrupt { .. } => StartError::Patch(error.to_string()),
+        source => StartError::Store { url: configuration.settings.store.url.clone(), source },
+    })?;
+    let (sources, revision) = (Sources { patch: stored.document.into(), ..sources }, stored.revision);
+    if sources.patch.0.is_empty() {
+        return Ok(Patched { configuration, judged, sources, revision });
+    }
+    let again = sources.clone();
+    let loaded = tokio::task::spawn_blocking(move || config::load(&again)).await?;
+    let patched = loaded.map_err(|errors| StartError::Patch(errors.to_string()))?;
+    let judged = service::judge(patched.live.clone()).map_err(StartError::Patch)?;
+    tracing::info!(keys = ?sources.patch.keys(), "patched values are in force");
+    let configuration = Configuration { settings: configuration.settings, ..patched };
+    Ok(Patched { configuration, judged, sources, revision })
 }
 
 async fn load_scripts(settings: &Settings, runtime: Arc<Runtime>) -> Result<Arc<ScriptSet>, StartError> {
@@ -264,14 +234,6 @@ async fn load_scripts(settings: &Settings, runtime: Arc<Runtime>) -> Result<Arc<
 }
 
 fn issuer(settings: &Settings, address: SocketAddr) -> String {
-    settings.server.issuer.clone().unwrap_or_else(|| format!("http://{address}"))
-}
-
-fn bounds(settings: &Settings) -> Bounds {
-    let limits = &settings.limits;
-    Bounds {
-        connections: limits.connections,
-        header_timeout: Duration::from_millis(limits.header_timeout_ms),
-        shutdown: Duration::from_millis(limits.shutdown_ms),
-    }
+    let scheme = if settings.server.tls.is_on() { "https" } else { "http" };
+    settings.server.issuer.clone().unwrap_or_else(|| format!("{scheme}://{address}"))
 }

@@ -7,12 +7,14 @@
 // Wiring, no rules.
 pub mod app;
 pub mod cli;
+pub mod host;
 pub mod lifecycle;
 pub mod probes;
 pub mod reload;
 pub mod routes;
 
 // Use cases.
+pub mod admin;
 pub mod discovery;
 pub mod management;
 pub mod registration;
@@ -22,6 +24,7 @@ pub mod service;
 pub mod fetch;
 pub mod http;
 pub mod keys;
+pub mod live;
 pub mod script;
 pub mod store;
 pub mod systemd;
@@ -32,6 +35,7 @@ pub mod watch;
 pub mod client;
 pub mod config;
 pub mod jose;
+pub mod x509;
 
 // What every layer may say of its work.
 pub mod telemetry;

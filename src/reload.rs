@@ -1,17 +1,24 @@
-//! What changes while the server runs: scripts, and the live part of the configuration.
+//! What changes while the server runs: scripts, the live part of the configuration, and the files
+//! of TLS.
 //!
-//! One task writes. It builds the new thing beside the running one and swaps it when it is
+//! One task writes, and whoever wants a change asks it. It builds the new thing beside the running one and swaps it when it is
 //! whole; when it is not, the one that runs stays, and the reason is kept to be asked for.
+
+mod change;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, Sources};
+use crate::config::patch::is_of_live;
+use crate::config::{self, Configuration, Origins, Sources};
+use crate::http::tls::Tls;
+use crate::live::Change;
 use crate::script::ScriptSet;
-use crate::service::{self, Service};
+use crate::service::{self, Judged, Service};
 use crate::systemd::{self, State};
 use crate::telemetry::meter::{self, Reloaded};
 use crate::watch::{self, WatchError};
@@ -24,12 +31,17 @@ const QUIET: Duration = Duration::from_millis(200);
 pub struct Reloads {
     scripts: Mutex<Option<String>>,
     configuration: Mutex<Option<String>>,
+    tls: Mutex<Option<String>>,
 }
 
 impl Reloads {
     /// What is not in force, and why: names of members of `/readyz`.
     pub fn failures(&self) -> Vec<(&'static str, String)> {
-        let kinds = [("scriptsError", &self.scripts), ("configurationError", &self.configuration)];
+        let kinds = [
+            ("scriptsError", &self.scripts),
+            ("configurationError", &self.configuration),
+            ("tlsError", &self.tls),
+        ];
         let failed = |(name, slot): (&'static str, &Mutex<Option<String>>)| {
             let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
             slot.clone().map(|error| (name, error))
@@ -42,49 +54,86 @@ fn note(slot: &Mutex<Option<String>>, failure: Option<String>) {
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = failure;
 }
 
+/// What asks the task to do something, beside the files.
+pub struct Requests {
+    /// To look at everything again.
+    pub again: mpsc::Receiver<()>,
+    /// To patch the live configuration.
+    pub changes: mpsc::Receiver<Change>,
+}
+
 /// What the task watches and rebuilds.
 pub struct Reloader {
     service: Arc<Service>,
     sources: Sources,
+    /// The revision of the stored patch, which is the one in the sources.
+    patches: u64,
     reloads: Arc<Reloads>,
+    tls: Arc<Tls>,
 }
 
 impl Reloader {
-    /// A reloader of `service`, whose configuration came from `sources`.
-    pub const fn new(service: Arc<Service>, sources: Sources, reloads: Arc<Reloads>) -> Self {
-        Self { service, sources, reloads }
+    /// A reloader of `service`, whose configuration came from `sources`, and of `tls`.
+    pub fn new(service: Arc<Service>, sources: Sources, reloads: Arc<Reloads>, tls: Arc<Tls>) -> Self {
+        let patches = service.snapshot().patches;
+        Self { service, sources, patches, reloads, tls }
     }
 
-    /// Watches until `stop`. `again` asks for a look without a change of a file.
+    /// Watches, and does what is asked, until `stop`.
     ///
     /// # Errors
     /// When the files can not be watched.
     pub fn run(
-        self,
-        mut again: tokio::sync::mpsc::Receiver<()>,
+        mut self,
+        mut requests: Requests,
         stop: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send, WatchError> {
         let directory: PathBuf = self.service.settings.scripts.directory.clone();
         let (scripts_guard, mut scripts) = watch::watch(&[directory], QUIET)?;
         let files: Vec<PathBuf> = self.sources.file.clone().into_iter().collect();
         let (file_guard, mut file) = watch::watch(&files, QUIET)?;
+        let (tls_guard, mut tls) = watch::watch(&self.tls.files(), QUIET)?;
         Ok(async move {
             // The guards end the watching when they are dropped.
-            let _guards = (scripts_guard, file_guard);
+            let _guards = (scripts_guard, file_guard, tls_guard);
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     Some(()) = scripts.recv() => self.scripts().await,
                     Some(()) = file.recv() => self.configuration().await,
-                    Some(()) = again.recv() => {
+                    Some(()) = tls.recv() => self.tls().await,
+                    Some(change) = requests.changes.recv() => self.change(change).await,
+                    Some(()) = requests.again.recv() => {
                         systemd::tell(State::Reloading);
                         self.configuration().await;
                         self.scripts().await;
+                        self.tls().await;
                         systemd::tell(State::Ready);
                     }
                 }
             }
         })
+    }
+
+    /// Reads the certificates and the key again; connections from now on use them.
+    async fn tls(&self) {
+        if self.tls.files().is_empty() {
+            return;
+        }
+        let tls = Arc::clone(&self.tls);
+        let failure = match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(Ok(())) => {
+                tracing::info!(on = self.tls.is_on(), "the files of TLS were read again");
+                None
+            }
+            Ok(Err(fault)) => Some(fault.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(cause) = &failure {
+            tracing::error!(cause, "the files of TLS were not taken; those before them are in force");
+        }
+        self.count(Reloaded::Certificate, failure.is_none());
+        note(&self.reloads.tls, failure);
     }
 
     /// Compiles all scripts and swaps them at once.
@@ -122,38 +171,61 @@ impl Reloader {
 
     /// Reads the configuration again and swaps its live part.
     async fn configuration(&self) {
-        let sources = self.sources.clone();
-        let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
-        let failure = match loaded {
-            Ok(Ok(configuration)) => self.swap_configuration(configuration),
-            Ok(Err(errors)) => Some(errors.to_string()),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(cause) = &failure {
-            tracing::error!(cause, "the configuration was not taken; the one before it is in force");
+        match read(&self.sources).await {
+            Ok(configuration) => {
+                self.take(&configuration);
+                self.count(Reloaded::Configuration, true);
+            }
+            Err(cause) => {
+                tracing::error!(cause, "the configuration was not taken; the one before it is in force");
+                self.refuse(cause);
+            }
         }
-        self.count(Reloaded::Configuration, failure.is_none());
-        note(&self.reloads.configuration, failure);
     }
 
-    fn swap_configuration(&self, next: config::Configuration) -> Option<String> {
-        let present = self.service.snapshot();
-        if next.settings != self.service.settings {
-            tracing::warn!(
-                "a part of the configuration changed that needs a restart; it is not in force yet"
-            );
-        }
-        if next.live == present.live {
-            return None;
-        }
-        match service::judge(next.live) {
-            Ok(judged) => {
-                let next = present.with_live(judged);
-                tracing::info!(revision = next.revision, "another configuration is in force");
-                self.service.replace(next);
-                None
-            }
-            Err(reason) => Some(reason),
-        }
+    /// Notes why the configuration is not taken.
+    fn refuse(&self, cause: String) {
+        self.count(Reloaded::Configuration, false);
+        note(&self.reloads.configuration, Some(cause));
     }
+
+    /// Swaps the live part of the configuration for that of `next`.
+    fn take(&self, next: &Whole) {
+        note(&self.reloads.configuration, None);
+        meter::loaded(Reloaded::Configuration, self.service.clock.now().unix());
+        let is_from_file = self.sources.file.is_some();
+        if is_from_file && next.configuration.settings != self.service.settings {
+            let keys = config::changed_keys(&self.service.settings, &next.configuration.settings).join(", ");
+            tracing::warn!(keys, "this part of the configuration needs a restart; it is not in force yet");
+        }
+        let present = self.service.snapshot();
+        let origins = origins(&present.origins, &next.configuration.origins);
+        let next = present.with_live(next.judged.clone()).with_origins(origins, self.patches);
+        if next.live != present.live {
+            tracing::info!(revision = next.revision, "another configuration is in force");
+        }
+        self.service.replace(next);
+    }
+}
+
+/// The origins of the live part as they are next, and of the settings as they are in force.
+fn origins(present: &Origins, next: &Origins) -> Origins {
+    let settings = present.iter().filter(|(key, _)| !is_of_live(key));
+    let live = next.iter().filter(|(key, _)| is_of_live(key));
+    settings.chain(live).map(|(key, origin)| (key.clone(), *origin)).collect()
+}
+
+/// A configuration, and its live part as it can be in force.
+struct Whole {
+    configuration: Configuration,
+    judged: Judged,
+}
+
+/// The configuration that `sources` give, if it can be in force.
+async fn read(sources: &Sources) -> Result<Whole, String> {
+    let sources = sources.clone();
+    let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
+    let configuration = loaded.map_err(|error| error.to_string())?.map_err(|errors| errors.to_string())?;
+    let judged = service::judge(configuration.live.clone())?;
+    Ok(Whole { configuration, judged })
 }

@@ -7,15 +7,13 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{any, get};
-use hyper::header::{
-    ALLOW, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderValue, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
-};
-use hyper::{Method, Request, StatusCode};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{Method, Request};
 use tokio::sync::Semaphore;
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::http::answer::{self, Problem};
-use crate::http::stack::{self, CORRELATION_ID, Observer};
+use crate::http::answer::Problem;
+use crate::http::stack::{self, CORRELATION_ID, Observer, Reception};
 use crate::service::Service;
 use crate::telemetry::meter::Endpoint;
 use crate::{discovery, management, probes, registration};
@@ -39,8 +37,16 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
         .layer(cors());
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
-    let open =
-        open.with_state(service).layer(axum::middleware::from_fn_with_state(permits, stack::shed_load));
+    let reception = Reception {
+        body_bytes: limits.body_bytes,
+        body_timeout_ms: limits.body_timeout_ms,
+        waiting: limits.requests,
+        room: Arc::default(),
+    };
+    let open = open
+        .with_state(service)
+        .layer(axum::middleware::from_fn_with_state(permits, stack::shed_load))
+        .layer(axum::middleware::from_fn_with_state(reception, stack::receive));
     observed(open.merge(operations.unwrap_or_default()), observer)
 }
 
@@ -91,7 +97,6 @@ async fn registered(
         (Method::GET, _) => management::endpoint::get(state, request).await,
         (Method::PUT, _) => management::endpoint::put(state, request).await,
         (Method::DELETE, _) => management::endpoint::delete(state, request).await,
-        (Method::OPTIONS, _) => Ok(options(is_management)),
         _ => Err(Problem::method_not_allowed(&allowed(is_management))),
     }
 }
@@ -101,18 +106,8 @@ fn allowed(is_management: bool) -> Vec<Method> {
     if is_management { managed.to_vec() } else { [&[Method::POST], &managed[..]].concat() }
 }
 
-/// `OPTIONS` that is not a CORS preflight.
-fn options(is_management: bool) -> Response {
-    let names: Vec<String> = allowed(is_management).iter().map(ToString::to_string).collect();
-    let mut response = answer::empty(StatusCode::NO_CONTENT);
-    if let Ok(value) = HeaderValue::from_str(&names.join(", ")) {
-        response.headers_mut().insert(ALLOW, value);
-    }
-    response
-}
-
 /// Any origin, no credentials (OpenID Connect Registration sections 3 and 4): what a caller may
-/// do follows from the token it sends, not from the page it runs in.
+/// do follows from the token it sends, not from the page it runs in. It answers every `OPTIONS`.
 fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)

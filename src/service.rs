@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use crate::client::Rules;
 use crate::clock::Clock;
-use crate::config::{Live, Settings};
+use crate::config::{Live, Origins, Settings};
 use crate::fetch::{self, Fetcher};
 use crate::http::rate::RateLimit;
 use crate::keys::RemoteDocuments;
+use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
 use crate::store::Store;
 use crate::trust::{Trust, Verifier};
@@ -27,6 +28,10 @@ pub struct Snapshot {
     pub audiences: Vec<String>,
     /// Names that configuration in a client's provenance.
     pub revision: String,
+    /// Where the options came from that are not defaults, those of the settings too.
+    pub origins: Arc<Origins>,
+    /// Counts the patches that were made; 0: none.
+    pub patches: u64,
     /// The scripts.
     pub scripts: Arc<ScriptSet>,
     /// How often one address may register.
@@ -41,11 +46,18 @@ impl Snapshot {
         Self::with(judged, scripts, own_names.into(), rate_limit)
     }
 
+    /// The same snapshot, whose options came from `origins`, after `patches` patches.
+    #[must_use]
+    pub fn with_origins(self, origins: Origins, patches: u64) -> Self {
+        Self { origins: Arc::new(origins), patches, ..self }
+    }
+
     /// The same configuration with other scripts.
     #[must_use]
     pub fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
         let judged = Judged { live: self.live.clone(), trust: Arc::clone(&self.trust) };
-        Self::with(judged, scripts, Arc::clone(&self.own_names), self.rate_limit.clone())
+        let next = Self::with(judged, scripts, Arc::clone(&self.own_names), self.rate_limit.clone());
+        Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
     }
 
     /// The same scripts with another configuration. What addresses have used of their budget
@@ -60,7 +72,9 @@ impl Snapshot {
         let is_same = budget(&self.live) == budget(&judged.live);
         let rate_limit =
             if is_same { self.rate_limit.clone() } else { rate_limit(&judged.live).map(Arc::new) };
-        Self::with(judged, Arc::clone(&self.scripts), Arc::clone(&self.own_names), rate_limit)
+        let (scripts, own_names) = (Arc::clone(&self.scripts), Arc::clone(&self.own_names));
+        let next = Self::with(judged, scripts, own_names, rate_limit);
+        Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
     }
 
     fn with(
@@ -72,12 +86,20 @@ impl Snapshot {
         let Judged { live, trust } = judged;
         let further = live.registration.accepted_audiences.iter();
         let audiences = own_names.iter().chain(further).cloned().collect();
-        Self { revision: live.revision(), live, trust, audiences, scripts, rate_limit, own_names }
+        let (revision, origins, patches) = (live.revision(), Arc::default(), 0);
+        Self { live, trust, audiences, revision, origins, patches, scripts, rate_limit, own_names }
+    }
+
+    /// The configuration as an administrator sees it, beside `settings`. Its revision differs
+    /// for other values and after each patch, even one that changed a secret alone.
+    pub fn document(&self, settings: &Settings) -> Document {
+        let revision = format!("{}-{}", self.revision, self.patches);
+        Document::new(settings, &self.live, &self.origins, revision)
     }
 }
 
 /// A live configuration that can be in force. Only [`judge`] makes it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Judged {
     live: Live,
     trust: Arc<Trust>,
@@ -111,6 +133,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The one way out.
     pub fetcher: Arc<Fetcher>,
+    /// Where changes of the live configuration are asked for.
+    pub changes: Changes,
 }
 
 /// What the use cases work with; one for the life of the server.
@@ -129,13 +153,15 @@ pub struct Service {
     pub documents: RemoteDocuments<Value>,
     /// Verifies tokens with keys from anywhere.
     pub verifier: Verifier,
+    /// Where changes of the live configuration are asked for.
+    pub changes: Changes,
     live: ArcSwap<Snapshot>,
 }
 
 impl Service {
     /// The service with its first snapshot.
     pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
-        let Parts { store, clock, fetcher } = parts;
+        let Parts { store, clock, fetcher, changes } = parts;
         let keep = |value: &Value| Ok(value.clone());
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
@@ -148,6 +174,7 @@ impl Service {
             fetcher,
             documents,
             verifier,
+            changes,
             live: ArcSwap::from_pointee(first),
         }
     }

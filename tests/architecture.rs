@@ -18,16 +18,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Any layer says what goes on; nothing there knows of what.
     ("telemetry", &["config"]),
     ("jose", &["model", "clock", "secret"]),
-    ("client", &["model", "clock", "secret", "config", "jose"]),
+    ("x509", &["clock"]),
+    ("client", &["model", "clock", "secret", "config", "jose", "x509"]),
     ("store", &["client", "config", "model", "clock", "secret", "random", "telemetry"]),
     ("script", &["client", "config", "model", "clock", "secret", "random", "telemetry"]),
     ("fetch", &["config", "model", "telemetry"]),
     ("keys", &["clock", "config", "fetch", "telemetry"]),
     ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
-    ("http", &["model", "telemetry"]),
+    ("http", &["clock", "config", "model", "telemetry", "x509"]),
     ("watch", &[]),
     ("systemd", &[]),
-    ("service", &["client", "clock", "config", "fetch", "http", "keys", "script", "store", "trust"]),
+    ("live", &["config", "model", "store"]),
+    ("service", &["client", "clock", "config", "fetch", "http", "keys", "live", "script", "store", "trust"]),
     (
         "registration",
         &[
@@ -45,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "store",
             "telemetry",
             "trust",
+            "x509",
         ],
     ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.
@@ -66,8 +69,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("discovery", &["client", "config", "http", "service"]),
     ("probes", &["http", "reload", "service", "telemetry"]),
+    ("host", &["clock", "fetch", "script", "service", "store"]),
+    ("admin", &["http", "live", "service"]),
     ("routes", &["discovery", "http", "management", "probes", "registration", "service", "telemetry"]),
-    ("reload", &["clock", "config", "script", "service", "systemd", "telemetry", "watch"]),
+    (
+        "reload",
+        &["clock", "config", "http", "live", "script", "service", "store", "systemd", "telemetry", "watch"],
+    ),
     ("lifecycle", &["clock", "service", "systemd", "telemetry"]),
     (
         "app",
@@ -75,8 +83,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "fetch",
+            "host",
             "http",
             "lifecycle",
+            "live",
             "probes",
             "reload",
             "routes",
@@ -87,7 +97,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "watch",
         ],
     ),
-    ("cli", &["app", "clock", "config", "fetch", "script", "service", "systemd", "telemetry"]),
+    (
+        "cli",
+        &["app", "clock", "config", "fetch", "http", "script", "service", "store", "systemd", "telemetry"],
+    ),
 ];
 
 /// Where an outside library may be used.
@@ -95,12 +108,14 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("notify", &["watch"]),
     ("josekit", &["jose"]),
-    ("openssl", &["jose", "secret"]),
+    ("openssl", &["http", "jose", "secret", "x509"]),
+    ("tokio_openssl", &["http"]),
     ("sled", &["store"]),
     ("governor", &["http"]),
     ("reqwest", &["fetch"]),
+    ("json_patch", &["live"]),
     ("hyper_util", &["http"]),
-    ("axum", &["http", "registration", "management", "discovery", "probes", "routes", "service", "app"]),
+    ("axum", &["http", "admin", "registration", "management", "discovery", "probes", "routes", "service"]),
     ("tower_http", &["routes"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
@@ -116,6 +131,7 @@ const ENDPOINTS: &[(&str, &[&str])] = &[
     ("registration", &["endpoint.rs", "mod.rs"]),
     ("management", &["endpoint.rs", "holder.rs", "precondition.rs"]),
     ("discovery", &["endpoint.rs"]),
+    ("admin", &["endpoint_config.rs"]),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

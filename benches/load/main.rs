@@ -50,7 +50,10 @@ fn main() {
 
 async fn run(duration: Duration, connections: usize) {
     println!("{connections} connections, {} s each, {} cores\n", duration.as_secs(), cores());
-    println!("{:<34}{:>10}{:>10}{:>10}{:>10}{:>8}", "", "1/s", "p50 us", "p99 us", "p99.9 us", "ratio");
+    println!(
+        "{:<34}{:>10}{:>10}{:>10}{:>10}{:>8}{:>8}",
+        "", "1/s", "p50 us", "p99 us", "p99.9 us", "ratio", "cpu us"
+    );
     let load = |address, request| Load { address, request, connections, duration };
 
     let folder = TempDir::new().expect("a temporary folder");
@@ -87,7 +90,11 @@ async fn run(duration: Duration, connections: usize) {
 fn line(name: &str, outcome: &Outcome, floor: &Outcome) {
     let ratio = outcome.per_second() / floor.per_second();
     let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| outcome.percentile(share).as_micros());
-    println!("{name:<34}{:>10.0}{p50:>10}{p99:>10}{p999:>10}{ratio:>8.2}", outcome.per_second());
+    let processor = outcome.processor().as_micros();
+    println!(
+        "{name:<34}{:>10.0}{p50:>10}{p99:>10}{p999:>10}{ratio:>8.2}{processor:>8}",
+        outcome.per_second()
+    );
 }
 
 fn cores() -> usize {

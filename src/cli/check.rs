@@ -1,7 +1,9 @@
 //! `registrar check`
 
 use super::FileArguments;
+use crate::config::{self, TlsSettings};
 use crate::fetch::Fetcher;
+use crate::http::tls::{Tls, TlsFault};
 use crate::script::{Runtime, ScriptSet};
 use crate::service;
 
@@ -10,11 +12,22 @@ pub(super) fn run(file: &FileArguments) -> Result<(), String> {
     let configuration = super::load(&super::sources(file, Vec::new()))?;
     service::judge(configuration.live).map_err(|reason| format!("{}:\n{reason}", file.config.display()))?;
     Fetcher::new(&configuration.settings.fetch).map_err(|error| error.to_string())?;
+    tls(file, &configuration.settings.server.tls)?;
     println!("{}: fine", file.config.display());
     let settings = &configuration.settings.scripts;
     let runtime = Runtime::without_host(settings, super::clock()).map_err(|error| error.to_string())?;
     let scripts = ScriptSet::load(settings, &runtime)
         .map_err(|errors| format!("the scripts do not load:\n{errors}"))?;
     println!("{}: fine, {} scripts", settings.directory.display(), scripts.scripts().len());
+    Ok(())
+}
+
+/// The files of `[server.tls]`.
+fn tls(file: &FileArguments, settings: &TlsSettings) -> Result<(), String> {
+    let told =
+        |fault: TlsFault| format!("{}: {}: {fault}", config::place(&file.config, fault.key), fault.key);
+    for oddity in Tls::check(settings, super::clock().now()).map_err(told)? {
+        eprintln!("registrar: warning: {}", told(oddity));
+    }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! all is well, 1 when something failed, 2 for wrong usage.
 
 mod check;
+mod config_reset;
 mod script;
 mod serve;
 
@@ -34,6 +35,24 @@ enum Command {
     /// Work with scripts.
     #[command(subcommand)]
     Script(ScriptCommand),
+    /// Work with the live configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Let go of values that were patched while the server ran; the server must not run.
+    Reset {
+        #[command(flatten)]
+        file: FileArguments,
+        /// The folder of the embedded store.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// The options, as in registration.dynamicRegistrationEnabled; none: all of them.
+        #[arg(value_name = "KEY")]
+        keys: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,8 +78,8 @@ struct FileArguments {
 struct ServeArguments {
     #[command(flatten)]
     file: FileArguments,
-    /// Where to listen.
-    #[arg(long, value_name = "ADDR")]
+    /// Where to listen: an address and a port, such as 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
     /// The folder of the embedded store.
     #[arg(long, value_name = "DIR")]
@@ -82,6 +101,9 @@ pub fn main() -> ExitCode {
         Some(Command::Script(ScriptCommand::Check { file, scripts })) => {
             script::check(&file, scripts.as_deref())
         }
+        Some(Command::Config(ConfigCommand::Reset { file, data, keys })) => {
+            config_reset::run(&file, data.as_deref(), &keys)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -92,9 +114,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an address and a port are needed, such as 127.0.0.1:8080".to_owned())
+}
+
 /// Where the configuration of a command comes from.
 fn sources(file: &FileArguments, flags: Vec<(String, String)>) -> Sources {
-    Sources { file: Some(file.config.clone()), environment: std::env::vars().collect(), overrides: flags }
+    Sources {
+        file: Some(file.config.clone()),
+        environment: std::env::vars().collect(),
+        overrides: flags,
+        ..Sources::default()
+    }
 }
 
 fn load(sources: &Sources) -> Result<Configuration, String> {

@@ -48,13 +48,19 @@ async fn serve(start: Start, sockets: Sockets) -> Result<(), String> {
 /// Says where the server listens, and what to try.
 #[expect(clippy::print_stdout, reason = "the address is the result of this command")]
 fn greet(server: &Server) {
-    let address = server.address();
-    let path = &server.service().settings.server.paths.registration;
-    println!("Registrar listens on http://{address}\n");
+    let settings = &server.service().settings.server;
+    let (address, path) = (server.address(), &settings.paths.registration);
+    let scheme = if settings.tls.is_on() { "https" } else { "http" };
+    // Who made the certificate for a test has it at hand; a public name needs no such flag.
+    let own = settings.tls.certificate.as_ref().filter(|_| settings.issuer.is_none());
+    let own = own.map(|file| format!("--cacert {} ", file.display())).unwrap_or_default();
+    let base = settings.issuer.clone().filter(|_| settings.tls.is_on());
+    let base = base.unwrap_or_else(|| format!("{scheme}://{address}"));
+    println!("Registrar listens on {scheme}://{address}\n");
     if let Some(admin) = server.admin_address() {
-        println!("Health, readiness and metrics are on http://{admin}\n");
+        println!("Health, readiness and metrics are on {scheme}://{admin}\n");
     }
     println!("Register a client:\n");
-    println!("  curl -i http://{address}{path} -H 'Content-Type: application/json' \\");
+    println!("  curl -i {own}{base}{path} -H 'Content-Type: application/json' \\");
     println!("       -d '{{\"redirect_uris\": [\"https://client.example.org/callback\"]}}'\n");
 }

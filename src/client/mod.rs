@@ -3,6 +3,7 @@
 //! Pure: knows nothing of HTTP, storage or scripts. Metadata passes three types,
 //! [`Requested`], [`Valid`] and [`Approved`], and only an approved one can be stored.
 
+pub mod certificate;
 pub mod initial_access;
 pub mod member;
 pub mod metadata;
@@ -13,7 +14,8 @@ pub mod stages;
 pub use initial_access::InitialAccessPolicy;
 pub use metadata::Metadata;
 pub use record::{
-    Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, StatementOrigin, TrustLevel,
+    CertificateOrigin, Client, ClientSecret, Provenance, RegistrationTokens, ScriptRef, StatementOrigin,
+    TrustLevel,
 };
 pub use rules::Rules;
 pub use stages::{Approved, Requested, Valid};

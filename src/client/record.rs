@@ -112,6 +112,9 @@ pub struct Provenance {
     /// The software statement that was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<StatementOrigin>,
+    /// The client certificate, when somebody vouched for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateOrigin>,
     /// SHA-256 of what the verifier of the evidence said, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation_digest: Option<String>,
@@ -120,6 +123,15 @@ pub struct Provenance {
     pub scripts: Vec<ScriptRef>,
     /// The revision of the live configuration.
     pub configuration: String,
+}
+
+/// What identifies a client certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateOrigin {
+    /// Its subject, as RFC 4514 writes it.
+    pub subject: String,
+    /// SHA-256 of its DER, in hex.
+    pub sha256: String,
 }
 
 /// What identifies a software statement.

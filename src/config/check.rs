@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
-use super::{FetchSettings, Live, Registration, Settings};
+use super::{FetchSettings, Live, Registration, Settings, admin, paths, tls};
 
 /// What is wrong, and what is only odd: the key, and why.
 #[derive(Default)]
@@ -14,11 +14,11 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    fn refuse(&mut self, key: &str, reason: impl Into<String>) {
+    pub(super) fn refuse(&mut self, key: &str, reason: impl Into<String>) {
         self.errors.push((key.to_owned(), reason.into()));
     }
 
-    fn warn(&mut self, key: &str, reason: impl Into<String>) {
+    pub(super) fn warn(&mut self, key: &str, reason: impl Into<String>) {
         self.warnings.push((key.to_owned(), reason.into()));
     }
 }
@@ -27,10 +27,14 @@ impl Verdict {
 pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     let mut verdict = Verdict::default();
     server(settings, &mut verdict);
+    paths::check(&settings.server.paths, &mut verdict);
+    admin::check(&settings.admin, &mut verdict);
+    tls::check(&settings.server, live, &mut verdict);
     positive(settings, &mut verdict);
     fetch(&settings.fetch, &mut verdict);
     scripts(settings, &mut verdict);
     supported(&live.registration, &mut verdict);
+    times(&live.registration, &mut verdict);
     statements(&live.registration, &mut verdict);
     scopes(live, &mut verdict);
     verdict
@@ -54,13 +58,6 @@ fn server(settings: &Settings, verdict: &mut Verdict) {
             Err(error) => verdict.refuse(key, format!("is not a URL: {error}")),
         }
     }
-    let path = &settings.server.paths.registration;
-    let is_reserved =
-        ["/.well-known/", "/healthz", "/readyz", "/metrics"].iter().any(|own| path.starts_with(own));
-    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte));
-    if !path.starts_with('/') || path.ends_with('/') || !is_plain || is_reserved {
-        verdict.refuse("server.paths.registration", "must be a path of the server, such as /register");
-    }
     if settings.discovery.contains_key("upstream") {
         verdict.refuse(
             "discovery.upstream",
@@ -82,6 +79,9 @@ fn positive(settings: &Settings, verdict: &mut Verdict) {
                 verdict.refuse(&format!("{group}.{key}"), "must be 1 or more");
             }
         }
+    }
+    if settings.store.url != "memory:" && settings.store.url.strip_prefix("sled:").is_none_or(str::is_empty) {
+        verdict.refuse("store.url", "must be sled:FOLDER, or memory: for a test");
     }
     if settings.store.sweep_seconds == 0 {
         verdict.refuse("store.sweepSeconds", "must be 1 or more");
@@ -169,8 +169,24 @@ fn supported(registration: &Registration, verdict: &mut Verdict) {
             "a client assertion is always signed",
         );
     }
+}
+
+/// Times and counts that would be no bound where one was meant.
+fn times(registration: &Registration, verdict: &mut Verdict) {
+    let key = |name: &str| format!("registration.{name}");
+    if registration.dynamic_registration_expiration_time < -1 {
+        let reason = "must be a number of seconds, or 0 or -1 for clients that never expire";
+        verdict.refuse(&key("dynamicRegistrationExpirationTime"), reason);
+    }
     if registration.maximum_client_lifetime == Some(0) {
         verdict.refuse(&key("maximumClientLifetime"), "must be 1 or more; leave it out for no bound");
+    }
+    if registration.rate_limit_registration_request_count == Some(0) {
+        let reason = "must be 1 or more; leave it out for no limit";
+        verdict.refuse(&key("rateLimitRegistrationRequestCount"), reason);
+    }
+    if registration.rate_limit_registration_period_in_seconds == 0 {
+        verdict.refuse(&key("rateLimitRegistrationPeriodInSeconds"), "must be 1 or more");
     }
 }
 
@@ -195,7 +211,12 @@ fn statements(registration: &Registration, verdict: &mut Verdict) {
         }
         StatementValidation::None | StatementValidation::Script => {}
     }
-    for (at, entry) in registration.dcr_ssa_validation_configs.iter().enumerate() {
+    let entries = &registration.dcr_ssa_validation_configs;
+    for (at, entry) in entries.iter().enumerate() {
+        if entries.iter().take(at).any(|earlier| earlier.id == entry.id) {
+            let key = key(&format!("dcrSsaValidationConfigs[{at}].id"));
+            verdict.refuse(&key, format!("'{}' is there twice", entry.id));
+        }
         let has_keys = entry.jwks.is_some()
             || entry.jwks_uri.is_some()
             || entry.configuration_endpoint.is_some()
@@ -209,12 +230,9 @@ fn statements(registration: &Registration, verdict: &mut Verdict) {
 
 fn scopes(live: &Live, verdict: &mut Verdict) {
     for (at, scope) in live.scopes.iter().enumerate() {
-        // RFC 6749 section 3.3.
-        let is_token =
-            |byte: u8| byte == b'!' || (b'#'..=b'[').contains(&byte) || (b']'..=b'~').contains(&byte);
         let key = format!("scopes[{at}].id");
-        if scope.id.is_empty() || !scope.id.bytes().all(is_token) {
-            verdict.refuse(&key, "must be visible ASCII without a quote or a backslash");
+        if !admin::is_scope(&scope.id) {
+            verdict.refuse(&key, admin::NOT_A_SCOPE);
         }
         if live.scopes.iter().take(at).any(|earlier| earlier.id == scope.id) {
             verdict.refuse(&key, format!("'{}' is there twice", scope.id));

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use toml_edit::{Document, Item, TableLike};
 
 use super::ConfigError;
+use super::tree::join;
 
 /// The values of a file, and where their keys stand.
 pub(super) struct File {
@@ -27,7 +28,7 @@ impl File {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
             place: name.clone(),
             key: String::new(),
-            reason: format!("the file can not be read: {error}"),
+            reason: format!("the file can not be read: {error}; name another one with --config"),
         })?;
         Self::parse(name, text)
     }
@@ -120,7 +121,8 @@ pub(super) fn loose_value(text: &str) -> Value {
     value.unwrap_or_else(|| text.into())
 }
 
-/// The path of `key` in the table at `path`.
-pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+/// Where `key` stands in the file at `path`, as `FILE:LINE:COLUMN`: for what is found wrong when
+/// the configuration is put to use.
+pub fn place(path: &Path, key: &str) -> String {
+    File::read(path).map_or_else(|error| error.place, |file| file.place(key))
 }

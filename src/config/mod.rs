@@ -2,27 +2,42 @@
 //!
 //! Knows the form of every option and which can not stand together, not what they do.
 
+pub mod admin;
 mod check;
+mod difference;
 mod error;
+mod exposed;
 pub mod fetch;
 mod file;
 mod load;
 mod names;
+pub mod patch;
+pub mod paths;
+mod reader;
 pub mod registration;
 mod registration_defaults;
 pub mod scripts;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+pub mod tls;
+mod tree;
 pub mod trust;
 
+pub use admin::{AdminScopes, AdminSettings};
+pub use difference::changed_keys;
 pub use error::{ConfigError, ConfigErrors};
+pub use exposed::shows_mask;
 pub use fetch::{AllowedHost, FetchSettings};
-pub use load::{Configuration, Origin, Sources, load};
+pub use file::place;
+pub use load::{Configuration, Origin, Origins, Sources, all_origins, load};
 pub use names::nearest;
+pub use patch::Patch;
+pub use paths::Paths;
 pub use registration::{Registration, Scope};
 pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
 pub use settings::{Limits, Settings, StoreSettings};
+pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};
 
 use serde::{Deserialize, Serialize};
 

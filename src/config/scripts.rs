@@ -76,6 +76,12 @@ pub struct ScriptLimits {
     pub http_ms: u64,
     /// Calls of `kv`, `clients` and nonces in one call of a hook.
     pub store_calls: u32,
+    /// Values that one script may keep with `kv` at the same time.
+    pub kv_entries: u64,
+    /// Bytes of a key of `kv`.
+    pub kv_key_bytes: usize,
+    /// Bytes of a value of `kv`, as JSON.
+    pub kv_value_bytes: usize,
     /// Bytes of JSON that a script may leave behind: the client, an answer, a returned value.
     pub result_bytes: usize,
     /// What waits for a hook that runs after the answer, in units of 8192 bytes of metadata.
@@ -98,6 +104,9 @@ impl Default for ScriptLimits {
             http_calls: 8,
             http_ms: 10_000,
             store_calls: 64,
+            kv_entries: 10_000,
+            kv_key_bytes: 256,
+            kv_value_bytes: 16_384,
             result_bytes: 262_144,
             waiting_notifications: 10_000,
         }

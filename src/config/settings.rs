@@ -7,6 +7,9 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::admin::AdminSettings;
+use super::paths::Paths;
+use super::tls::{CertificateHeader, TlsSettings};
 use super::{FetchSettings, ScriptSettings};
 
 /// Everything that is read once, when the server starts.
@@ -19,14 +22,14 @@ pub struct Settings {
     pub store: StoreSettings,
     /// `[scripts]`
     pub scripts: ScriptSettings,
-    /// `[admin]`
-    pub admin: AdminSettings,
     /// `[fetch]`
     pub fetch: FetchSettings,
     /// `[limits]`
     pub limits: Limits,
     /// `[discovery]`: members of the metadata documents for what is not ours.
     pub discovery: Map<String, Value>,
+    /// `[admin]`
+    pub admin: AdminSettings,
     /// `[telemetry]`
     pub telemetry: TelemetrySettings,
 }
@@ -35,12 +38,17 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ServerSettings {
-    /// The issuer identifier (RFC 8414 section 2); none: `http://` and the listen address.
+    /// The issuer identifier (RFC 8414 section 2); none: `http://`, or `https://` with TLS, and
+    /// the listen address.
     pub issuer: Option<String>,
     /// Where the server listens.
     pub listen: SocketAddr,
-    /// Proxies whose `Forwarded` and certificate headers are believed.
+    /// Proxies whose `X-Forwarded-For` and certificate headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The headers in which they name the certificate of a client.
+    pub certificate_headers: Vec<CertificateHeader>,
+    /// `[server.tls]`
+    pub tls: TlsSettings,
     /// `[server.paths]`
     pub paths: Paths,
 }
@@ -51,22 +59,14 @@ impl Default for ServerSettings {
             issuer: None,
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             trusted_proxies: Vec::new(),
+            certificate_headers: vec![
+                CertificateHeader::ClientCert,
+                CertificateHeader::XForwardedClientCert,
+                CertificateHeader::XClientCert,
+            ],
+            tls: TlsSettings::default(),
             paths: Paths::default(),
         }
-    }
-}
-
-/// `[server.paths]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct Paths {
-    /// The registration and management endpoint.
-    pub registration: String,
-}
-
-impl Default for Paths {
-    fn default() -> Self {
-        Self { registration: "/register".to_owned() }
     }
 }
 
@@ -98,14 +98,6 @@ impl Default for StoreSettings {
     }
 }
 
-/// `[admin]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct AdminSettings {
-    /// Where health, readiness and metrics are served; none: where the server listens.
-    pub listen: Option<SocketAddr>,
-}
-
 /// `[limits]`: what one request may use, and how many there may be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -116,8 +108,13 @@ pub struct Limits {
     pub header_timeout_ms: u64,
     /// Milliseconds in which the body of a request must arrive.
     pub body_timeout_ms: u64,
-    /// Connections at the same time.
+    /// Milliseconds in which a caller must take what it is sent.
+    pub write_timeout_ms: u64,
+    /// Connections at the same time; for one more, the one that has waited longest gives way.
     pub connections: usize,
+    /// Connections of one address, or of one IPv6 network of 64 bits; trusted proxies have no
+    /// such bound.
+    pub connections_per_address: usize,
     /// Requests at the same time; more are answered with 503.
     pub requests: usize,
     /// Redirect URIs of one client; also of each other list of URIs.
@@ -132,6 +129,8 @@ pub struct Limits {
     pub language_tags: usize,
     /// Keys in one JWK Set.
     pub jwks_keys: usize,
+    /// Nonces for attestation evidence that may be out at the same time.
+    pub evidence_nonces: u64,
     /// Milliseconds that open requests are given when the server stops.
     pub shutdown_ms: u64,
 }
@@ -142,7 +141,9 @@ impl Default for Limits {
             body_bytes: 65_536,
             header_timeout_ms: 10_000,
             body_timeout_ms: 10_000,
+            write_timeout_ms: 10_000,
             connections: 4_096,
+            connections_per_address: 1_024,
             requests: 1_024,
             redirect_uris: 32,
             uri_bytes: 2_048,
@@ -150,6 +151,7 @@ impl Default for Limits {
             list_items: 64,
             language_tags: 64,
             jwks_keys: 20,
+            evidence_nonces: 10_000,
             shutdown_ms: 10_000,
         }
     }

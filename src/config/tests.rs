@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::*;
 
+mod patch;
+
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
 }
@@ -18,7 +20,12 @@ fn read(
     std::fs::write(&file, text).unwrap();
     let pairs =
         |pairs: &[(&str, &str)]| pairs.iter().map(|&(key, value)| (key.into(), value.into())).collect();
-    let sources = Sources { file: Some(file), environment: pairs(environment), overrides: pairs(overrides) };
+    let sources = Sources {
+        file: Some(file),
+        environment: pairs(environment),
+        overrides: pairs(overrides),
+        ..Sources::default()
+    };
     load(&sources).map_err(|errors| errors.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 
@@ -77,6 +84,19 @@ fn options_that_can_not_stand_together_are_refused() {
             "r.toml:2:1: registration.responseTypesSupported: 'id_token' needs the grant type implicit in grantTypesSupported",
         ],
     );
+    for (key, value) in [
+        ("dynamicRegistrationExpirationTime", "-5"),
+        ("maximumClientLifetime", "0"),
+        ("rateLimitRegistrationRequestCount", "0"),
+        ("rateLimitRegistrationPeriodInSeconds", "0"),
+    ] {
+        let errors = read(&format!("[registration]\n{key} = {value}\n"), &[], &[]).unwrap_err();
+        assert!(errors.starts_with(&format!("r.toml:2:1: registration.{key}: must be")), "{errors}");
+    }
+    for url in ["mysql:x", "sled:", "memory:x", ""] {
+        let errors = read(&format!("[store]\nurl = \"{url}\"\n"), &[], &[]).unwrap_err();
+        assert_eq!(errors, "r.toml:2:1: store.url: must be sled:FOLDER, or memory: for a test");
+    }
     check(
         "[server]\nissuer = \"https://as.example.org/\"\n",
         &["r.toml:2:1: server.issuer: leave the slash at the end out"],
@@ -114,6 +134,23 @@ fn what_leaves_the_server_is_bounded_and_switches_of_developers_are_noticed() {
     let [http, addresses] = &configuration.warnings[..] else { panic!("{:?}", configuration.warnings) };
     assert!(http.contains("r.toml:2:1: fetch.allowHttp: is for development"), "{http}");
     assert!(addresses.contains("r.toml:3:1: fetch.allowPrivateAddresses: is for development"), "{addresses}");
+}
+
+#[test]
+fn what_scripts_may_use_has_bounds_too() {
+    check(
+        "[scripts.limits]\nwaiting = 500\n",
+        &["r.toml:2:1: scripts.limits.waiting: and scripts.limits.concurrent are 400 or less together"],
+    );
+    check("[scripts.limits]\nhttpCalls = 0\n", &["r.toml:2:1: scripts.limits.httpCalls: must be 1 or more"]);
+    check(
+        "[scripts]\nretryPausesMs = [9000000]\n",
+        &["r.toml:2:1: scripts.retryPausesMs: has 8 pauses or less, of an hour or less"],
+    );
+    let errors = read("[scripts.secrets]\na = { enf = \"A\" }\n", &[], &[]).unwrap_err();
+    assert!(errors.contains("scripts.secrets") && errors.contains("expected `env` or `file`"), "{errors}");
+    let right = "[scripts.secrets]\na = { env = \"A\" }\nb = { file = \"b.txt\" }\n";
+    assert_eq!(read(right, &[], &[]).unwrap().settings.scripts.secrets.len(), 2);
 }
 
 #[test]

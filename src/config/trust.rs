@@ -97,10 +97,26 @@ pub struct TrustedSsaIssuer {
     pub automatically_granted_scopes: Vec<String>,
 }
 
+/// What is shown in the place of a secret.
+pub const MASK: &str = "********";
+
 /// A secret in the configuration: it is read, used, and never shown.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Value")]
 pub struct SecretText(String);
+
+impl TryFrom<Value> for SecretText {
+    type Error = &'static str;
+
+    // The error does not repeat the value, as that of serde would.
+    fn try_from(value: Value) -> Result<Self, &'static str> {
+        match value {
+            Value::String(text) if text == MASK => Err("a mask hides a secret; give the secret itself"),
+            Value::String(text) => Ok(Self(text)),
+            _ => Err("a secret is a text"),
+        }
+    }
+}
 
 impl SecretText {
     /// The text itself.
@@ -117,6 +133,6 @@ impl std::fmt::Debug for SecretText {
 
 impl Serialize for SecretText {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str("********")
+        to.serialize_str(MASK)
     }
 }

@@ -14,7 +14,11 @@ use crate::model::violation::printable;
 
 /// A JSON answer that no cache keeps (RFC 7591 section 3.2.1).
 pub fn json(status: StatusCode, body: &Map<String, Value>) -> Response {
-    let text = serde_json::to_vec(body).unwrap_or_default();
+    // Room for an ordinary answer, so that it does not move while it grows.
+    let mut text = Vec::with_capacity(1_024);
+    if serde_json::to_writer(&mut text, body).is_err() {
+        text.clear();
+    }
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -65,9 +69,20 @@ impl Problem {
             Presented::Invalid => {
                 (r#"Bearer realm="registrar", error="invalid_token""#, "the bearer token is not valid here")
             }
+            Presented::OtherCertificate => (
+                r#"Bearer realm="registrar", error="invalid_token""#,
+                "the bearer token needs the certificate of its client, and this is another one",
+            ),
         };
         Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// 401: a client certificate is needed. No scheme is registered for that, so the challenge
+    /// has a name of ours (RFC 9110 section 15.5.2 wants one).
+    pub fn certificate_needed(description: &str) -> Self {
+        let challenge = HeaderValue::from_static(r#"TLS-Client-Certificate realm="registrar""#);
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description).header(WWW_AUTHENTICATE, challenge)
     }
 
     /// 405, with the methods that are allowed here (RFC 9110 section 15.5.6).
@@ -125,6 +140,8 @@ pub enum Presented {
     Nothing,
     /// Credentials that are not good here.
     Invalid,
+    /// A good token with a client certificate that is not its client's (RFC 8705 section 3).
+    OtherCertificate,
 }
 
 /// What the log says of a problem; it travels with the response.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody};
+use hyper::body::Frame;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 /// Why a body was not read.
@@ -21,6 +22,9 @@ pub enum BodyError {
         /// The time it had.
         milliseconds: u64,
     },
+    /// It was slow, and others needed its place.
+    #[error("the server is busy, and the body was slow; send it again")]
+    GaveWay,
     /// The connection broke.
     #[error("the body broke off")]
     Broken,
@@ -39,8 +43,22 @@ pub async fn read(body: Body, limit: usize, milliseconds: u64) -> Result<Bytes, 
         Err(_) => Err(BodyError::TooSlow { milliseconds }),
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge { limit }),
-        Ok(Err(_)) => Err(BodyError::Broken),
+        Ok(Err(error)) => Err(failure(error)),
     }
+}
+
+/// Why reading failed: what [`refused`] was given, or that the connection broke.
+fn failure(error: Box<dyn std::error::Error + Send + Sync>) -> BodyError {
+    let inner = match error.downcast::<axum::Error>() {
+        Ok(error) => error.into_inner(),
+        Err(other) => other,
+    };
+    inner.downcast::<BodyError>().map_or(BodyError::Broken, |error| *error)
+}
+
+/// A body whose reading fails with `error`, for who reads it after somebody else has tried.
+pub fn refused(error: BodyError) -> Body {
+    Body::new(StreamBody::new(futures_util::stream::once(std::future::ready(Err::<Frame<Bytes>, _>(error)))))
 }
 
 /// The media types of a registration request.
@@ -63,9 +81,10 @@ pub fn media_type(headers: &HeaderMap) -> Result<MediaType, BodyError> {
             "compressed bodies are not read; send it without Content-Encoding".to_owned(),
         ));
     }
-    let value = headers
-        .get(CONTENT_TYPE)
-        .ok_or_else(|| BodyError::MediaType(format!("there is no Content-Type; {accepted}")))?;
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(BodyError::MediaType(format!("there must be one Content-Type; {accepted}")));
+    };
     let value = value.to_str().unwrap_or("");
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
     let essence = essence.trim().to_ascii_lowercase();
@@ -94,30 +113,40 @@ mod tests {
 
     use super::*;
 
-    fn check(content_type: &str, expected: Result<MediaType, &str>) {
+    fn check(content_types: &[&str], expected: Result<MediaType, &str>) {
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+        for content_type in content_types {
+            headers.append(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+        }
         match (media_type(&headers), expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected),
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
-            (found, expected) => panic!("{content_type}: {found:?} is not {expected:?}"),
+            (found, expected) => panic!("{content_types:?}: {found:?} is not {expected:?}"),
         }
     }
 
     #[test]
     fn a_media_type_is_read_with_its_parameters() {
-        check("application/json", Ok(MediaType::Json));
-        check("Application/JSON; charset=\"UTF-8\"", Ok(MediaType::Json));
-        check("application/json; charset=latin1", Err("charset"));
-        check("application/jose", Ok(MediaType::Signed));
-        check("application/jwt", Ok(MediaType::Signed));
-        check("text/plain", Err("send application/json"));
-        check("application/jsonp", Err("send application/json"));
+        check(&["application/json"], Ok(MediaType::Json));
+        check(&["Application/JSON; charset=\"UTF-8\""], Ok(MediaType::Json));
+        check(&["application/json; charset=latin1"], Err("charset"));
+        check(&["application/jose"], Ok(MediaType::Signed));
+        check(&["application/jwt"], Ok(MediaType::Signed));
+        check(&["text/plain"], Err("send application/json"));
+        check(&["application/jsonp"], Err("send application/json"));
+        check(&["application/json", "application/json"], Err("one Content-Type"));
+        check(&[], Err("one Content-Type"));
     }
 
     #[tokio::test]
     async fn a_body_is_bounded_while_it_is_read() {
         let read = read(Body::from("12345"), 4, 1_000).await;
         assert!(matches!(read, Err(BodyError::TooLarge { limit: 4 })));
+    }
+
+    #[tokio::test]
+    async fn who_reads_a_refused_body_learns_why() {
+        let read = read(refused(BodyError::TooSlow { milliseconds: 7 }), 4, 1_000).await;
+        assert!(matches!(read, Err(BodyError::TooSlow { milliseconds: 7 })));
     }
 }

@@ -1,13 +1,21 @@
-//! HTTP as every endpoint needs it: bounded bodies, one form of answer, peers, connections.
+//! HTTP as every endpoint needs it: bounded bodies, one form of answer, peers and their
+//! certificates, connections and TLS.
 //!
 //! Knows nothing of clients or of what an endpoint does.
 
 pub mod answer;
 pub mod body;
+pub mod certificate;
+pub mod connection;
+mod conversation;
 pub mod credentials;
+mod patient;
 pub mod peer;
 pub mod rate;
+pub mod room;
 pub mod serve;
 pub mod stack;
+pub mod tls;
 
 pub use answer::Problem;
+pub use certificate::ClientCertificate;

@@ -12,9 +12,9 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// `X-Forwarded-For` counts only from a proxy in `trusted`, and only up to the first address
 /// from the right that is not itself such a proxy: what stands further left anybody can write.
 pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    let is_trusted = |address: IpAddr| is_one_of(address, trusted);
     let peer = peer.to_canonical();
-    if !is_trusted(&peer) {
+    if !is_trusted(peer) {
         return peer;
     }
     let named: Vec<&str> = headers
@@ -28,11 +28,17 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         // What can not be read ends the chain: the last address that is known counts.
         let Ok(address) = text.trim().parse::<IpAddr>() else { return nearest };
         nearest = address.to_canonical();
-        if !is_trusted(&nearest) {
+        if !is_trusted(nearest) {
             return nearest;
         }
     }
     nearest
+}
+
+/// Whether `address` is in one of `networks`.
+pub fn is_one_of(address: IpAddr, networks: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|network| network.contains(&address))
 }
 
 /// The part of `address` that one party holds: all of an IPv4 address, 64 bits of an IPv6 one.

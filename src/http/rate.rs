@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
@@ -9,13 +10,15 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::peer;
 
-/// Parties that are remembered before those that have been quiet are forgotten.
+/// Parties that are remembered before those that have been quiet are forgotten for the first time.
 const REMEMBERED: usize = 10_000;
 
 /// So many calls a period for each party.
 pub struct RateLimit {
     limiter: DefaultKeyedRateLimiter<IpAddr>,
     clock: DefaultClock,
+    /// So many parties are there when the quiet ones are forgotten next.
+    crowd: AtomicUsize,
 }
 
 /// The party called too often; it may call again after so many seconds.
@@ -31,7 +34,11 @@ impl RateLimit {
         let count = NonZeroU32::new(count)?;
         let interval = Duration::from_secs(period_seconds.into()).checked_div(count.get())?;
         let quota = Quota::with_period(interval)?.allow_burst(count);
-        Some(Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default() })
+        Some(Self {
+            limiter: RateLimiter::keyed(quota),
+            clock: DefaultClock::default(),
+            crowd: AtomicUsize::new(REMEMBERED),
+        })
     }
 
     /// Counts one call of the party at `address`.
@@ -39,13 +46,23 @@ impl RateLimit {
     /// # Errors
     /// When the party has called too often.
     pub fn check(&self, address: IpAddr) -> Result<(), TooOften> {
-        if self.limiter.len() > REMEMBERED {
-            self.limiter.retain_recent();
-        }
+        self.forget_the_quiet();
         self.limiter.check_key(&peer::prefix(address)).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.clock.now());
             TooOften { retry_after: wait.as_secs().saturating_add(1) }
         })
+    }
+}
+
+impl RateLimit {
+    /// Looks at everybody only when there are twice as many as were left the last time: a flood
+    /// of addresses must not make each call a walk through all of them.
+    fn forget_the_quiet(&self) {
+        if self.limiter.len() > self.crowd.load(Ordering::Relaxed) {
+            self.limiter.retain_recent();
+            let next = self.limiter.len().saturating_mul(2).max(REMEMBERED);
+            self.crowd.store(next, Ordering::Relaxed);
+        }
     }
 }
 
@@ -68,6 +85,15 @@ mod tests {
         let refused = limit.check(one).unwrap_err();
         assert!((1..=1_801).contains(&refused.retry_after), "{refused:?}");
         assert_eq!(limit.check(other), Ok(()));
+    }
+
+    #[test]
+    fn quiet_parties_are_forgotten() {
+        let limit = RateLimit::new(1_000_000, 1).unwrap();
+        for number in 0..u32::try_from(2 * REMEMBERED + 2).unwrap() {
+            limit.check(IpAddr::V4(number.into())).unwrap();
+        }
+        assert!(limit.limiter.len() <= REMEMBERED + 1, "{limit:?}");
     }
 
     #[test]

@@ -1,18 +1,26 @@
-//! What stands around every endpoint: load shedding, the correlation id, one line in the log.
+//! What stands around every endpoint: bodies that are received, load shedding, the correlation id,
+//! one line in the log.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use hyper::body::Body as _;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::answer::{Outcome, Problem};
+use super::body::{self, BodyError};
+use super::connection::Connection;
+use super::room::Room;
 use crate::telemetry::meter::{self, Endpoint, Open};
 use crate::telemetry::trace;
 
@@ -27,6 +35,60 @@ const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Characters of a path, method or description in the log; a caller decides how long they are.
 const LOGGED: usize = 512;
+/// How much of a body is received, for how long, and of how many requests at the same time.
+#[derive(Debug, Clone)]
+pub struct Reception {
+    /// Bytes of one body.
+    pub body_bytes: usize,
+    /// Milliseconds in which it must arrive.
+    pub body_timeout_ms: u64,
+    /// Requests that wait for their body; for one more, the oldest gives way.
+    pub waiting: usize,
+    /// Who waits.
+    pub room: Arc<Room>,
+}
+
+/// Receives the body of the request before anything of the server is kept busy with it, so that
+/// slow senders are in each other's way only. Who reads the body later has the whole of it at
+/// once, or the reason why it is not there.
+pub async fn receive(State(reception): State<Reception>, request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let connection = request.extensions().get::<Arc<Connection>>().cloned();
+    let (parts, body) = request.into_parts();
+    let whole = body::read(body, reception.body_bytes, reception.body_timeout_ms);
+    let received = match reception.patiently(whole, connection.as_ref()).await {
+        Ok(bytes) => Body::from(bytes),
+        Err(error) => body::refused(error),
+    };
+    next.run(Request::from_parts(parts, received)).await
+}
+
+impl Reception {
+    async fn patiently(
+        &self,
+        whole: impl Future<Output = Result<Bytes, BodyError>>,
+        connection: Option<&Arc<Connection>>,
+    ) -> Result<Bytes, BodyError> {
+        let mut whole = std::pin::pin!(whole);
+        // Most bodies arrive with their head.
+        if let Poll::Ready(done) = std::future::poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await {
+            return done;
+        }
+        if self.room.len() >= self.waiting {
+            self.room.dismiss_oldest();
+        }
+        let party = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.party());
+        let dismissed = CancellationToken::new();
+        let _place = self.room.enter(party, dismissed.clone());
+        let _waiting = connection.map(Connection::wait);
+        tokio::select! {
+            done = whole => done,
+            () = dismissed.cancelled() => Err(BodyError::GaveWay),
+        }
+    }
+}
 
 /// Answers 503 when too many requests are open already: a queue would only make all of them late.
 pub async fn shed_load(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {

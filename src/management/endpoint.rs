@@ -11,7 +11,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 use super::{Held, ManageError, holder, precondition};
 use crate::http::answer::{self, Problem};
 use crate::registration::endpoint as registration_endpoint;
-use crate::registration::{self, Caller, Received};
+use crate::registration::{self, Caller, Received, certificate};
 use crate::service::{Context, Service};
 use crate::telemetry;
 
@@ -70,10 +70,12 @@ pub async fn delete(
 
 async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), ManageError> {
     let id = client_id(&parts.uri);
-    let held = holder::authenticate(cx, id.as_deref(), &parts.headers).await?;
+    let caller = Caller::of(cx, parts);
+    certificate::demand_any(cx, &caller)?;
+    let held = holder::authenticate(cx, id.as_deref(), &parts.headers, &caller).await?;
     let client = held.stored.client();
     telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
-    Ok((held, Caller::of(cx, parts)))
+    Ok((held, caller))
 }
 
 /// The client that the URL names.

@@ -2,12 +2,13 @@
 
 use hyper::header::HeaderMap;
 
-use super::{Held, ManageError};
+use super::{Held, ManageError, decoy};
 use crate::client::{Client, RegistrationTokens};
 use crate::http::answer::Presented;
 use crate::http::credentials;
 use crate::model::ClientId;
-use crate::secret::{Secret, TokenDigest};
+use crate::registration::{Caller, certificate};
+use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
 
@@ -20,6 +21,7 @@ pub(super) async fn authenticate(
     cx: &Context<'_>,
     client_id: Option<&str>,
     headers: &HeaderMap,
+    caller: &Caller,
 ) -> Result<Held, ManageError> {
     let token = credentials::bearer(headers).map_err(ManageError::Unauthorised)?;
     let refused = ManageError::Unauthorised(Presented::Invalid);
@@ -27,11 +29,14 @@ pub(super) async fn authenticate(
         Some(Ok(id)) => cx.service.store.clients.find(&id).await?,
         Some(Err(_)) | None => None,
     };
-    let matched = matched(stored.as_ref().map(Stored::client), token);
+    let decoy = if stored.is_none() { decoy::read() } else { None };
+    let client = stored.as_ref().map(Stored::client).or(decoy.as_ref());
+    let matched = client.and_then(|client| matched(client, token));
     let (Some(stored), Some(matched)) = (stored, matched) else { return Err(refused) };
     if stored.client().is_expired(cx.service.clock.now()) {
         return Err(refused);
     }
+    certificate::hold(cx, caller, stored.client()).await?;
     let stored = if matched == Matched::Successor { retire_previous(cx, stored).await? } else { stored };
     Ok(Held { stored, token: Secret::new(token.to_owned()) })
 }
@@ -47,20 +52,16 @@ enum Matched {
     Previous,
 }
 
-/// Compares `token` with those of `client`, and does as much for a client that is not there.
-fn matched(client: Option<&Client>, token: &str) -> Option<Matched> {
-    let nobody = TokenDigest::of("");
-    let (current, previous) = match client {
-        Some(Client { tokens: RegistrationTokens { current, previous }, .. }) => (current, previous.as_ref()),
-        None => (&nobody, None),
-    };
+/// Compares `token` with those of `client`: always with two, so that it takes as long for each.
+fn matched(client: &Client, token: &str) -> Option<Matched> {
+    let RegistrationTokens { current, previous } = &client.tokens;
     let is_current = current.matches(token);
-    let is_previous = previous.unwrap_or(&nobody).matches(token);
-    match (client, is_current, is_previous) {
-        (Some(_), true, _) if previous.is_some() => Some(Matched::Successor),
-        (Some(_), true, _) => Some(Matched::Current),
-        (Some(_), false, true) if previous.is_some() => Some(Matched::Previous),
-        _ => None,
+    let is_previous = previous.as_ref().unwrap_or(current).matches(token);
+    match (previous, is_current, is_previous) {
+        (Some(_), true, _) => Some(Matched::Successor),
+        (None, true, _) => Some(Matched::Current),
+        (Some(_), false, true) => Some(Matched::Previous),
+        (_, false, _) => None,
     }
 }
 

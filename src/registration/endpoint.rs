@@ -10,8 +10,8 @@ use hyper::header::{AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderVa
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
-use super::{Caller, ClientInformation, Received, RegisterError};
-use crate::http::answer::{self, Problem};
+use super::{Caller, ClientInformation, Received, RegisterError, certificate};
+use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::{self, BodyError};
 use crate::http::peer;
 use crate::model::violation::ErrorCode;
@@ -37,6 +37,7 @@ async fn admit(cx: &Context<'_>, request: Request<Body>) -> Result<ClientInforma
     }
     let (parts, body) = request.into_parts();
     let caller = Caller::of(cx, &parts);
+    certificate::demand(cx, &caller)?;
     let received = Received::read(cx, &parts.headers, body).await?;
     if let Some(limit) = &cx.snapshot.rate_limit {
         limit.check(caller.address).map_err(|too_often| {
@@ -77,7 +78,7 @@ impl Caller {
             headers: headers.collect(),
             ip_address: Some(address),
         };
-        Self { address, request }
+        Self { address, certificate: parts.extensions.get().cloned(), request }
     }
 }
 
@@ -102,7 +103,7 @@ pub fn problem(error: RegisterError) -> Problem {
     let description = error.to_string();
     let client_error = |code: ErrorCode| Problem::new(StatusCode::BAD_REQUEST, code.as_str(), &description);
     match error {
-        RegisterError::Disabled => {
+        RegisterError::Disabled | RegisterError::OtherCertificate { .. } => {
             Problem::new(StatusCode::FORBIDDEN, ErrorCode::AccessDenied.as_str(), &description)
         }
         RegisterError::Body(error) => unreadable(&error),
@@ -111,6 +112,10 @@ pub fn problem(error: RegisterError) -> Problem {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
                 .retry_after(too_often.retry_after)
         }
+        RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {
+            Problem::certificate_needed(&description)
+        }
+        RegisterError::ForeignCertificate => Problem::unauthorised(Presented::OtherCertificate),
         RegisterError::Unproven(violation) => client_error(violation.code),
         RegisterError::Metadata(violations) => {
             let first = violations.first().map(|violation| violation.code);
@@ -138,6 +143,7 @@ fn unreadable(error: &BodyError) -> Problem {
     let status = match error {
         BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+        BodyError::GaveWay => return Problem::unavailable(&error.to_string(), 1),
         BodyError::Broken => StatusCode::BAD_REQUEST,
         BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
     };

@@ -25,6 +25,25 @@ pub enum RegisterError {
     /// The address registered too often.
     #[error("too many registrations from this address")]
     TooOften(TooOften),
+    /// `dcrAuthorizationWithMTLS`: no client certificate came with the request.
+    #[error("a client certificate is needed: connect with one that an authority of this server signed")]
+    NoCertificate,
+    /// `dcrAuthorizationWithMTLS`: nobody vouches for the certificate.
+    #[error(
+        "the client certificate is not trusted: it has expired, or no authority of this server signed it"
+    )]
+    UntrustedCertificate,
+    /// The metadata names another subject than that of the certificate.
+    #[error("{member}: must be that of the client certificate, whose subject is {subject}")]
+    OtherCertificate {
+        /// The member.
+        member: &'static str,
+        /// The subject of the certificate.
+        subject: String,
+    },
+    /// The certificate is not that of the client.
+    #[error("the client certificate is not that of this client")]
+    ForeignCertificate,
     /// The request offers or owes a credential that is not accepted.
     #[error("{0}")]
     Unproven(Violation),

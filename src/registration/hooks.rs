@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Caller, ClientInformation, Issued, Proven, Purpose, RegisterError, sector};
 use crate::client::{Approved, Client, Metadata, ScriptRef, TrustLevel, Valid};
+use crate::http::ClientCertificate;
 use crate::script::{Decision, Facts, Hook, HookError};
 use crate::secret::Secret;
 use crate::service::Context;
@@ -174,7 +175,14 @@ pub(super) fn facts(
         software_statement: shown.software_statement.clone(),
         dcr: shown.dcr.clone(),
         attestation: shown.attestation.clone(),
-        certificate: None,
+        certificate: caller.certificate.as_ref().map(certificate),
         initial_access_token: None,
     })
+}
+
+/// The certificate as scripts see it: with whether anybody vouches for it.
+fn certificate(presented: &ClientCertificate) -> Value {
+    let mut members = presented.certificate.to_json();
+    members.insert("trusted".to_owned(), presented.is_trusted.into());
+    members.into()
 }

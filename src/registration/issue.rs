@@ -1,8 +1,9 @@
 //! Step 14: identifiers and secrets are made, and the client is stored.
 
 use super::hooks::Sanctioned;
+use super::once::{self, Use};
 use super::statement::Statement;
-use super::{Caller, Issued, Proven, RegisterError};
+use super::{Caller, Issued, Proven, RegisterError, certificate};
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
 use crate::clock::Timestamp;
@@ -11,7 +12,7 @@ use crate::model::{ClientId, Violation};
 use crate::random;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
-use crate::store::{Change, Stored};
+use crate::store::{StoreError, Stored};
 
 /// Makes a new client with its credentials.
 pub(super) fn create(
@@ -67,6 +68,8 @@ pub(super) fn update(
     };
     let rotates = cx.settings().rotate_registration_access_token != Rotation::Never;
     let (token, tokens) = if rotates { rotated(token)? } else { (token.clone(), before.tokens.clone()) };
+    let mut provenance = provenance(cx, caller, proven, &sanctioned);
+    provenance.certificate = provenance.certificate.or_else(|| before.provenance.certificate.clone());
     let client = Client {
         id: before.id.clone(),
         issued_at: before.issued_at,
@@ -74,7 +77,7 @@ pub(super) fn update(
         secret: sealed,
         tokens,
         revision: before.revision.saturating_add(1),
-        provenance: provenance(cx, caller, proven, &sanctioned),
+        provenance,
         metadata: sanctioned.metadata,
     };
     Ok(Issued { client, token, secret })
@@ -103,18 +106,36 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
         address: Some(caller.address),
         initial_access_token: None,
         statement: proven.statement.as_ref().map(Statement::origin),
+        certificate: certificate::origin(caller),
         attestation_digest: None,
         scripts: proven.scripts.iter().chain(&sanctioned.scripts).cloned().collect(),
         configuration: cx.snapshot.revision.clone(),
     }
 }
 
-/// Stores a new client; returns when it would survive a power cut.
-pub(super) async fn insert(cx: &Context<'_>, client: &Client) -> Result<(), RegisterError> {
-    Ok(cx.service.store.clients.insert(client, Change::default()).await?)
+/// Stores a new client with what it uses up; returns when it would survive a power cut.
+pub(super) async fn insert(cx: &Context<'_>, client: &Client, uses: &[Use]) -> Result<(), RegisterError> {
+    let also = once::change(cx, uses).await?;
+    let stored = cx.service.store.clients.insert(client, also).await;
+    lost(cx, uses, stored).await
 }
 
-/// Stores the next revision, unless another one came first.
-pub(super) async fn put_back(cx: &Context<'_>, seen: &Stored, client: &Client) -> Result<(), RegisterError> {
-    Ok(cx.service.store.clients.replace(seen, client, Change::default()).await?)
+/// Stores the next revision with what it uses up, unless another one came first.
+pub(super) async fn put_back(
+    cx: &Context<'_>,
+    seen: &Stored,
+    client: &Client,
+    uses: &[Use],
+) -> Result<(), RegisterError> {
+    let also = once::change(cx, uses).await?;
+    let stored = cx.service.store.clients.replace(seen, client, also).await;
+    lost(cx, uses, stored).await
+}
+
+/// When somebody else came first, with what: with the client, or with what may be used once.
+async fn lost(cx: &Context<'_>, uses: &[Use], outcome: Result<(), StoreError>) -> Result<(), RegisterError> {
+    if matches!(outcome, Err(StoreError::Conflict)) {
+        once::change(cx, uses).await?;
+    }
+    Ok(outcome?)
 }

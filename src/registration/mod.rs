@@ -5,6 +5,7 @@
 //! here knows how a request is routed; [`endpoint`] is the only file that answers in HTTP.
 
 mod answer;
+pub mod certificate;
 pub mod endpoint;
 mod error;
 mod evidence;
@@ -12,6 +13,7 @@ pub mod hooks;
 mod issue;
 mod keys;
 mod merge;
+mod once;
 mod parse;
 mod sector;
 mod signed_request;
@@ -27,6 +29,7 @@ use std::net::IpAddr;
 use axum::body::Bytes;
 
 use crate::client::{Client, Requested, ScriptRef, TrustLevel, Valid};
+use crate::http::ClientCertificate;
 use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
@@ -43,6 +46,8 @@ use statement::Statement;
 pub struct Caller {
     /// The address that the request came from.
     pub address: IpAddr,
+    /// The certificate whose key it holds.
+    pub certificate: Option<ClientCertificate>,
     /// What scripts may know of the request.
     pub request: HttpRequest,
 }
@@ -87,6 +92,8 @@ struct Proven {
     statement: Option<Statement>,
     /// The scripts that gave keys, or judged evidence.
     scripts: Vec<ScriptRef>,
+    /// What this request uses up.
+    uses: Vec<once::Use>,
 }
 
 /// Steps 5 to 16 of a registration.
@@ -101,12 +108,13 @@ pub async fn register(
     let parsed = parse::body(&received)?;
     let proven = prove(cx, caller, Purpose::Create, parsed).await?;
     let valid = check(cx, &proven).await?;
+    certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, valid, decided).await?;
     let issued = issue::create(cx, caller, &proven, sanctioned)?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
-    issue::insert(cx, &issued.client).await?;
+    issue::insert(cx, &issued.client, &proven.uses).await?;
     let trust_level = proven.shown.trust_level.as_str();
     telemetry::concerns(issued.client.id.as_str(), trust_level);
     meter::client(ClientChange::Registered, trust_level);
@@ -130,12 +138,13 @@ pub async fn replace(
     let parsed = parse::body(&received)?;
     let proven = prove(cx, caller, purpose, parsed).await?;
     let valid = check(cx, &proven).await?;
+    certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
     let sanctioned = hooks::approve(cx, valid, decided).await?;
     let issued = issue::update(cx, caller, stored, &Secret::new(token.to_owned()), (&proven, sanctioned))?;
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
-    issue::put_back(cx, stored, &issued.client).await?;
+    issue::put_back(cx, stored, &issued.client, &proven.uses).await?;
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
     tracing::info!(revision = issued.client.revision, "client updated");
     hooks::tell(cx, caller, purpose, &proven, &issued);
@@ -158,16 +167,18 @@ async fn prove(
     let members = merge::merge(cx, members, statement.as_ref());
     evidence::appraise(cx, &members)?;
     let vouched = statement.as_ref().is_some_and(|statement| statement.is_vouched);
+    let trust_level = certificate::trust_level(cx, caller);
     let shown = Shown {
-        trust_level: if vouched { TrustLevel::Statement } else { TrustLevel::Open },
+        trust_level: if vouched { TrustLevel::Statement } else { trust_level },
         software_statement: statement.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         dcr: signed.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         attestation: None,
     };
     let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
     let scripts = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone())).collect();
+    let uses = once::uses(cx, purpose, statement.as_ref(), signed.as_ref());
     let requested = Requested::read(members, &cx.settings().dynamic_registration_custom_attributes);
-    Ok(Proven { requested, shown, statement, scripts })
+    Ok(Proven { requested, shown, statement, scripts, uses })
 }
 
 /// Steps 10 and 11: every rule, and the file that a pairwise client points to.

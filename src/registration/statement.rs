@@ -18,6 +18,8 @@ use crate::trust::{Issuer, Source};
 /// A software statement that was accepted.
 #[derive(Clone)]
 pub(super) struct Statement {
+    /// The statement itself, byte for byte.
+    pub(super) text: String,
     pub(super) header: Map<String, Value>,
     pub(super) claims: Map<String, Value>,
     /// Whether somebody whom the operator trusts vouches for it: not so when its keys come from
@@ -72,8 +74,8 @@ pub(super) async fn verify(
 
 /// `none`: the claims are the requester's own, and so they are worth no more than its request.
 fn unverified(token: &Compact, claims: Map<String, Value>) -> Statement {
-    let header = token.unverified_header().clone();
-    Statement { header, claims, is_vouched: false, is_verified: false, issuer: None, keys_by: None }
+    let (text, header) = (token.as_str().to_owned(), token.unverified_header().clone());
+    Statement { text, header, claims, is_vouched: false, is_verified: false, issuer: None, keys_by: None }
 }
 
 /// `builtin`: an entry of `dcrSsaValidationConfigs` has the keys.
@@ -88,7 +90,7 @@ async fn builtin(
         let expected = expectations(cx, &issuer.algorithms);
         match cx.service.verifier.verify(token, &issuer.source, &expected).await {
             Ok(verified) => {
-                let statement = Statement { issuer: Some(issuer), ..accepted(&verified, true)? };
+                let statement = Statement { issuer: Some(issuer), ..accepted(token, &verified, true)? };
                 return Ok(statement);
             }
             Err(error) => failure = keys::failed(error, &|rule| invalid(rule)),
@@ -118,7 +120,7 @@ async fn scripted(
     let algorithms = &cx.snapshot.trust.statement_algorithms;
     let verified = cx.service.verifier.verify(token, &source, &expectations(cx, algorithms)).await;
     let verified = verified.map_err(|error| keys::failed(error, &|rule| invalid(rule)))?;
-    Ok(Statement { keys_by: Some(by), ..accepted(&verified, true)? })
+    Ok(Statement { keys_by: Some(by), ..accepted(token, &verified, true)? })
 }
 
 /// `jwks`, `jwks_uri`: the statement brings its own keys, so it proves that somebody holds them
@@ -138,15 +140,20 @@ async fn own_keys(
     let verified = cx.service.verifier.verify(token, &Source::of(keys), &expected).await;
     // The keys are where the requester says: when they are not to be had, it is its mistake.
     let verified = verified.map_err(|error| invalid(error.to_string()))?;
-    accepted(&verified, false)
+    accepted(token, &verified, false)
 }
 
-fn accepted(verified: &Verified<Claims>, is_vouched: bool) -> Result<Statement, RegisterError> {
+fn accepted(
+    token: &Compact,
+    verified: &Verified<Claims>,
+    is_vouched: bool,
+) -> Result<Statement, RegisterError> {
+    let text = token.as_str().to_owned();
     let (header, claims) = (verified.header().clone(), verified.claims().clone());
     if let Some(other) = kind::looks_like_other_token(&header, &claims) {
         return Err(invalid(format!("must be a software statement, not {other}")));
     }
-    Ok(Statement { header, claims, is_vouched, is_verified: true, issuer: None, keys_by: None })
+    Ok(Statement { text, header, claims, is_vouched, is_verified: true, issuer: None, keys_by: None })
 }
 
 /// `trustedSsaIssuers`: when the operator names any, no other one is accepted.

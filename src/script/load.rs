@@ -91,7 +91,10 @@ pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
     let mut texts = Texts::default();
     let mut errors = Vec::new();
     if !directory.is_dir() {
-        let missing = LoadError::new(&directory.display().to_string(), "there is no such folder");
+        let missing = LoadError::new(
+            &directory.display().to_string(),
+            "there is no such folder; make it, or name another one in scripts.directory",
+        );
         return Err(LoadErrors(vec![missing]));
     }
     read_folder(directory, "", 0, &mut texts.scripts, &mut errors);

@@ -137,13 +137,13 @@ impl ScriptValues<'_> {
         Ok(unless_lost(self.store.space.backend.apply(change).await)?.map(drop))
     }
 
-    /// Removes what is under `key`.
+    /// Removes what is under `key`; whether there was something.
     ///
     /// # Errors
     /// When the key can not be one, or the store can not be written.
-    pub async fn delete(&self, key: &str, now: Timestamp) -> Result<(), KeyValueError> {
+    pub async fn delete(&self, key: &str, now: Timestamp) -> Result<bool, KeyValueError> {
         let key = self.key(key)?;
-        Ok(self.store.space.take(&key, now).await.map(drop)?)
+        Ok(self.store.space.take(&key, now).await?.is_some())
     }
 
     /// Adds `by` to the integer under `key` and gives the sum, which stays within 64 bits. When

@@ -54,14 +54,14 @@ impl ConfigurationPatches {
         Self { backend, sealing_key }
     }
 
-    /// The document; an empty array when none was ever stored.
+    /// The document; an empty object when none was ever stored.
     ///
     /// # Errors
     /// When the store can not be read.
     pub async fn load(&self) -> Result<Patches, StoreError> {
         match self.backend.get(keys::PATCHES).await? {
             Some(bytes) => self.read(&bytes),
-            None => Ok(Patches { revision: 0, document: Value::Array(Vec::new()) }),
+            None => Ok(Patches { revision: 0, document: Value::Object(serde_json::Map::new()) }),
         }
     }
 
@@ -93,6 +93,15 @@ impl ConfigurationPatches {
             Err(StoreError::Conflict) => Err(PatchError::Conflict),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Lets go of every patch, also of a record that can not be read.
+    ///
+    /// # Errors
+    /// When the store can not be written.
+    pub async fn clear(&self) -> Result<(), StoreError> {
+        let change = Change { delete: vec![keys::PATCHES.to_vec()], ..Change::default() };
+        self.backend.apply(change).await.map(drop)
     }
 
     fn read(&self, bytes: &[u8]) -> Result<Patches, StoreError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::StoreError;
-use super::backend::Backend;
+use super::backend::{Backend, Change};
 use super::expiring::{Entry, Space};
 use super::keys::{Kind, digest};
 use crate::clock::Timestamp;
@@ -61,8 +61,33 @@ impl SingleUse {
         if expires_at <= now {
             return Ok(false);
         }
-        let parts: Vec<&str> = std::iter::once(what.name()).chain(identifier.iter().copied()).collect();
-        let entry = Entry { key: digest(&parts).to_vec(), value: (), expires_at };
-        self.0.insert_new(&entry, now).await
+        self.0.insert_new(&entry(what, identifier, expires_at), now).await
     }
+
+    /// That what `identifier` names is used, as a part of another change, which is then made only
+    /// if nobody else came first; none when it was used already. So what is refused for another
+    /// reason may be used again.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn one_use(
+        &self,
+        what: UsedOnce,
+        identifier: &[&str],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Change>, StoreError> {
+        let entry = entry(what, identifier, expires_at);
+        match self.0.find_any(&entry.key).await? {
+            Some(found) if found.is_live(now) => Ok(None),
+            Some(over) => self.0.replacement(&over, &entry).map(Some),
+            None => self.0.insertion(&entry).map(Some),
+        }
+    }
+}
+
+/// The parts of `identifier` are not stored, only their common digest.
+fn entry(what: UsedOnce, identifier: &[&str], expires_at: Timestamp) -> Entry<()> {
+    let parts: Vec<&str> = std::iter::once(what.name()).chain(identifier.iter().copied()).collect();
+    Entry { key: digest(&parts).to_vec(), value: (), expires_at }
 }

@@ -52,7 +52,7 @@ async fn the_manifest_runs_and_a_changed_config_map_is_in_force() {
     let variables = image_variables();
     assert_eq!(variables.len(), 4, "{variables:?}");
     // An unknown variable would stop the start.
-    let registrar = Registrar::start_with(&block(&manifest, "registrar.toml"), |command| {
+    let registrar = Registrar::start_prepared(&block(&manifest, "registrar.toml"), |command| {
         command.envs(variables).env("REGISTRAR_ADMIN__LISTEN", "127.0.0.1:0");
         command.arg("--scripts").arg(folder.path());
     });

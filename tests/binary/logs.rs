@@ -137,7 +137,7 @@ async fn secrets_of_a_life(registrar: &Registrar) -> Vec<String> {
 async fn k197_no_secret_is_in_the_log_at_any_level() {
     for format in ["json", "text"] {
         let telemetry = format!("[telemetry]\nlevel = \"trace\"\nformat = \"{format}\"\n");
-        let mut registrar = Registrar::start_with(&telemetry, |_| {});
+        let mut registrar = Registrar::start_with(&telemetry);
         let secrets = secrets_of_a_life(&registrar).await;
         until(async || registrar.log().contains("client deleted")).await;
         registrar.kill();
@@ -174,7 +174,7 @@ async fn what_a_script_says_makes_no_line_of_its_own() {
     let scripts = tempfile::TempDir::new().unwrap();
     let script = r#"fn createClient(context) { log::info("1\nFORGED\r\x1b[31mFORGED"); true }"#;
     std::fs::write(scripts.path().join("10-log.rhai"), script).unwrap();
-    let registrar = Registrar::start_with("[telemetry]\nformat = \"text\"\n", |command| {
+    let registrar = Registrar::start_prepared("[telemetry]\nformat = \"text\"\n", |command| {
         command.arg("--scripts").arg(scripts.path());
     });
     let body = json!({"redirect_uris": [CLIENT]});

@@ -2,15 +2,20 @@
 
 #![expect(clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod config_reset;
 #[cfg(unix)]
 mod deploy;
 mod logs;
 mod metrics;
 mod process;
+mod refusals;
+#[cfg(unix)]
+mod shutdown;
 #[cfg(unix)]
 mod stopping;
 #[cfg(target_os = "linux")]
 mod systemd;
+mod tls;
 
 use std::time::Duration;
 
@@ -187,15 +192,4 @@ fn check_names_file_line_and_key() {
 #[test]
 fn wrong_usage_has_its_own_exit_code() {
     assert_eq!(command(&["serve", "--no-such-flag"]).output().unwrap().status.code(), Some(2));
-}
-
-#[test]
-fn one_folder_has_one_server() {
-    let registrar = Registrar::start();
-    let data = registrar.folder().join("data");
-    let output =
-        command(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert!(message.contains("another"), "it says why: {message}");
 }

@@ -39,7 +39,7 @@ impl Scraped {
         let scripts = tempfile::TempDir::new().unwrap();
         std::fs::write(scripts.path().join("10-policy.rhai"), SCRIPT).unwrap();
         let configuration = format!("[admin]\nlisten = \"127.0.0.1:0\"\n{configuration}");
-        let registrar = Registrar::start_with(&configuration, |command| {
+        let registrar = Registrar::start_prepared(&configuration, |command| {
             command.arg("--scripts").arg(scripts.keep());
         });
         let admin = registrar.greeting.split("metrics are on ").nth(1).and_then(|rest| rest.lines().next());

@@ -26,23 +26,22 @@ pub(crate) struct Registrar {
 impl Registrar {
     /// Starts one in an empty folder, with the shipped scripts.
     pub(crate) fn start() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        std::fs::write(folder.path().join("registrar.toml"), "").expect("a configuration");
-        Self::start_in(folder)
+        Self::start_with("")
     }
 
-    /// Starts one with this configuration; `prepare` sees the command before it runs.
-    pub(crate) fn start_with(configuration: &str, prepare: impl FnOnce(&mut Command)) -> Self {
+    /// Starts one in an empty folder, with this configuration.
+    pub(crate) fn start_with(configuration: &str) -> Self {
+        Self::start_prepared(configuration, |_| {})
+    }
+
+    /// The same; `prepare` sees the command before it runs.
+    pub(crate) fn start_prepared(configuration: &str, prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         std::fs::write(folder.path().join("registrar.toml"), configuration).expect("a configuration");
-        Self::start_prepared(folder, prepare)
+        Self::start_in(folder, prepare)
     }
 
-    fn start_in(folder: TempDir) -> Self {
-        Self::start_prepared(folder, |_| {})
-    }
-
-    fn start_prepared(folder: TempDir, prepare: impl FnOnce(&mut Command)) -> Self {
+    fn start_in(folder: TempDir, prepare: impl FnOnce(&mut Command)) -> Self {
         let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
         let log = std::fs::File::options()
             .create(true)
@@ -74,7 +73,7 @@ impl Registrar {
 
     /// Starts another one in the folder of one that ended.
     pub(crate) fn start_again(mut self) -> Self {
-        Self::start_in(self.folder.take().expect("a folder"))
+        Self::start_in(self.folder.take().expect("a folder"), |_| {})
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

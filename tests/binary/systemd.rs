@@ -21,7 +21,7 @@ fn heard(socket: &UnixDatagram) -> Vec<String> {
 
 /// A whole life with a service manager that listens at `name`.
 fn tells_its_life(socket: &UnixDatagram, name: &str) {
-    let mut registrar = Registrar::start_with("", |command| {
+    let mut registrar = Registrar::start_prepared("", |command| {
         command.env("NOTIFY_SOCKET", name);
     });
     assert_eq!(heard(socket), ["READY=1"]);

@@ -52,13 +52,7 @@ async fn what_is_not_ours_is_published_beside_what_is() {
 
 /// A client that has whatever any value may need: keys, a certificate's subject, CIBA.
 fn equipped() -> Value {
-    let jwks = json!({"keys": [
-        {"kty": "EC", "crv": "P-256", "kid": "s", "use": "sig",
-         "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"},
-        {"kty": "EC", "crv": "P-256", "kid": "e", "use": "enc",
-         "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}
-    ]});
-    with(b0(), json!({"jwks": jwks}))
+    with(b0(), json!({"jwks_uri": "https://client.example.org/jwks"}))
 }
 
 /// What a request needs beside `member` = `value` to be consistent.

@@ -10,19 +10,31 @@
 
 mod support;
 
+mod alike;
 mod bad_input;
 mod discovery;
 mod expiry;
 mod fetch;
 mod keys;
+mod live_configuration;
 mod management;
 mod metadata;
 mod metadata_choices;
+mod mtls;
 mod openidconnect_crate;
 mod operations;
+mod proxies;
 mod redirect_uris;
 mod registration;
 mod reload;
+mod reload_files;
 mod rotation;
 mod scripts;
+mod scripts_after;
+mod scripts_hostile;
 mod sector;
+mod signed_requests;
+mod slow;
+mod statements;
+mod tls;
+mod wire;

@@ -27,13 +27,16 @@ async fn k64_the_uri_is_that_of_the_issuer() {
 }
 
 #[tokio::test]
-async fn k67_without_credentials_there_is_a_challenge_without_an_error() {
+async fn k67_and_k85_without_credentials_there_is_a_challenge_without_an_error() {
     let server = TestServer::new().await;
     let client = server.register(&b0()).await;
-    let answer = Answer::of(server.ask("GET", &client.uri)).await;
-    answer.expect_status(401);
-    assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"registrar\"");
-    assert!(!answer.text.contains(&client.id));
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = Answer::of(server.ask(method, &client.uri).json(&client.update(json!({})))).await;
+        answer.expect_status(401);
+        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"registrar\"");
+        assert!(!answer.text.contains(&client.id));
+    }
+    assert_eq!(server.read(&client).await.body, client.body);
 }
 
 #[tokio::test]

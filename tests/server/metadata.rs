@@ -245,8 +245,11 @@ async fn k120_ciba_is_registered_whole() {
 #[tokio::test]
 async fn k121_and_k122_a_secret_is_made_where_an_algorithm_needs_one() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"id_token_signed_response_alg": "HS256"}))).await;
-    assert!(client.body["client_secret"].as_str().unwrap().len() >= 32);
+    // OpenID Connect Core section 16.19: as many octets as the hash has.
+    for (alg, octets) in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
+        let client = server.register(&with(b0(), json!({"id_token_signed_response_alg": alg}))).await;
+        assert!(client.body["client_secret"].as_str().unwrap().len() >= octets);
+    }
     let keyed = json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks(&["ec"])});
     let symmetric = with(keyed.clone(), json!({"request_object_encryption_alg": "A128KW"}));
     assert!(server.register(&with(b0(), symmetric)).await.body["client_secret"].is_string());

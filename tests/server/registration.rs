@@ -199,8 +199,19 @@ async fn k45_null_is_absent() {
 #[tokio::test]
 async fn k46_a_member_that_is_there_twice_is_refused() {
     let server = TestServer::new().await;
-    let twice = r#"{"redirect_uris":["https://a.example/cb"],"redirect_uris":["https://b.example/cb"]}"#;
-    server.post_bytes("application/json", twice).await.expect_bad_metadata("'redirect_uris' is there twice");
+    let cases = [
+        (
+            r#"{"redirect_uris":["https://a.example/cb"],"redirect_uris":["https://b.example/cb"]}"#,
+            "redirect_uris",
+        ),
+        (r#"{"redirect_uris":["https://a.example/cb"],"redirect\u005furis":[]}"#, "redirect_uris"),
+        (r#"{"redirect_uris":["https://a.example/cb"],"jwks":{"keys":[],"keys":[]}}"#, "keys"),
+        (r#"{"redirect_uris":["https://a.example/cb"],"unknown":1,"unknown":1}"#, "unknown"),
+    ];
+    for (body, name) in cases {
+        let answer = server.post_bytes("application/json", body).await;
+        answer.expect_bad_metadata(&format!("'{name}' is there twice"));
+    }
 }
 
 #[tokio::test]
@@ -214,16 +225,17 @@ async fn k50_a_description_is_ascii_whatever_the_value_was() {
 #[tokio::test]
 async fn k51_an_answer_has_no_null_and_no_empty_string() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"client_uri": "", "contacts": ["a@example.org"]}))).await;
-    let holes: Vec<_> = client
-        .body
-        .as_object()
-        .unwrap()
-        .iter()
-        .filter(|(_, value)| value.is_null() || *value == "")
-        .collect();
-    assert!(holes.is_empty(), "{holes:?}");
-    assert_eq!(client.body["client_id_issued_at"], json!(START));
+    let sent = json!({"client_uri": "", "tos_uri": null, "contacts": ["a@example.org"], "lifetime": 60});
+    let client = server.register(&with(b0(), sent)).await;
+    let updated = server.update(&client, &client.update(json!({"client_name": "", "contacts": null}))).await;
+    updated.expect_status(200);
+    for body in [&client.body, &server.read(&client).await.body, &updated.body] {
+        let is_hole = |value: &Value| value.is_null() || value == "";
+        let holes: Vec<_> = body.as_object().unwrap().iter().filter(|(_, value)| is_hole(value)).collect();
+        assert!(holes.is_empty(), "{holes:?}");
+        assert_eq!(body["client_id_issued_at"], json!(START));
+        assert_eq!(body["client_secret_expires_at"], json!(START + 60));
+    }
 }
 
 #[tokio::test]
@@ -300,6 +312,24 @@ async fn what_can_not_be_judged_yet_is_refused() {
     server.post(&b0()).await.expect_bad_metadata("evidence");
     let server = TestServer::registering(json!({"dcrSignatureValidationEnabled": true})).await;
     server.post(&b0()).await.expect_bad_metadata("signed");
+}
+
+#[tokio::test]
+async fn nothing_of_a_refused_request_is_stored() {
+    let refuse = "fn createClient(context) { context.client.client_name == \"K\" }";
+    let server = TestServer::scripted(&[("10-a.rhai", refuse)], |_| {}).await;
+    let refused =
+        [json!({"subject_type": "foo"}), json!({"redirect_uris": []}), json!({"client_name": "other"})];
+    for more in refused {
+        server
+            .post(&with(b0(), more))
+            .await
+            .expect_error(400, &["invalid_client_metadata", "invalid_redirect_uri"]);
+    }
+    let clients = &server.server().service().store.clients;
+    assert!(clients.count_all().await.unwrap() == 0);
+    server.register(&b0()).await;
+    assert_eq!(clients.count_all().await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -33,6 +33,19 @@ async fn an_answer_that_was_lost_locks_nobody_out() {
 }
 
 #[tokio::test]
+async fn an_update_rotates_a_token_of_each_use_too() {
+    let server = TestServer::registering(json!({"rotateRegistrationAccessToken": "onUse"})).await;
+    let first = server.register(&b0()).await;
+    let second = Registered::of(server.update(&first, &first.update(json!({}))).await.body);
+    assert_ne!(second.token, first.token);
+    // The new token dies with the client, and so does the one that is still good beside it.
+    server.delete(&second).await.expect_status(204);
+    for dead in [&first, &second] {
+        server.read(dead).await.expect_error(401, &["invalid_token"]);
+    }
+}
+
+#[tokio::test]
 async fn a_token_stays_where_the_operator_wants_that() {
     let server = TestServer::new().await;
     let client = server.register(&b0()).await;

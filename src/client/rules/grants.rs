@@ -29,6 +29,9 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
     if is_faulted(found, "grant_types") || is_faulted(found, "response_types") {
         return;
     }
+    for member in ["grant_types", "response_types"] {
+        drop_repeated(metadata, member);
+    }
     match (metadata.has("grant_types"), metadata.has("response_types")) {
         (true, true) => {}
         (true, false) => {
@@ -45,6 +48,22 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
             metadata.set("grant_types", vec![CODE_GRANT]);
             metadata.set("response_types", vec!["code"]);
         }
+    }
+}
+
+/// A type that is there twice says no more than once; the answer shows it once.
+fn drop_repeated(metadata: &mut Metadata, member: &str) {
+    let mut kept: Vec<String> = Vec::new();
+    let mut repeats = false;
+    for text in metadata.texts(member) {
+        if kept.iter().any(|one| one == text) {
+            repeats = true;
+        } else {
+            kept.push(text.to_owned());
+        }
+    }
+    if repeats {
+        metadata.set(member, kept);
     }
 }
 

@@ -1,13 +1,14 @@
 //! How a client authenticates at the token endpoint (RFC 7591 section 2, OpenID Connect Core
 //! section 9, RFC 8705 section 2).
 
-use super::Rules;
 use super::algorithms::is_symmetric;
-use super::report::{is_faulted, items, unsupported, violation};
+use super::report::{is_faulted, is_item_faulted, items, unsupported, violation};
+use super::{Rules, keys};
 use crate::client::Metadata;
 use crate::model::Violation;
 
 const METHOD: &str = "token_endpoint_auth_method";
+const FURTHER: &str = "additional_token_endpoint_auth_methods";
 const SIGNING: &str = "token_endpoint_auth_signing_alg";
 
 /// The method is supported and has what it needs.
@@ -18,12 +19,15 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         found.push(unsupported(METHOD, method, supported));
         return;
     }
-    for (_, method) in items(metadata, "additional_token_endpoint_auth_methods") {
-        if !supported.iter().any(|one| one == method) {
-            found.push(unsupported("additional_token_endpoint_auth_methods", method, supported));
+    check_needs(METHOD, method, metadata, found);
+    for (index, method) in items(metadata, FURTHER) {
+        let place = format!("{FURTHER}[{index}]");
+        if supported.iter().any(|one| one == method) {
+            check_needs(&place, method, metadata, found);
+        } else if !is_item_faulted(found, FURTHER, index) {
+            found.push(unsupported(&place, method, supported));
         }
     }
-    check_keys(method, metadata, found);
     if metadata.text(SIGNING).is_some_and(|alg| alg == "none" || !can_sign(metadata, alg))
         && !is_faulted(found, SIGNING)
     {
@@ -32,11 +36,6 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
             _ => "must be an asymmetric algorithm such as ES256 with private_key_jwt",
         };
         found.push(violation(SIGNING, rule));
-    }
-    // RFC 6749 section 4.4: this grant is for clients that can prove who they are.
-    if method == "none" && metadata.texts("grant_types").any(|grant| grant == "client_credentials") {
-        let rule = "can not be none with the grant type client_credentials; choose a method with which the client proves itself";
-        found.push(violation(METHOD, rule));
     }
 }
 
@@ -49,11 +48,21 @@ pub(super) fn can_sign(metadata: &Metadata, alg: &str) -> bool {
     }
 }
 
-fn check_keys(method: &str, metadata: &Metadata, found: &mut Vec<Violation>) {
+/// What `method`, which stands at `place`, asks of the other members.
+fn check_needs(place: &str, method: &str, metadata: &Metadata, found: &mut Vec<Violation>) {
     let needs_keys = matches!(method, "private_key_jwt" | "self_signed_tls_client_auth");
-    let has_keys = metadata.has("jwks") || metadata.has("jwks_uri");
-    if needs_keys && !has_keys {
+    if needs_keys && !metadata.has("jwks") && !metadata.has("jwks_uri") {
         let rule = format!("needs the client's public keys: send jwks_uri or jwks with {method}");
-        found.push(violation(METHOD, rule));
+        found.push(violation(place, rule));
+    }
+    let set = metadata.get("jwks").filter(|_| !is_faulted(found, "jwks"));
+    if method == "private_key_jwt" && set.is_some_and(|set| !keys::can_verify(set)) {
+        let rule = "needs a key in jwks to verify with, whose `use` is sig or absent";
+        found.push(violation(place, rule));
+    }
+    // RFC 6749 section 4.4: this grant is for clients that can prove who they are.
+    if method == "none" && metadata.texts("grant_types").any(|grant| grant == "client_credentials") {
+        let rule = "can not be none with the grant type client_credentials; choose a method with which the client proves itself";
+        found.push(violation(place, rule));
     }
 }

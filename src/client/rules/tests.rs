@@ -62,15 +62,66 @@ fn pages_are_https_in_every_language() {
     );
 }
 
+/// An Ed25519 key for `usage`.
+fn key(usage: &str) -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "use": usage, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
+}
+
+#[test]
+fn a_key_that_an_algorithm_needs_is_one_that_it_can_use() {
+    let with_key = |key: Value, member: &str, alg: &str| json!({"jwks": {"keys": [key]}, member: alg});
+    let sealed = "id_token_encrypted_response_alg";
+    check(with_key(key("sig"), sealed, "RSA-OAEP"), Err(&["id_token_encrypted_response_alg: RSA-OAEP"]));
+    check(with_key(key("sig"), sealed, "ECDH-ES"), Err(&["id_token_encrypted_response_alg: ECDH-ES"]));
+    let exchange = json!({"kty": "OKP", "crv": "X25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+    check(with_key(exchange.clone(), sealed, "ECDH-ES"), Ok(json!({})));
+    check(with_key(exchange, sealed, "dir"), Ok(json!({})));
+    let signed = "request_object_signing_alg";
+    check(with_key(key("sig"), signed, "EdDSA"), Ok(json!({})));
+    check(with_key(key("enc"), signed, "EdDSA"), Err(&["request_object_signing_alg: EdDSA"]));
+    check(with_key(key("sig"), signed, "ES256"), Err(&["request_object_signing_alg: ES256"]));
+    let method =
+        |key: Value| json!({"jwks": {"keys": [key]}, "token_endpoint_auth_method": "private_key_jwt"});
+    check(method(key("sig")), Ok(json!({})));
+    check(method(key("enc")), Err(&["token_endpoint_auth_method: to verify"]));
+}
+
+#[test]
+fn a_further_method_needs_what_the_first_would() {
+    let also = |method: &str| {
+        json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key("sig")]},
+               "additional_token_endpoint_auth_methods": [method]})
+    };
+    check(also("client_secret_basic"), Ok(json!({})));
+    check(also("made_up"), Err(&["additional_token_endpoint_auth_methods[0]: not supported"]));
+    check(
+        json!({"additional_token_endpoint_auth_methods": ["private_key_jwt"]}),
+        Err(&["additional_token_endpoint_auth_methods[0]: public keys"]),
+    );
+    check(
+        json!({"additional_token_endpoint_auth_methods": ["none"], "grant_types": ["client_credentials"]}),
+        Err(&["additional_token_endpoint_auth_methods[0]: client_credentials"]),
+    );
+    let members = |value: Value| crate::client::Metadata::new(value.as_object().cloned().unwrap());
+    assert!(super::needs_secret(&members(also("client_secret_basic"))));
+    assert!(!super::needs_secret(&members(also("tls_client_auth"))));
+}
+
+#[test]
+fn what_is_there_twice_is_registered_once() {
+    let twice = json!({"grant_types": ["refresh_token", "authorization_code", "refresh_token"], "response_types": ["code", "code"]});
+    let once = json!({"grant_types": ["refresh_token", "authorization_code"], "response_types": ["code"]});
+    check(twice, Ok(once));
+}
+
 #[test]
 fn an_assertion_is_signed_as_its_method_asks() {
-    let key = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]});
     let chosen = json!({
         "token_endpoint_auth_method": "private_key_jwt",
-        "jwks": key,
-        "token_endpoint_auth_signing_alg_values_supported": ["HS256", "ES256"],
+        "jwks": {"keys": [key("sig")]},
+        "token_endpoint_auth_signing_alg_values_supported": ["HS256", "EdDSA"],
     });
-    check(chosen, Ok(json!({"token_endpoint_auth_signing_alg": "ES256"})));
+    check(chosen, Ok(json!({"token_endpoint_auth_signing_alg": "EdDSA"})));
     let public = json!({"token_endpoint_auth_method": "none", "grant_types": ["client_credentials"]});
     check(public, Err(&["token_endpoint_auth_method: client_credentials"]));
 }

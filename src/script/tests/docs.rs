@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::super::docs::{host_functions, reference};
-use super::check;
+use super::{check, load};
 
 fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -57,5 +57,17 @@ async fn every_example_is_true() {
         let call = format!("{}::{}", function.module, function.name());
         assert!(function.example.contains(&call), "the example of {call} does not call it");
         check(function.example, client.clone(), Ok(client.clone())).await;
+    }
+}
+
+#[tokio::test]
+async fn every_script_of_the_manual_loads_and_has_a_hook() {
+    let text = std::fs::read_to_string(root("scripts/README.md")).unwrap();
+    let scripts: Vec<&str> =
+        text.split("```rhai\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(scripts.len() >= 3);
+    for script in scripts {
+        let set = load(&[("10-a.rhai", script)], |_| {}).unwrap();
+        assert_eq!(set.scripts()[0].hooks.len(), 1, "{script}");
     }
 }

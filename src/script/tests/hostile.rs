@@ -1,7 +1,8 @@
 use serde_json::json;
 
-use super::super::HookError;
-use super::{create, load};
+use super::super::{Hook, HookError};
+use super::{create, facts, hooked, load, object};
+use crate::client::Metadata;
 use crate::config::{ScriptLimits, ScriptSettings};
 
 #[tokio::test]
@@ -17,6 +18,16 @@ async fn hostile_scripts_fault_and_nothing_else_happens() {
         ("let m = #{}; let i = 0; loop { m[\"k\" + i] = i; i += 1; }", "too "),
         ("let a = []; a.pad(1000000000, 0); true", "too large"),
         ("let s = \"\"; s.pad(1000000000, 'a'); true", "too large"),
+        (
+            "let s = \"aaaaaaaa\"; for i in 0..12 { s += s; } let i = 0; loop { context.client[`client_name#a${i}`] = s; i += 1; }",
+            "resultBytes",
+        ),
+        (
+            "let s = \"aaaaaaaa\"; for i in 0..10 { s += s; } let a = []; for i in 0..7 { a.push(s); } for i in 0..9 { context.client[`client_name#a${i}`] = a; } true",
+            "resultBytes",
+        ),
+        ("throw 5", "it threw 5"),
+        ("|| true", "not a value of the type Fn"),
         ("sleep(1); true", "can not sleep"),
         ("sleep(0.5); true", "can not sleep"),
         ("import \"../x\" as x; true", "../x"),
@@ -28,7 +39,8 @@ async fn hostile_scripts_fault_and_nothing_else_happens() {
         ),
     ];
     for (body, part) in bodies {
-        let set = load(&[("10-a.rhai", &format!("fn createClient(context) {{ {body} }}"))], limits).unwrap();
+        let text = format!("fn createClient(context) {{ {body} }}");
+        let set = load(&[("10-a.rhai", &text)], limits).unwrap();
         let Err(HookError::Fault(fault)) = create(&set, json!({})).await else { panic!("{body}") };
         assert!(fault.message.to_lowercase().contains(&part.to_lowercase()), "{body}: {}", fault.message);
     }
@@ -56,4 +68,47 @@ async fn scripts_take_turns_and_who_waits_too_long_is_told() {
     let (one, other) = tokio::join!(create(&set, json!({})), create(&set, json!({})));
     let busy = [&one, &other].into_iter().filter(|outcome| matches!(outcome, Err(HookError::Busy))).count();
     assert_eq!(busy, 1, "{one:?} {other:?}");
+}
+
+#[tokio::test]
+async fn an_answer_has_a_bound() {
+    let grow = "let s = \"aaaaaaaa\"; for i in 0..12 { s += s; }";
+    let modify = async |body: &str| {
+        let world = hooked(Hook::ModifyReadResponse, &format!("{grow} {body}"));
+        let response = object(json!({"client_id": "c"}));
+        world
+            .set
+            .modify_response(Hook::ModifyReadResponse, response, facts(json!({})), Metadata::default())
+            .await
+    };
+    assert!(modify("for i in 0..7 { response[`a${i}`] = s; } true").await.is_ok());
+    for body in [
+        "for i in 0..9 { response[`a${i}`] = s; } true",
+        "let i = 0; loop { response[`a${i}`] = s; i += 1; }",
+        "for i in 0..9 { response[`a${i}`] = s; response[`a${i}`] = (); } for i in 0..9 { response[`a${i}`] = s; } true",
+    ] {
+        let ended = modify(body).await.unwrap_err().to_string();
+        assert!(ended.contains("scripts.limits.resultBytes"), "{body}: {ended}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_script_answers_or_says_has_the_same_bound() {
+    let ended = async |hook: Hook, body: &str| {
+        let text = format!("fn {}(context) {{ let s = \"\"; s.pad(2000, 'a'); {body} }}", hook.name());
+        let set = load(&[("10-a.rhai", &text)], |settings| settings.limits.result_bytes = 1_000).unwrap();
+        let (facts, client) = (facts(json!({})), Metadata::default());
+        match hook {
+            Hook::CreateClient => set.decide(hook, facts, client).await.map(drop).unwrap_err().to_string(),
+            _ => set.ask(hook, facts, client).await.map(drop).unwrap_err().to_string(),
+        }
+    };
+    for (hook, body) in [
+        (Hook::CreateClient, "context.createWebApplicationException(400, #{ error: s }); true"),
+        (Hook::VerifyEvidence, "#{ a: s }"),
+        (Hook::GetDcrJwks, "#{ keys: [s] }"),
+    ] {
+        let ended = ended(hook, body).await;
+        assert!(ended.contains("scripts.limits.resultBytes"), "{body}: {ended}");
+    }
 }

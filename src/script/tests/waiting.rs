@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use super::super::turn::{Outside, Turns};
 use super::super::{Hook, HookError, ScriptSet};
 use super::{World, create, world};
 use crate::config::{ScriptLimits, ScriptSettings};
@@ -110,34 +111,16 @@ async fn what_was_waited_is_taken_from_what_is_left() {
 
 #[tokio::test]
 async fn who_gets_no_place_back_ends() {
-    // One waits while another one takes the only place and keeps it.
-    let script = "fn createClient(context) {
-        if context.client.client_name == \"waits\" {
-            try { http::get(\"https://slow.example.org/\"); } catch { }
-            loop { }
-        }
-        loop { }
-    }";
-    let change = |settings: &mut ScriptSettings| {
-        settings.limits = ScriptLimits {
-            operations: u64::MAX,
-            deadline_ms: 1_000,
-            concurrent: 1,
-            ..ScriptLimits::default()
-        };
-    };
-    let world = world(&[("10-a.rhai", script)], change).unwrap();
-    world.host.hold();
-    let waits = create(&world.set, json!({"client_name": "waits"}));
-    let loops = async {
-        until(|| world.host.waiting() == 1).await;
-        let looping = join_all((0..3).map(|_| begin(&world.set, json!({}))));
-        let release = async {
-            tokio::task::yield_now().await;
-            world.host.release();
-        };
-        tokio::join!(looping, release).0
-    };
-    let (waited, looped) = tokio::join!(waits, loops);
-    assert!(waited.is_err() && looped.iter().all(Result::is_err), "{waited:?} {looped:?}");
+    let limits = ScriptLimits { concurrent: 1, deadline_ms: 500, ..ScriptLimits::default() };
+    let turns = Arc::new(Turns::new(&limits));
+    let turn = turns.take().await.unwrap();
+    assert_eq!(turn.over(), None);
+    let runtime = tokio::runtime::Handle::current();
+    let waiting = tokio::task::spawn_blocking(move || {
+        // While it waits, another one takes the only place and keeps it.
+        let other = turn.wait(Outside::Far, Duration::from_secs(1), |_| runtime.block_on(turns.take()));
+        assert!(other.unwrap().is_some());
+        turn.over()
+    });
+    assert_eq!(waiting.await.unwrap(), Some("too many scripts were running when it had waited"));
 }

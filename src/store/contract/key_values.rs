@@ -41,8 +41,8 @@ async fn values_are_kept_until_they_end(Place { store, .. }: Place) {
     values.set("k", &json!(2), at(200), at(1)).await.unwrap();
     assert_eq!(store.sweep(at(150), 10).await.unwrap(), 0, "it lives longer now");
     assert_eq!(values.get("k", at(150)).await.unwrap(), Some(json!(2)));
-    values.delete("k", at(150)).await.unwrap();
-    values.delete("k", at(150)).await.unwrap();
+    assert!(values.delete("k", at(150)).await.unwrap());
+    assert!(!values.delete("k", at(150)).await.unwrap());
     assert_eq!(values.get("k", at(150)).await.unwrap(), None);
 }
 

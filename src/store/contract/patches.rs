@@ -11,7 +11,7 @@ on_every_backend!(a_revision_is_replaced_once, the_document_is_sealed_and_bounde
 
 async fn a_revision_is_replaced_once(Place { store, .. }: Place) {
     let first = store.patches.load().await.unwrap();
-    assert_eq!((first.revision, first.document), (0, json!([])));
+    assert_eq!((first.revision, first.document), (0, json!({})));
     for revision in 0..3 {
         let documents: Vec<_> = (0..20).map(|turn| json!([{"revision": revision, "turn": turn}])).collect();
         let attempts =

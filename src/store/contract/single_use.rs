@@ -1,9 +1,15 @@
 //! What may be used once.
 
 use super::{Place, at, on_every_backend, race};
+use crate::store::StoreError;
 use crate::store::single_use::UsedOnce;
 
-on_every_backend!(the_first_claim_holds, of_many_claims_one_holds, nothing_is_in_clear);
+on_every_backend!(
+    the_first_claim_holds,
+    of_many_claims_one_holds,
+    a_use_is_part_of_another_change,
+    nothing_is_in_clear
+);
 
 async fn the_first_claim_holds(Place { store, .. }: Place) {
     let claim = async |what, identifier: &[&str], now| {
@@ -16,6 +22,17 @@ async fn the_first_claim_holds(Place { store, .. }: Place) {
     assert!(!claim(UsedOnce::Statement, &["iss", "jti"], 100).await, "what is over is not used at all");
     let again = store.single_use.claim(UsedOnce::Statement, &["iss", "jti"], at(300), at(200)).await;
     assert!(again.unwrap(), "what ended and is not swept yet is forgotten");
+}
+
+async fn a_use_is_part_of_another_change(Place { store, .. }: Place) {
+    let one_use =
+        async |now| store.single_use.one_use(UsedOnce::Statement, &["a"], at(100), at(now)).await.unwrap();
+    let (first, second) = (one_use(1).await.unwrap(), one_use(1).await.unwrap());
+    store.backend.apply(first).await.unwrap();
+    assert!(matches!(store.backend.apply(second).await, Err(StoreError::Conflict)), "one came first");
+    assert!(one_use(99).await.is_none());
+    assert!(!store.single_use.claim(UsedOnce::Statement, &["a"], at(100), at(99)).await.unwrap());
+    assert!(one_use(100).await.is_some(), "what ended and is not swept yet is forgotten");
 }
 
 async fn of_many_claims_one_holds(Place { store, .. }: Place) {

@@ -1,19 +1,23 @@
 //! A real server on port 0 with a real sled store in a temporary folder, and one way to ask it.
 
 mod answer;
+pub(crate) mod certificates;
 mod origin;
+mod signer;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use registrar::app::{Server, Start, start};
+use registrar::app::{self, Server, Start};
 use registrar::clock::{ManualClock, Timestamp};
 use registrar::config::{Configuration, Live, Sources};
+use registrar::script::fake::FakeHost;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) use answer::{Answer, Registered};
 pub(crate) use origin::{Canary, Origin, Reply, development, fetches_locally};
+pub(crate) use signer::Signer;
 
 /// When every test begins: 2026-01-01T00:00:00Z.
 pub(crate) const START: u64 = 1_767_225_600;
@@ -53,16 +57,28 @@ impl TestServer {
 
     /// A server whose `[registration]` has these members on top of the shipped ones.
     pub(crate) async fn registering(members: Value) -> Self {
-        Self::configured(|configuration| {
-            let mut live = serde_json::to_value(&configuration.live).expect("a configuration is JSON");
-            live["registration"] = with(live["registration"].take(), members);
-            configuration.live = serde_json::from_value::<Live>(live).expect("the members are properties");
-        })
-        .await
+        Self::configured(|configuration| registering(configuration, members)).await
     }
 
     /// A server with these scripts: file names below `scripts/`, and texts.
     pub(crate) async fn scripted(scripts: &[(&str, &str)], change: impl FnOnce(&mut Configuration)) -> Self {
+        Self::begin(scripts, change, None).await
+    }
+
+    /// The same, whose scripts reach nothing but what the host makes up.
+    pub(crate) async fn hosted(
+        scripts: &[(&str, &str)],
+        change: impl FnOnce(&mut Configuration),
+    ) -> (Self, Arc<FakeHost>) {
+        let host = Arc::new(FakeHost::new(Arc::new(ManualClock::new(Timestamp::from_unix(START)))));
+        (Self::begin(scripts, change, Some(host.clone())).await, host)
+    }
+
+    async fn begin(
+        scripts: &[(&str, &str)],
+        change: impl FnOnce(&mut Configuration),
+        host: Option<Arc<FakeHost>>,
+    ) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let directory = folder.path().join("scripts");
         std::fs::create_dir(&directory).expect("a folder for scripts");
@@ -76,9 +92,20 @@ impl TestServer {
         change(&mut configuration);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));
         let sources = Sources::default();
-        let server = start(Start { configuration, sources, clock: clock.clone() }).await.expect("it starts");
-        let base = format!("http://{}", server.address());
+        let scheme = if configuration.settings.server.tls.is_on() { "https" } else { "http" };
+        let start = Start { configuration, sources, clock: clock.clone() };
+        let server = match host {
+            Some(host) => app::start_with_host(start, host).await,
+            None => app::start(start).await,
+        };
+        let server = server.expect("it starts");
+        let base = format!("{scheme}://{}", server.address());
         Self { server: Some(server), clock, folder, http: reqwest::Client::new(), base }
+    }
+
+    /// Asks with `client` from now on.
+    pub(crate) fn use_client(&mut self, client: reqwest::Client) {
+        self.http = client;
     }
 
     /// Puts a script beside the others, as an operator would.
@@ -130,10 +157,36 @@ impl TestServer {
         Answer::of(self.ask("DELETE", &client.uri).bearer_auth(&client.token)).await
     }
 
+    /// Stops the server, as SIGTERM does.
+    pub(crate) async fn stop(mut self) {
+        self.server.take().expect("it runs until the test ends").stop().await;
+    }
+
+    /// How the stored client came to be what it is.
+    pub(crate) async fn provenance(&self, client: &Registered) -> Value {
+        let id = registrar::model::ClientId::parse(&client.id).expect("an identifier");
+        let found = self.server().service().store.clients.find(&id).await.expect("the store reads");
+        let stored = found.expect("the client is there").into_client();
+        serde_json::to_value(stored.provenance).expect("a provenance is JSON")
+    }
+
+    /// Nothing was stored.
+    pub(crate) async fn expect_empty(&self) {
+        let count = self.server().service().store.clients.count_all().await.expect("the store reads");
+        assert_eq!(count, 0, "nothing of a refused request is stored");
+    }
+
     /// The server itself.
     pub(crate) fn server(&self) -> &Server {
         self.server.as_ref().expect("it runs until the test ends")
     }
+}
+
+/// Puts these members on top of `[registration]`.
+pub(crate) fn registering(configuration: &mut Configuration, members: Value) {
+    let mut live = serde_json::to_value(&configuration.live).expect("a configuration is JSON");
+    live["registration"] = with(live["registration"].take(), members);
+    configuration.live = serde_json::from_value::<Live>(live).expect("the members are properties");
 }
 
 fn write_script(directory: &Path, name: &str, text: &str) {

@@ -1,0 +1,113 @@
+//! `GET` and `PATCH` of the live configuration. Who may is looked at before.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
+use hyper::{Request, StatusCode};
+
+use super::config;
+use crate::http::answer::{self, Problem};
+use crate::http::body::{self, BodyError};
+use crate::live::{Document, PatchError};
+use crate::service::{Context, Service};
+
+/// The media type of a JSON Patch (RFC 6902 section 6).
+const JSON_PATCH: &str = "application/json-patch+json";
+/// Says which patches are taken (RFC 5789 section 3.1).
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
+/// `GET`: the configuration in force, with the origin of each value.
+#[expect(clippy::unused_async, reason = "a router takes asynchronous functions")]
+pub async fn get(State(service): State<Arc<Service>>) -> Response {
+    answer_with(&config::show(&Context::new(&service)))
+}
+
+/// `PATCH`: changes the live configuration.
+///
+/// # Errors
+/// The problem that refused it; nothing is changed then.
+pub async fn patch(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, body) = request.into_parts();
+    media_type(&parts.headers)?;
+    let limits = &service.settings.limits;
+    let body = body::read(body, limits.body_bytes, limits.body_timeout_ms).await;
+    let body = body.map_err(|error| unreadable(&error))?;
+    let document =
+        config::patch(&cx, &body, if_match(&parts.headers)).await.map_err(|error| problem(&error))?;
+    Ok(answer_with(&document))
+}
+
+fn answer_with(document: &Document) -> Response {
+    let mut response = answer::json(StatusCode::OK, &document.members);
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", document.revision)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(JSON_PATCH));
+    response
+}
+
+/// The revisions that `If-Match` names (RFC 9110 section 13.1.1); none: any will do. A weak tag
+/// matches nothing.
+fn if_match(headers: &HeaderMap) -> Option<Vec<String>> {
+    let lists: Vec<&HeaderValue> = headers.get_all(IF_MATCH).iter().collect();
+    let tags = lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(','));
+    let tags: Vec<&str> = tags.map(str::trim).collect();
+    if lists.is_empty() || tags.contains(&"*") {
+        return None;
+    }
+    let revision = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"').map(str::to_owned);
+    Some(tags.into_iter().filter_map(revision).collect())
+}
+
+/// Refuses what is no JSON Patch in UTF-8.
+fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let is_patch = parts.next().is_some_and(|essence| essence == JSON_PATCH);
+    let mut charsets =
+        parts.filter_map(|part| Some(part.strip_prefix("charset=")?.trim_matches('"').to_owned()));
+    if is_plain && is_patch && charsets.all(|charset| charset == "utf-8") {
+        return Ok(());
+    }
+    let description = format!("send {JSON_PATCH} in UTF-8, without Content-Encoding");
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, &description)
+        .header(ACCEPT_PATCH, HeaderValue::from_static(JSON_PATCH)))
+}
+
+const INVALID_REQUEST: &str = "invalid_request";
+
+fn unreadable(error: &BodyError) -> Problem {
+    let status = match error {
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+        BodyError::Broken => StatusCode::BAD_REQUEST,
+        BodyError::GaveWay => return Problem::unavailable(&error.to_string(), 1),
+        BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    Problem::new(status, INVALID_REQUEST, &error.to_string())
+}
+
+/// What a refusal is in HTTP (RFC 5789 section 2.2).
+fn problem(error: &PatchError) -> Problem {
+    let description = error.to_string().replace('\n', "; ");
+    let (status, code) = match error {
+        PatchError::Form(_) | PatchError::Operation { .. } => (StatusCode::BAD_REQUEST, INVALID_REQUEST),
+        PatchError::Invalid(_) | PatchError::TooLong(_) => (StatusCode::BAD_REQUEST, "invalid_configuration"),
+        PatchError::TestFailed { .. } => (StatusCode::CONFLICT, "test_failed"),
+        PatchError::Fixed { .. } => (StatusCode::CONFLICT, "fixed_value"),
+        PatchError::Unreadable(_) => (StatusCode::CONFLICT, "invalid_file"),
+        PatchError::Conflict => (StatusCode::CONFLICT, "conflict"),
+        PatchError::PreconditionFailed { .. } => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
+        PatchError::Busy | PatchError::Ended => return Problem::unavailable(&description, 1),
+        PatchError::Store(error) => {
+            tracing::error!(%error, "the store failed");
+            return Problem::unavailable("the store can not take the request at present", 5);
+        }
+    };
+    Problem::new(status, code, &description)
+}

@@ -1,0 +1,38 @@
+//! Whether a certificate is that of a client (RFC 8705 section 2).
+//!
+//! Says nothing of whether the certificate is to be believed: for a subject its chain must lead
+//! to somebody who is trusted, for a key the connection must prove that it is held.
+
+use std::net::IpAddr;
+
+use super::Metadata;
+use crate::x509::{Certificate, dn};
+
+/// A member of the metadata that says whose the certificate is, and how it is compared.
+type Subject = (&'static str, fn(&Certificate, &str) -> bool);
+
+const SUBJECTS: &[Subject] = &[
+    ("tls_client_auth_subject_dn", |certificate, text| dn::matches(text, &certificate.subject)),
+    ("tls_client_auth_san_dns", |certificate, text| certificate.sans.has_dns(text)),
+    ("tls_client_auth_san_uri", |certificate, text| certificate.sans.has_uri(text)),
+    ("tls_client_auth_san_ip", |certificate, text| {
+        text.parse::<IpAddr>().is_ok_and(|address| certificate.sans.has_ip(address))
+    }),
+    ("tls_client_auth_san_email", |certificate, text| certificate.sans.has_email(text)),
+];
+
+/// The first member by which `metadata` names a subject that is not that of `certificate`;
+/// `None` when it names no subject at all.
+pub fn other_subject(metadata: &Metadata, certificate: &Certificate) -> Option<Result<(), &'static str>> {
+    let named = SUBJECTS.iter().filter_map(|subject| Some((subject, metadata.text(subject.0)?)));
+    let mut named = named.peekable();
+    named.peek()?;
+    let other = named.find(|((_, is_subject), text)| !is_subject(certificate, text));
+    Some(other.map_or(Ok(()), |((member, _), _)| Err(*member)))
+}
+
+/// Whether the key of `certificate` is one of those that `metadata` has by value
+/// (`self_signed_tls_client_auth`, RFC 8705 section 2.2).
+pub fn has_key(metadata: &Metadata, certificate: &Certificate) -> bool {
+    metadata.get("jwks").is_some_and(|jwks| certificate.key_is_in(jwks))
+}

@@ -1,0 +1,67 @@
+//! What administrators reach, and with which scopes.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::Verdict;
+
+/// `[admin]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct AdminSettings {
+    /// Where the admin API, health, readiness and metrics listen; none: where the server does.
+    pub listen: Option<SocketAddr>,
+    /// `[admin.scopes]`
+    pub scopes: AdminScopes,
+}
+
+/// `[admin.scopes]`: the scope that an access token must have for each kind of call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct AdminScopes {
+    /// Listing and showing clients, and exporting them.
+    pub clients_read: String,
+    /// Replacing, deleting and importing clients.
+    pub clients_write: String,
+    /// Showing the configuration.
+    pub config_read: String,
+    /// Changing the configuration.
+    pub config_write: String,
+    /// Making and revoking initial access tokens.
+    pub tokens_write: String,
+    /// Showing the scripts that run.
+    pub scripts_read: String,
+}
+
+impl Default for AdminScopes {
+    fn default() -> Self {
+        Self {
+            clients_read: "clients.read".to_owned(),
+            clients_write: "clients.write".to_owned(),
+            config_read: "config.read".to_owned(),
+            config_write: "config.write".to_owned(),
+            tokens_write: "tokens.write".to_owned(),
+            scripts_read: "scripts.read".to_owned(),
+        }
+    }
+}
+
+/// Refuses names that no scope can have.
+pub(super) fn check(settings: &AdminSettings, verdict: &mut Verdict) {
+    let scopes = serde_json::to_value(&settings.scopes).unwrap_or_default();
+    for (name, scope) in scopes.as_object().into_iter().flatten() {
+        if !is_scope(scope.as_str().unwrap_or_default()) {
+            verdict.refuse(&format!("admin.scopes.{name}"), NOT_A_SCOPE);
+        }
+    }
+}
+
+/// What a scope token is (RFC 6749 section 3.3).
+pub(super) const NOT_A_SCOPE: &str = "must be visible ASCII without a quote or a backslash";
+
+/// Whether `text` is a scope token (RFC 6749 section 3.3).
+pub(super) fn is_scope(text: &str) -> bool {
+    let fits = |byte: u8| byte == b'!' || (b'#'..=b'[').contains(&byte) || (b']'..=b'~').contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
+}

@@ -1,0 +1,133 @@
+//! Secrets of the live configuration: shown as a mask, and found again behind it.
+
+use serde_json::{Map, Value};
+
+use super::Live;
+use super::trust::{MASK, SecretText, SsaValidationConfig};
+
+/// Where a secret of its own stands in `[registration]`.
+const SHARED_SECRET: &str = "dcrSignatureValidationSharedSecret";
+/// The list whose entries have a secret each.
+const ENTRIES: &str = "dcrSsaValidationConfigs";
+
+impl Live {
+    /// The values with their secrets: for the store, and to build the next configuration on.
+    pub fn exposed(&self) -> Map<String, Value> {
+        let mut values = self.masked();
+        let registration = &self.registration;
+        reveal(
+            registration_of(&mut values),
+            SHARED_SECRET,
+            registration.dcr_signature_validation_shared_secret.as_ref(),
+        );
+        let entries = entries_of(&mut values).iter_mut().filter_map(Value::as_object_mut);
+        for (values, entry) in entries.zip(&registration.dcr_ssa_validation_configs) {
+            reveal(Some(values), "sharedSecret", entry.shared_secret.as_ref());
+        }
+        values
+    }
+
+    /// The values as they may be seen: a mask in the place of each secret.
+    pub fn masked(&self) -> Map<String, Value> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
+            _ => Map::new(),
+        }
+    }
+
+    /// Puts the secrets of this configuration where `values` shows their masks. An entry of
+    /// `dcrSsaValidationConfigs` is found by its `id`, wherever it stands.
+    pub fn unmask(&self, values: &mut Map<String, Value>) {
+        let registration = &self.registration;
+        reveal(
+            registration_of(values),
+            SHARED_SECRET,
+            registration.dcr_signature_validation_shared_secret.as_ref(),
+        );
+        for values in entries_of(values).iter_mut().filter_map(Value::as_object_mut) {
+            let is_same = |entry: &&SsaValidationConfig| values.get("id") == Some(&entry.id.as_str().into());
+            let entry = registration.dcr_ssa_validation_configs.iter().find(is_same);
+            let secret = entry.and_then(|entry| entry.shared_secret.as_ref());
+            for name in ["sharedSecret", "shared_secret"] {
+                reveal(Some(values), name, secret);
+            }
+        }
+    }
+}
+
+/// Puts `secret` in the place of its mask.
+fn reveal(values: Option<&mut Map<String, Value>>, name: &str, secret: Option<&SecretText>) {
+    if let (Some(shown), Some(secret)) = (values.and_then(|values| values.get_mut(name)), secret)
+        && shown == MASK
+    {
+        *shown = secret.expose().into();
+    }
+}
+
+fn registration_of(values: &mut Map<String, Value>) -> Option<&mut Map<String, Value>> {
+    values.get_mut("registration")?.as_object_mut()
+}
+
+fn entries_of(values: &mut Map<String, Value>) -> &mut [Value] {
+    let entries = registration_of(values).and_then(|values| values.get_mut(ENTRIES)?.as_array_mut());
+    entries.map(Vec::as_mut_slice).unwrap_or_default()
+}
+
+/// Whether a mask is anywhere in `value`.
+pub fn shows_mask(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text == MASK,
+        Value::Array(items) => items.iter().any(shows_mask),
+        Value::Object(members) => members.values().any(shows_mask),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn live() -> Live {
+        serde_json::from_value(json!({"registration": {
+            "dcrSignatureValidationSharedSecret": "one",
+            "dcrSsaValidationConfigs": [
+                {"id": "a", "type": "SSA", "sharedSecret": "two"},
+                {"id": "b", "type": "DCR", "jwksUri": "https://b.example.org/jwks"},
+                {"id": "c", "type": "DCR", "shared_secret": "three"},
+            ],
+        }}))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_exposed_is_the_same_configuration() {
+        let live = live();
+        let exposed = live.exposed();
+        assert!(!shows_mask(&Value::Object(exposed.clone())));
+        assert_eq!(serde_json::from_value::<Live>(exposed.into()).unwrap(), live);
+        assert!(shows_mask(&Value::Object(live.masked())));
+    }
+
+    #[test]
+    fn a_mask_finds_its_secret_by_the_id_of_its_entry() {
+        let mut values = json!({"registration": {"dcrSsaValidationConfigs": [
+            {"id": "c", "type": "DCR", "shared_secret": MASK},
+            {"id": "b", "type": "DCR", "sharedSecret": MASK},
+            {"id": "a", "type": "SSA", "sharedSecret": MASK},
+        ]}});
+        live().unmask(values.as_object_mut().unwrap());
+        let entries = &values["registration"]["dcrSsaValidationConfigs"];
+        assert_eq!(entries[0]["shared_secret"], "three");
+        assert_eq!(entries[1]["sharedSecret"], MASK, "b has no secret that could be meant");
+        assert_eq!(entries[2]["sharedSecret"], "two");
+    }
+
+    #[test]
+    fn every_secret_is_known_here() {
+        let types = [include_str!("registration.rs"), include_str!("trust.rs")].concat();
+        let secrets = types.matches("Option<SecretText>").count();
+        assert_eq!(secrets, 2, "a further secret needs its line in `exposed` and `unmask`");
+    }
+}

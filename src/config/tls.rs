@@ -1,0 +1,135 @@
+//! `[server.tls]`, and what a proxy may say of client certificates.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Live;
+use super::check::Verdict;
+use super::settings::ServerSettings;
+
+/// `[server.tls]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The certificate of the server in PEM, followed by those between it and a known authority;
+    /// none: plain HTTP.
+    pub certificate: Option<PathBuf>,
+    /// The private key of that certificate in PEM.
+    pub key: Option<PathBuf>,
+    /// The authorities in PEM whose client certificates are trusted.
+    pub client_ca: Option<PathBuf>,
+    /// Whether clients are asked for a certificate.
+    pub client_certificates: ClientCertificates,
+}
+
+impl TlsSettings {
+    /// Whether the server speaks TLS itself.
+    pub const fn is_on(&self) -> bool {
+        self.certificate.is_some()
+    }
+}
+
+/// `server.tls.clientCertificates`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ClientCertificates {
+    /// No client is asked for one.
+    #[default]
+    Off,
+    /// Who has one may show it.
+    Optional,
+    /// Nobody connects without one.
+    Required,
+}
+
+/// One of `server.certificateHeaders`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CertificateHeader {
+    /// `Client-Cert` (RFC 9440).
+    #[serde(rename = "Client-Cert")]
+    ClientCert,
+    /// `X-Forwarded-Client-Cert`, as Envoy writes it.
+    #[serde(rename = "X-Forwarded-Client-Cert")]
+    XForwardedClientCert,
+    /// `X-ClientCert`: PEM or DER in one of the codings of nginx, Apache and `HAProxy`.
+    #[serde(rename = "X-ClientCert")]
+    XClientCert,
+}
+
+/// What can not stand together.
+pub(super) fn check(server: &ServerSettings, live: &Live, verdict: &mut Verdict) {
+    let tls = &server.tls;
+    let asks = tls.client_certificates != ClientCertificates::Off;
+    match (&tls.certificate, &tls.key) {
+        (Some(_), None) => {
+            verdict.refuse("server.tls.key", "is needed: the private key of server.tls.certificate");
+        }
+        (None, Some(_)) => {
+            verdict.refuse("server.tls.certificate", "is needed: the certificate of server.tls.key");
+        }
+        (None, None) if asks => {
+            verdict
+                .refuse("server.tls.clientCertificates", "needs server.tls.certificate and server.tls.key");
+        }
+        _ => {}
+    }
+    if !server.trusted_proxies.is_empty() && server.certificate_headers.len() > 1 {
+        let reason = "more than one: a header that your proxy does not set, it does not remove either; keep the one it sets";
+        verdict.warn("server.certificateHeaders", reason);
+    }
+    let is_known = (asks && tls.client_ca.is_some()) || !server.trusted_proxies.is_empty();
+    if live.registration.dcr_authorization_with_mtls && !is_known {
+        let reason = "nobody can register: no client certificate is trusted without server.tls.clientCa \
+                      and clientCertificates, or a proxy in server.trustedProxies";
+        verdict.warn("registration.dcrAuthorizationWithMTLS", reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Sources, load};
+
+    /// What is said, warnings too, of a configuration with these values.
+    fn check(values: &[(&str, &str)], expected: &[&str]) {
+        let overrides = values.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let loaded = load(&Sources { overrides, ..Sources::default() });
+        let said = match loaded {
+            Ok(configuration) => configuration.warnings,
+            Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
+        };
+        assert_eq!(said.len(), expected.len(), "{said:?}");
+        for (said, expected) in said.iter().zip(expected) {
+            assert!(said.contains(expected), "{said} does not say {expected}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_has_a_key_and_a_question_has_a_listener() {
+        let certificate = ("server.tls.certificate", "a.pem");
+        check(&[certificate], &["server.tls.key: is needed"]);
+        check(&[("server.tls.key", "a.key")], &["server.tls.certificate: is needed"]);
+        check(&[certificate, ("server.tls.key", "a.key")], &[]);
+        check(&[("server.tls.clientCertificates", "optional")], &["server.tls.clientCertificates: needs"]);
+        check(&[("server.tls.clientCertificates", "maybe")], &["unknown variant"]);
+        check(&[("server.tls.clientCa", "ca.pem")], &[]);
+    }
+
+    #[test]
+    fn what_lets_nobody_register_or_lets_anybody_lie_is_warned_of() {
+        let mtls = ("registration.dcrAuthorizationWithMTLS", "true");
+        check(&[mtls], &["nobody can register"]);
+        let proxies = ("server.trustedProxies", "[\"10.0.0.0/8\"]");
+        let one = ("server.certificateHeaders", "[\"Client-Cert\"]");
+        check(&[mtls, proxies, one], &[]);
+        check(&[proxies], &["keep the one it sets"]);
+        let ours = [
+            ("server.tls.certificate", "a.pem"),
+            ("server.tls.key", "a.key"),
+            ("server.tls.clientCa", "ca.pem"),
+            ("server.tls.clientCertificates", "required"),
+        ];
+        check(&[&ours[..], &[mtls]].concat(), &[]);
+        check(&[&ours[..2], &[mtls]].concat(), &["nobody can register"]);
+    }
+}

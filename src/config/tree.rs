@@ -1,0 +1,61 @@
+//! Values by dotted paths, as in `server.listen`.
+
+use serde_json::{Map, Value};
+
+use super::nearest;
+
+/// The path of `key` in the table at `path`.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The value at `path`.
+pub(super) fn lookup<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
+    if path.is_empty() {
+        return Some(values);
+    }
+    path.split('.').try_fold(values, |value, key| value.as_object()?.get(key))
+}
+
+/// Stores `value` at `path`; tables on the way are made.
+pub(super) fn put(values: &mut Map<String, Value>, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => drop(values.insert(path.to_owned(), value)),
+        Some((key, rest)) => {
+            let inner = values.entry(key).or_insert_with(|| Map::new().into());
+            if !inner.is_object() {
+                *inner = Map::new().into();
+            }
+            if let Value::Object(inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Whether `path` leads into a table that may hold any keys: one that is empty by default.
+pub(super) fn is_free(defaults: &Value, path: &str) -> bool {
+    let parents = path.match_indices('.').filter_map(|(at, _)| path.get(..at));
+    parents
+        .into_iter()
+        .any(|parent| lookup(defaults, parent).and_then(Value::as_object).is_some_and(Map::is_empty))
+}
+
+/// Why there is no `path`, and which one was probably meant.
+pub(super) fn unknown(defaults: &Value, path: &str) -> String {
+    let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
+    let known = lookup(defaults, parent).and_then(Value::as_object);
+    match known.and_then(|known| nearest(key, known.keys().map(String::as_str))) {
+        Some(name) => format!("unknown key; did you mean `{name}`?"),
+        None => "unknown key; config/registrar.toml lists all keys".to_owned(),
+    }
+}
+
+/// The path of every value below `values` that is not a table with known keys.
+pub(super) fn leaves(values: &Map<String, Value>, path: &str) -> Vec<String> {
+    let below = |(key, value): (&String, &Value)| match value {
+        Value::Object(inner) if !inner.is_empty() => leaves(inner, &join(path, key)),
+        _ => vec![join(path, key)],
+    };
+    values.iter().flat_map(below).collect()
+}

@@ -1,0 +1,170 @@
+//! The headers in which proxies name the certificate of a client.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::header::{HeaderMap, HeaderName};
+
+use crate::config::CertificateHeader;
+use crate::x509::Certificate;
+
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
+const X_FORWARDED_CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
+const X_CLIENT_CERT: HeaderName = HeaderName::from_static("x-clientcert");
+
+/// Bytes of one such header.
+const MAXIMUM_BYTES: usize = 48 * 1024;
+
+/// Certificates of one chain.
+const MAXIMUM_CHAIN: usize = 10;
+
+/// A certificate with those that came with it.
+#[derive(Debug)]
+pub(super) struct Presented {
+    pub(super) certificate: Certificate,
+    pub(super) chain: Vec<Certificate>,
+}
+
+/// Why a header names no certificate.
+type Fault = &'static str;
+
+const MALFORMED: Fault = "it is none of the forms that are known";
+
+/// The certificate that one of the `enabled` headers names.
+///
+/// Two headers that name one are refused: at most one of them can be the proxy's.
+pub(super) fn read(headers: &HeaderMap, enabled: &[CertificateHeader]) -> Result<Option<Presented>, Fault> {
+    let named = enabled.iter().filter_map(|header| one(headers, *header).transpose());
+    let mut named = named.collect::<Result<Vec<_>, _>>()?;
+    let last = named.pop();
+    if named.is_empty() {
+        Ok(last)
+    } else {
+        Err("several headers name one; keep one in server.certificateHeaders")
+    }
+}
+
+fn one(headers: &HeaderMap, header: CertificateHeader) -> Result<Option<Presented>, Fault> {
+    match header {
+        CertificateHeader::ClientCert => {
+            single(headers, &CLIENT_CERT)?.map(|text| client_cert(text, headers))
+        }
+        CertificateHeader::XForwardedClientCert => {
+            forwarded_elements(headers)?.and_then(|text| nearest(&text))
+        }
+        CertificateHeader::XClientCert => single(headers, &X_CLIENT_CERT)?.map(x_client_cert),
+    }
+    .transpose()
+}
+
+/// The only value of a header; an empty one is how proxies say that there is no certificate.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Fault> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err("the header is there twice");
+    }
+    let text = value.to_str().map_err(|_| MALFORMED)?.trim();
+    // What proxies write for a variable that is not set.
+    let is_none = text.is_empty() || text == "-" || text == "(null)";
+    if text.len() > MAXIMUM_BYTES { Err("the header is too long") } else { Ok((!is_none).then_some(text)) }
+}
+
+/// RFC 9440 section 2.2: a byte sequence, and in `Client-Cert-Chain` a list of them.
+fn client_cert(text: &str, headers: &HeaderMap) -> Result<Presented, Fault> {
+    let chain = match single(headers, &CLIENT_CERT_CHAIN)? {
+        Some(list) => list.split(',').take(MAXIMUM_CHAIN).map(byte_sequence).collect::<Result<_, _>>()?,
+        None => Vec::new(),
+    };
+    Ok(Presented { certificate: byte_sequence(text)?, chain })
+}
+
+/// `:BASE64:` (RFC 9651 section 3.3.5).
+fn byte_sequence(text: &str) -> Result<Certificate, Fault> {
+    let inner = text.trim().strip_prefix(':').and_then(|text| text.strip_suffix(':')).ok_or(MALFORMED)?;
+    der(&STANDARD.decode(inner).map_err(|_| MALFORMED)?)
+}
+
+/// PEM as nginx and Apache write it, percent-encoded or in one line; or DER in base64, as
+/// `HAProxy` writes it.
+fn x_client_cert(text: &str) -> Result<Presented, Fault> {
+    let certificate = match certificates(text)?.into_iter().next() {
+        Some(certificate) => certificate,
+        None => der(&STANDARD.decode(text).map_err(|_| MALFORMED)?)?,
+    };
+    Ok(Presented { certificate, chain: Vec::new() })
+}
+
+/// All elements of `X-Forwarded-Client-Cert`, one list.
+fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
+    let values = headers.get_all(X_FORWARDED_CLIENT_CERT).iter();
+    let texts = values.map(|value| value.to_str().map_err(|_| MALFORMED)).collect::<Result<Vec<_>, _>>()?;
+    let whole = texts.join(",");
+    if whole.len() > MAXIMUM_BYTES {
+        Err("the header is too long")
+    } else {
+        Ok((!whole.is_empty()).then_some(whole))
+    }
+}
+
+/// The certificate of the last element: it is the only one that our own peer has seen, each
+/// one to its left is hearsay of who came before, and the first can be the client's invention.
+fn nearest(text: &str) -> Option<Result<Presented, Fault>> {
+    let element = split(text, ',').pop()?;
+    let member = |name: &str| {
+        let pairs = split(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
+        let mut pairs = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name));
+        pairs.next().map(|(_, value)| value.trim().trim_matches('"')).filter(|value| !value.is_empty())
+    };
+    let cert = member("Cert")?;
+    let read = || {
+        let certificate = certificates(cert)?.into_iter().next().ok_or(MALFORMED)?;
+        let chain = member("Chain").map(certificates).transpose()?.unwrap_or_default();
+        Ok(Presented { certificate, chain })
+    };
+    Some(read())
+}
+
+/// The parts of `text` between separators that are not within quotes.
+fn split(text: &str, separator: char) -> Vec<&str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    text.split(|character| {
+        let is_end = character == separator && !is_quoted;
+        is_quoted ^= character == '"' && !is_escaped;
+        is_escaped = character == '\\' && !is_escaped;
+        is_end
+    })
+    .collect()
+}
+
+/// Every PEM certificate in `text`, however its lines were folded.
+fn certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
+    let text = percent_decoded(text).ok_or(MALFORMED)?;
+    let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1).take(MAXIMUM_CHAIN);
+    let bodies = blocks.map(|block| block.split_once("-----END CERTIFICATE-----").map(|(body, _)| body));
+    bodies
+        .map(|body| {
+            let base64: String = body.ok_or(MALFORMED)?.split_whitespace().collect();
+            der(&STANDARD.decode(base64).map_err(|_| MALFORMED)?)
+        })
+        .collect()
+}
+
+fn der(bytes: &[u8]) -> Result<Certificate, Fault> {
+    Certificate::from_der(bytes).map_err(|_| "it is no X.509 certificate")
+}
+
+/// RFC 3986 section 2.1; a plus sign is itself, since base64 has it.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Those who wait for the other end, the oldest first. When a place is needed, the oldest gives
+//! way: whoever floods the room with slow ones pushes out its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+/// Who waits.
+#[derive(Debug, Default)]
+pub struct Room(Mutex<Inside>);
+
+#[derive(Debug, Default)]
+struct Inside {
+    /// The number of the next one; who has a smaller number came earlier.
+    next: u64,
+    waiting: BTreeMap<u64, (IpAddr, CancellationToken)>,
+    by_party: BTreeSet<(IpAddr, u64)>,
+}
+
+impl Inside {
+    fn remove(&mut self, number: u64) -> Option<CancellationToken> {
+        let (party, dismissed) = self.waiting.remove(&number)?;
+        self.by_party.remove(&(party, number));
+        Some(dismissed)
+    }
+}
+
+/// A place in the room; it is free again when this is dropped.
+#[derive(Debug)]
+pub struct Place {
+    room: Arc<Room>,
+    number: u64,
+}
+
+impl Room {
+    /// Lets one of `party` in. `dismissed` is cancelled when it has to give way.
+    pub fn enter(self: &Arc<Self>, party: IpAddr, dismissed: CancellationToken) -> Place {
+        let mut inside = self.inside();
+        let number = inside.next;
+        inside.next = number.wrapping_add(1);
+        inside.waiting.insert(number, (party, dismissed));
+        inside.by_party.insert((party, number));
+        Place { room: Arc::clone(self), number }
+    }
+
+    /// Dismisses who has waited longest; whether there was one.
+    pub fn dismiss_oldest(&self) -> bool {
+        let mut inside = self.inside();
+        let oldest = inside.waiting.first_key_value().map(|(number, _)| *number);
+        let dismissed = oldest.and_then(|number| inside.remove(number));
+        dismissed.inspect(CancellationToken::cancel).is_some()
+    }
+
+    /// Dismisses who has waited longest of `party`; whether there was one.
+    pub fn dismiss_oldest_of(&self, party: IpAddr) -> bool {
+        let mut inside = self.inside();
+        let oldest = inside.by_party.range((party, 0)..=(party, u64::MAX)).next().map(|(_, number)| *number);
+        let dismissed = oldest.and_then(|number| inside.remove(number));
+        dismissed.inspect(CancellationToken::cancel).is_some()
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.inside().waiting.len()
+    }
+
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.inside().remove(self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_gives_way() {
+        let room = Arc::new(Room::default());
+        let party = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let tokens: Vec<CancellationToken> = (0..4).map(|_| CancellationToken::new()).collect();
+        let enter = |number: usize, last: u8| room.enter(party(last), tokens[number].clone());
+        let places = [enter(0, 1), enter(1, 2), enter(2, 1), enter(3, 2)];
+        let dismissed = || tokens.iter().map(CancellationToken::is_cancelled).collect::<Vec<_>>();
+        assert!(room.dismiss_oldest_of(party(2)));
+        assert_eq!(dismissed(), [false, true, false, false]);
+        assert!(room.dismiss_oldest());
+        assert_eq!(dismissed(), [true, true, false, false]);
+        assert!(!room.dismiss_oldest_of(party(9)));
+        assert_eq!(room.len(), 2);
+        drop(places);
+        assert!(room.is_empty() && !room.dismiss_oldest());
+    }
+}

@@ -1,0 +1,131 @@
+//! The files of `[server.tls]`.
+
+use std::path::{Path, PathBuf};
+
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
+
+use crate::clock::Timestamp;
+use crate::config::TlsSettings;
+use crate::x509::{Anchors, Certificate};
+
+/// What is wrong with a file of `[server.tls]`, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {reason}", file = .file.display())]
+pub struct TlsFault {
+    /// The key of the configuration, as in `server.tls.certificate`.
+    pub key: &'static str,
+    /// The file that it names.
+    pub file: PathBuf,
+    /// What is wrong.
+    pub reason: String,
+}
+
+const CERTIFICATE: &str = "server.tls.certificate";
+const KEY: &str = "server.tls.key";
+const CLIENT_CA: &str = "server.tls.clientCa";
+
+/// Bytes of one file: some hundred certificates.
+const MAXIMUM_BYTES: u64 = 1 << 20;
+
+impl TlsFault {
+    fn new(key: &'static str, file: &Path, reason: impl Into<String>) -> Self {
+        Self { key, file: file.to_owned(), reason: reason.into() }
+    }
+
+    /// OpenSSL does not take a certificate and key that are right in form.
+    pub(super) fn unusable(settings: &TlsSettings, error: &ErrorStack) -> Self {
+        let file = settings.certificate.clone().unwrap_or_default();
+        let reason =
+            error.errors().first().and_then(openssl::error::Error::reason).unwrap_or("no reason is given");
+        Self::new(CERTIFICATE, &file, format!("can not be used: {reason}"))
+    }
+}
+
+/// What the files hold.
+pub(super) struct Files {
+    pub(super) identity: Option<Identity>,
+    pub(super) anchors: Option<Anchors>,
+    leaf: Option<(PathBuf, Certificate)>,
+}
+
+/// What the server shows of itself.
+pub(super) struct Identity {
+    pub(super) certificate: X509,
+    /// Certificates between it and an authority.
+    pub(super) chain: Vec<X509>,
+    pub(super) key: PKey<Private>,
+}
+
+impl Files {
+    pub(super) fn read(settings: &TlsSettings) -> Result<Self, TlsFault> {
+        let anchors = settings.client_ca.as_deref().map(|file| {
+            let pem = content(CLIENT_CA, file)?;
+            Anchors::from_pem(&pem).map_err(|error| TlsFault::new(CLIENT_CA, file, error.to_string()))
+        });
+        let anchors = anchors.transpose()?;
+        let identity = match (&settings.certificate, &settings.key) {
+            (Some(certificate), Some(key)) => Some(Identity::read(certificate, key)?),
+            (Some(_), None) => return Err(TlsFault::new(KEY, Path::new(""), "is needed")),
+            (None, _) => None,
+        };
+        let leaf = match (&identity, &settings.certificate) {
+            (Some(identity), Some(file)) => Some((file.clone(), read(identity.certificate.clone(), file)?)),
+            _ => None,
+        };
+        Ok(Self { identity, anchors, leaf })
+    }
+
+    /// What is right in form but no client will like at `now`.
+    pub(super) fn oddities(&self, now: Timestamp) -> Vec<TlsFault> {
+        let Some((file, leaf)) = &self.leaf else { return Vec::new() };
+        if leaf.is_valid_at(now) {
+            return Vec::new();
+        }
+        let state = if leaf.not_after < now { "has expired" } else { "is not valid yet" };
+        vec![TlsFault::new(CERTIFICATE, file, format!("the certificate {state}; clients will refuse it"))]
+    }
+}
+
+impl Identity {
+    fn read(certificate: &Path, key: &Path) -> Result<Self, TlsFault> {
+        let chain = X509::stack_from_pem(&content(CERTIFICATE, certificate)?);
+        let chain = chain
+            .map_err(|_| TlsFault::new(CERTIFICATE, certificate, "a certificate in it can not be read"))?;
+        let mut chain = chain.into_iter();
+        let leaf = chain.next().ok_or_else(|| {
+            let reason = "has no certificate; PEM begins with -----BEGIN CERTIFICATE-----";
+            TlsFault::new(CERTIFICATE, certificate, reason)
+        })?;
+        let secret = private_key(key)?;
+        let is_pair = leaf.public_key().is_ok_and(|public| public.public_eq(&secret));
+        if !is_pair {
+            let reason = format!("is not the key of the first certificate in {}", certificate.display());
+            return Err(TlsFault::new(KEY, key, reason));
+        }
+        Ok(Self { certificate: leaf, chain: chain.collect(), key: secret })
+    }
+}
+
+fn read(x509: X509, file: &Path) -> Result<Certificate, TlsFault> {
+    Certificate::from_x509(x509).map_err(|error| TlsFault::new(CERTIFICATE, file, error.to_string()))
+}
+
+fn private_key(file: &Path) -> Result<PKey<Private>, TlsFault> {
+    let pem = content(KEY, file)?;
+    // Without the callback OpenSSL would ask for a passphrase on the terminal.
+    PKey::private_key_from_pem_callback(&pem, |_| Err(ErrorStack::get())).map_err(|_| {
+        let reason = "has no private key in PEM that can be read without a passphrase";
+        TlsFault::new(KEY, file, reason)
+    })
+}
+
+fn content(key: &'static str, file: &Path) -> Result<Vec<u8>, TlsFault> {
+    let failed = |error: std::io::Error| TlsFault::new(key, file, format!("can not be read: {error}"));
+    let size = std::fs::metadata(file).map_err(failed)?.len();
+    if size > MAXIMUM_BYTES {
+        return Err(TlsFault::new(key, file, format!("is larger than {MAXIMUM_BYTES} bytes")));
+    }
+    std::fs::read(file).map_err(failed)
+}

@@ -1,0 +1,55 @@
+//! Operations on a document, bounded while they are made.
+
+use std::slice;
+
+use json_patch::{PatchErrorKind, PatchOperation};
+use serde_json::Value;
+
+use super::pointer::shown;
+use super::{Operations, PatchError};
+use crate::model::json::MAXIMUM_DEPTH;
+
+/// Bytes of the document, as JSON.
+pub(super) const MOST_BYTES: usize = 1 << 20;
+
+/// Makes all of `operations` on `document`, one after the other (RFC 6902 section 3).
+///
+/// A document that is copied into itself doubles each time, so its size and depth are looked at
+/// after each operation.
+pub(super) fn apply(document: &mut Value, operations: &Operations) -> Result<(), PatchError> {
+    for (at, operation) in operations.iter().enumerate() {
+        let number = at + 1;
+        json_patch::patch(document, slice::from_ref(operation))
+            .map_err(|error| refused(number, operation, &error.kind))?;
+        if is_deeper(document, MAXIMUM_DEPTH) {
+            let reason = format!("the document would be nested deeper than {MAXIMUM_DEPTH} levels");
+            return Err(PatchError::Operation { number, reason });
+        }
+        if document.to_string().len() > MOST_BYTES {
+            return Err(PatchError::TooLong(MOST_BYTES));
+        }
+    }
+    Ok(())
+}
+
+fn refused(number: usize, operation: &PatchOperation, kind: &PatchErrorKind) -> PatchError {
+    let path = shown(operation.path().as_str());
+    let reason = match kind {
+        PatchErrorKind::TestFailed => return PatchError::TestFailed { number, path },
+        PatchErrorKind::InvalidFromPointer => "there is nothing where from points".to_owned(),
+        PatchErrorKind::InvalidPointer => format!("there is nothing at {path}"),
+        PatchErrorKind::CannotMoveInsideItself => format!("{path} is inside of what is moved"),
+        other => format!("{path}: {other}"),
+    };
+    PatchError::Operation { number, reason }
+}
+
+/// Whether arrays and objects are nested deeper than `levels`.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let Some(left) = levels.checked_sub(1) else { return value.is_array() || value.is_object() };
+    match value {
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, left)),
+        Value::Object(members) => members.values().any(|member| is_deeper(member, left)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}

@@ -1,0 +1,20 @@
+//! The live configuration while the server runs: the document that shows it, patches of it
+//! (RFC 6902), and the queue to the one task that makes them.
+//!
+//! Knows what the options are called, not what they do; nothing of HTTP and of who asks.
+
+mod apply;
+mod document;
+mod error;
+mod operations;
+mod pointer;
+mod queue;
+mod revise;
+#[cfg(test)]
+mod tests;
+
+pub use document::Document;
+pub use error::PatchError;
+pub use operations::Operations;
+pub use queue::{Change, Changes, queue};
+pub use revise::{revise, settle};

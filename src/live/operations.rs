@@ -1,0 +1,83 @@
+//! The operations of one request: a JSON Patch (RFC 6902), and the flat form of it in which
+//! Janssen servers are configured.
+
+use json_patch::PatchOperation;
+use serde_json::{Map, Value};
+
+use super::PatchError;
+use super::pointer::{Place, shown};
+use crate::config::patch;
+use crate::model::json::{self, JsonError};
+
+/// Operations in one request.
+const MOST_OPERATIONS: usize = 100;
+
+/// The operations of one request, each of which points into the live configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operations(Vec<PatchOperation>);
+
+impl Operations {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// When it is not a JSON Patch, has too many operations, or one points at nothing that can
+    /// change.
+    pub fn parse(body: &[u8]) -> Result<Self, PatchError> {
+        let value = json::parse(body).map_err(|error| match error {
+            JsonError::Empty => wanted("the body is empty"),
+            other => PatchError::Form(other.to_string()),
+        })?;
+        let Value::Array(operations) = value else {
+            return Err(wanted(&format!("the body is {}", json::type_name(&value))));
+        };
+        if operations.len() > MOST_OPERATIONS {
+            return Err(wanted(&format!("there are more than {MOST_OPERATIONS} operations")));
+        }
+        let parse = |(at, operation)| {
+            operation_of(operation).map_err(|reason| PatchError::Operation { number: at + 1, reason })
+        };
+        operations.into_iter().enumerate().map(parse).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &PatchOperation> {
+        self.0.iter()
+    }
+}
+
+fn wanted(fault: &str) -> PatchError {
+    PatchError::Form(format!("{fault}; send a JSON array of operations (RFC 6902)"))
+}
+
+fn operation_of(value: Value) -> Result<PatchOperation, String> {
+    let Value::Object(mut members) = value else {
+        return Err("is not an object with op, path and value (RFC 6902 section 4)".to_owned());
+    };
+    let flat = point(&mut members, "path")?;
+    point(&mut members, "from")?;
+    if let (Some(key), Some(value)) = (flat, members.get_mut("value")) {
+        loosen(&key, value);
+    }
+    serde_json::from_value(members.into()).map_err(|error| format!("{error} (RFC 6902 section 4)"))
+}
+
+/// Makes the member `name` a JSON Pointer into the document; gives the key of the option when it
+/// was named by its property alone.
+fn point(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+    let Some(Value::String(text)) = members.get(name) else { return Ok(None) };
+    let place = Place::parse(text).map_err(|reason| format!("{}: {reason}", shown(text)))?;
+    members.insert(name.to_owned(), place.pointer.into());
+    Ok(place.flat)
+}
+
+/// Makes a Boolean or a number of a text, where the option `key` takes no text but what it says.
+fn loosen(key: &str, value: &mut Value) {
+    let Value::String(text) = &*value else { return };
+    let meant = match text.as_str() {
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        digits => digits.parse::<i64>().map_or(Value::Null, Value::from),
+    };
+    if !meant.is_null() && patch::fits(key, value).is_err() && patch::fits(key, &meant).is_ok() {
+        *value = meant;
+    }
+}

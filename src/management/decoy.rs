@@ -1,0 +1,36 @@
+//! A client that does not exist, for who asks for one that is not there.
+//!
+//! Reading a record takes longer than finding none. Who measures the difference learns which
+//! clients there are, so a record is read in any case.
+
+use crate::client::Client;
+
+/// An ordinary record. Its digest is no digest, but random: no token is that of this client.
+const RECORD: &str = concat!(
+    r#"{"id":"00000000-0000-4000-8000-000000000000","metadata":{"redirect_uris":["https://client.example.org/cb"],"#,
+    r#""client_name":"Nobody","application_type":"web","token_endpoint_auth_method":"client_secret_basic","#,
+    r#""grant_types":["authorization_code"],"response_types":["code"],"subject_type":"public","#,
+    r#""id_token_signed_response_alg":"RS256","persist_client_authorizations":true},"issued_at":1767225600,"#,
+    r#""secret":{"sealed":"D8MpFugBbKf53fvkjGqkQ8xJzVgzrVaVUpTIst9GJozLMcBRk5NNIjqeuf7JM/X8emAaYb0Wth1YAEtK+Q1FrA7H/lk3HAs1NauJPwcQPeObEse9c1QQb6llFcNPVPsFM62LMJ/VeP6C8CfU8q9nvILc","#,
+    r#""expires_at":4102444800},"#,
+    r#""tokens":{"current":"TfwE3Frw4dn9R3Yci8qRFkUumlgfQZazeQgCIpyyv9Q="},"revision":1,"#,
+    r#""provenance":{"trust_level":"open","address":"192.0.2.1","configuration":"3fdd0ec0d887"}}"#,
+);
+
+/// Does the work of reading a client; none only if [`RECORD`] were no record.
+pub(super) fn read() -> Option<Client> {
+    serde_json::from_str(std::hint::black_box(RECORD)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_a_whole_client_that_nobody_holds() {
+        let decoy = read().unwrap();
+        assert!(decoy.secret.is_some() && decoy.tokens.previous.is_none());
+        assert!(!decoy.tokens.current.matches(""));
+        assert_eq!(serde_json::to_string(&decoy).unwrap(), RECORD);
+    }
+}

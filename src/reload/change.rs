@@ -1,0 +1,96 @@
+//! A patch of the live configuration: judged as a whole, stored, then in force.
+
+use crate::config::{Patch, Sources};
+use crate::live::{self, Change, Document, Operations, PatchError};
+use crate::store;
+
+use super::{Reloader, Whole, read};
+
+impl Reloader {
+    /// Makes a change and answers it.
+    pub(super) async fn change(&mut self, change: Change) {
+        let outcome = self.patch(&change.operations, change.expected.as_deref()).await;
+        if let Err(error) = &outcome {
+            tracing::info!(%error, "the configuration was not patched");
+        }
+        if matches!(outcome, Err(PatchError::Conflict)) {
+            self.adopt().await;
+        }
+        change.answer(outcome);
+    }
+
+    async fn patch(
+        &mut self,
+        operations: &Operations,
+        expected: Option<&[String]>,
+    ) -> Result<Document, PatchError> {
+        let current = read(&self.sources).await.map_err(|cause| self.unreadable(cause))?;
+        // The file may have been saved a moment ago: what is judged must be what is in force.
+        self.take(&current);
+        self.expect(expected)?;
+        let wanted = live::revise(&current.configuration, &self.sources.patch, operations)?;
+        let (patch, next) = self.judge(wanted).await?;
+        if patch != self.sources.patch {
+            self.store(patch).await?;
+        }
+        self.take(&next);
+        Ok(self.document())
+    }
+
+    /// Refuses when the present revision is none of the `expected` ones.
+    fn expect(&self, expected: Option<&[String]>) -> Result<(), PatchError> {
+        let present = self.document().revision;
+        match expected {
+            Some(revisions) if !revisions.contains(&present) => {
+                Err(PatchError::PreconditionFailed { present })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is to be stored of `wanted`, and the configuration that it leads to, if that is right.
+    async fn judge(&self, wanted: Patch) -> Result<(Patch, Whole), PatchError> {
+        let first = self.with(&wanted).await?;
+        let patch = live::settle(&wanted, &first.configuration);
+        // What is left out now came from the patch a line before.
+        let next = if patch == wanted { first } else { self.with(&patch).await? };
+        Ok((patch, next))
+    }
+
+    async fn with(&self, patch: &Patch) -> Result<Whole, PatchError> {
+        let sources = Sources { patch: patch.clone(), ..self.sources.clone() };
+        read(&sources).await.map_err(PatchError::Invalid)
+    }
+
+    /// Notes why what is below the patch is not right.
+    fn unreadable(&self, cause: String) -> PatchError {
+        self.refuse(cause.clone());
+        PatchError::Unreadable(cause)
+    }
+
+    /// Takes over what another server stored.
+    async fn adopt(&mut self) {
+        match self.service.store.patches.load().await {
+            Ok(stored) => {
+                self.patches = stored.revision;
+                self.sources.patch = stored.document.into();
+                self.configuration().await;
+            }
+            Err(error) => tracing::error!(%error, "the stored patch was not read"),
+        }
+    }
+
+    /// Stores `patch`, which is the next one from then on, whatever happens.
+    async fn store(&mut self, patch: Patch) -> Result<(), PatchError> {
+        let document = patch.0.clone().into();
+        let patches = &self.service.store.patches;
+        self.patches = patches.replace(self.patches, &document, store::Change::default()).await?;
+        tracing::info!(number = self.patches, keys = ?patch.keys(), "the configuration was patched");
+        self.sources.patch = patch;
+        Ok(())
+    }
+
+    fn document(&self) -> Document {
+        self.service.snapshot().document(&self.service.settings)
+    }
+}

@@ -1,0 +1,147 @@
+//! Distinguished names: read from text (RFC 4514) and from certificates, written, and compared
+//! (RFC 4517 sections 4.2.15 and 4.2.11, prepared as in RFC 4518).
+
+mod names;
+mod prepare;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::der::{self, Element};
+use names::rfc4514_name;
+
+pub use text::{DnError, parse};
+
+/// A distinguished name, the most specific part first, as RFC 4514 writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dn(Vec<Rdn>);
+
+/// One part: attributes whose order means nothing.
+type Rdn = Vec<Attribute>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Attribute {
+    /// Dotted.
+    identifier: String,
+    value: Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Value {
+    /// A string as text gives it.
+    Text(String),
+    /// A string as a certificate has it, with its encoding.
+    Encoded(String, Vec<u8>),
+    /// Another type than a string.
+    Opaque(Vec<u8>),
+}
+
+/// Whether the distinguished name that a client registered is `subject`: the same parts in the
+/// same order, each with the same attributes. Case and runs of spaces do not matter.
+///
+/// A name that is not one by RFC 4514 is nobody's.
+pub fn matches(registered: &str, subject: &Dn) -> bool {
+    parse(registered).is_ok_and(|registered| registered.is_same(subject))
+}
+
+impl Dn {
+    /// Reads the DER of a `Name` (RFC 5280 section 4.1.2.4).
+    pub(super) fn from_der(bytes: &[u8]) -> Option<Self> {
+        let (name, rest) = der::element(bytes)?;
+        if name.tag != der::SEQUENCE || !rest.is_empty() {
+            return None;
+        }
+        let parts = der::elements(name.content)?.into_iter().rev();
+        parts.map(|part| part_from_der(&part)).collect::<Option<Vec<Rdn>>>().map(Self)
+    }
+
+    /// Whether this is the name of nobody: it has no part.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether both are the same by `distinguishedNameMatch`, with `caseIgnoreMatch` for all
+    /// strings.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same_part = |(one, other): (&Rdn, &Rdn)| keys(one) == keys(other);
+        !self.is_empty() && self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same_part)
+    }
+
+    /// The strings of each attribute, under its RFC 4514 name or its dotted identifier.
+    pub fn attributes(&self) -> BTreeMap<String, Vec<String>> {
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for attribute in self.0.iter().flatten() {
+            if let Value::Text(text) | Value::Encoded(text, _) = &attribute.value {
+                let name = rfc4514_name(&attribute.identifier).unwrap_or(&attribute.identifier);
+                found.entry(name.to_owned()).or_default().push(text.clone());
+            }
+        }
+        found
+    }
+}
+
+fn part_from_der(part: &Element<'_>) -> Option<Rdn> {
+    let attributes = der::elements(part.content).filter(|_| part.tag == der::SET)?;
+    attributes.iter().map(attribute_from_der).collect()
+}
+
+fn attribute_from_der(attribute: &Element<'_>) -> Option<Attribute> {
+    let inner = der::elements(attribute.content).filter(|_| attribute.tag == der::SEQUENCE)?;
+    let [name, value] = inner.as_slice() else { return None };
+    let identifier = der::identifier(name.content).filter(|_| name.tag == der::OBJECT_IDENTIFIER)?;
+    Some(Attribute { identifier, value: encoded(value) })
+}
+
+fn encoded(value: &Element<'_>) -> Value {
+    let whole = value.whole.to_vec();
+    match der::text(value) {
+        Some(text) => Value::Encoded(text, whole),
+        None => Value::Opaque(whole),
+    }
+}
+
+/// What the attributes of a part are compared by.
+fn keys(part: &Rdn) -> Vec<(&str, Vec<u8>)> {
+    let key = |attribute: &Attribute| match &attribute.value {
+        Value::Text(text) | Value::Encoded(text, _) => prepare::prepare(text).into_bytes(),
+        // No prepared string begins with this byte.
+        Value::Opaque(bytes) => [&[0xff], bytes.as_slice()].concat(),
+    };
+    let mut keys: Vec<_> =
+        part.iter().map(|attribute| (attribute.identifier.as_str(), key(attribute))).collect();
+    keys.sort();
+    keys
+}
+
+impl fmt::Display for Dn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, part) in self.0.iter().enumerate() {
+            f.write_str(if at == 0 { "" } else { "," })?;
+            for (at, attribute) in part.iter().enumerate() {
+                f.write_str(if at == 0 { "" } else { "+" })?;
+                attribute.fmt(f)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = rfc4514_name(&self.identifier);
+        f.write_str(name.unwrap_or(&self.identifier))?;
+        f.write_str("=")?;
+        match &self.value {
+            Value::Text(text) => f.write_str(&text::escape(text)),
+            Value::Encoded(text, _) if name.is_some() => f.write_str(&text::escape(text)),
+            // RFC 4514 section 2.4: what has no short name is the hex of its encoding.
+            Value::Encoded(_, bytes) | Value::Opaque(bytes) => {
+                f.write_str("#")?;
+                bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The public key of a certificate as a JWK (RFC 7518 section 6, RFC 8037 section 2), and
+//! whether two JWKs are one key.
+
+use base64::Engine;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use openssl::bn::{BigNumContext, BigNumRef};
+use openssl::nid::Nid;
+use openssl::pkey::{Id, PKeyRef, Public};
+use serde_json::{Map, Value, json};
+
+/// The members by which a key of each type is known (RFC 7638 section 3.2).
+const IDENTITY: &[(&str, &[&str])] = &[("RSA", &["n", "e"]), ("EC", &["x", "y"]), ("OKP", &["x"])];
+
+/// `key` as a JWK.
+pub(super) fn jwk(key: &PKeyRef<Public>) -> Option<Map<String, Value>> {
+    let members = match key.id() {
+        Id::RSA | Id::RSA_PSS => {
+            let rsa = key.rsa().ok()?;
+            json!({"kty": "RSA", "n": text(&rsa.n().to_vec()), "e": text(&rsa.e().to_vec())})
+        }
+        Id::EC => elliptic(key)?,
+        Id::ED25519 => json!({"kty": "OKP", "crv": "Ed25519", "x": text(&key.raw_public_key().ok()?)}),
+        Id::ED448 => json!({"kty": "OKP", "crv": "Ed448", "x": text(&key.raw_public_key().ok()?)}),
+        _ => return None,
+    };
+    members.as_object().cloned()
+}
+
+fn elliptic(key: &PKeyRef<Public>) -> Option<Value> {
+    let key = key.ec_key().ok()?;
+    let (curve, size) = match key.group().curve_name()? {
+        Nid::X9_62_PRIME256V1 => ("P-256", 32),
+        Nid::SECP384R1 => ("P-384", 48),
+        Nid::SECP521R1 => ("P-521", 66),
+        Nid::SECP256K1 => ("secp256k1", 32),
+        _ => return None,
+    };
+    let mut work = BigNumContext::new().ok()?;
+    let (mut x, mut y) = (openssl::bn::BigNum::new().ok()?, openssl::bn::BigNum::new().ok()?);
+    key.public_key().affine_coordinates(key.group(), &mut x, &mut y, &mut work).ok()?;
+    let coordinate = |number: &BigNumRef| number.to_vec_padded(size).ok().map(|bytes| text(&bytes));
+    Some(json!({"kty": "EC", "crv": curve, "x": coordinate(&x)?, "y": coordinate(&y)?}))
+}
+
+fn text(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Whether `own` and `other` are one key, whatever else `other` says of it.
+pub(super) fn is_same(own: &Map<String, Value>, other: &Value) -> bool {
+    let kty = own.get("kty").and_then(Value::as_str).unwrap_or("");
+    let Some((_, members)) = IDENTITY.iter().find(|(known, _)| *known == kty) else { return false };
+    let is_type = other.get("kty").and_then(Value::as_str) == Some(kty) && own.get("crv") == other.get("crv");
+    is_type
+        && members
+            .iter()
+            .all(|name| number(own.get(*name)).is_some_and(|n| Some(n) == number(other.get(*name))))
+}
+
+/// The bytes of a member without zeros in front, which some write and some do not.
+fn number(value: Option<&Value>) -> Option<Vec<u8>> {
+    let value = value?.as_str()?;
+    let bytes = URL_SAFE_NO_PAD.decode(value).or_else(|_| URL_SAFE.decode(value)).ok()?;
+    Some(bytes.into_iter().skip_while(|byte| *byte == 0).collect())
+}

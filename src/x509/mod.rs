@@ -1,0 +1,21 @@
+//! X.509 certificates: what they say, whether a chain leads to an anchor, and distinguished names.
+//!
+//! Pure: reads no file and asks no clock; the time is an argument. Knows nothing of clients.
+
+mod alternative_names;
+mod anchors;
+mod certificate;
+mod der;
+pub mod dn;
+mod error;
+mod key;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use alternative_names::AlternativeNames;
+pub use anchors::Anchors;
+pub use certificate::{Certificate, MAXIMUM_BYTES};
+pub use dn::Dn;
+pub use error::CertificateError;

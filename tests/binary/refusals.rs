@@ -1,0 +1,47 @@
+//! A start that fails says what to do about it, on standard error, with exit code 1.
+
+use std::net::TcpListener;
+
+use crate::process::{Registrar, command};
+
+#[test]
+fn what_stands_in_the_way_of_a_start_is_told_with_a_way_out() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("file"), "not a folder").unwrap();
+    let running = Registrar::start();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let data = path("data");
+    let open = running.folder().join("data").to_str().unwrap().to_owned();
+    let cases: [(&[&str], &[&str]); 7] = [
+        (&["--listen", &taken], &[&taken, "stop who has it", "--listen"]),
+        (&["--listen", "192.0.2.1:80"], &["192.0.2.1:80", "--listen"]),
+        (&["--data", &open], &[&open, "another registrar", "store.url"]),
+        (&["--data", &path("file")], &[&path("file"), "store.url"]),
+        (&["--scripts", &path("nowhere")], &[&path("nowhere"), "no such folder", "scripts.directory"]),
+        (&["--config", &path("nowhere")], &[&path("nowhere"), "--config"]),
+        (&["--config", &path("")], &[&path(""), "--config"]),
+    ];
+    for (arguments, parts) in cases {
+        let mut all = arguments.to_vec();
+        for (flag, value) in [("--listen", "127.0.0.1:0"), ("--data", data.as_str())] {
+            if !arguments.contains(&flag) {
+                all.extend([flag, value]);
+            }
+        }
+        let output = command(&all).output().expect("the binary runs");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
+        for part in parts {
+            assert!(message.contains(part), "{arguments:?}: '{message}' does not say '{part}'");
+        }
+    }
+}
+
+#[test]
+fn a_flag_that_can_not_be_read_shows_one_that_can() {
+    let output = command(&["--listen", "localhost"]).output().expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("such as 127.0.0.1:8080"));
+}

@@ -1,0 +1,108 @@
+//! The binary with TLS: what `check` says of the files, and what the greeting says.
+
+use std::path::Path;
+use std::process::Command;
+
+use openssl::asn1::Asn1Time;
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
+use openssl::symm::Cipher;
+use openssl::x509::extension::SubjectAlternativeName;
+use openssl::x509::{X509, X509Builder, X509Name};
+use tempfile::TempDir;
+
+use crate::process::{Registrar, command};
+
+/// A certificate of 127.0.0.1 that signed itself, good until `end`.
+fn certificate(end: i64) -> (X509, PKey<Private>) {
+    let key = PKey::from_rsa(Rsa::generate(2_048).expect("a key")).expect("a key");
+    let mut name = X509Name::builder().expect("a name");
+    name.append_entry_by_text("CN", "registrar").expect("a name");
+    let name = name.build();
+    let mut builder = X509Builder::new().expect("a certificate");
+    builder.set_version(2).expect("it is set");
+    builder.set_subject_name(&name).expect("it is set");
+    builder.set_issuer_name(&name).expect("it is set");
+    builder.set_not_before(&Asn1Time::from_unix(946_684_800).expect("a time")).expect("it is set");
+    builder.set_not_after(&Asn1Time::from_unix(end).expect("a time")).expect("it is set");
+    builder.set_pubkey(&key).expect("it is set");
+    let names = SubjectAlternativeName::new().ip("127.0.0.1").build(&builder.x509v3_context(None, None));
+    builder.append_extension(names.expect("a name")).expect("it is set");
+    builder.sign(&key, MessageDigest::sha256()).expect("it is signed");
+    (builder.build(), key)
+}
+
+const LATE: i64 = 4_102_444_800;
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) {
+    std::fs::write(folder.join(name), bytes).expect("a file");
+}
+
+/// What `registrar check` says of these files, and whether it is content.
+fn check(folder: &Path) -> (bool, String) {
+    let text = |name: &str| folder.join(name).display().to_string();
+    let configuration = format!(
+        "[server.tls]\ncertificate = {:?}\nkey = {:?}\nclientCa = {:?}\n",
+        text("server.pem"),
+        text("server.key"),
+        text("ca.pem")
+    );
+    write(folder, "r.toml", configuration.as_bytes());
+    let output = command(&["check", "--config", &text("r.toml")]).output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stderr).replace(&format!("{}/", folder.display()), "");
+    (output.status.success(), said)
+}
+
+#[test]
+fn check_reads_the_files_of_tls() {
+    let folder = TempDir::new().expect("a folder");
+    let folder = folder.path();
+    let refused = |expected: &str| {
+        let (is_content, said) = check(folder);
+        assert!(!is_content && said.contains(expected), "'{said}' does not say '{expected}'");
+    };
+    let (own, key) = certificate(LATE);
+    refused("r.toml:4:1: server.tls.clientCa: ca.pem: can not be read");
+    write(folder, "ca.pem", b"nothing");
+    refused("r.toml:4:1: server.tls.clientCa: ca.pem: there is no certificate");
+    write(folder, "ca.pem", &own.to_pem().expect("PEM"));
+    write(folder, "server.pem", b"nothing");
+    refused("r.toml:2:1: server.tls.certificate: server.pem: has no certificate");
+    write(folder, "server.pem", &own.to_pem().expect("PEM"));
+    refused("r.toml:3:1: server.tls.key: server.key: can not be read");
+    let locked = key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_128_cbc(), b"secret").expect("PEM");
+    write(folder, "server.key", &locked);
+    refused("r.toml:3:1: server.tls.key: server.key: has no private key in PEM that can be read without");
+    let other = certificate(LATE).1.private_key_to_pem_pkcs8().expect("PEM");
+    write(folder, "server.key", &other);
+    refused("r.toml:3:1: server.tls.key: server.key: is not the key of the first certificate in server.pem");
+    write(folder, "server.key", &key.private_key_to_pem_pkcs8().expect("PEM"));
+    assert_eq!(check(folder), (true, String::new()));
+
+    let (expired, key) = certificate(946_684_900);
+    write(folder, "server.pem", &expired.to_pem().expect("PEM"));
+    write(folder, "server.key", &key.private_key_to_pem_pkcs8().expect("PEM"));
+    let (is_content, said) = check(folder);
+    assert!(is_content && said.contains("warning: r.toml:2:1: server.tls.certificate"), "{said}");
+    assert!(said.contains("has expired"), "{said}");
+}
+
+#[test]
+fn the_curl_line_of_the_greeting_works_with_tls_too() {
+    let files = TempDir::new().expect("a folder");
+    let (own, key) = certificate(LATE);
+    write(files.path(), "server.pem", &own.to_pem().expect("PEM"));
+    write(files.path(), "server.key", &key.private_key_to_pem_pkcs8().expect("PEM"));
+    let path = |name: &str| files.path().join(name).display().to_string();
+    let registrar = Registrar::start_with(&format!(
+        "[server.tls]\ncertificate = {:?}\nkey = {:?}\n",
+        path("server.pem"),
+        path("server.key")
+    ));
+    assert!(registrar.greeting.contains("listens on https://127.0.0.1:"), "{}", registrar.greeting);
+    let line = registrar.greeting.split("curl ").nth(1).expect("a curl line").trim();
+    let output = Command::new("sh").arg("-c").arg(format!("curl -sS {line}")).output().expect("a shell");
+    let answer = String::from_utf8_lossy(&output.stdout);
+    assert!(answer.contains(" 201") && answer.contains("\"registration_client_uri\":\"https://"), "{answer}");
+}

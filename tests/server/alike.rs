@@ -1,0 +1,65 @@
+//! K96: nobody learns from the time of a refusal whether a client is there.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{TestServer, b0};
+
+/// Requests of each kind, in turns, so that what disturbs the machine disturbs all kinds.
+const ROUNDS: usize = 400;
+
+/// The time within which a quarter of the answers came: what interrupts a request makes only the
+/// others slower.
+fn quarter(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 4]
+}
+
+async fn refusal(stream: &mut TcpStream, request: &str) -> Duration {
+    let (begin, mut buffer) = (Instant::now(), [0; 4_096]);
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    while !answer.ends_with('}') {
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "the server closed after {answer}");
+        answer.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+    }
+    let time = begin.elapsed();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    time
+}
+
+#[tokio::test]
+async fn k96_a_refusal_takes_as_long_for_a_client_that_is_there_as_for_none() {
+    let server = TestServer::new().await;
+    let (one, other, gone) =
+        (server.register(&b0()).await, server.register(&b0()).await, server.register(&b0()).await);
+    server.delete(&gone).await.expect_status(204);
+    let unknown = "11111111-1111-4111-8111-111111111111";
+    let kinds = [
+        (&*one.id, &other.token),
+        (&*gone.id, &gone.token),
+        (unknown, &one.token),
+        ("no-identifier", &one.token),
+    ];
+    let requests = kinds.map(|(id, token)| {
+        format!(
+            "GET /register?client_id={id} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n\r\n"
+        )
+    });
+    let mut stream = TcpStream::connect(server.server().address()).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut times = requests.each_ref().map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for (request, times) in requests.iter().zip(&mut times) {
+            times.push(refusal(&mut stream, request).await);
+        }
+    }
+    let quarters = times.map(|mut times| quarter(&mut times).as_secs_f64());
+    for (kind, time) in kinds.iter().zip(&quarters) {
+        let ratio = time / quarters[0];
+        assert!((0.8..1.25).contains(&ratio), "{kind:?} takes {ratio} of the time: {quarters:?}");
+    }
+}

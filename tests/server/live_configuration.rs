@@ -1,0 +1,331 @@
+//! Patches of the live configuration on a server that runs: in force at once, as a whole, and
+//! after a restart.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use registrar::admin::{config as admin, endpoint_config};
+use registrar::app::{Server, Start, StartError, start};
+use registrar::clock::SystemClock;
+use registrar::config::{Sources, load};
+use registrar::live::{Document, PatchError};
+use registrar::service::Context;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::reload::until;
+use crate::support::{TestServer, b0};
+
+/// A folder with a configuration file and a store, and the server that runs in it.
+struct Place {
+    folder: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self { folder: TempDir::new().unwrap(), environment: Vec::new() };
+        std::fs::create_dir(place.path("scripts")).unwrap();
+        place.write("");
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the configuration file, with `text` behind what every test needs.
+    fn write(&self, text: &str) {
+        let (data, scripts) = (self.path("data"), self.path("scripts"));
+        let server = "[server]\nlisten = \"127.0.0.1:0\"\n";
+        let store = format!("[store]\nurl = \"sled:{}\"\n", data.display());
+        let scripts = format!("[scripts]\ndirectory = \"{}\"\n", scripts.display());
+        std::fs::write(self.path("r.toml"), [server, &store, &scripts, text].concat()).unwrap();
+    }
+
+    async fn try_start(&self) -> Result<Server, StartError> {
+        let (file, environment) = (Some(self.path("r.toml")), self.environment.clone());
+        let sources = Sources { file, environment, ..Sources::default() };
+        let configuration = load(&sources).unwrap();
+        start(Start { configuration, sources, clock: Arc::new(SystemClock) }).await
+    }
+
+    async fn start(&self) -> Server {
+        self.try_start().await.unwrap()
+    }
+}
+
+fn show(server: &Server) -> Document {
+    admin::show(&Context::new(server.service()))
+}
+
+async fn patch(server: &Server, operations: &Value) -> Result<Document, PatchError> {
+    admin::patch(&Context::new(server.service()), operations.to_string().as_bytes(), None).await
+}
+
+fn set(path: &str, value: impl Into<Value>) -> Value {
+    json!([{"op": "replace", "path": path, "value": value.into()}])
+}
+
+async fn register(server: &Server) -> u16 {
+    let url = format!("{}/register", server.url());
+    reqwest::Client::new().post(url).json(&b0()).send().await.unwrap().status().as_u16()
+}
+
+async fn ready(server: &Server) -> Value {
+    reqwest::get(format!("{}/readyz", server.url())).await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_patch_is_in_force_at_once_and_after_a_restart() {
+    let place = Place::new();
+    let server = place.start().await;
+    assert_eq!(register(&server).await, 201);
+    let before = show(&server);
+    let after = patch(&server, &set("/registration/dynamicRegistrationEnabled", false)).await.unwrap();
+    assert_eq!(register(&server).await, 403);
+    assert_eq!(after.members["registration"]["dynamicRegistrationEnabled"], false);
+    assert_eq!(after.members["origins"]["registration.dynamicRegistrationEnabled"], "patch");
+    assert_ne!(after.revision, before.revision);
+    assert_eq!(after, show(&server));
+    server.stop().await;
+
+    let server = place.start().await;
+    assert_eq!(register(&server).await, 403);
+    assert_eq!(show(&server), after);
+    let removed = json!([{"op": "remove", "path": "/registration/dynamicRegistrationEnabled"}]);
+    let removed = patch(&server, &removed).await.unwrap();
+    assert_eq!(register(&server).await, 201);
+    assert_eq!(removed.members["origins"]["registration.dynamicRegistrationEnabled"], "default");
+    server.stop().await;
+    let server = place.start().await;
+    assert_eq!(register(&server).await, 201);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_patches_of_the_seed_exactly_as_they_are_written() {
+    let place = Place::new();
+    place.write("[registration]\ndynamicRegistrationEnabled = false\n");
+    let server = place.start().await;
+    let cx = || Context::new(server.service());
+    let example = br#"[
+    {
+     "op": "add",
+     "path": "anExampleConfigField",
+     "value": "anExampleConfigField_value"
+     }
+    ]"#;
+    let error = admin::patch(&cx(), example, None).await.unwrap_err().to_string();
+    assert!(error.starts_with("operation 1: anExampleConfigField: unknown key"), "{error}");
+    assert_eq!(register(&server).await, 403);
+    let enabled = br#"[
+ {
+  "op": "add",
+  "path": "dynamicRegistrationEnabled",
+  "value": "true"
+  }
+ ]"#;
+    admin::patch(&cx(), enabled, None).await.unwrap();
+    assert_eq!(register(&server).await, 201);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_right_changes_nothing() {
+    let server = TestServer::new().await;
+    let server = server.server();
+    let before = show(server);
+    for (operations, part) in [
+        (set("/registration/clientExpiryGrace", "x"), "patch: registration.clientExpiryGrace: invalid type"),
+        (set("/registration/defaultSubjectType", "other"), "must be one of subjectTypesSupported"),
+        (
+            set("/registration/redirectUriAllowList", json!(["no pattern"])),
+            "registration.redirectUriAllowList: 'no pattern'",
+        ),
+        (
+            json!([set("/registration/nativeAllowHttps", false)[0], set("/scopes/0/id", "")[0]]),
+            "patch: scopes[0].id: must be visible ASCII",
+        ),
+        (set("/limits/bodyBytes", 1), "[limits] needs a restart"),
+    ] {
+        let error = patch(server, &operations).await.unwrap_err().to_string();
+        assert!(error.contains(part), "{error} does not say {part}");
+        assert_eq!(show(server), before, "{operations}");
+    }
+    assert_eq!(server.service().store.patches.load().await.unwrap().revision, 0);
+}
+
+#[tokio::test]
+async fn of_two_that_saw_the_same_one_is_refused() {
+    let server = TestServer::new().await;
+    let server = server.server();
+    let seen = show(server).revision;
+    let bodies: Vec<String> =
+        (1..=8).map(|grace| set("/registration/clientExpiryGrace", grace).to_string()).collect();
+    let attempts = bodies.iter().map(|body| async {
+        let cx = Context::new(server.service());
+        admin::patch(&cx, body.as_bytes(), Some(vec![seen.clone()])).await
+    });
+    let outcomes = futures_util::future::join_all(attempts).await;
+    let (made, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!(made.len(), 1);
+    let present = show(server).revision;
+    assert_eq!(made[0].as_ref().unwrap().revision, present);
+    for outcome in refused {
+        let error = outcome.unwrap_err();
+        assert!(
+            matches!(&error, PatchError::PreconditionFailed { present: named } if *named == present),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_secret_alone_makes_another_revision() {
+    let server = TestServer::new().await;
+    let server = server.server();
+    let path = "/registration/dcrSignatureValidationSharedSecret";
+    let one = patch(server, &set(path, "the-first-secret-of-32-bytes-or-more")).await.unwrap();
+    let two = patch(server, &set(path, "the-second-secret-of-32-bytes-or-more")).await.unwrap();
+    assert_ne!(one.revision, two.revision);
+    assert_eq!(two.members["registration"]["dcrSignatureValidationSharedSecret"], "********");
+    let kept = patch(server, &set(path, "********")).await.unwrap();
+    assert_eq!(kept.revision, two.revision, "nothing was changed");
+    let live = &server.service().snapshot().live;
+    let secret = live.registration.dcr_signature_validation_shared_secret.as_ref();
+    assert_eq!(
+        secret.map(registrar::config::trust::SecretText::expose),
+        Some("the-second-secret-of-32-bytes-or-more")
+    );
+}
+
+#[tokio::test]
+async fn the_environment_has_the_last_word() {
+    let mut place = Place::new();
+    let name = "REGISTRAR_REGISTRATION__DYNAMIC_REGISTRATION_ENABLED";
+    place.environment.push((name.to_owned(), "false".to_owned()));
+    let server = place.start().await;
+    let path = "/registration/dynamicRegistrationEnabled";
+    let error = patch(&server, &set(path, true)).await.unwrap_err();
+    assert!(matches!(error, PatchError::Fixed { .. }), "{error}");
+    assert!(error.to_string().contains("an environment variable has the last word"));
+    assert_eq!(show(&server).members["origins"]["registration.dynamicRegistrationEnabled"], "environment");
+    patch(&server, &set("/registration/nativeAllowHttps", false)).await.unwrap();
+    assert_eq!(register(&server).await, 403);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_patch_stays_on_top_of_a_file_that_changes() {
+    let place = Place::new();
+    let server = place.start().await;
+    patch(&server, &set("/registration/clientExpiryGrace", 7)).await.unwrap();
+    place.write("[registration]\nclientExpiryGrace = 9\nevidenceNonceLifetime = 20\n");
+    let registration = || show(&server).members["registration"].clone();
+    until(async || (registration()["evidenceNonceLifetime"] == 20).then_some(())).await;
+    assert_eq!(registration()["clientExpiryGrace"], 7);
+    let same = patch(&server, &set("/registration/clientExpiryGrace", 9)).await.unwrap();
+    assert_eq!(same.members["origins"]["registration.clientExpiryGrace"], "file");
+
+    place.write("[registration]\nclientExpiryGrace = \"long\"\n");
+    until(async || ready(&server).await.get("configurationError").map(drop)).await;
+    let error = patch(&server, &set("/registration/nativeAllowHttps", false)).await.unwrap_err();
+    assert!(matches!(error, PatchError::Unreadable(_)), "{error}");
+    assert!(error.to_string().contains("r.toml:8:1: registration.clientExpiryGrace"), "{error}");
+    assert_eq!(registration()["clientExpiryGrace"], 9);
+    place.write("[registration]\nclientExpiryGrace = 3\n");
+    // A patch looks at the file itself, whether or not the change was noticed already.
+    patch(&server, &set("/registration/nativeAllowHttps", false)).await.unwrap();
+    assert_eq!(registration()["clientExpiryGrace"], 3);
+    assert_eq!(ready(&server).await.get("configurationError"), None);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stored_patch_that_does_not_fit_any_more_stops_the_start() {
+    let place = Place::new();
+    let server = place.start().await;
+    patch(&server, &set("/registration/defaultSubjectType", "pairwise")).await.unwrap();
+    server.stop().await;
+    place.write("[registration]\nsubjectTypesSupported = [\"public\"]\n");
+    let error = place.try_start().await.err().expect("it does not start").to_string();
+    assert!(error.contains("patch: registration.defaultSubjectType: must be one of"), "{error}");
+    assert!(error.contains("registrar config reset"), "{error}");
+    place.write("");
+    place.start().await.stop().await;
+}
+
+#[tokio::test]
+async fn what_another_server_stored_is_taken_over() {
+    let server = TestServer::new().await;
+    let server = server.server();
+    let patches = &server.service().store.patches;
+    patches.replace(0, &json!({"registration.clientExpiryGrace": 7}), Default::default()).await.unwrap();
+    let error = patch(server, &set("/registration/nativeAllowHttps", false)).await.unwrap_err();
+    assert!(matches!(error, PatchError::Conflict), "{error}");
+    let again = patch(server, &set("/registration/nativeAllowHttps", false)).await.unwrap();
+    assert_eq!(again.members["registration"]["clientExpiryGrace"], 7);
+    assert_eq!(again.members["registration"]["nativeAllowHttps"], false);
+}
+
+/// The endpoint as a router will call it.
+async fn http(server: &Server, headers: &[(&str, &str)], body: &str) -> (u16, axum::http::HeaderMap, Value) {
+    let mut request = axum::http::Request::patch("/admin/v1/config");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(axum::body::Body::from(body.to_owned())).unwrap();
+    let state = axum::extract::State(Arc::clone(server.service()));
+    let response = match endpoint_config::patch(state, request).await {
+        Ok(response) => response,
+        Err(problem) => axum::response::IntoResponse::into_response(problem),
+    };
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    (parts.status.as_u16(), parts.headers, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn the_endpoint_speaks_http() {
+    let server = TestServer::new().await;
+    let server = server.server();
+    let json_patch = ("content-type", "application/json-patch+json");
+    let body = set("/registration/clientExpiryGrace", 7).to_string();
+    let (status, headers, document) = http(server, &[json_patch, ("if-match", "*")], &body).await;
+    assert_eq!(status, 200, "{document}");
+    let tag = headers["etag"].to_str().unwrap().to_owned();
+    assert_eq!(tag, format!("\"{}\"", document["revision"].as_str().unwrap()));
+    assert_eq!(headers["cache-control"], "no-store");
+
+    let got = endpoint_config::get(axum::extract::State(Arc::clone(server.service()))).await;
+    assert_eq!(got.headers()["etag"].to_str().unwrap(), tag);
+    assert_eq!(got.headers()["accept-patch"], "application/json-patch+json");
+
+    let next = set("/registration/clientExpiryGrace", 8).to_string();
+    let expect = async |headers: &[(&str, &str)], body: &str, status: u16, error: &str| {
+        let (found, _, answer) = http(server, headers, body).await;
+        assert_eq!((found, answer["error"].as_str()), (status, Some(error)), "{answer}");
+        let description = answer["error_description"].as_str().unwrap();
+        assert!(description.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{description}");
+    };
+    for weak in ["\"x\"", "W/\"x\"", "", &format!("W/{tag}")] {
+        expect(&[json_patch, ("if-match", weak)], &next, 412, "precondition_failed").await;
+    }
+    for other in ["application/json", "text/plain", "application/json-patch+json; charset=latin1", ""] {
+        expect(&[("content-type", other)], &next, 415, "invalid_request").await;
+    }
+    expect(&[json_patch, ("content-encoding", "gzip")], &next, 415, "invalid_request").await;
+    expect(&[json_patch], "", 400, "invalid_request").await;
+    expect(&[json_patch], "[{\"op\":\"add\",\"op\":\"add\"}]", 400, "invalid_request").await;
+    expect(&[json_patch], &" ".repeat(70_000), 413, "invalid_request").await;
+    let bad = set("/registration/clientExpiryGrace", "\u{e4}\n").to_string();
+    expect(&[json_patch], &bad, 400, "invalid_configuration").await;
+    let test = json!([{"op": "test", "path": "/registration/clientExpiryGrace", "value": 1}]).to_string();
+    expect(&[json_patch], &test, 409, "test_failed").await;
+    let list = format!("\"x\", {tag}");
+    let charset = ("content-type", "Application/JSON-Patch+json; charset=\"UTF-8\"");
+    let (status, ..) = http(server, &[charset, ("if-match", &list)], &next).await;
+    assert_eq!(status, 200);
+    expect(&[json_patch, ("if-match", &tag)], &next, 412, "precondition_failed").await;
+}

@@ -1,0 +1,117 @@
+//! The many ways in which files change under a server that runs.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, b0};
+
+fn version(number: usize) -> String {
+    format!("fn createClient(context) {{ context.client.software_version = \"{number}\"; true }}\n")
+}
+
+/// Asks until `is_there`, for ten seconds at most.
+async fn until(mut is_there: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !is_there().await {
+        assert!(Instant::now() < end, "it did not happen in ten seconds");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn present(server: &TestServer) -> Value {
+    server.register(&b0()).await.body["software_version"].clone()
+}
+
+async fn until_version(server: &TestServer, number: usize) {
+    until(async || present(server).await == json!(number.to_string())).await;
+}
+
+async fn ready(server: &TestServer) -> Value {
+    let answer = Answer::of(server.ask("GET", "/readyz")).await;
+    answer.expect_status(200);
+    answer.body
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+#[tokio::test]
+async fn a_half_written_file_changes_nothing_until_it_is_whole() {
+    let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
+    let before = ready(&server).await["scripts"].clone();
+    let whole = version(2);
+    server.write_script("10-a.rhai", &whole[..40]);
+    until(async || ready(&server).await.get("scriptsError").is_some()).await;
+    assert_eq!((ready(&server).await["scripts"].clone(), present(&server).await), (before, json!("1")));
+    server.write_script("10-a.rhai", &whole);
+    until_version(&server, 2).await;
+    assert_eq!(ready(&server).await.get("scriptsError"), None);
+}
+
+#[tokio::test]
+async fn kubernetes_swaps_a_symbolic_link() {
+    // A mounted ConfigMap: each file is a link through ..data, which is a link to a dated folder.
+    let server = TestServer::scripted(&[], |_| {}).await;
+    let directory = server.folder.path().join("scripts");
+    write(&directory.join("..2026_01_01/10-a.rhai"), &version(1));
+    symlink("..2026_01_01", directory.join("..data")).unwrap();
+    symlink("..data/10-a.rhai", directory.join("10-a.rhai")).unwrap();
+    until_version(&server, 1).await;
+    for number in 2..5 {
+        let folder = format!("..2026_01_0{number}");
+        write(&directory.join(&folder).join("10-a.rhai"), &version(number));
+        symlink(&folder, directory.join("..data_tmp")).unwrap();
+        std::fs::rename(directory.join("..data_tmp"), directory.join("..data")).unwrap();
+        std::fs::remove_dir_all(directory.join(format!("..2026_01_0{}", number - 1))).unwrap();
+        until_version(&server, number).await;
+    }
+}
+
+#[tokio::test]
+async fn of_rapid_saves_the_last_one_stays() {
+    let server = TestServer::scripted(&[("10-a.rhai", &version(0))], |_| {}).await;
+    let directory = server.folder.path().join("scripts");
+    for number in 1..=60 {
+        // Some editors write in place, some beside and over it; some saves are broken.
+        match number % 3 {
+            0 => server.write_script("10-a.rhai", "fn createClient(context) {"),
+            1 => server.write_script("10-a.rhai", &version(number)),
+            _ => {
+                server.write_script("10-a.rhai~", &version(number));
+                std::fs::rename(directory.join("10-a.rhai~"), directory.join("10-a.rhai")).unwrap();
+            }
+        }
+    }
+    server.write_script("10-a.rhai", &version(61));
+    until_version(&server, 61).await;
+    until(async || ready(&server).await.get("scriptsError").is_none()).await;
+    assert_eq!(present(&server).await, json!("61"));
+}
+
+#[tokio::test]
+async fn the_server_says_what_runs_and_since_when() {
+    let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
+    let first = server.server().service().snapshot().scripts.clone();
+    assert_eq!(ready(&server).await["scriptsSince"], json!(first.since().unix()));
+    assert_eq!((first.scripts()[0].name.as_str(), first.scripts()[0].hash.len()), ("10-a.rhai", 64));
+    assert_eq!(first.statistics()[0].calls, 0);
+    server.register(&b0()).await;
+    server.clock.advance(100);
+    server.write_script("10-a.rhai", &version(2));
+    until_version(&server, 2).await;
+    let second = server.server().service().snapshot().scripts.clone();
+    assert_eq!(second.since().unix(), first.since().unix() + 100);
+    assert_ne!(second.scripts()[0].hash, first.scripts()[0].hash);
+    assert!(second.statistics()[0].calls >= 2, "a reload goes on counting");
+    // A save that changes nothing is no change.
+    server.clock.advance(100);
+    server.write_script("10-a.rhai", &version(2));
+    server.write_script("lib/new.rhai", "fn f() { 1 }");
+    until(async || ready(&server).await["scripts"] != json!(second.revision())).await;
+    assert_eq!(server.server().service().snapshot().scripts.since().unix(), second.since().unix() + 100);
+}

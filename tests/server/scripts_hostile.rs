@@ -1,0 +1,180 @@
+//! Scripts that do their worst: their own request fails, and others are answered as ever.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use registrar::config::Configuration;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Registered, TestServer, b0, with};
+
+/// Misbehaves when the client is called so.
+fn only(name: &str, body: &str) -> String {
+    format!("fn createClient(context) {{ if context.client.client_name == \"{name}\" {{ {body} }} true }}")
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Asks for things that need no script, and registers what the script lets pass.
+async fn others(server: &TestServer, client: &Registered) {
+    for _ in 0..10 {
+        server.read(client).await.expect_status(200);
+        Answer::of(server.ask("GET", "/.well-known/openid-configuration")).await.expect_status(200);
+        server.post(&b0()).await.expect_status(201);
+    }
+}
+
+/// Posts clients that the script is bad to, all at once; `done` counts those that were answered.
+fn bad<'a>(
+    server: &'a TestServer,
+    many: usize,
+    done: &'a AtomicUsize,
+) -> impl Future<Output = Vec<Answer>> + 'a {
+    let body = with(b0(), json!({"client_name": "bad"}));
+    let one = move |body: Value| async move {
+        let answer = server.post(&body).await;
+        done.fetch_add(1, Ordering::SeqCst);
+        answer
+    };
+    join_all((0..many).map(move |_| one(body.clone())))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_that_wait_for_a_slow_verifier_hold_up_nobody() {
+    let script = only("bad", "http::get(\"https://verifier.example.org/\");");
+    let few = |configuration: &mut Configuration| configuration.settings.scripts.limits.concurrent = 2;
+    let (server, host) = TestServer::hosted(&[("10-a.rhai", &script)], few).await;
+    host.answer_json("GET", "https://verifier.example.org/", 200, &json!({}));
+    host.hold();
+    let (client, done) = (server.register(&b0()).await, AtomicUsize::new(0));
+    let others = async {
+        until(|| host.waiting() == 10).await;
+        others(&server, &client).await;
+        assert_eq!((host.waiting(), done.load(Ordering::SeqCst)), (10, 0), "all ten still wait");
+        host.release();
+    };
+    let (answers, ()) = tokio::join!(bad(&server, 10, &done), others);
+    for answer in answers {
+        answer.expect_status(201);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_never_answers_ends_with_a_fault() {
+    let script = only("bad", "http::get(\"https://verifier.example.org/\");");
+    let impatient = |configuration: &mut Configuration| configuration.settings.scripts.limits.http_ms = 50;
+    let (server, host) = TestServer::hosted(&[("10-a.rhai", &script)], impatient).await;
+    host.hold();
+    server.post(&with(b0(), json!({"client_name": "bad"}))).await.expect_error(500, &["server_error"]);
+    server.post(&b0()).await.expect_status(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_answered_while_scripts_loop() {
+    let script = only("bad", "loop { }");
+    let endless = |configuration: &mut Configuration| {
+        let limits = &mut configuration.settings.scripts.limits;
+        (limits.operations, limits.deadline_ms) = (u64::MAX, 6_000);
+    };
+    let server = TestServer::scripted(&[("10-a.rhai", &script)], endless).await;
+    let (client, done) = (server.register(&b0()).await, AtomicUsize::new(0));
+    let others = async {
+        others(&server, &client).await;
+        assert_eq!(done.load(Ordering::SeqCst), 0, "the loops still go round");
+    };
+    let (answers, ()) = tokio::join!(bad(&server, 2, &done), others);
+    for answer in answers {
+        answer.expect_error(500, &["server_error"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_are_answered_whatever_a_script_tries() {
+    let tries = [
+        "createClient(context)",
+        "let s = \"aaaaaaaa\"; loop { s += s; }",
+        "let a = [1]; loop { a += a; }",
+        "let m = #{}; let i = 0; loop { m[`k${i}`] = i; i += 1; }",
+        "sleep(10);",
+        "import \"../x\" as x; x::f();",
+        "import \"/etc/passwd\" as x; x::f();",
+        "throw 5;",
+        "return || true;",
+        "let s = \"aaaaaaaa\"; for i in 0..12 { s += s; } let i = 0; loop { context.client[`client_name#a${i}`] = s; i += 1; }",
+    ];
+    for body in tries {
+        let server = TestServer::scripted(&[("10-a.rhai", &only("bad", body))], |_| {}).await;
+        let (client, done) = (server.register(&b0()).await, AtomicUsize::new(0));
+        let (answers, ()) = tokio::join!(bad(&server, 4, &done), others(&server, &client));
+        for answer in answers {
+            answer.expect_error(500, &["server_error"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_grows_without_end_is_a_fault() {
+    let script = "fn modifyReadResponse(response, context) {
+        let s = \"aaaaaaaa\"; for i in 0..12 { s += s; }
+        for i in 0..20 { response[`a${i}`] = s; }
+        true
+    }";
+    let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
+    let client = server.register(&b0()).await;
+    server.read(&client).await.expect_error(500, &["server_error"]);
+}
+
+#[tokio::test]
+async fn a_fault_in_each_hook_that_is_asked_fails_closed() {
+    let hooks = [
+        "createClient(context)",
+        "updateClient(context)",
+        "deleteClient(context)",
+        "modifyPostResponse(response, context)",
+        "modifyPutResponse(response, context)",
+        "modifyReadResponse(response, context)",
+    ];
+    for hook in hooks {
+        let script = format!(
+            "fn {hook} {{ if context.httpRequest.headers.contains(\"x-fault\") {{ throw 5 }} true }}"
+        );
+        let server = TestServer::scripted(&[("10-a.rhai", &script)], |_| {}).await;
+        let client = server.register(&b0()).await;
+        let ask = |method: &str, uri: &str| {
+            server.ask(method, uri).header("x-fault", "1").bearer_auth(&client.token)
+        };
+        let request = match hook.split('(').next().unwrap() {
+            "createClient" | "modifyPostResponse" => {
+                server.ask("POST", "/register").header("x-fault", "1").json(&b0())
+            }
+            "updateClient" | "modifyPutResponse" => {
+                ask("PUT", &client.uri).json(&client.update(json!({"client_name": "B"})))
+            }
+            "deleteClient" => ask("DELETE", &client.uri),
+            _ => ask("GET", &client.uri),
+        };
+        Answer::of(request).await.expect_error(500, &["server_error"]);
+        let read = server.read(&client).await;
+        read.expect_status(200);
+        assert_eq!(read.body["client_name"], "K", "{hook}: nothing was changed");
+        let counted = server.server().service().snapshot().scripts.statistics();
+        assert_eq!(counted.iter().map(|counted| counted.faults).sum::<u64>(), 1, "{hook}");
+    }
+}
+
+#[tokio::test]
+async fn a_verifier_that_is_down_is_a_failure_that_a_script_can_catch() {
+    let script = "fn createClient(context) {
+        try { http::get(\"https://a.example/\"); } catch (error) { context.client.client_name = `${error}`; }
+        true
+    }";
+    let (server, _host) = TestServer::hosted(&[("10-a.rhai", script)], |_| {}).await;
+    let name = server.register(&b0()).await.body["client_name"].clone();
+    assert_eq!(name, "no answer was said for GET https://a.example/");
+}

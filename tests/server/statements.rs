@@ -1,0 +1,405 @@
+//! K131 to K149: software statements (RFC 7591 section 2.3), with keys from each source.
+
+use registrar::jose::Algorithm;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Answer, Canary, Origin, Reply, START, Signer, TestServer, b0, fetches_locally, registering, with,
+};
+
+const REFUSED: &[&str] = &["invalid_software_statement"];
+const UNAPPROVED: &[&str] = &["unapproved_software_statement"];
+
+fn issuer() -> Signer {
+    Signer::new("https://directory.example", Algorithm::Es256)
+}
+
+/// A server that knows `issuer` from its configuration.
+async fn knowing(issuer: &Signer, more: Value) -> TestServer {
+    TestServer::registering(with(builtin(issuer, json!({})), more)).await
+}
+
+/// The configuration of one issuer, whose entry has these further members.
+fn builtin(issuer: &Signer, entry: Value) -> Value {
+    let entry = with(
+        json!({"id": "directory", "type": "SSA", "issuers": [issuer.iss], "jwks": issuer.jwks()}),
+        entry,
+    );
+    json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]})
+}
+
+fn request(statement: &str) -> Value {
+    with(b0(), json!({"software_statement": statement}))
+}
+
+async fn post(server: &TestServer, statement: &str) -> Answer {
+    server.post(&request(statement)).await
+}
+
+#[tokio::test]
+async fn k131_k132_k154_what_the_statement_says_is_registered() {
+    let issuer = issuer();
+    let server = knowing(&issuer, json!({})).await;
+    let statement = issuer.token(json!({
+        "jti": "one", "sub": "s", "aud": server.url(""), "nbf": START, "software_id": "4NRB1",
+        "client_name": "Named by the directory", "redirect_uris": ["https://vouched.example/cb"],
+        "client_id": "chosen", "trusted_client": true, "evidence": "none", "unheard_of": 1,
+    }));
+    let client = server.register(&request(&statement)).await;
+    assert_eq!(client.body["software_statement"], json!(statement), "byte for byte");
+    assert_eq!(client.body["client_name"], "Named by the directory");
+    assert_eq!(client.body["redirect_uris"], json!(["https://vouched.example/cb"]));
+    assert_eq!(client.body["software_id"], "4NRB1");
+    for name in ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "evidence", "unheard_of"] {
+        assert_eq!(client.body.get(name), None, "{name}");
+    }
+    assert_ne!(client.body["client_id"], "chosen");
+    assert_ne!(client.body["trusted_client"], true);
+    assert_eq!(server.read(&client).await.body["software_statement"], json!(statement));
+    let provenance = server.provenance(&client).await;
+    assert_eq!(provenance["trust_level"], "statement");
+    assert_eq!(provenance["statement"], json!({"iss": issuer.iss, "jti": "one", "software_id": "4NRB1"}));
+}
+
+#[tokio::test]
+async fn k133_a_statement_that_is_not_signed_by_its_issuer_is_refused() {
+    let (issuer, other) = (issuer(), Signer::new("https://directory.example", Algorithm::Es256));
+    let server = knowing(&issuer, json!({})).await;
+    let good = issuer.token(json!({}));
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let flipped =
+        format!("{signed}.{}{}", if signature.starts_with('A') { "B" } else { "A" }, &signature[1..]);
+    let none = |alg: &str| {
+        let part = |value: Value| base64url(&value.to_string());
+        format!("{}.{}.", part(json!({"alg": alg})), part(json!({"iss": issuer.iss})))
+    };
+    let confused = Signer::sharing(&issuer.iss, &issuer.jwk().to_string()).token(json!({}));
+    let forged =
+        [flipped, none("none"), none("nOnE"), confused, other.token(json!({})), format!("{good}.a.b")];
+    for statement in forged.iter().map(String::as_str).chain(["abc", "a.b.c", "..", " "]) {
+        let answer = post(&server, statement).await;
+        answer.expect_error(400, REFUSED);
+        assert!(!answer.text.contains(&good), "{}", answer.text);
+    }
+    server.post(&with(b0(), json!({"software_statement": 5}))).await.expect_error(400, REFUSED);
+    server.expect_empty().await;
+}
+
+#[tokio::test]
+async fn k134_k135_the_issuer_is_named_and_known() {
+    let issuer = issuer();
+    let server = knowing(&issuer, json!({})).await;
+    let stranger = Signer::new("https://stranger.example", Algorithm::Es256);
+    post(&server, &stranger.token(json!({}))).await.expect_error(400, UNAPPROVED);
+    for iss in [json!(null), json!(""), json!(5)] {
+        post(&server, &issuer.token(json!({"iss": iss}))).await.expect_error(400, REFUSED);
+    }
+    post(&server, &issuer.raw(&json!({}), json!({"iat": START}))).await.expect_error(400, REFUSED);
+}
+
+#[tokio::test]
+async fn k136_k137_k138_times_and_audience() {
+    let issuer = issuer();
+    let server =
+        knowing(&issuer, json!({"softwareStatementMaximumAge": 300, "acceptedAudiences": ["bank"]})).await;
+    let (issuer_url, endpoint) = (server.url(""), server.url("/register"));
+    let cases = [
+        (json!({"exp": START - 61}), false),
+        (json!({"exp": START.to_string()}), false),
+        (json!({"nbf": START + 120}), false),
+        (json!({"iat": START + 61}), false),
+        (json!({"iat": START + 5}), true),
+        (json!({"iat": START - 301}), false),
+        (json!({"iat": START - 299}), true),
+        (json!({"aud": "https://somebody-else.example"}), false),
+        (json!({"aud": ["https://somebody-else.example"]}), false),
+        (json!({"aud": issuer_url}), true),
+        (json!({"aud": ["x", endpoint]}), true),
+        (json!({"aud": "bank"}), true),
+    ];
+    for (claims, is_good) in cases {
+        let answer = post(&server, &issuer.token(claims.clone())).await;
+        if is_good {
+            assert_eq!(answer.status, 201, "{claims}: {}", answer.text);
+        } else {
+            answer.expect_error(400, REFUSED);
+        }
+    }
+}
+
+#[tokio::test]
+async fn k139_an_unknown_key_costs_one_fetch_in_a_while() {
+    let (issuer, next, origin) = (issuer(), issuer(), Origin::new().await);
+    let url = origin.at("/jwks", Reply::json(issuer.jwks()));
+    let server = TestServer::configured(|configuration| {
+        fetches_locally(configuration);
+        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
+        let members =
+            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
+        registering(configuration, members);
+    })
+    .await;
+    post(&server, &issuer.token(json!({}))).await.expect_status(201);
+    for _ in 0..100 {
+        post(&server, &next.token(json!({}))).await.expect_error(400, REFUSED);
+    }
+    assert_eq!(origin.hits("/jwks"), 2, "the first use, and one more look");
+    origin.set("/jwks", Reply::json(json!({"keys": [next.jwk()]})));
+    server.clock.advance(31);
+    post(&server, &next.token(json!({}))).await.expect_status(201);
+    assert_eq!(origin.hits("/jwks"), 3, "the keys were changed, and that is seen");
+    origin.set("/jwks", Reply::status(500));
+    server.clock.advance(400);
+    post(&server, &next.token(json!({}))).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn keys_that_can_not_be_had_are_an_outage_and_not_a_mistake() {
+    let (issuer, origin) = (issuer(), Origin::new().await);
+    let url = origin.at("/jwks", Reply::status(503));
+    let server = TestServer::configured(|configuration| {
+        fetches_locally(configuration);
+        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
+        let members =
+            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
+        registering(configuration, members);
+    })
+    .await;
+    let answer = post(&server, &issuer.token(json!({}))).await;
+    answer.expect_status(503);
+    assert!(!answer.header("retry-after").is_empty());
+    server.expect_empty().await;
+}
+
+#[tokio::test]
+async fn k140_keys_with_one_kid_are_told_apart() {
+    let (issuer, other) = (issuer(), Signer::new("x", Algorithm::Rs256));
+    let kid = issuer.jwk()["kid"].clone();
+    let keys = json!({"keys": [with(other.jwk(), json!({"kid": kid})), issuer.jwk()]});
+    let server = TestServer::registering(builtin(&issuer, json!({"jwks": keys.to_string()}))).await;
+    post(&server, &issuer.token(json!({}))).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn k141_k142_a_header_names_no_keys_and_no_extensions() {
+    let (issuer, canary) = (issuer(), Canary::new());
+    let server = knowing(&issuer, json!({})).await;
+    let url = format!("http://127.0.0.1:{}/", canary.port());
+    for header in [
+        json!({"jku": url}),
+        json!({"x5u": url}),
+        json!({"jwk": issuer.jwk()}),
+        json!({"x5c": ["AA=="]}),
+        json!({"crit": ["x"]}),
+        json!({"b64": false, "crit": ["b64"]}),
+        json!({"b64": false}),
+    ] {
+        let statement = issuer.raw(&header, json!({"iss": issuer.iss}));
+        post(&server, &statement).await.expect_error(400, REFUSED);
+    }
+    canary.expect_untouched();
+}
+
+#[tokio::test]
+async fn k143_k144_another_token_of_the_issuer_is_no_statement() {
+    let issuer = issuer();
+    let server = knowing(&issuer, json!({})).await;
+    let id_token =
+        json!({"iss": issuer.iss, "sub": "u", "aud": server.url(""), "nonce": "n", "at_hash": "h"});
+    let ear =
+        json!({"iss": issuer.iss, "eat_profile": "tag:github.com,2023:veraison/ear", "submods": {"a": {}}});
+    let others = [
+        (json!({}), id_token),
+        (json!({"typ": "at+jwt"}), json!({"iss": issuer.iss, "client_id": "c", "scope": "openid"})),
+        (json!({}), ear),
+    ];
+    for (header, claims) in others {
+        post(&server, &issuer.raw(&header, claims)).await.expect_error(400, REFUSED);
+    }
+    let server = knowing(&issuer, json!({"softwareStatementTyp": "software-statement+jwt"})).await;
+    for (header, status) in [
+        (json!({}), 400),
+        (json!({"typ": "JWT"}), 400),
+        (json!({"typ": "application/software-statement+jwt"}), 201),
+        (json!({"typ": "software-statement+jwt"}), 201),
+    ] {
+        post(&server, &issuer.raw(&header, json!({"iss": issuer.iss}))).await.expect_status(status);
+    }
+}
+
+#[tokio::test]
+async fn k145_k146_a_statement_is_needed_or_refused_but_never_ignored() {
+    let issuer = issuer();
+    // `script`, and there is none: what can not be verified is refused.
+    post(&TestServer::new().await, &issuer.token(json!({}))).await.expect_error(400, REFUSED);
+    let server = knowing(&issuer, json!({"softwareStatementRequired": true})).await;
+    let answer = server.post(&b0()).await;
+    answer.expect_error(400, REFUSED);
+    assert!(answer.text.contains("software_statement: is required"), "{}", answer.text);
+    let client = server.register(&request(&issuer.token(json!({})))).await;
+    let update = with(b0(), json!({"client_id": client.id}));
+    server.update(&client, &update).await.expect_error(400, REFUSED);
+    let update = with(request(&issuer.token(json!({"client_name": "B"}))), json!({"client_id": client.id}));
+    assert_eq!(server.update(&client, &update).await.body["client_name"], "B");
+}
+
+#[tokio::test]
+async fn k149_a_statement_registers_one_client_where_the_operator_says_so() {
+    let issuer = issuer();
+    let server = knowing(&issuer, json!({"softwareStatementSingleUse": true})).await;
+    for statement in [issuer.token(json!({"jti": "j"})), issuer.token(json!({}))] {
+        let bad = with(request(&statement), json!({"redirect_uris": ["http://x"]}));
+        server.post(&bad).await.expect_error(400, &["invalid_redirect_uri"]);
+        let client = server.register(&request(&statement)).await;
+        post(&server, &statement).await.expect_error(400, UNAPPROVED);
+        let own = with(request(&statement), json!({"client_id": client.id}));
+        server.update(&client, &own).await.expect_status(200);
+    }
+    let raced = issuer.token(json!({"jti": "raced"}));
+    let answers = futures_util::future::join_all((0..20).map(|_| post(&server, &raced))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 400).count(), 19);
+}
+
+#[tokio::test]
+async fn an_issuer_has_its_scopes_claims_and_algorithms() {
+    let issuer = issuer();
+    let entry =
+        json!({"scopes": ["openid"], "allowedClaims": ["scope", "software_id"], "algorithms": ["ES256"]});
+    let server = TestServer::registering(builtin(&issuer, entry)).await;
+    let statement =
+        issuer.token(json!({"scope": "openid profile", "software_id": "s", "client_name": "not taken"}));
+    let client = server.register(&request(&statement)).await;
+    assert_eq!(client.body["scope"], "openid");
+    assert_eq!((&client.body["software_id"], &client.body["client_name"]), (&json!("s"), &json!("K")));
+    let entry = json!({"algorithms": ["PS256"]});
+    let server = TestServer::registering(builtin(&issuer, entry)).await;
+    post(&server, &issuer.token(json!({}))).await.expect_error(400, REFUSED);
+}
+
+#[tokio::test]
+async fn a_trusted_issuer_hands_out_scopes_and_no_other_is_accepted() {
+    let issuer = issuer();
+    let trusted = json!({issuer.iss.clone(): {"automaticallyGrantedScopes": ["email", "profile"]}});
+    let server = knowing(
+        &issuer,
+        json!({"trustedSsaIssuers": trusted, "dynamicRegistrationScopesParamEnabled": false}),
+    )
+    .await;
+    let client = server.register(&request(&issuer.token(json!({"scope": "profile"})))).await;
+    assert_eq!(client.body["scope"], "profile email");
+    let others = json!({"https://another.example": {}});
+    let server = knowing(&issuer, json!({"trustedSsaIssuers": others})).await;
+    post(&server, &issuer.token(json!({}))).await.expect_error(400, UNAPPROVED);
+}
+
+#[tokio::test]
+async fn a_statement_with_its_own_keys_proves_no_trust() {
+    let (issuer, origin) = (issuer(), Origin::new().await);
+    let url = origin.at("/own", Reply::json(issuer.jwks()));
+    let trusted = json!({issuer.iss.clone(): {"automaticallyGrantedScopes": ["email"]}});
+    for (kind, claim) in [("jwks", issuer.jwks()), ("jwks_uri", json!(url))] {
+        let server = TestServer::configured(|configuration| {
+            fetches_locally(configuration);
+            let members = json!({
+                "softwareStatementValidationType": kind, "softwareStatementValidationClaimName": "keys",
+                "trustedSsaIssuers": trusted, "dynamicRegistrationScopesParamEnabled": false,
+            });
+            registering(configuration, members);
+        })
+        .await;
+        let client =
+            server.register(&request(&issuer.token(json!({"keys": claim, "software_id": "s"})))).await;
+        assert_eq!(client.body["software_id"], "s");
+        assert_eq!(client.body.get("scope"), None, "nobody vouches for it, so nothing is granted");
+        assert_eq!(server.provenance(&client).await["trust_level"], "open");
+        post(&server, &issuer.token(json!({}))).await.expect_error(400, REFUSED);
+        let other = Signer::new(&issuer.iss, Algorithm::Es256);
+        post(&server, &other.token(json!({"keys": claim}))).await.expect_error(400, REFUSED);
+    }
+    assert_eq!(origin.hits("/own"), 2, "once, and once more for a key that is not there");
+}
+
+#[tokio::test]
+async fn none_takes_the_claims_as_the_requester_s_own() {
+    let server = TestServer::registering(json!({"softwareStatementValidationType": "NONE"})).await;
+    let client = server.register(&request(&issuer().token(json!({"client_name": "Own word"})))).await;
+    assert_eq!(client.body["client_name"], "Own word");
+    assert_eq!(server.provenance(&client).await["trust_level"], "open");
+    post(&server, "abc").await.expect_error(400, REFUSED);
+}
+
+#[tokio::test]
+async fn a_shared_secret_verifies_hmac_and_nothing_else() {
+    let secret = "a shared secret of more than 32 bytes";
+    let (issuer, sharing) = (issuer(), Signer::sharing("https://directory.example", secret));
+    let server = TestServer::registering(builtin(&issuer, json!({"sharedSecret": secret}))).await;
+    post(&server, &sharing.token(json!({}))).await.expect_status(201);
+    post(&server, &issuer.token(json!({}))).await.expect_status(201);
+    let other = Signer::sharing("https://directory.example", "another secret of more than 32 bytes!");
+    post(&server, &other.token(json!({}))).await.expect_error(400, REFUSED);
+}
+
+#[tokio::test]
+async fn a_script_gives_the_keys() {
+    let (issuer, sharing) =
+        (issuer(), Signer::sharing("https://shared.example", "a secret of a script, with 32 bytes"));
+    let script = format!(
+        r#"
+        fn getSoftwareStatementJwks(context) {{
+            if context.softwareStatement.claims.iss == "https://directory.example" {{ {}.to_string() }} else {{ () }}
+        }}
+        fn getSoftwareStatementHmacSecret(context) {{ "a secret of a script, with 32 bytes" }}
+        fn createClient(context) {{
+            context.client.client_name = `${{context.trustLevel}} ${{context.softwareStatement.claims.software_id}}`;
+            true
+        }}
+        "#,
+        rhai_text(&issuer.jwks().to_string())
+    );
+    let server = TestServer::scripted(&[("10-keys.rhai", &script)], |_| {}).await;
+    let client = server.register(&request(&issuer.token(json!({"software_id": "s1"})))).await;
+    assert_eq!(client.body["client_name"], "statement s1");
+    let names: Vec<String> = server.provenance(&client).await["scripts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|script| script["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["10-keys.rhai", "10-keys.rhai"], "it gave the keys, and it decided");
+    post(&server, &sharing.token(json!({}))).await.expect_status(201);
+    let stranger = Signer::new("https://stranger.example", Algorithm::Es256);
+    post(&server, &stranger.token(json!({}))).await.expect_error(400, UNAPPROVED);
+}
+
+#[tokio::test]
+async fn a_discovery_document_says_where_the_keys_are() {
+    let (issuer, origin) = (issuer(), Origin::new().await);
+    let jwks = origin.at("/keys", Reply::json(issuer.jwks()));
+    let endpoint = origin.at("/discovery", Reply::json(json!({"ssa_jwks_endpoint": jwks})));
+    let server = TestServer::configured(|configuration| {
+        fetches_locally(configuration);
+        let entry = json!({
+            "id": "1", "type": "ssa", "issuers": [issuer.iss], "configuration_endpoint": endpoint,
+            "configuration_endpoint_claim": "ssa_jwks_endpoint",
+        });
+        let members =
+            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
+        registering(configuration, members);
+    })
+    .await;
+    for _ in 0..5 {
+        post(&server, &issuer.token(json!({}))).await.expect_status(201);
+    }
+    assert_eq!((origin.hits("/discovery"), origin.hits("/keys")), (1, 1));
+}
+
+fn base64url(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+}
+
+/// `text` as a literal of a script.
+fn rhai_text(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}

@@ -1,0 +1,47 @@
+//! Somebody who signs: an issuer of software statements, or of signed requests.
+
+use registrar::jose::{Algorithm, SigningKey, sign};
+use registrar::secret::Secret;
+use serde_json::{Map, Value, json};
+
+use super::{START, with};
+
+/// The holder of one key.
+pub(crate) struct Signer {
+    pub(crate) iss: String,
+    key: SigningKey,
+}
+
+impl Signer {
+    pub(crate) fn new(iss: &str, algorithm: Algorithm) -> Self {
+        Self { iss: iss.to_owned(), key: SigningKey::generate(algorithm).expect("a key") }
+    }
+
+    /// A signer with a shared secret.
+    pub(crate) fn sharing(iss: &str, secret: &str) -> Self {
+        let secret = Secret::new(secret.to_owned());
+        Self { iss: iss.to_owned(), key: SigningKey::from_secret(&secret, Algorithm::Hs256).expect("a key") }
+    }
+
+    /// Its public key.
+    pub(crate) fn jwk(&self) -> Value {
+        self.key.public_jwk().expect("it has a public key")
+    }
+
+    /// Its JWK Set.
+    pub(crate) fn jwks(&self) -> Value {
+        json!({"keys": [self.jwk()]})
+    }
+
+    /// A token of this signer with `claims`, made when every test begins and good for an hour.
+    pub(crate) fn token(&self, claims: Value) -> String {
+        self.raw(&json!({}), with(json!({"iss": self.iss, "iat": START, "exp": START + 3_600}), claims))
+    }
+
+    /// A token with just these claims.
+    #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
+    pub(crate) fn raw(&self, header: &Value, claims: Value) -> String {
+        let object = |value: &Value| -> Map<String, Value> { value.as_object().expect("an object").clone() };
+        sign(&object(header), &object(&claims), &self.key).expect("it signs")
+    }
+}

@@ -1,0 +1,231 @@
+//! TLS of our own listener.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use openssl::ssl::{Ssl, SslConnector, SslMethod, SslVerifyMode, SslVersion};
+use registrar::config::ClientCertificates::{self, Off, Optional, Required};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_openssl::SslStream;
+
+use crate::support::certificates::{Authority, CLIENT, CLIENT_DN, Files, Pair};
+use crate::support::{Answer, TestServer, b0};
+
+/// A server with TLS, and a script that says which certificate it sees.
+async fn server(files: &Files, clients: ClientCertificates) -> TestServer {
+    let script = "fn modifyPostResponse(response, context) {\n\
+                      let c = context.certificate;\n\
+                      response.seen = if c == () { \"nothing\" } else { c.subject + \" \" + c.trusted };\n\
+                      true\n\
+                  }";
+    let scripts = [("seen.rhai", script)];
+    let mut server =
+        TestServer::scripted(&scripts, |configuration| files.switch_on(configuration, clients)).await;
+    server.use_client(files.client(None));
+    server
+}
+
+/// What the server sees when `pair` is shown; none when the handshake fails.
+async fn seen(server: &TestServer, files: &Files, pair: Option<&Pair>) -> Option<String> {
+    let request = files.client(pair).post(server.url("/register")).json(&b0());
+    let answer: Value = request.send().await.ok()?.json().await.ok()?;
+    Some(answer["seen"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned())
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_spoken_and_urls_say_https() {
+    let files = Files::new();
+    let server = server(&files, Off).await;
+    for (client, version) in [
+        (files.client(None), reqwest::Version::HTTP_2),
+        (files.builder(None).http1_only().build().unwrap(), reqwest::Version::HTTP_11),
+    ] {
+        let response = client.post(server.url("/register")).json(&b0()).send().await.unwrap();
+        assert_eq!((response.version(), response.status().as_u16()), (version, 201));
+    }
+    let client = server.register(&b0()).await;
+    assert!(client.uri.starts_with("https://127.0.0.1:"), "{}", client.uri);
+    server.read(&client).await.expect_status(200);
+    server.delete(&client).await.expect_status(204);
+    assert!(server.server().url().starts_with("https://"));
+}
+
+#[tokio::test]
+async fn k53_plain_http_is_never_answered_with_201() {
+    let files = Files::new();
+    let server = server(&files, Off).await;
+    let url = server.url("/register").replacen("https", "http", 1);
+    let answer = reqwest::Client::new().post(url).json(&b0()).send().await;
+    assert!(answer.is_err(), "{answer:?}");
+    server.register(&b0()).await;
+}
+
+#[tokio::test]
+async fn a_certificate_is_asked_for_as_configured() {
+    let files = Files::new();
+    let (ours, stranger) = (files.authority.client(CLIENT), Authority::new().client(CLIENT));
+    let (expired, own) = (files.authority.expired_client(CLIENT), Pair::self_signed(CLIENT));
+    let trusted = format!("{CLIENT_DN} true");
+    let untrusted = format!("{CLIENT_DN} false");
+    for (clients, without) in [(Optional, Some("nothing")), (Required, None)] {
+        let server = server(&files, clients).await;
+        assert_eq!(seen(&server, &files, None).await.as_deref(), without);
+        assert_eq!(seen(&server, &files, Some(&ours)).await.as_deref(), Some(&*trusted));
+        for pair in [&stranger, &expired, &own] {
+            assert_eq!(seen(&server, &files, Some(pair)).await.as_deref(), Some(&*untrusted));
+        }
+    }
+    let server = server(&files, Off).await;
+    assert_eq!(seen(&server, &files, Some(&ours)).await.as_deref(), Some("nothing"));
+}
+
+#[tokio::test]
+async fn without_authorities_nobody_is_trusted() {
+    let files = Files::new();
+    let mut server = TestServer::configured(|configuration| {
+        files.switch_on(configuration, Optional);
+        configuration.settings.server.tls.client_ca = None;
+        configuration.live.registration.dcr_authorization_with_mtls = true;
+    })
+    .await;
+    server.use_client(files.client(Some(&files.authority.client(CLIENT))));
+    server.post(&b0()).await.expect_error(401, &["invalid_client"]);
+}
+
+#[tokio::test]
+async fn a_certificate_that_expires_while_the_connection_is_open_is_trusted_no_more() {
+    let files = Files::new();
+    let mut server = server(&files, Required).await;
+    server.use_client(files.client(Some(&files.authority.client(CLIENT))));
+    assert_eq!(server.register(&b0()).await.body["seen"], format!("{CLIENT_DN} true"));
+    server.clock.advance(1_001);
+    assert_eq!(server.register(&b0()).await.body["seen"], format!("{CLIENT_DN} false"));
+}
+
+/// The version of TLS that a client gets which knows `least` to `most`.
+async fn handshake(
+    server: &TestServer,
+    least: SslVersion,
+    most: SslVersion,
+    ciphers: &str,
+) -> Option<String> {
+    let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
+    connector.set_security_level(0);
+    connector.set_verify(SslVerifyMode::NONE);
+    connector.set_min_proto_version(Some(least)).unwrap();
+    connector.set_max_proto_version(Some(most)).unwrap();
+    connector.set_cipher_list(ciphers).unwrap();
+    let ssl = Ssl::new(connector.build().context()).unwrap();
+    let stream = TcpStream::connect(server.server().address()).await.unwrap();
+    let mut stream = SslStream::new(ssl, stream).unwrap();
+    Pin::new(&mut stream).connect().await.ok()?;
+    Some(stream.ssl().version_str().to_owned())
+}
+
+#[tokio::test]
+async fn only_tls_1_2_and_1_3_with_modern_ciphers() {
+    let files = Files::new();
+    let server = server(&files, Off).await;
+    let all = "ALL:@SECLEVEL=0";
+    let (v1, v1_1, v1_2, v1_3) =
+        (SslVersion::TLS1, SslVersion::TLS1_1, SslVersion::TLS1_2, SslVersion::TLS1_3);
+    assert_eq!(handshake(&server, v1, v1_3, all).await.as_deref(), Some("TLSv1.3"));
+    assert_eq!(handshake(&server, v1_2, v1_2, all).await.as_deref(), Some("TLSv1.2"));
+    assert_eq!(handshake(&server, v1, v1_1, all).await, None);
+    for old in ["AES128-SHA", "ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES128-SHA"] {
+        assert_eq!(handshake(&server, v1_2, v1_2, &format!("{old}:@SECLEVEL=0")).await, None, "{old}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_fails_or_never_ends_disturbs_nobody() {
+    let files = Files::new();
+    let mut server = TestServer::configured(|configuration| {
+        files.switch_on(configuration, Required);
+        configuration.settings.limits.header_timeout_ms = 300;
+    })
+    .await;
+    server.use_client(files.client(Some(&files.authority.client(CLIENT))));
+    let address = server.server().address();
+    let mut silent = Vec::new();
+    for number in 0..100 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let noise: &[u8] = if number % 2 == 0 { b"" } else { b"\x16\x03\x01\x02\x00\x01" };
+        stream.write_all(noise).await.unwrap();
+        silent.push(stream);
+    }
+    TcpStream::connect(address).await.unwrap().write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    server.register(&b0()).await;
+    let begun = Instant::now();
+    for stream in &mut silent {
+        // It is closed, in whatever way.
+        let _ =
+            tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut Vec::new())).await.unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    server.register(&b0()).await;
+}
+
+/// The serial number of the certificate that a new connection is shown.
+async fn shown(server: &TestServer) -> String {
+    let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
+    connector.set_verify(SslVerifyMode::NONE);
+    let stream = TcpStream::connect(server.server().address()).await.unwrap();
+    let mut stream = SslStream::new(Ssl::new(connector.build().context()).unwrap(), stream).unwrap();
+    Pin::new(&mut stream).connect().await.unwrap();
+    let certificate = stream.ssl().peer_certificate().unwrap();
+    certificate.serial_number().to_bn().unwrap().to_hex_str().unwrap().to_lowercase()
+}
+
+async fn until(mut ask: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !ask().await {
+        assert!(Instant::now() < end, "it did not happen in ten seconds");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn tls_error(server: &TestServer) -> Option<String> {
+    let answer = Answer::of(server.ask("GET", "/readyz")).await;
+    answer.expect_status(200);
+    answer.body["tlsError"].as_str().map(str::to_owned)
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
+    let files = Files::new();
+    let server = server(&files, Off).await;
+    let open = server.register(&b0()).await;
+    let renewed = files.authority.server();
+    assert_ne!(shown(&server).await, renewed.serial());
+    files.write(&renewed);
+    until(async || shown(&server).await == renewed.serial()).await;
+    server.read(&open).await.expect_status(200);
+
+    std::fs::write(files.path("server.pem"), files.authority.server().pem()).unwrap();
+    until(async || tls_error(&server).await.is_some()).await;
+    let error = tls_error(&server).await.unwrap();
+    assert!(error.contains("server.key") && error.contains("is not the key"), "{error}");
+    assert_eq!(shown(&server).await, renewed.serial());
+    std::fs::write(files.path("server.key"), "nothing").unwrap();
+    until(async || tls_error(&server).await.unwrap_or_default().contains("has no private key")).await;
+    assert_eq!(shown(&server).await, renewed.serial());
+
+    let last = files.authority.server();
+    files.write(&last);
+    until(async || shown(&server).await == last.serial()).await;
+    until(async || tls_error(&server).await.is_none()).await;
+}
+
+#[tokio::test]
+async fn another_authority_is_believed_without_a_restart() {
+    let files = Files::new();
+    let server = server(&files, Optional).await;
+    let other = Authority::new();
+    let client = other.client(CLIENT);
+    assert_eq!(seen(&server, &files, Some(&client)).await, Some(format!("{CLIENT_DN} false")));
+    std::fs::write(files.path("ca.pem"), other.pem()).unwrap();
+    until(async || seen(&server, &files, Some(&client)).await == Some(format!("{CLIENT_DN} true"))).await;
+}
