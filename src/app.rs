@@ -7,6 +7,7 @@ mod error;
 mod listeners;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -19,7 +20,6 @@ use crate::config::{self, Configuration, Settings, Sources};
 use crate::fetch::Fetcher;
 use crate::host::Outside;
 use crate::http::tls::Tls;
-use crate::lifecycle;
 use crate::live;
 use crate::reload::{Reloader, Reloads, Requests};
 use crate::script::host::Host;
@@ -27,6 +27,7 @@ use crate::script::{Runtime, ScriptSet};
 use crate::service::{self, Judged, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::telemetry::meter::{self, Reloaded};
+use crate::{lifecycle, token};
 
 use listeners::Listeners;
 
@@ -58,6 +59,7 @@ pub struct Server {
     stop: CancellationToken,
     reload: mpsc::Sender<()>,
     tasks: TaskTracker,
+    administrator: Option<PathBuf>,
 }
 
 /// Opens everything and serves.
@@ -105,9 +107,11 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let Configuration { settings, origins, .. } = configuration;
     let issuer = issuer(&settings, address);
     let (changes, requested) = live::queue();
-    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes };
+    let jwks = token::keys::jwks(runtime.secrets());
+    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
+    let administrator = Box::pin(token::administrator::ensure(&service)).await?;
     let reloads = Arc::new(Reloads::default());
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -126,7 +130,7 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     });
     tasks.close();
     count_loaded(&service, &tls);
-    Ok(Server { address, admin_address, service, stop, reload, tasks })
+    Ok(Server { address, admin_address, service, stop, reload, tasks, administrator })
 }
 
 impl Server {
@@ -148,6 +152,11 @@ impl Server {
     /// What its use cases work with.
     pub const fn service(&self) -> &Arc<Service> {
         &self.service
+    }
+
+    /// Where this start, as the first one, wrote the credentials of the administrator.
+    pub fn administrator(&self) -> Option<&Path> {
+        self.administrator.as_deref()
     }
 
     /// Ends on a signal, and reloads on SIGHUP.

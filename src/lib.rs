@@ -19,6 +19,7 @@ pub mod discovery;
 pub mod management;
 pub mod registration;
 pub mod service;
+pub mod token;
 
 // Mechanisms.
 pub mod fetch;

@@ -6,17 +6,18 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::{MethodRouter, any, get, post};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request};
 use tokio::sync::Semaphore;
 use tower_http::cors::{Any, CorsLayer};
 
+use crate::config::Paths;
 use crate::http::answer::Problem;
 use crate::http::stack::{self, CORRELATION_ID, Observer, Reception};
 use crate::service::Service;
 use crate::telemetry::meter::Endpoint;
-use crate::{discovery, management, probes, registration};
+use crate::{discovery, management, probes, registration, token};
 
 /// What the server's own listener answers: what clients ask, and `operations` too when no other
 /// listener is there for them.
@@ -34,7 +35,12 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
             get(discovery::endpoint::get),
         )
         .route(&format!("{issuer_path}/.well-known/openid-configuration"), get(discovery::endpoint::get))
-        .layer(cors());
+        .route(&paths.jwks, get(token::endpoint::jwks))
+        .layer(cors())
+        // No page of a browser has the credentials of a client.
+        .route(&paths.token, post_only(post(token::endpoint::token)))
+        .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
+        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
     let reception = Reception {
@@ -64,24 +70,31 @@ fn observed(router: Router, observer: Observer) -> Router {
 }
 
 fn observer(service: &Service) -> Observer {
-    let registration = service.settings.server.paths.registration.clone();
-    let endpoint = Arc::new(move |request: &Request<Body>| endpoint(&registration, request));
+    let paths = service.settings.server.paths.clone();
+    let endpoint = Arc::new(move |request: &Request<Body>| endpoint(&paths, request));
     Observer { endpoint, is_https: service.issuer.starts_with("https:") }
 }
 
 /// Which endpoint a request is counted for.
-fn endpoint(registration: &str, request: &Request<Body>) -> Endpoint {
+fn endpoint(paths: &Paths, request: &Request<Body>) -> Endpoint {
     let path = request.uri().path();
     let is_management =
         || request.method() != Method::POST || management::endpoint::client_id(request.uri()).is_some();
+    let Paths { registration, token, introspection, revocation, jwks, config } = paths;
     match path {
         _ if path == registration && is_management() => Endpoint::Management,
         _ if path == registration => Endpoint::Registration,
+        _ if [token, introspection, revocation, jwks].into_iter().any(|own| own == path) => Endpoint::Token,
         _ if path.contains("/.well-known/") => Endpoint::Discovery,
-        _ if path.starts_with("/admin/") => Endpoint::Admin,
+        _ if path == config || path.starts_with("/admin/") => Endpoint::Admin,
         _ if probes::PATHS.contains(&path) => Endpoint::Probe,
         _ => Endpoint::Other,
     }
+}
+
+/// Other methods are told that only `POST` is answered.
+fn post_only(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
+    routes.fallback(|| async { Problem::method_not_allowed(&[Method::POST]) })
 }
 
 /// The registration URL is also where a client is managed, once its query names one.

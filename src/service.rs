@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::client::Rules;
 use crate::clock::Clock;
@@ -135,6 +135,8 @@ pub struct Parts {
     pub fetcher: Arc<Fetcher>,
     /// Where changes of the live configuration are asked for.
     pub changes: Changes,
+    /// The public keys of this server, as a JWK Set.
+    pub jwks: Map<String, Value>,
 }
 
 /// What the use cases work with; one for the life of the server.
@@ -155,13 +157,15 @@ pub struct Service {
     pub verifier: Verifier,
     /// Where changes of the live configuration are asked for.
     pub changes: Changes,
+    /// The public keys of this server, as a JWK Set.
+    pub jwks: Map<String, Value>,
     live: ArcSwap<Snapshot>,
 }
 
 impl Service {
     /// The service with its first snapshot.
     pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
-        let Parts { store, clock, fetcher, changes } = parts;
+        let Parts { store, clock, fetcher, changes, jwks } = parts;
         let keep = |value: &Value| Ok(value.clone());
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
@@ -175,6 +179,7 @@ impl Service {
             documents,
             verifier,
             changes,
+            jwks,
             live: ArcSwap::from_pointee(first),
         }
     }
@@ -192,7 +197,12 @@ impl Service {
 
     /// The URL of the registration endpoint.
     pub fn registration_endpoint(&self) -> String {
-        format!("{}{}", self.issuer, self.settings.server.paths.registration)
+        self.endpoint(&self.settings.server.paths.registration)
+    }
+
+    /// The URL of the endpoint at `path`.
+    pub fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
     }
 }
 
@@ -219,6 +229,6 @@ impl<'a> Context<'a> {
     pub fn rules(&self) -> Rules<'_> {
         let live = &self.snapshot.live;
         let Settings { limits, fetch, .. } = &self.service.settings;
-        Rules { settings: &live.registration, scopes: &live.scopes, limits, fetch }
+        Rules { settings: &live.registration, scopes: &live.scopes, limits, fetch, initial_access: None }
     }
 }

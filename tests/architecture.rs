@@ -25,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("fetch", &["config", "model", "telemetry"]),
     ("keys", &["clock", "config", "fetch", "telemetry"]),
     ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
-    ("http", &["clock", "config", "model", "telemetry", "x509"]),
+    ("http", &["clock", "config", "model", "secret", "telemetry", "x509"]),
     ("watch", &[]),
     ("systemd", &[]),
     ("live", &["config", "model", "store"]),
@@ -50,6 +50,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "x509",
         ],
     ),
+    (
+        "token",
+        &[
+            "client", "clock", "config", "http", "jose", "model", "random", "secret", "service", "store",
+            "trust", "x509",
+        ],
+    ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.
     (
         "management",
@@ -65,13 +72,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "service",
             "store",
             "telemetry",
+            // A client may manage itself with an access token of its own.
+            "token",
         ],
     ),
     ("discovery", &["client", "config", "http", "service"]),
     ("probes", &["http", "reload", "service", "telemetry"]),
-    ("host", &["clock", "fetch", "script", "service", "store"]),
+    ("host", &["clock", "fetch", "jose", "script", "secret", "service", "store", "x509"]),
     ("admin", &["http", "live", "service"]),
-    ("routes", &["discovery", "http", "management", "probes", "registration", "service", "telemetry"]),
+    (
+        "routes",
+        &[
+            "config",
+            "discovery",
+            "http",
+            "management",
+            "probes",
+            "registration",
+            "service",
+            "telemetry",
+            "token",
+        ],
+    ),
     (
         "reload",
         &["clock", "config", "http", "live", "script", "service", "store", "systemd", "telemetry", "watch"],
@@ -94,12 +116,26 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "service",
             "store",
             "telemetry",
+            "token",
             "watch",
         ],
     ),
     (
         "cli",
-        &["app", "clock", "config", "fetch", "http", "script", "service", "store", "systemd", "telemetry"],
+        &[
+            "app",
+            "clock",
+            "config",
+            "fetch",
+            "host",
+            "http",
+            "model",
+            "script",
+            "service",
+            "store",
+            "systemd",
+            "telemetry",
+        ],
     ),
 ];
 
@@ -115,7 +151,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("reqwest", &["fetch"]),
     ("json_patch", &["live"]),
     ("hyper_util", &["http"]),
-    ("axum", &["http", "admin", "registration", "management", "discovery", "probes", "routes", "service"]),
+    (
+        "axum",
+        &["http", "admin", "registration", "management", "token", "discovery", "probes", "routes", "service"],
+    ),
     ("tower_http", &["routes"]),
     ("clap", &["cli"]),
     ("tracing_subscriber", &["telemetry"]),
@@ -130,6 +169,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 const ENDPOINTS: &[(&str, &[&str])] = &[
     ("registration", &["endpoint.rs", "mod.rs"]),
     ("management", &["endpoint.rs", "holder.rs", "precondition.rs"]),
+    ("token", &["endpoint.rs"]),
     ("discovery", &["endpoint.rs"]),
     ("admin", &["endpoint_config.rs"]),
 ];

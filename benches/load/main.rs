@@ -15,6 +15,7 @@
 
 mod driver;
 mod floor;
+mod statements;
 
 use std::path::Path;
 use std::time::Duration;
@@ -65,13 +66,16 @@ async fn run(duration: Duration, connections: usize) {
         ("product: POST, one script", 1),
         ("product: POST, five scripts", 5),
     ] {
-        let (product, _folder) = product(scripts).await;
+        let (product, _folder) = product(scripts, |_| {}).await;
         let outcome = driver::run(load(product.address(), Request::post("/register", BODY))).await;
         line(name, &outcome, &floor_post);
         product.stop().await;
+        if scripts == 0 {
+            statements(&outcome, &load).await;
+        }
     }
 
-    let (product, _folder) = product(1).await;
+    let (product, _folder) = product(1, |_| {}).await;
     let answer = driver::once(product.address(), &Request::post("/register", BODY)).await;
     let fixed = floor::fixed(answer.clone()).await;
     let floor_get = driver::run(load(fixed, Request::get("/", None))).await;
@@ -85,6 +89,23 @@ async fn run(duration: Duration, connections: usize) {
     let outcome = driver::run(load(product.address(), document)).await;
     line("product: discovery", &outcome, &floor_get);
     product.stop().await;
+}
+
+/// POST with a statement: its processor time, as a ratio to that of `plain` and one verification by
+/// OpenSSL alone.
+async fn statements(plain: &Outcome, load: &impl Fn(std::net::SocketAddr, Request) -> Load) {
+    for algorithm in statements::ALGORITHMS {
+        let case = statements::Case::new(algorithm, BODY);
+        let (product, _folder) = product(0, |configuration| case.configure(configuration)).await;
+        let request = Request::post("/register", &case.body);
+        let outcome = driver::run(load(product.address(), request)).await;
+        product.stop().await;
+        let bare = plain.processor() + statements::bare_verification(algorithm);
+        let ratio = outcome.processor().as_secs_f64() / bare.as_secs_f64();
+        let name = format!("product: POST, {algorithm} statement");
+        line(&name, &outcome, plain);
+        println!("{:<34}{ratio:>48.2} x (POST + one verification)", "");
+    }
 }
 
 fn line(name: &str, outcome: &Outcome, floor: &Outcome) {
@@ -101,7 +122,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-async fn product(scripts: usize) -> (app::Server, TempDir) {
+async fn product(scripts: usize, change: impl FnOnce(&mut Configuration)) -> (app::Server, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
     let directory = folder.path().join("scripts");
     std::fs::create_dir(&directory).expect("a folder for scripts");
@@ -112,6 +133,7 @@ async fn product(scripts: usize) -> (app::Server, TempDir) {
     let sources = Sources { file: Some(file), ..Sources::default() };
     let mut configuration: Configuration =
         registrar::config::load(&sources).expect("the shipped configuration");
+    change(&mut configuration);
     let settings = &mut configuration.settings;
     settings.server.listen = "127.0.0.1:0".parse().expect("an address");
     settings.store.url = format!("sled:{}", folder.path().join("data").display());

@@ -7,6 +7,7 @@ use crate::fetch;
 use crate::http::tls::TlsFault;
 use crate::script::{LoadErrors, SecretError};
 use crate::store::StoreError;
+use crate::token::administrator::AdministratorError;
 use crate::watch::WatchError;
 
 /// Why the server does not start.
@@ -60,6 +61,9 @@ pub enum StartError {
     /// The process can not hear its signals.
     #[error("the process can not hear its signals: {0}")]
     Signals(std::io::Error),
+    /// There is no administrator.
+    #[error("the start can not go on: {0}")]
+    Administrator(#[from] AdministratorError),
     /// A task of the start was lost.
     #[error("the start was cut off: {0}")]
     Lost(#[from] tokio::task::JoinError),

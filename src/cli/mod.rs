@@ -34,7 +34,7 @@ enum Command {
     Check(FileArguments),
     /// Work with scripts.
     #[command(subcommand)]
-    Script(ScriptCommand),
+    Script(script::Command),
     /// Work with the live configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -52,18 +52,6 @@ enum ConfigCommand {
         /// The options, as in registration.dynamicRegistrationEnabled; none: all of them.
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum ScriptCommand {
-    /// Compile the scripts and show which hooks each has.
-    Check {
-        #[command(flatten)]
-        file: FileArguments,
-        /// The folder of the scripts.
-        #[arg(long, value_name = "DIR")]
-        scripts: Option<PathBuf>,
     },
 }
 
@@ -98,9 +86,7 @@ pub fn main() -> ExitCode {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(serve)) => serve::run(&serve),
         Some(Command::Check(file)) => check::run(&file),
-        Some(Command::Script(ScriptCommand::Check { file, scripts })) => {
-            script::check(&file, scripts.as_deref())
-        }
+        Some(Command::Script(command)) => script::run(&command),
         Some(Command::Config(ConfigCommand::Reset { file, data, keys })) => {
             config_reset::run(&file, data.as_deref(), &keys)
         }

@@ -60,6 +60,9 @@ fn greet(server: &Server) {
     if let Some(admin) = server.admin_address() {
         println!("Health, readiness and metrics are on {scheme}://{admin}\n");
     }
+    if let Some(file) = server.administrator() {
+        println!("The credentials of the administrator are in {}\n", file.display());
+    }
     println!("Register a client:\n");
     println!("  curl -i {own}{base}{path} -H 'Content-Type: application/json' \\");
     println!("       -d '{{\"redirect_uris\": [\"https://client.example.org/callback\"]}}'\n");

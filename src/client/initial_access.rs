@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// What may be registered with an initial access token. A list that is absent allows what the
 /// server allows; one that is empty allows nothing.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InitialAccessPolicy {
     /// Hosts that redirect URIs may have.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Approved;
+use super::{Approved, InitialAccessPolicy};
 use crate::clock::Timestamp;
 use crate::model::ClientId;
 use crate::secret::{Sealed, TokenDigest};
@@ -37,6 +37,12 @@ impl Client {
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
+
+    /// Whether the client may get and use access tokens at `now`: it has not expired, and nobody
+    /// has disabled it.
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        !self.is_expired(now) && !self.metadata.metadata().flag("disabled")
+    }
 }
 
 /// A client's secret at rest.
@@ -60,20 +66,23 @@ pub struct RegistrationTokens {
     pub previous: Option<TokenDigest>,
 }
 
-/// How far the registration of a client can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How far the registration of a client can be trusted, the least first: of several proofs the
+/// greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrustLevel {
     /// Anybody.
     Open,
     /// The holder of an initial access token.
     Token,
+    /// The holder of a client certificate.
+    Mtls,
     /// Software that somebody we trust vouches for.
     Statement,
     /// A device or workload whose evidence was appraised.
     Attested,
-    /// The holder of a client certificate.
-    Mtls,
+    /// The operator of this server made it. Nobody else manages such a client.
+    Operator,
 }
 
 impl TrustLevel {
@@ -82,9 +91,10 @@ impl TrustLevel {
         match self {
             Self::Open => "open",
             Self::Token => "token",
+            Self::Mtls => "mtls",
             Self::Statement => "statement",
             Self::Attested => "attested",
-            Self::Mtls => "mtls",
+            Self::Operator => "operator",
         }
     }
 }
@@ -109,6 +119,9 @@ pub struct Provenance {
     /// The identifier of the initial access token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_access_token: Option<String>,
+    /// What that token allows: an update keeps to it too, also after the token has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_access_policy: Option<InitialAccessPolicy>,
     /// The software statement that was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<StatementOrigin>,
@@ -145,4 +158,19 @@ pub struct StatementOrigin {
     /// Its `software_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub software_id: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TrustLevel::{Attested, Mtls, Open, Operator, Statement, Token};
+
+    #[test]
+    fn of_several_proofs_the_greatest_counts() {
+        let levels = [Open, Token, Mtls, Statement, Attested, Operator];
+        assert!(levels.is_sorted());
+        assert_eq!([Token, Statement, Mtls].into_iter().max(), Some(Statement));
+        for level in levels {
+            assert_eq!(serde_json::to_value(level).unwrap(), level.as_str());
+        }
+    }
 }

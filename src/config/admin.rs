@@ -1,9 +1,11 @@
 //! What administrators reach, and with which scopes.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Live;
 use super::check::Verdict;
 
 /// `[admin]`
@@ -12,6 +14,9 @@ use super::check::Verdict;
 pub struct AdminSettings {
     /// Where the admin API, health, readiness and metrics listen; none: where the server does.
     pub listen: Option<SocketAddr>,
+    /// Where the first start writes the credentials of the administrator; none:
+    /// `admin-credentials.json` in the folder of the store.
+    pub credentials_file: Option<PathBuf>,
     /// `[admin.scopes]`
     pub scopes: AdminScopes,
 }
@@ -28,6 +33,8 @@ pub struct AdminScopes {
     pub config_read: String,
     /// Changing the configuration.
     pub config_write: String,
+    /// Introspecting the access tokens of every client.
+    pub tokens_read: String,
     /// Making and revoking initial access tokens.
     pub tokens_write: String,
     /// Showing the scripts that run.
@@ -41,14 +48,45 @@ impl Default for AdminScopes {
             clients_write: "clients.write".to_owned(),
             config_read: "config.read".to_owned(),
             config_write: "config.write".to_owned(),
+            tokens_read: "tokens.read".to_owned(),
             tokens_write: "tokens.write".to_owned(),
             scripts_read: "scripts.read".to_owned(),
         }
     }
 }
 
-/// Refuses names that no scope can have.
-pub(super) fn check(settings: &AdminSettings, verdict: &mut Verdict) {
+impl AdminScopes {
+    /// All of them, each once: several kinds of calls may have one scope.
+    pub fn all(&self) -> Vec<&str> {
+        let Self {
+            clients_read,
+            clients_write,
+            config_read,
+            config_write,
+            tokens_read,
+            tokens_write,
+            scripts_read,
+        } = self;
+        let all =
+            [clients_read, clients_write, config_read, config_write, tokens_read, tokens_write, scripts_read];
+        let mut names: Vec<&str> = Vec::new();
+        for name in all {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+/// Refuses names that no scope can have, and those that anybody could register.
+pub(super) fn check(settings: &AdminSettings, live: &Live, verdict: &mut Verdict) {
+    for (at, scope) in live.scopes.iter().enumerate() {
+        if settings.scopes.all().contains(&scope.id.as_str()) {
+            let reason = "is a scope of administrators ([admin.scopes]), which nobody may register";
+            verdict.refuse(&format!("scopes[{at}].id"), reason);
+        }
+    }
     let scopes = serde_json::to_value(&settings.scopes).unwrap_or_default();
     for (name, scope) in scopes.as_object().into_iter().flatten() {
         if !is_scope(scope.as_str().unwrap_or_default()) {

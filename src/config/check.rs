@@ -28,7 +28,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     let mut verdict = Verdict::default();
     server(settings, &mut verdict);
     paths::check(&settings.server.paths, &mut verdict);
-    admin::check(&settings.admin, &mut verdict);
+    admin::check(&settings.admin, live, &mut verdict);
     tls::check(&settings.server, live, &mut verdict);
     positive(settings, &mut verdict);
     fetch(&settings.fetch, &mut verdict);

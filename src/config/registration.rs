@@ -91,6 +91,8 @@ pub struct Registration {
     /// Authentication context classes; empty: any.
     pub acr_values_supported: Vec<String>,
 
+    /// `application_type` of a client that names none.
+    pub default_application_type: DefaultApplicationType,
     /// `subject_type` of a client that asks for none.
     pub default_subject_type: String,
     /// `id_token_signed_response_alg` of a client that asks for none.
@@ -153,6 +155,8 @@ pub struct Registration {
     pub dcr_ssa_validation_configs: Vec<SsaValidationConfig>,
     /// Issuers of software statements that are accepted; empty: any that verifies.
     pub trusted_ssa_issuers: BTreeMap<String, TrustedSsaIssuer>,
+    /// Lifetime of access tokens in seconds; `access_token_lifetime` of a client shortens it.
+    pub access_token_lifetime: u64,
     /// Whether clients manage themselves with an access token of the token endpoint.
     pub dcr_authorization_with_client_credentials: bool,
     /// Whether a registration needs the client certificate that it names.
@@ -171,6 +175,19 @@ pub struct Registration {
     pub rate_limit_registration_period_in_seconds: u32,
     /// Seconds for which an expired client is kept before it is removed.
     pub client_expiry_grace: u64,
+}
+
+/// `defaultApplicationType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DefaultApplicationType {
+    /// `web`, as OpenID Connect Dynamic Client Registration section 2 has it.
+    Web,
+    /// `native`
+    Native,
+    /// `native` when no redirect URI is `https`, else `web`: for clients that know RFC 7591
+    /// only, which lets them use the loopback without saying what they are.
+    ByRedirectUris,
 }
 
 /// When a registration access token is replaced by a new one.

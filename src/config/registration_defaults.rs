@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::registration::{InitialAccessToken, Registration, Rotation};
+use super::registration::{DefaultApplicationType, InitialAccessToken, Registration, Rotation};
 use super::trust::StatementValidation;
 
 /// Asymmetric signatures that are not known to be weak.
@@ -109,6 +109,7 @@ impl Default for Registration {
             backchannel_user_code_parameter_supported: true,
             authorization_details_types_supported: Vec::new(),
             acr_values_supported: Vec::new(),
+            default_application_type: DefaultApplicationType::Web,
             default_subject_type: "public".to_owned(),
             default_signature_algorithm: "RS256".to_owned(),
             redirect_uri_allow_list: Vec::new(),
@@ -137,6 +138,7 @@ impl Default for Registration {
             accepted_audiences: Vec::new(),
             dcr_ssa_validation_configs: Vec::new(),
             trusted_ssa_issuers: BTreeMap::new(),
+            access_token_lifetime: 3_600,
             dcr_authorization_with_client_credentials: false,
             dcr_authorization_with_mtls: false,
             initial_access_token: InitialAccessToken::Optional,

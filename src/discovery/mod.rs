@@ -17,6 +17,11 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     if cx.settings().dynamic_registration_enabled {
         put("registration_endpoint", cx.service.registration_endpoint().into());
     }
+    // Beside an authorization server its endpoints are the ones for users' clients.
+    for (name, path) in own_endpoints(cx) {
+        document.entry(name).or_insert_with(|| cx.service.endpoint(path).into());
+    }
+    let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
     let scopes: Vec<&str> = cx.snapshot.live.scopes.iter().map(|scope| scope.id.as_str()).collect();
     if !scopes.is_empty() {
         put("scopes_supported", scopes.into());
@@ -34,6 +39,17 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     // `[discovery]`.
     document.entry("code_challenge_methods_supported").or_insert_with(|| vec!["S256"].into());
     document
+}
+
+/// The endpoints that `[discovery]` may name elsewhere.
+fn own_endpoints<'a>(cx: &'a Context<'_>) -> [(&'static str, &'a str); 4] {
+    let paths = &cx.service.settings.server.paths;
+    [
+        ("token_endpoint", &paths.token),
+        ("introspection_endpoint", &paths.introspection),
+        ("revocation_endpoint", &paths.revocation),
+        ("jwks_uri", &paths.jwks),
+    ]
 }
 
 /// The members that are lists of what can be registered.

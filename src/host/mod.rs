@@ -2,6 +2,8 @@
 //!
 //! Scripts call on threads that may wait; what they ask for is done on the runtime of the server.
 
+mod tokens;
+
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -10,10 +12,13 @@ use tokio::runtime::Handle;
 
 use crate::clock::Timestamp;
 use crate::fetch::Request;
-use crate::script::host::{Caller, Host, HttpAnswer, HttpCall};
+use crate::script::host::{Caller, Host, HttpAnswer, HttpCall, Jwt, JwtExpectations};
+use crate::secret::Secret;
 use crate::service::Service;
 use crate::store::Indexed;
 use crate::store::key_values::{KeyValueLimits, ScriptValues};
+
+pub use tokens::Tokens;
 
 /// The outside of the scripts of one server.
 pub struct Outside {
@@ -122,6 +127,18 @@ impl Host for Outside {
     fn consume_nonce(&self, by: &Caller<'_>, nonce: &str) -> Result<bool, String> {
         let service = self.service()?;
         self.wait(by.timeout, service.store.nonces.consume(nonce, service.clock.now()))
+    }
+
+    fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
+        Tokens::new(Arc::clone(&self.service()?.clock)).verify_jwt(token, jwks, expected)
+    }
+
+    fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
+        Tokens::new(Arc::clone(&self.service()?.clock)).sign_jwt(claims, key)
+    }
+
+    fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
+        Tokens::new(Arc::clone(&self.service()?.clock)).parse_certificate(pem)
     }
 }
 

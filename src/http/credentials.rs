@@ -1,8 +1,12 @@
-//! The bearer token of a request (RFC 6750 section 2.1).
+//! The `Authorization` header: a bearer token (RFC 6750 section 2.1), or the name and secret of a
+//! client (RFC 6749 section 2.3.1).
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 
 use super::answer::Presented;
+use crate::secret::Secret;
 
 /// Longer tokens are none of ours.
 const MAXIMUM_BYTES: usize = 4_096;
@@ -23,6 +27,54 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, Presented> {
     let token = token.trim();
     let fits = !token.is_empty() && token.len() <= MAXIMUM_BYTES;
     if scheme.eq_ignore_ascii_case("bearer") && fits { Ok(token) } else { Err(Presented::Invalid) }
+}
+
+/// What the `Authorization` header of a client shows.
+#[derive(Debug)]
+pub enum Authorization {
+    /// There is none.
+    Nothing,
+    /// `Basic`.
+    Basic {
+        /// The identifier of the client.
+        client_id: String,
+        /// Its secret.
+        secret: Secret,
+    },
+    /// `Bearer`.
+    Bearer(Secret),
+    /// More than one, another scheme, or one that can not be read.
+    Unreadable,
+}
+
+/// Reads the `Authorization` header of a client.
+pub fn authorization(headers: &HeaderMap) -> Authorization {
+    match bearer(headers) {
+        Ok(token) => Authorization::Bearer(Secret::new(token.to_owned())),
+        Err(Presented::Nothing) => Authorization::Nothing,
+        Err(_) => basic(headers).unwrap_or(Authorization::Unreadable),
+    }
+}
+
+/// RFC 7617 section 2, with both parts encoded as in a form (RFC 6749 section 2.3.1).
+fn basic(headers: &HeaderMap) -> Option<Authorization> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") || encoded.len() > MAXIMUM_BYTES {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (client_id, secret) = text.split_once(':')?;
+    Some(Authorization::Basic { client_id: decoded(client_id)?, secret: Secret::new(decoded(secret)?) })
+}
+
+/// One value of a form.
+fn decoded(text: &str) -> Option<String> {
+    let pair = format!("v={text}");
+    let mut pairs = url::form_urlencoded::parse(pair.as_bytes());
+    let (value, None) = (pairs.next()?.1.into_owned(), pairs.next()) else { return None };
+    Some(value)
 }
 
 #[cfg(test)]
@@ -47,5 +99,24 @@ mod tests {
         check(&["Basic YTpi"], Err(Presented::Invalid));
         check(&["Bearer "], Err(Presented::Invalid));
         check(&["Bearer a", "Bearer b"], Err(Presented::Invalid));
+    }
+
+    #[test]
+    fn both_parts_of_basic_are_encoded_as_in_a_form() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            let value = format!("Basic {}", STANDARD.encode(text));
+            headers.append(AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
+            match authorization(&headers) {
+                Authorization::Basic { client_id, secret } => Some((client_id, secret.expose().to_owned())),
+                _ => None,
+            }
+        };
+        let pair = |one: &str, other: &str| Some((one.to_owned(), other.to_owned()));
+        assert_eq!(read("a:b:c"), pair("a", "b:c"));
+        assert_eq!(read("a+b:c%3A%26%3D=d"), pair("a b", "c:&==d"));
+        assert_eq!(read("a:"), pair("a", ""));
+        assert_eq!(read("no colon"), None);
+        assert_eq!(read("a:b&c"), None);
     }
 }

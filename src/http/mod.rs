@@ -5,10 +5,12 @@
 
 pub mod answer;
 pub mod body;
+mod budget;
 pub mod certificate;
 pub mod connection;
 mod conversation;
 pub mod credentials;
+pub mod form;
 mod patient;
 pub mod peer;
 pub mod rate;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use super::budget::Budgets;
 use super::peer;
 
 /// Parties that are remembered before those that have been quiet are forgotten for the first time.
@@ -17,6 +18,7 @@ const REMEMBERED: usize = 10_000;
 pub struct RateLimit {
     limiter: DefaultKeyedRateLimiter<IpAddr>,
     clock: DefaultClock,
+    named: Budgets,
     /// So many parties are there when the quiet ones are forgotten next.
     crowd: AtomicUsize,
 }
@@ -37,6 +39,7 @@ impl RateLimit {
         Some(Self {
             limiter: RateLimiter::keyed(quota),
             clock: DefaultClock::default(),
+            named: Budgets::new(quota),
             crowd: AtomicUsize::new(REMEMBERED),
         })
     }
@@ -55,6 +58,14 @@ impl RateLimit {
 }
 
 impl RateLimit {
+    /// Counts one call of whoever is called `name`, on a budget of its own that is as large.
+    ///
+    /// # Errors
+    /// When it has called too often.
+    pub fn check_named(&self, name: &str) -> Result<(), TooOften> {
+        self.named.check(name)
+    }
+
     /// Looks at everybody only when there are twice as many as were left the last time: a flood
     /// of addresses must not make each call a walk through all of them.
     fn forget_the_quiet(&self) {
@@ -85,6 +96,15 @@ mod tests {
         let refused = limit.check(one).unwrap_err();
         assert!((1..=1_801).contains(&refused.retry_after), "{refused:?}");
         assert_eq!(limit.check(other), Ok(()));
+    }
+
+    #[test]
+    fn a_name_has_its_own_budget() {
+        let limit = RateLimit::new(1, 3_600).unwrap();
+        assert_eq!(limit.check("192.0.2.1".parse().unwrap()), Ok(()));
+        assert_eq!(limit.check_named("a"), Ok(()));
+        assert!(limit.check_named("a").unwrap_err().retry_after > 3_500);
+        assert_eq!(limit.check_named("b"), Ok(()));
     }
 
     #[test]

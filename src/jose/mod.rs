@@ -11,6 +11,7 @@ mod expectations;
 pub mod jwks;
 mod keyset;
 pub mod kind;
+mod own_key;
 mod public_key;
 mod shared_secret;
 mod sign;
@@ -24,6 +25,7 @@ pub use compact::{Compact, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BY
 pub use error::JwsError;
 pub use expectations::{Expectations, TypRule};
 pub use keyset::{KeySet, MOST_KEYS_TRIED};
+pub use own_key::own_key;
 pub use sign::{SigningKey, SigningKeyError, sign};
 pub use thumbprint::{key_is_in, same_key, thumbprint};
 pub use verify::{Claims, Verified, verify};

@@ -41,8 +41,7 @@ pub async fn put(State(service): State<Arc<Service>>, request: Request<Body>) ->
         precondition::check(&parts.headers, &held)?;
         let received =
             Received::read(&cx, &parts.headers, body).await.map_err(registration::RegisterError::from)?;
-        let token = held.token.expose();
-        Ok(registration::replace(&cx, &caller, received, &held.stored, token).await?)
+        Ok(registration::replace(&cx, &caller, received, &held.stored, held.token.as_ref()).await?)
     };
     outcome.await.map(|information| information.into_response(StatusCode::OK)).map_err(problem)
 }

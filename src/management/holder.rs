@@ -1,9 +1,10 @@
-//! Who holds a client: whoever presents its registration access token.
+//! Who holds a client: whoever presents its registration access token, or, under
+//! `dcrAuthorizationWithClientCredentials`, an access token that the client got for itself.
 
 use hyper::header::HeaderMap;
 
 use super::{Held, ManageError, decoy};
-use crate::client::{Client, RegistrationTokens};
+use crate::client::{Client, RegistrationTokens, TrustLevel};
 use crate::http::answer::Presented;
 use crate::http::credentials;
 use crate::model::ClientId;
@@ -11,6 +12,7 @@ use crate::registration::{Caller, certificate};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
+use crate::token::bearer;
 
 /// Finds the client that the request names and checks that the token is its own.
 ///
@@ -29,16 +31,40 @@ pub(super) async fn authenticate(
         Some(Ok(id)) => cx.service.store.clients.find(&id).await?,
         Some(Err(_)) | None => None,
     };
+    // A client that the operator made has no holder who could manage it.
+    let stored = stored.filter(|stored| stored.client().provenance.trust_level != TrustLevel::Operator);
     let decoy = if stored.is_none() { decoy::read() } else { None };
     let client = stored.as_ref().map(Stored::client).or(decoy.as_ref());
     let matched = client.and_then(|client| matched(client, token));
+    if matched.is_none() && cx.settings().dcr_authorization_with_client_credentials {
+        return by_access_token(cx, stored, token, caller).await;
+    }
     let (Some(stored), Some(matched)) = (stored, matched) else { return Err(refused) };
     if stored.client().is_expired(cx.service.clock.now()) {
         return Err(refused);
     }
     certificate::hold(cx, caller, stored.client()).await?;
     let stored = if matched == Matched::Successor { retire_previous(cx, stored).await? } else { stored };
-    Ok(Held { stored, token: Secret::new(token.to_owned()) })
+    Ok(Held { stored, token: Some(Secret::new(token.to_owned())) })
+}
+
+/// Looks whether `token` is an access token of this very client; as much is done for one that is
+/// not there.
+async fn by_access_token(
+    cx: &Context<'_>,
+    stored: Option<Stored>,
+    token: &str,
+    caller: &Caller,
+) -> Result<Held, ManageError> {
+    let found = bearer::find(cx, token, caller.certificate.as_ref()).await?;
+    let (Some(stored), Some(bearer)) = (stored, found) else {
+        return Err(ManageError::Unauthorised(Presented::Invalid));
+    };
+    if bearer.token.client_id != stored.client().id {
+        return Err(ManageError::Unauthorised(Presented::Invalid));
+    }
+    certificate::hold(cx, caller, stored.client()).await?;
+    Ok(Held { stored, token: None })
 }
 
 /// Which of a client's tokens was presented.

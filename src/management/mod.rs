@@ -23,8 +23,9 @@ use crate::telemetry::meter::{self, ClientChange};
 pub struct Held {
     /// The client.
     pub stored: Stored,
-    /// The token that was presented.
-    pub token: Secret,
+    /// The registration access token that was presented; none when it was an access token of the
+    /// token endpoint.
+    pub token: Option<Secret>,
 }
 
 /// Reads the client (RFC 7592 section 2.1).
@@ -33,25 +34,31 @@ pub struct Held {
 /// When a script or the store fails, or the client changes at the same time.
 pub async fn read(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<ClientInformation, ManageError> {
     let rotates = cx.settings().rotate_registration_access_token == Rotation::OnUse;
-    let (client, token) =
-        if rotates { rotate(cx, held).await? } else { (held.stored.into_client(), held.token) };
+    let (client, token) = match held.token {
+        Some(token) if rotates => rotate(cx, held.stored, &token).await?,
+        token => (held.stored.into_client(), token),
+    };
     let sealed = client.secret.as_ref().filter(|_| cx.settings().return_client_secret_on_read);
     let id = client.id.as_str();
     let secret = sealed.map(|secret| cx.service.store.sealing_key.open(&secret.sealed, id)).transpose()?;
-    let information = ClientInformation::new(cx, &client, &token, secret.as_ref());
+    let information = ClientInformation::new(cx, &client, token.as_ref(), secret.as_ref());
     Ok(hooks::modify(cx, caller, Hook::ModifyReadResponse, information).await?)
 }
 
 /// Gives the client a new token; the presented one stays good until the new one is used.
-async fn rotate(cx: &Context<'_>, held: Held) -> Result<(Client, Secret), ManageError> {
+async fn rotate(
+    cx: &Context<'_>,
+    stored: Stored,
+    presented: &Secret,
+) -> Result<(Client, Option<Secret>), ManageError> {
     let next = random::token()?;
-    let mut client = held.stored.client().clone();
+    let mut client = stored.client().clone();
     client.tokens = RegistrationTokens {
         current: TokenDigest::of(next.expose()),
-        previous: Some(TokenDigest::of(held.token.expose())),
+        previous: Some(TokenDigest::of(presented.expose())),
     };
-    match cx.service.store.clients.replace(&held.stored, &client, Change::default()).await {
-        Ok(()) => Ok((client, next)),
+    match cx.service.store.clients.replace(&stored, &client, Change::default()).await {
+        Ok(()) => Ok((client, Some(next))),
         Err(StoreError::Conflict) => Err(ManageError::Conflict),
         Err(error) => Err(error.into()),
     }

@@ -21,9 +21,9 @@ pub struct ClientInformation {
 }
 
 impl ClientInformation {
-    /// What the holder of `client` is told, with the registration access token and, where it
-    /// is shown, the client secret.
-    pub fn new(cx: &Context<'_>, client: &Client, token: &Secret, secret: Option<&Secret>) -> Self {
+    /// What the holder of `client` is told, with the client secret where it is shown, and with the
+    /// registration access token, unless the holder showed another token: only its digest is here.
+    pub fn new(cx: &Context<'_>, client: &Client, token: Option<&Secret>, secret: Option<&Secret>) -> Self {
         let mut members = Map::new();
         let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
         put("client_id", client.id.as_str().into());
@@ -33,7 +33,9 @@ impl ClientInformation {
             put("client_secret", secret.expose().into());
             put("client_secret_expires_at", expires_at.map_or(0, Timestamp::unix).into());
         }
-        put("registration_access_token", token.expose().into());
+        if let Some(token) = token {
+            put("registration_access_token", token.expose().into());
+        }
         put("registration_client_uri", registration_client_uri(cx, client).into());
         let metadata = client.metadata.metadata();
         members.extend(metadata.as_object().clone());
@@ -54,7 +56,7 @@ pub(super) fn build(cx: &Context<'_>, issued: &Issued, purpose: Purpose<'_>) -> 
         Purpose::Replace(stored) => stored.client().secret.is_none(),
     };
     let shown = issued.secret.as_ref().filter(|_| is_new || cx.settings().return_client_secret_on_read);
-    ClientInformation::new(cx, &issued.client, &issued.token, shown)
+    ClientInformation::new(cx, &issued.client, issued.token.as_ref(), shown)
 }
 
 /// Where the client is managed: stable for its whole life.

@@ -1,24 +1,22 @@
 //! `POST` on the registration endpoint, and what each refusal is in HTTP.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::response::Response;
 use hyper::header::{AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 
-use super::{Caller, ClientInformation, Received, RegisterError, certificate};
+use super::{Caller, ClientInformation, Received, RegisterError, certificate, initial_access};
 use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::{self, BodyError};
-use crate::http::peer;
+use crate::http::{credentials, peer};
 use crate::model::violation::ErrorCode;
 use crate::script::{Fault, HookError, HttpRequest};
 use crate::service::{Context, Service};
 use crate::store::StoreError;
-use crate::telemetry::meter;
 
 /// `POST`: registers a client.
 ///
@@ -36,15 +34,12 @@ async fn admit(cx: &Context<'_>, request: Request<Body>) -> Result<ClientInforma
         return Err(RegisterError::Disabled);
     }
     let (parts, body) = request.into_parts();
-    let caller = Caller::of(cx, &parts);
+    let mut caller = Caller::of(cx, &parts);
     certificate::demand(cx, &caller)?;
     let received = Received::read(cx, &parts.headers, body).await?;
-    if let Some(limit) = &cx.snapshot.rate_limit {
-        limit.check(caller.address).map_err(|too_often| {
-            meter::rate_limited();
-            RegisterError::TooOften(too_often)
-        })?;
-    }
+    let shown = initial_access::find(cx, credentials::bearer(&parts.headers)).await;
+    initial_access::count(cx, &caller, shown.as_ref().ok().and_then(Option::as_ref))?;
+    caller.initial_access = shown?;
     super::register(cx, &caller, received).await
 }
 
@@ -66,9 +61,7 @@ const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE
 impl Caller {
     /// What the head of a request says of who asks.
     pub fn of(cx: &Context<'_>, parts: &Parts) -> Self {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let peer = peer.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
-        let address = peer::address(peer, &parts.headers, &cx.service.settings.server.trusted_proxies);
+        let address = peer::of(parts, &cx.service.settings.server.trusted_proxies);
         let shown = parts.headers.iter().filter(|(name, _)| !CREDENTIALS.contains(name));
         let headers =
             shown.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
@@ -78,7 +71,8 @@ impl Caller {
             headers: headers.collect(),
             ip_address: Some(address),
         };
-        Self { address, certificate: parts.extensions.get().cloned(), request }
+        let certificate = parts.extensions.get().cloned();
+        Self { address, certificate, initial_access: None, request }
     }
 }
 
@@ -112,6 +106,7 @@ pub fn problem(error: RegisterError) -> Problem {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
                 .retry_after(too_often.retry_after)
         }
+        RegisterError::Unauthorised(presented) => Problem::unauthorised(presented),
         RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {
             Problem::certificate_needed(&description)
         }

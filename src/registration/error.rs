@@ -1,6 +1,7 @@
 //! Why a registration is refused.
 
 use crate::fetch::FetchError;
+use crate::http::answer::Presented;
 use crate::http::body::BodyError;
 use crate::http::rate::TooOften;
 use crate::model::Violation;
@@ -22,8 +23,11 @@ pub enum RegisterError {
     /// The body is not one JSON object.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// The address registered too often.
-    #[error("too many registrations from this address")]
+    /// No initial access token where one is needed, or one that is not good.
+    #[error("the initial access token is missing or not valid")]
+    Unauthorised(Presented),
+    /// The address, or the holder of the token, registered too often.
+    #[error("too many registrations from this address or with this token")]
     TooOften(TooOften),
     /// `dcrAuthorizationWithMTLS`: no client certificate came with the request.
     #[error("a client certificate is needed: connect with one that an authority of this server signed")]

@@ -22,12 +22,20 @@ pub struct Shown {
     pub dcr: Option<Value>,
     /// `context.attestation`
     pub attestation: Option<Value>,
+    /// `context.initialAccessToken`
+    pub initial_access_token: Option<Value>,
 }
 
 impl Shown {
     /// Nothing but how far the client is trusted.
     pub const fn of(trust_level: TrustLevel) -> Self {
-        Self { trust_level, software_statement: None, dcr: None, attestation: None }
+        Self {
+            trust_level,
+            software_statement: None,
+            dcr: None,
+            attestation: None,
+            initial_access_token: None,
+        }
     }
 }
 
@@ -69,12 +77,13 @@ pub(super) async fn decide(
 /// Step 13: what the scripts changed keeps the same rules, and the file of its sector.
 pub(super) async fn approve(
     cx: &Context<'_>,
+    proven: &Proven,
     valid: Valid,
     decided: Decision,
 ) -> Result<Sanctioned, RegisterError> {
     let scripts = decided.decided_by;
     let checked = sector::Claim::of(valid.metadata());
-    let approved = match valid.approve_changed(decided.client, &cx.rules()) {
+    let approved = match valid.approve_changed(decided.client, &proven.rules(cx)) {
         Ok(metadata) => match sector::Claim::of(metadata.metadata()) {
             Some(claim) if checked.as_ref() != Some(&claim) => claim.check(cx).await.map(|()| metadata),
             _ => Ok(metadata),
@@ -176,7 +185,7 @@ pub(super) fn facts(
         dcr: shown.dcr.clone(),
         attestation: shown.attestation.clone(),
         certificate: caller.certificate.as_ref().map(certificate),
-        initial_access_token: None,
+        initial_access_token: shown.initial_access_token.clone(),
     })
 }
 

@@ -3,7 +3,7 @@
 use super::hooks::Sanctioned;
 use super::once::{self, Use};
 use super::statement::Statement;
-use super::{Caller, Issued, Proven, RegisterError, certificate};
+use super::{Caller, Issued, Proven, RegisterError, certificate, initial_access};
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
 use crate::clock::Timestamp;
@@ -37,7 +37,7 @@ pub(super) fn create(
         provenance: provenance(cx, caller, proven, &sanctioned),
         metadata: sanctioned.metadata,
     };
-    Ok(Issued { client, token, secret })
+    Ok(Issued { client, token: Some(token), secret })
 }
 
 /// Makes the next revision of `stored`, whose holder presented `token`.
@@ -45,7 +45,7 @@ pub(super) fn update(
     cx: &Context<'_>,
     caller: &Caller,
     stored: &Stored,
-    token: &Secret,
+    token: Option<&Secret>,
     (proven, sanctioned): (&Proven, Sanctioned),
 ) -> Result<Issued, RegisterError> {
     let before = stored.client();
@@ -67,7 +67,10 @@ pub(super) fn update(
         (_, None) => None,
     };
     let rotates = cx.settings().rotate_registration_access_token != Rotation::Never;
-    let (token, tokens) = if rotates { rotated(token)? } else { (token.clone(), before.tokens.clone()) };
+    let (token, tokens) = match token {
+        Some(presented) if rotates => rotated(presented)?,
+        _ => (token.cloned(), before.tokens.clone()),
+    };
     let mut provenance = provenance(cx, caller, proven, &sanctioned);
     provenance.certificate = provenance.certificate.or_else(|| before.provenance.certificate.clone());
     let client = Client {
@@ -84,11 +87,11 @@ pub(super) fn update(
 }
 
 /// A new token beside the presented one, which stays good until the new one is first used.
-fn rotated(presented: &Secret) -> Result<(Secret, RegistrationTokens), RegisterError> {
+fn rotated(presented: &Secret) -> Result<(Option<Secret>, RegistrationTokens), RegisterError> {
     let next = random::token()?;
     let current = TokenDigest::of(next.expose());
     let previous = Some(TokenDigest::of(presented.expose()));
-    Ok((next, RegistrationTokens { current, previous }))
+    Ok((Some(next), RegistrationTokens { current, previous }))
 }
 
 fn seal(
@@ -104,7 +107,8 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
     Provenance {
         trust_level: proven.shown.trust_level,
         address: Some(caller.address),
-        initial_access_token: None,
+        initial_access_token: proven.initial_access.as_ref().map(|shown| shown.id.clone()),
+        initial_access_policy: proven.initial_access.as_ref().map(|shown| shown.policy.clone()),
         statement: proven.statement.as_ref().map(Statement::origin),
         certificate: certificate::origin(caller),
         attestation_digest: None,
@@ -114,9 +118,17 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
 }
 
 /// Stores a new client with what it uses up; returns when it would survive a power cut.
-pub(super) async fn insert(cx: &Context<'_>, client: &Client, uses: &[Use]) -> Result<(), RegisterError> {
-    let also = once::change(cx, uses).await?;
+pub(super) async fn insert(
+    cx: &Context<'_>,
+    caller: &Caller,
+    client: &Client,
+    uses: &[Use],
+) -> Result<(), RegisterError> {
+    let also = once::change(cx, uses).await?.and(initial_access::one_use(cx, caller));
     let stored = cx.service.store.clients.insert(client, also).await;
+    if matches!(stored, Err(StoreError::Conflict)) {
+        initial_access::check_left(cx, caller).await?;
+    }
     lost(cx, uses, stored).await
 }
 

@@ -10,6 +10,7 @@ pub mod endpoint;
 mod error;
 mod evidence;
 pub mod hooks;
+mod initial_access;
 mod issue;
 mod keys;
 mod merge;
@@ -28,17 +29,19 @@ use std::net::IpAddr;
 
 use axum::body::Bytes;
 
-use crate::client::{Client, Requested, ScriptRef, TrustLevel, Valid};
+use crate::client::{Client, Requested, Rules, ScriptRef, TrustLevel, Valid};
 use crate::http::ClientCertificate;
 use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::Stored;
+use crate::store::initial_access_tokens::InitialAccessToken;
 use crate::telemetry;
 use crate::telemetry::meter::{self, ClientChange};
 
 use hooks::Shown;
+use initial_access::InitialAccess;
 use statement::Statement;
 
 /// Who asks, and how: what the head of the request says.
@@ -48,6 +51,8 @@ pub struct Caller {
     pub address: IpAddr,
     /// The certificate whose key it holds.
     pub certificate: Option<ClientCertificate>,
+    /// The initial access token that was shown, and is good.
+    pub initial_access: Option<InitialAccessToken>,
     /// What scripts may know of the request.
     pub request: HttpRequest,
 }
@@ -90,10 +95,19 @@ struct Proven {
     requested: Requested,
     shown: Shown,
     statement: Option<Statement>,
+    initial_access: Option<InitialAccess>,
     /// The scripts that gave keys, or judged evidence.
     scripts: Vec<ScriptRef>,
     /// What this request uses up.
     uses: Vec<once::Use>,
+}
+
+impl Proven {
+    /// The rules of this request.
+    fn rules<'a>(&'a self, cx: &'a Context<'_>) -> Rules<'a> {
+        let initial_access = self.initial_access.as_ref().map(|shown| &shown.policy);
+        Rules { initial_access, ..cx.rules() }
+    }
 }
 
 /// Steps 5 to 16 of a registration.
@@ -110,11 +124,11 @@ pub async fn register(
     let valid = check(cx, &proven).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
-    let sanctioned = hooks::approve(cx, valid, decided).await?;
+    let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     let issued = issue::create(cx, caller, &proven, sanctioned)?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
-    issue::insert(cx, &issued.client, &proven.uses).await?;
+    issue::insert(cx, caller, &issued.client, &proven.uses).await?;
     let trust_level = proven.shown.trust_level.as_str();
     telemetry::concerns(issued.client.id.as_str(), trust_level);
     meter::client(ClientChange::Registered, trust_level);
@@ -123,7 +137,8 @@ pub async fn register(
     Ok(answer)
 }
 
-/// Steps 5 to 16 of an update: `stored` is the client, `token` what its holder presented.
+/// Steps 5 to 16 of an update: `stored` is the client, `token` the registration access token that
+/// its holder presented, if it was one.
 ///
 /// # Errors
 /// The first step that refuses; the client is as it was.
@@ -132,7 +147,7 @@ pub async fn replace(
     caller: &Caller,
     received: Received,
     stored: &Stored,
-    token: &str,
+    token: Option<&Secret>,
 ) -> Result<ClientInformation, RegisterError> {
     let purpose = Purpose::Replace(stored);
     let parsed = parse::body(&received)?;
@@ -140,8 +155,8 @@ pub async fn replace(
     let valid = check(cx, &proven).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
-    let sanctioned = hooks::approve(cx, valid, decided).await?;
-    let issued = issue::update(cx, caller, stored, &Secret::new(token.to_owned()), (&proven, sanctioned))?;
+    let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
+    let issued = issue::update(cx, caller, stored, token, (&proven, sanctioned))?;
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
     issue::put_back(cx, stored, &issued.client, &proven.uses).await?;
@@ -167,23 +182,26 @@ async fn prove(
     let members = merge::merge(cx, members, statement.as_ref());
     evidence::appraise(cx, &members)?;
     let vouched = statement.as_ref().is_some_and(|statement| statement.is_vouched);
-    let trust_level = certificate::trust_level(cx, caller);
+    let initial_access = InitialAccess::of(caller, purpose);
+    let by_statement = if vouched { TrustLevel::Statement } else { TrustLevel::Open };
+    let by_token = initial_access::trust_level(initial_access.as_ref());
     let shown = Shown {
-        trust_level: if vouched { TrustLevel::Statement } else { trust_level },
+        trust_level: certificate::trust_level(cx, caller).max(by_token).max(by_statement),
         software_statement: statement.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         dcr: signed.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
         attestation: None,
+        initial_access_token: initial_access.as_ref().map(InitialAccess::attributes),
     };
     let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
     let scripts = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone())).collect();
     let uses = once::uses(cx, purpose, statement.as_ref(), signed.as_ref());
     let requested = Requested::read(members, &cx.settings().dynamic_registration_custom_attributes);
-    Ok(Proven { requested, shown, statement, scripts, uses })
+    Ok(Proven { requested, shown, statement, initial_access, scripts, uses })
 }
 
 /// Steps 10 and 11: every rule, and the file that a pairwise client points to.
 async fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError> {
-    let valid = cx.rules().validate(proven.requested.clone())?;
+    let valid = proven.rules(cx).validate(proven.requested.clone())?;
     if let Some(claim) = sector::Claim::of(valid.metadata()) {
         claim.check(cx).await?;
     }
@@ -193,7 +211,7 @@ async fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError
 /// A client with what only its holder may see.
 struct Issued {
     client: Client,
-    /// The registration access token of the answer.
-    token: Secret,
+    /// The registration access token of the answer; none when the holder showed another token.
+    token: Option<Secret>,
     secret: Option<Secret>,
 }

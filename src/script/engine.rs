@@ -1,10 +1,13 @@
 //! The one place where engines are made.
 
+use std::sync::Arc;
+
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Engine, Module, OptimizationLevel, Shared};
 
 use super::context::Context;
 use super::modules::{self, Log};
+use super::observer::Observer;
 use super::runtime::Runtime;
 use super::value::{Outcome, failure};
 use super::{context, members};
@@ -20,6 +23,7 @@ pub(super) struct SharedModules {
     types: Shared<Module>,
     host: Vec<(&'static str, Shared<Module>)>,
     log: Log,
+    observer: Option<Arc<Observer>>,
     limits: ScriptLimits,
 }
 
@@ -34,9 +38,15 @@ impl SharedModules {
             standard: StandardPackage::new().as_shared_module(),
             types: types.into(),
             host: host.collect(),
-            log: Log::new(&runtime.secrets),
+            log: Log::new(runtime),
+            observer: runtime.observer.clone(),
             limits: runtime.settings.limits.clone(),
         }
+    }
+
+    /// Bytes of JSON that a call may leave behind.
+    pub(super) const fn result_bytes(&self) -> usize {
+        self.limits.result_bytes
     }
 
     /// An engine with every limit set, which ends a script once `over` gives a reason. `call` is
@@ -61,11 +71,16 @@ impl SharedModules {
         engine.on_print(move |text| log.info(context.as_ref(), text));
         let (log, context) = (self.log.clone(), call.cloned());
         engine.on_debug(move |text, _, _| log.debug(context.as_ref(), text));
-        engine.on_progress(
-            move |count| {
-                if count % OPERATIONS_BETWEEN_LOOKS == 0 { over().map(Into::into) } else { None }
-            },
-        );
+        let look = move |count| {
+            if count % OPERATIONS_BETWEEN_LOOKS == 0 { over().map(Into::into) } else { None }
+        };
+        match self.observer.clone() {
+            None => engine.on_progress(look),
+            Some(observer) => engine.on_progress(move |count| {
+                observer.count();
+                look(count)
+            }),
+        };
         engine
     }
 }

@@ -78,7 +78,7 @@ impl fmt::Display for LoadErrors {
 impl std::error::Error for LoadErrors {}
 
 /// The texts of a folder.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Texts {
     /// Scripts by file name, which is their order.
     pub(super) scripts: BTreeMap<String, String>,
@@ -106,6 +106,16 @@ pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
         texts.libraries.into_iter().map(|(name, text)| (name.replace(".rhai", ""), text)).collect();
     if texts.scripts.len() + texts.libraries.len() > MAXIMUM_FILES {
         errors.push(LoadError::new("", format!("there are more than {MAXIMUM_FILES} files")));
+    }
+    if errors.is_empty() { Ok(texts) } else { Err(LoadErrors(errors)) }
+}
+
+/// Reads the tests of `directory`: what is directly in its `tests/`.
+pub(super) fn read_tests(directory: &Path) -> Result<BTreeMap<String, String>, LoadErrors> {
+    let (mut texts, mut errors) = (BTreeMap::new(), Vec::new());
+    let folder = directory.join("tests");
+    if folder.is_dir() {
+        read_folder(&folder, "tests/", 0, &mut texts, &mut errors);
     }
     if errors.is_empty() { Ok(texts) } else { Err(LoadErrors(errors)) }
 }
@@ -165,20 +175,35 @@ pub(super) const SCRIPT_MODULE: &str = "script";
 
 /// Compiles one script and runs its top level.
 pub(super) fn compile(engine: &mut Engine, name: &str, text: &str) -> Result<Script, Vec<LoadError>> {
-    let mut ast = engine
-        .compile(text)
-        .map_err(|error| vec![LoadError::at(name, text, error.position(), error.err_type().to_string())])?;
-    ast.set_source(name);
+    let ast = parse(engine, name, text).map_err(|error| vec![error])?;
     let hooks = hooks(&ast, name, text)?;
     let warnings = near_hooks(&ast);
-    let module = Module::eval_ast_as_new(Scope::new(), &ast, engine)
-        .map_err(|error| vec![failed(name, text, &error)])?;
-    let module: Shared<Module> = module.into();
+    let module = evaluate(engine, &ast, name, text).map_err(|error| vec![error])?;
     engine.register_static_module(SCRIPT_MODULE, Shared::clone(&module));
     let dispatch =
         engine.compile(dispatch(&hooks)).map_err(|error| vec![LoadError::new(name, error.to_string())])?;
     let id = ScriptRef { name: name.to_owned(), hash: sha256_hex(text.as_bytes()) };
     Ok(Script { id, hooks, module, dispatch, warnings })
+}
+
+/// Compiles the text of one file.
+pub(super) fn parse(engine: &Engine, name: &str, text: &str) -> Result<AST, LoadError> {
+    let mut ast = engine
+        .compile(text)
+        .map_err(|error| LoadError::at(name, text, error.position(), error.err_type().to_string()))?;
+    ast.set_source(name);
+    Ok(ast)
+}
+
+/// Runs the top level of a file.
+pub(super) fn evaluate(
+    engine: &Engine,
+    ast: &AST,
+    name: &str,
+    text: &str,
+) -> Result<Shared<Module>, LoadError> {
+    let module = Module::eval_ast_as_new(Scope::new(), ast, engine);
+    module.map(Into::into).map_err(|error| failed(name, text, &error))
 }
 
 /// What went wrong when the top level of `name` ran.
@@ -212,10 +237,11 @@ fn hooks(ast: &AST, name: &str, text: &str) -> Result<Vec<Hook>, Vec<LoadError>>
 }
 
 /// Where the function called `name` is declared.
-fn declaration(text: &str, name: &str) -> Position {
+pub(super) fn declaration(text: &str, name: &str) -> Position {
     let found = text.lines().enumerate().find_map(|(number, line)| {
         let at = line.find("fn ")?;
-        line.get(at + 3..)?.trim_start().starts_with(name).then_some((number, at))
+        let after = line.get(at + 3..)?.trim_start().strip_prefix(name)?;
+        after.trim_start().starts_with('(').then_some((number, at))
     });
     let place = found
         .and_then(|(line, column)| Some((u16::try_from(line + 1).ok()?, u16::try_from(column + 1).ok()?)));

@@ -17,20 +17,24 @@ pub mod docs;
 mod engine;
 mod facts;
 pub mod fake;
+mod given;
 mod hook;
 pub mod host;
 mod library;
 mod load;
 mod members;
 mod modules;
+mod observer;
 mod outcome;
 mod run;
 mod runtime;
 mod secrets;
 mod set;
 mod statistics;
+pub mod testing;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 mod turn;
 mod value;
 

@@ -67,7 +67,7 @@ pub enum HookError {
 pub struct Fault {
     /// Its file name, or that of the library in which it failed.
     pub script: String,
-    /// The hook that was called.
+    /// The hook, or the test, that was called.
     pub hook: String,
     /// What went wrong.
     pub message: String,
@@ -82,19 +82,28 @@ pub struct Fault {
 impl Fault {
     /// A fault at no place in particular.
     pub fn new(script: &str, hook: Hook, message: String) -> Self {
-        let (script, hook) = (script.to_owned(), hook.name().to_owned());
+        Self::nowhere(script, hook.name(), message)
+    }
+
+    /// The same of a function that is no hook.
+    pub(super) fn nowhere(script: &str, function: &str, message: String) -> Self {
+        let (script, hook) = (script.to_owned(), function.to_owned());
         Self { script, hook, message, line: 0, column: 0, calls: String::new() }
     }
 
     /// What went wrong in `script`, where, and who had called whom.
-    pub(super) fn of(script: &str, hook: Hook, error: &EvalAltResult) -> Self {
+    pub(super) fn of(script: &str, function: &str, error: &EvalAltResult) -> Self {
         let mut calls = Vec::new();
         let (mut inner, mut file) = (error, script);
         while let EvalAltResult::ErrorInFunctionCall(name, source, cause, position) = inner {
             // The dispatch function, which has no source, is not the operator's business.
             if !source.is_empty() {
+                calls.push(match calls.is_empty() {
+                    true => name.clone(),
+                    // Who was called is in `source`, but the call is in the file before.
+                    false => format!("{name} (called in {file}, {position})"),
+                });
                 file = source;
-                calls.push(format!("{name} ({source} {position})"));
             }
             inner = cause;
         }
@@ -103,7 +112,7 @@ impl Fault {
             line: position.line().unwrap_or(0),
             column: position.position().unwrap_or(0),
             calls: calls.join(" > "),
-            ..Self::new(file, hook, message(inner))
+            ..Self::nowhere(file, function, message(inner))
         }
     }
 }

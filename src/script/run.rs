@@ -186,7 +186,7 @@ impl Asking {
     }
 
     fn failed(&self, script: &Script, error: &EvalAltResult) -> HookError {
-        let fault = Fault::of(&script.id.name, self.hook, error);
+        let fault = Fault::of(&script.id.name, self.hook.name(), error);
         // What a script throws goes into the log too.
         let message = self.set.runtime().secrets.redact(&fault.message);
         HookError::Fault(Fault { message, ..fault })

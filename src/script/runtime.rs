@@ -8,11 +8,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::after::Notifications;
 use super::host::{Host, NoHost};
+use super::observer::Observer;
 use super::secrets::{SecretError, Secrets};
 use super::statistics::Statistics;
 use super::turn::Turns;
 use crate::clock::Clock;
 use crate::config::ScriptSettings;
+use crate::secret::Secret;
 
 /// What all sets of scripts of one server share. It outlives every reload, so that bounds hold
 /// over the sets before and after.
@@ -24,6 +26,7 @@ pub struct Runtime {
     pub(super) turns: Turns,
     pub(super) statistics: Statistics,
     pub(super) notifications: Notifications,
+    pub(super) observer: Option<Arc<Observer>>,
 }
 
 impl Runtime {
@@ -36,15 +39,28 @@ impl Runtime {
         clock: Arc<dyn Clock>,
         host: Arc<dyn Host>,
     ) -> Result<Arc<Self>, SecretError> {
-        Ok(Arc::new(Self {
+        let secrets = Arc::new(Secrets::read(&settings.secrets)?);
+        Ok(Arc::new(Self::with(settings, clock, host, secrets, None)))
+    }
+
+    /// The same with secrets that were read before, and watched by `observer`.
+    pub(super) fn with(
+        settings: &ScriptSettings,
+        clock: Arc<dyn Clock>,
+        host: Arc<dyn Host>,
+        secrets: Arc<Secrets>,
+        observer: Option<Arc<Observer>>,
+    ) -> Self {
+        Self {
             settings: settings.clone(),
             clock,
             host,
-            secrets: Arc::new(Secrets::read(&settings.secrets)?),
+            secrets,
             turns: Turns::new(&settings.limits),
             statistics: Statistics::default(),
             notifications: Notifications::new(settings.limits.waiting_notifications),
-        }))
+            observer,
+        }
     }
 
     /// A runtime for scripts that are loaded and not asked: they reach nothing.
@@ -64,6 +80,11 @@ impl Runtime {
     ) -> impl Future<Output = ()> + Send + use<> {
         let runtime = Arc::clone(self);
         async move { runtime.notifications.work(finish, patience).await }
+    }
+
+    /// The secrets of `[scripts.secrets]`: what the server signs with is among them.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.secrets.all()
     }
 
     /// Events that wait to be told, or are being told.

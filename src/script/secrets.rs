@@ -1,6 +1,9 @@
 //! Secrets that scripts may use: read once, and never in a log line.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use crate::config::{SecretSource, nearest};
 use crate::secret::Secret;
@@ -19,9 +22,9 @@ pub struct SecretError {
     pub reason: String,
 }
 
-/// The secrets by name.
+/// The secrets by name. They are read once; only a test says further ones.
 #[derive(Debug, Default)]
-pub(super) struct Secrets(BTreeMap<String, Secret>);
+pub(super) struct Secrets(ArcSwap<BTreeMap<String, Secret>>);
 
 impl Secrets {
     /// Reads every secret.
@@ -33,19 +36,32 @@ impl Secrets {
             Ok(secret) => Ok((name.clone(), secret)),
             Err(reason) => Err(SecretError { name: name.clone(), reason }),
         });
-        Ok(Self(read.collect::<Result<_, _>>()?))
+        Ok(Self(ArcSwap::from_pointee(read.collect::<Result<_, _>>()?)))
+    }
+
+    /// Says what the secret called `name` is.
+    ///
+    /// # Errors
+    /// When it is too short or too long.
+    pub(super) fn say(&self, name: &str, text: &str) -> Result<(), String> {
+        let secret = bounded(text.to_owned())?;
+        let mut secrets = BTreeMap::clone(&self.0.load());
+        secrets.insert(name.to_owned(), secret);
+        self.0.store(Arc::new(secrets));
+        Ok(())
     }
 
     /// The secret called `name`.
     ///
     /// # Errors
     /// When there is none, saying which there are.
-    pub(super) fn get(&self, name: &str) -> Result<&Secret, String> {
-        self.0.get(name).ok_or_else(|| {
-            let known = self.0.keys().map(String::as_str);
+    pub(super) fn get(&self, name: &str) -> Result<Secret, String> {
+        let secrets = self.0.load();
+        secrets.get(name).cloned().ok_or_else(|| {
+            let known = secrets.keys().map(String::as_str);
             match nearest(name, known.clone()) {
                 Some(near) => format!("no secret is called '{name}'; did you mean '{near}'?"),
-                None if self.0.is_empty() => {
+                None if secrets.is_empty() => {
                     format!("no secret is called '{name}': [scripts.secrets] is empty")
                 }
                 None => {
@@ -56,9 +72,15 @@ impl Secrets {
         })
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Secret> {
+        self.0.values()
+    }
+
     /// `text` with the name of each secret in its place.
     pub(super) fn redact(&self, text: &str) -> String {
-        let mut secrets: Vec<(&String, &Secret)> = self.0.iter().collect();
+        let secrets = self.0.load();
+        let mut secrets: Vec<(&String, &Secret)> = secrets.iter().collect();
         // A secret may be a part of another one.
         secrets.sort_by_key(|(_, secret)| std::cmp::Reverse(secret.expose().len()));
         secrets
@@ -78,6 +100,10 @@ fn read(source: &SecretSource) -> Result<Secret, String> {
             line.strip_suffix('\r').unwrap_or(line).to_owned()
         }
     };
+    bounded(text)
+}
+
+fn bounded(text: String) -> Result<Secret, String> {
     match text.len() {
         LEAST_BYTES..=MOST_BYTES => Ok(Secret::new(text)),
         bytes => Err(format!("it has {bytes} bytes; a secret has {LEAST_BYTES} to {MOST_BYTES}")),

@@ -52,7 +52,15 @@ impl ScriptSet {
     /// # Errors
     /// All that is wrong with the scripts.
     pub fn load(settings: &ScriptSettings, runtime: &Arc<Runtime>) -> Result<Self, LoadErrors> {
-        let texts = load::read(&settings.directory)?;
+        Self::compile(load::read(&settings.directory)?, settings, runtime)
+    }
+
+    /// The same from texts that were read before.
+    pub(super) fn compile(
+        texts: Texts,
+        settings: &ScriptSettings,
+        runtime: &Arc<Runtime>,
+    ) -> Result<Self, LoadErrors> {
         let revision = revision(&texts);
         let modules = SharedModules::new(runtime);
         let libraries = Libraries::new(texts.libraries);

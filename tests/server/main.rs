@@ -10,11 +10,14 @@
 
 mod support;
 
+mod administrator;
 mod alike;
 mod bad_input;
+mod client_authentication;
 mod discovery;
 mod expiry;
 mod fetch;
+mod initial_access;
 mod keys;
 mod live_configuration;
 mod management;
@@ -23,6 +26,7 @@ mod metadata_choices;
 mod mtls;
 mod openidconnect_crate;
 mod operations;
+mod own_tokens;
 mod proxies;
 mod redirect_uris;
 mod registration;
@@ -37,4 +41,5 @@ mod signed_requests;
 mod slow;
 mod statements;
 mod tls;
+mod token;
 mod wire;

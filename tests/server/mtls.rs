@@ -251,3 +251,23 @@ impl ParseId for String {
         registrar::model::ClientId::parse(self).unwrap()
     }
 }
+
+#[tokio::test]
+async fn a_script_is_asked_where_what_is_registered_settles_nothing() {
+    let script = r#"
+        fn isCertValidForClient(certificate, context) {
+            certificate.trusted && certificate.attributes.CN[0] == context.client.software_id
+        }
+    "#;
+    let bank = Bank::new(&[("10-certificates.rhai", script)]).await;
+    let ours = bank.ours(CLIENT);
+    let client = bank.register(&ours, &with(b0(), json!({"software_id": "Neighbour"}))).await;
+    let successor = bank.ours(&[("CN", "Neighbour")]);
+    bank.read(&client, Some(&successor)).await.expect_status(200);
+    bank.read(&client, Some(&bank.ours(&[("CN", "Stranger")]))).await.expect_error(401, &["invalid_token"]);
+    let forged = Pair::self_signed(&[("CN", "Neighbour")]);
+    bank.read(&client, Some(&forged)).await.expect_error(401, &["invalid_token"]);
+    // Where a subject is registered, it alone decides, whatever a script would say.
+    let named = bank.register(&ours, &with(named(CLIENT_DN), json!({"software_id": "Neighbour"}))).await;
+    bank.read(&named, Some(&successor)).await.expect_error(401, &["invalid_token"]);
+}

@@ -403,3 +403,36 @@ fn base64url(text: &str) -> String {
 fn rhai_text(text: &str) -> String {
     serde_json::to_string(text).unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_wait_for_keys_hold_up_nobody_else() {
+    const WAITING: usize = 900;
+    let (issuer, origin) = (issuer(), Origin::new().await);
+    let url = origin.at("/jwks", Reply::never());
+    let server = TestServer::configured(|configuration| {
+        fetches_locally(configuration);
+        configuration.settings.fetch.timeout_ms = 60_000;
+        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
+        let members =
+            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
+        registering(configuration, members);
+    })
+    .await;
+    let statement = issuer.token(json!({}));
+    let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(post(&server, &statement))).collect();
+    let mut stuck = Box::pin(futures_util::future::join_all(waiting.iter_mut()));
+    let others = async {
+        while origin.hits("/jwks") == 0 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..50 {
+            let client = server.register(&b0()).await;
+            server.read(&client).await.expect_status(200);
+        }
+    };
+    tokio::select! {
+        _ = &mut stuck => panic!("the keys never come, so nobody who needs them is answered"),
+        () = others => {}
+    }
+    assert_eq!(origin.hits("/jwks"), 1, "one fetch for all who wait");
+}

@@ -10,6 +10,7 @@ use crate::model::Violation;
 pub(super) const REDIRECTING: &[&str] = &[CODE_GRANT, IMPLICIT];
 const CODE_GRANT: &str = "authorization_code";
 const IMPLICIT: &str = "implicit";
+const CLIENT_CREDENTIALS: &str = "client_credentials";
 const PASSWORD: &str = "password";
 
 /// The grant types that can be registered: `password` only where its switch is on too.
@@ -70,6 +71,7 @@ fn drop_repeated(metadata: &mut Metadata, member: &str) {
 /// Every grant and response type is supported, and those that belong together are both there.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     check_grants(cx, metadata, found);
+    check_own_tokens(cx, metadata, found);
     check_response_types(cx, metadata, found);
     if !is_faulted(found, "grant_types") && !is_faulted(found, "response_types") {
         check_agreement(metadata, found);
@@ -86,6 +88,19 @@ fn check_grants(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>)
     }
     if !is_faulted(found, "grant_types") && metadata.texts("grant_types").next().is_none() {
         let rule = format!("must hold at least one grant type; {}", choice_of(&supported));
+        found.push(violation("grant_types", rule));
+    }
+}
+
+/// `dcrAuthorizationWithClientCredentials`: a client manages itself with a token that it gets by
+/// this grant.
+fn check_own_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let is_needed = cx.settings.dcr_authorization_with_client_credentials;
+    let has_grant = metadata.texts("grant_types").any(|grant| grant == CLIENT_CREDENTIALS);
+    if is_needed && !has_grant && !is_faulted(found, "grant_types") {
+        let rule = format!(
+            "must hold {CLIENT_CREDENTIALS}: here a client manages itself with a token of that grant"
+        );
         found.push(violation("grant_types", rule));
     }
 }
@@ -242,6 +257,18 @@ mod tests {
         check(
             json!({"grant_types": ["implicit"]}),
             Err(&["grant_types[0]: not supported", "response_types[0]: not"]),
+        );
+    }
+
+    #[test]
+    fn a_client_that_manages_itself_with_access_tokens_can_get_them() {
+        let settings =
+            Registration { dcr_authorization_with_client_credentials: true, ..Registration::default() };
+        check_with(&settings, json!({}), Err(&["grant_types: must hold client_credentials"]));
+        check_with(
+            &settings,
+            json!({"grant_types": ["authorization_code", "client_credentials"]}),
+            Ok(json!({"response_types": ["code"]})),
         );
     }
 

@@ -15,20 +15,29 @@ pub(super) fn ask(cx: &Rules<'_>, metadata: &mut Metadata) {
     }
 }
 
-/// After this, `lifetime` is what is in force, and absent when the client never expires.
+/// After this, `lifetime` is what is in force, and absent when the client never expires. The
+/// client of an initial access token that bounds it lives as long as it may.
 pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
-    let seconds = u64::try_from(cx.settings.dynamic_registration_expiration_time).unwrap_or(0);
-    if seconds > 0 {
+    let usual = u64::try_from(cx.settings.dynamic_registration_expiration_time).ok().filter(|&one| one > 0);
+    let most = of_token(cx).map(|most| most.min(cx.settings.maximum_client_lifetime.unwrap_or(most)));
+    if let Some(seconds) = usual.into_iter().chain(most).min() {
         metadata.set_default("lifetime", seconds);
     }
 }
 
-/// A lifetime is at most what the operator allows.
+/// A lifetime is at most what the operator allows, everybody or the holder of a token.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let Some(most) = cx.settings.maximum_client_lifetime else { return };
+    let Some(most) = cx.settings.maximum_client_lifetime.into_iter().chain(of_token(cx)).min() else {
+        return;
+    };
     if metadata.count("lifetime").is_some_and(|seconds| seconds > most) && !is_faulted(found, "lifetime") {
         found.push(violation("lifetime", format!("must be {most} seconds or less")));
     }
+}
+
+/// The upper bound that an initial access token sets.
+fn of_token(cx: &Rules<'_>) -> Option<u64> {
+    cx.initial_access.and_then(|policy| policy.maximum_lifetime)
 }
 
 /// When a client with this valid metadata expires; none: never.

@@ -11,6 +11,7 @@ mod ciba;
 mod custom;
 mod defaults;
 mod grants;
+mod initial_access;
 mod keys;
 mod language;
 mod lifetime;
@@ -36,7 +37,7 @@ pub use grants::supported_grants;
 pub use lifetime::expiry;
 pub use secret::needs_secret;
 
-use super::{Metadata, Requested, Valid, member};
+use super::{InitialAccessPolicy, Metadata, Requested, Valid, member};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::Violation;
 use redirect_pattern::RedirectPattern;
@@ -52,6 +53,8 @@ pub struct Rules<'a> {
     pub limits: &'a Limits,
     /// Which hosts this server fetches from, and so which a client may name.
     pub fetch: &'a FetchSettings,
+    /// What the initial access token of this registration allows; none: what the server does.
+    pub initial_access: Option<&'a InitialAccessPolicy>,
 }
 
 /// A rule, or the rules of one topic: looks at metadata and adds what is wrong.
@@ -71,6 +74,7 @@ const CHECKS: &[Check] = &[
     lists::check,
     scope::check,
     lifetime::check,
+    initial_access::check,
     language::check,
 ];
 

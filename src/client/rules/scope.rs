@@ -13,12 +13,14 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
         return;
     }
     let is_defined = |name: &&str| cx.scopes.iter().any(|scope| scope.id == *name);
+    let allowed = cx.initial_access.and_then(|policy| policy.scopes.as_ref());
+    let is_allowed = |name: &&str| allowed.is_none_or(|allowed| allowed.iter().any(|one| one == name));
     let asked = asked.split(' ').filter(is_defined);
     let adds_defaults = cx.settings.dynamic_registration_scopes_param_enabled;
     let default =
         cx.scopes.iter().filter(|scope| adds_defaults && scope.default).map(|scope| scope.id.as_str());
     let mut granted: Vec<&str> = Vec::new();
-    for name in asked.chain(default) {
+    for name in asked.chain(default).filter(is_allowed) {
         if !granted.contains(&name) {
             granted.push(name);
         }
@@ -42,6 +44,11 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
     for name in scope.split(' ').filter(|name| !cx.scopes.iter().any(|scope| scope.id == *name)) {
         found.push(violation("scope", format!("`{}` is not defined in [[scopes]]", shown(name))));
+    }
+    let Some(allowed) = cx.initial_access.and_then(|policy| policy.scopes.as_ref()) else { return };
+    for name in scope.split(' ').filter(|name| !allowed.iter().any(|one| one == name)) {
+        let rule = format!("`{}` is not allowed by the initial access token", shown(name));
+        found.push(violation("scope", rule));
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Rules;
-use crate::client::{Metadata, Requested};
+use crate::client::{InitialAccessPolicy, Metadata, Requested};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::{ErrorCode, Violation};
 
@@ -17,11 +17,31 @@ pub(super) fn check(sent: Value, expected: Result<Value, &[&str]>) {
 /// Expected are members of the valid metadata, with `null` for one that must be absent; or, in
 /// any order, all the violations, each as `member: words of the rule`.
 pub(super) fn check_with(settings: &Registration, sent: Value, expected: Result<Value, &[&str]>) {
+    check_sent(None, settings, sent, expected);
+}
+
+/// The same, for the holder of an initial access token with this policy.
+pub(super) fn check_within(
+    policy: &InitialAccessPolicy,
+    settings: &Registration,
+    sent: Value,
+    expected: Result<Value, &[&str]>,
+) {
+    check_sent(Some(policy), settings, sent, expected);
+}
+
+fn check_sent(
+    initial_access: Option<&InitialAccessPolicy>,
+    settings: &Registration,
+    sent: Value,
+    expected: Result<Value, &[&str]>,
+) {
     let mut request = Map::from_iter([("redirect_uris".to_owned(), json!(["https://client.example/cb"]))]);
     request.extend(object(sent));
     let requested = Requested::read(request, &settings.dynamic_registration_custom_attributes);
     let limits = Limits::default();
-    let rules = Rules { settings, scopes: &scopes(), limits: &limits, fetch: &FetchSettings::default() };
+    let fetch = FetchSettings::default();
+    let rules = Rules { settings, scopes: &scopes(), limits: &limits, fetch: &fetch, initial_access };
     let result = rules.validate(requested).map(|valid| valid.metadata().clone());
     compare(result, expected);
 }
@@ -29,7 +49,8 @@ pub(super) fn check_with(settings: &Registration, sent: Value, expected: Result<
 /// Checks what a script made, by the rules for changed metadata; expected as in [`check_with`].
 pub(super) fn check_changed(settings: &Registration, changed: Value, expected: Result<Value, &[&str]>) {
     let limits = Limits::default();
-    let rules = Rules { settings, scopes: &scopes(), limits: &limits, fetch: &FetchSettings::default() };
+    let fetch = FetchSettings::default();
+    let rules = Rules { settings, scopes: &scopes(), limits: &limits, fetch: &fetch, initial_access: None };
     let result = rules.validate_changed(Metadata::new(object(changed)));
     compare(result.map(|valid| valid.metadata().clone()), expected);
 }

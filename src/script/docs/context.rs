@@ -32,7 +32,11 @@ pub static CONTEXT_MEMBERS: &[ContextMember] = &[
         "getHttpRequest()",
         "`#{ method, path, headers, ipAddress }`; headers in lower case, without credentials.",
     ),
-    member("trustLevel", "getTrustLevel()", "`open`, `token`, `statement`, `attested` or `mtls`."),
+    member(
+        "trustLevel",
+        "getTrustLevel()",
+        "`open`, `token`, `mtls`, `statement`, `attested` or `operator`.",
+    ),
     member(
         "softwareStatement",
         "getSoftwareStatement()",

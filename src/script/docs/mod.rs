@@ -4,20 +4,24 @@
 //! with `scripts/README.md`.
 
 mod context;
+mod definitions;
 mod functions;
 mod hooks;
 mod outside;
+mod testing;
 
 use std::fmt::Write;
 
 use super::hook::Hook;
 
 pub use context::CONTEXT_MEMBERS;
+pub use definitions::definitions;
+pub use testing::TEST_FUNCTIONS;
 
 /// A function of a host module.
 #[derive(Debug, Clone, Copy)]
 pub struct HostFunction {
-    /// The module, as in `crypto`.
+    /// The module, as in `crypto`; empty for what is in none.
     pub module: &'static str,
     /// Its name, parameters and result, as in `sha256(text: string) -> string`.
     pub signature: &'static str,
@@ -31,6 +35,14 @@ impl HostFunction {
     /// The name alone.
     pub fn name(&self) -> &'static str {
         self.signature.split('(').next().unwrap_or_default()
+    }
+
+    /// How it is called, as in `crypto::sha256(text: string) -> string`.
+    pub fn call(&self) -> String {
+        match self.module {
+            "" => self.signature.to_owned(),
+            module => format!("{module}::{}", self.signature),
+        }
     }
 }
 
@@ -82,13 +94,17 @@ fn write_reference(text: &mut String) -> std::fmt::Result {
     text.write_str(
         "\n### Host functions\n\n| Function | What it does | Example: this is true |\n|---|---|---|\n",
     )?;
-    for function in host_functions() {
+    write_functions(text, &host_functions())?;
+    text.write_str(
+        "\n### In tests only\n\n| Function | What it does | Example: this passes |\n|---|---|---|\n",
+    )?;
+    write_functions(text, &TEST_FUNCTIONS.iter().collect::<Vec<_>>())
+}
+
+fn write_functions(text: &mut String, functions: &[&HostFunction]) -> std::fmt::Result {
+    for function in functions {
         let example = function.example.replace('|', "\\|");
-        writeln!(
-            text,
-            "| `{}::{}` | {} | `{example}` |",
-            function.module, function.signature, function.about
-        )?;
+        writeln!(text, "| `{}` | {} | `{example}` |", function.call(), function.about)?;
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ pub(super) static FUNCTIONS: &[HostFunction] = &[
     function(
         "clients",
         "count(members: map) -> int",
-        "How many clients have all these members: 1 to 8, indexed ones. Counts for `storeCalls`. Fails for a \
+        "How many clients have this member: `software_id` or `org_id`, one of them. Counts for `storeCalls`. Fails for a \
          member that is not indexed, and names those that are.",
         "clients::count(#{ software_id: \"known\" }) == 1",
     ),

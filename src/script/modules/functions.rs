@@ -5,7 +5,7 @@ use rhai::{Module, NativeCallContext};
 use super::super::value::Outcome;
 
 /// What can be an argument or a result.
-pub(super) trait Plain: Clone + Send + Sync + 'static {}
+pub(in crate::script) trait Plain: Clone + Send + Sync + 'static {}
 
 impl<T: Clone + Send + Sync + 'static> Plain for T {}
 
@@ -13,11 +13,11 @@ impl<T: Clone + Send + Sync + 'static> Plain for T {}
 ///
 /// Rhai does not say where a function of a module was called that failed; these do.
 #[derive(Default)]
-pub(super) struct Functions(Module);
+pub(in crate::script) struct Functions(Module);
 
 impl Functions {
     /// Adds a function without parameters.
-    pub(super) fn add0<R: Plain>(
+    pub(in crate::script) fn add0<R: Plain>(
         &mut self,
         name: &str,
         function: impl Fn(&NativeCallContext<'_>) -> Outcome<R> + Send + Sync + 'static,
@@ -26,7 +26,7 @@ impl Functions {
     }
 
     /// Adds a function with one parameter.
-    pub(super) fn add1<A: Plain, R: Plain>(
+    pub(in crate::script) fn add1<A: Plain, R: Plain>(
         &mut self,
         name: &str,
         function: impl Fn(&NativeCallContext<'_>, A) -> Outcome<R> + Send + Sync + 'static,
@@ -35,7 +35,7 @@ impl Functions {
     }
 
     /// Adds a function with two parameters.
-    pub(super) fn add2<A: Plain, B: Plain, R: Plain>(
+    pub(in crate::script) fn add2<A: Plain, B: Plain, R: Plain>(
         &mut self,
         name: &str,
         function: impl Fn(&NativeCallContext<'_>, A, B) -> Outcome<R> + Send + Sync + 'static,
@@ -44,7 +44,7 @@ impl Functions {
     }
 
     /// Adds a function with three parameters.
-    pub(super) fn add3<A: Plain, B: Plain, C: Plain, R: Plain>(
+    pub(in crate::script) fn add3<A: Plain, B: Plain, C: Plain, R: Plain>(
         &mut self,
         name: &str,
         function: impl Fn(&NativeCallContext<'_>, A, B, C) -> Outcome<R> + Send + Sync + 'static,
@@ -54,7 +54,7 @@ impl Functions {
     }
 
     /// The module.
-    pub(super) fn into_module(self) -> Module {
+    pub(in crate::script) fn into_module(self) -> Module {
         self.0
     }
 }

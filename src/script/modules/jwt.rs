@@ -38,7 +38,7 @@ pub(super) fn module(host: &Arc<dyn Host>, secrets: &Arc<Secrets>) -> Functions 
             return Err(failure(format!("claims have {CLAIMS_BYTES} bytes of JSON or less")));
         }
         let key = secrets.get(&secret).map_err(failure)?;
-        outside.sign_jwt(&claims, key).map_err(failure)
+        outside.sign_jwt(&claims, &key).map_err(failure)
     });
     module
 }

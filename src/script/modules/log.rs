@@ -5,6 +5,8 @@ use std::sync::Arc;
 use rhai::ImmutableString;
 
 use super::super::context::{Context, may};
+use super::super::observer::Observer;
+use super::super::runtime::Runtime;
 use super::super::secrets::Secrets;
 use super::call;
 use super::functions::Functions;
@@ -25,38 +27,45 @@ pub(in crate::script) fn readable(text: &str) -> String {
 
 /// Where the lines of scripts go.
 #[derive(Clone)]
-pub(in crate::script) struct Log(Arc<Secrets>);
+pub(in crate::script) struct Log {
+    secrets: Arc<Secrets>,
+    observer: Option<Arc<Observer>>,
+}
 
 impl Log {
-    pub(in crate::script) fn new(secrets: &Arc<Secrets>) -> Self {
-        Self(Arc::clone(secrets))
+    pub(in crate::script) fn new(runtime: &Runtime) -> Self {
+        Self { secrets: Arc::clone(&runtime.secrets), observer: runtime.observer.clone() }
     }
 
     pub(in crate::script) fn debug(&self, call: Option<&Context>, text: &str) {
-        self.write(call, text, |text| tracing::debug!(target: "registrar::script", "{text}"));
+        self.write(call, "debug", text, |text| tracing::debug!(target: "registrar::script", "{text}"));
     }
 
     pub(in crate::script) fn info(&self, call: Option<&Context>, text: &str) {
-        self.write(call, text, |text| tracing::info!(target: "registrar::script", "{text}"));
+        self.write(call, "info", text, |text| tracing::info!(target: "registrar::script", "{text}"));
     }
 
     fn warn(&self, call: Option<&Context>, text: &str) {
-        self.write(call, text, |text| tracing::warn!(target: "registrar::script", "{text}"));
+        self.write(call, "warn", text, |text| tracing::warn!(target: "registrar::script", "{text}"));
     }
 
     fn error(&self, call: Option<&Context>, text: &str) {
-        self.write(call, text, |text| tracing::error!(target: "registrar::script", "{text}"));
+        self.write(call, "error", text, |text| tracing::error!(target: "registrar::script", "{text}"));
     }
 
-    fn write(&self, call: Option<&Context>, text: &str, line: impl FnOnce(&str)) {
+    fn write(&self, call: Option<&Context>, level: &str, text: &str, line: impl FnOnce(&str)) {
         // While a script is loaded there is no call, and so no limit of its own.
         if call.is_some_and(|call| !may(&call.spent().lines, LINES)) {
             return;
         }
-        let text = self.0.redact(text);
+        let text = self.secrets.redact(text);
         let end = (0..=text.len().min(LINE_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         // What a script passes on must not look like a line of its own.
-        line(&text.get(..end).unwrap_or("").replace(char::is_control, " "));
+        let text = text.get(..end).unwrap_or("").replace(char::is_control, " ");
+        if let Some(observer) = &self.observer {
+            observer.line(level, &text);
+        }
+        line(&text);
     }
 }
 

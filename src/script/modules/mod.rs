@@ -28,6 +28,7 @@ use super::runtime::Runtime;
 use super::turn::Outside;
 use super::value::{Outcome, failure, to_json};
 
+pub(super) use functions::Functions;
 pub(super) use jwt::decode as decode_jwt;
 pub(super) use log::{Log, readable};
 
@@ -43,7 +44,7 @@ pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {
         ("json", json::module()),
         ("jwt", jwt::module(host, &runtime.secrets)),
         ("kv", kv::module(host, limits)),
-        ("log", log::module(&Log::new(&runtime.secrets))),
+        ("log", log::module(&Log::new(runtime))),
         ("net", net::module()),
         ("secrets", secrets::module(&runtime.secrets)),
         ("time", time::module(&runtime.clock)),

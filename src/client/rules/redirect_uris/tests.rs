@@ -2,6 +2,7 @@ use serde_json::{Value, json};
 
 use crate::client::rules::testing::{check, check_with};
 use crate::config::Registration;
+use crate::config::registration::DefaultApplicationType;
 
 /// Checks one redirect URI of a client that is otherwise made of `other`.
 fn check_uri(settings: &Registration, mut other: Value, uri: &str, expected: Result<(), &str>) {
@@ -123,4 +124,26 @@ fn other_redirects_have_the_same_rules_and_their_own_error_code() {
             Ok(json!({member: ["com.example.app:/out"]})),
         );
     }
+}
+
+#[test]
+fn who_does_not_say_what_it_is_can_be_told_by_its_redirect_uris() {
+    let by_uris = Registration {
+        default_application_type: DefaultApplicationType::ByRedirectUris,
+        ..Registration::default()
+    };
+    let is = |settings: &Registration, sent: serde_json::Value, expected: &str| {
+        check_with(settings, sent, Ok(json!({"application_type": expected})));
+    };
+    is(&by_uris, json!({"redirect_uris": ["http://localhost:33418/callback"]}), "native");
+    is(&by_uris, json!({"redirect_uris": ["http://127.0.0.1/cb", "com.example.app:/cb"]}), "native");
+    is(&by_uris, json!({"redirect_uris": ["https://client.example/cb"]}), "web");
+    is(&by_uris, json!({"redirect_uris": null, "grant_types": ["client_credentials"]}), "web");
+    let mixed = json!({"redirect_uris": ["https://client.example/cb", "http://localhost/cb"]});
+    check_with(&by_uris, mixed, Err(&["redirect_uris[1]: must be https"]));
+    let told = json!({"redirect_uris": ["http://localhost/cb"], "application_type": "web"});
+    check_with(&by_uris, told, Err(&["redirect_uris[0]: must be https"]));
+    let native =
+        Registration { default_application_type: DefaultApplicationType::Native, ..Registration::default() };
+    is(&native, json!({"redirect_uris": ["http://localhost/cb"]}), "native");
 }

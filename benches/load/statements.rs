@@ -1,0 +1,92 @@
+//! What a software statement adds to a registration, beside one bare verification by OpenSSL.
+
+use std::time::{Duration, Instant};
+
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::{Padding, Rsa};
+use openssl::sign::{RsaPssSaltlen, Signer, Verifier};
+use registrar::config::Configuration;
+use registrar::jose::{Algorithm, SigningKey, sign};
+use serde_json::{Map, Value, json};
+
+/// Algorithms of statements that are measured.
+pub(crate) const ALGORITHMS: [Algorithm; 4] =
+    [Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256, Algorithm::EdDsa];
+
+const ISSUER: &str = "https://directory.example.org";
+
+/// A request with a statement, and the configuration of a server that knows its issuer.
+pub(crate) struct Case {
+    pub(crate) body: String,
+    live: Value,
+}
+
+impl Case {
+    pub(crate) fn new(algorithm: Algorithm, body: &str) -> Self {
+        let key = SigningKey::generate(algorithm).expect("a key");
+        let claims = json!({"iss": ISSUER, "iat": 1_700_000_000, "software_id": "4NRB1-0XZABZI9E6-5SM3R",
+            "software_roles": ["AISP", "PISP"], "org_id": "0015800001041REAAY"});
+        let statement = sign(&Map::new(), claims.as_object().expect("an object"), &key).expect("it signs");
+        let mut request: Value = serde_json::from_str(body).expect("a request");
+        request["software_statement"] = statement.into();
+        let jwks = json!({"keys": [key.public_jwk()]});
+        let entry = json!({"id": "1", "type": "SSA", "issuers": [ISSUER], "jwks": jwks});
+        let live = json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
+        Self { body: request.to_string(), live }
+    }
+
+    /// Makes the issuer known.
+    pub(crate) fn configure(&self, configuration: &mut Configuration) {
+        let mut live = serde_json::to_value(&configuration.live).expect("JSON");
+        let registration = live["registration"].as_object_mut().expect("an object");
+        registration.extend(self.live.as_object().expect("an object").clone());
+        configuration.live = serde_json::from_value(live).expect("a configuration");
+    }
+}
+
+/// The time that OpenSSL alone needs to verify one signature over as many bytes.
+pub(crate) fn bare_verification(algorithm: Algorithm) -> Duration {
+    const ROUNDS: u32 = 2_000;
+    let key = key(algorithm);
+    let text = vec![b'x'; 400];
+    let digest = (algorithm != Algorithm::EdDsa).then(MessageDigest::sha256);
+    let is_pss = algorithm == Algorithm::Ps256;
+    let mut signer = match digest {
+        Some(digest) => Signer::new(digest, &key),
+        None => Signer::new_without_digest(&key),
+    }
+    .expect("a signer");
+    if is_pss {
+        signer.set_rsa_padding(Padding::PKCS1_PSS).expect("the padding");
+        signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).expect("the length");
+    }
+    let signature = signer.sign_oneshot_to_vec(&text).expect("a signature");
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        let mut verifier = match digest {
+            Some(digest) => Verifier::new(digest, &key),
+            None => Verifier::new_without_digest(&key),
+        }
+        .expect("a verifier");
+        if is_pss {
+            verifier.set_rsa_padding(Padding::PKCS1_PSS).expect("the padding");
+            verifier.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).expect("the length");
+        }
+        assert!(verifier.verify_oneshot(&signature, &text).expect("it verifies"));
+    }
+    start.elapsed() / ROUNDS
+}
+
+fn key(algorithm: Algorithm) -> PKey<Private> {
+    match algorithm {
+        Algorithm::Es256 => {
+            let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).expect("the curve");
+            PKey::from_ec_key(EcKey::generate(&group).expect("a key")).expect("a key")
+        }
+        Algorithm::EdDsa => PKey::generate_ed25519().expect("a key"),
+        _ => PKey::from_rsa(Rsa::generate(2_048).expect("a key")).expect("a key"),
+    }
+}

@@ -1,0 +1,52 @@
+//! `registrar script check`: compiles the scripts and shows which hooks each has.
+
+use serde_json::json;
+
+use super::{Format, ScriptArguments};
+use crate::script::{Runtime, ScriptInfo, ScriptSet};
+
+pub(super) fn run(arguments: &ScriptArguments, format: Format) -> Result<(), String> {
+    let configuration = arguments.load()?;
+    let settings = &configuration.settings.scripts;
+    let runtime =
+        Runtime::without_host(settings, super::super::clock()).map_err(|error| error.to_string())?;
+    let scripts = ScriptSet::load(settings, &runtime).map_err(|errors| {
+        format!("the scripts of {} do not load:\n{errors}", settings.directory.display())
+    })?;
+    match format {
+        Format::Text => table(&scripts),
+        Format::Json => list(&scripts),
+    }
+    Ok(())
+}
+
+fn hooks(script: &ScriptInfo) -> Vec<&'static str> {
+    script.hooks.iter().map(|hook| hook.name()).collect()
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the result of this command")]
+fn table(scripts: &ScriptSet) {
+    let longest = scripts.scripts().iter().map(|script| script.name.len()).max().unwrap_or(0);
+    let width = longest.max("SCRIPT".len());
+    println!("{:width$}  HOOKS", "SCRIPT");
+    for script in scripts.scripts() {
+        let hooks = match hooks(script).join(", ") {
+            none if none.is_empty() => "none: it is never called".to_owned(),
+            hooks => hooks,
+        };
+        println!("{:width$}  {hooks}", script.name);
+        for warning in &script.warnings {
+            println!("{:width$}  warning: {warning}", "");
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the list is the result of this command")]
+fn list(scripts: &ScriptSet) {
+    let scripts = scripts.scripts().iter().map(|script| {
+        json!({
+            "name": script.name, "sha256": script.hash, "hooks": hooks(script), "warnings": script.warnings,
+        })
+    });
+    println!("{:#}", scripts.collect::<serde_json::Value>());
+}

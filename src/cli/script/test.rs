@@ -1,0 +1,53 @@
+//! `registrar script test`: TAP (<https://testanything.org>) on standard output.
+
+use std::sync::Arc;
+
+use super::ScriptArguments;
+use crate::script::testing::{Failure, Suite, Test};
+
+pub(super) fn run(arguments: &ScriptArguments, filter: Option<&str>) -> Result<(), String> {
+    let beginning = arguments.beginning()?;
+    let folder = beginning.settings.directory.join("tests");
+    let suite = Suite::load(beginning).map_err(|errors| format!("the tests do not load:\n{errors}"))?;
+    let suite = Arc::new(suite);
+    let is_wanted = |test: &&Test| filter.is_none_or(|part| test.to_string().contains(part));
+    let tests: Vec<&Test> = suite.tests().iter().filter(is_wanted).collect();
+    match (tests.is_empty(), filter) {
+        (false, _) => {}
+        (true, Some(part)) => {
+            return Err(format!("no test of {} has '{part}' in its name", folder.display()));
+        }
+        (true, None) => return Err(format!("{} has no fn test_*", folder.display())),
+    }
+    match super::runtime()?.block_on(run_all(&suite, &tests)) {
+        0 => Ok(()),
+        failed => Err(format!("{failed} of {} tests failed", tests.len())),
+    }
+}
+
+/// Runs the tests one after the other; how many failed.
+#[expect(clippy::print_stdout, reason = "the lines are the result of this command")]
+async fn run_all(suite: &Arc<Suite>, tests: &[&Test]) -> usize {
+    println!("1..{}", tests.len());
+    let mut failed = 0;
+    for (number, test) in (1..).zip(tests) {
+        match suite.run(test).await {
+            Ok(()) => println!("ok {number} - {test}"),
+            Err(failure) => {
+                failed += 1;
+                println!("not ok {number} - {test}\n{}", diagnostics(&failure));
+            }
+        }
+    }
+    failed
+}
+
+/// What is wrong, as comments of TAP.
+fn diagnostics(failure: &Failure) -> String {
+    let mut lines: Vec<String> = failure.error.to_string().lines().map(str::to_owned).collect();
+    if failure.calls.contains(" > ") {
+        lines.push(format!("called: {}", failure.calls));
+    }
+    lines.extend(failure.log.iter().map(|line| format!("log: {line}")));
+    lines.iter().map(|line| format!("# {line}")).collect::<Vec<_>>().join("\n")
+}

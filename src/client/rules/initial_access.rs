@@ -1,0 +1,132 @@
+//! What an initial access token (RFC 7591 section 1.2) allows, where that is less than what the
+//! server does (standards J2). Scopes are in `scope.rs`: those that are not allowed are left out.
+//! The lifetime is in `lifetime.rs`.
+
+use super::Rules;
+use super::report::{item_violation, items, shown, violation};
+use super::uri;
+use crate::client::{InitialAccessPolicy, Metadata};
+use crate::model::Violation;
+
+/// The members whose URIs a browser is sent to.
+const REDIRECTING: &[&str] =
+    &["redirect_uris", "claims_redirect_uris", "claims_redirect_uri", "post_logout_redirect_uris"];
+
+/// Everything is within what the token allows.
+pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let Some(policy) = cx.initial_access else { return };
+    for member in REDIRECTING {
+        check_hosts(policy, member, metadata, found);
+    }
+    if let Some(allowed) = &policy.grant_types {
+        let others =
+            items(metadata, "grant_types").filter(|(_, grant)| !allowed.iter().any(|one| one == grant));
+        let rule = |grant: &str| format!("`{}` is not allowed; {}", shown(grant), choice(allowed));
+        found.extend(others.map(|(index, grant)| item_violation("grant_types", index, rule(grant))));
+    }
+    if let (Some(allowed), Some(method)) =
+        (&policy.token_endpoint_auth_methods, metadata.text("token_endpoint_auth_method"))
+        && !allowed.iter().any(|one| one == method)
+    {
+        let rule = format!("`{}` is not allowed; {}", shown(method), choice(allowed));
+        found.push(violation("token_endpoint_auth_method", rule));
+    }
+}
+
+fn check_hosts(policy: &InitialAccessPolicy, member: &str, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let Some(allowed) = &policy.redirect_hosts else { return };
+    let is_allowed = |text: &str| {
+        let host = uri::parse(text).ok().and_then(|uri| uri.host);
+        host.is_some_and(|host| allowed.iter().any(|one| one.eq_ignore_ascii_case(&host)))
+    };
+    let listed = items(metadata, member).map(|(index, text)| (format!("{member}[{index}]"), text));
+    let single = metadata.text(member).map(|text| (member.to_owned(), text));
+    for (place, text) in listed.chain(single) {
+        if !is_allowed(text) {
+            found.push(violation(&place, format!("has a host that is not allowed; {}", choice(allowed))));
+        }
+    }
+}
+
+/// What would be accepted, in words.
+fn choice(allowed: &[String]) -> String {
+    match allowed {
+        [] => "this initial access token allows none".to_owned(),
+        [only] => format!("this initial access token allows only {only}"),
+        several => format!("this initial access token allows {}", several.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::client::InitialAccessPolicy;
+    use crate::client::rules::testing::check_within;
+    use crate::config::Registration;
+
+    fn check(policy: Value, sent: Value, expected: Result<Value, &[&str]>) {
+        let policy: InitialAccessPolicy = serde_json::from_value(policy).unwrap();
+        check_within(&policy, &Registration::default(), sent, expected);
+    }
+
+    #[test]
+    fn redirects_go_to_its_hosts_only() {
+        let policy = || json!({"redirect_hosts": ["Client.example", "localhost"]});
+        check(policy(), json!({}), Ok(json!({})));
+        check(
+            policy(),
+            json!({"redirect_uris": ["https://client.example/cb", "https://client.example.evil/cb"]}),
+            Err(&["redirect_uris[1]: allows Client.example, localhost"]),
+        );
+        check(
+            policy(),
+            json!({"application_type": "native", "redirect_uris": ["http://localhost/cb", "com.example.app:/cb"]}),
+            Err(&["redirect_uris[1]: not allowed"]),
+        );
+        check(
+            policy(),
+            json!({"post_logout_redirect_uris": ["https://evil.example/"]}),
+            Err(&["post_logout_redirect_uris[0]: not allowed"]),
+        );
+        check(json!({"redirect_hosts": []}), json!({}), Err(&["redirect_uris[0]: allows none"]));
+    }
+
+    #[test]
+    fn grants_and_methods_are_among_its_own() {
+        let policy = || json!({"grant_types": ["client_credentials"], "token_endpoint_auth_methods": ["private_key_jwt"]});
+        check(
+            policy(),
+            json!({}),
+            Err(&[
+                "grant_types[0]: only client_credentials",
+                "token_endpoint_auth_method: only private_key_jwt",
+            ]),
+        );
+        check(
+            json!({"grant_types": ["client_credentials"]}),
+            json!({"grant_types": ["client_credentials"], "redirect_uris": null}),
+            Ok(json!({"grant_types": ["client_credentials"]})),
+        );
+    }
+
+    #[test]
+    fn other_scopes_are_left_out() {
+        let sent = || json!({"scope": "openid profile email"});
+        check(json!({"scopes": ["profile"]}), sent(), Ok(json!({"scope": "profile"})));
+        check(json!({"scopes": []}), sent(), Ok(json!({"scope": null})));
+        check(json!({}), sent(), Ok(json!({"scope": "openid profile email"})));
+    }
+
+    #[test]
+    fn a_client_lives_no_longer_than_it_allows() {
+        let policy = || json!({"maximum_lifetime": 600});
+        check(policy(), json!({}), Ok(json!({"lifetime": 600})));
+        check(policy(), json!({"lifetime": 60}), Ok(json!({"lifetime": 60})));
+        check(policy(), json!({"lifetime": 601}), Err(&["lifetime: 600 seconds or less"]));
+        let settings =
+            Registration { dynamic_registration_expiration_time: 3_600, ..Registration::default() };
+        let policy: InitialAccessPolicy = serde_json::from_value(policy()).unwrap();
+        check_within(&policy, &settings, json!({}), Ok(json!({"lifetime": 600})));
+    }
+}

@@ -1,0 +1,239 @@
+//! The part of the host that reaches nothing: `jwt::verify` and `jwt::sign` on [`crate::jose`],
+//! `x509::parse` on [`crate::x509`].
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+
+use crate::clock::Clock;
+use crate::jose::{
+    self, Algorithm, Claims, Compact, Expectations, KeySet, MOST_KEYS_TRIED, SigningKey, SigningKeyError,
+    TypRule, Verified,
+};
+use crate::script::host::{Host, Jwt, JwtExpectations};
+use crate::secret::Secret;
+use crate::x509::Certificate;
+
+/// Keys of the largest set that a script may give.
+const MOST_KEYS: usize = 100;
+
+/// Verifies and signs JWTs, and reads certificates; has nothing else of the outside.
+#[derive(Clone)]
+pub struct Tokens {
+    clock: Arc<dyn Clock>,
+}
+
+impl Tokens {
+    /// Judges times by `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock }
+    }
+
+    fn verify(
+        &self,
+        token: &Compact,
+        keys: &KeySet,
+        expected: &Expectations<'_>,
+    ) -> Result<Verified<Claims>, String> {
+        jose::verify(token, keys, expected, self.clock.now()).map_err(|error| format!("the JWT {error}"))
+    }
+}
+
+impl Host for Tokens {
+    fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
+        let token = Compact::parse(token).map_err(|error| format!("the JWT {error}"))?;
+        let algorithms = algorithms(&expected.algorithms)?;
+        let audiences: Vec<String> = expected.audience.iter().cloned().collect();
+        let required: Vec<&str> = [("iss", &expected.issuer), ("aud", &expected.audience)]
+            .into_iter()
+            .filter_map(|(claim, value)| value.as_ref().map(|_| claim))
+            .collect();
+        let expectations = Expectations {
+            algorithms: &algorithms,
+            audiences: &audiences,
+            issuer: expected.issuer.as_deref(),
+            // What kind of token it is, only the script knows; it sees the header.
+            typ: token.typ().map_or(TypRule::Any, TypRule::Required),
+            required: &required,
+            max_age: expected.max_age,
+            ..Expectations::default()
+        };
+        let verified = if token.algorithm().is_symmetric() {
+            with_secrets(self, &token, jwks, &expectations)
+        } else {
+            let keys = KeySet::parse(jwks, MOST_KEYS).map_err(|rule| format!("the JWK Set {rule}"))?;
+            self.verify(&token, &keys, &expectations)
+        };
+        let (header, claims) = verified?.into_inner().into_parts();
+        Ok(Jwt { header, claims })
+    }
+
+    fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
+        let failed = |error: SigningKeyError| format!("the secret {error}");
+        let header = json!({ "typ": "JWT" }).as_object().cloned().unwrap_or_default();
+        jose::sign(&header, claims, &signing_key(key).map_err(failed)?).map_err(failed)
+    }
+
+    fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
+        let certificate = Certificate::from_pem(pem).map_err(|error| error.to_string())?;
+        Ok(Value::Object(certificate.to_json()))
+    }
+}
+
+fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, String> {
+    let parse = |name: &String| {
+        Algorithm::parse(name).ok_or_else(|| {
+            let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
+            format!("no algorithm is called '{name}'; there are {}", known.join(", "))
+        })
+    };
+    names.iter().map(parse).collect()
+}
+
+/// Verifies with the symmetric keys of `jwks` (RFC 7518 section 6.4). Public keys are not looked
+/// at, so none is ever taken for a secret.
+fn with_secrets(
+    tokens: &Tokens,
+    token: &Compact,
+    jwks: &Value,
+    expected: &Expectations<'_>,
+) -> Result<Verified<Claims>, String> {
+    let text = |key: &Value, name: &str| key.get(name).and_then(Value::as_str).map(str::to_owned);
+    let keys = jwks.get("keys").and_then(Value::as_array).into_iter().flatten();
+    let is_meant = |key: &&Value| {
+        let kid = text(key, "kid");
+        text(key, "kty").as_deref() == Some("oct")
+            && (kid.is_none() || token.kid().is_none_or(|meant| kid.as_deref() == Some(meant)))
+    };
+    let mut failure = "the JWT is signed with a shared secret, and no such key is in the JWK Set".to_owned();
+    for key in keys.filter(is_meant).take(MOST_KEYS_TRIED) {
+        let secret = text(key, "k").and_then(|k| URL_SAFE_NO_PAD.decode(k).ok());
+        let secret = secret.and_then(|bytes| String::from_utf8(bytes).ok()).map(Secret::new);
+        let verified = secret
+            .ok_or_else(|| "`k` of a symmetric key must be a text in base64url".to_owned())
+            .and_then(|secret| KeySet::from_secret(&secret).map_err(|rule| format!("the key {rule}")))
+            .and_then(|keys| tokens.verify(token, &keys, expected));
+        match verified {
+            Ok(verified) => return Ok(verified),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+/// A private key as JWK or PEM, or the text of an HMAC key.
+fn signing_key(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
+    let text = secret.expose().trim_start();
+    if text.starts_with('{') {
+        let jwk: Value = serde_json::from_str(text).map_err(|_| SigningKeyError::Unreadable)?;
+        return SigningKey::from_jwk(&jwk, algorithm_of(&jwk).ok_or(SigningKeyError::Unreadable)?);
+    }
+    if text.starts_with("-----BEGIN") {
+        return from_pem(secret);
+    }
+    SigningKey::from_secret(secret, Algorithm::Hs256)
+}
+
+/// What a private JWK signs with: what it says, else what its type is commonly used for.
+fn algorithm_of(jwk: &Value) -> Option<Algorithm> {
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    match (text("alg"), text("kty"), text("crv")) {
+        (Some(name), ..) => Algorithm::parse(name),
+        (None, Some("EC"), Some("P-256")) => Some(Algorithm::Es256),
+        (None, Some("EC"), Some("P-384")) => Some(Algorithm::Es384),
+        (None, Some("EC"), Some("P-521")) => Some(Algorithm::Es512),
+        (None, Some("OKP"), _) => Some(Algorithm::EdDsa),
+        (None, Some("RSA"), _) => Some(Algorithm::Rs256),
+        _ => None,
+    }
+}
+
+/// The one algorithm of these that the key is for.
+fn from_pem(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
+    const USUAL: [Algorithm; 5] =
+        [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa, Algorithm::Rs256];
+    let mut failure = SigningKeyError::Unreadable;
+    for algorithm in USUAL {
+        match SigningKey::from_pem(secret, algorithm) {
+            Err(error @ SigningKeyError::Unfit(_)) => failure = error,
+            other => return other,
+        }
+    }
+    Err(failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ManualClock, Timestamp};
+
+    const SECRET: &str = "a shared secret of forty characters, yes";
+
+    fn tokens() -> Tokens {
+        Tokens::new(Arc::new(ManualClock::new(Timestamp::from_unix(1_000_000))))
+    }
+
+    fn expected(algorithm: &str) -> JwtExpectations {
+        JwtExpectations { algorithms: vec![algorithm.to_owned()], ..JwtExpectations::default() }
+    }
+
+    fn claims(value: Value) -> Map<String, Value> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn what_is_signed_verifies_by_its_kind_of_key() {
+        for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa] {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let jwks = json!({ "keys": [key.public_jwk()] });
+            let token = tokens().sign_jwt(&claims(json!({"iss": "a"})), key.to_pem().unwrap()).unwrap();
+            let jwt = tokens().verify_jwt(&token, &jwks, &JwtExpectations::default()).unwrap();
+            assert_eq!((&jwt.claims["iss"], &jwt.header["typ"]), (&json!("a"), &json!("JWT")));
+            assert_eq!(jwt.header["alg"], algorithm.as_str());
+            let error = tokens().verify_jwt(&token, &jwks, &expected("PS256")).unwrap_err();
+            assert!(error.starts_with("the JWT is signed with") && error.contains("PS256"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_shared_secret_is_a_symmetric_key_and_nothing_else() {
+        let token = tokens().sign_jwt(&claims(json!({"iss": "a"})), &Secret::new(SECRET.to_owned())).unwrap();
+        let oct = json!({"kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)});
+        let jwks = json!({ "keys": [oct] });
+        assert!(tokens().verify_jwt(&token, &jwks, &expected("HS256")).is_ok());
+        assert!(tokens().verify_jwt(&token, &jwks, &JwtExpectations::default()).is_err());
+        let public = SigningKey::generate(Algorithm::Es256).unwrap().public_jwk();
+        let error = tokens().verify_jwt(&token, &json!({ "keys": [public] }), &expected("HS256"));
+        assert!(error.unwrap_err().contains("no such key"));
+    }
+
+    #[test]
+    fn claims_must_be_what_is_expected() {
+        let signed = json!({"iss": "a", "aud": "us", "iat": 999_900, "exp": 1_000_100});
+        let token = tokens().sign_jwt(&claims(signed), &Secret::new(SECRET.to_owned())).unwrap();
+        let jwks = json!({"keys": [{"kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)}]});
+        let check = |change: fn(&mut JwtExpectations), part: Option<&str>| {
+            let mut expected = JwtExpectations { audience: Some("us".to_owned()), ..expected("HS256") };
+            change(&mut expected);
+            let found = tokens().verify_jwt(&token, &jwks, &expected).err().unwrap_or_default();
+            assert_eq!(part.is_none(), found.is_empty(), "{found}");
+            assert!(found.contains(part.unwrap_or_default()), "{found}");
+        };
+        check(|_| {}, None);
+        check(|expected| expected.audience = None, Some("audience"));
+        check(|expected| expected.audience = Some("them".to_owned()), Some("them"));
+        check(|expected| expected.issuer = Some("b".to_owned()), Some("`iss` b"));
+        check(|expected| expected.max_age = Some(99), Some("older than 99 seconds"));
+        check(|expected| expected.algorithms = vec!["HS265".to_owned()], Some("'HS265'"));
+    }
+
+    #[test]
+    fn what_is_no_key_says_what_one_is() {
+        for text in ["short", "{\"kty\": \"EC\"}", "-----BEGIN PRIVATE KEY-----"] {
+            let error = tokens().sign_jwt(&claims(json!({})), &Secret::new(text.to_owned())).unwrap_err();
+            assert!(error.starts_with("the secret "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Step 4: the initial access token (RFC 7591 section 3, RFC 6750 section 3.1), and what it allows
+//! for the whole life of the client that is registered with it.
+
+use serde_json::Value;
+
+use super::{Caller, Purpose, RegisterError};
+use crate::client::{InitialAccessPolicy, TrustLevel};
+use crate::config::registration::InitialAccessToken as Setting;
+use crate::http::answer::Presented;
+use crate::service::Context;
+use crate::store::Change;
+use crate::store::initial_access_tokens::InitialAccessToken;
+use crate::telemetry::meter;
+
+/// The initial access token of a client: when it is registered, and whenever it is updated.
+pub(super) struct InitialAccess {
+    pub(super) id: String,
+    pub(super) policy: InitialAccessPolicy,
+}
+
+impl InitialAccess {
+    /// That of the client that `purpose` is about.
+    pub(super) fn of(caller: &Caller, purpose: Purpose<'_>) -> Option<Self> {
+        match purpose {
+            Purpose::Create => {
+                let token = caller.initial_access.as_ref()?;
+                Some(Self { id: token.id(), policy: token.grant().policy.clone() })
+            }
+            Purpose::Replace(stored) => {
+                let before = &stored.client().provenance;
+                let (id, policy) =
+                    (before.initial_access_token.clone()?, before.initial_access_policy.clone());
+                Some(Self { id, policy: policy.unwrap_or_default() })
+            }
+        }
+    }
+
+    /// What scripts see of it.
+    pub(super) fn attributes(&self) -> Value {
+        self.policy.attributes.clone().into()
+    }
+}
+
+/// How far a registration with this token, or without one, can be trusted.
+pub(super) const fn trust_level(initial_access: Option<&InitialAccess>) -> TrustLevel {
+    if initial_access.is_some() { TrustLevel::Token } else { TrustLevel::Open }
+}
+
+/// The token that a registration shows, when it is good. One that is not is refused also where
+/// none is needed: its holder thinks that it counts.
+pub(super) async fn find(
+    cx: &Context<'_>,
+    presented: Result<&str, Presented>,
+) -> Result<Option<InitialAccessToken>, RegisterError> {
+    match (cx.settings().initial_access_token, presented) {
+        (Setting::Off, _) | (Setting::Optional, Err(Presented::Nothing)) => Ok(None),
+        (Setting::Optional | Setting::Required, Err(presented)) => {
+            Err(RegisterError::Unauthorised(presented))
+        }
+        (Setting::Optional | Setting::Required, Ok(token)) => {
+            let tokens = &cx.service.store.initial_access_tokens;
+            let found = tokens.find_by_token(token, cx.service.clock.now()).await?;
+            found.map(Some).ok_or(RegisterError::Unauthorised(Presented::Invalid))
+        }
+    }
+}
+
+/// Counts this registration on the budget of its token, or of its address when it shows none that
+/// is good: nobody uses up what belongs to the holder of a token.
+pub(super) fn count(
+    cx: &Context<'_>,
+    caller: &Caller,
+    token: Option<&InitialAccessToken>,
+) -> Result<(), RegisterError> {
+    let Some(limit) = &cx.snapshot.rate_limit else { return Ok(()) };
+    let counted = match token {
+        Some(token) => limit.check_named(&format!("initial access {}", token.id())),
+        None => limit.check(caller.address),
+    };
+    counted.map_err(|too_often| {
+        meter::rate_limited();
+        RegisterError::TooOften(too_often)
+    })
+}
+
+/// That the token of `caller` is used once more.
+pub(super) fn one_use(cx: &Context<'_>, caller: &Caller) -> Change {
+    let tokens = &cx.service.store.initial_access_tokens;
+    caller.initial_access.as_ref().map(|token| tokens.one_use(token)).unwrap_or_default()
+}
+
+/// Somebody else came first: refuses when it was with the last use of the token.
+pub(super) async fn check_left(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterError> {
+    let Some(token) = &caller.initial_access else { return Ok(()) };
+    let tokens = &cx.service.store.initial_access_tokens;
+    let present = tokens.find(&token.id(), cx.service.clock.now()).await?;
+    match present.filter(|token| token.uses_left() != Some(0)) {
+        Some(_) => Ok(()),
+        None => Err(RegisterError::Unauthorised(Presented::Invalid)),
+    }
+}

@@ -1,0 +1,165 @@
+//! Definition files, by which the Rhai language server completes and checks scripts.
+//!
+//! The form is that of Rhai's own generator: <https://rhai.rs/book/engine/metadata/definitions.html>.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::super::hook::Hook;
+use super::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
+use crate::client::member::{Kind, MEMBERS};
+
+/// Characters of a line of documentation.
+const WIDTH: usize = 100;
+
+/// The files by name, with their texts.
+pub fn definitions() -> BTreeMap<String, String> {
+    let mut modules: BTreeMap<&str, Vec<&HostFunction>> = BTreeMap::new();
+    for function in host_functions().into_iter().chain(TEST_FUNCTIONS) {
+        modules.entry(function.module).or_default().push(function);
+    }
+    let tests = modules.remove("").unwrap_or_default();
+    let mut files: BTreeMap<String, String> =
+        modules.iter().map(|(name, functions)| (format!("{name}.d.rhai"), module(name, functions))).collect();
+    files.insert("__registrar__.d.rhai".to_owned(), context());
+    files.insert("__hooks__.d.rhai".to_owned(), hooks());
+    files.insert("__tests__.d.rhai".to_owned(), module("static", &tests));
+    files
+}
+
+fn module(name: &str, functions: &[&HostFunction]) -> String {
+    let mut text = format!("module {name};\n");
+    for function in functions {
+        let example = format!("Example: `{}`", function.example);
+        item(&mut text, &[function.about, &example], &declaration(function.signature));
+    }
+    text
+}
+
+/// The types of `context` and of what is in it.
+fn context() -> String {
+    let mut text = "module static;\n".to_owned();
+    for member in CONTEXT_MEMBERS {
+        for declaration in context_member(member) {
+            item(&mut text, &[member.about], &declaration);
+        }
+    }
+    for member in MEMBERS {
+        let about = format!("Client metadata: {}.", kind(member.kind).1);
+        let name = member.name;
+        item(&mut text, &[&about], &format!("fn get {name}(client: Members) -> {};", kind(member.kind).0));
+    }
+    let methods = [
+        ("Whether the member is there.", "fn contains(client: Members, name: String) -> bool;"),
+        ("The names of all members.", "fn keys(client: Members) -> Array;"),
+        ("All members as a map of the script's own.", "fn to_map(client: Members) -> Map;"),
+        ("Takes a member away.", "fn remove(client: Members, name: String);"),
+    ];
+    for (about, declaration) in methods {
+        item(&mut text, &[about], declaration);
+    }
+    text
+}
+
+/// A member as it is read, and in the seed's spelling.
+fn context_member(member: &ContextMember) -> Vec<String> {
+    let result = match member.name {
+        "client" | "registerRequest" => "Members",
+        "configurationAttributes" | "httpRequest" => "Map",
+        "trustLevel" => "String",
+        _ => "?",
+    };
+    match member.name.split_once('(') {
+        Some((name, "status, entity)")) => {
+            vec![format!("fn {name}(context: Context, status: int, entity: ?);")]
+        }
+        Some((name, _)) => vec![format!("fn {name}(context: Context, nonce: String);")],
+        None => {
+            let (name, method) = (member.name, member.spelling.trim_end_matches("()"));
+            vec![
+                format!("fn get {name}(context: Context) -> {result};"),
+                format!("fn {method}(context: Context) -> {result};"),
+            ]
+        }
+    }
+}
+
+fn hooks() -> String {
+    let mut text = "module static;\n".to_owned();
+    for hook in Hook::ALL {
+        let parameters = hook.parameters().iter().map(|name| match *name {
+            "context" => "context: Context".to_owned(),
+            "response" => "response: Members".to_owned(),
+            other => format!("{other}: ?"),
+        });
+        let parameters = parameters.collect::<Vec<_>>().join(", ");
+        let about = format!("A hook, which a script defines. {}", hook.about());
+        item(&mut text, &[&about], &format!("fn {}({parameters}) -> ?;", hook.name()));
+    }
+    text
+}
+
+/// The type of a member, and what it is in words.
+const fn kind(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Text => ("String", "a string"),
+        Kind::Label => ("String", "a string for people"),
+        Kind::Page => ("String", "the URL of a page for people"),
+        Kind::Url => ("String", "a URL that a server calls"),
+        Kind::Texts => ("Array", "an array of strings"),
+        Kind::Flag => ("bool", "true or false"),
+        Kind::Count => ("int", "a whole number of 0 or more"),
+        Kind::Object => ("Map", "a map"),
+        Kind::Jwks => ("Map", "a JWK Set"),
+    }
+}
+
+/// One item with its documentation.
+fn item(text: &mut String, about: &[&str], declaration: &str) {
+    text.push('\n');
+    for (index, paragraph) in about.iter().enumerate() {
+        if index > 0 {
+            text.push_str("///\n");
+        }
+        for line in wrapped(paragraph) {
+            // Writing to a text does not fail.
+            let _ = writeln!(text, "/// {line}");
+        }
+    }
+    let _ = writeln!(text, "{declaration}");
+}
+
+fn wrapped(paragraph: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in paragraph.split_whitespace() {
+        match lines.last_mut().filter(|line| line.len() + word.len() < WIDTH) {
+            Some(line) => line.extend([" ", word]),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// `sha256(text: string) -> string` as Rhai declares it.
+fn declaration(signature: &str) -> String {
+    let (head, result) = match signature.split_once(" -> ") {
+        Some((head, result)) => (head, format!(" -> {}", type_name(result))),
+        None => (signature, String::new()),
+    };
+    let (name, parameters) = head.split_once('(').unwrap_or((head, ")"));
+    let parameters = parameters.trim_end_matches(')').split(", ").filter(|parameter| !parameter.is_empty());
+    let parameters = parameters.map(|parameter| match parameter.split_once(": ") {
+        Some((name, of)) => format!("{name}: {}", type_name(of)),
+        None => format!("{parameter}: ?"),
+    });
+    format!("fn {name}({}){result};", parameters.collect::<Vec<_>>().join(", "))
+}
+
+fn type_name(name: &str) -> &str {
+    match name {
+        "string" => "String",
+        "map" => "Map",
+        "int" | "bool" => name,
+        _ => "?",
+    }
+}

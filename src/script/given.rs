@@ -1,0 +1,105 @@
+//! What a test or a trial says that a hook is given.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::facts::{Facts, HttpRequest};
+use crate::client::{Metadata, TrustLevel};
+
+/// What a hook is given. What is not said is as in a plain registration.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Given {
+    /// `context.registerRequest`
+    #[serde(alias = "registerRequest")]
+    pub request: Map<String, Value>,
+    /// `context.client`; the request when it is absent. The rules and defaults of the server are
+    /// not applied to it.
+    pub client: Option<Map<String, Value>>,
+    /// What a hook is given that changes an answer; the client when it is absent.
+    pub response: Option<Map<String, Value>>,
+    /// `context.softwareStatement`: `#{ header, claims }`, or the claims alone.
+    pub software_statement: Option<Map<String, Value>>,
+    /// `context.dcr`: the same.
+    pub dcr: Option<Map<String, Value>>,
+    /// `context.attestation`
+    pub attestation: Option<Value>,
+    /// `context.certificate`
+    pub certificate: Option<Value>,
+    /// `context.initialAccessToken`
+    pub initial_access_token: Option<Value>,
+    /// `context.trustLevel`
+    pub trust_level: Option<TrustLevel>,
+    /// `context.httpRequest`
+    pub http_request: GivenHttpRequest,
+    /// `context.configurationAttributes`; those of the configuration when it is absent.
+    #[serde(alias = "configurationAttributes")]
+    pub attributes: Option<Map<String, Value>>,
+}
+
+/// The head of a request that is made up.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct GivenHttpRequest {
+    /// The method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The headers.
+    pub headers: std::collections::BTreeMap<String, String>,
+    /// Where it came from.
+    pub ip_address: Option<std::net::IpAddr>,
+}
+
+impl Default for GivenHttpRequest {
+    fn default() -> Self {
+        Self {
+            method: "POST".to_owned(),
+            path: "/register".to_owned(),
+            headers: std::collections::BTreeMap::new(),
+            ip_address: None,
+        }
+    }
+}
+
+impl Given {
+    /// The client before the hook.
+    pub fn client(&self) -> &Map<String, Value> {
+        self.client.as_ref().unwrap_or(&self.request)
+    }
+
+    /// What is given as facts, client and answer. `custom` are the names of members beyond the
+    /// standard ones.
+    pub(super) fn into_parts(self, custom: &[String]) -> (Facts, Metadata, Map<String, Value>) {
+        let client = self.client().clone();
+        let response = self.response.unwrap_or_else(|| client.clone());
+        let headers = self.http_request.headers.into_iter();
+        let facts = Facts {
+            register_request: self.request,
+            software_statement: self.software_statement.map(token),
+            dcr: self.dcr.map(token),
+            attestation: self.attestation,
+            certificate: self.certificate,
+            initial_access_token: self.initial_access_token,
+            http_request: HttpRequest {
+                method: self.http_request.method,
+                path: self.http_request.path,
+                headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+                ip_address: self.http_request.ip_address,
+            },
+            trust_level: self.trust_level.unwrap_or(TrustLevel::Open),
+            custom_attributes: custom.to_vec(),
+        };
+        (facts, Metadata::new(client), response)
+    }
+}
+
+/// A token as `#{ header, claims }`, whether it was said so or by its claims alone.
+fn token(said: Map<String, Value>) -> Value {
+    let is_whole = said.get("claims").is_some_and(Value::is_object);
+    match (is_whole, said.contains_key("header")) {
+        (true, true) => Value::Object(said),
+        (true, false) => json!({ "header": {}, "claims": said.get("claims") }),
+        (false, _) => json!({ "header": {}, "claims": said }),
+    }
+}

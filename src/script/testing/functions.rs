@@ -1,0 +1,109 @@
+//! What tests can say beyond what scripts can: that something is so, what the world is like, and
+//! that a hook is called.
+
+use std::sync::Arc;
+
+use rhai::{Dynamic, Engine, ImmutableString, Module};
+use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
+
+use super::super::load::Texts;
+use super::super::modules::Functions;
+use super::super::value::{Outcome, failure, to_json, to_script};
+use super::world::{FakeHttp, Fakes, World, hook};
+
+/// What the functions of one test work with.
+#[derive(Clone)]
+pub(super) struct Scene {
+    pub(super) world: Arc<World>,
+    pub(super) texts: Arc<Texts>,
+}
+
+/// Teaches `engine` what only tests can say.
+pub(super) fn register(engine: &mut Engine, scene: &Scene) {
+    let mut module = assertions();
+    calls(&mut module, scene);
+    engine.register_global_module(module.into());
+    engine.register_static_module("fake", fakes(&scene.world).into());
+}
+
+fn assertions() -> Module {
+    let mut module = Functions::default();
+    module.add1("assert", |_, condition: bool| check(condition, "the assertion does not hold"));
+    module.add2("assert", |_, condition: bool, message: ImmutableString| check(condition, &message));
+    module.add2("assert_eq", |_, left: Dynamic, right: Dynamic| {
+        let (left, right) = (to_json(&left)?, to_json(&right)?);
+        check(left == right, &format!("the two are not equal\nleft:  {left}\nright: {right}"))
+    });
+    module.into_module()
+}
+
+fn check(condition: bool, message: &str) -> Outcome<()> {
+    if condition { Ok(()) } else { Err(failure(message)) }
+}
+
+fn calls(module: &mut Module, scene: &Scene) {
+    let mut calls = Functions::default();
+    let here = scene.clone();
+    calls.add1("run", move |_, hook: ImmutableString| {
+        here.call(None, &hook, &Dynamic::from_map(rhai::Map::new()))
+    });
+    let here = scene.clone();
+    calls.add2("run", move |_, hook: ImmutableString, given: Dynamic| here.call(None, &hook, &given));
+    let here = scene.clone();
+    calls.add3("run_script", move |_, script: ImmutableString, hook: ImmutableString, given: Dynamic| {
+        here.call(Some(&script), &hook, &given)
+    });
+    module.combine(calls.into_module());
+}
+
+impl Scene {
+    fn call(&self, script: Option<&str>, name: &str, given: &Dynamic) -> Outcome<Dynamic> {
+        let hook = hook(name).map_err(failure)?;
+        let given = read(given, "what the hook is given")?;
+        let trial = self.world.call(&self.texts, script, hook, given);
+        // A test runs on a thread that may wait.
+        let trial = Handle::current().block_on(trial).map_err(failure)?;
+        let trial = serde_json::to_value(&trial).map_err(|error| failure(error.to_string()))?;
+        to_script(&trial)
+    }
+}
+
+fn fakes(world: &Arc<World>) -> Module {
+    let mut module = Functions::default();
+    let here = Arc::clone(world);
+    module.add3("http", move |_, method: ImmutableString, url: ImmutableString, answer: Dynamic| {
+        let answer: FakeHttp = read(&answer, "the answer")?;
+        here.fake_http(&method, &url, answer).map_err(failure)
+    });
+    let here = Arc::clone(world);
+    module.add1("now", move |_, seconds: i64| {
+        let now = Some(whole(seconds)?);
+        here.fake(Fakes { now, ..Fakes::default() }).map_err(failure)
+    });
+    let here = Arc::clone(world);
+    module.add1("advance", move |_, seconds: i64| {
+        here.advance(whole(seconds)?);
+        Ok(())
+    });
+    let here = Arc::clone(world);
+    module.add2("secret", move |_, name: ImmutableString, text: ImmutableString| {
+        let secrets = [(name.to_string(), text.to_string())].into();
+        here.fake(Fakes { secrets, ..Fakes::default() }).map_err(failure)
+    });
+    let here = Arc::clone(world);
+    module.add1("client", move |_, members: Dynamic| {
+        let clients = vec![read(&members, "the client")?];
+        here.fake(Fakes { clients, ..Fakes::default() }).map_err(failure)
+    });
+    module.into_module()
+}
+
+fn whole(seconds: i64) -> Outcome<u64> {
+    u64::try_from(seconds).map_err(|_| failure("say so many seconds, 0 or more"))
+}
+
+/// `value` in the form that is asked for; `what` names it in messages.
+fn read<T: DeserializeOwned>(value: &Dynamic, what: &str) -> Outcome<T> {
+    serde_json::from_value(to_json(value)?).map_err(|error| failure(format!("{what}: {error}")))
+}

@@ -1,0 +1,231 @@
+//! Tests of scripts: every `fn test_*` of `tests/*.rhai`, each in a world of its own.
+//!
+//! Reaches nothing: no other system, no store, no secret of the configuration.
+
+mod functions;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rhai::{AST, CallFnOptions, Engine, Position, Scope};
+use serde_json::Map;
+
+use super::context::{Context, Round};
+use super::engine::SharedModules;
+use super::hook::Hook;
+use super::library::Libraries;
+use super::load::{self, LoadError, LoadErrors, SCRIPT_MODULE, Texts};
+use super::members::{Access, Frame, Members};
+use super::outcome::Fault;
+use super::trial::{Given, Trial};
+use super::turn::Turn;
+use crate::config::ScriptSettings;
+use functions::Scene;
+
+pub use world::{Beginning, FakeAnswer, FakeHttp, Fakes, Keys, World, hook};
+
+/// What a test itself may use, beside the hooks that it calls.
+const TEST_OPERATIONS: u64 = 2_000_000;
+const TEST_MILLISECONDS: u64 = 30_000;
+const TEST_CALLS: u32 = 1_000;
+
+/// A folder of scripts with its tests.
+pub struct Suite {
+    beginning: Beginning,
+    texts: Arc<Texts>,
+    files: BTreeMap<String, String>,
+    tests: Vec<Test>,
+}
+
+/// One test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Test {
+    /// Its file, relative to the folder of the scripts.
+    pub file: String,
+    /// Its function.
+    pub name: String,
+}
+
+impl std::fmt::Display for Test {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}::{}", self.file.strip_prefix("tests/").unwrap_or(&self.file), self.name)
+    }
+}
+
+/// A test that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What is wrong, and where.
+    pub error: LoadError,
+    /// The functions that were being called, the outermost first.
+    pub calls: String,
+    /// What was logged.
+    pub log: Vec<String>,
+}
+
+impl Suite {
+    /// Reads the scripts of the folder and compiles its tests.
+    ///
+    /// # Errors
+    /// When a file can not be read or a test does not compile.
+    pub fn load(beginning: Beginning) -> Result<Self, LoadErrors> {
+        let texts = load::read(&beginning.settings.directory)?;
+        let files = load::read_tests(&beginning.settings.directory)?;
+        let (world, texts) = (Arc::new(World::new(&beginning)), Arc::new(texts));
+        let modules = SharedModules::new(&world.runtime(generous));
+        let mut engine = modules.engine(None, || None);
+        functions::register(&mut engine, &Scene { world, texts: Arc::clone(&texts) });
+        let (mut tests, mut errors) = (Vec::new(), Vec::new());
+        for (file, text) in &files {
+            match load::parse(&engine, file, text) {
+                Ok(ast) => tests_of(&ast, file, text, &mut tests, &mut errors),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(Self { beginning, texts, files, tests }) } else { Err(LoadErrors(errors)) }
+    }
+
+    /// The tests, file by file, in the order in which they are written.
+    pub fn tests(&self) -> &[Test] {
+        &self.tests
+    }
+
+    /// Runs one test. It uses no more than its limits, so it ends.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn run(self: &Arc<Self>, test: &Test) -> Result<(), Box<Failure>> {
+        let (suite, test) = (Arc::clone(self), test.clone());
+        let world = Arc::new(World::new(&self.beginning));
+        let runtime = world.runtime(generous);
+        let turn = runtime.turns.take().await;
+        let file = test.file.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let Some(turn) = turn else {
+                return Err(suite.failed(&test, &world, "there was no place to run in"));
+            };
+            let modules = SharedModules::new(&runtime);
+            suite.run_in(&test, &world, &modules, &turn)
+        });
+        task.await.unwrap_or_else(|error| {
+            let error = LoadError::new(&file, error.to_string());
+            Err(Box::new(Failure { error, calls: String::new(), log: Vec::new() }))
+        })
+    }
+
+    fn run_in(
+        &self,
+        test: &Test,
+        world: &Arc<World>,
+        modules: &SharedModules,
+        turn: &Arc<Turn>,
+    ) -> Result<(), Box<Failure>> {
+        let context = context(&test.file, modules, turn);
+        let over = Arc::clone(turn);
+        let mut engine = modules.engine(Some(&context), move || over.over());
+        engine.set_module_resolver(Libraries::new(self.texts.libraries.clone()));
+        let scene = Scene { world: Arc::clone(world), texts: Arc::clone(&self.texts) };
+        functions::register(&mut engine, &scene);
+        let failure = |error| Box::new(Failure { error, calls: String::new(), log: world.log() });
+        let dispatch = self.prepare(&mut engine, test).map_err(failure)?;
+        let options = CallFnOptions::new().eval_ast(false).with_tag(context);
+        let done = engine.call_fn_with_options::<rhai::Dynamic>(
+            options,
+            &mut Scope::new(),
+            &dispatch,
+            &test.name,
+            (),
+        );
+        match done {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.placed(Fault::of(&test.file, &test.name, &error), world)),
+        }
+    }
+
+    /// Runs the top level of the file, and makes what calls the test.
+    fn prepare(&self, engine: &mut Engine, test: &Test) -> Result<AST, LoadError> {
+        let text = self.text(&test.file);
+        let ast = load::parse(engine, &test.file, text)?;
+        let module = load::evaluate(engine, &ast, &test.file, text)?;
+        engine.register_static_module(SCRIPT_MODULE, module);
+        let name = &test.name;
+        engine
+            .compile(format!("fn {name}() {{ {SCRIPT_MODULE}::{name}() }}"))
+            .map_err(|error| LoadError::new(&test.file, error.to_string()))
+    }
+
+    fn failed(&self, test: &Test, world: &World, message: &str) -> Box<Failure> {
+        let fault = Fault::nowhere(&test.file, &test.name, message.to_owned());
+        self.placed(fault, world)
+    }
+
+    /// `fault` with the line in which it is.
+    fn placed(&self, fault: Fault, world: &World) -> Box<Failure> {
+        let number = |number: usize| u16::try_from(number).unwrap_or(0);
+        let position = match fault.line {
+            0 => Position::NONE,
+            line => Position::new(number(line).max(1), number(fault.column)),
+        };
+        let error = LoadError::at(&fault.script, self.text(&fault.script), position, fault.message);
+        Box::new(Failure { error, calls: fault.calls, log: world.log() })
+    }
+
+    /// The text of a test or of a library.
+    fn text(&self, file: &str) -> &str {
+        let library = || self.texts.libraries.get(file.trim_end_matches(".rhai"));
+        self.files.get(file).or_else(library).map_or("", String::as_str)
+    }
+}
+
+/// Calls one hook of the scripts of `beginning` in `world`: `registrar script call`.
+///
+/// # Errors
+/// When the scripts do not load, or none has the hook.
+pub async fn call(
+    beginning: &Beginning,
+    world: &World,
+    script: Option<&str>,
+    hook: Hook,
+    given: Given,
+) -> Result<Trial, String> {
+    let texts = load::read(&beginning.settings.directory).map_err(|errors| errors.to_string())?;
+    world.call(&texts, script, hook, given).await
+}
+
+/// A test does more than a hook, and looks into more.
+fn generous(settings: &mut ScriptSettings) {
+    settings.limits.operations = TEST_OPERATIONS;
+    settings.limits.deadline_ms = TEST_MILLISECONDS;
+    settings.limits.http_ms = TEST_MILLISECONDS;
+    settings.limits.http_calls = TEST_CALLS;
+    settings.limits.store_calls = TEST_CALLS;
+}
+
+/// What a test itself is, seen from host functions: a hook without a request.
+fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
+    let (facts, ..) = Given::default().into_parts(&[]);
+    let frame = Arc::new(Frame { custom: std::collections::BTreeSet::new(), bytes: modules.result_bytes() });
+    let client = Members::new(Map::new(), Access::ReadOnly, &frame);
+    let round = Round { facts: Arc::new(facts), frame, attributes: Arc::default(), turn: Arc::clone(turn) };
+    Context::new(file, &round, client)
+}
+
+/// The tests of one file; a test with parameters is a mistake.
+fn tests_of(ast: &AST, file: &str, text: &str, tests: &mut Vec<Test>, errors: &mut Vec<LoadError>) {
+    let mut found: Vec<(Position, &str, usize)> = ast
+        .iter_functions()
+        .filter(|function| function.name.starts_with("test_"))
+        .map(|function| (load::declaration(text, function.name), function.name, function.params.len()))
+        .collect();
+    found.sort_by_key(|(place, name, _)| (place.line(), place.position(), name.to_owned()));
+    for (place, name, parameters) in found {
+        if parameters == 0 {
+            tests.push(Test { file: file.to_owned(), name: name.to_owned() });
+        } else {
+            errors.push(LoadError::at(file, text, place, "a test has no parameters"));
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! One hook tried on what somebody made up: for `registrar script call`, and for tests.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::context::joined;
+use super::fake::FakeHost;
+use super::hook::Hook;
+use super::host::HttpCall;
+use super::observer::Observer;
+use super::outcome::{Fault, HookError};
+use super::set::ScriptSet;
+use crate::model::json;
+
+pub use super::given::{Given, GivenHttpRequest};
+
+/// How a hook ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ending {
+    /// Every script let the request pass, said what was asked for, or was told.
+    Passed,
+    /// A script returned `false`.
+    Refused,
+    /// A script said what to answer.
+    Answered,
+    /// A script failed.
+    Fault,
+}
+
+/// What became of one hook.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trial {
+    /// How it ended.
+    pub outcome: Ending,
+    /// The script that ended it, or that said what was asked for.
+    pub script: Option<String>,
+    /// The status of the answer that a client would get; none when all is well.
+    pub status: Option<u16>,
+    /// The answer that a client would get; none when all is well.
+    pub entity: Option<Map<String, Value>>,
+    /// What went wrong, for the log.
+    pub message: Option<String>,
+    /// The line of a fault, from 1.
+    pub line: Option<usize>,
+    /// The column of a fault, from 1.
+    pub column: Option<usize>,
+    /// The client as the scripts left it; none unless the hook may change it and it passed.
+    pub client: Option<Map<String, Value>>,
+    /// The answer as the scripts left it, when the hook is for that.
+    pub response: Option<Map<String, Value>>,
+    /// What a script said, when the hook asks for something; none when none did.
+    pub value: Option<Value>,
+    /// The calls of `http`.
+    pub http: Vec<Sent>,
+    /// The lines in the log, as in `info: registering`.
+    pub log: Vec<String>,
+    /// Operations, as Rhai counts them.
+    pub operations: u64,
+    /// How long it took, in microseconds.
+    pub microseconds: u64,
+}
+
+/// A call of `http`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sent {
+    /// The method.
+    pub method: String,
+    /// Where to.
+    pub url: String,
+    /// The headers, names in lower case.
+    pub headers: Map<String, Value>,
+    /// What was sent.
+    pub body: Option<String>,
+    /// The same, when it is JSON.
+    pub json: Option<Value>,
+}
+
+impl Sent {
+    fn of(call: &HttpCall) -> Self {
+        let json = call.body.as_ref().and_then(|body| json::parse(body.as_bytes()).ok());
+        Self {
+            method: call.method.clone(),
+            url: call.url.clone(),
+            headers: joined(call.headers.iter()),
+            body: call.body.clone(),
+            json,
+        }
+    }
+}
+
+/// What a hook left behind that passed.
+#[derive(Default)]
+struct Left {
+    script: Option<String>,
+    client: Option<Map<String, Value>>,
+    response: Option<Map<String, Value>>,
+    value: Option<Value>,
+}
+
+/// Who sees what scripts do.
+pub(super) struct Watch<'a> {
+    pub(super) host: &'a FakeHost,
+    pub(super) observer: &'a Observer,
+}
+
+/// Asks the scripts of `set`, as the server would.
+pub(super) async fn run(
+    set: &Arc<ScriptSet>,
+    hook: Hook,
+    given: Given,
+    custom: &[String],
+    watch: &Watch<'_>,
+) -> Trial {
+    let before = (watch.host.calls().len(), watch.observer.lines_from(0).len(), watch.observer.operations());
+    let begun = Instant::now();
+    let ended = ask(set, hook, given, custom).await;
+    let took = begun.elapsed();
+    let trial = match ended {
+        Ok(left) => passed(left),
+        Err(error) => stopped(error, hook),
+    };
+    Trial {
+        http: watch.host.calls().iter().skip(before.0).map(Sent::of).collect(),
+        log: watch.observer.lines_from(before.1),
+        operations: watch.observer.operations().saturating_sub(before.2),
+        microseconds: microseconds(took),
+        ..trial
+    }
+}
+
+async fn ask(set: &Arc<ScriptSet>, hook: Hook, given: Given, custom: &[String]) -> Result<Left, HookError> {
+    let (facts, client, response) = given.into_parts(custom);
+    let facts = Arc::new(facts);
+    match hook {
+        Hook::CreateClient | Hook::UpdateClient | Hook::DeleteClient => {
+            let decision = set.decide(hook, facts, client).await?;
+            Ok(Left { client: Some(decision.client.into_object()), ..Left::default() })
+        }
+        Hook::ModifyPostResponse | Hook::ModifyPutResponse | Hook::ModifyReadResponse => {
+            let response = set.modify_response(hook, response, facts, client).await?;
+            Ok(Left { response: Some(response), ..Left::default() })
+        }
+        Hook::ClientCreated | Hook::ClientUpdated | Hook::ClientDeleted => {
+            for index in 0..set.scripts().len() {
+                match set.tell_one(index, hook, &facts, &client).await {
+                    Err(error @ (HookError::Fault(_) | HookError::Busy)) => return Err(error),
+                    // What it returns or answers does not matter.
+                    Ok(()) | Err(HookError::Answered { .. } | HookError::Refused { .. }) => {}
+                }
+            }
+            Ok(Left::default())
+        }
+        _ => match set.ask(hook, facts, client).await? {
+            Some(said) => Ok(Left { script: Some(said.by.name), value: Some(said.value), ..Left::default() }),
+            None => Ok(Left::default()),
+        },
+    }
+}
+
+fn passed(left: Left) -> Trial {
+    Trial {
+        script: left.script,
+        client: left.client,
+        response: left.response,
+        value: left.value,
+        ..ended(Ending::Passed)
+    }
+}
+
+/// The answers are those that the server gives.
+fn stopped(error: HookError, hook: Hook) -> Trial {
+    let code = |code: &str| json!({ "error": code }).as_object().cloned();
+    match error {
+        HookError::Answered { script, status, entity } => Trial {
+            script: Some(script),
+            status: Some(status),
+            entity: Some(entity),
+            ..ended(Ending::Answered)
+        },
+        HookError::Refused { script } => Trial {
+            script: Some(script),
+            status: Some(400),
+            entity: code("invalid_client_metadata"),
+            ..ended(Ending::Refused)
+        },
+        HookError::Fault(fault) => failed(fault, code("server_error")),
+        HookError::Busy => failed(Fault::new("", hook, HookError::Busy.to_string()), code("server_error")),
+    }
+}
+
+fn failed(fault: Fault, entity: Option<Map<String, Value>>) -> Trial {
+    let place = |number: usize| Some(number).filter(|number| *number > 0);
+    Trial {
+        script: Some(fault.script),
+        status: Some(500),
+        entity,
+        message: Some(fault.message),
+        line: place(fault.line),
+        column: place(fault.column),
+        ..ended(Ending::Fault)
+    }
+}
+
+const fn ended(outcome: Ending) -> Trial {
+    Trial {
+        outcome,
+        script: None,
+        status: None,
+        entity: None,
+        message: None,
+        line: None,
+        column: None,
+        client: None,
+        response: None,
+        value: None,
+        http: Vec::new(),
+        log: Vec::new(),
+        operations: 0,
+        microseconds: 0,
+    }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

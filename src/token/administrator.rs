@@ -1,0 +1,191 @@
+//! The first administrator: a client that is made when the server starts for the first time, so
+//! that there is somebody who may use the admin API. Its credentials are in a file that only the
+//! owner of the server can read.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::client::{
+    Approved, Client, ClientSecret, Provenance, RegistrationTokens, Requested, Rules, TrustLevel,
+};
+use crate::config::{Registration, Scope, Settings};
+use crate::model::{ClientId, Violation};
+use crate::random::{self, NoRandomness};
+use crate::secret::{SealError, Secret, TokenDigest};
+use crate::service::Service;
+use crate::store::{Change, StoreError, Stored};
+
+/// What the administrator is called: the same everywhere, so that of several servers on one store
+/// one makes it. No registered client has such a name.
+pub const CLIENT_ID: &str = "administrator";
+
+/// The name of the file in the folder of the store.
+const FILE: &str = "admin-credentials.json";
+
+/// Why there is no administrator.
+#[derive(Debug, thiserror::Error)]
+pub enum AdministratorError {
+    /// The file can not be written.
+    #[error("the credentials of the administrator can not be written to {}: {source}", .file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No secret could be made.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// The secret could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The scopes of `[admin.scopes]` make no client.
+    #[error("the administrator can not have the scopes of [admin.scopes]: {0}")]
+    Scopes(String),
+}
+
+/// Makes the administrator when there is none, and says where its credentials are then. One that
+/// is there gets the scopes of `[admin.scopes]` and keeps its secret.
+///
+/// Without a place for the file, as with a store in memory, nobody is made.
+///
+/// # Errors
+/// When the file or the store can not be written.
+pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorError> {
+    let Ok(id) = ClientId::parse(CLIENT_ID) else { return Ok(None) };
+    let metadata = metadata(&service.settings)?;
+    if let Some(stored) = service.store.clients.find(&id).await? {
+        follow(service, &stored, metadata).await?;
+        return Ok(None);
+    }
+    let Some(file) = file(&service.settings) else { return Ok(None) };
+    let secret = random::client_secret()?;
+    let client = client(service, id, metadata, &secret)?;
+    // The file comes first: a client whose secret nobody has would be there for ever.
+    write(&file, &secret).map_err(|source| AdministratorError::File { file: file.clone(), source })?;
+    match service.store.clients.insert(&client, Change::default()).await {
+        Ok(()) => {
+            tracing::info!(client_id = %client.id, file = %file.display(), "administrator made");
+            Ok(Some(file))
+        }
+        // Another server on this store was faster; what this one wrote is of no use.
+        Err(StoreError::Conflict) => {
+            let removed = fs::remove_file(&file);
+            removed.map_err(|source| AdministratorError::File { file, source })?;
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Where the credentials go: `admin.credentialsFile`, or the folder of the store.
+fn file(settings: &Settings) -> Option<PathBuf> {
+    let folder = settings.store.url.strip_prefix("sled:").map(|folder| Path::new(folder).join(FILE));
+    settings.admin.credentials_file.clone().or(folder)
+}
+
+/// Valid by the rules for everybody, with the scopes of administrators instead of `[[scopes]]`.
+fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
+    let names = settings.admin.scopes.all();
+    let scope =
+        |id: &&str| Scope { id: (*id).to_owned(), description: None, default: false, claims: Vec::new() };
+    let scopes: Vec<Scope> = names.iter().map(scope).collect();
+    let rules = Rules {
+        settings: &Registration::default(),
+        scopes: &scopes,
+        limits: &settings.limits,
+        fetch: &settings.fetch,
+        initial_access: None,
+    };
+    let members = json!({
+        "client_name": "Registrar administrator",
+        "grant_types": ["client_credentials"],
+        "token_endpoint_auth_method": "client_secret_basic",
+        "scope": names.join(" "),
+    });
+    let requested = Requested::read(members.as_object().cloned().unwrap_or_default(), &[]);
+    let valid = rules.validate(requested).map_err(|violations| {
+        let texts: Vec<String> = violations.iter().map(Violation::to_string).collect();
+        AdministratorError::Scopes(texts.join("; "))
+    })?;
+    Ok(valid.approve())
+}
+
+fn client(
+    service: &Service,
+    id: ClientId,
+    metadata: Approved,
+    secret: &Secret,
+) -> Result<Client, AdministratorError> {
+    let sealed = service.store.sealing_key.seal(secret, id.as_str())?;
+    Ok(Client {
+        id,
+        metadata,
+        issued_at: service.clock.now(),
+        expires_at: None,
+        secret: Some(ClientSecret { sealed, expires_at: None }),
+        // A token that nobody gets: it is managed by its operator alone.
+        tokens: RegistrationTokens { current: TokenDigest::of(random::token()?.expose()), previous: None },
+        revision: 1,
+        provenance: Provenance {
+            trust_level: TrustLevel::Operator,
+            address: None,
+            initial_access_token: None,
+            initial_access_policy: None,
+            statement: None,
+            certificate: None,
+            attestation_digest: None,
+            scripts: Vec::new(),
+            configuration: service.snapshot().revision.clone(),
+        },
+    })
+}
+
+/// Gives the administrator that is there the scopes of the configuration.
+async fn follow(service: &Service, stored: &Stored, metadata: Approved) -> Result<(), AdministratorError> {
+    let scope = |metadata: &Approved| metadata.metadata().text("scope").map(str::to_owned);
+    let before = stored.client();
+    if scope(&before.metadata) == scope(&metadata) {
+        return Ok(());
+    }
+    let client = Client { metadata, revision: before.revision.saturating_add(1), ..before.clone() };
+    match service.store.clients.replace(stored, &client, Change::default()).await {
+        // Another server on this store does the same at the same time.
+        Ok(()) | Err(StoreError::Conflict) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes the credentials beside their place and renames them, so that a power cut leaves no half.
+fn write(file: &Path, secret: &Secret) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let beside = file.with_extension("json.new");
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // What a start that was cut off left: its mode is not to be relied on.
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut new = options.open(&beside)?;
+    let credentials: Map<String, Value> = Map::from_iter([
+        ("client_id".to_owned(), CLIENT_ID.into()),
+        ("client_secret".to_owned(), secret.expose().into()),
+    ]);
+    serde_json::to_writer_pretty(&mut new, &credentials)?;
+    new.write_all(b"\n")?;
+    new.sync_all()?;
+    fs::rename(&beside, file)?;
+    #[cfg(unix)]
+    fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! What a request presents: one method, and the client that it names.
+
+use serde_json::Value;
+
+use super::Shown;
+use crate::http::credentials::Authorization;
+use crate::jose::Compact;
+use crate::model::ClientId;
+use crate::secret::Secret;
+use crate::token::TokenError;
+
+/// RFC 7523 section 2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// What a request presents.
+pub(super) struct Presented {
+    /// The client that it names; none when that can be the name of no client.
+    pub(super) client_id: Option<ClientId>,
+    pub(super) proof: Proof,
+}
+
+/// By what the client means to prove itself.
+pub(super) enum Proof {
+    /// `client_secret_basic`
+    Basic(Secret),
+    /// `client_secret_post`
+    Post(Secret),
+    /// `client_secret_jwt` or `private_key_jwt`
+    Assertion(Box<Compact>),
+    /// Nothing in the request: a certificate, or `none`.
+    Nothing,
+    /// Something that can not be read.
+    Unreadable,
+}
+
+impl Presented {
+    /// Reads what `shown` has (RFC 6749 section 2.3: one method in each request).
+    pub(super) fn read(shown: &Shown<'_>) -> Result<Self, TokenError> {
+        let (secret, assertion) = (shown.form.get("client_secret"), shown.form.get("client_assertion"));
+        let by_header = !matches!(shown.authorization, Authorization::Nothing);
+        if [by_header, secret.is_some(), assertion.is_some()].into_iter().filter(|used| *used).count() > 1 {
+            return Err(TokenError::Request("use one method of client authentication, not several"));
+        }
+        let is_jwt = shown.form.get("client_assertion_type").map(|kind| kind == ASSERTION_TYPE);
+        if assertion.is_some() && is_jwt != Some(true) {
+            let rule = "a client_assertion needs the client_assertion_type \
+                        urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+            return Err(TokenError::Request(rule));
+        }
+        let (own_name, proof) = match (shown.authorization, secret, assertion) {
+            (Authorization::Basic { client_id, secret }, ..) => {
+                (Some(client_id.clone()), Proof::Basic(secret.clone()))
+            }
+            (Authorization::Bearer(_) | Authorization::Unreadable, ..) => (None, Proof::Unreadable),
+            (Authorization::Nothing, Some(secret), _) => (None, Proof::Post(Secret::new(secret.to_owned()))),
+            (Authorization::Nothing, None, Some(assertion)) => read_assertion(assertion),
+            (Authorization::Nothing, None, None) => (None, Proof::Nothing),
+        };
+        let named = shown.form.get("client_id");
+        if let (Some(own), Some(named)) = (&own_name, named)
+            && own != named
+        {
+            return Err(TokenError::Request(
+                "client_id names another client than the one that authenticates",
+            ));
+        }
+        let client_id = own_name.as_deref().or(named).and_then(|id| ClientId::parse(id).ok());
+        Ok(Self { client_id, proof })
+    }
+}
+
+/// An assertion, and the client that it says it is of (RFC 7523 section 3: `sub`).
+fn read_assertion(text: &str) -> (Option<String>, Proof) {
+    let read = Compact::parse(text).and_then(|token| Ok((token.unverified_claims()?, token)));
+    match read {
+        Ok((claims, token)) => {
+            let subject = claims.get("sub").and_then(Value::as_str).map(str::to_owned);
+            (subject, Proof::Assertion(Box::new(token)))
+        }
+        Err(_) => (None, Proof::Unreadable),
+    }
+}

@@ -1,0 +1,178 @@
+//! `POST` on the token, introspection and revocation endpoints, `GET` of the public keys, and what
+//! each refusal is in HTTP.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA, WWW_AUTHENTICATE};
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+
+use super::introspection::Asker;
+use super::{Authenticated, Shown, TokenError, authenticate, bearer};
+use crate::http::ClientCertificate;
+use crate::http::answer::{self, Presented, Problem};
+use crate::http::body::BodyError;
+use crate::http::credentials::{self, Authorization};
+use crate::http::form::{Form, FormError};
+use crate::http::peer;
+use crate::secret::Secret;
+use crate::service::{Context, Service};
+
+/// `POST` on the token endpoint: gives an access token.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn token(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let outcome = async {
+        let received = Received::read(&cx, request).await?;
+        count(&cx, &received.parts)?;
+        let caller = received.caller(&cx).await?;
+        super::grant::grant(&cx, &caller, &received.form, received.certificate.as_ref()).await
+    };
+    outcome.await.map(|members| answer::json(StatusCode::OK, &members)).map_err(problem)
+}
+
+/// `POST` on the introspection endpoint: says what a token stands for.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn introspect(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let outcome = async {
+        let received = Received::read(&cx, request).await?;
+        let asker = received.asker(&cx).await?;
+        super::introspection::introspect(&cx, &asker, &received.form).await
+    };
+    outcome.await.map(|members| answer::json(StatusCode::OK, &members)).map_err(problem)
+}
+
+/// `POST` on the revocation endpoint: takes a token back.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn revoke(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let outcome = async {
+        let received = Received::read(&cx, request).await?;
+        let caller = received.caller(&cx).await?;
+        super::revocation::revoke(&cx, &caller, &received.form).await
+    };
+    outcome.await.map(|()| answer::empty(StatusCode::OK)).map_err(problem)
+}
+
+/// `GET`: the public keys of this server. They change with a restart, so they may be kept.
+pub async fn jwks(State(service): State<Arc<Service>>) -> Response {
+    let mut response = answer::json(StatusCode::OK, &service.jwks);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    response.headers_mut().remove(PRAGMA);
+    response
+}
+
+/// A request, read to its end.
+struct Received {
+    parts: Parts,
+    authorization: Authorization,
+    form: Form,
+    certificate: Option<ClientCertificate>,
+}
+
+impl Received {
+    async fn read(cx: &Context<'_>, request: Request<Body>) -> Result<Self, FormError> {
+        let (parts, body) = request.into_parts();
+        let limits = &cx.service.settings.limits;
+        let form = Form::read(&parts.headers, body, limits.body_bytes, limits.body_timeout_ms).await?;
+        let authorization = credentials::authorization(&parts.headers);
+        let certificate = parts.extensions.get().cloned();
+        Ok(Self { parts, authorization, form, certificate })
+    }
+
+    async fn caller(&self, cx: &Context<'_>) -> Result<Authenticated, TokenError> {
+        let certificate = self.certificate.as_ref();
+        authenticate(cx, &Shown { authorization: &self.authorization, form: &self.form, certificate }).await
+    }
+
+    /// Who introspects: a client that proves who it is, or the bearer of an access token (RFC 7662
+    /// section 2.1).
+    async fn asker(&self, cx: &Context<'_>) -> Result<Asker, TokenError> {
+        if let Authorization::Bearer(token) = &self.authorization {
+            return self.bearer(cx, token).await;
+        }
+        let who = self.caller(cx).await?;
+        if !who.is_proven {
+            return Err(TokenError::Client { by_header: false });
+        }
+        let client = who.client.client();
+        let scope = client.metadata.metadata().text("scope").unwrap_or_default().to_owned();
+        Ok(Asker { client_id: client.id.clone(), scope })
+    }
+
+    async fn bearer(&self, cx: &Context<'_>, token: &Secret) -> Result<Asker, TokenError> {
+        let found = bearer::find(cx, token.expose(), self.certificate.as_ref()).await?;
+        let found = found.ok_or(TokenError::Bearer(Presented::Invalid))?.token;
+        Ok(Asker { client_id: found.client_id, scope: found.scope })
+    }
+}
+
+/// Counts a request for a token on the budget of its address: as large as that for registrations,
+/// and another one.
+fn count(cx: &Context<'_>, parts: &Parts) -> Result<(), TokenError> {
+    let Some(limit) = &cx.snapshot.rate_limit else { return Ok(()) };
+    let address = peer::of(parts, &cx.service.settings.server.trusted_proxies);
+    limit.check_named(&format!("token {}", peer::prefix(address))).map_err(TokenError::TooOften)
+}
+
+fn problem(error: TokenError) -> Problem {
+    let description = error.to_string();
+    let refused = |code: &'static str| Problem::new(StatusCode::BAD_REQUEST, code, &description);
+    match error {
+        TokenError::Form(error) => Problem::new(form_status(&error), "invalid_request", &description),
+        TokenError::Request(_) => refused("invalid_request"),
+        TokenError::Client { by_header } => unauthenticated(by_header, &description),
+        TokenError::Unauthorised => refused("unauthorized_client"),
+        TokenError::GrantType => refused("unsupported_grant_type"),
+        TokenError::Scope(_) => refused("invalid_scope"),
+        TokenError::Bearer(presented) => Problem::unauthorised(presented),
+        TokenError::TooOften(too_often) => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
+                .retry_after(too_often.retry_after)
+        }
+        TokenError::Store(error) => {
+            tracing::error!(%error, "the store failed");
+            Problem::unavailable("the store can not take the request at present", 5)
+        }
+        TokenError::Randomness(_) | TokenError::Seal(_) => {
+            tracing::error!(cause = description, "no token could be made, or no secret read");
+            Problem::server_error()
+        }
+    }
+}
+
+/// RFC 6749 section 5.2: the challenge names the scheme that the client used.
+fn unauthenticated(by_header: bool, description: &str) -> Problem {
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "invalid_client", description);
+    if by_header {
+        problem.header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="registrar""#))
+    } else {
+        problem
+    }
+}
+
+fn form_status(error: &FormError) -> StatusCode {
+    match error {
+        FormError::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+        FormError::Body(BodyError::TooSlow { .. }) => StatusCode::REQUEST_TIMEOUT,
+        FormError::Body(_) | FormError::MediaType | FormError::Twice | FormError::TooMany => {
+            StatusCode::BAD_REQUEST
+        }
+    }
+}

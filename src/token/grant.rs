@@ -1,0 +1,98 @@
+//! The grant `client_credentials` (RFC 6749 section 4.4).
+
+use serde_json::{Map, Value};
+
+use super::{Authenticated, TokenError, has_scope};
+use crate::client::Client;
+use crate::http::ClientCertificate;
+use crate::http::form::Form;
+use crate::random;
+use crate::service::Context;
+use crate::store::tokens::AccessToken;
+
+const GRANT: &str = "client_credentials";
+
+/// Gives `caller` an access token, and says what it is told of it (RFC 6749 section 5.1).
+///
+/// # Errors
+/// When the client may not have what it asks for, or the store can not take the token.
+pub(super) async fn grant(
+    cx: &Context<'_>,
+    caller: &Authenticated,
+    form: &Form,
+    certificate: Option<&ClientCertificate>,
+) -> Result<Map<String, Value>, TokenError> {
+    let client = caller.client.client();
+    check_grant(caller, form)?;
+    let scope = scope(client, form.get("scope"))?;
+    let stands_for =
+        AccessToken { certificate: bound(client, certificate)?, ..access_token(cx, client, scope) };
+    let token = random::token()?;
+    cx.service.store.tokens.insert(&token, stands_for.clone()).await?;
+    tracing::info!(client_id = %client.id, scope = stands_for.scope, "access token issued");
+    let lifetime = stands_for.expires_at.unix().saturating_sub(stands_for.issued_at.unix());
+    let mut answer = Map::from_iter([
+        ("access_token".to_owned(), token.expose().into()),
+        ("token_type".to_owned(), "Bearer".into()),
+        ("expires_in".to_owned(), lifetime.into()),
+    ]);
+    if !stands_for.scope.is_empty() {
+        answer.insert("scope".to_owned(), stands_for.scope.into());
+    }
+    Ok(answer)
+}
+
+/// The client asks for the one grant of this endpoint, registered it, and proved who it is.
+fn check_grant(caller: &Authenticated, form: &Form) -> Result<(), TokenError> {
+    match form.get("grant_type") {
+        None => return Err(TokenError::Request("grant_type is missing; send grant_type=client_credentials")),
+        Some(GRANT) => {}
+        Some(_) => return Err(TokenError::GrantType),
+    }
+    let is_registered =
+        caller.client.client().metadata.metadata().texts("grant_types").any(|grant| grant == GRANT);
+    if is_registered && caller.is_proven { Ok(()) } else { Err(TokenError::Unauthorised) }
+}
+
+/// What is granted: what is asked for, or everything that is registered (RFC 6749 section 3.3).
+fn scope(client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
+    let registered = client.metadata.metadata().text("scope").unwrap_or_default();
+    let Some(asked) = asked else { return Ok(registered.to_owned()) };
+    let mut granted: Vec<&str> = Vec::new();
+    for word in asked.split(' ') {
+        if word.is_empty() || !has_scope(registered, word) {
+            let own = if registered.is_empty() { "no scope" } else { registered };
+            return Err(TokenError::Scope(format!("this client registered {own}; ask for some of that")));
+        }
+        if !granted.contains(&word) {
+            granted.push(word);
+        }
+    }
+    Ok(granted.join(" "))
+}
+
+/// What a token of `client` stands for that begins now.
+fn access_token(cx: &Context<'_>, client: &Client, scope: String) -> AccessToken {
+    let now = cx.service.clock.now();
+    let usual = cx.settings().access_token_lifetime;
+    let own = client.metadata.metadata().count("access_token_lifetime").filter(|&seconds| seconds > 0);
+    let end = now.plus(own.map_or(usual, |own| own.min(usual)));
+    AccessToken {
+        client_id: client.id.clone(),
+        client_issued_at: client.issued_at,
+        scope,
+        issued_at: now,
+        expires_at: client.expires_at.map_or(end, |last| last.min(end)),
+        certificate: None,
+    }
+}
+
+/// The certificate that the token is bound to, when the client registered that (RFC 8705 section
+/// 3).
+fn bound(client: &Client, certificate: Option<&ClientCertificate>) -> Result<Option<String>, TokenError> {
+    if !client.metadata.metadata().flag("tls_client_certificate_bound_access_tokens") {
+        return Ok(None);
+    }
+    let rule = "this client gets tokens that are bound to its certificate; connect with it";
+    certificate.map(|shown| Some(shown.certificate.thumbprint())).ok_or(TokenError::Request(rule))
+}

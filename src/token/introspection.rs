@@ -1,0 +1,58 @@
+//! Introspection (RFC 7662).
+
+use serde_json::{Map, Value, json};
+
+use super::{TokenError, bearer, has_scope};
+use crate::http::form::Form;
+use crate::model::ClientId;
+use crate::service::Context;
+use crate::store::tokens::AccessToken;
+
+/// Who asks.
+pub(super) struct Asker {
+    /// The client.
+    pub(super) client_id: ClientId,
+    /// Its scopes: those that it registered, or those of the token with which it asks.
+    pub(super) scope: String,
+}
+
+/// What `asker` is told of a token (RFC 7662 section 2.2). Of a token that is not good or not its
+/// own it is told only that: whoever may see all has a scope for it.
+///
+/// # Errors
+/// When no token is named, or the store can not be read.
+pub(super) async fn introspect(
+    cx: &Context<'_>,
+    asker: &Asker,
+    form: &Form,
+) -> Result<Map<String, Value>, TokenError> {
+    let token = form.get("token").ok_or(TokenError::Request("the parameter token is missing"))?;
+    let found = bearer::find_unbound(cx, token).await?;
+    let sees_all = has_scope(&asker.scope, &cx.service.settings.admin.scopes.tokens_read);
+    let shown = found.map(|bearer| bearer.token);
+    let shown = shown.filter(|token| sees_all || token.client_id == asker.client_id);
+    Ok(match shown {
+        Some(token) => described(cx, &token),
+        None => Map::from_iter([("active".to_owned(), false.into())]),
+    })
+}
+
+fn described(cx: &Context<'_>, token: &AccessToken) -> Map<String, Value> {
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
+    put("active", true.into());
+    put("iss", cx.service.issuer.clone().into());
+    put("client_id", token.client_id.as_str().into());
+    put("sub", token.client_id.as_str().into());
+    put("token_type", "Bearer".into());
+    put("iat", token.issued_at.unix().into());
+    put("exp", token.expires_at.unix().into());
+    if !token.scope.is_empty() {
+        put("scope", token.scope.clone().into());
+    }
+    // RFC 8705 section 3.2.
+    if let Some(thumbprint) = &token.certificate {
+        put("cnf", json!({ "x5t#S256": thumbprint }));
+    }
+    members
+}

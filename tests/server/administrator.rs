@@ -1,0 +1,131 @@
+//! The administrator whom the first start makes, and the scopes that nobody else gets.
+
+use registrar::app::{Start, start};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, GRANT, Registered, TestServer, machine, shipped, with};
+
+impl TestServer {
+    /// The administrator, as the file of its credentials has it.
+    pub(crate) fn administrator(&self) -> Registered {
+        let file = self.server().administrator().expect("this start was the first");
+        let body: Value =
+            serde_json::from_str(&std::fs::read_to_string(file).expect("a file")).expect("JSON");
+        let id = body["client_id"].as_str().expect("an identifier").to_owned();
+        let uri = self.url(&format!("/register?client_id={id}"));
+        Registered { id, uri, token: String::new(), body }
+    }
+
+    /// An access token with every scope of `[admin.scopes]`.
+    pub(crate) async fn administrator_token(&self) -> String {
+        self.access_token(&self.administrator()).await
+    }
+}
+
+const SCOPES: &str =
+    "clients.read clients.write config.read config.write tokens.read tokens.write scripts.read";
+
+#[tokio::test]
+async fn the_first_start_makes_one_with_all_scopes() {
+    let server = TestServer::new().await;
+    let answer = server.basic(&server.administrator(), "/token", &[GRANT]).await;
+    assert_eq!(answer.member("scope"), SCOPES);
+    let file = server.folder.path().join("data/admin-credentials.json");
+    assert_eq!(server.server().administrator(), Some(file.as_path()));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn nobody_else_can_register_its_scopes() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(machine(), json!({"scope": format!("email {SCOPES}")}))).await;
+    assert_eq!(client.body["scope"], "email");
+    server
+        .basic(&client, "/token", &[GRANT, ("scope", "tokens.read")])
+        .await
+        .expect_error(400, &["invalid_scope"]);
+    let updated = server.update(&client, &client.update(json!({"scope": SCOPES}))).await;
+    assert_eq!(updated.member("scope"), &Value::Null);
+    let script = "fn createClient(context) { context.client.scope = \"clients.write\"; true }";
+    let scripted = TestServer::scripted(&[("10.rhai", script)], |_| {}).await;
+    scripted.post(&machine()).await.expect_error(500, &["server_error"]);
+}
+
+#[tokio::test]
+async fn a_scope_of_administrators_can_not_be_defined_for_everybody() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("r.toml");
+    std::fs::write(&file, "[[scopes]]\nid = \"clients.write\"\n").unwrap();
+    let sources = registrar::config::Sources { file: Some(file), ..Default::default() };
+    let errors = registrar::config::load(&sources).unwrap_err().to_string();
+    assert!(errors.contains("scopes[0].id") && errors.contains("administrators"), "{errors}");
+}
+
+#[tokio::test]
+async fn it_does_not_manage_itself_by_rfc_7592() {
+    let server = TestServer::registering(json!({"dcrAuthorizationWithClientCredentials": true})).await;
+    let (admin, token) = (server.administrator(), server.administrator_token().await);
+    for method in ["GET", "DELETE"] {
+        let answer = Answer::of(server.ask(method, &admin.uri).bearer_auth(&token)).await;
+        answer.expect_error(401, &["invalid_token"]);
+    }
+    let put = server
+        .ask("PUT", &admin.uri)
+        .bearer_auth(&token)
+        .json(&with(machine(), json!({"client_id": admin.id})));
+    Answer::of(put).await.expect_error(401, &["invalid_token"]);
+    server.access_token(&admin).await;
+}
+
+#[tokio::test]
+async fn a_restart_makes_no_other_one_and_follows_the_names_of_the_scopes() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let scripts = folder.path().join("scripts");
+    std::fs::create_dir(&scripts).unwrap();
+    let begin = async |rename: bool| {
+        let mut configuration = shipped();
+        configuration.settings.server.listen = "127.0.0.1:0".parse().unwrap();
+        configuration.settings.store.url = format!("sled:{}", folder.path().join("data").display());
+        configuration.settings.scripts.directory = scripts.clone();
+        configuration.settings.admin.credentials_file = Some(folder.path().join("own/admin.json"));
+        if rename {
+            configuration.settings.admin.scopes.config_write = "https://example.org/write".to_owned();
+        }
+        start(Start::new(configuration)).await.unwrap()
+    };
+    let scope = async |server: &registrar::app::Server| {
+        let id = registrar::model::ClientId::parse("administrator").unwrap();
+        let stored = server.service().store.clients.find(&id).await.unwrap().unwrap();
+        stored.client().metadata.metadata().text("scope").unwrap().to_owned()
+    };
+    let first = begin(false).await;
+    let file = first.administrator().unwrap().to_owned();
+    let credentials = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(scope(&first).await, SCOPES);
+    first.stop().await;
+    let second = begin(true).await;
+    assert_eq!(second.administrator(), None);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), credentials);
+    assert_eq!(scope(&second).await, SCOPES.replace("config.write", "https://example.org/write"));
+    assert_eq!(second.service().store.clients.count_all().await.unwrap(), 1);
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_in_memory_has_none_unless_there_is_a_place_for_the_file() {
+    let server =
+        TestServer::configured(|configuration| configuration.settings.store.url = "memory:".to_owned()).await;
+    assert_eq!(server.server().administrator(), None);
+    server.expect_empty().await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let server = TestServer::configured(|configuration| {
+        configuration.settings.store.url = "memory:".to_owned();
+        configuration.settings.admin.credentials_file = Some(folder.path().join("a.json"));
+    })
+    .await;
+    server.administrator_token().await;
+}
