@@ -1,6 +1,6 @@
 //! A script decides which scopes a client gets, by the software that it says it is.
 //!
-//! The script is `examples/scripts/scopes-by-software-id.rhai`; this program starts a server with
+//! The script is `examples/scripts/scopes-by-software-id/10-scopes.rhai`; this program starts a server with
 //! it, registers two clients, and shows what became of them: `cargo run --example
 //! scopes_by_software_id`.
 
@@ -27,7 +27,7 @@ id = "openid"
 id = "payments"
 "#;
 
-const SCRIPT: &str = include_str!("scripts/scopes-by-software-id.rhai");
+const SCRIPT: &str = include_str!("scripts/scopes-by-software-id/10-scopes.rhai");
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

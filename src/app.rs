@@ -107,7 +107,7 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let Configuration { settings, origins, .. } = configuration;
     let issuer = issuer(&settings, address);
     let (changes, requested) = live::queue();
-    let jwks = token::keys::jwks(runtime.secrets());
+    let jwks = token::keys::jwks(&runtime.secrets());
     let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Clock;
 use crate::jose::{
-    self, Algorithm, Claims, Compact, Expectations, KeySet, MOST_KEYS_TRIED, SigningKey, SigningKeyError,
-    TypRule, Verified,
+    self, Algorithm, Claims, Compact, Expectations, KeySet, MOST_KEYS_TRIED, SigningKeyError, TypRule,
+    Verified,
 };
 use crate::script::host::{Host, Jwt, JwtExpectations};
 use crate::secret::Secret;
@@ -73,7 +73,7 @@ impl Host for Tokens {
     fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
         let failed = |error: SigningKeyError| format!("the secret {error}");
         let header = json!({ "typ": "JWT" }).as_object().cloned().unwrap_or_default();
-        jose::sign(&header, claims, &signing_key(key).map_err(failed)?).map_err(failed)
+        jose::sign(&header, claims, &jose::signing_key(key).map_err(failed)?).map_err(failed)
     }
 
     fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
@@ -123,51 +123,11 @@ fn with_secrets(
     Err(failure)
 }
 
-/// A private key as JWK or PEM, or the text of an HMAC key.
-fn signing_key(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
-    let text = secret.expose().trim_start();
-    if text.starts_with('{') {
-        let jwk: Value = serde_json::from_str(text).map_err(|_| SigningKeyError::Unreadable)?;
-        return SigningKey::from_jwk(&jwk, algorithm_of(&jwk).ok_or(SigningKeyError::Unreadable)?);
-    }
-    if text.starts_with("-----BEGIN") {
-        return from_pem(secret);
-    }
-    SigningKey::from_secret(secret, Algorithm::Hs256)
-}
-
-/// What a private JWK signs with: what it says, else what its type is commonly used for.
-fn algorithm_of(jwk: &Value) -> Option<Algorithm> {
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-    match (text("alg"), text("kty"), text("crv")) {
-        (Some(name), ..) => Algorithm::parse(name),
-        (None, Some("EC"), Some("P-256")) => Some(Algorithm::Es256),
-        (None, Some("EC"), Some("P-384")) => Some(Algorithm::Es384),
-        (None, Some("EC"), Some("P-521")) => Some(Algorithm::Es512),
-        (None, Some("OKP"), _) => Some(Algorithm::EdDsa),
-        (None, Some("RSA"), _) => Some(Algorithm::Rs256),
-        _ => None,
-    }
-}
-
-/// The one algorithm of these that the key is for.
-fn from_pem(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
-    const USUAL: [Algorithm; 5] =
-        [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa, Algorithm::Rs256];
-    let mut failure = SigningKeyError::Unreadable;
-    for algorithm in USUAL {
-        match SigningKey::from_pem(secret, algorithm) {
-            Err(error @ SigningKeyError::Unfit(_)) => failure = error,
-            other => return other,
-        }
-    }
-    Err(failure)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::{ManualClock, Timestamp};
+    use crate::jose::SigningKey;
 
     const SECRET: &str = "a shared secret of forty characters, yes";
 

@@ -11,10 +11,10 @@ mod expectations;
 pub mod jwks;
 mod keyset;
 pub mod kind;
-mod own_key;
 mod public_key;
 mod shared_secret;
 mod sign;
+mod signing_key;
 #[cfg(test)]
 mod tests;
 mod thumbprint;
@@ -25,7 +25,7 @@ pub use compact::{Compact, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BY
 pub use error::JwsError;
 pub use expectations::{Expectations, TypRule};
 pub use keyset::{KeySet, MOST_KEYS_TRIED};
-pub use own_key::own_key;
 pub use sign::{SigningKey, SigningKeyError, sign};
+pub use signing_key::signing_key;
 pub use thumbprint::{key_is_in, same_key, thumbprint};
 pub use verify::{Claims, Verified, verify};

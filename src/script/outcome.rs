@@ -98,11 +98,9 @@ impl Fault {
         while let EvalAltResult::ErrorInFunctionCall(name, source, cause, position) = inner {
             // The dispatch function, which has no source, is not the operator's business.
             if !source.is_empty() {
-                calls.push(match calls.is_empty() {
-                    true => name.clone(),
-                    // Who was called is in `source`, but the call is in the file before.
-                    false => format!("{name} (called in {file}, {position})"),
-                });
+                // Who was called is in `source`, but the call is in the file before.
+                let place = format!("{name} (called in {file}, {position})");
+                calls.push(if calls.is_empty() { name.clone() } else { place });
                 file = source;
             }
             inner = cause;

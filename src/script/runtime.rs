@@ -83,7 +83,7 @@ impl Runtime {
     }
 
     /// The secrets of `[scripts.secrets]`: what the server signs with is among them.
-    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+    pub fn secrets(&self) -> Vec<Secret> {
         self.secrets.all()
     }
 

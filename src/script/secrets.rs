@@ -73,8 +73,8 @@ impl Secrets {
     }
 
     /// All of them.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Secret> {
-        self.0.values()
+    pub(super) fn all(&self) -> Vec<Secret> {
+        self.0.load().values().cloned().collect()
     }
 
     /// `text` with the name of each secret in its place.

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::jose::{own_key, thumbprint};
+use crate::jose::{signing_key, thumbprint};
 use crate::secret::Secret;
 
 /// The JWK Set with the public halves of those of `secrets` that are private keys. It is empty
 /// when this server signs nothing.
-pub fn jwks<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Map<String, Value> {
+pub fn jwks(secrets: &[Secret]) -> Map<String, Value> {
     let mut keys: Vec<Value> = Vec::new();
-    for key in secrets.filter_map(|secret| own_key(secret).ok()?.public_jwk()) {
+    for key in secrets.iter().filter_map(|secret| signing_key(secret).ok()?.public_jwk()) {
         if !keys.iter().any(|other| thumbprint(other) == thumbprint(&key)) {
             keys.push(key);
         }
@@ -26,9 +26,9 @@ mod tests {
     fn only_public_halves_are_there_each_once() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         let (pem, text) = (key.to_pem().unwrap().clone(), Secret::new("a shared secret".to_owned()));
-        let set = jwks([&pem, &text, &pem].into_iter());
+        let set = jwks(&[pem.clone(), text.clone(), pem]);
         assert_eq!(set["keys"], Value::Array(vec![key.public_jwk().unwrap()]));
         assert!(set["keys"][0].get("d").is_none());
-        assert_eq!(jwks([&text].into_iter())["keys"], Value::Array(Vec::new()));
+        assert_eq!(jwks(&[text])["keys"], Value::Array(Vec::new()));
     }
 }

@@ -30,7 +30,7 @@ fn image_variables() -> Vec<(String, String)> {
     words.filter_map(|word| word.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-/// Puts `text` into the folder of a ConfigMap as the kubelet does: a new folder beside the one
+/// Puts `text` into the folder of a `ConfigMap` as the kubelet does: a new folder beside the one
 /// in force, and one link that is changed over.
 fn project(folder: &Path, generation: &str, name: &str, text: &str) {
     let inside = folder.join(generation);

@@ -9,6 +9,7 @@ mod logs;
 mod metrics;
 mod process;
 mod refusals;
+mod scripts;
 #[cfg(unix)]
 mod shutdown;
 #[cfg(unix)]
@@ -132,6 +133,42 @@ async fn the_live_part_of_the_file_changes_while_it_runs() {
     assert_eq!(register().await, 403, "the configuration before the broken one is in force");
     registrar.configure("");
     process::until(async || register().await == 201).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_first_start_makes_an_administrator_and_says_where_but_not_what() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut registrar = Registrar::start();
+    let file = registrar.folder().join("data/admin-credentials.json");
+    let line = format!("The credentials of the administrator are in {}", file.display());
+    assert!(registrar.greeting.contains(&line), "{}", registrar.greeting);
+    let mode = std::fs::metadata(&file).expect("the file is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let text = std::fs::read_to_string(&file).expect("it can be read");
+    let credentials: Value = serde_json::from_str(&text).expect("JSON");
+    let secret = credentials["client_secret"].as_str().expect("a secret").to_owned();
+    let token = access_token(&registrar, &credentials).await.expect("a token");
+    assert!(registrar.terminate().success());
+    // It is not made again, not even when its file was put away.
+    std::fs::remove_file(&file).expect("it can be removed");
+    let registrar = registrar.start_again();
+    assert!(!registrar.greeting.contains("administrator") && !file.exists(), "{}", registrar.greeting);
+    assert!(access_token(&registrar, &credentials).await.is_some());
+    let told = format!("{}{}", registrar.greeting, registrar.log());
+    assert!(!told.contains(&secret) && !told.contains(&token), "it is secret");
+    assert!(told.contains("access token issued"));
+}
+
+/// The access token that the token endpoint gives for these credentials.
+async fn access_token(registrar: &Registrar, credentials: &Value) -> Option<String> {
+    let text = |name: &str| credentials.get(name).and_then(Value::as_str).expect("it is there").to_owned();
+    let request = reqwest::Client::new().post(registrar.url("/token"));
+    let request = request.basic_auth(text("client_id"), Some(text("client_secret")));
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let answer = request.body("grant_type=client_credentials").send().await.expect("an answer");
+    let answer: Value = answer.json().await.expect("JSON");
+    answer.get("access_token").and_then(Value::as_str).map(str::to_owned)
 }
 
 #[test]

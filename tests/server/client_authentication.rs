@@ -77,7 +77,7 @@ async fn the_parts_of_basic_are_encoded_as_in_a_form() {
     for (value, status) in [
         (format!("Basic {}", STANDARD.encode(&pair)), 200),
         (format!("bAsIc {}", STANDARD.encode(&pair)), 200),
-        (format!("Basic {}", pair), 401),
+        (format!("Basic {pair}"), 401),
         ("Basic".to_owned(), 401),
         ("Digest x".to_owned(), 401),
         (format!("Bearer {}", client.token), 401),

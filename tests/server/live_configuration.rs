@@ -261,7 +261,10 @@ async fn what_another_server_stored_is_taken_over() {
     let server = TestServer::new().await;
     let server = server.server();
     let patches = &server.service().store.patches;
-    patches.replace(0, &json!({"registration.clientExpiryGrace": 7}), Default::default()).await.unwrap();
+    patches
+        .replace(0, &json!({"registration.clientExpiryGrace": 7}), registrar::store::Change::default())
+        .await
+        .unwrap();
     let error = patch(server, &set("/registration/nativeAllowHttps", false)).await.unwrap_err();
     assert!(matches!(error, PatchError::Conflict), "{error}");
     let again = patch(server, &set("/registration/nativeAllowHttps", false)).await.unwrap();

@@ -15,6 +15,7 @@ mod alike;
 mod bad_input;
 mod client_authentication;
 mod discovery;
+mod example_scripts;
 mod expiry;
 mod fetch;
 mod initial_access;

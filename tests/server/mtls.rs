@@ -254,11 +254,11 @@ impl ParseId for String {
 
 #[tokio::test]
 async fn a_script_is_asked_where_what_is_registered_settles_nothing() {
-    let script = r#"
+    let script = r"
         fn isCertValidForClient(certificate, context) {
             certificate.trusted && certificate.attributes.CN[0] == context.client.software_id
         }
-    "#;
+    ";
     let bank = Bank::new(&[("10-certificates.rhai", script)]).await;
     let ours = bank.ours(CLIENT);
     let client = bank.register(&ours, &with(b0(), json!({"software_id": "Neighbour"}))).await;

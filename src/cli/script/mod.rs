@@ -30,7 +30,7 @@ pub(super) enum Command {
     Test {
         #[command(flatten)]
         scripts: ScriptArguments,
-        /// Only tests whose file::name has this in it.
+        /// Only tests with this in their file and name, as they are listed.
         #[arg(value_name = "NAME-FILTER")]
         filter: Option<String>,
     },

@@ -52,7 +52,9 @@ pub static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "certificate",
         "getCertificate()",
-        "The client's certificate as `#{ subject, issuer, sans, sha256, pem, validity }`, or `()`.",
+        "The client's certificate, or `()`: `#{ subject, attributes, issuer, serialNumber, sans, sha256, thumbprint, pem, \
+         validity, jwk, trusted }`; `attributes` are the parts of the subject by name, each a list: \
+         `context.certificate.attributes.UID[0]`.",
     ),
     member(
         "initialAccessToken",

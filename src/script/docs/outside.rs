@@ -78,8 +78,8 @@ pub(super) static FUNCTIONS: &[HostFunction] = &[
         "jwt",
         "verify(token: string, jwks: map or string, expected: map) -> map",
         "The same, verified with one of the keys. `expected` is `#{ algorithms, issuer, audience, maxAge }`, each \
-         may be left out: the algorithms are then those with a key pair; `maxAge` is in seconds since `iat`. Fails \
-         when it does not verify, is expired, or is not what is expected.",
+         may be left out: the algorithms are then those with a key pair; `maxAge` is in seconds since `iat`; a token \
+         with an `aud` needs an `audience` that is in it. Fails when it does not verify, is expired, or is not what is expected.",
         "let keys = #{ keys: [#{ kty: \"oct\", k: base64::encode_url(secrets::get(\"key\")) }] }; \
          let token = jwt::sign(#{ iss: \"a\" }, \"key\"); \
          jwt::verify(token, keys, #{ algorithms: [\"HS256\"], issuer: \"a\" }).claims.iss == \"a\"",

@@ -72,12 +72,12 @@ impl Suite {
     /// # Errors
     /// When a file can not be read or a test does not compile.
     pub fn load(beginning: Beginning) -> Result<Self, LoadErrors> {
-        let texts = load::read(&beginning.settings.directory)?;
+        let scripts = load::read(&beginning.settings.directory)?;
         let files = load::read_tests(&beginning.settings.directory)?;
-        let (world, texts) = (Arc::new(World::new(&beginning)), Arc::new(texts));
+        let (world, scripts) = (Arc::new(World::new(&beginning)), Arc::new(scripts));
         let modules = SharedModules::new(&world.runtime(generous));
         let mut engine = modules.engine(None, || None);
-        functions::register(&mut engine, &Scene { world, texts: Arc::clone(&texts) });
+        functions::register(&mut engine, &Scene { world, texts: Arc::clone(&scripts) });
         let (mut tests, mut errors) = (Vec::new(), Vec::new());
         for (file, text) in &files {
             match load::parse(&engine, file, text) {
@@ -85,7 +85,11 @@ impl Suite {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() { Ok(Self { beginning, texts, files, tests }) } else { Err(LoadErrors(errors)) }
+        if errors.is_empty() {
+            Ok(Self { beginning, texts: scripts, files, tests })
+        } else {
+            Err(LoadErrors(errors))
+        }
     }
 
     /// The tests, file by file, in the order in which they are written.
@@ -147,9 +151,9 @@ impl Suite {
 
     /// Runs the top level of the file, and makes what calls the test.
     fn prepare(&self, engine: &mut Engine, test: &Test) -> Result<AST, LoadError> {
-        let text = self.text(&test.file);
-        let ast = load::parse(engine, &test.file, text)?;
-        let module = load::evaluate(engine, &ast, &test.file, text)?;
+        let source = self.text(&test.file);
+        let ast = load::parse(engine, &test.file, source)?;
+        let module = load::evaluate(engine, &ast, &test.file, source)?;
         engine.register_static_module(SCRIPT_MODULE, module);
         let name = &test.name;
         engine

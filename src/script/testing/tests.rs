@@ -224,3 +224,19 @@ async fn one_call_shows_what_it_did() {
     let error = call(&beginning, &world, Some("20-b.rhai"), hook("createClient").unwrap(), Given::default());
     assert!(error.await.unwrap_err().contains("no script is called '20-b.rhai'"));
 }
+
+#[tokio::test]
+async fn the_hook_and_the_test_of_the_manual_go_together() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/README.md");
+    let manual = std::fs::read_to_string(path).unwrap();
+    let mut blocks = manual.split("```rhai\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let (script, tests) = (blocks.next().unwrap(), blocks.next().unwrap());
+    assert!(tests.starts_with("// scripts/tests/"), "{tests}");
+    let folder = Folder::new(tests);
+    std::fs::write(folder.folder.path().join("10-a.rhai"), script).unwrap();
+    let suite = folder.suite().unwrap();
+    assert_eq!(suite.tests().len(), 2);
+    for test in suite.tests() {
+        assert_eq!(suite.run(test).await, Ok(()), "{test}");
+    }
+}

@@ -97,8 +97,8 @@ impl TestServer {
         let scheme = if configuration.settings.server.tls.is_on() { "https" } else { "http" };
         let start = Start { configuration, sources, clock: clock.clone() };
         let server = match host {
-            Some(host) => app::start_with_host(start, host).await,
-            None => app::start(start).await,
+            Some(host) => Box::pin(app::start_with_host(start, host)).await,
+            None => Box::pin(app::start(start)).await,
         };
         let server = server.expect("it starts");
         let base = format!("{scheme}://{}", server.address());

@@ -1,0 +1,140 @@
+//! `registrar script`, as an operator calls it.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::process::command;
+
+fn script(arguments: &[&str]) -> Output {
+    let arguments: Vec<&str> = ["script"].iter().chain(arguments).copied().collect();
+    command(&arguments).output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn folder(files: &[(&str, &str)]) -> (TempDir, String) {
+    let folder = TempDir::new().expect("a temporary folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a file is in a folder")).expect("its folder");
+        std::fs::write(path, text).expect("the file is written");
+    }
+    let path = folder.path().to_str().expect("a path").to_owned();
+    (folder, path)
+}
+
+/// The shipped scripts, and every example.
+fn shipped() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let entries = std::fs::read_dir(root.join("examples/scripts")).expect("there are examples");
+    let examples = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir());
+    std::iter::once(root.join("scripts")).chain(examples).collect()
+}
+
+#[test]
+fn all_that_is_shipped_passes_its_tests() {
+    let folders = shipped();
+    assert!(folders.len() >= 10, "{folders:?}");
+    let readme = std::fs::read_to_string("examples/scripts/README.md").expect("the examples have a README");
+    for folder in folders {
+        let path = folder.to_str().expect("a path");
+        let name = folder.file_name().expect("a name").to_string_lossy();
+        assert!(name == "scripts" || readme.contains(&format!("]({name})")), "{name} is not in the README");
+        let checked = script(&["check", "--scripts", path]);
+        assert!(checked.status.success(), "{path}: {}", text(&checked.stderr));
+        let tested = script(&["test", "--scripts", path]);
+        let output = text(&tested.stdout);
+        assert!(tested.status.success(), "{path}:\n{output}{}", text(&tested.stderr));
+        assert!(output.lines().filter(|line| line.starts_with("ok ")).count() >= 2, "{path}: {output}");
+    }
+}
+
+const SCRIPT: &str = "fn createClient(context) {\n    context.client.scope = \"openid\";\n    log::info(\"seen\");\n    context.client.client_name != \"bad\"\n}\n";
+
+#[test]
+fn a_test_that_fails_ends_with_1_and_says_where() {
+    let tests = "fn test_good() { assert(true); }\nfn test_bad() {\n    assert_eq(1, 2);\n}\n";
+    let (_folder, path) = folder(&[("10-a.rhai", SCRIPT), ("tests/a.rhai", tests)]);
+    let output = script(&["test", "--scripts", &path]);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = "1..2\nok 1 - a.rhai::test_good\nnot ok 2 - a.rhai::test_bad\n\
+        # tests/a.rhai:3:5: the two are not equal\n# left:  1\n# right: 2\n#         assert_eq(1, 2);\n#         ^\n";
+    assert_eq!(text(&output.stdout), expected);
+    assert_eq!(text(&output.stderr), "registrar: 1 of 2 tests failed\n");
+    assert!(script(&["test", "--scripts", &path, "good"]).status.success());
+    let none = script(&["test", "--scripts", &path, "godo"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(text(&none.stderr).contains("'godo'"));
+}
+
+#[test]
+fn a_folder_without_tests_does_not_pass() {
+    let (_folder, path) = folder(&[("10-a.rhai", SCRIPT)]);
+    let output = script(&["test", "--scripts", &path]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("has no fn test_*"));
+}
+
+#[test]
+fn a_call_shows_what_changed_and_what_it_took() {
+    let (_folder, path) =
+        folder(&[("s/10-a.rhai", SCRIPT), ("request.json", "{\"client_name\": \"K\", \"scope\": \"a\"}")]);
+    let (scripts, request) = (format!("{path}/s"), format!("{path}/request.json"));
+    let call = |more: &[&str]| {
+        let arguments = ["call", "createClient", "--scripts", &scripts, "--request", &request];
+        script(&arguments.iter().chain(more).copied().collect::<Vec<_>>())
+    };
+    let output = text(&call(&[]).stdout);
+    assert!(
+        output.starts_with("createClient: passed\n  - scope: \"a\"\n  + scope: \"openid\"\n"),
+        "{output}"
+    );
+    assert!(output.contains("  log: info: seen\n") && output.contains(" operations, "), "{output}");
+    let json: Value = serde_json::from_slice(&call(&["--format", "json"]).stdout).expect("JSON");
+    assert_eq!((&json["outcome"], &json["client"]["scope"]), (&"passed".into(), &"openid".into()));
+    assert!(json["operations"].as_u64() > Some(5) && json["microseconds"].as_u64() > Some(0), "{json}");
+    std::fs::write(&request, "{\"request\": {\"client_name\": \"bad\"}, \"trustLevel\": \"token\"}")
+        .expect("a request");
+    let refused = call(&[]);
+    assert!(refused.status.success());
+    assert!(text(&refused.stdout).starts_with("createClient: refused by 10-a.rhai: 400\n"));
+    std::fs::write(&request, "{\"request\": {}, \"trustLevl\": \"token\"}").expect("a request");
+    assert!(text(&call(&[]).stderr).contains("unknown field `trustLevl`"));
+}
+
+#[test]
+fn check_shows_hooks_and_warnings_or_the_line_that_is_wrong() {
+    let (_folder, path) =
+        folder(&[("10-a.rhai", SCRIPT), ("20-bb.rhai", "fn updateCleint(context) { true }")]);
+    let output = text(&script(&["check", "--scripts", &path]).stdout);
+    assert!(output.starts_with("SCRIPT      HOOKS\n10-a.rhai   createClient\n20-bb.rhai  none"), "{output}");
+    assert!(
+        output.contains("warning: the function updateCleint is not called; is the hook updateClient meant?")
+    );
+    let json = script(&["check", "--scripts", &path, "--format", "json"]).stdout;
+    let json: Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(json[0]["hooks"], serde_json::json!(["createClient"]));
+    std::fs::write(format!("{path}/20-bb.rhai"), "fn f() {\n    let x = ;\n}").expect("a script");
+    let wrong = script(&["check", "--scripts", &path]);
+    assert_eq!(wrong.status.code(), Some(1));
+    let message = text(&wrong.stderr);
+    assert!(message.contains("20-bb.rhai:2:13: ") && message.contains("\n        let x = ;\n"), "{message}");
+}
+
+#[test]
+fn definitions_are_a_file_for_each_module() {
+    let (_folder, path) = folder(&[]);
+    let output = format!("{path}/.rhai/definitions");
+    assert!(script(&["definitions", "--output", &output]).status.success());
+    let jwt = std::fs::read_to_string(format!("{output}/jwt.d.rhai")).expect("the file of jwt");
+    assert!(
+        jwt.starts_with("module jwt;\n\n/// ")
+            && jwt.contains("\nfn verify(token: String, jwks: ?, expected: Map) -> Map;\n")
+    );
+    assert_eq!(script(&["definitions", "--output", "/dev/null/x"]).status.code(), Some(1));
+}
