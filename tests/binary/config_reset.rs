@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use registrar::config::StoreSettings;
-use registrar::store::Store;
+use registrar::store::{Change, Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -29,7 +29,7 @@ async fn values_are_let_go_of_one_by_one_or_all() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     let values = json!({"registration.clientExpiryGrace": 7, "registration.gone": 1, "scopes": []});
-    open(&data).await.patches.replace(0, &values, registrar::store::Change::default()).await.unwrap();
+    open(&data).await.patches.replace(0, &values, Change::default()).await.unwrap();
 
     let output = reset(&data, &["registration.nothing"]);
     assert_eq!(output.status.code(), Some(1));
@@ -50,12 +50,7 @@ async fn values_are_let_go_of_one_by_one_or_all() {
 async fn a_patch_that_can_not_be_read_goes_too() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
-    open(&data)
-        .await
-        .patches
-        .replace(0, &json!({"scopes": []}), registrar::store::Change::default())
-        .await
-        .unwrap();
+    open(&data).await.patches.replace(0, &json!({"scopes": []}), Change::default()).await.unwrap();
     // Another key: what was sealed with the first can not be opened any more.
     std::fs::write(data.join("registrar.key"), format!("{}=", "A".repeat(43))).unwrap();
     let output = reset(&data, &[]);
