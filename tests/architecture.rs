@@ -53,8 +53,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "token",
         &[
-            "client", "clock", "config", "http", "jose", "model", "random", "secret", "service", "store",
-            "trust", "x509",
+            "client",
+            "clock",
+            "config",
+            "http",
+            "jose",
+            "model",
+            "random",
+            "secret",
+            "service",
+            "store",
+            "telemetry",
+            "trust",
+            "x509",
         ],
     ),
     // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.

@@ -85,7 +85,11 @@ fn http2(arguments: &[&str]) -> String {
 async fn secrets_of_a_life(registrar: &Registrar) -> Vec<String> {
     let http = reqwest::Client::new();
     let register = registrar.url("/register");
-    let request = json!({"redirect_uris": [CLIENT], "token_endpoint_auth_method": "client_secret_basic"});
+    let request = json!({
+        "redirect_uris": [CLIENT],
+        "token_endpoint_auth_method": "client_secret_basic",
+        "grant_types": ["authorization_code", "client_credentials"],
+    });
     let created: Value = http.post(&register).json(&request).send().await.unwrap().json().await.unwrap();
     let text = |client: &Value, name: &str| client[name].as_str().expect(name).to_owned();
     let (uri, id) = (text(&created, "registration_client_uri"), text(&created, "client_id"));
@@ -94,7 +98,8 @@ async fn secrets_of_a_life(registrar: &Registrar) -> Vec<String> {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), status, "{}", answer.text().await.unwrap());
     };
-    let update = json!({"client_id": id, "client_secret": secret, "redirect_uris": [CLIENT]});
+    let mut update = request.clone();
+    (update["client_id"], update["client_secret"]) = (json!(id), json!(secret));
     send(http.put(&uri).bearer_auth(&token).json(&update), 200).await;
     let wrong = "wrong-secret-5e0b7f4c";
     let update = json!({"client_id": id, "client_secret": wrong, "redirect_uris": [CLIENT]});
@@ -119,6 +124,10 @@ async fn secrets_of_a_life(registrar: &Registrar) -> Vec<String> {
     let broken = format!("{{\"client_secret\": \"{wrong}\", \"client_secret\": \"{wrong}\"}}");
     send(http.post(&register).header("content-type", "application/json").body(broken), 400).await;
 
+    let initial = "initial-access-token-0c8f";
+    send(http.post(&register).bearer_auth(initial).json(&request), 401).await;
+
+    let mut tokens = secrets_of_the_token_endpoint(registrar, &http, (&id, &secret)).await;
     let header = format!("Authorization: Bearer {token}");
     assert!(http2(&["-H", &header, &uri]).contains(&secret));
     let body = request.to_string();
@@ -128,8 +137,46 @@ async fn secrets_of_a_life(registrar: &Registrar) -> Vec<String> {
     let key = private_jwks()["keys"][0]["d"].as_str().unwrap().to_owned();
     let made =
         [token, secret, text(&second, "registration_access_token"), text(&second, "client_secret"), key];
-    let shown = [wrong, in_query, basic, statement, evidence].map(str::to_owned);
-    made.into_iter().chain(shown).collect()
+    let shown = [wrong, in_query, basic, statement, evidence, initial].map(str::to_owned);
+    tokens.extend(made.into_iter().chain(shown));
+    tokens
+}
+
+/// What `client` and the administrator show at the token endpoint, and what they get there.
+async fn secrets_of_the_token_endpoint(
+    registrar: &Registrar,
+    http: &reqwest::Client,
+    (id, secret): (&str, &str),
+) -> Vec<String> {
+    let grant = [("grant_type", "client_credentials")];
+    let ask = async |path: &str, (id, secret): (&str, &str), form: &[(&str, &str)]| {
+        let request = registrar.form(http, path, form).basic_auth(id, Some(secret));
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap_or_default())
+    };
+    let file = std::fs::read(registrar.folder().join("data/admin-credentials.json")).unwrap();
+    let file: Value = serde_json::from_slice(&file).unwrap();
+    let text = |value: &Value, name: &str| value[name].as_str().expect(name).to_owned();
+    let (admin, admin_secret) = (text(&file, "client_id"), text(&file, "client_secret"));
+    let mut secrets = vec![admin_secret.clone()];
+    for credentials in [(id, secret), (&admin, &admin_secret)] {
+        let (status, granted) = ask("/token", credentials, &grant).await;
+        assert_eq!(status, 200, "{granted}");
+        let token = text(&granted, "access_token");
+        let form = [("token", token.as_str())];
+        assert_eq!(ask("/introspect", credentials, &form).await.1["active"], true);
+        assert_eq!(ask("/revoke", credentials, &form).await.0, 200);
+        secrets.push(token);
+    }
+    let guess = "guessed-secret-e1a4";
+    assert_eq!(ask("/token", (id, guess), &grant).await.0, 401);
+    let assertion = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhc3NlcnRpb24ifQ.c2lnbmF0dXJl";
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let form = [grant[0], ("client_assertion_type", kind), ("client_assertion", assertion)];
+    let answer = registrar.form(http, "/token", &form).send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+    secrets.extend([guess.to_owned(), assertion.to_owned()]);
+    secrets
 }
 
 /// K197 of the catalogue of cases, at the level that says most.

@@ -1,7 +1,9 @@
 //! What those who run the server see of it.
 
+use registrar::config::ClientCertificates;
 use serde_json::json;
 
+use crate::support::certificates::Files;
 use crate::support::{Answer, TestServer, b0};
 
 fn issued_by(issuer: &'static str) -> impl Future<Output = TestServer> {
@@ -56,6 +58,21 @@ async fn the_admin_listener_has_the_probes_to_itself() {
     server.post(&b0()).await.expect_status(201);
     let elsewhere = server.ask("POST", &format!("http://{admin}/register")).json(&b0());
     Answer::of(elsewhere).await.expect_error(404, &["not_found"]);
+}
+
+#[tokio::test]
+async fn who_probes_needs_no_certificate_where_clients_do() {
+    let files = Files::new();
+    let server = TestServer::configured(|configuration| {
+        files.switch_on(configuration, ClientCertificates::Required);
+        configuration.settings.admin.listen = Some("127.0.0.1:0".parse().unwrap());
+    })
+    .await;
+    let admin = server.server().admin_address().expect("an admin listener");
+    let http = files.client(None);
+    assert_eq!(http.get(format!("https://{admin}/readyz")).send().await.unwrap().status(), 200);
+    assert!(http.get(format!("http://{admin}/readyz")).send().await.is_err(), "it is TLS too");
+    assert!(http.post(server.url("/register")).json(&b0()).send().await.is_err());
 }
 
 #[tokio::test]
