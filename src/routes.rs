@@ -19,16 +19,35 @@ use crate::service::Service;
 use crate::telemetry::meter::Endpoint;
 use crate::{discovery, management, probes, registration, token};
 
-/// What the server's own listener answers: what clients ask, and `operations` too when no other
-/// listener is there for them.
+/// What the server's own listener answers: what clients ask, and what administrators and
+/// `operations` ask too when no other listener is there for them.
 pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
+    let clients = clients(&service);
     let observer = observer(&service);
+    match operations {
+        Some(operations) => {
+            let all = clients.merge(admin(&service));
+            observed(bounded(all, service).merge(operations), observer)
+        }
+        None => observed(bounded(clients, service), observer),
+    }
+}
+
+/// What the admin listener answers. Its bounds are its own: administrators are heard also when
+/// clients are too many.
+pub fn operational(service: Arc<Service>, operations: Router) -> Router {
+    let observer = observer(&service);
+    observed(bounded(admin(&service), service).merge(operations), observer)
+}
+
+/// What clients ask.
+fn clients(service: &Service) -> Router<Arc<Service>> {
     let paths = &service.settings.server.paths;
     let issuer_path = url::Url::parse(&service.issuer).map(|url| url.path().trim_end_matches('/').to_owned());
     let issuer_path = issuer_path.unwrap_or_default();
     // RFC 8414 section 3.1 puts the well-known part before the issuer's path, OpenID Connect
     // Discovery section 4 behind it; without a path both are the same.
-    let open = Router::new()
+    Router::new()
         .route(&paths.registration, any(registered))
         .route(
             &format!("/.well-known/oauth-authorization-server{issuer_path}"),
@@ -40,7 +59,11 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
         // No page of a browser has the credentials of a client.
         .route(&paths.token, post_only(post(token::endpoint::token)))
         .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
-        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
+        .route(&paths.revocation, post_only(post(token::endpoint::revoke)))
+}
+
+/// `router` within the bounds of one listener.
+fn bounded(router: Router<Arc<Service>>, service: Arc<Service>) -> Router {
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
     let reception = Reception {
@@ -49,16 +72,10 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
         waiting: limits.requests,
         room: Arc::default(),
     };
-    let open = open
+    router
         .with_state(service)
         .layer(axum::middleware::from_fn_with_state(permits, stack::shed_load))
-        .layer(axum::middleware::from_fn_with_state(reception, stack::receive));
-    observed(open.merge(operations.unwrap_or_default()), observer)
-}
-
-/// What the admin listener answers.
-pub fn operational(service: &Service, operations: Router) -> Router {
-    observed(operations, observer(service))
+        .layer(axum::middleware::from_fn_with_state(reception, stack::receive))
 }
 
 /// `router` with an answer for everything else, and what stands around all of it.
@@ -90,6 +107,23 @@ fn endpoint(paths: &Paths, request: &Request<Body>) -> Endpoint {
         _ if probes::PATHS.contains(&path) => Endpoint::Probe,
         _ => Endpoint::Other,
     }
+}
+
+/// The admin API. No page of a browser may call it, so it says nothing of other origins.
+fn admin(service: &Service) -> Router<Arc<Service>> {
+    use crate::admin::{endpoint_clients, endpoint_config, endpoint_initial_access, endpoint_scripts};
+    let tokens = "/admin/v1/initial-access-tokens";
+    Router::new()
+        .route(&service.settings.server.paths.config, get(endpoint_config::get).patch(endpoint_config::patch))
+        .route("/admin/v1/clients", get(endpoint_clients::list))
+        .route("/admin/v1/clients/{id}", get(endpoint_clients::show).delete(endpoint_clients::delete))
+        .route(tokens, get(endpoint_initial_access::list).post(endpoint_initial_access::create))
+        .route(
+            &format!("{tokens}/{{id}}"),
+            get(endpoint_initial_access::show).delete(endpoint_initial_access::revoke),
+        )
+        .route("/admin/v1/scripts", get(endpoint_scripts::get))
+        .route("/admin/v1/schemas/Client", get(endpoint_scripts::client_schema))
 }
 
 /// Other methods are told that only `POST` is answered.

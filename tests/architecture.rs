@@ -90,10 +90,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("discovery", &["client", "config", "http", "service"]),
     ("probes", &["http", "reload", "service", "telemetry"]),
     ("host", &["clock", "fetch", "jose", "script", "secret", "service", "store", "x509"]),
-    ("admin", &["http", "live", "service"]),
+    // Who calls is found by its access token.
+    (
+        "admin",
+        &[
+            "client",
+            "clock",
+            "config",
+            "http",
+            "live",
+            "model",
+            "random",
+            "secret",
+            "service",
+            "store",
+            "telemetry",
+            "token",
+        ],
+    ),
     (
         "routes",
         &[
+            "admin",
             "config",
             "discovery",
             "http",
@@ -182,7 +200,16 @@ const ENDPOINTS: &[(&str, &[&str])] = &[
     ("management", &["endpoint.rs", "holder.rs", "precondition.rs"]),
     ("token", &["endpoint.rs"]),
     ("discovery", &["endpoint.rs"]),
-    ("admin", &["endpoint_config.rs"]),
+    (
+        "admin",
+        &[
+            "endpoint.rs",
+            "endpoint_clients.rs",
+            "endpoint_config.rs",
+            "endpoint_initial_access.rs",
+            "endpoint_scripts.rs",
+        ],
+    ),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

@@ -9,10 +9,12 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
 use hyper::{Request, StatusCode};
 
 use super::config;
+use super::endpoint::admit;
 use crate::http::answer::{self, Problem};
 use crate::http::body::{self, BodyError};
 use crate::live::{Document, PatchError};
 use crate::service::{Context, Service};
+use crate::store::audit::Action;
 
 /// The media type of a JSON Patch (RFC 6902 section 6).
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -20,9 +22,14 @@ const JSON_PATCH: &str = "application/json-patch+json";
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// `GET`: the configuration in force, with the origin of each value.
-#[expect(clippy::unused_async, reason = "a router takes asynchronous functions")]
-pub async fn get(State(service): State<Arc<Service>>) -> Response {
-    answer_with(&config::show(&Context::new(&service)))
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.config_read).await?;
+    Ok(answer_with(&config::show(&cx)))
 }
 
 /// `PATCH`: changes the live configuration.
@@ -32,12 +39,18 @@ pub async fn get(State(service): State<Arc<Service>>) -> Response {
 pub async fn patch(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.config_write).await?;
     media_type(&parts.headers)?;
     let limits = &service.settings.limits;
     let body = body::read(body, limits.body_bytes, limits.body_timeout_ms).await;
     let body = body.map_err(|error| unreadable(&error))?;
     let document =
         config::patch(&cx, &body, if_match(&parts.headers)).await.map_err(|error| problem(&error))?;
+    let event = by.did(Action::ConfigurationChanged, &document.revision, service.clock.now());
+    // The change is in force already, so its event that is lost is told in the log.
+    if let Err(error) = service.store.audit.append(&event).await {
+        tracing::error!(%error, actor = by.client_id, "a change of the configuration is not in the audit log");
+    }
     Ok(answer_with(&document))
 }
 

@@ -61,7 +61,7 @@ impl Listeners {
         let operations = probes::router(Arc::clone(service), reloads);
         let Self { public, admin } = self;
         let (with_public, with_admin) = match admin {
-            Some(admin) => (None, Some((admin, routes::operational(service, operations)))),
+            Some(admin) => (None, Some((admin, routes::operational(Arc::clone(service), operations)))),
             None => (Some(operations), None),
         };
         let router = routes::public(Arc::clone(service), with_public);
@@ -104,5 +104,5 @@ fn entrance(settings: &Settings, tls: &Arc<Tls>, is_public: bool) -> Entrance {
     let proxies =
         Proxies { trusted: server.trusted_proxies.clone(), headers: server.certificate_headers.clone() };
     // Clients have certificates; who probes or scrapes has none.
-    Entrance { bounds, tls: Arc::clone(tls), asks_for_certificates: is_public, proxies }
+    Entrance { bounds, tls: Arc::clone(tls), demands_certificates: is_public, proxies }
 }

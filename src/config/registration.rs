@@ -144,6 +144,9 @@ pub struct Registration {
     pub software_statement_typ: Option<String>,
     /// Whether a statement registers one client only, by its `iss` and `jti`.
     pub software_statement_single_use: bool,
+    /// Claims of a statement, and the metadata that each stands for where the request leaves it
+    /// out: directories have names of their own, such as `software_jwks_endpoint`.
+    pub software_statement_claims: BTreeMap<String, String>,
     /// Signature algorithms of signed requests; those of HMAC need a shared secret.
     pub dcr_signing_alg_values_supported: Vec<String>,
     /// Seconds since `iat` for which a signed request is good; none: its `exp` alone bounds it.

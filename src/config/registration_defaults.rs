@@ -133,6 +133,7 @@ impl Default for Registration {
             software_statement_maximum_age: None,
             software_statement_typ: None,
             software_statement_single_use: false,
+            software_statement_claims: BTreeMap::new(),
             dcr_signing_alg_values_supported: signatures(),
             dcr_maximum_age: None,
             accepted_audiences: Vec::new(),

@@ -48,8 +48,8 @@ pub struct Entrance {
     pub bounds: Bounds,
     /// TLS, or its absence.
     pub tls: Arc<Tls>,
-    /// Whether a peer is asked for its certificate where the configuration says so.
-    pub asks_for_certificates: bool,
+    /// Whether a peer without a certificate is refused where the configuration says so.
+    pub demands_certificates: bool,
     /// Who may speak for others.
     pub proxies: Proxies,
 }

@@ -109,17 +109,17 @@ impl Tls {
         self.clock.now()
     }
 
-    /// The handshake of one connection, and the certificate that the peer showed; it is asked
-    /// for one only if `asks`, and the configuration says so.
+    /// The handshake of one connection, and the certificate that the peer showed. Where one is
+    /// required it can do without only if this connection does not `demand` it.
     pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-        asks: bool,
+        demands: bool,
     ) -> Result<(TlsStream<S>, Option<ClientCertificate>), HandshakeError> {
         let context = self.present.load().context.clone().ok_or(HandshakeError::Off)?;
         let mut ssl = Ssl::new(&context)?;
-        if !asks {
-            ssl.set_verify(SslVerifyMode::NONE);
+        if !demands && self.settings.client_certificates == ClientCertificates::Required {
+            ssl.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
         }
         let mut stream = TlsStream::new(ssl, stream)?;
         stream.accept().await?;

@@ -25,7 +25,8 @@ pub(super) fn said(members: Map<String, Value>, signed: Option<&SignedRequest>) 
     }
 }
 
-/// Puts what `statement` says of the client over what the request says.
+/// Puts what `statement` says of the client over what the request says, and what it says under
+/// names of its directory's own where the request says nothing.
 pub(super) fn merge(
     cx: &Context<'_>,
     mut members: Map<String, Value>,
@@ -37,6 +38,13 @@ pub(super) fn merge(
         let may_claim = statement.issuer.as_ref().is_none_or(|issuer| issuer.may_claim(name));
         if !is_own && may_claim {
             members.insert(name.clone(), vouched(statement, name, value));
+        }
+    }
+    for (claim, name) in &cx.settings().software_statement_claims {
+        let may_claim = statement.issuer.as_ref().is_none_or(|issuer| issuer.may_claim(claim));
+        let is_absent = members.get(name).is_none_or(Value::is_null);
+        if let Some(value) = statement.claims.get(claim).filter(|_| may_claim && is_absent) {
+            members.insert(name.clone(), value.clone());
         }
     }
     grant(&mut members, automatic(cx, statement));

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use registrar::admin::{config as admin, endpoint_config};
+use registrar::admin::config as admin;
 use registrar::app::{Server, Start, StartError, start};
 use registrar::clock::SystemClock;
 use registrar::config::{Sources, load};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::reload::until;
-use crate::support::{TestServer, b0};
+use crate::support::{Answer, TestServer, b0};
 
 /// A folder with a configuration file and a store, and the server that runs in it.
 struct Place {
@@ -272,45 +272,35 @@ async fn what_another_server_stored_is_taken_over() {
     assert_eq!(again.members["registration"]["nativeAllowHttps"], false);
 }
 
-/// The endpoint as a router will call it.
-async fn http(server: &Server, headers: &[(&str, &str)], body: &str) -> (u16, axum::http::HeaderMap, Value) {
-    let mut request = axum::http::Request::patch("/admin/v1/config");
+/// A patch of the administrator.
+async fn http(server: &TestServer, headers: &[(&str, &str)], body: &str) -> Answer {
+    let token = server.administrator_token().await;
+    let mut request = server.ask("PATCH", "/admin/v1/config").bearer_auth(token).body(body.to_owned());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(axum::body::Body::from(body.to_owned())).unwrap();
-    let state = axum::extract::State(Arc::clone(server.service()));
-    let response = match endpoint_config::patch(state, request).await {
-        Ok(response) => response,
-        Err(problem) => axum::response::IntoResponse::into_response(problem),
-    };
-    let (parts, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    (parts.status.as_u16(), parts.headers, serde_json::from_slice(&body).unwrap())
+    Answer::of(request).await
 }
 
 #[tokio::test]
 async fn the_endpoint_speaks_http() {
     let server = TestServer::new().await;
-    let server = server.server();
     let json_patch = ("content-type", "application/json-patch+json");
     let body = set("/registration/clientExpiryGrace", 7).to_string();
-    let (status, headers, document) = http(server, &[json_patch, ("if-match", "*")], &body).await;
-    assert_eq!(status, 200, "{document}");
-    let tag = headers["etag"].to_str().unwrap().to_owned();
-    assert_eq!(tag, format!("\"{}\"", document["revision"].as_str().unwrap()));
-    assert_eq!(headers["cache-control"], "no-store");
+    let patched = http(&server, &[json_patch, ("if-match", "*")], &body).await;
+    patched.expect_status(200);
+    let tag = patched.header("etag").to_owned();
+    assert_eq!(tag, format!("\"{}\"", patched.body["revision"].as_str().unwrap()));
+    assert_eq!(patched.header("cache-control"), "no-store");
 
-    let got = endpoint_config::get(axum::extract::State(Arc::clone(server.service()))).await;
-    assert_eq!(got.headers()["etag"].to_str().unwrap(), tag);
-    assert_eq!(got.headers()["accept-patch"], "application/json-patch+json");
+    let token = server.administrator_token().await;
+    let got = Answer::of(server.ask("GET", "/admin/v1/config").bearer_auth(token)).await;
+    assert_eq!(got.header("etag"), tag);
+    assert_eq!(got.header("accept-patch"), "application/json-patch+json");
 
     let next = set("/registration/clientExpiryGrace", 8).to_string();
     let expect = async |headers: &[(&str, &str)], body: &str, status: u16, error: &str| {
-        let (found, _, answer) = http(server, headers, body).await;
-        assert_eq!((found, answer["error"].as_str()), (status, Some(error)), "{answer}");
-        let description = answer["error_description"].as_str().unwrap();
-        assert!(description.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{description}");
+        http(&server, headers, body).await.expect_error(status, &[error]);
     };
     for weak in ["\"x\"", "W/\"x\"", "", &format!("W/{tag}")] {
         expect(&[json_patch, ("if-match", weak)], &next, 412, "precondition_failed").await;
@@ -328,7 +318,6 @@ async fn the_endpoint_speaks_http() {
     expect(&[json_patch], &test, 409, "test_failed").await;
     let list = format!("\"x\", {tag}");
     let charset = ("content-type", "Application/JSON-Patch+json; charset=\"UTF-8\"");
-    let (status, ..) = http(server, &[charset, ("if-match", &list)], &next).await;
-    assert_eq!(status, 200);
+    http(&server, &[charset, ("if-match", &list)], &next).await.expect_status(200);
     expect(&[json_patch, ("if-match", &tag)], &next, 412, "precondition_failed").await;
 }

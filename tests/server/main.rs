@@ -10,6 +10,7 @@
 
 mod support;
 
+mod admin;
 mod administrator;
 mod alike;
 mod bad_input;
@@ -38,6 +39,7 @@ mod scripts;
 mod scripts_after;
 mod scripts_hostile;
 mod sector;
+mod seed;
 mod signed_requests;
 mod slow;
 mod statements;

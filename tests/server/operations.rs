@@ -44,7 +44,7 @@ fn uuid_like(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_admin_listener_has_the_probes_to_itself() {
+async fn the_admin_listener_has_the_probes_and_the_admin_api_to_itself() {
     let server = TestServer::configured(|configuration| {
         configuration.settings.admin.listen = Some("127.0.0.1:0".parse().unwrap());
     })
@@ -56,6 +56,10 @@ async fn the_admin_listener_has_the_probes_to_itself() {
         let post = server.ask("POST", &format!("http://{admin}{path}")).json(&json!({}));
         Answer::of(post).await.expect_error(405, &["method_not_allowed"]);
     }
+    let administrator = server.administrator_token().await;
+    let list = async |url: &str| Answer::of(server.ask("GET", url).bearer_auth(&administrator)).await;
+    list(&format!("http://{admin}/admin/v1/clients")).await.expect_status(200);
+    list("/admin/v1/clients").await.expect_error(404, &["not_found"]);
     server.post(&b0()).await.expect_status(201);
     let elsewhere = server.ask("POST", &format!("http://{admin}/register")).json(&b0());
     Answer::of(elsewhere).await.expect_error(404, &["not_found"]);

@@ -278,6 +278,28 @@ async fn an_issuer_has_its_scopes_claims_and_algorithms() {
 }
 
 #[tokio::test]
+async fn names_of_a_directory_stand_for_metadata_that_is_left_out() {
+    let issuer = issuer();
+    let claims = json!({"software_jwks_endpoint": "jwks_uri", "software_client_name": "client_name"});
+    let server = knowing(&issuer, json!({"softwareStatementClaims": claims})).await;
+    let statement = issuer.token(json!({
+        "software_jwks_endpoint": "https://keystore.example/software.jwks", "software_client_name": "Named there",
+    }));
+    let keyed = with(request(&statement), json!({"token_endpoint_auth_method": "private_key_jwt"}));
+    let client = server.register(&keyed).await;
+    assert_eq!(client.body["jwks_uri"], "https://keystore.example/software.jwks");
+    assert_eq!(client.body["client_name"], "K", "the request has its own word");
+    let error = registrar::service::judge(registrar::config::Live {
+        registration: registrar::config::Registration {
+            software_statement_claims: [("a".to_owned(), "client_secret".to_owned())].into(),
+            ..registrar::config::Registration::default()
+        },
+        ..registrar::config::Live::default()
+    });
+    assert!(error.unwrap_err().contains("'client_secret' is no metadata that a client may set"));
+}
+
+#[tokio::test]
 async fn a_trusted_issuer_hands_out_scopes_and_no_other_is_accepted() {
     let issuer = issuer();
     let trusted = json!({issuer.iss.clone(): {"automaticallyGrantedScopes": ["email", "profile"]}});

@@ -37,6 +37,7 @@ pub use grants::supported_grants;
 pub use lifetime::expiry;
 pub use secret::needs_secret;
 
+use super::member::SetBy;
 use super::{InitialAccessPolicy, Metadata, Requested, Valid, member};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::Violation;
@@ -95,7 +96,16 @@ pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
         let key = "registration.dynamicRegistrationCustomAttributes".to_owned();
         (key, format!("'{name}' is a standard member already"))
     });
-    bad_patterns.chain(taken).collect()
+    let claims = settings.software_statement_claims.values();
+    let unknown = claims.filter(|name| {
+        member::find(name).is_none_or(|member| member.set_by != SetBy::Client)
+            && !settings.dynamic_registration_custom_attributes.contains(name)
+    });
+    let unknown = unknown.map(|name| {
+        let key = "registration.softwareStatementClaims".to_owned();
+        (key, format!("'{name}' is no metadata that a client may set"))
+    });
+    bad_patterns.chain(taken).chain(unknown).collect()
 }
 
 impl Rules<'_> {

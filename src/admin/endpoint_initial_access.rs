@@ -1,0 +1,112 @@
+//! `POST`, `GET` and `DELETE` on initial access tokens.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use hyper::{Request, StatusCode};
+use serde_json::{Map, Value};
+
+use super::endpoint::{Query, admit, bad_request, store_problem, unknown};
+use super::initial_access::{self, MakeError};
+use crate::http::answer::{self, Problem};
+use crate::http::body;
+use crate::model::json;
+use crate::service::{Context, Service};
+
+/// Tokens on one page.
+const MOST: usize = 200;
+
+/// `POST`: makes a token. The answer tells it, and nothing else ever does.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn create(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, body) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
+    let limits = &service.settings.limits;
+    let bytes = body::read(body, limits.body_bytes, limits.body_timeout_ms).await;
+    let bytes = bytes.map_err(|error| bad_request(&error.to_string()))?;
+    let wanted = if bytes.is_empty() { Map::new() } else { object(&bytes)? };
+    let wanted = serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
+    let (id, token) = initial_access::make(&cx, &by, wanted).await.map_err(problem)?;
+    let made = service.store.initial_access_tokens.find(&id, service.clock.now()).await;
+    let made = made.map_err(|error| store_problem(&error))?.ok_or_else(|| unknown("initial access token"))?;
+    let mut members = initial_access::shown(&made);
+    members.insert("token".to_owned(), token.expose().into());
+    Ok(answer::json(StatusCode::CREATED, &members))
+}
+
+/// `GET` of a page of tokens.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
+    let query = Query::read(&parts.uri, &["after", "limit"])?;
+    let limit = query.limit(MOST)?;
+    let page = service.store.initial_access_tokens.page(query.text("after"), limit).await;
+    let page = page.map_err(|error| store_problem(&error))?;
+    let next = page.last().filter(|_| page.len() == limit).map(|token| token.id().into());
+    let tokens: Vec<Value> = page.iter().map(|token| initial_access::shown(token).into()).collect();
+    let mut members = Map::from_iter([("initial_access_tokens".to_owned(), tokens.into())]);
+    members.extend(next.map(|id| ("next".to_owned(), id)));
+    Ok(answer::json(StatusCode::OK, &members))
+}
+
+/// `GET` of one token.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn show(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
+    let found = service.store.initial_access_tokens.find(&id, service.clock.now()).await;
+    match found.map_err(|error| store_problem(&error))? {
+        Some(token) => Ok(answer::json(StatusCode::OK, &initial_access::shown(&token))),
+        None => Err(unknown("initial access token")),
+    }
+}
+
+/// `DELETE`: nobody registers with the token any more.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn revoke(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
+    let was_there = initial_access::revoke(&cx, &by, &id).await.map_err(|error| store_problem(&error))?;
+    if was_there { Ok(answer::empty(StatusCode::NO_CONTENT)) } else { Err(unknown("initial access token")) }
+}
+
+fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    json::parse_object(bytes).map_err(|error| bad_request(&error.to_string()))
+}
+
+fn problem(error: MakeError) -> Problem {
+    match error {
+        MakeError::Wanted(reason) => bad_request(reason),
+        MakeError::Store(error) => store_problem(&error),
+        MakeError::Randomness(error) => {
+            tracing::error!(%error, "no token could be made");
+            Problem::server_error()
+        }
+    }
+}

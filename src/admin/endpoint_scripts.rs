@@ -1,0 +1,38 @@
+//! `GET` on what runs, and on what a client is made of.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hyper::{Request, StatusCode};
+
+use super::endpoint::admit;
+use super::{schema, scripts};
+use crate::http::answer::{self, Problem};
+use crate::service::{Context, Service};
+
+/// `GET`: the scripts that run.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.scripts_read).await?;
+    Ok(answer::json(StatusCode::OK, &scripts::shown(&cx)))
+}
+
+/// `GET`: the JSON Schema of a client.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn client_schema(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
+    Ok(answer::json(StatusCode::OK, &schema::client()))
+}

@@ -1,0 +1,67 @@
+//! The JSON Schema of a client, made from the table of all metadata.
+
+use serde_json::{Map, Value, json};
+
+use crate::client::member::{Kind, MEMBERS, Member, SetBy};
+
+/// The schema of a client (JSON Schema 2020-12).
+pub fn client() -> Map<String, Value> {
+    let named: Map<String, Value> =
+        MEMBERS.iter().map(|member| (member.name.to_owned(), property(member))).collect();
+    let localised: Map<String, Value> = MEMBERS
+        .iter()
+        .filter(|member| member.kind.is_localised())
+        .map(|member| (format!("^{}#[A-Za-z0-9-]+$", member.name), property(member)))
+        .collect();
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Client",
+        "type": "object",
+        "properties": named,
+        "patternProperties": localised,
+        "additionalProperties": true,
+    });
+    schema.as_object().cloned().unwrap_or_default()
+}
+
+fn property(member: &Member) -> Value {
+    let mut schema = match member.kind {
+        Kind::Text | Kind::Label => json!({"type": "string", "minLength": 1}),
+        Kind::Page | Kind::Url => json!({"type": "string", "format": "uri"}),
+        Kind::Texts => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
+        Kind::Flag => json!({"type": "boolean"}),
+        Kind::Count => json!({"type": "integer", "minimum": 0}),
+        Kind::Object => json!({"type": "object"}),
+        Kind::Jwks => json!({
+            "type": "object", "required": ["keys"],
+            "properties": {"keys": {"type": "array", "items": {"type": "object"}, "minItems": 1}},
+        }),
+    };
+    let mark = match member.set_by {
+        SetBy::Client => None,
+        // What is used for one request is never read back.
+        SetBy::Request => Some("writeOnly"),
+        SetBy::Operator | SetBy::Server => Some("readOnly"),
+    };
+    if let (Some(mark), Some(members)) = (mark, schema.as_object_mut()) {
+        members.insert(mark.to_owned(), true.into());
+    }
+    schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_member_is_in_the_schema_with_its_type() {
+        let schema = client();
+        let properties = schema["properties"].as_object().unwrap();
+        assert_eq!(properties.len(), MEMBERS.len());
+        assert_eq!(properties["redirect_uris"]["items"]["type"], "string");
+        assert_eq!(properties["client_id"]["readOnly"], true);
+        assert_eq!(properties["evidence"]["writeOnly"], true);
+        assert_eq!(properties["lifetime"], json!({"type": "integer", "minimum": 0}));
+        assert!(schema["patternProperties"].get("^client_name#[A-Za-z0-9-]+$").is_some());
+    }
+}
