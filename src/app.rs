@@ -9,8 +9,8 @@ mod listeners;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,19 +19,19 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Configuration, Settings, Sources};
 use crate::fetch::Fetcher;
 use crate::host::Outside;
+use crate::http::certificate::Proxies;
+use crate::http::serve::{Bounds, Entrance};
 use crate::http::tls::Tls;
-use crate::live;
 use crate::reload::{Reloader, Reloads, Requests};
 use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
 use crate::service::{self, Judged, Parts, Service, Snapshot};
 use crate::store::{Store, StoreError};
 use crate::telemetry::meter::{self, Reloaded};
-use crate::{lifecycle, token};
-
-use listeners::Listeners;
+use crate::{lifecycle, live, token};
 
 pub use error::StartError;
+use listeners::Listeners;
 pub use listeners::Sockets;
 
 /// What a server is started with.
@@ -106,6 +106,8 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let Patched { configuration, judged, sources, revision } = patched;
     let Configuration { settings, origins, .. } = configuration;
     let issuer = issuer(&settings, address);
+    let entrance = entrance(&settings, &tls);
+    let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
     let jwks = token::keys::jwks(&runtime.secrets());
     let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
@@ -116,20 +118,22 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (reload, again) = mpsc::channel(1);
-    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), Arc::clone(&tls));
+    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), tls);
     tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
     // Open requests may still have something to tell when the server stops.
     let served = CancellationToken::new();
-    tasks.spawn(runtime.notify(served.clone(), listeners::patience(&service.settings)));
-    let serving = listeners.serve(&service, reloads, &tls, &stop);
+    tasks.spawn(runtime.notify(served.clone(), patience));
+    let serving = listeners.serve(&service, reloads, entrance, &stop);
     tasks.spawn(async move {
-        join_all(serving).await;
+        serving.await;
         served.cancel();
     });
     tasks.close();
-    count_loaded(&service, &tls);
+    for what in [Reloaded::Scripts, Reloaded::Configuration] {
+        meter::loaded(what, service.clock.now().unix());
+    }
     Ok(Server { address, admin_address, service, stop, reload, tasks, administrator })
 }
 
@@ -178,14 +182,6 @@ impl Server {
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.wait().await;
-    }
-}
-
-/// Notes that everything which can be loaded again was loaded at the start.
-fn count_loaded(service: &Service, tls: &Tls) {
-    let files = (!tls.files().is_empty()).then_some(Reloaded::Certificate);
-    for what in [Reloaded::Scripts, Reloaded::Configuration].into_iter().chain(files) {
-        meter::loaded(what, service.clock.now().unix());
     }
 }
 
@@ -245,4 +241,18 @@ async fn load_scripts(settings: &Settings, runtime: Arc<Runtime>) -> Result<Arc<
 fn issuer(settings: &Settings, address: SocketAddr) -> String {
     let scheme = if settings.server.tls.is_on() { "https" } else { "http" };
     settings.server.issuer.clone().unwrap_or_else(|| format!("{scheme}://{address}"))
+}
+
+fn entrance(settings: &Settings, tls: &Arc<Tls>) -> Entrance {
+    let Settings { server, limits, .. } = settings;
+    let bounds = Bounds {
+        connections: limits.connections,
+        connections_per_party: limits.connections_per_address,
+        header_timeout: Duration::from_millis(limits.header_timeout_ms),
+        write_timeout: Duration::from_millis(limits.write_timeout_ms),
+        shutdown: Duration::from_millis(limits.shutdown_ms),
+    };
+    let proxies =
+        Proxies { trusted: server.trusted_proxies.clone(), headers: server.certificate_headers.clone() };
+    Entrance { bounds, tls: Arc::clone(tls), proxies }
 }

@@ -93,6 +93,7 @@ impl Reloader {
         let files: Vec<PathBuf> = self.sources.file.clone().into_iter().collect();
         let (file_guard, mut file) = watch::watch(&files, QUIET)?;
         let (tls_guard, mut tls) = watch::watch(&self.tls.files(), QUIET)?;
+        let mut store = self.service.store.watch();
         Ok(async move {
             // The guards end the watching when they are dropped.
             let _guards = (scripts_guard, file_guard, tls_guard);
@@ -102,6 +103,7 @@ impl Reloader {
                     Some(()) = scripts.recv() => self.scripts().await,
                     Some(()) = file.recv() => self.configuration().await,
                     Some(()) = tls.recv() => self.tls().await,
+                    Some(()) = told(&mut store) => self.adopt().await,
                     Some(change) = requests.changes.recv() => self.change(change).await,
                     Some(()) = requests.again.recv() => {
                         systemd::tell(State::Reloading);
@@ -117,9 +119,6 @@ impl Reloader {
 
     /// Reads the certificates and the key again; connections from now on use them.
     async fn tls(&self) {
-        if self.tls.files().is_empty() {
-            return;
-        }
         let tls = Arc::clone(&self.tls);
         let failure = match tokio::task::spawn_blocking(move || tls.reload()).await {
             Ok(Ok(())) => {
@@ -171,28 +170,20 @@ impl Reloader {
 
     /// Reads the configuration again and swaps its live part.
     async fn configuration(&self) {
-        match read(&self.sources).await {
-            Ok(configuration) => {
-                self.take(&configuration);
-                self.count(Reloaded::Configuration, true);
-            }
+        let read = read(&self.sources).await;
+        self.count(Reloaded::Configuration, read.is_ok());
+        match read {
+            Ok(configuration) => self.take(&configuration),
             Err(cause) => {
                 tracing::error!(cause, "the configuration was not taken; the one before it is in force");
-                self.refuse(cause);
+                note(&self.reloads.configuration, Some(cause));
             }
         }
-    }
-
-    /// Notes why the configuration is not taken.
-    fn refuse(&self, cause: String) {
-        self.count(Reloaded::Configuration, false);
-        note(&self.reloads.configuration, Some(cause));
     }
 
     /// Swaps the live part of the configuration for that of `next`.
     fn take(&self, next: &Whole) {
         note(&self.reloads.configuration, None);
-        meter::loaded(Reloaded::Configuration, self.service.clock.now().unix());
         let is_from_file = self.sources.file.is_some();
         if is_from_file && next.configuration.settings != self.service.settings {
             let keys = config::changed_keys(&self.service.settings, &next.configuration.settings).join(", ");
@@ -206,6 +197,11 @@ impl Reloader {
         }
         self.service.replace(next);
     }
+}
+
+/// What the store tells, if it tells anything.
+async fn told(store: &mut Option<mpsc::Receiver<()>>) -> Option<()> {
+    store.as_mut()?.recv().await
 }
 
 /// The origins of the live part as they are next, and of the settings as they are in force.

@@ -14,40 +14,22 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::config::Paths;
 use crate::http::answer::Problem;
-use crate::http::stack::{self, CORRELATION_ID, Observer, Reception};
+use crate::http::observe::{self, CORRELATION_ID, Observer};
+use crate::http::stack::{self, Reception};
 use crate::service::Service;
 use crate::telemetry::meter::Endpoint;
 use crate::{discovery, management, probes, registration, token};
 
-/// What the server's own listener answers: what clients ask, and what administrators and
-/// `operations` ask too when no other listener is there for them.
+/// What the server's own listener answers: what clients ask, and `operations` too when no other
+/// listener is there for them.
 pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
-    let clients = clients(&service);
     let observer = observer(&service);
-    match operations {
-        Some(operations) => {
-            let all = clients.merge(admin(&service));
-            observed(bounded(all, service).merge(operations), observer)
-        }
-        None => observed(bounded(clients, service), observer),
-    }
-}
-
-/// What the admin listener answers. Its bounds are its own: administrators are heard also when
-/// clients are too many.
-pub fn operational(service: Arc<Service>, operations: Router) -> Router {
-    let observer = observer(&service);
-    observed(bounded(admin(&service), service).merge(operations), observer)
-}
-
-/// What clients ask.
-fn clients(service: &Service) -> Router<Arc<Service>> {
     let paths = &service.settings.server.paths;
     let issuer_path = url::Url::parse(&service.issuer).map(|url| url.path().trim_end_matches('/').to_owned());
     let issuer_path = issuer_path.unwrap_or_default();
     // RFC 8414 section 3.1 puts the well-known part before the issuer's path, OpenID Connect
     // Discovery section 4 behind it; without a path both are the same.
-    Router::new()
+    let open = Router::new()
         .route(&paths.registration, any(registered))
         .route(
             &format!("/.well-known/oauth-authorization-server{issuer_path}"),
@@ -59,11 +41,12 @@ fn clients(service: &Service) -> Router<Arc<Service>> {
         // No page of a browser has the credentials of a client.
         .route(&paths.token, post_only(post(token::endpoint::token)))
         .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
-        .route(&paths.revocation, post_only(post(token::endpoint::revoke)))
+        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
+    observed(bounded(open, service).merge(operations.unwrap_or_default()), observer)
 }
 
-/// `router` within the bounds of one listener.
-fn bounded(router: Router<Arc<Service>>, service: Arc<Service>) -> Router {
+/// `routes`, with as many requests at a time as there may be, each with its body received before.
+fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
     let limits = &service.settings.limits;
     let permits = Arc::new(Semaphore::new(limits.requests));
     let reception = Reception {
@@ -72,10 +55,15 @@ fn bounded(router: Router<Arc<Service>>, service: Arc<Service>) -> Router {
         waiting: limits.requests,
         room: Arc::default(),
     };
-    router
+    routes
         .with_state(service)
         .layer(axum::middleware::from_fn_with_state(permits, stack::shed_load))
         .layer(axum::middleware::from_fn_with_state(reception, stack::receive))
+}
+
+/// What the admin listener answers.
+pub fn operational(service: &Service, operations: Router) -> Router {
+    observed(operations, observer(service))
 }
 
 /// `router` with an answer for everything else, and what stands around all of it.
@@ -83,7 +71,7 @@ fn observed(router: Router, observer: Observer) -> Router {
     router
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) })
-        .layer(axum::middleware::from_fn_with_state(observer, stack::observe))
+        .layer(axum::middleware::from_fn_with_state(observer, observe::observe))
 }
 
 fn observer(service: &Service) -> Observer {
@@ -94,26 +82,26 @@ fn observer(service: &Service) -> Observer {
 
 /// Which endpoint a request is counted for.
 fn endpoint(paths: &Paths, request: &Request<Body>) -> Endpoint {
+    let tokens = [&paths.token, &paths.introspection, &paths.revocation, &paths.jwks];
     let path = request.uri().path();
     let is_management =
         || request.method() != Method::POST || management::endpoint::client_id(request.uri()).is_some();
-    let Paths { registration, token, introspection, revocation, jwks, config } = paths;
     match path {
-        _ if path == registration && is_management() => Endpoint::Management,
-        _ if path == registration => Endpoint::Registration,
-        _ if [token, introspection, revocation, jwks].into_iter().any(|own| own == path) => Endpoint::Token,
+        _ if path == paths.registration && is_management() => Endpoint::Management,
+        _ if path == paths.registration => Endpoint::Registration,
+        _ if tokens.into_iter().any(|own| own == path) => Endpoint::Token,
         _ if path.contains("/.well-known/") => Endpoint::Discovery,
-        _ if path == config || path.starts_with("/admin/") => Endpoint::Admin,
+        _ if path.starts_with("/admin/") || path == paths.config => Endpoint::Admin,
         _ if probes::PATHS.contains(&path) => Endpoint::Probe,
         _ => Endpoint::Other,
     }
 }
 
 /// The admin API. No page of a browser may call it, so it says nothing of other origins.
-fn admin(service: &Service) -> Router<Arc<Service>> {
+pub fn admin(service: Arc<Service>) -> Router {
     use crate::admin::{endpoint_clients, endpoint_config, endpoint_initial_access, endpoint_scripts};
     let tokens = "/admin/v1/initial-access-tokens";
-    Router::new()
+    let routes = Router::new()
         .route(&service.settings.server.paths.config, get(endpoint_config::get).patch(endpoint_config::patch))
         .route("/admin/v1/clients", get(endpoint_clients::list))
         .route("/admin/v1/clients/{id}", get(endpoint_clients::show).delete(endpoint_clients::delete))
@@ -123,7 +111,8 @@ fn admin(service: &Service) -> Router<Arc<Service>> {
             get(endpoint_initial_access::show).delete(endpoint_initial_access::revoke),
         )
         .route("/admin/v1/scripts", get(endpoint_scripts::get))
-        .route("/admin/v1/schemas/Client", get(endpoint_scripts::client_schema))
+        .route("/admin/v1/schemas/Client", get(endpoint_scripts::client_schema));
+    bounded(routes, service)
 }
 
 /// Other methods are told that only `POST` is answered.

@@ -30,7 +30,8 @@ impl Request {
 
 /// What is sent, where, by how many, for how long.
 pub(crate) struct Load {
-    pub(crate) address: SocketAddr,
+    /// The servers; the connections are shared out among them.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) request: Request,
     pub(crate) connections: usize,
     pub(crate) duration: Duration,
@@ -73,8 +74,9 @@ impl Outcome {
 pub(crate) async fn run(load: Load) -> Outcome {
     let start = Instant::now() + load.duration / 10;
     let end = start + load.duration;
-    let connections = (0..load.connections)
-        .map(|_| tokio::spawn(connection(load.address, load.request.clone(), start, end)));
+    let addresses = load.addresses.iter().copied().cycle().take(load.connections);
+    let connections =
+        addresses.map(|address| tokio::spawn(connection(address, load.request.clone(), start, end)));
     let connections: Vec<_> = connections.collect();
     tokio::time::sleep_until(start.into()).await;
     let before = processor_time();

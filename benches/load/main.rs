@@ -4,6 +4,9 @@
 //! into sled with the same durability, or answers GET with fixed bytes. What the product takes
 //! beyond that is the price of validation, scripts and credentials.
 //!
+//! With PostgreSQL in `REGISTRAR_TEST_POSTGRES` (see `.ci/postgres.sh`) there is a line for one server
+//! on it and one for two that share it; all of them, the database too, are on this machine.
+//!
 //! `cargo bench --bench load -- 10 64` runs each load for 10 seconds with 64 connections.
 
 #![expect(
@@ -15,6 +18,7 @@
 
 mod driver;
 mod floor;
+mod postgres;
 mod statements;
 
 use std::path::Path;
@@ -52,10 +56,10 @@ fn main() {
 async fn run(duration: Duration, connections: usize) {
     println!("{connections} connections, {} s each, {} cores\n", duration.as_secs(), cores());
     println!(
-        "{:<34}{:>10}{:>10}{:>10}{:>10}{:>8}{:>8}",
+        "{:<38}{:>10}{:>10}{:>10}{:>10}{:>8}{:>8}",
         "", "1/s", "p50 us", "p99 us", "p99.9 us", "ratio", "cpu us"
     );
-    let load = |address, request| Load { address, request, connections, duration };
+    let load = |address, request| Load { addresses: vec![address], request, connections, duration };
 
     let folder = TempDir::new().expect("a temporary folder");
     let floor = floor::start(folder.path()).await;
@@ -72,6 +76,17 @@ async fn run(duration: Duration, connections: usize) {
         product.stop().await;
         if scripts == 0 {
             statements(&outcome, &load).await;
+        }
+    }
+
+    for (name, servers) in [("product: POST, PostgreSQL", 1), ("product: POST, PostgreSQL, two servers", 2)] {
+        let Some(products) = postgres::products(servers).await else { break };
+        let addresses = products.iter().map(|(product, _)| product.address()).collect();
+        let request = Request::post("/register", BODY);
+        let outcome = driver::run(Load { addresses, request, connections, duration }).await;
+        line(name, &outcome, &floor_post);
+        for (product, _folder) in products {
+            product.stop().await;
         }
     }
 
@@ -104,7 +119,7 @@ async fn statements(plain: &Outcome, load: &impl Fn(std::net::SocketAddr, Reques
         let ratio = outcome.processor().as_secs_f64() / bare.as_secs_f64();
         let name = format!("product: POST, {algorithm} statement");
         line(&name, &outcome, plain);
-        println!("{:<34}{ratio:>48.2} x (POST + one verification)", "");
+        println!("{:<38}{ratio:>48.2} x (POST + one verification)", "");
     }
 }
 
@@ -113,7 +128,7 @@ fn line(name: &str, outcome: &Outcome, floor: &Outcome) {
     let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| outcome.percentile(share).as_micros());
     let processor = outcome.processor().as_micros();
     println!(
-        "{name:<34}{:>10.0}{p50:>10}{p99:>10}{p999:>10}{ratio:>8.2}{processor:>8}",
+        "{name:<38}{:>10.0}{p50:>10}{p99:>10}{p999:>10}{ratio:>8.2}{processor:>8}",
         outcome.per_second()
     );
 }
@@ -133,12 +148,12 @@ async fn product(scripts: usize, change: impl FnOnce(&mut Configuration)) -> (ap
     let sources = Sources { file: Some(file), ..Sources::default() };
     let mut configuration: Configuration =
         registrar::config::load(&sources).expect("the shipped configuration");
-    change(&mut configuration);
     let settings = &mut configuration.settings;
     settings.server.listen = "127.0.0.1:0".parse().expect("an address");
-    settings.store.url = format!("sled:{}", folder.path().join("data").display());
+    settings.store.url = format!("sled:{}", folder.path().join("data").display()).into();
     settings.scripts.directory = directory;
     settings.scripts.attributes.insert("deniedVendors".to_owned(), vec!["acme"].into());
+    change(&mut configuration);
     let server = app::start(Start::new(configuration)).await.expect("the product starts");
     (server, folder)
 }

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 
+use crate::config::StoreUrl;
 use crate::fetch;
 use crate::http::tls::TlsFault;
 use crate::script::{LoadErrors, SecretError};
@@ -36,7 +37,7 @@ pub enum StartError {
     #[error("the store {url} does not open: {source}{}", remedy(.source))]
     Store {
         /// `store.url`
-        url: String,
+        url: StoreUrl,
         /// Why.
         source: StoreError,
     },

@@ -1,16 +1,15 @@
-//! Where requests come from, and which of them is asked what.
+//! Where requests come from, and what is answered there.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
+use futures_util::future::{BoxFuture, FutureExt, join};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::config::Settings;
-use crate::http::certificate::Proxies;
-use crate::http::serve::{self, Bounds, Entrance};
+use crate::http::serve::{self, Entrance};
 use crate::http::tls::Tls;
 use crate::reload::Reloads;
 use crate::service::Service;
@@ -26,13 +25,14 @@ pub struct Sockets {
     pub admin: Option<std::net::TcpListener>,
 }
 
-/// The listeners of one server.
+/// The listener for clients, and the one for those who run the server.
 pub(super) struct Listeners {
     public: TcpListener,
     admin: Option<TcpListener>,
 }
 
 impl Listeners {
+    /// Listens on `sockets`, and where they are not, on the addresses of `settings`.
     pub(super) async fn open(settings: &Settings, sockets: Sockets) -> Result<Self, StartError> {
         let public = listen(settings.server.listen, sockets.public).await?;
         // Whoever opened a second socket wants the admin listener there.
@@ -50,28 +50,26 @@ impl Listeners {
         (self.public.local_addr().unwrap_or(settings.server.listen), admin)
     }
 
-    /// Serves each until `stop`, then lets open requests finish.
+    /// Serves on each what belongs there, until `stop` and until what was open then has ended.
     pub(super) fn serve(
         self,
         service: &Arc<Service>,
         reloads: Arc<Reloads>,
-        tls: &Arc<Tls>,
+        entrance: Entrance,
         stop: &CancellationToken,
-    ) -> Vec<impl Future<Output = ()> + Send + use<>> {
-        let operations = probes::router(Arc::clone(service), reloads);
-        let Self { public, admin } = self;
-        let (with_public, with_admin) = match admin {
-            Some(admin) => (None, Some((admin, routes::operational(Arc::clone(service), operations)))),
-            None => (Some(operations), None),
+    ) -> BoxFuture<'static, ()> {
+        let operations =
+            probes::router(Arc::clone(service), reloads).merge(routes::admin(Arc::clone(service)));
+        let Some(admin) = self.admin else {
+            let router = routes::public(Arc::clone(service), Some(operations));
+            return serve::serve(self.public, router, entrance, stop.clone()).boxed();
         };
-        let router = routes::public(Arc::clone(service), with_public);
-        let each = std::iter::once((public, router, true))
-            .chain(with_admin.map(|(admin, router)| (admin, router, false)));
-        each.map(|(listener, router, is_public)| {
-            let entrance = entrance(&service.settings, tls, is_public);
-            serve::serve(listener, router, entrance, stop.clone())
-        })
-        .collect()
+        // Probes show no certificate; the address is one that only those who run the server reach.
+        let plain = Entrance { tls: Arc::new(Tls::off(Arc::clone(&service.clock))), ..entrance.clone() };
+        let operational = routes::operational(service, operations);
+        let public = routes::public(Arc::clone(service), None);
+        let admin = serve::serve(admin, operational, plain, stop.clone());
+        join(admin, serve::serve(self.public, public, entrance, stop.clone())).map(drop).boxed()
     }
 }
 
@@ -85,24 +83,4 @@ async fn listen(
         None => TcpListener::bind(address).await,
     };
     listener.map_err(|source| StartError::Listen { address, source })
-}
-
-/// How long open requests are waited for at the end.
-pub(super) const fn patience(settings: &Settings) -> Duration {
-    Duration::from_millis(settings.limits.shutdown_ms)
-}
-
-fn entrance(settings: &Settings, tls: &Arc<Tls>, is_public: bool) -> Entrance {
-    let Settings { server, limits, .. } = settings;
-    let bounds = Bounds {
-        connections: limits.connections,
-        connections_per_party: limits.connections_per_address,
-        header_timeout: Duration::from_millis(limits.header_timeout_ms),
-        write_timeout: Duration::from_millis(limits.write_timeout_ms),
-        shutdown: patience(settings),
-    };
-    let proxies =
-        Proxies { trusted: server.trusted_proxies.clone(), headers: server.certificate_headers.clone() };
-    // Clients have certificates; who probes or scrapes has none.
-    Entrance { bounds, tls: Arc::clone(tls), demands_certificates: is_public, proxies }
 }

@@ -1,6 +1,6 @@
 //! `registrar config reset`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::FileArguments;
 use crate::config::{Patch, StoreSettings};
@@ -29,7 +29,7 @@ pub(super) fn run(file: &FileArguments, data: Option<&Path>, keys: &[String]) ->
 
 /// A store that is not there must not be made by mistake.
 fn refuse_new(settings: &StoreSettings) -> Result<(), String> {
-    match settings.url.strip_prefix("sled:").map(PathBuf::from) {
+    match settings.url.sled_folder() {
         Some(folder) if !folder.is_dir() => {
             Err(format!("there is no store in {}; name its folder with --data", folder.display()))
         }

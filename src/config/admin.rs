@@ -12,7 +12,8 @@ use super::check::Verdict;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AdminSettings {
-    /// Where the admin API, health, readiness and metrics listen; none: where the server does.
+    /// Where health, readiness, metrics and the admin API are served, without TLS; none: where the
+    /// server listens.
     pub listen: Option<SocketAddr>,
     /// Where the first start writes the credentials of the administrator; none:
     /// `admin-credentials.json` in the folder of the store.

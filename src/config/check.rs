@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
-use super::{FetchSettings, Live, Registration, Settings, admin, paths, tls};
+use super::{FetchSettings, Live, Registration, Settings, admin, paths, store, tls};
 
 /// What is wrong, and what is only odd: the key, and why.
 #[derive(Default)]
@@ -31,6 +31,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     admin::check(&settings.admin, live, &mut verdict);
     tls::check(&settings.server, live, &mut verdict);
     positive(settings, &mut verdict);
+    store::check(&settings.store, &mut verdict);
     fetch(&settings.fetch, &mut verdict);
     scripts(settings, &mut verdict);
     supported(&live.registration, &mut verdict);
@@ -79,15 +80,6 @@ fn positive(settings: &Settings, verdict: &mut Verdict) {
                 verdict.refuse(&format!("{group}.{key}"), "must be 1 or more");
             }
         }
-    }
-    if settings.store.url != "memory:" && settings.store.url.strip_prefix("sled:").is_none_or(str::is_empty) {
-        verdict.refuse("store.url", "must be sled:FOLDER, or memory: for a test");
-    }
-    if settings.store.sweep_seconds == 0 {
-        verdict.refuse("store.sweepSeconds", "must be 1 or more");
-    }
-    if settings.store.cache_bytes < 1 << 20 {
-        verdict.refuse("store.cacheBytes", "must be 1048576 or more");
     }
 }
 

@@ -18,6 +18,8 @@ pub mod registration;
 mod registration_defaults;
 pub mod scripts;
 pub mod settings;
+mod store;
+mod store_url;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -36,7 +38,9 @@ pub use patch::Patch;
 pub use paths::Paths;
 pub use registration::{Registration, Scope};
 pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
-pub use settings::{Limits, Settings, StoreSettings};
+pub use settings::{Limits, Settings};
+pub use store::StoreSettings;
+pub use store_url::StoreUrl;
 pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};
 
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,6 @@
 //! The part of the configuration that needs a restart.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -10,7 +9,7 @@ use serde_json::{Map, Value};
 use super::admin::AdminSettings;
 use super::paths::Paths;
 use super::tls::{CertificateHeader, TlsSettings};
-use super::{FetchSettings, ScriptSettings};
+use super::{FetchSettings, ScriptSettings, StoreSettings};
 
 /// Everything that is read once, when the server starts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -66,34 +65,6 @@ impl Default for ServerSettings {
             ],
             tls: TlsSettings::default(),
             paths: Paths::default(),
-        }
-    }
-}
-
-/// `[store]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct StoreSettings {
-    /// `sled:FOLDER` or `memory:` (for tests).
-    pub url: String,
-    /// The file with the key that seals secrets; none: `registrar.key` in the store's folder.
-    pub key_file: Option<PathBuf>,
-    /// Bytes of memory for the store's page cache.
-    pub cache_bytes: u64,
-    /// Seconds between two sweeps for clients and other records that have ended.
-    pub sweep_seconds: u64,
-    /// Events of the audit log that are kept; the oldest go first.
-    pub audit_events: u64,
-}
-
-impl Default for StoreSettings {
-    fn default() -> Self {
-        Self {
-            url: "sled:data".to_owned(),
-            key_file: None,
-            cache_bytes: 64 * 1024 * 1024,
-            sweep_seconds: 30,
-            audit_events: 1_000_000,
         }
     }
 }

@@ -95,7 +95,10 @@ fn options_that_can_not_stand_together_are_refused() {
     }
     for url in ["mysql:x", "sled:", "memory:x", ""] {
         let errors = read(&format!("[store]\nurl = \"{url}\"\n"), &[], &[]).unwrap_err();
-        assert_eq!(errors, "r.toml:2:1: store.url: must be sled:FOLDER, or memory: for a test");
+        assert_eq!(
+            errors,
+            "r.toml:2:1: store.url: must be sled:FOLDER, postgres://..., or memory: for a test"
+        );
     }
     check(
         "[server]\nissuer = \"https://as.example.org/\"\n",
@@ -166,7 +169,7 @@ fn later_layers_win_and_are_remembered() {
     let configuration = read(file, &environment, &[("server.listen", "127.0.0.1:3")]).unwrap();
     assert_eq!(configuration.settings.server.listen.port(), 3);
     assert_eq!(configuration.settings.limits.body_bytes, 2_000);
-    assert_eq!(configuration.settings.store.url, "sled:a");
+    assert_eq!(configuration.settings.store.url.expose(), "sled:a");
     assert_eq!(configuration.live.registration.grant_types_supported, ["authorization_code"]);
     let origin = |key: &str| configuration.origins.get(key).copied();
     assert_eq!(origin("server.listen"), Some(Origin::Flag));

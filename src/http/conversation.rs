@@ -57,7 +57,7 @@ async fn begin(stream: TcpStream, visit: Visit, entrance: &Entrance) {
     if !entrance.tls.is_on() {
         return converse(stream, None, visit, entrance).await;
     }
-    match entrance.tls.accept(stream, entrance.demands_certificates).await {
+    match entrance.tls.accept(stream).await {
         Ok((stream, shown)) => {
             visit.connection.touch();
             converse(stream, shown, visit, entrance).await;

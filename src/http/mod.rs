@@ -11,6 +11,7 @@ pub mod connection;
 mod conversation;
 pub mod credentials;
 pub mod form;
+pub mod observe;
 mod patient;
 pub mod peer;
 pub mod rate;

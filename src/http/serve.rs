@@ -18,7 +18,7 @@ use super::conversation::{self, Visit};
 use super::peer;
 use super::room::Room;
 use super::tls::Tls;
-use crate::telemetry::meter;
+use crate::telemetry::meter::Open;
 
 /// After an accept that failed, and between two looks for a connection that can give way.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -43,13 +43,12 @@ pub struct Bounds {
 }
 
 /// How one listener lets callers in.
+#[derive(Clone)]
 pub struct Entrance {
     /// How many, and how slow.
     pub bounds: Bounds,
     /// TLS, or its absence.
     pub tls: Arc<Tls>,
-    /// Whether a peer without a certificate is refused where the configuration says so.
-    pub demands_certificates: bool,
     /// Who may speak for others.
     pub proxies: Proxies,
 }
@@ -69,7 +68,7 @@ pub async fn serve(listener: TcpListener, router: Router, entrance: Entrance, st
         let connection = Arc::clone(&guest.connection);
         let visit = Visit { peer, connection, router: router.clone(), stop: stop.clone() };
         tasks.spawn(async move {
-            let _open = meter::Open::connection();
+            let _open = Open::connection();
             let held = conversation::hold(stream, visit, &door.entrance);
             cut.run_until_cancelled(held).await;
             drop(guest);

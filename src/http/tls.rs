@@ -69,6 +69,12 @@ impl Tls {
         Ok(Self { settings: settings.clone(), clock, present })
     }
 
+    /// No TLS: for a listener that only those who run the server reach.
+    pub fn off(clock: Arc<dyn Clock>) -> Self {
+        let present = ArcSwap::from_pointee(Present { context: None, anchors: None });
+        Self { settings: TlsSettings::default(), clock, present }
+    }
+
     /// Reads the files that `settings` name, and says what is odd about them.
     ///
     /// # Errors
@@ -109,19 +115,13 @@ impl Tls {
         self.clock.now()
     }
 
-    /// The handshake of one connection, and the certificate that the peer showed. Where one is
-    /// required it can do without only if this connection does not `demand` it.
+    /// The handshake of one connection, and the certificate that the peer showed.
     pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-        demands: bool,
     ) -> Result<(TlsStream<S>, Option<ClientCertificate>), HandshakeError> {
         let context = self.present.load().context.clone().ok_or(HandshakeError::Off)?;
-        let mut ssl = Ssl::new(&context)?;
-        if !demands && self.settings.client_certificates == ClientCertificates::Required {
-            ssl.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
-        }
-        let mut stream = TlsStream::new(ssl, stream)?;
+        let mut stream = TlsStream::new(Ssl::new(&context)?, stream)?;
         stream.accept().await?;
         let shown = self.shown(stream.ssl());
         Ok((stream, shown))

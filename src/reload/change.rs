@@ -4,7 +4,7 @@ use crate::config::{Patch, Sources};
 use crate::live::{self, Change, Document, Operations, PatchError};
 use crate::store;
 
-use super::{Reloader, Whole, read};
+use super::{Reloader, Whole, note, read};
 
 impl Reloader {
     /// Makes a change and answers it.
@@ -64,14 +64,19 @@ impl Reloader {
 
     /// Notes why what is below the patch is not right.
     fn unreadable(&self, cause: String) -> PatchError {
-        self.refuse(cause.clone());
+        note(&self.reloads.configuration, Some(cause.clone()));
         PatchError::Unreadable(cause)
     }
 
     /// Takes over what another server stored.
-    async fn adopt(&mut self) {
+    pub(super) async fn adopt(&mut self) {
         match self.service.store.patches.load().await {
+            // The server is told of its own patches, too, and sometimes of nothing.
+            Ok(stored)
+                if stored.revision == self.patches
+                    && self.sources.patch == stored.document.clone().into() => {}
             Ok(stored) => {
+                tracing::info!(number = stored.revision, "another server patched the configuration");
                 self.patches = stored.revision;
                 self.sources.patch = stored.document.into();
                 self.configuration().await;

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
 
 use super::StoreError;
 
@@ -75,6 +76,12 @@ pub trait Backend: Send + Sync {
 
     /// What is known of it without looking far.
     fn facts(&self) -> Facts;
+
+    /// Says "look again" when another server may have changed what [servers keep in
+    /// memory](super::Store::watch); none when there is no other server.
+    fn watch(&self) -> Option<mpsc::Receiver<()>> {
+        None
+    }
 }
 
 /// What a backend knows of itself.

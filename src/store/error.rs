@@ -28,8 +28,16 @@ pub enum StoreError {
     #[error("another registrar has the folder {} open; stop it, or name another folder in store.url", .0.display())]
     Locked(PathBuf),
     /// `store.url` names no store.
-    #[error("store.url: '{0}' names no store; use sled:FOLDER, or memory: for a test")]
+    #[error("store.url: '{0}' names no store; use sled:FOLDER, postgres://..., or memory: for a test")]
     Url(String),
+    /// An option of the store can not be as it is.
+    #[error("{key}: {reason}")]
+    Setting {
+        /// The option.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// The key of the secrets is not to be had.
     #[error("the key file {}: {reason}", .file.display())]
     KeyFile {

@@ -34,18 +34,25 @@ pub(super) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, Sto
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let bytes = random::bytes::<32>().map_err(|error| failed(error.to_string()))?;
-            write(file, &STANDARD.encode(bytes)).map_err(|error| failed(error.to_string()))?;
-            Ok(SealingKey::from_bytes(bytes))
+            match write(file, &STANDARD.encode(bytes)) {
+                // Another server was faster; its key is the one.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => load_or_make(file, true),
+                outcome => {
+                    outcome.map(|()| SealingKey::from_bytes(bytes)).map_err(|error| failed(error.to_string()))
+                }
+            }
         }
         Err(error) => Err(failed(error.to_string())),
     }
 }
 
-/// Writes the key beside its place and renames it, so that a power cut leaves no half of one.
+/// Writes the key beside its place and moves it there, so that a power cut leaves no half of one.
+///
+/// Fails with [`ErrorKind::AlreadyExists`] when there is a key by then.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let beside = file.with_extension("key.new");
+    let beside = file.with_extension(format!("key.new-{}", std::process::id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
@@ -53,11 +60,20 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let mut new = options.open(&beside)?;
     new.write_all(text.as_bytes())?;
     new.sync_all()?;
-    fs::rename(&beside, file)?;
+    give_name(&beside, file)?;
     // The name must survive too.
     #[cfg(unix)]
     fs::File::open(folder)?.sync_all()?;
     Ok(())
+}
+
+/// Moves a file to a name that is free. A rename alone would take the place of the file of
+/// another server that starts at the same time.
+fn give_name(beside: &Path, file: &Path) -> std::io::Result<()> {
+    match fs::hard_link(beside, file) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => fs::rename(beside, file),
+        outcome => fs::remove_file(beside).and(outcome),
+    }
 }
 
 #[cfg(unix)]

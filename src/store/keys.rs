@@ -8,6 +8,7 @@
 //! | `e/` moment, `/`, client id | nothing: the client expires then |
 //! | `h` | nothing: written to see whether the store takes writes |
 //! | `i/` member, `/`, digest of its value, client id | nothing: the client has this value |
+//! | `k` | a text that is sealed with the key of the store, so that another key is noticed |
 //! | `n/c` | number: how many clients there are |
 //! | `n/i/` member, `/`, digest of its value | number: how many clients have this value |
 //! | `n/x/` kind, `/`, group | number: how many records of a bounded kind there are in the group |
@@ -35,8 +36,12 @@ pub(super) const CLIENTS_END: &[u8] = b"c0";
 const EXPIRIES: &[u8] = b"e/";
 /// What is written to see whether the store takes writes.
 pub(super) const HEARTBEAT: &[u8] = b"h";
+/// What shows that a key is that of the store.
+pub(super) const KEY_PROOF: &[u8] = b"k";
 /// How many clients there are.
 pub(super) const CLIENT_COUNT: &[u8] = b"n/c";
+/// What servers keep in memory, so that they must know of its changes.
+pub(super) const WATCHED: &[u8] = b"p/";
 /// The patches of the live configuration.
 pub(super) const PATCHES: &[u8] = b"p/configuration";
 

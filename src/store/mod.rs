@@ -15,6 +15,7 @@ mod expiring;
 pub mod import;
 pub mod initial_access_tokens;
 mod key_file;
+mod key_proof;
 pub mod key_values;
 mod keys;
 mod listing;
@@ -22,6 +23,7 @@ mod memory;
 pub mod nonces;
 pub mod patches;
 mod pending;
+mod postgres;
 mod race;
 mod record;
 mod sealing;
@@ -46,6 +48,8 @@ pub use nonces::Nonces;
 pub use patches::ConfigurationPatches;
 pub use single_use::SingleUse;
 pub use tokens::Tokens;
+
+use tokio::sync::mpsc;
 
 use crate::clock::Timestamp;
 use crate::config::StoreSettings;
@@ -94,10 +98,12 @@ impl Store {
     /// When the URL names no store, another process has it open, its file is damaged, or the key
     /// of its secrets is missing or readable by others.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
-        let (backend, sealing_key) = match settings.url.split_once(':') {
-            Some(("memory", "")) => memory()?,
-            Some(("sled", folder)) if !folder.is_empty() => sled(Path::new(folder), settings).await?,
-            _ => return Err(StoreError::Url(settings.url.clone())),
+        let url = &settings.url;
+        let (backend, sealing_key) = match url.sled_folder() {
+            Some(folder) => sled(folder, settings).await?,
+            None if url.is_postgres() => postgres(settings).await?,
+            None if url.is_memory() => memory()?,
+            None => return Err(StoreError::Url(url.to_string())),
         };
         Ok(Self::on(backend, sealing_key))
     }
@@ -125,6 +131,12 @@ impl Store {
     pub async fn check(&self) -> Result<(), StoreError> {
         let put = vec![(keys::HEARTBEAT.to_vec(), Vec::new())];
         self.backend.apply(Change { put, ..Change::default() }).await.map(drop)
+    }
+
+    /// Says "look again" when the [patches](Self::patches) may have changed, whoever changed
+    /// them, and once at the beginning; none when no other server has this store.
+    pub fn watch(&self) -> Option<mpsc::Receiver<()>> {
+        self.backend.watch()
     }
 
     /// What is known of the store without looking far.
@@ -162,5 +174,17 @@ async fn sled(folder: &Path, settings: &StoreSettings) -> Result<(Arc<dyn Backen
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
     let file = settings.key_file.clone().unwrap_or_else(|| folder.join(key_file::DEFAULT_NAME));
     let sealing_key = key_file::load_or_make(&file, is_used)?;
+    Ok((backend, sealing_key))
+}
+
+async fn postgres(settings: &StoreSettings) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
+    let file = settings.key_file.as_deref().ok_or_else(|| StoreError::Setting {
+        key: "store.keyFile",
+        reason: "is needed with PostgreSQL: a file that is the same for all servers on the database"
+            .to_owned(),
+    })?;
+    let backend: Arc<dyn Backend> = Arc::new(postgres::Postgres::open(settings).await?);
+    let sealing_key = key_file::load_or_make(file, key_proof::is_there(&*backend).await?)?;
+    key_proof::check(&*backend, &sealing_key, file).await?;
     Ok((backend, sealing_key))
 }

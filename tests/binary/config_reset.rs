@@ -12,7 +12,7 @@ use crate::process::{Registrar, command};
 
 async fn open(data: &Path) -> Store {
     let url = format!("sled:{}", data.display());
-    Store::open(&StoreSettings { url, ..StoreSettings::default() }).await.expect("it opens")
+    Store::open(&StoreSettings { url: url.into(), ..StoreSettings::default() }).await.expect("it opens")
 }
 
 async fn patched(data: &Path) -> Value {

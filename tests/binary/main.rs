@@ -10,7 +10,6 @@ mod metrics;
 mod process;
 mod refusals;
 mod scripts;
-mod secrets;
 #[cfg(unix)]
 mod shutdown;
 #[cfg(unix)]

@@ -38,10 +38,14 @@ impl Registrar {
     pub(crate) fn start_prepared(configuration: &str, prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         std::fs::write(folder.path().join("registrar.toml"), configuration).expect("a configuration");
-        Self::start_in(folder, prepare)
+        Self::run(folder, prepare)
     }
 
-    fn start_in(folder: TempDir, prepare: impl FnOnce(&mut Command)) -> Self {
+    fn start_in(folder: TempDir) -> Self {
+        Self::run(folder, |_| {})
+    }
+
+    fn run(folder: TempDir, prepare: impl FnOnce(&mut Command)) -> Self {
         let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
         let log = std::fs::File::options()
             .create(true)
@@ -73,22 +77,11 @@ impl Registrar {
 
     /// Starts another one in the folder of one that ended.
     pub(crate) fn start_again(mut self) -> Self {
-        Self::start_in(self.folder.take().expect("a folder"), |_| {})
+        Self::start_in(self.folder.take().expect("a folder"))
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
-    }
-
-    /// A `POST` of a form.
-    pub(crate) fn form(
-        &self,
-        http: &reqwest::Client,
-        path: &str,
-        fields: &[(&str, &str)],
-    ) -> reqwest::RequestBuilder {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        http.post(self.url(path)).header("content-type", "application/x-www-form-urlencoded").body(body)
     }
 
     pub(crate) fn folder(&self) -> &Path {

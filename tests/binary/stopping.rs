@@ -45,7 +45,8 @@ async fn under_load_every_request_is_answered_whole_or_not_at_all() {
 
 #[tokio::test]
 async fn a_request_that_never_ends_does_not_hold_it() {
-    let mut registrar = Registrar::start_with("[limits]\nshutdownMs = 300\nbodyTimeoutMs = 60000\n");
+    let mut registrar =
+        Registrar::start_prepared("[limits]\nshutdownMs = 300\nbodyTimeoutMs = 60000\n", |_| {});
     let mut stream = TcpStream::connect(registrar.host()).unwrap();
     let head = "Host: test\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue";
     write!(stream, "POST /register HTTP/1.1\r\n{head}\r\n\r\n").unwrap();

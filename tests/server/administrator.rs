@@ -89,7 +89,7 @@ async fn a_restart_makes_no_other_one_and_follows_the_names_of_the_scopes() {
     let begin = async |rename: bool| {
         let mut configuration = shipped();
         configuration.settings.server.listen = "127.0.0.1:0".parse().unwrap();
-        configuration.settings.store.url = format!("sled:{}", folder.path().join("data").display());
+        configuration.settings.store.url = format!("sled:{}", folder.path().join("data").display()).into();
         configuration.settings.scripts.directory = scripts.clone();
         configuration.settings.admin.credentials_file = Some(folder.path().join("own/admin.json"));
         if rename {
@@ -118,12 +118,12 @@ async fn a_restart_makes_no_other_one_and_follows_the_names_of_the_scopes() {
 #[tokio::test]
 async fn a_store_in_memory_has_none_unless_there_is_a_place_for_the_file() {
     let server =
-        TestServer::configured(|configuration| configuration.settings.store.url = "memory:".to_owned()).await;
+        TestServer::configured(|configuration| configuration.settings.store.url = "memory:".into()).await;
     assert_eq!(server.server().administrator(), None);
     server.expect_empty().await;
     let folder = tempfile::TempDir::new().unwrap();
     let server = TestServer::configured(|configuration| {
-        configuration.settings.store.url = "memory:".to_owned();
+        configuration.settings.store.url = "memory:".into();
         configuration.settings.admin.credentials_file = Some(folder.path().join("a.json"));
     })
     .await;

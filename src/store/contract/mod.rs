@@ -8,6 +8,7 @@ mod key_values;
 mod listing;
 mod nonces;
 mod patches;
+mod postgres;
 mod restart;
 mod single_use;
 mod sweep;
@@ -42,6 +43,22 @@ macro_rules! on_every_backend {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn $name() {
                 super::$name(crate::store::contract::Place::sled()).await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                if let Some(place) = crate::store::contract::Place::postgres().await {
+                    super::$name(place).await;
+                }
+            })+
+        }
+        mod two_servers {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $name() {
+                if let Some(place) = crate::store::contract::Place::two_servers().await {
+                    super::$name(place).await;
+                }
             })+
         }
     };

@@ -89,7 +89,7 @@ impl TestServer {
         }
         let mut configuration = shipped();
         configuration.settings.server.listen = "127.0.0.1:0".parse().expect("an address");
-        configuration.settings.store.url = format!("sled:{}", folder.path().join("data").display());
+        configuration.settings.store.url = format!("sled:{}", folder.path().join("data").display()).into();
         configuration.settings.scripts.directory = directory;
         change(&mut configuration);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# A PostgreSQL of its own for tests, in a temporary folder, on a free port of this machine:
+#
+#   eval "$(.ci/postgres.sh start)"   # sets REGISTRAR_TEST_POSTGRES and REGISTRAR_POSTGRES
+#   .ci/postgres.sh stop              # and removes it
+#
+# `halt` and `resume` stop and start the one in REGISTRAR_POSTGRES and keep what it has. Debian's
+# packages are installed when PostgreSQL is not there. It runs as the user postgres when this is
+# run by root, since it refuses to be root.
+set -euo pipefail
+
+note() { printf 'postgres.sh: %s\n' "$*" >&2; }
+
+# As a user that is not root.
+plainly() {
+    if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
+}
+
+find_programs() {
+    local found
+    found=$(ls -d /usr/lib/postgresql/*/bin /usr/local/pgsql/bin 2>/dev/null | sort -V | tail -1)
+    if [ -z "$found" ] && command -v initdb >/dev/null; then found=$(dirname "$(command -v initdb)"); fi
+    [ -n "$found" ] && printf '%s' "$found"
+}
+
+install() {
+    note 'PostgreSQL is not there; installing it'
+    local become=()
+    if [ "$(id -u)" != 0 ]; then become=(sudo); fi
+    # The package must not start a server of its own.
+    "${become[@]}" mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' | "${become[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+    {
+        "${become[@]}" apt-get update -q
+        DEBIAN_FRONTEND=noninteractive "${become[@]}" apt-get install -q -y --no-install-recommends postgresql openssl
+    } >&2
+}
+
+free_port() {
+    local port
+    for _ in $(seq 100); do
+        port=$((20000 + RANDOM % 12000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            printf '%s' "$port"
+            return
+        fi
+    done
+    note 'no port is free'
+    return 1
+}
+
+# An authority, and a certificate of it for localhost.
+certificates() {
+    local folder=$1
+    plainly openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+        -subj '/CN=test authority' -keyout "$folder/ca.key" -out "$folder/ca.pem" 2>/dev/null
+    plainly openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+        -subj '/CN=localhost' -keyout "$folder/server.key" -out "$folder/server.csr" 2>/dev/null
+    printf 'subjectAltName=DNS:localhost\n' | plainly tee "$folder/names" >/dev/null
+    plainly openssl x509 -req -in "$folder/server.csr" -CA "$folder/ca.pem" -CAkey "$folder/ca.key" \
+        -CAcreateserial -days 30 -extfile "$folder/names" -out "$folder/server.pem" 2>/dev/null
+    plainly chmod 644 "$folder/ca.pem"
+}
+
+run_server() {
+    plainly "$programs/pg_ctl" -D "$1/data" -l "$1/log" -w -t 60 start >/dev/null || {
+        cat "$1/log" >&2
+        return 1
+    }
+}
+
+start() {
+    local folder password port
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/registrar-postgres.XXXXXX")
+    chmod 755 "$folder"
+    if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; fi
+    password=$(openssl rand -hex 16)
+    port=$(free_port)
+    printf '%s\n' "$password" | plainly tee "$folder/password" >/dev/null
+    plainly chmod 600 "$folder/password"
+    plainly "$programs/initdb" -D "$folder/data" -U registrar -A scram-sha-256 \
+        --pwfile "$folder/password" -E UTF8 --no-locale >/dev/null
+    certificates "$folder"
+    plainly tee -a "$folder/data/postgresql.conf" >/dev/null <<CONFIGURATION
+listen_addresses = '127.0.0.1'
+port = $port
+unix_socket_directories = '$folder'
+max_connections = 300
+ssl = on
+ssl_cert_file = '$folder/server.pem'
+ssl_key_file = '$folder/server.key'
+CONFIGURATION
+    run_server "$folder"
+    PGPASSWORD=$password "$programs/createdb" -h 127.0.0.1 -p "$port" -U registrar registrar
+    printf 'export REGISTRAR_POSTGRES=%q\n' "$folder"
+    printf 'export REGISTRAR_TEST_POSTGRES=%q\n' "postgres://registrar:$password@127.0.0.1:$port/registrar"
+}
+
+programs=$(find_programs) || { install && programs=$(find_programs); }
+folder=${REGISTRAR_POSTGRES:-}
+if [ "${1:-}" != start ] && [ ! -d "$folder/data" ]; then
+    note 'REGISTRAR_POSTGRES names no folder of one that was started'
+    exit 1
+fi
+case "${1:-}" in
+    start) start ;;
+    halt) plainly "$programs/pg_ctl" -D "$folder/data" -m fast -w stop >/dev/null ;;
+    resume) run_server "$folder" ;;
+    stop)
+        plainly "$programs/pg_ctl" -D "$folder/data" -m fast -w stop >/dev/null || true
+        rm -rf "$folder"
+        ;;
+    *)
+        note 'use start, halt, resume or stop'
+        exit 2
+        ;;
+esac

@@ -1,0 +1,34 @@
+//! Servers on one PostgreSQL, in a schema of their own.
+
+use registrar::app::Server;
+use tempfile::TempDir;
+
+use super::product;
+
+/// So many servers with one database; none when `REGISTRAR_TEST_POSTGRES` names none.
+pub(crate) async fn products(count: usize) -> Option<Vec<(Server, TempDir)>> {
+    let Ok(database) = std::env::var("REGISTRAR_TEST_POSTGRES") else {
+        println!("PostgreSQL is not measured: REGISTRAR_TEST_POSTGRES names none");
+        return None;
+    };
+    let schema = format!("bench{}_{count}", std::process::id());
+    let (client, connection) =
+        tokio_postgres::connect(&database, tokio_postgres::NoTls).await.expect("the database");
+    let connection = tokio::spawn(connection);
+    client.batch_execute(&format!("CREATE SCHEMA {schema}")).await.expect("a schema");
+    drop(client);
+    connection.await.expect("a task").expect("a connection");
+    let url = format!("{database}?options=-csearch_path%3D{schema}");
+    let mut key_file = None;
+    let mut products = Vec::with_capacity(count);
+    for _ in 0..count {
+        let change = |configuration: &mut registrar::config::Configuration| {
+            let settings = &mut configuration.settings;
+            let own = settings.scripts.directory.with_file_name("registrar.key");
+            settings.store.url = url.as_str().into();
+            settings.store.key_file = Some(key_file.get_or_insert(own).clone());
+        };
+        products.push(product(0, change).await);
+    }
+    Some(products)
+}

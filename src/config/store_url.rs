@@ -1,0 +1,122 @@
+//! The URL of the store, which can hold a password.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+const MASK: &str = "********";
+
+/// `store.url`: read, used, and never shown with its password.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct StoreUrl(String);
+
+impl StoreUrl {
+    /// The URL with its password.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The folder of sled, if that is what it names.
+    pub fn sled_folder(&self) -> Option<&Path> {
+        self.0.strip_prefix("sled:").filter(|folder| !folder.is_empty()).map(Path::new)
+    }
+
+    /// Whether it names a store that is forgotten.
+    pub fn is_memory(&self) -> bool {
+        self.0 == "memory:"
+    }
+
+    /// Whether it names a PostgreSQL database.
+    pub fn is_postgres(&self) -> bool {
+        ["postgres://", "postgresql://"].iter().any(|scheme| self.0.starts_with(scheme))
+    }
+
+    /// The URL without its password. A password in which something is not escaped is hidden too:
+    /// all from the first colon behind the scheme to the last `@` goes.
+    fn shown(&self) -> String {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
+        let rest = match (rest.split_once(':'), rest.rsplit_once('@')) {
+            (Some((user, _)), Some((_, host))) if user.len() < rest.len() - host.len() => {
+                format!("{user}:{MASK}@{host}")
+            }
+            _ => rest.to_owned(),
+        };
+        let mut parts = rest.split_inclusive(['?', '&']);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(format!("{scheme}://{first}"), |shown, part| shown + hide_password(part).as_str())
+    }
+}
+
+/// A member of the query, without its value when it is the password.
+fn hide_password(part: &str) -> String {
+    let end = if part.ends_with('&') { "&" } else { "" };
+    match part.split_once('=') {
+        Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}={MASK}{end}"),
+        _ => part.to_owned(),
+    }
+}
+
+impl From<String> for StoreUrl {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for StoreUrl {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreUrl({})", self.shown())
+    }
+}
+
+impl Serialize for StoreUrl {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let all = [
+            "postgres://user:hid-den@db:5432/registrar?sslmode=require",
+            "postgres://user:hid/d-en@db/registrar",
+            "postgres://user:a@hid-den@db/registrar",
+            "postgres://user:hid?d-en@db",
+            "postgres://user:hid-den@db?options=a@b",
+            "postgres://db/registrar?user=user&password=hid-den&sslmode=require",
+            "postgres://db/registrar?PASSWORD=hid-den",
+        ];
+        for text in all {
+            let url = StoreUrl::from(text);
+            let shown = format!("{url} {url:?} {}", serde_json::to_string(&url).unwrap());
+            assert!(!shown.contains("hid") && !shown.contains("den"), "{shown}");
+            assert_eq!(url.expose(), text);
+        }
+        let url = StoreUrl::from(all[0]).to_string();
+        assert_eq!(url, "postgres://user:********@db:5432/registrar?sslmode=require");
+    }
+
+    #[test]
+    fn the_rest_is_shown() {
+        for text in ["sled:data", "memory:", "postgres://user@db:5432/r?sslmode=require", "postgres:///r"] {
+            assert_eq!(StoreUrl::from(text).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What stands around everything: the correlation id, the numbers, one line in the log.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use super::answer::Outcome;
+use crate::telemetry::meter::{self, Endpoint, Open};
+use crate::telemetry::trace;
+
+/// Names one request in its answer and in the log. What a caller sends under this name is not
+/// read: two requests must never have one name.
+pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// A year, of this host only: what runs beside it is not ours to decide (RFC 6797 section 6.1).
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Characters of a path, method or description in the log; a caller decides how long they are.
+const LOGGED: usize = 512;
+
+/// How requests are told apart and answered.
+#[derive(Clone)]
+pub struct Observer {
+    /// Which endpoint a request goes to.
+    pub endpoint: Arc<dyn Fn(&Request) -> Endpoint + Send + Sync>,
+    /// Whether clients reach the server by https, and should never try without.
+    pub is_https: bool,
+}
+
+/// Gives the request its correlation id, counts it, and logs its outcome in one line.
+pub async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
+    let id = uuid::Uuid::new_v4().to_string();
+    let span = tracing::info_span!("request", correlation_id = %id, trace_id = Empty, client_id = Empty, trust_level = Empty);
+    if let Some(trace_id) = only(request.headers(), &TRACEPARENT).and_then(trace::trace_id) {
+        span.record("trace_id", trace_id);
+    }
+    let line = Observed::begin(&observer, &request, span.clone());
+    let mut response = next.run(request).instrument(span).await;
+    let outcome = response.extensions_mut().remove::<Outcome>();
+    line.end(response.status().as_u16(), outcome);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(CORRELATION_ID, value);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if observer.is_https {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+    }
+    response
+}
+
+/// The value of a header that is there once, in visible ASCII.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
+/// A request that is being answered.
+struct Observed {
+    span: Span,
+    endpoint: Endpoint,
+    method: String,
+    /// Without the query, which may carry what is nobody's business.
+    path: String,
+    peer: Option<SocketAddr>,
+    started: Instant,
+    is_answered: bool,
+    _open: Open,
+}
+
+impl Observed {
+    fn begin(observer: &Observer, request: &Request, span: Span) -> Self {
+        Self {
+            span,
+            endpoint: (observer.endpoint)(request),
+            method: clipped(request.method().as_str()),
+            path: clipped(request.uri().path()),
+            peer: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
+            started: Instant::now(),
+            is_answered: false,
+            _open: Open::request(),
+        }
+    }
+
+    fn end(mut self, status: u16, outcome: Option<Outcome>) {
+        self.is_answered = true;
+        let took = self.started.elapsed();
+        let error = outcome.as_ref().map(|outcome| clipped(&outcome.code));
+        let description = outcome.map(|outcome| clipped(&outcome.description));
+        meter::request(self.endpoint, &self.method, (status, error.as_deref().unwrap_or("")), took);
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let Self { method, path, .. } = &self;
+        let peer = self.peer.map(tracing::field::display);
+        let endpoint = self.endpoint.as_str();
+        let _entered = self.span.enter();
+        // Probes come every few seconds, and say something only when they fail.
+        if self.endpoint == Endpoint::Probe && status < 400 {
+            tracing::debug!(endpoint, method, path, status, microseconds, peer, "answered");
+        } else {
+            tracing::info!(
+                endpoint,
+                method,
+                path,
+                status,
+                microseconds,
+                peer,
+                error,
+                description,
+                "answered"
+            );
+        }
+    }
+}
+
+impl Drop for Observed {
+    /// A request whose caller went away is dropped before there is an answer.
+    fn drop(&mut self) {
+        if self.is_answered {
+            return;
+        }
+        let Self { method, path, .. } = &*self;
+        let (endpoint, peer) = (self.endpoint.as_str(), self.peer.map(tracing::field::display));
+        let _entered = self.span.enter();
+        tracing::info!(endpoint, method, path, peer, "not answered: the caller went away");
+    }
+}
+
+fn clipped(text: &str) -> String {
+    text.chars().take(LOGGED).collect()
+}

@@ -1,0 +1,63 @@
+//! That all servers on one database have the same key: a text is sealed with it at the first
+//! start, and every later one must open it.
+
+use std::path::Path;
+
+use super::backend::{Backend, Change, Expectation};
+use super::{StoreError, keys, record, sealing};
+use crate::secret::{Sealed, SealingKey};
+
+const TEXT: &str = "registrar";
+
+/// Whether the store has had a key.
+pub(super) async fn is_there(backend: &dyn Backend) -> Result<bool, StoreError> {
+    Ok(backend.get(keys::KEY_PROOF).await?.is_some())
+}
+
+/// That `key`, which is in `file`, is the key of the store.
+pub(super) async fn check(backend: &dyn Backend, key: &SealingKey, file: &Path) -> Result<(), StoreError> {
+    let proof = match backend.get(keys::KEY_PROOF).await? {
+        Some(proof) => proof,
+        None => leave(backend, key).await?,
+    };
+    let sealed: Sealed = record::decode(keys::KEY_PROOF, &proof)?;
+    let opened: Result<String, _> = sealing::open(key, keys::KEY_PROOF, &sealed);
+    if opened.is_ok_and(|text| text == TEXT) {
+        return Ok(());
+    }
+    let reason = "it is not the key of this store; copy the file of a server that uses the store already";
+    Err(StoreError::KeyFile { file: file.to_owned(), reason: reason.to_owned() })
+}
+
+/// Leaves a proof, and gives the one that is there then: another server may have been faster.
+async fn leave(backend: &dyn Backend, key: &SealingKey) -> Result<Vec<u8>, StoreError> {
+    let proof = record::encode(keys::KEY_PROOF, &sealing::seal(key, keys::KEY_PROOF, &TEXT)?)?;
+    let change = Change {
+        expect: vec![Expectation::Absent(keys::KEY_PROOF.to_vec())],
+        put: vec![(keys::KEY_PROOF.to_vec(), proof.clone())],
+        ..Change::default()
+    };
+    match backend.apply(change).await {
+        Ok(_) => Ok(proof),
+        Err(StoreError::Conflict) => backend.get(keys::KEY_PROOF).await?.ok_or(StoreError::Conflict),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::Memory;
+
+    #[tokio::test]
+    async fn one_key_is_the_key() {
+        let (store, file) = (Memory::default(), Path::new("some.key"));
+        let key = |byte| SealingKey::from_bytes([byte; 32]);
+        assert!(!is_there(&store).await.unwrap());
+        check(&store, &key(1), file).await.unwrap();
+        assert!(is_there(&store).await.unwrap());
+        check(&store, &key(1), file).await.unwrap();
+        let error = check(&store, &key(2), file).await.unwrap_err().to_string();
+        assert!(error.contains("some.key") && error.contains("not the key of this store"), "{error}");
+    }
+}

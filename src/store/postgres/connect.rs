@@ -1,0 +1,167 @@
+//! What `store.url` means: the parameters of libpq that this server knows.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use postgres_openssl::MakeTlsConnector;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+use super::tls::{self, Trust};
+use crate::config::StoreSettings;
+use crate::store::StoreError;
+
+/// What the database shows of whoever is connected.
+const APPLICATION: &str = "registrar";
+/// Seconds of silence after which a connection is probed.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// A database, and how it is connected to.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) config: Config,
+    pub(super) tls: MakeTlsConnector,
+}
+
+impl Target {
+    /// The database that `settings` name.
+    pub(super) fn new(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let (url, mode) = take_ssl_mode(settings.url.expose());
+        // What the library says of a mistake could repeat a part of the password.
+        let mut config: Config = url.parse().map_err(|_| bad_url(FORM))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(bad_url("it names no host"));
+        }
+        if let Some(file) = &settings.password_file {
+            config.password(password(file)?);
+        }
+        let (ssl_mode, trust) = trust(mode.as_deref(), &config, settings.ca_file.is_some())?;
+        let patience = Duration::from_millis(settings.timeout_ms);
+        config
+            .ssl_mode(ssl_mode)
+            .application_name(APPLICATION)
+            .connect_timeout(patience)
+            .keepalives_idle(KEEPALIVE)
+            .tcp_user_timeout(patience * 2);
+        let tls = tls::connector(trust, settings.ca_file.as_deref())?;
+        Ok(Self { config, tls })
+    }
+}
+
+const FORM: &str = "it must be postgres://USER:PASSWORD@HOST:PORT/DATABASE, with /, ?, #, @ and % in a \
+                    password written as %2F, %3F, %23, %40 and %25";
+
+fn bad_url(reason: &str) -> StoreError {
+    StoreError::Setting { key: "store.url", reason: reason.to_owned() }
+}
+
+/// The URL without its `sslmode`, of which the library knows only the half.
+fn take_ssl_mode(url: &str) -> (String, Option<String>) {
+    let Some((start, query)) = url.split_once('?') else { return (url.to_owned(), None) };
+    let is_mode = |part: &&str| part.starts_with("sslmode=");
+    let mode = query.split('&').find(is_mode).and_then(|part| part.split_once('='));
+    let rest: Vec<&str> = query.split('&').filter(|part| !is_mode(part)).collect();
+    let rest = if rest.is_empty() { start.to_owned() } else { format!("{start}?{}", rest.join("&")) };
+    (rest, mode.map(|(_, mode)| mode.to_owned()))
+}
+
+/// Whether TLS is spoken, and who is believed, by the names of libpq. Without `sslmode`, a
+/// database on this machine is believed, and one elsewhere must prove its name.
+fn trust(mode: Option<&str>, config: &Config, has_authority: bool) -> Result<(SslMode, Trust), StoreError> {
+    Ok(match mode {
+        Some("disable") => (SslMode::Disable, Trust::Anybody),
+        Some("prefer") => (SslMode::Prefer, Trust::Anybody),
+        Some("require") if has_authority => (SslMode::Require, Trust::Signed),
+        Some("require") => (SslMode::Require, Trust::Anybody),
+        Some("verify-ca") => (SslMode::Require, Trust::Signed),
+        None if config.get_hosts().iter().all(is_here) => (SslMode::Prefer, Trust::Anybody),
+        Some("verify-full") | None => (SslMode::Require, Trust::SignedName),
+        Some(_) => {
+            let reason = "sslmode must be disable, prefer, require, verify-ca or verify-full";
+            return Err(bad_url(reason));
+        }
+    })
+}
+
+fn is_here(host: &Host) -> bool {
+    match host {
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        }
+    }
+}
+
+fn password(file: &Path) -> Result<String, StoreError> {
+    let failed = |reason: String| StoreError::Setting { key: "store.passwordFile", reason };
+    let text = fs::read_to_string(file).map_err(|error| failed(format!("{}: {error}", file.display())))?;
+    let password = text.strip_suffix('\n').unwrap_or(&text);
+    let password = password.strip_suffix('\r').unwrap_or(password);
+    if password.is_empty() {
+        return Err(failed(format!("{}: it is empty", file.display())));
+    }
+    Ok(password.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> Result<Target, String> {
+        let settings = StoreSettings { url: url.into(), ..StoreSettings::default() };
+        Target::new(&settings).map_err(|error| error.to_string())
+    }
+
+    fn mode(url: &str, has_authority: bool) -> (SslMode, Trust) {
+        let (url, mode) = take_ssl_mode(url);
+        trust(mode.as_deref(), &url.parse().unwrap(), has_authority).unwrap()
+    }
+
+    #[test]
+    fn another_machine_must_prove_its_name_unless_told_otherwise() {
+        let far = "postgres://u:p@db.example.org/r";
+        assert_eq!(mode(far, false), (SslMode::Require, Trust::SignedName));
+        assert_eq!(mode("postgres://u:p@127.0.0.1/r", false), (SslMode::Prefer, Trust::Anybody));
+        assert_eq!(mode("postgres://u@%2Frun%2Fpg/r", false), (SslMode::Prefer, Trust::Anybody));
+        assert_eq!(mode(&format!("{far}?sslmode=require"), false), (SslMode::Require, Trust::Anybody));
+        assert_eq!(mode(&format!("{far}?sslmode=require"), true), (SslMode::Require, Trust::Signed));
+        assert_eq!(
+            mode(&format!("{far}?connect_timeout=3&sslmode=verify-full"), true),
+            (SslMode::Require, Trust::SignedName)
+        );
+        assert_eq!(mode(&format!("{far}?sslmode=disable"), true), (SslMode::Disable, Trust::Anybody));
+    }
+
+    #[test]
+    fn a_wrong_url_is_refused_without_a_word_of_the_password() {
+        for url in [
+            "postgres://u:hidden@db/r?nothing=1",
+            "postgres://u:hidden@db:port/r",
+            "postgres://u:hidden@db/r?sslmode=maybe",
+            "postgres://u:hidden@/r",
+        ] {
+            let error = target(url).err().unwrap_or_else(|| panic!("{url} is taken"));
+            assert!(error.starts_with("store.url: ") && !error.contains("hid"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_can_come_from_a_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("password");
+        let settings = StoreSettings {
+            url: "postgres://u:other@127.0.0.1/r".into(),
+            password_file: Some(file.clone()),
+            ..StoreSettings::default()
+        };
+        assert!(Target::new(&settings).err().unwrap().to_string().contains("store.passwordFile"));
+        fs::write(&file, "\n").unwrap();
+        assert!(Target::new(&settings).err().unwrap().to_string().contains("empty"));
+        fs::write(&file, "a b\r\n").unwrap();
+        let target = Target::new(&settings).unwrap();
+        assert_eq!(target.config.get_password(), Some(&b"a b"[..]));
+        assert_eq!(target.config.get_application_name(), Some("registrar"));
+    }
+}

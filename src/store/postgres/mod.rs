@@ -1,0 +1,122 @@
+//! The store of many machines: one table in PostgreSQL, or in what speaks its protocol.
+//!
+//! All changes of this server go through one writer, which takes what waits and makes it in one
+//! transaction: many registrations share one commit, and do not wait for each other's locks on
+//! the numbers that all of them count. Servers on one database hold each other off by locks on
+//! rows. Reads go to the database directly, over a pool of connections.
+
+mod connect;
+mod failure;
+mod listen;
+mod plan;
+mod pool;
+mod schema;
+mod tls;
+mod transaction;
+mod writer;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use self::connect::Target;
+use self::pool::Pool;
+use self::writer::Request;
+use super::backend::{Backend, Change, Facts, Pair};
+use super::error::StoreError;
+use crate::config::StoreSettings;
+
+/// Changes that may wait for the writer; more are refused.
+const QUEUE: usize = 4_096;
+
+/// Keys and values in PostgreSQL.
+pub(super) struct Postgres {
+    pool: Pool,
+    queue: mpsc::Sender<Request>,
+    target: Target,
+    patience: Duration,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    /// Ends the listening when the store is dropped; the writer ends with its queue.
+    _end: DropGuard,
+}
+
+impl Postgres {
+    /// Connects to the database that `settings` name, and brings its tables up to date.
+    pub(super) async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let target = Target::new(settings)?;
+        let patience = Duration::from_millis(settings.timeout_ms);
+        let pool = Pool::new(&target, settings.connections, patience)?;
+        schema::migrate(&pool).await?;
+        let has_notify = listen::is_possible(&pool).await?;
+        let (queue, requests) = mpsc::channel(QUEUE);
+        let tasks = TaskTracker::new();
+        tasks.spawn(writer::run(pool.clone(), requests, has_notify));
+        let stop = CancellationToken::new();
+        let end = stop.clone().drop_guard();
+        Ok(Self { pool, queue, target, patience, tasks, stop, _end: end })
+    }
+
+    async fn find(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        const SQL: &str = "SELECT value FROM registrar_entries WHERE key = $1";
+        let rows = self.pool.query(SQL, &[&key]).await?;
+        rows.first().map(|row| row.try_get(0)).transpose().map_err(|error| failure::unavailable(&error))
+    }
+
+    async fn range(&self, range: Range<Vec<u8>>, limit: usize) -> Result<Vec<Pair>, StoreError> {
+        const SQL: &str = "SELECT key, value FROM registrar_entries \
+                           WHERE key >= $1 AND key < $2 ORDER BY key LIMIT $3";
+        if range.start >= range.end {
+            return Ok(Vec::new());
+        }
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.pool.query(SQL, &[&range.start, &range.end, &limit]).await?;
+        rows.iter().map(|row| pool::pair(row).map_err(|error| failure::unavailable(&error))).collect()
+    }
+
+    async fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+        let closed = || StoreError::Unavailable("the writer has ended".to_owned());
+        let (answer, outcome) = oneshot::channel();
+        self.queue.try_send(Request { change, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => closed(),
+        })?;
+        match tokio::time::timeout(self.patience, outcome).await {
+            Ok(outcome) => outcome.map_err(|_| closed())?,
+            Err(_) => Err(failure::late(self.patience)),
+        }
+    }
+}
+
+impl Backend for Postgres {
+    fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.find(key).boxed()
+    }
+
+    fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
+        self.range(range, limit).boxed()
+    }
+
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+        self.change(change).boxed()
+    }
+
+    fn facts(&self) -> Facts {
+        let waiting = self.queue.max_capacity().saturating_sub(self.queue.capacity());
+        Facts { disk_bytes: None, waiting }
+    }
+
+    fn watch(&self) -> Option<mpsc::Receiver<()>> {
+        // One that is there already says the same to whoever looks.
+        let (sender, receiver) = mpsc::channel(1);
+        let listener = listen::Listener::new(self.target.clone(), self.pool.clone(), self.patience, sender);
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move { stop.run_until_cancelled(listener.run()).await });
+        Some(receiver)
+    }
+}

@@ -1,0 +1,120 @@
+//! The connections: how many, how long one is waited for, and how each is set up.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Client, ClientWrapper, Hook, HookError, Manager, Object, PoolError, Runtime, TimeoutType,
+};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::connect::Target;
+use super::failure::{self, Failure};
+use crate::store::StoreError;
+use crate::store::backend::Pair;
+
+/// How often something is read when connections turn out to be gone.
+const TRIES: usize = 3;
+
+/// Connections to one database.
+#[derive(Clone)]
+pub(super) struct Pool {
+    connections: deadpool_postgres::Pool,
+    /// For how long a connection, or an answer, is waited for.
+    pub(super) patience: Duration,
+}
+
+impl Pool {
+    /// A pool of at most `size` connections; none is made yet.
+    pub(super) fn new(target: &Target, size: usize, patience: Duration) -> Result<Self, StoreError> {
+        let manager = Manager::new(target.config.clone(), target.tls.clone());
+        let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| {
+            Box::pin(async move { set_up(client, patience).await.map_err(HookError::Backend) })
+        });
+        let connections = deadpool_postgres::Pool::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(patience))
+            .create_timeout(Some(patience))
+            .recycle_timeout(Some(patience))
+            .post_create(set_up)
+            .build()
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { connections, patience })
+    }
+
+    /// A connection.
+    pub(super) async fn client(&self) -> Result<Client, StoreError> {
+        self.connections.get().await.map_err(|error| match error {
+            PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy,
+            PoolError::Timeout(_) => failure::late(self.patience),
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                failure::unavailable(&error)
+            }
+            other => StoreError::Unavailable(other.to_string()),
+        })
+    }
+
+    /// What `sql` finds.
+    pub(super) async fn query(
+        &self,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        for _ in 1..TRIES {
+            match self.query_once(sql, values).await {
+                // It was idle, and is found dead only now.
+                Err(Failure::Gone(_) | Failure::Lost) => {}
+                outcome => return outcome.map_err(Failure::into_error),
+            }
+        }
+        self.query_once(sql, values).await.map_err(Failure::into_error)
+    }
+
+    async fn query_once(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
+        let client = self.client().await.map_err(Failure::Unavailable)?;
+        let query = async {
+            let statement = client.prepare_cached(sql).await?;
+            Ok(client.query(&statement, values).await?)
+        };
+        let outcome = tokio::time::timeout(self.patience, query).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(Failure::Unavailable(failure::late(self.patience))));
+        if outcome.is_err() {
+            discard(client);
+        }
+        outcome
+    }
+}
+
+/// Closes a connection of which it is not known how it is.
+pub(super) fn discard(client: Client) {
+    drop(Object::take(client));
+}
+
+/// A row of a key and a value.
+pub(super) fn pair(row: &Row) -> Result<Pair, tokio_postgres::Error> {
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
+/// Sets up a new connection.
+async fn set_up(client: &ClientWrapper, patience: Duration) -> Result<(), tokio_postgres::Error> {
+    let bound = patience.as_millis();
+    let bounds = format!(
+        "SET statement_timeout = {bound}; SET lock_timeout = {bound}; \
+         SET idle_in_transaction_session_timeout = {bound}"
+    );
+    client.batch_execute(&bounds).await?;
+    // What is committed must survive a power cut; a stronger setting of the operator stays.
+    let row = client.query_one("SHOW synchronous_commit", &[]).await?;
+    if row.try_get::<_, &str>(0)? == "off" {
+        client.batch_execute("SET synchronous_commit = on").await?;
+    }
+    // Everything is found by its key. A plan that was made while the table was small must not
+    // read all of it when it has grown. Not every database knows this.
+    if let Err(error) = client.batch_execute("SET enable_seqscan = off").await
+        && error.code().is_none()
+    {
+        return Err(error);
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! TLS to the database, on the same OpenSSL as everything else.
+
+use std::path::Path;
+
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslMethod, SslVerifyMode};
+use postgres_openssl::MakeTlsConnector;
+
+use crate::store::StoreError;
+
+/// Who is believed to be the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Anybody: what is sent is hidden from those who only listen.
+    Anybody,
+    /// Whoever has a certificate of an authority that is trusted.
+    Signed,
+    /// Whoever has such a certificate for the name of the host.
+    SignedName,
+}
+
+/// How TLS is spoken with the database. `authorities` is the file of those that are trusted;
+/// none: those of the system.
+pub(super) fn connector(trust: Trust, authorities: Option<&Path>) -> Result<MakeTlsConnector, StoreError> {
+    let failed = |error: ErrorStack| StoreError::Unavailable(format!("TLS: {error}"));
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(failed)?;
+    match (trust, authorities) {
+        (Trust::Anybody, _) => builder.set_verify(SslVerifyMode::NONE),
+        (Trust::Signed | Trust::SignedName, Some(file)) => builder.set_ca_file(file).map_err(|error| {
+            let reason = format!("{}: it can not be read as certificates in PEM: {error}", file.display());
+            StoreError::Setting { key: "store.caFile", reason }
+        })?,
+        (Trust::Signed | Trust::SignedName, None) => trust_the_system(&mut builder).map_err(failed)?,
+    }
+    let mut connector = MakeTlsConnector::new(builder.build());
+    let with_name = trust == Trust::SignedName;
+    connector.set_callback(move |connection, _| {
+        connection.set_verify_hostname(with_name);
+        Ok(())
+    });
+    Ok(connector)
+}
+
+/// The OpenSSL that is built in does not know where this system keeps its authorities.
+fn trust_the_system(builder: &mut SslConnectorBuilder) -> Result<(), ErrorStack> {
+    let found = openssl_probe::probe();
+    builder.load_verify_locations(found.cert_file.as_deref(), found.cert_dir.first().map(AsRef::as_ref))
+}

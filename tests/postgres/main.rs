@@ -1,0 +1,23 @@
+//! Servers that share a PostgreSQL: real processes, and a real database, which
+//! `REGISTRAR_TEST_POSTGRES` names (see `.ci/postgres.sh`). Without it these tests do nothing,
+//! and say so.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by failing"
+)]
+
+mod database;
+mod node;
+mod outage;
+mod sharing;
+mod start;
+
+use serde_json::{Value, json};
+
+/// B0 of the catalogue of cases, with a name to find it by.
+fn body(name: &str) -> Value {
+    json!({"redirect_uris": ["https://client.example.org/cb"], "client_name": name})
+}

@@ -1,0 +1,136 @@
+//! One server of several: the binary as a child process.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::body;
+use crate::database::Database;
+
+/// A server that runs.
+pub(crate) struct Node {
+    child: Child,
+    folder: TempDir,
+    address: String,
+    http: reqwest::Client,
+}
+
+impl Node {
+    /// Starts one on `database`, with these lines in its `[store]`, too.
+    pub(crate) fn start_with(database: &Database, store: &str) -> Self {
+        let (mut command, folder) = prepare(database, store);
+        let log = std::fs::File::create(folder.path().join("log")).expect("a log");
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
+        let mut output = BufReader::new(child.stdout.take().expect("an output"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("a line");
+        let Some(address) = line.trim_end().split("listens on ").nth(1).map(str::to_owned) else {
+            panic!("it did not start: {}", log_in(&folder));
+        };
+        // It must never wait for somebody who reads what it prints.
+        std::thread::spawn(move || drop(output.read_to_string(&mut String::new())));
+        let http = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().expect("a client");
+        Self { child, folder, address, http }
+    }
+
+    /// Starts one on `database`.
+    pub(crate) fn start(database: &Database) -> Self {
+        Self::start_with(database, "")
+    }
+
+    /// What comes of starting one that does not start.
+    pub(crate) fn refused(database: &Database, store: &str) -> Output {
+        let (mut command, _folder) = prepare(database, store);
+        command.output().expect("the binary runs")
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.address))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.request(Method::GET, path).send().await.expect("an answer")
+    }
+
+    /// What comes of a registration; an error when there is no answer.
+    pub(crate) async fn try_register(&self, name: &str) -> Result<Response, reqwest::Error> {
+        self.request(Method::POST, "/register").json(&body(name)).send().await
+    }
+
+    /// Registers a client.
+    pub(crate) async fn register(&self, name: &str) -> Value {
+        let answer = self.try_register(name).await.expect("an answer");
+        assert_eq!(answer.status(), 201, "{}", self.log());
+        answer.json().await.expect("JSON")
+    }
+
+    /// A request of `client` about itself.
+    pub(crate) fn of(&self, method: Method, client: &Value) -> RequestBuilder {
+        let text = |name: &str| client[name].as_str().expect("a text").to_owned();
+        let path = format!("/register?client_id={}", text("client_id"));
+        self.request(method, &path).bearer_auth(text("registration_access_token"))
+    }
+
+    /// Reads `client`, which must be there.
+    pub(crate) async fn read(&self, client: &Value) -> Value {
+        let answer = self.of(Method::GET, client).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200, "{client}\n{}", self.log());
+        answer.json().await.expect("JSON")
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+    }
+
+    /// Ends it, if it has not ended.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    pub(crate) fn log(&self) -> String {
+        log_in(&self.folder)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn log_in(folder: &TempDir) -> String {
+    std::fs::read_to_string(folder.path().join("log")).expect("a log")
+}
+
+/// The command that starts one, and its folder.
+fn prepare(database: &Database, store: &str) -> (Command, TempDir) {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = folder.path().join("registrar.toml");
+    let key_file = database.key_file().display().to_string();
+    let key_file =
+        if store.contains("keyFile") { String::new() } else { format!("keyFile = {key_file:?}\n") };
+    let text = format!("[store]\nurl = {:?}\n{key_file}{store}\n", database.url);
+    std::fs::write(&file, text).expect("a configuration");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_registrar"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_clear();
+    command.arg("serve").arg("--config").arg(file).args(["--listen", "127.0.0.1:0"]);
+    (command, folder)
+}
+
+/// Asks until it is so, for so many seconds at most; says how long it took.
+pub(crate) async fn until(seconds: u64, mut ask: impl AsyncFnMut() -> bool) -> Duration {
+    let (start, most) = (Instant::now(), Duration::from_secs(seconds));
+    while !ask().await {
+        assert!(start.elapsed() < most, "it did not happen in {seconds} seconds");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    start.elapsed()
+}
