@@ -113,7 +113,8 @@ mod tests {
         let done = AtomicBool::new(false);
         let read = || {
             let (mut found, mut closed) = (0, 0);
-            while !done.load(Ordering::SeqCst) {
+            // The machine may let a reader begin only when all is over: one find is always to be had.
+            while !done.load(Ordering::SeqCst) || found == 0 {
                 match database.with(|db| db.get("k")) {
                     Ok(value) => found += usize::from(value.unwrap() == "v"),
                     Err(StoreError::Unavailable(_)) => closed += 1,
