@@ -35,6 +35,7 @@ pub mod watch;
 // What a client is, and what that stands on.
 pub mod client;
 pub mod config;
+pub mod ear;
 pub mod jose;
 pub mod x509;
 

@@ -41,7 +41,8 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
         // No page of a browser has the credentials of a client.
         .route(&paths.token, post_only(post(token::endpoint::token)))
         .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
-        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
+        .route(&paths.revocation, post_only(post(token::endpoint::revoke)))
+        .route(&paths.challenge, post_only(post(registration::endpoint::challenge)));
     observed(bounded(open, service).merge(operations.unwrap_or_default()), observer)
 }
 
@@ -148,7 +149,19 @@ fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH])
-        .expose_headers([ETAG, WWW_AUTHENTICATE, RETRY_AFTER, CORRELATION_ID])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            IF_MATCH,
+            registration::endpoint::ATTESTATION,
+            registration::endpoint::PROOF,
+        ])
+        .expose_headers([
+            ETAG,
+            WWW_AUTHENTICATE,
+            RETRY_AFTER,
+            CORRELATION_ID,
+            registration::endpoint::CHALLENGE,
+        ])
         .max_age(std::time::Duration::from_hours(1))
 }

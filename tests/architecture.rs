@@ -19,9 +19,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     ("jose", &["model", "clock", "secret"]),
     ("x509", &["clock"]),
+    ("ear", &["jose", "model", "x509"]),
     ("client", &["model", "clock", "secret", "config", "jose", "x509"]),
     ("store", &["client", "config", "model", "clock", "secret", "random", "telemetry"]),
-    ("script", &["client", "config", "model", "clock", "secret", "random", "telemetry"]),
+    ("script", &["client", "config", "ear", "model", "clock", "secret", "random", "telemetry"]),
     ("fetch", &["config", "model", "telemetry"]),
     ("keys", &["clock", "config", "fetch", "telemetry"]),
     ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
@@ -87,8 +88,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
-    ("discovery", &["client", "config", "http", "service"]),
-    ("host", &["clock", "fetch", "jose", "script", "secret", "service", "store", "x509"]),
+    ("discovery", &["client", "config", "http", "jose", "service"]),
+    ("host", &["clock", "ear", "fetch", "jose", "script", "secret", "service", "store", "x509"]),
     // Who calls is found by its access token.
     (
         "admin",

@@ -227,6 +227,9 @@ pub static MEMBERS: &[Member] = &[
     operator("ropc_script_dns", Kind::Texts),
     // draft-tschofenig-oauth-attested-dclient-reg section 3.
     request("evidence", Kind::Text),
+    // Ours, since evidence is opaque: the nonce that it was made with, and its media type.
+    request("evidence_nonce", Kind::Text),
+    request("evidence_type", Kind::Text),
     // OpenID Connect RP Metadata Choices 1.0 section 2.
     request("subject_types_supported", Kind::Texts),
     request("id_token_signing_alg_values_supported", Kind::Texts),

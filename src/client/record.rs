@@ -131,6 +131,12 @@ pub struct Provenance {
     /// SHA-256 of what the verifier of the evidence said, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation_digest: Option<String>,
+    /// Who appraised the evidence, as that says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation_verifier: Option<String>,
+    /// The policy by which it was appraised, as that says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation_policy: Option<String>,
     /// The scripts that decided, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scripts: Vec<ScriptRef>,

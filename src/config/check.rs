@@ -37,6 +37,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     supported(&live.registration, &mut verdict);
     times(&live.registration, &mut verdict);
     statements(&live.registration, &mut verdict);
+    attesters(&live.registration, &mut verdict);
     scopes(live, &mut verdict);
     verdict
 }
@@ -217,6 +218,23 @@ fn statements(registration: &Registration, verdict: &mut Verdict) {
             let key = key(&format!("dcrSsaValidationConfigs[{at}]"));
             verdict.refuse(&key, "needs jwks, jwksUri, configurationEndpoint or sharedSecret");
         }
+    }
+}
+
+/// Who attests clients is named once, and has keys.
+fn attesters(registration: &Registration, verdict: &mut Verdict) {
+    let entries = &registration.trusted_client_attesters;
+    for (at, entry) in entries.iter().enumerate() {
+        let key = format!("registration.trustedClientAttesters[{at}]");
+        if entry.issuer.is_empty() || entries.iter().take(at).any(|earlier| earlier.issuer == entry.issuer) {
+            verdict.refuse(&format!("{key}.issuer"), "must not be empty, and be there once");
+        }
+        if entry.jwks.is_some() == entry.jwks_uri.is_some() {
+            verdict.refuse(&key, "needs jwks or jwksUri, and not both");
+        }
+    }
+    if registration.evidence_nonce_lifetime == 0 {
+        verdict.refuse("registration.evidenceNonceLifetime", "must be 1 or more");
     }
 }
 

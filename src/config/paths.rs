@@ -18,6 +18,8 @@ pub struct Paths {
     pub revocation: String,
     /// The public keys of this server.
     pub jwks: String,
+    /// Challenges for the proofs of client attestations.
+    pub challenge: String,
     /// The live configuration, for administrators.
     pub config: String,
 }
@@ -30,6 +32,7 @@ impl Default for Paths {
             introspection: "/introspect".to_owned(),
             revocation: "/revoke".to_owned(),
             jwks: "/jwks".to_owned(),
+            challenge: "/challenge".to_owned(),
             config: CONFIG.to_owned(),
         }
     }
@@ -48,6 +51,7 @@ pub(super) fn check(paths: &Paths, verdict: &mut Verdict) {
         ("introspection", &paths.introspection),
         ("revocation", &paths.revocation),
         ("jwks", &paths.jwks),
+        ("challenge", &paths.challenge),
         ("config", &paths.config),
     ];
     for (at, (name, path)) in named.iter().enumerate() {

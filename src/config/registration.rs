@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::trust::{SecretText, SsaValidationConfig, StatementValidation, TrustedSsaIssuer};
+use super::trust::{ClientAttester, SecretText, SsaValidationConfig, StatementValidation, TrustedSsaIssuer};
 
 /// `[registration]`: what this server registers, and for whom.
 #[expect(clippy::struct_excessive_bools, reason = "each is a property of its own in the configuration")]
@@ -171,6 +171,11 @@ pub struct Registration {
     pub dcr_attestation_evidence_required: bool,
     /// Seconds for which a nonce of ours is good.
     pub evidence_nonce_lifetime: u64,
+    /// Who attests clients (OAuth 2.0 Attestation-Based Client Authentication): a registration that
+    /// shows such an attestation needs no initial access token; empty: the headers are not looked at.
+    pub trusted_client_attesters: Vec<ClientAttester>,
+    /// Whether the proof of a client attestation needs a challenge of ours.
+    pub client_attestation_challenge_required: bool,
 
     /// Registrations that one address may make in a period; none: any number.
     pub rate_limit_registration_request_count: Option<u32>,

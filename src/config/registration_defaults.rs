@@ -145,6 +145,8 @@ impl Default for Registration {
             initial_access_token: InitialAccessToken::Optional,
             dcr_attestation_evidence_required: false,
             evidence_nonce_lifetime: 150,
+            trusted_client_attesters: Vec::new(),
+            client_attestation_challenge_required: false,
             rate_limit_registration_request_count: None,
             rate_limit_registration_period_in_seconds: 60,
             client_expiry_grace: 0,

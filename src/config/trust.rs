@@ -97,6 +97,23 @@ pub struct TrustedSsaIssuer {
     pub automatically_granted_scopes: Vec<String>,
 }
 
+/// Somebody who attests clients, such as the backend of an app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientAttester {
+    /// The `iss` of its attestations.
+    pub issuer: String,
+    /// Its keys: a JWK Set as a table or as JSON text.
+    #[serde(default)]
+    pub jwks: Option<Value>,
+    /// Where its keys are.
+    #[serde(default, alias = "jwks_uri")]
+    pub jwks_uri: Option<String>,
+    /// The only signature algorithms that are taken from it; absent: all with a key pair.
+    #[serde(default)]
+    pub algorithms: Option<Vec<String>>,
+}
+
 /// What is shown in the place of a secret.
 pub const MASK: &str = "********";
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::client::rules::{ALGORITHMS, supported_grants};
 use crate::config::Registration;
+use crate::jose::Algorithm;
 use crate::service::Context;
 
 /// The document: the members of `[discovery]` for what is not ours, and ours on top of them.
@@ -26,7 +27,11 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     if !scopes.is_empty() {
         put("scopes_supported", scopes.into());
     }
-    for (name, values) in lists(cx.settings()) {
+    let attestation = client_attestation(cx);
+    if !attestation.is_empty() {
+        put("challenge_endpoint", cx.service.endpoint(&cx.service.settings.server.paths.challenge).into());
+    }
+    for (name, values) in lists(cx.settings()).into_iter().chain(attestation) {
         if !values.is_empty() {
             put(name, values.into());
         }
@@ -49,6 +54,23 @@ fn own_endpoints<'a>(cx: &'a Context<'_>) -> [(&'static str, &'a str); 4] {
         ("introspection_endpoint", &paths.introspection),
         ("revocation_endpoint", &paths.revocation),
         ("jwks_uri", &paths.jwks),
+    ]
+}
+
+/// What a client can be attested with, where anybody is trusted to attest clients.
+fn client_attestation(cx: &Context<'_>) -> Vec<(&'static str, Vec<String>)> {
+    let attesters = &cx.snapshot.trust.attesters;
+    if attesters.is_empty() {
+        return Vec::new();
+    }
+    let names = |algorithms: &[Algorithm]| algorithms.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut signed: Vec<String> = attesters.iter().flat_map(|attester| names(&attester.algorithms)).collect();
+    signed.sort_unstable();
+    signed.dedup();
+    vec![
+        ("client_attestation_signing_alg_values_supported", signed),
+        ("client_attestation_pop_signing_alg_values_supported", names(Algorithm::STATEMENTS)),
+        ("client_attestation_pop_methods_supported", vec!["attestation_pop_jwt".to_owned()]),
     ]
 }
 

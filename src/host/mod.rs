@@ -2,6 +2,7 @@
 //!
 //! Scripts call on threads that may wait; what they ask for is done on the runtime of the server.
 
+mod results;
 mod tokens;
 
 use std::sync::{Arc, OnceLock, Weak};
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
 use crate::clock::Timestamp;
+use crate::ear;
 use crate::fetch::Request;
 use crate::script::host::{Caller, Host, HttpAnswer, HttpCall, Jwt, JwtExpectations};
 use crate::secret::Secret;
@@ -88,7 +90,7 @@ impl Host for Outside {
             method: call.method.clone(),
             url: call.url.clone(),
             headers: call.headers.clone(),
-            body: call.body.clone().map(String::into_bytes),
+            body: call.body.clone(),
             timeout: Some(call.timeout),
             limit: Some(call.answer_bytes),
         };
@@ -131,6 +133,17 @@ impl Host for Outside {
 
     fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
         Tokens::new(Arc::clone(&self.service()?.clock)).verify_jwt(token, jwks, expected)
+    }
+
+    fn verify_ear(
+        &self,
+        token: &str,
+        jwks: &Value,
+        expected: &ear::Expectations,
+    ) -> Result<ear::AttestationResult, ear::Failure> {
+        let service =
+            self.service().map_err(|message| ear::Failure::new(ear::Check::Expectations, message))?;
+        results::verify(token, jwks, expected, service.clock.now())
     }
 
     fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {

@@ -7,7 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
+use super::results;
 use crate::clock::Clock;
+use crate::ear;
 use crate::jose::{
     self, Algorithm, Claims, Compact, Expectations, KeySet, MOST_KEYS_TRIED, SigningKeyError, TypRule,
     Verified,
@@ -17,7 +19,7 @@ use crate::secret::Secret;
 use crate::x509::Certificate;
 
 /// Keys of the largest set that a script may give.
-const MOST_KEYS: usize = 100;
+pub(super) const MOST_KEYS: usize = 100;
 
 /// Verifies and signs JWTs, and reads certificates; has nothing else of the outside.
 #[derive(Clone)]
@@ -70,6 +72,15 @@ impl Host for Tokens {
         Ok(Jwt { header, claims })
     }
 
+    fn verify_ear(
+        &self,
+        token: &str,
+        jwks: &Value,
+        expected: &ear::Expectations,
+    ) -> Result<ear::AttestationResult, ear::Failure> {
+        results::verify(token, jwks, expected, self.clock.now())
+    }
+
     fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
         let failed = |error: SigningKeyError| format!("the secret {error}");
         let header = json!({ "typ": "JWT" }).as_object().cloned().unwrap_or_default();
@@ -82,7 +93,7 @@ impl Host for Tokens {
     }
 }
 
-fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, String> {
+pub(super) fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, String> {
     let parse = |name: &String| {
         Algorithm::parse(name).ok_or_else(|| {
             let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();

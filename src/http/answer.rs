@@ -114,6 +114,13 @@ impl Problem {
             .retry_after(seconds)
     }
 
+    /// The same problem, with a further member in its body.
+    #[must_use]
+    pub fn member(mut self, name: &str, value: &str) -> Self {
+        self.body.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// The same problem, with a further header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

@@ -30,6 +30,9 @@ const REFUSED: &[(&str, &str)] = &[
     ("x5c", "its header has `x5c`; keys are never taken from the token itself"),
 ];
 
+/// Those of them that only show a key. Verifiers of evidence are known to do so.
+const SHOWN_KEYS: &[&str] = &["jwk", "x5c"];
+
 /// A JWS that can be read. Nothing that it says is verified.
 #[derive(Clone)]
 pub struct Compact {
@@ -49,6 +52,19 @@ impl Compact {
     /// [`JwsError::Malformed`] when it has not the form or asks for what is refused, and
     /// [`JwsError::Algorithm`] when its algorithm is not known.
     pub fn parse(text: &str) -> Result<Self, JwsError> {
+        Self::read(text, &[])
+    }
+
+    /// Reads `text`, whose header may show a key. Nobody looks at it: it is verified with the keys
+    /// of its issuer like any other token.
+    ///
+    /// # Errors
+    /// As [`Compact::parse`].
+    pub fn parse_beside_shown_key(text: &str) -> Result<Self, JwsError> {
+        Self::read(text, SHOWN_KEYS)
+    }
+
+    fn read(text: &str, overlooked: &[&str]) -> Result<Self, JwsError> {
         if text.len() > MAXIMUM_TOKEN_BYTES {
             return Err(JwsError::Malformed("it is longer than 64 KiB"));
         }
@@ -58,7 +74,7 @@ impl Compact {
         }
         let signed_bytes = header.len() + 1 + payload.len();
         let header = object(&decode(header)?).map_err(header_fault)?;
-        check_header(&header)?;
+        check_header(&header, overlooked)?;
         let algorithm = algorithm(&header)?;
         let (payload, signature) = (decode(payload)?, decode(signature)?);
         Ok(Self { text: text.to_owned(), signed_bytes, header, algorithm, payload, signature })
@@ -133,8 +149,9 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     json::parse_object_within(bytes, MAXIMUM_DEPTH)
 }
 
-fn check_header(header: &Map<String, Value>) -> Result<(), JwsError> {
-    if let Some((_, fault)) = REFUSED.iter().find(|(name, _)| header.contains_key(*name)) {
+fn check_header(header: &Map<String, Value>, overlooked: &[&str]) -> Result<(), JwsError> {
+    let is_refused = |name: &str| header.contains_key(name) && !overlooked.contains(&name);
+    if let Some((_, fault)) = REFUSED.iter().find(|(name, _)| is_refused(name)) {
         return Err(JwsError::Malformed(fault));
     }
     if ["kid", "typ"].iter().any(|name| header.get(*name).is_some_and(|value| !value.is_string())) {

@@ -8,8 +8,12 @@ use axum::response::Response;
 use hyper::header::{AUTHORIZATION, COOKIE, ETAG, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
+use serde_json::{Map, Value};
 
-use super::{Caller, ClientInformation, Received, RegisterError, certificate, initial_access};
+use super::{
+    Caller, ClientAttestationError, ClientInformation, Received, RegisterError, certificate,
+    client_attestation, initial_access,
+};
 use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::{self, BodyError};
 use crate::http::{credentials, peer};
@@ -39,8 +43,42 @@ async fn admit(cx: &Context<'_>, request: Request<Body>) -> Result<ClientInforma
     let received = Received::read(cx, &parts.headers, body).await?;
     let shown = initial_access::find(cx, credentials::bearer(&parts.headers)).await;
     initial_access::count(cx, &caller, shown.as_ref().ok().and_then(Option::as_ref))?;
-    caller.initial_access = shown?;
+    caller.attested = client_attestation::verify(cx, &attestation_headers(&parts.headers)).await?;
+    caller.initial_access = match shown {
+        // Who is attested needs no token.
+        Err(RegisterError::Unauthorised(Presented::Nothing)) if caller.attested.is_some() => None,
+        shown => shown?,
+    };
     super::register(cx, &caller, received).await
+}
+
+/// `POST` on the challenge endpoint: a challenge for the proof of a client attestation.
+///
+/// # Errors
+/// When nobody is trusted to attest clients, or there can be no challenge at present.
+pub async fn challenge(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let caller = Caller::of(&cx, &request.into_parts().0);
+    initial_access::count(&cx, &caller, None).map_err(problem)?;
+    match client_attestation::challenge(&cx).await.map_err(problem)? {
+        None => Err(Problem::not_found()),
+        Some(challenge) => {
+            let member = ("attestation_challenge".to_owned(), challenge.expose().into());
+            Ok(answer::json(StatusCode::OK, &Map::from_iter([member])))
+        }
+    }
+}
+
+fn attestation_headers(headers: &HeaderMap) -> client_attestation::Headers {
+    // What is no text is no token either.
+    let all = |name: &HeaderName| {
+        let values = headers.get_all(name).iter();
+        values.map(|value| value.to_str().unwrap_or_default().to_owned()).collect()
+    };
+    client_attestation::Headers { attestation: all(&ATTESTATION), proof: all(&PROOF) }
 }
 
 impl Received {
@@ -56,7 +94,14 @@ impl Received {
 }
 
 /// Headers that show a credential; no script sees them.
-const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+const CREDENTIALS: [HeaderName; 5] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, ATTESTATION, PROOF];
+
+/// A client attestation.
+pub const ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
+/// The proof that its key is held.
+pub const PROOF: HeaderName = HeaderName::from_static("oauth-client-attestation-pop");
+/// The challenge for such a proof, in an answer.
+pub const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-challenge");
 
 impl Caller {
     /// What the head of a request says of who asks.
@@ -72,7 +117,7 @@ impl Caller {
             ip_address: Some(address),
         };
         let certificate = parts.extensions.get().cloned();
-        Self { address, certificate, initial_access: None, request }
+        Self { address, certificate, initial_access: None, attested: None, request }
     }
 }
 
@@ -111,6 +156,14 @@ pub fn problem(error: RegisterError) -> Problem {
             Problem::certificate_needed(&description)
         }
         RegisterError::ForeignCertificate => Problem::unauthorised(Presented::OtherCertificate),
+        RegisterError::StaleEvidence(nonce) => {
+            client_error(ErrorCode::StaleEvidence).member("nonce", nonce.expose())
+        }
+        RegisterError::TooManyNonces { retry_after } => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
+                .retry_after(retry_after)
+        }
+        RegisterError::ClientAttestation(error) => attestation_problem(error),
         RegisterError::Unproven(violation) => client_error(violation.code),
         RegisterError::Metadata(violations) => {
             let first = violations.first().map(|violation| violation.code);
@@ -134,6 +187,23 @@ pub fn problem(error: RegisterError) -> Problem {
     }
 }
 
+/// The codes of OAuth 2.0 Attestation-Based Client Authentication.
+fn attestation_problem(error: ClientAttestationError) -> Problem {
+    let description = error.to_string();
+    let refused = |code: &'static str| Problem::new(StatusCode::BAD_REQUEST, code, &description);
+    match error {
+        ClientAttestationError::Invalid(_) => refused("invalid_client_attestation"),
+        ClientAttestationError::Expired => refused("use_fresh_attestation"),
+        ClientAttestationError::Challenge(challenge) => {
+            let problem = refused("use_attestation_challenge");
+            match HeaderValue::from_str(challenge.expose()) {
+                Ok(challenge) => problem.header(CHALLENGE, challenge),
+                Err(_) => problem,
+            }
+        }
+    }
+}
+
 fn unreadable(error: &BodyError) -> Problem {
     let status = match error {
         BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -151,7 +221,7 @@ pub fn hook_problem(error: HookError) -> Problem {
         HookError::Answered { script, status, entity } => {
             tracing::info!(script, status, "a script gave the answer");
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            Problem::with_body(status, entity)
+            answered(status, entity)
         }
         HookError::Refused { script } => {
             tracing::info!(script, "a script refused");
@@ -165,6 +235,21 @@ pub fn hook_problem(error: HookError) -> Problem {
         }
         HookError::Busy => Problem::unavailable("too many scripts are running", 1),
     }
+}
+
+/// Seconds after which to try again, when a script says 503 or 429 and not when.
+const USUAL_WAIT: u64 = 5;
+/// The longest that a script may say.
+const LONGEST_WAIT: u64 = 86_400;
+
+/// The answer of a script. One that asks to come again says when: by `retry_after`, in seconds.
+fn answered(status: StatusCode, mut entity: Map<String, Value>) -> Problem {
+    if !matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        return Problem::with_body(status, entity);
+    }
+    let said = entity.shift_remove("retry_after").and_then(|seconds| seconds.as_u64());
+    let seconds = said.map_or(USUAL_WAIT, |seconds| seconds.clamp(1, LONGEST_WAIT));
+    Problem::with_body(status, entity).retry_after(seconds)
 }
 
 fn log_fault(fault: &Fault) {

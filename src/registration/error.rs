@@ -1,5 +1,6 @@
 //! Why a registration is refused.
 
+use super::ClientAttestationError;
 use crate::fetch::FetchError;
 use crate::http::answer::Presented;
 use crate::http::body::BodyError;
@@ -8,7 +9,7 @@ use crate::model::Violation;
 use crate::model::json::JsonError;
 use crate::random::NoRandomness;
 use crate::script::HookError;
-use crate::secret::SealError;
+use crate::secret::{SealError, Secret};
 use crate::store::StoreError;
 
 /// Why a registration or an update is refused.
@@ -48,6 +49,19 @@ pub enum RegisterError {
     /// The certificate is not that of the client.
     #[error("the client certificate is not that of this client")]
     ForeignCertificate,
+    /// Evidence is needed, or what came is not fresh: draft-tschofenig-oauth-attested-dclient-reg
+    /// section 4, with the nonce to make evidence with.
+    #[error("The provided evidence is not current.")]
+    StaleEvidence(Secret),
+    /// As many nonces are out as may be.
+    #[error("too many nonces are out; ask again later")]
+    TooManyNonces {
+        /// Seconds until there may be one.
+        retry_after: u64,
+    },
+    /// A client attestation is not taken.
+    #[error(transparent)]
+    ClientAttestation(#[from] ClientAttestationError),
     /// The request offers or owes a credential that is not accepted.
     #[error("{0}")]
     Unproven(Violation),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Caller, ClientInformation, Issued, Proven, Purpose, RegisterError, sector};
+use super::{Caller, ClientInformation, Issued, Proven, Purpose, RegisterError, evidence, sector};
 use crate::client::{Approved, Client, Metadata, ScriptRef, TrustLevel, Valid};
 use crate::http::ClientCertificate;
 use crate::script::{Decision, Facts, Hook, HookError};
@@ -67,7 +67,7 @@ pub(super) async fn decide(
     let hook = purpose.decision_hook();
     let client = valid.metadata().clone();
     if !cx.snapshot.scripts.has(hook) {
-        return Ok(Decision { client, decided_by: Vec::new() });
+        return Ok(Decision { client, decided_by: Vec::new(), attestation: None });
     }
     let request = proven.requested.metadata().as_object().clone();
     let facts = facts(cx, caller, &proven.shown, request);
@@ -142,7 +142,9 @@ pub(super) fn tell(
 ) {
     let (scripts, hook) = (&cx.snapshot.scripts, purpose.notification_hook());
     if scripts.has(hook) {
-        let request = proven.requested.metadata().as_object().clone();
+        let mut request = proven.requested.metadata().as_object().clone();
+        // What waits in the queue holds no evidence.
+        request.retain(|name, _| !evidence::MEMBERS.contains(&name.as_str()));
         let facts = facts(cx, caller, &proven.shown, request);
         scripts.tell(hook, facts, shown(&issued.client, issued.secret.as_ref()));
     }

@@ -1,9 +1,9 @@
 //! Step 14: identifiers and secrets are made, and the client is stored.
 
 use super::hooks::Sanctioned;
-use super::once::{self, Use};
+use super::once;
 use super::statement::Statement;
-use super::{Caller, Issued, Proven, RegisterError, certificate, initial_access};
+use super::{Caller, Issued, Proven, RegisterError, certificate, evidence, initial_access};
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
 use crate::clock::Timestamp;
@@ -104,6 +104,7 @@ fn seal(
 }
 
 fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &Sanctioned) -> Provenance {
+    let attestation = evidence::Origin::of(proven.shown.attestation.as_ref());
     Provenance {
         trust_level: proven.shown.trust_level,
         address: Some(caller.address),
@@ -111,7 +112,9 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
         initial_access_policy: proven.initial_access.as_ref().map(|shown| shown.policy.clone()),
         statement: proven.statement.as_ref().map(Statement::origin),
         certificate: certificate::origin(caller),
-        attestation_digest: None,
+        attestation_digest: attestation.digest,
+        attestation_verifier: attestation.verifier,
+        attestation_policy: attestation.policy,
         scripts: proven.scripts.iter().chain(&sanctioned.scripts).cloned().collect(),
         configuration: cx.snapshot.revision.clone(),
     }
@@ -122,32 +125,38 @@ pub(super) async fn insert(
     cx: &Context<'_>,
     caller: &Caller,
     client: &Client,
-    uses: &[Use],
+    proven: &Proven,
 ) -> Result<(), RegisterError> {
-    let also = once::change(cx, uses).await?.and(initial_access::one_use(cx, caller));
+    let also = once::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller));
     let stored = cx.service.store.clients.insert(client, also).await;
     if matches!(stored, Err(StoreError::Conflict)) {
         initial_access::check_left(cx, caller).await?;
     }
-    lost(cx, uses, stored).await
+    lost(cx, caller, proven, stored).await
 }
 
 /// Stores the next revision with what it uses up, unless another one came first.
 pub(super) async fn put_back(
     cx: &Context<'_>,
+    caller: &Caller,
     seen: &Stored,
     client: &Client,
-    uses: &[Use],
+    proven: &Proven,
 ) -> Result<(), RegisterError> {
-    let also = once::change(cx, uses).await?;
+    let also = once::change(cx, caller, proven).await?;
     let stored = cx.service.store.clients.replace(seen, client, also).await;
-    lost(cx, uses, stored).await
+    lost(cx, caller, proven, stored).await
 }
 
 /// When somebody else came first, with what: with the client, or with what may be used once.
-async fn lost(cx: &Context<'_>, uses: &[Use], outcome: Result<(), StoreError>) -> Result<(), RegisterError> {
+async fn lost(
+    cx: &Context<'_>,
+    caller: &Caller,
+    proven: &Proven,
+    outcome: Result<(), StoreError>,
+) -> Result<(), RegisterError> {
     if matches!(outcome, Err(StoreError::Conflict)) {
-        once::change(cx, uses).await?;
+        once::change(cx, caller, proven).await?;
     }
     Ok(outcome?)
 }

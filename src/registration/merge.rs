@@ -12,7 +12,7 @@ use crate::service::Context;
 const REGISTERED_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
 /// Members that a statement can not set: itself, and what belongs to the present request.
-const OF_THE_REQUEST: &[&str] = &["software_statement", "evidence"];
+const OF_THE_REQUEST: &[&str] = &["software_statement", "evidence", "evidence_nonce", "evidence_type"];
 
 /// What the request says: the claims of a signed one, else the members as they were sent.
 pub(super) fn said(members: Map<String, Value>, signed: Option<&SignedRequest>) -> Map<String, Value> {

@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod certificate;
+mod client_attestation;
 pub mod endpoint;
 mod error;
 mod evidence;
@@ -22,6 +23,7 @@ mod statement;
 mod update;
 
 pub use answer::ClientInformation;
+pub use client_attestation::{AttestedClient, ClientAttestationError};
 pub use error::RegisterError;
 pub use update::forbidden_members;
 
@@ -42,6 +44,7 @@ use crate::telemetry::meter::{self, ClientChange};
 
 use hooks::Shown;
 use initial_access::InitialAccess;
+use signed_request::SignedRequest;
 use statement::Statement;
 
 /// Who asks, and how: what the head of the request says.
@@ -53,6 +56,8 @@ pub struct Caller {
     pub certificate: Option<ClientCertificate>,
     /// The initial access token that was shown, and is good.
     pub initial_access: Option<InitialAccessToken>,
+    /// What was attested of the client, which has proved that it holds the attested key.
+    pub attested: Option<AttestedClient>,
     /// What scripts may know of the request.
     pub request: HttpRequest,
 }
@@ -96,6 +101,8 @@ struct Proven {
     shown: Shown,
     statement: Option<Statement>,
     initial_access: Option<InitialAccess>,
+    /// Whether evidence is required that no script has appraised yet.
+    is_evidence_owed: bool,
     /// The scripts that gave keys, or judged evidence.
     scripts: Vec<ScriptRef>,
     /// What this request uses up.
@@ -124,11 +131,12 @@ pub async fn register(
     let valid = check(cx, &proven).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
+    let proven = evidence::settle(proven, &decided)?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     let issued = issue::create(cx, caller, &proven, sanctioned)?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
-    issue::insert(cx, caller, &issued.client, &proven.uses).await?;
+    issue::insert(cx, caller, &issued.client, &proven).await?;
     let trust_level = proven.shown.trust_level.as_str();
     telemetry::concerns(issued.client.id.as_str(), trust_level);
     meter::client(ClientChange::Registered, trust_level);
@@ -155,11 +163,12 @@ pub async fn replace(
     let valid = check(cx, &proven).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
+    let proven = evidence::settle(proven, &decided)?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     let issued = issue::update(cx, caller, stored, token, (&proven, sanctioned))?;
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
-    issue::put_back(cx, stored, &issued.client, &proven.uses).await?;
+    issue::put_back(cx, caller, stored, &issued.client, &proven).await?;
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
     tracing::info!(revision = issued.client.revision, "client updated");
     hooks::tell(cx, caller, purpose, &proven, &issued);
@@ -180,23 +189,48 @@ async fn prove(
         update::screen(cx, stored, &members)?;
     }
     let members = merge::merge(cx, members, statement.as_ref());
-    evidence::appraise(cx, &members)?;
-    let vouched = statement.as_ref().is_some_and(|statement| statement.is_vouched);
-    let initial_access = InitialAccess::of(caller, purpose);
-    let by_statement = if vouched { TrustLevel::Statement } else { TrustLevel::Open };
-    let by_token = initial_access::trust_level(initial_access.as_ref());
-    let shown = Shown {
-        trust_level: certificate::trust_level(cx, caller).max(by_token).max(by_statement),
-        software_statement: statement.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
-        dcr: signed.as_ref().map(|shown| hooks::jwt(&shown.header, &shown.claims)),
-        attestation: None,
-        initial_access_token: initial_access.as_ref().map(InitialAccess::attributes),
-    };
-    let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
-    let scripts = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone())).collect();
-    let uses = once::uses(cx, purpose, statement.as_ref(), signed.as_ref());
+    let members = client_attestation::apply(cx, caller.attested.as_ref(), members)?;
     let requested = Requested::read(members, &cx.settings().dynamic_registration_custom_attributes);
-    Ok(Proven { requested, shown, statement, initial_access, scripts, uses })
+    let initial_access = InitialAccess::of(caller, purpose);
+    let shown = shown(cx, caller, statement.as_ref(), signed.as_ref(), initial_access.as_ref());
+    let appraised = evidence::appraise(cx, caller, purpose, &shown, requested.metadata()).await?;
+    let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
+    let keys_by = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone()));
+    let uses = once::uses(cx, purpose, statement.as_ref(), signed.as_ref());
+    let proofs = caller.attested.iter().map(AttestedClient::uses);
+    Ok(Proven {
+        shown: appraised.over(shown),
+        scripts: keys_by.chain(appraised.by()).collect(),
+        uses: uses.into_iter().chain(proofs).chain(appraised.uses).collect(),
+        is_evidence_owed: appraised.is_owed,
+        requested,
+        statement,
+        initial_access,
+    })
+}
+
+/// What scripts see of the proofs that need no script, of which the greatest counts.
+fn shown(
+    cx: &Context<'_>,
+    caller: &Caller,
+    statement: Option<&Statement>,
+    signed: Option<&SignedRequest>,
+    initial_access: Option<&InitialAccess>,
+) -> Shown {
+    let is_vouched = statement.is_some_and(|statement| statement.is_vouched);
+    let levels = [
+        certificate::trust_level(cx, caller),
+        initial_access::trust_level(initial_access),
+        if is_vouched { TrustLevel::Statement } else { TrustLevel::Open },
+        if caller.attested.is_some() { TrustLevel::Attested } else { TrustLevel::Open },
+    ];
+    Shown {
+        trust_level: levels.into_iter().max().unwrap_or(TrustLevel::Open),
+        software_statement: statement.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
+        dcr: signed.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
+        attestation: caller.attested.as_ref().map(AttestedClient::shown),
+        initial_access_token: initial_access.map(InitialAccess::attributes),
+    }
 }
 
 /// Steps 10 and 11: every rule, and the file that a pairwise client points to.

@@ -1,10 +1,11 @@
-//! What may register one client only: signed requests, and statements where the operator says so.
+//! What may register one client only: signed requests, evidence, proofs of client attestations, and
+//! statements where the operator says so.
 //!
 //! A use is stored together with the client, so a request that is refused costs none.
 
 use super::signed_request::SignedRequest;
 use super::statement::Statement;
-use super::{Purpose, RegisterError};
+use super::{Caller, ClientAttestationError, Proven, Purpose, RegisterError, evidence};
 use crate::clock::Timestamp;
 use crate::model::{ErrorCode, Violation};
 use crate::service::Context;
@@ -19,6 +20,7 @@ const REMEMBERED: u64 = 365 * 24 * 60 * 60;
 const SKEW: u64 = 60;
 
 /// One thing that is used by this request.
+#[derive(Clone)]
 pub(super) struct Use {
     what: UsedOnce,
     identifier: Vec<String>,
@@ -48,21 +50,32 @@ pub(super) fn uses(
     statement.into_iter().chain(signed).collect()
 }
 
-/// The change that uses all of `uses` up.
+/// The change that uses up all that `proven` uses.
 ///
 /// # Errors
-/// When one was used before.
-pub(super) async fn change(cx: &Context<'_>, uses: &[Use]) -> Result<Change, RegisterError> {
+/// When one of it was used before.
+pub(super) async fn change(
+    cx: &Context<'_>,
+    caller: &Caller,
+    proven: &Proven,
+) -> Result<Change, RegisterError> {
     let mut change = Change::default();
-    for one in uses {
-        let parts: Vec<&str> = one.identifier.iter().map(String::as_str).collect();
-        let (store, now) = (&cx.service.store.single_use, cx.service.clock.now());
-        match store.one_use(one.what, &parts, one.until, now).await? {
+    for one in &proven.uses {
+        match one.change(cx).await? {
             Some(use_up) => change = change.and(use_up),
+            None if one.what == UsedOnce::Evidence => {
+                let requested = proven.requested.metadata();
+                return Err(evidence::stale(cx, caller, &proven.shown, requested).await);
+            }
             None => return Err(one.used()),
         }
     }
     Ok(change)
+}
+
+/// Whether it was used before.
+pub(super) async fn is_used(cx: &Context<'_>, one: &Use) -> Result<bool, RegisterError> {
+    Ok(one.change(cx).await?.is_none())
 }
 
 impl Use {
@@ -82,7 +95,30 @@ impl Use {
         Self { what, identifier, until: until.max(now.plus(1)) }
     }
 
+    /// The use of evidence, which is remembered as a digest. How long it is fresh only its verifier
+    /// knows.
+    pub(super) fn of_evidence(evidence: &str, now: Timestamp) -> Self {
+        Self { what: UsedOnce::Evidence, identifier: vec![evidence.to_owned()], until: now.plus(REMEMBERED) }
+    }
+
+    /// The use of the proof `jti` by who holds the key with the thumbprint `owner`.
+    pub(super) fn of_proof(owner: &str, jti: &str, until: Timestamp) -> Self {
+        let identifier = vec![owner.to_owned(), jti.to_owned()];
+        Self { what: UsedOnce::ClientAttestationProof, identifier, until }
+    }
+
+    /// The change that uses it up; none when it was used before.
+    async fn change(&self, cx: &Context<'_>) -> Result<Option<Change>, RegisterError> {
+        let parts: Vec<&str> = self.identifier.iter().map(String::as_str).collect();
+        let (store, now) = (&cx.service.store.single_use, cx.service.clock.now());
+        Ok(store.one_use(self.what, &parts, self.until, now).await?)
+    }
+
     fn used(&self) -> RegisterError {
+        if self.what == UsedOnce::ClientAttestationProof {
+            let rule = "the proof of the client attestation was used already; make one for each request";
+            return ClientAttestationError::Invalid(rule.to_owned()).into();
+        }
         let (code, member, rule) = match self.what {
             UsedOnce::Statement => (
                 ErrorCode::UnapprovedSoftwareStatement,
@@ -96,5 +132,12 @@ impl Use {
             ),
         };
         RegisterError::Unproven(Violation { code, member: member.to_owned(), rule: rule.to_owned() })
+    }
+}
+
+/// It holds evidence, or names what somebody showed: it is not printed.
+impl std::fmt::Debug for Use {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Use({:?}, ..)", self.what)
     }
 }

@@ -11,7 +11,7 @@ use super::facts::Facts;
 use super::members::{Access, Frame, Members, too_large, weight};
 use super::modules::decode_jwt;
 use super::turn::Turn;
-use super::value::{Outcome, to_script};
+use super::value::{Outcome, failure, to_json, to_script};
 
 /// One call of one hook of one script. A clone is another handle on the same call.
 #[derive(Clone)]
@@ -26,6 +26,7 @@ struct Call {
     register_request: Members,
     client: Members,
     answer: Mutex<Option<Answer>>,
+    attestation: Arc<Attestation>,
     spent: Spent,
 }
 
@@ -48,6 +49,17 @@ pub(super) struct Round {
     pub(super) frame: Arc<Frame>,
     pub(super) attributes: Arc<Map<String, Value>>,
     pub(super) turn: Arc<Turn>,
+    pub(super) attestation: Arc<Attestation>,
+}
+
+/// What a `createClient` or `updateClient` found the evidence to say.
+#[derive(Default)]
+pub(super) struct Attestation(Mutex<Option<Value>>);
+
+impl Attestation {
+    pub(super) fn said(&self) -> Option<Value> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Context {
@@ -63,6 +75,7 @@ impl Context {
             register_request: Members::new(request, Access::ReadOnly, &round.frame),
             client,
             answer: Mutex::new(None),
+            attestation: Arc::clone(&round.attestation),
             spent: Spent::default(),
         }))
     }
@@ -96,10 +109,51 @@ impl Context {
         Ok(())
     }
 
+    /// `text` without the evidence of the request: no line in the log has it.
+    pub(super) fn conceal(&self, text: &str) -> String {
+        match self.sent_evidence() {
+            Some(evidence) => text.replace(evidence, "[evidence]"),
+            None => text.to_owned(),
+        }
+    }
+
+    fn sent_evidence(&self) -> Option<&str> {
+        let evidence = self.0.facts.register_request.get("evidence").and_then(Value::as_str);
+        evidence.filter(|evidence| !evidence.is_empty())
+    }
+
+    /// What the evidence was found to say, by a script before this one or by this one.
+    fn attestation(&self) -> Option<Value> {
+        self.0.attestation.said().or_else(|| self.0.facts.attestation.clone())
+    }
+
+    /// A script that decides says that it has looked at the evidence, and what that says.
+    fn attest(&self, value: &Dynamic) -> Outcome<()> {
+        let value = to_json(value)?;
+        // What a method was called on is written back unchanged.
+        if value == self.attestation().unwrap_or_default() {
+            return Ok(());
+        }
+        if !self.0.client.is_writable() {
+            return Err(failure("'attestation' is read-only here"));
+        }
+        if self.sent_evidence().is_none() {
+            return Err(failure("'attestation' can not be set: the request has no evidence"));
+        }
+        let bytes = value.as_object().map_or(0, weight);
+        if bytes > self.0.frame.bytes {
+            return Err(too_large(bytes));
+        }
+        if !value.is_object() && value != Value::Bool(true) {
+            return Err(failure("'attestation' is true, or a map of what the evidence was found to say"));
+        }
+        *self.0.attestation.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        Ok(())
+    }
+
     /// The evidence as a JWT, not verified; `()` when there is none or it is no JWT.
     fn evidence(&self) -> Outcome<Dynamic> {
-        let text = self.0.facts.register_request.get("evidence").and_then(Value::as_str);
-        match text.map(decode_jwt) {
+        match self.sent_evidence().map(decode_jwt) {
             Some(Ok(token)) => rhai::serde::to_dynamic(token),
             Some(Err(_)) | None => Ok(Dynamic::UNIT),
         }
@@ -148,7 +202,7 @@ const MEMBERS: &[(&str, &[&str], Read)] = &[
     }),
     ("dcr", &["getDcr"], |context| Context::optional(context.0.facts.dcr.as_ref())),
     ("evidence", &["getEvidence"], Context::evidence),
-    ("attestation", &["getAttestation"], |context| Context::optional(context.0.facts.attestation.as_ref())),
+    ("attestation", &["getAttestation"], |context| Context::optional(context.attestation().as_ref())),
     ("certificate", &["getCertificate"], |context| Context::optional(context.0.facts.certificate.as_ref())),
     ("initialAccessToken", &["getInitialAccessToken"], |context| {
         Context::optional(context.0.facts.initial_access_token.as_ref())
@@ -166,6 +220,7 @@ pub(super) fn register(module: &mut Module) {
             module.set_native_fn(spelling, move |context: &mut Context| read(context));
         }
     }
+    module.set_setter_fn("attestation", |context: &mut Context, value: Dynamic| context.attest(&value));
     module.set_native_fn("getIpAddress", |context: &mut Context| {
         let address = context.0.facts.http_request.ip_address;
         Ok(address.map_or(Dynamic::UNIT, |address| address.to_string().into()))

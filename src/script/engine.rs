@@ -10,7 +10,7 @@ use super::modules::{self, Log};
 use super::observer::Observer;
 use super::runtime::Runtime;
 use super::value::{Outcome, failure};
-use super::{context, members};
+use super::{bytes, context, members};
 use crate::config::ScriptLimits;
 
 /// The clock is read once in so many operations: reading it at each would cost half as much
@@ -32,6 +32,7 @@ impl SharedModules {
         let mut types = Module::new();
         context::register(&mut types);
         members::register(&mut types);
+        bytes::register(&mut types);
         refuse_sleep(&mut types);
         let host = modules::all(runtime).into_iter().map(|(name, module)| (name, module.into()));
         Self {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::host::{Caller, Host, HttpAnswer, HttpCall, Jwt, JwtExpectations, NoHost};
 use crate::clock::{Clock, ManualClock, Timestamp};
+use crate::ear;
 use crate::secret::Secret;
 
 /// A host whose answers are said before. What it can not make up, keys and certificates, it asks
@@ -146,7 +147,7 @@ impl Host for FakeHost {
     fn new_nonce(&self, _by: &Caller<'_>) -> Result<String, String> {
         let mut world = self.world();
         world.made += 1;
-        let nonce = format!("nonce-{:0>37}", world.made);
+        let nonce = format!("nonce-{:0>36}A", world.made);
         world.nonces.insert(nonce.clone());
         Ok(nonce)
     }
@@ -157,6 +158,15 @@ impl Host for FakeHost {
 
     fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
         self.keys.verify_jwt(token, jwks, expected)
+    }
+
+    fn verify_ear(
+        &self,
+        token: &str,
+        jwks: &Value,
+        expected: &ear::Expectations,
+    ) -> Result<ear::AttestationResult, ear::Failure> {
+        self.keys.verify_ear(token, jwks, expected)
     }
 
     fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {

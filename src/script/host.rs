@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::ear;
 use crate::secret::Secret;
 
 /// What scripts reach beyond themselves.
@@ -97,6 +98,22 @@ pub trait Host: Send + Sync {
         missing("jwt::verify")
     }
 
+    /// Verifies an attestation result in the form EAR with one of the keys of a JWK Set, and judges
+    /// it.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    fn verify_ear(
+        &self,
+        token: &str,
+        jwks: &Value,
+        expected: &ear::Expectations,
+    ) -> Result<ear::AttestationResult, ear::Failure> {
+        let _ = (token, jwks, expected);
+        missing("attestation::verify_ear")
+            .map_err(|message: String| ear::Failure::new(ear::Check::Token, message))
+    }
+
     /// Signs `claims` with a configured secret: a private key as JWK or PEM, or the text of an
     /// HMAC key.
     ///
@@ -136,7 +153,7 @@ pub struct HttpCall {
     /// Names in lower case, visible ASCII.
     pub headers: Vec<(String, String)>,
     /// What is sent.
-    pub body: Option<String>,
+    pub body: Option<Vec<u8>>,
     /// When to give up; never more than what the script has left.
     pub timeout: Duration,
     /// Bytes of the largest body that is wanted.

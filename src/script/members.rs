@@ -54,6 +54,11 @@ impl Members {
         Self { values: Arc::new(Mutex::new(values)), access, frame: Arc::clone(frame) }
     }
 
+    /// Whether a script may change them.
+    pub(super) fn is_writable(&self) -> bool {
+        self.access == Access::Metadata
+    }
+
     /// The members as they are now.
     pub(super) fn take(&self) -> Map<String, Value> {
         std::mem::take(&mut *self.lock()).members

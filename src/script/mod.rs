@@ -12,6 +12,7 @@
 mod after;
 mod answer;
 mod ask;
+mod bytes;
 mod context;
 pub mod docs;
 mod engine;

@@ -17,6 +17,8 @@ pub struct Decision {
     pub client: Metadata,
     /// The scripts that were asked, in their order.
     pub decided_by: Vec<ScriptRef>,
+    /// What one of them found the evidence of the request to say, if any looked at it and said so.
+    pub attestation: Option<Value>,
 }
 
 /// A script said what was asked for.

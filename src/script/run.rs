@@ -39,7 +39,8 @@ impl ScriptSet {
                 }
                 decided_by.push(script.id.clone());
             }
-            Ok(Decision { client: Metadata::new(members.take()), decided_by })
+            let (client, attestation) = (Metadata::new(members.take()), asking.round.attestation.said());
+            Ok(Decision { client, decided_by, attestation })
         })
         .await
     }
@@ -108,7 +109,8 @@ impl ScriptSet {
         let Some(turn) = runtime.turns.take().await else { return Err(HookError::Busy) };
         let bytes = runtime.settings.limits.result_bytes;
         let frame = Arc::new(Frame { custom: facts.custom_attributes.iter().cloned().collect(), bytes });
-        let round = Round { facts, frame, attributes: Arc::clone(&self.attributes), turn };
+        let attributes = Arc::clone(&self.attributes);
+        let round = Round { facts, frame, attributes, turn, attestation: Arc::default() };
         let asking = Asking { set: Arc::clone(self), hook, round };
         let span = tracing::Span::current();
         let task = tokio::task::spawn_blocking(move || span.in_scope(|| work(&asking)));
@@ -181,14 +183,17 @@ impl Asking {
         };
         match returned {
             Ok(returned) => context.take_answer().map_or(Ok(returned), |answer| Err(answered(answer))),
-            Err(error) => Err(Answer::thrown(&error).map_or_else(|| self.failed(script, &error), answered)),
+            Err(error) => {
+                let failed = || self.failed(script, &context, &error);
+                Err(Answer::thrown(&error).map_or_else(failed, answered))
+            }
         }
     }
 
-    fn failed(&self, script: &Script, error: &EvalAltResult) -> HookError {
+    fn failed(&self, script: &Script, context: &Context, error: &EvalAltResult) -> HookError {
         let fault = Fault::of(&script.id.name, self.hook.name(), error);
         // What a script throws goes into the log too.
-        let message = self.set.runtime().secrets.redact(&fault.message);
+        let message = context.conceal(&self.set.runtime().secrets.redact(&fault.message));
         HookError::Fault(Fault { message, ..fault })
     }
 

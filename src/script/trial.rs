@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -51,6 +53,8 @@ pub struct Trial {
     pub column: Option<usize>,
     /// The client as the scripts left it; none unless the hook may change it and it passed.
     pub client: Option<Map<String, Value>>,
+    /// What a script that may change the client found the evidence to say.
+    pub attestation: Option<Value>,
     /// The answer as the scripts left it, when the hook is for that.
     pub response: Option<Map<String, Value>>,
     /// What a script said, when the hook asks for something; none when none did.
@@ -74,20 +78,29 @@ pub struct Sent {
     pub url: String,
     /// The headers, names in lower case.
     pub headers: Map<String, Value>,
-    /// What was sent.
+    /// What was sent, when it is a text.
     pub body: Option<String>,
+    /// What was sent in base64, when it is no text.
+    pub base64: Option<String>,
     /// The same, when it is JSON.
     pub json: Option<Value>,
 }
 
 impl Sent {
     fn of(call: &HttpCall) -> Self {
-        let json = call.body.as_ref().and_then(|body| json::parse(body.as_bytes()).ok());
+        let text = call.body.clone().map(String::from_utf8);
+        let (body, base64) = match text {
+            None => (None, None),
+            Some(Ok(text)) => (Some(text), None),
+            Some(Err(bytes)) => (None, Some(STANDARD.encode(bytes.as_bytes()))),
+        };
+        let json = body.as_ref().and_then(|body| json::parse(body.as_bytes()).ok());
         Self {
             method: call.method.clone(),
             url: call.url.clone(),
             headers: joined(call.headers.iter()),
-            body: call.body.clone(),
+            body,
+            base64,
             json,
         }
     }
@@ -98,6 +111,7 @@ impl Sent {
 struct Left {
     script: Option<String>,
     client: Option<Map<String, Value>>,
+    attestation: Option<Value>,
     response: Option<Map<String, Value>>,
     value: Option<Value>,
 }
@@ -139,7 +153,8 @@ async fn ask(set: &Arc<ScriptSet>, hook: Hook, given: Given, custom: &[String]) 
     match hook {
         Hook::CreateClient | Hook::UpdateClient | Hook::DeleteClient => {
             let decision = set.decide(hook, facts, client).await?;
-            Ok(Left { client: Some(decision.client.into_object()), ..Left::default() })
+            let (client, attestation) = (Some(decision.client.into_object()), decision.attestation);
+            Ok(Left { client, attestation, ..Left::default() })
         }
         Hook::ModifyPostResponse | Hook::ModifyPutResponse | Hook::ModifyReadResponse => {
             let response = set.modify_response(hook, response, facts, client).await?;
@@ -166,6 +181,7 @@ fn passed(left: Left) -> Trial {
     Trial {
         script: left.script,
         client: left.client,
+        attestation: left.attestation,
         response: left.response,
         value: left.value,
         ..ended(Ending::Passed)
@@ -216,6 +232,7 @@ const fn ended(outcome: Ending) -> Trial {
         line: None,
         column: None,
         client: None,
+        attestation: None,
         response: None,
         value: None,
         http: Vec::new(),

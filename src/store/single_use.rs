@@ -19,6 +19,8 @@ pub enum UsedOnce {
     Statement,
     /// Attestation evidence, by its digest.
     Evidence,
+    /// The proof of a client attestation, by its key and `jti`.
+    ClientAttestationProof,
 }
 
 impl UsedOnce {
@@ -28,6 +30,7 @@ impl UsedOnce {
             Self::ClientAssertion => "client assertion",
             Self::Statement => "statement",
             Self::Evidence => "evidence",
+            Self::ClientAttestationProof => "client attestation proof",
         }
     }
 }

@@ -141,6 +141,8 @@ fn client(
             statement: None,
             certificate: None,
             attestation_digest: None,
+            attestation_verifier: None,
+            attestation_policy: None,
             scripts: Vec::new(),
             configuration: service.snapshot().revision.clone(),
         },

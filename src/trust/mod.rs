@@ -4,6 +4,7 @@
 //! [`Trust`] is the part that is known when the configuration is read, with every key parsed;
 //! [`Verifier`] finds the keys that are elsewhere and verifies. Knows nothing of clients.
 
+mod attester;
 mod given;
 mod issuer;
 mod source;
@@ -11,6 +12,7 @@ mod source;
 mod tests;
 mod verifier;
 
+pub use attester::Attester;
 pub use issuer::Issuer;
 pub use source::{Keys, Source, key_set};
 pub use verifier::{TrustError, Verifier};
@@ -32,6 +34,8 @@ pub struct Trust {
     statements: Vec<Arc<Issuer>>,
     /// Issuers of signed requests.
     requests: Vec<Arc<Issuer>>,
+    /// Who attests clients.
+    pub attesters: Vec<Attester>,
     /// The keys of signed requests from anybody else.
     pub request_source: Option<Source>,
     /// The algorithms of software statements.
@@ -72,6 +76,10 @@ impl Trust {
                 SsaValidationType::Ssa => trust.statements.push(issuer),
                 SsaValidationType::Dcr => trust.requests.push(issuer),
             }
+        }
+        for (at, entry) in settings.trusted_client_attesters.iter().enumerate() {
+            let key = format!("trustedClientAttesters[{at}]");
+            trust.attesters.push(Attester::new(entry, &key, &mut faults));
         }
         trust.request_source = source::of_requests(settings, &mut faults);
         if faults.is_empty() { Ok(trust) } else { Err(faults) }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::MOST_KEYS;
 use crate::config::Registration;
-use crate::config::trust::{SecretText, SsaValidationConfig};
+use crate::config::trust::{ClientAttester, SecretText, SsaValidationConfig};
 use crate::jose::KeySet;
 use crate::secret::Secret;
 
@@ -56,6 +56,12 @@ pub(super) fn of_entry(entry: &SsaValidationConfig, key: &str, faults: &mut Vec<
     let keys = known.or_else(|| entry.jwks_uri.clone().map(Keys::At)).or_else(discovered);
     let secret = entry.shared_secret.as_ref();
     Source { keys, secret: secret.and_then(|text| shared(text, &format!("{key}.sharedSecret"), faults)) }
+}
+
+/// The source of an entry of `trustedClientAttesters`.
+pub(super) fn of_attester(entry: &ClientAttester, key: &str, faults: &mut Vec<(String, String)>) -> Source {
+    let known = entry.jwks.as_ref().and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
+    Source { keys: known.or_else(|| entry.jwks_uri.clone().map(Keys::At)), secret: None }
 }
 
 /// The source of signed requests whose issuer has no entry.

@@ -5,11 +5,16 @@ use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use openssl::bn::{BigNumContext, BigNumRef};
 use openssl::nid::Nid;
-use openssl::pkey::{Id, PKeyRef, Public};
+use openssl::pkey::{Id, PKey, PKeyRef, Public};
 use serde_json::{Map, Value, json};
 
 /// The members by which a key of each type is known (RFC 7638 section 3.2).
 const IDENTITY: &[(&str, &[&str])] = &[("RSA", &["n", "e"]), ("EC", &["x", "y"]), ("OKP", &["x"])];
+
+/// A `SubjectPublicKeyInfo` in DER as a JWK; none when it is none, or of a type that no JWK has.
+pub fn jwk_of_spki(der: &[u8]) -> Option<Map<String, Value>> {
+    jwk(PKey::public_key_from_der(der).ok()?.as_ref())
+}
 
 /// `key` as a JWK.
 pub(super) fn jwk(key: &PKeyRef<Public>) -> Option<Map<String, Value>> {

@@ -19,3 +19,4 @@ pub use anchors::Anchors;
 pub use certificate::{Certificate, MAXIMUM_BYTES};
 pub use dn::Dn;
 pub use error::CertificateError;
+pub use key::jwk_of_spki;

@@ -144,7 +144,7 @@ async fn hydra_is_told_of_a_client_and_of_its_secret() {
     told.sort_unstable();
     assert_eq!(told, [("DELETE", deleted.as_str()), ("POST", clients)]);
     let created = calls.iter().find(|call| call.method == "POST").unwrap();
-    let sent: Value = serde_json::from_str(created.body.as_deref().unwrap()).unwrap();
+    let sent: Value = serde_json::from_slice(created.body.as_deref().unwrap()).unwrap();
     assert_eq!(
         (&sent["client_id"], &sent["client_secret"]),
         (&json!(client.id), &client.body["client_secret"])

@@ -13,6 +13,7 @@ mod support;
 mod admin;
 mod administrator;
 mod alike;
+mod attestation;
 mod bad_input;
 mod client_authentication;
 mod discovery;

@@ -300,16 +300,13 @@ async fn a_switched_off_registration_refuses_and_is_not_advertised() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_judged_yet_is_refused() {
+async fn what_can_not_be_judged_is_refused() {
     let server = TestServer::new().await;
     let refused = server.post(&with(b0(), json!({"software_statement": "a.b.c"}))).await;
     refused.expect_error(400, &["invalid_software_statement"]);
-    server.post(&with(b0(), json!({"evidence": "e"}))).await.expect_bad_metadata("evidence");
     server.post_bytes("application/jwt", "a.b.c").await.expect_bad_metadata("signed");
     let server = TestServer::registering(json!({"softwareStatementRequired": true})).await;
     server.post(&b0()).await.expect_error(400, &["invalid_software_statement"]);
-    let server = TestServer::registering(json!({"dcrAttestationEvidenceRequired": true})).await;
-    server.post(&b0()).await.expect_bad_metadata("evidence");
     let server = TestServer::registering(json!({"dcrSignatureValidationEnabled": true})).await;
     server.post(&b0()).await.expect_bad_metadata("signed");
 }

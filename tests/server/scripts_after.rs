@@ -36,7 +36,7 @@ async fn another_system_is_told_what_happened() {
     let told: Vec<(String, Value)> = host
         .calls()
         .into_iter()
-        .map(|call| (call.url, serde_json::from_str(&call.body.unwrap()).unwrap()))
+        .map(|call| (call.url, serde_json::from_slice(&call.body.unwrap()).unwrap()))
         .collect();
     for ((url, seen), (what, name)) in
         told.iter().zip([("created", "K"), ("updated", "Other"), ("deleted", "Other")])

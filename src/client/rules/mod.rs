@@ -37,7 +37,7 @@ pub use grants::supported_grants;
 pub use lifetime::expiry;
 pub use secret::needs_secret;
 
-use super::member::SetBy;
+use super::member::{MEMBERS, SetBy};
 use super::{InitialAccessPolicy, Metadata, Requested, Valid, member};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::Violation;
@@ -137,7 +137,12 @@ impl Rules<'_> {
 
     /// Fills in what is absent, also after a script took it away: a rule that looks at a member
     /// must never be passed by because the member is missing.
+    ///
+    /// What is meant for one request, evidence above all, ends here: it is neither stored nor told.
     fn complete(&self, mut metadata: Metadata, mut found: Vec<Violation>) -> Result<Valid, Vec<Violation>> {
+        for member in MEMBERS.iter().filter(|member| member.set_by == SetBy::Request) {
+            metadata.remove(member.name);
+        }
         defaults::fill_in(self, &mut metadata, &found);
         for check in CHECKS {
             check(self, &metadata, &mut found);

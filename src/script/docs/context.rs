@@ -20,7 +20,8 @@ pub static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "registerRequest",
         "getRegisterRequest()",
-        "The request, after its proofs were merged into it. Read-only. `evidence` is a text there.",
+        "The request, after its proofs were merged into it. Read-only. `evidence` is a text there, and absent after \
+         the answer.",
     ),
     member(
         "configurationAttributes",
@@ -48,7 +49,12 @@ pub static CONTEXT_MEMBERS: &[ContextMember] = &[
         "getEvidence()",
         "The attestation evidence as `#{ header, claims }` when it is a JWT, not verified, or `()`.",
     ),
-    member("attestation", "getAttestation()", "What the evidence was found to say, or `()`."),
+    member(
+        "attestation",
+        "getAttestation()",
+        "What the evidence was found to say, or `()`. `createClient` and `updateClient` set it, to `true` or a map, when \
+         they are the ones who look at evidence: that is how they say that it is good.",
+    ),
     member(
         "certificate",
         "getCertificate()",

@@ -58,6 +58,7 @@ fn context() -> String {
     for (about, declaration) in methods {
         item(&mut text, &[about], declaration);
     }
+    item(&mut text, &["How many they are."], "fn len(bytes: Bytes) -> int;");
     text
 }
 
@@ -158,6 +159,7 @@ fn declaration(signature: &str) -> String {
 fn type_name(name: &str) -> &str {
     match name {
         "string" => "String",
+        "bytes" => "Bytes",
         "map" => "Map",
         "int" | "bool" => name,
         _ => "?",

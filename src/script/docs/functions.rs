@@ -29,6 +29,31 @@ pub(super) static FUNCTIONS: &[HostFunction] = &[
         r#"base64::decode_url("aGk_Pg") == "hi?>""#,
     ),
     function(
+        "base64",
+        "encode_bytes(bytes: bytes) -> string",
+        "Base64 with padding of what is no text.",
+        r#"base64::encode_bytes(base64::decode_bytes("+/8")) == "+/8=""#,
+    ),
+    function(
+        "base64",
+        "decode_bytes(text: string) -> bytes",
+        "What is in base64, be it a text or not: to be sent by `http`. It has a `len()` and is as long as a text may \
+         be, longer than a blob. Fails when it is not base64.",
+        r#"base64::decode_bytes("+/8").len() == 2"#,
+    ),
+    function(
+        "base64",
+        "encode_url_bytes(bytes: bytes) -> string",
+        "Base64url without padding of what is no text.",
+        r#"base64::encode_url_bytes(base64::decode_bytes("+/8=")) == "-_8""#,
+    ),
+    function(
+        "base64",
+        "decode_url_bytes(text: string) -> bytes",
+        "What is in base64url, like `decode_bytes`.",
+        r#"base64::decode_url_bytes("-_8") == base64::decode_bytes("+/8=")"#,
+    ),
+    function(
         "crypto",
         "sha256(text: string) -> string",
         "SHA-256 in hex.",

@@ -31,7 +31,7 @@ impl Hook {
                 "A nonce for evidence, when a verifier makes its own: 1 to 1024 visible ASCII characters; `()`: ask the next script."
             }
             Self::VerifyEvidence => {
-                "Appraises evidence. `true`, or a map that becomes `context.attestation`: accepted; `false`: 400; `()`: ask the next script."
+                "Appraises evidence, before any rule of metadata. `true`, or a map that becomes `context.attestation`: accepted, and the trust level is `attested`; `false`: 400; `()`: ask the next script."
             }
             Self::IsCertValidForClient => {
                 "Whether a certificate is that of the client, where its subject alone does not settle it. `true` or `false`; `()`: ask the next script."

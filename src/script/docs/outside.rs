@@ -20,9 +20,24 @@ pub(super) static FUNCTIONS: &[HostFunction] = &[
     ),
     function(
         "attestation",
-        "key_is_in(jwk: map, jwks: map or string) -> bool",
-        "Whether the public key is one of the set, by the members that make up its thumbprint (RFC 7638). \
-         Fails for what is no public key of the type EC, OKP or RSA, and for what is no JWK Set.",
+        "verify_ear(token: string, jwks: map or string, expected: map) -> map",
+        "What an attestation result in the form EAR says, verified with one of the keys and judged by `#{ nonce, \
+         timestampOnly, maxAge, algorithms, status, requiredSubmods, claims, verifiers, policies, boundTo }`. Either \
+         `nonce`, in any spelling of base64, or `timestampOnly: true` must be there; `maxAge` is 300 seconds and \
+         `status` is `\"affirming\"` unless you say `\"warning\"`; `claims` are floors of the same kind for single \
+         claims; `boundTo` is the JWK Set that the attested key must be in. Returns `#{ status, profile, issued_at, \
+         verifier, policies, keys, submods }`. Fails with `#{ check, message }`, where `check` is `token`, \
+         `algorithm`, `signature`, `claims`, `form`, `nonce`, `submodules`, `status`, `trust`, `verifier`, `policy`, \
+         `key` or `expectations`.",
+        "let check = \"\"; let keys = #{ keys: [#{ kty: \"EC\" }] }; \
+         try { attestation::verify_ear(\"a.b\", keys, #{ nonce: \"AAAA\" }); } \
+         catch (error) { check = error.check; } check == \"token\"",
+    ),
+    function(
+        "attestation",
+        "key_is_in(key: map or string, jwks: map or string) -> bool",
+        "Whether the public key is one of the set, by the members that make up its thumbprint (RFC 7638): a JWK, or \
+         a SubjectPublicKeyInfo in base64 such as `akpub`. Fails for what is no public key of the type EC, OKP or RSA, and for what is no JWK Set.",
         "attestation::key_is_in(context.client.jwks.keys[0], context.client.jwks)",
     ),
     function(
@@ -56,8 +71,8 @@ pub(super) static FUNCTIONS: &[HostFunction] = &[
     function(
         "http",
         "post(url: string, body: any, headers: map) -> map",
-        "Sends a body: a text as it is; a map or an array as JSON, with its content type when the headers have \
-         none. The same bounds.",
+        "Sends a body: a text or bytes as they are; a map or an array as JSON, with its content type when the headers \
+         have none. The same bounds.",
         "http::post(\"https://api.example.org/check\", #{ name: \"K\" }, #{}).status == 204",
     ),
     function(

@@ -1,16 +1,18 @@
-//! `attestation::new_nonce()`, `consume_nonce(nonce)`, `key_is_in(jwk, jwks)`.
+//! `attestation::new_nonce()`, `consume_nonce(nonce)`, `verify_ear(token, jwks, expected)`,
+//! `key_is_in(key, jwks)`.
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, ImmutableString};
+use rhai::{Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap, Position};
 use serde_json::{Map, Value};
 
 use super::super::host::Host;
-use super::super::value::{Outcome, failure};
+use super::super::value::{Outcome, failure, to_json};
 use super::functions::Functions;
 use super::jwt::key_set;
 use super::{members, store};
 use crate::config::ScriptLimits;
+use crate::ear;
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     let mut module = Functions::default();
@@ -20,15 +22,46 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     module.add1("consume_nonce", move |cx, nonce: ImmutableString| {
         store(cx, most, |by| outside.consume_nonce(by, &nonce))
     });
+    let outside = Arc::clone(host);
+    module.add3("verify_ear", move |_, token: ImmutableString, jwks: Dynamic, expected: Dynamic| {
+        let (jwks, expected) = (key_set(&jwks)?, expectations(&expected)?);
+        let found = outside.verify_ear(&token, &jwks, &expected).map_err(|failure| told(&failure))?;
+        rhai::serde::to_dynamic(found)
+    });
     module.add2("key_is_in", |_, key: Dynamic, set: Dynamic| key_is_in(&key, &set));
     module
 }
 
+/// What is expected; a member that is `()` is as good as absent.
+fn expectations(expected: &Dynamic) -> Outcome<ear::Expectations> {
+    let mut members = members(expected, "what is expected of the result")?;
+    members.retain(|_, value| !value.is_null());
+    serde_json::from_value(Value::Object(members))
+        .map_err(|error| failure(format!("what is expected of the result: {error}")))
+}
+
+/// A failure that a script can tell from others: `#{ check, message }`.
+#[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
+fn told(failure: &ear::Failure) -> Box<EvalAltResult> {
+    let told = ScriptMap::from([
+        ("check".into(), failure.check.as_str().into()),
+        ("message".into(), failure.message.clone().into()),
+    ]);
+    Box::new(EvalAltResult::ErrorRuntime(told.into(), Position::NONE))
+}
+
 /// Whether the public key `key` is one of `set`, by the members that make up a thumbprint (RFC
-/// 7638 section 3.2).
+/// 7638 section 3.2). It is a JWK, or a `SubjectPublicKeyInfo` in base64 such as `akpub`.
 fn key_is_in(key: &Dynamic, set: &Dynamic) -> Outcome<bool> {
-    let key = members(key, "a JWK")?;
-    let wanted = thumbprint_members(&key).map_err(failure)?;
+    let key = match to_json(key)? {
+        Value::String(text) => {
+            let read = ear::jwk_of_text(&text);
+            read.ok_or_else(|| failure("the text is no SubjectPublicKeyInfo in base64"))?
+        }
+        jwk => jwk,
+    };
+    let key = key.as_object().ok_or_else(|| failure("a JWK must be a map"))?;
+    let wanted = thumbprint_members(key).map_err(failure)?;
     let set = key_set(set)?;
     let keys = set.get("keys").and_then(Value::as_array).into_iter().flatten();
     Ok(keys

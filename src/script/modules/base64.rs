@@ -1,12 +1,13 @@
 //! `base64::encode(text)`, `decode`, `encode_url`, `decode_url`: RFC 4648 sections 4 and 5, the
-//! second without padding.
+//! second without padding; each also for what is no text: `encode_bytes`, `decode_bytes` ...
 
 use base64::Engine;
-use base64::alphabet;
+use base64::alphabet::{self, Alphabet};
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
-use rhai::ImmutableString;
+use rhai::{Dynamic, ImmutableString};
 
+use super::super::bytes::Bytes;
 use super::super::value::{Outcome, failure};
 use super::functions::Functions;
 
@@ -18,14 +19,30 @@ pub(super) fn module() -> Functions {
     let mut module = Functions::default();
     module.add1("encode", |_, text: ImmutableString| Ok(STANDARD.encode(text.as_bytes())));
     module.add1("encode_url", |_, text: ImmutableString| Ok(URL_SAFE_NO_PAD.encode(text.as_bytes())));
-    module.add1("decode", |_, text: ImmutableString| decode(&text, &alphabet::STANDARD));
-    module.add1("decode_url", |_, text: ImmutableString| decode(&text, &alphabet::URL_SAFE));
+    module.add1("decode", |_, text: ImmutableString| text_of(&text, &alphabet::STANDARD));
+    module.add1("decode_url", |_, text: ImmutableString| text_of(&text, &alphabet::URL_SAFE));
+    module.add1("encode_bytes", |_, bytes: Dynamic| Ok(STANDARD.encode(bytes_in(&bytes)?)));
+    module.add1("encode_url_bytes", |_, bytes: Dynamic| Ok(URL_SAFE_NO_PAD.encode(bytes_in(&bytes)?)));
+    module.add1("decode_bytes", |_, text: ImmutableString| bytes_of(&text, &alphabet::STANDARD));
+    module.add1("decode_url_bytes", |_, text: ImmutableString| bytes_of(&text, &alphabet::URL_SAFE));
     module
 }
 
-fn decode(text: &str, alphabet: &alphabet::Alphabet) -> Outcome<String> {
-    let bytes = GeneralPurpose::new(alphabet, LENIENT)
-        .decode(text)
-        .map_err(|error| failure(format!("not base64: {error}")))?;
+fn decode(text: &str, alphabet: &Alphabet) -> Outcome<Vec<u8>> {
+    let engine = GeneralPurpose::new(alphabet, LENIENT);
+    engine.decode(text).map_err(|error| failure(format!("not base64: {error}")))
+}
+
+fn bytes_of(text: &str, alphabet: &Alphabet) -> Outcome<Bytes> {
+    decode(text, alphabet).map(Bytes::new)
+}
+
+fn text_of(text: &str, alphabet: &Alphabet) -> Outcome<String> {
+    let bytes = decode(text, alphabet)?;
     String::from_utf8(bytes).map_err(|_| failure("what is encoded is not a text in UTF-8"))
+}
+
+fn bytes_in(value: &Dynamic) -> Outcome<Vec<u8>> {
+    let wrong = || failure(format!("bytes are encoded here, not a value of the type {}", value.type_name()));
+    Bytes::of(value).ok_or_else(wrong)
 }

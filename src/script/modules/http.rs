@@ -7,6 +7,7 @@ use rhai::{Dynamic, ImmutableString, Map as ScriptMap, NativeCallContext};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::super::bytes::Bytes;
 use super::super::context::{joined, may};
 use super::super::host::{Host, HttpAnswer, HttpCall};
 use super::super::turn::Outside;
@@ -34,10 +35,34 @@ struct Wanted {
     url: String,
     #[serde(default)]
     headers: Map<String, Value>,
-    #[serde(default)]
-    body: Value,
+    #[serde(skip)]
+    body: Body,
     #[serde(default)]
     timeout_ms: Option<u64>,
+}
+
+/// What a script sends.
+#[derive(Default)]
+enum Body {
+    #[default]
+    Nothing,
+    /// As it is.
+    Raw(Vec<u8>),
+    /// As JSON.
+    Json(Value),
+}
+
+impl Body {
+    fn of(value: &Dynamic) -> Outcome<Self> {
+        if let Some(bytes) = Bytes::of(value) {
+            return Ok(Self::Raw(bytes));
+        }
+        Ok(match to_json(value)? {
+            Value::Null => Self::Nothing,
+            Value::String(text) => Self::Raw(text.into_bytes()),
+            value => Self::Json(value),
+        })
+    }
 }
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
@@ -45,25 +70,27 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     let client = Client { host: Arc::clone(host), calls: limits.http_calls, bytes: limits.string_bytes };
     let http = client.clone();
     module.add1("get", move |cx, url: ImmutableString| {
-        http.send(cx, wanted("GET", &url, Value::Null, Map::new()))
+        http.send(cx, wanted("GET", &url, Body::Nothing, Map::new()))
     });
     let http = client.clone();
     module.add2("get", move |cx, url: ImmutableString, headers: Dynamic| {
-        http.send(cx, wanted("GET", &url, Value::Null, members(&headers, "the headers")?))
+        http.send(cx, wanted("GET", &url, Body::Nothing, members(&headers, "the headers")?))
     });
     let http = client.clone();
     module.add3("post", move |cx, url: ImmutableString, body: Dynamic, headers: Dynamic| {
-        http.send(cx, wanted("POST", &url, to_json(&body)?, members(&headers, "the headers")?))
+        http.send(cx, wanted("POST", &url, Body::of(&body)?, members(&headers, "the headers")?))
     });
-    module.add1("request", move |cx, request: Dynamic| {
-        let wanted = serde_json::from_value(to_json(&request)?)
+    module.add1("request", move |cx, mut request: Dynamic| {
+        // Bytes have no form in JSON.
+        let body = request.as_map_mut().ok().and_then(|mut members| members.remove("body"));
+        let wanted: Wanted = serde_json::from_value(to_json(&request)?)
             .map_err(|error| failure(format!("a request for http: {error}")))?;
-        client.send(cx, wanted)
+        client.send(cx, Wanted { body: Body::of(&body.unwrap_or_default())?, ..wanted })
     });
     module
 }
 
-fn wanted(method: &str, url: &str, body: Value, headers: Map<String, Value>) -> Wanted {
+fn wanted(method: &str, url: &str, body: Body, headers: Map<String, Value>) -> Wanted {
     Wanted { method: Some(method.to_owned()), url: url.to_owned(), headers, body, timeout_ms: None }
 }
 
@@ -98,13 +125,13 @@ impl Client {
         }
         let mut headers = headers(wanted.headers)?;
         let body = match wanted.body {
-            Value::Null => None,
-            Value::String(text) => Some(text),
-            value => {
+            Body::Nothing => None,
+            Body::Raw(bytes) => Some(bytes),
+            Body::Json(value) => {
                 if !headers.iter().any(|(name, _)| name == "content-type") {
                     headers.push(("content-type".to_owned(), "application/json".to_owned()));
                 }
-                Some(value.to_string())
+                Some(value.to_string().into_bytes())
             }
         };
         if body.as_ref().is_some_and(|body| body.len() > self.bytes) {

@@ -1,4 +1,5 @@
-//! `log::debug(text)`, `info`, `warn`, `error`: a line in the server's log, without secrets.
+//! `log::debug(text)`, `info`, `warn`, `error`: a line in the server's log, without secrets and
+//! without evidence.
 
 use std::sync::Arc;
 
@@ -59,6 +60,7 @@ impl Log {
             return;
         }
         let text = self.secrets.redact(text);
+        let text = call.map_or_else(|| text.clone(), |call| call.conceal(&text));
         let end = (0..=text.len().min(LINE_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         // What a script passes on must not look like a line of its own.
         let text = text.get(..end).unwrap_or("").replace(char::is_control, " ");

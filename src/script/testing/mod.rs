@@ -213,7 +213,13 @@ fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
     let (facts, ..) = Given::default().into_parts(&[]);
     let frame = Arc::new(Frame { custom: std::collections::BTreeSet::new(), bytes: modules.result_bytes() });
     let client = Members::new(Map::new(), Access::ReadOnly, &frame);
-    let round = Round { facts: Arc::new(facts), frame, attributes: Arc::default(), turn: Arc::clone(turn) };
+    let round = Round {
+        facts: Arc::new(facts),
+        frame,
+        attributes: Arc::default(),
+        turn: Arc::clone(turn),
+        attestation: Arc::default(),
+    };
     Context::new(file, &round, client)
 }
 

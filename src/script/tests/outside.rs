@@ -1,3 +1,5 @@
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::super::host::HttpAnswer;
@@ -49,6 +51,14 @@ async fn what_is_not_as_it_should_be_is_a_failure_that_can_be_caught() {
         ("attestation::key_is_in(#{ kty: \"oct\", k: \"a\" }, #{ keys: [] })", "EC, OKP or RSA"),
         ("attestation::key_is_in(#{ kty: \"EC\", x: \"a\" }, #{ keys: [] })", "kty, crv, x, y"),
         ("attestation::key_is_in(#{ kty: \"OKP\", crv: \"a\", x: \"a\" }, \"[]\")", "member `keys`"),
+        ("attestation::key_is_in(\"AAAA\", #{ keys: [] })", "no SubjectPublicKeyInfo"),
+        ("attestation::key_is_in(5, #{ keys: [] })", "must be a map"),
+        ("attestation::verify_ear(\"a\", #{}, #{})", "member `keys`"),
+        ("attestation::verify_ear(\"a\", #{ keys: [] }, #{ nonse: \"a\" })", "unknown field `nonse`"),
+        ("attestation::verify_ear(\"a\", #{ keys: [] }, 5)", "must be a map"),
+        ("base64::decode_bytes(\"a\")", "not base64"),
+        ("base64::encode_bytes(\"a\")", "bytes are encoded here"),
+        ("http::post(\"https://a.example\", || 1, #{})", "no JSON form"),
         ("for i in 0..65 { kv::get(\"a\") }", "storeCalls"),
         ("for i in 0..9 { http::get(\"https://api.example.org/status\") }", "httpCalls"),
     ];
@@ -71,7 +81,7 @@ async fn a_request_is_sent_as_it_was_written() {
     create(&world.set, json!({})).await.unwrap();
     let calls = world.host.calls();
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    assert_eq!(calls[0].body.as_deref(), Some("{\"b\":[1]}"));
+    assert_eq!(calls[0].body.as_deref(), Some(&b"{\"b\":[1]}"[..]));
     assert_eq!(
         calls[0].headers,
         [
@@ -80,7 +90,7 @@ async fn a_request_is_sent_as_it_was_written() {
         ]
     );
     assert_eq!((calls[0].timeout.as_millis(), calls[0].answer_bytes), (5_000, 65_536));
-    assert_eq!((calls[1].method.as_str(), calls[1].body.as_deref()), ("PUT", Some("hi")));
+    assert_eq!((calls[1].method.as_str(), calls[1].body.as_deref()), ("PUT", Some(&b"hi"[..])));
     assert_eq!(
         (&calls[1].headers[..], calls[1].timeout.as_millis()),
         (&[pair("content-type", "text/plain")][..], 50)
@@ -140,4 +150,24 @@ async fn a_failure_that_is_not_caught_has_a_place() {
     }
     let error = world(&[("10-a.rhai", "\n  json::parse(\"{\");")], |_| {}).map(drop).unwrap_err();
     assert!(error.starts_with("10-a.rhai:2:9: ") && error.contains("\n      json::parse"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_text_is_sent_as_it_is() {
+    let evidence: Vec<u8> = (0..20_000_u32).map(|at| u8::try_from(at % 256).unwrap()).collect();
+    let body =
+        "let url = \"https://a.example/\"; let bytes = base64::decode_url_bytes(context.client.software_id);
+        http::post(url, bytes, #{ \"Content-Type\": \"application/cbor\" });
+        http::request(#{ method: \"POST\", url: url, body: bytes });
+        let blob = blob(3, 0xff); http::post(url, blob, #{});
+        bytes.len == 20000 && `${bytes}` == \"20000 bytes\" && base64::encode_bytes(blob) == \"////\"";
+    let world = hooked(Hook::CreateClient, body);
+    world.host.answer_json("POST", "https://a.example/", 200, &json!({}));
+    let text = URL_SAFE_NO_PAD.encode(&evidence);
+    create(&world.set, json!({ "software_id": text })).await.unwrap();
+    let calls = world.host.calls();
+    let bodies: Vec<&[u8]> = calls.iter().map(|call| call.body.as_deref().unwrap()).collect();
+    assert_eq!(bodies, [&evidence[..], &evidence[..], &[0xff; 3]]);
+    assert_eq!(calls[0].headers, [("content-type".to_owned(), "application/cbor".to_owned())]);
+    assert!(calls[1].headers.is_empty(), "bytes are of no type that we know");
 }

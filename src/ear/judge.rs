@@ -1,0 +1,83 @@
+//! The checks, one after the other.
+
+use serde_json::{Map, Value};
+
+use super::result::{self, AttestationResult, Submodule};
+use super::{Check, Expectations, Failure, nonce, vector};
+use crate::jose;
+
+/// Judges the claims of a result whose signature and times are verified.
+///
+/// # Errors
+/// The first check that fails.
+pub fn judge(claims: &Map<String, Value>, expected: &Expectations) -> Result<AttestationResult, Failure> {
+    let found = result::read(claims)?;
+    check_nonce(claims, expected)?;
+    check_submodules(&found, expected)?;
+    check_verifier(&found, expected)?;
+    for (name, part) in &found.submods {
+        check_status(name, part, expected)?;
+        vector::check(name, part.status, &part.vector, expected)?;
+        check_policies(name, part, expected)?;
+    }
+    check_key(&found, expected)?;
+    Ok(found)
+}
+
+/// Whoever forgets the nonce must not get a result that is good for ever.
+fn check_nonce(claims: &Map<String, Value>, expected: &Expectations) -> Result<(), Failure> {
+    match &expected.nonce {
+        Some(nonce) => nonce::check(claims, nonce),
+        None if expected.timestamp_only => Ok(()),
+        None => Err(Failure::new(
+            Check::Expectations,
+            "say which nonce is expected, or `timestampOnly: true` when the age of the result is enough",
+        )),
+    }
+}
+
+fn check_submodules(found: &AttestationResult, expected: &Expectations) -> Result<(), Failure> {
+    let missing = expected.required_submods.iter().find(|name| !found.submods.contains_key(*name));
+    match missing {
+        None => Ok(()),
+        Some(name) => Err(Failure::new(Check::Submodules, format!("{name} was not appraised"))),
+    }
+}
+
+fn check_verifier(found: &AttestationResult, expected: &Expectations) -> Result<(), Failure> {
+    let developer = &found.verifier.developer;
+    if expected.verifiers.is_empty() || expected.verifiers.contains(developer) {
+        return Ok(());
+    }
+    Err(Failure::new(Check::Verifier, format!("the verifier '{developer}' is none that is expected")))
+}
+
+fn check_status(name: &str, part: &Submodule, expected: &Expectations) -> Result<(), Failure> {
+    if expected.status.is_met_by(part.status) {
+        return Ok(());
+    }
+    if part.is_stale {
+        return Err(Failure::new(Check::Nonce, format!("the evidence of {name} has another nonce")));
+    }
+    let (status, floor) = (part.status.as_str(), expected.status.as_str());
+    Err(Failure::new(Check::Status, format!("{name} is {status}; {floor} is expected")))
+}
+
+fn check_policies(name: &str, part: &Submodule, expected: &Expectations) -> Result<(), Failure> {
+    let is_known = |policy: &String| expected.policies.contains(policy);
+    if expected.policies.is_empty() || !part.policies.is_empty() && part.policies.iter().all(is_known) {
+        return Ok(());
+    }
+    Err(Failure::new(Check::Policy, format!("{name} was appraised by another policy than is expected")))
+}
+
+/// Without it evidence says something of a device, and nothing of who holds the client's keys.
+fn check_key(found: &AttestationResult, expected: &Expectations) -> Result<(), Failure> {
+    let Some(jwks) = &expected.bound_to else { return Ok(()) };
+    let wrong = |message| Err(Failure::new(Check::Key, message));
+    if found.keys.is_empty() {
+        return wrong("no key is attested");
+    }
+    let all_are_in = found.keys.iter().all(|key| jose::key_is_in(key, jwks));
+    if all_are_in { Ok(()) } else { wrong("the attested key is not in the client's jwks") }
+}

@@ -1,0 +1,51 @@
+//! The trustworthiness vector of one part (draft-ietf-rats-ar4si section 2.3.4).
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::result::plain;
+use super::{Check, Expectations, Failure, Tier};
+
+/// The claims of a vector by their plain names.
+pub(super) fn read(place: &str, value: Option<&Value>) -> Result<BTreeMap<String, i8>, Failure> {
+    let malformed =
+        || Failure::new(Check::Form, format!("the trustworthiness vector of {place} is malformed"));
+    let members = match value {
+        None => return Ok(BTreeMap::new()),
+        Some(value) => value.as_object().ok_or_else(malformed)?,
+    };
+    let claim = |(name, value): (&String, &Value)| {
+        let value = value.as_i64().and_then(|value| i8::try_from(value).ok())?;
+        Some((plain(name), value))
+    };
+    members.iter().map(|member| claim(member).ok_or_else(malformed)).collect()
+}
+
+/// Fails when a claim is worse than the status says, or worse than it may be.
+pub(super) fn check(
+    place: &str,
+    status: Tier,
+    vector: &BTreeMap<String, i8>,
+    expected: &Expectations,
+) -> Result<(), Failure> {
+    let wrong = |message: String| Err(Failure::new(Check::Trust, message));
+    let worst = vector.iter().max_by_key(|(_, value)| Tier::of_claim(**value));
+    if let Some((name, value)) = worst
+        && Tier::of_claim(*value) > status
+    {
+        return wrong(format!(
+            "{place} is said to be {}, and its claim {name} is {}",
+            status.as_str(),
+            Tier::of_claim(*value).as_str()
+        ));
+    }
+    for (name, floor) in &expected.claims {
+        let tier = vector.get(&plain(name)).copied().map_or(Tier::None, Tier::of_claim);
+        if !floor.is_met_by(tier) {
+            let (tier, floor) = (tier.as_str(), floor.as_str());
+            return wrong(format!("the claim {name} of {place} is {tier}; {floor} is expected"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! `OAuth-Client-Attestation-PoP`: the client holds the attested key, now, and for us.
+
+use serde_json::{Value, json};
+
+use super::super::once::Use;
+use super::super::{RegisterError, evidence};
+use super::ClientAttestationError;
+use crate::clock::Timestamp;
+use crate::jose::{self, Algorithm, Compact, Expectations, KeySet, TypRule};
+use crate::service::Context;
+
+const TYP: &str = "oauth-client-attestation-pop+jwt";
+
+/// Seconds for which a proof is good.
+const MAXIMUM_AGE: u64 = 300;
+/// How far clocks may be apart, in seconds.
+const SKEW: u64 = 60;
+
+/// A proof that is good.
+pub(super) struct Proof {
+    pub(super) challenge: Option<String>,
+    pub(super) uses: Use,
+}
+
+/// Verifies a proof with the key that was attested.
+pub(super) fn verify(cx: &Context<'_>, text: &str, key: &Value) -> Result<Proof, RegisterError> {
+    let token = Compact::parse(text).map_err(|error| invalid(error.to_string()))?;
+    let keys = KeySet::parse(&json!({ "keys": [key] }), 1).map_err(invalid)?;
+    let now = cx.service.clock.now();
+    let expected = Expectations {
+        algorithms: Algorithm::STATEMENTS,
+        audiences: &cx.snapshot.audiences,
+        typ: TypRule::Required(TYP),
+        required: &["aud", "jti", "iat"],
+        max_age: Some(MAXIMUM_AGE),
+        ..Expectations::default()
+    };
+    let verified = jose::verify(&token, &keys, &expected, now).map_err(|error| invalid(error.to_string()))?;
+    let jti = verified.text("jti").unwrap_or_default();
+    let owner = jose::thumbprint(key).unwrap_or_default();
+    let until: Timestamp = now.plus(MAXIMUM_AGE + SKEW + 1);
+    Ok(Proof {
+        challenge: verified.text("challenge").map(str::to_owned),
+        uses: Use::of_proof(&owner, jti, until),
+    })
+}
+
+/// What is wrong with the challenge of a proof, or with its absence. A challenge is good once.
+pub(super) async fn check_challenge(
+    cx: &Context<'_>,
+    challenge: Option<&str>,
+) -> Result<Option<RegisterError>, RegisterError> {
+    let is_good = match challenge {
+        Some(challenge) => cx.service.store.nonces.consume(challenge, cx.service.clock.now()).await?,
+        None => !cx.settings().client_attestation_challenge_required,
+    };
+    if is_good {
+        return Ok(None);
+    }
+    let next = evidence::new_nonce(cx).await?;
+    Ok(Some(ClientAttestationError::Challenge(next).into()))
+}
+
+fn invalid(rule: impl AsRef<str>) -> RegisterError {
+    ClientAttestationError::Invalid(format!("the proof of the client attestation {}", rule.as_ref())).into()
+}

@@ -1,0 +1,54 @@
+//! The answer that asks for fresh evidence, with the nonce to make it with.
+
+use serde_json::Value;
+
+use super::super::hooks::{self, Shown};
+use super::super::{Caller, RegisterError};
+use crate::client::Metadata;
+use crate::script::Hook;
+use crate::secret::Secret;
+use crate::service::Context;
+use crate::store::nonces::NonceError;
+
+/// `stale_evidence` with a nonce of the verifier when a script gets one, else of ours; or why
+/// there is no nonce.
+pub(in super::super) async fn stale(
+    cx: &Context<'_>,
+    caller: &Caller,
+    shown: &Shown,
+    requested: &Metadata,
+) -> RegisterError {
+    match nonce(cx, caller, shown, requested).await {
+        Ok(nonce) => RegisterError::StaleEvidence(nonce),
+        Err(error) => error,
+    }
+}
+
+async fn nonce(
+    cx: &Context<'_>,
+    caller: &Caller,
+    shown: &Shown,
+    requested: &Metadata,
+) -> Result<Secret, RegisterError> {
+    let (scripts, hook) = (&cx.snapshot.scripts, Hook::GetEvidenceNonce);
+    if scripts.has(hook) {
+        let facts = hooks::facts(cx, caller, shown, requested.as_object().clone());
+        let said = scripts.ask(hook, facts, requested.clone()).await?;
+        if let Some(Value::String(nonce)) = said.map(|said| said.value) {
+            return Ok(Secret::new(nonce));
+        }
+    }
+    new_nonce(cx).await
+}
+
+/// A nonce that this server remembers.
+pub(in super::super) async fn new_nonce(cx: &Context<'_>) -> Result<Secret, RegisterError> {
+    let lifetime = cx.settings().evidence_nonce_lifetime;
+    let most = cx.service.settings.limits.evidence_nonces;
+    match cx.service.store.nonces.issue(cx.service.clock.now(), lifetime, most).await {
+        Ok(nonce) => Ok(Secret::new(nonce)),
+        Err(NonceError::TooMany { retry_after }) => Err(RegisterError::TooManyNonces { retry_after }),
+        Err(NonceError::Store(error)) => Err(error.into()),
+        Err(NonceError::Randomness(error)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,68 @@
+//! What is remembered of an appraisal: who made it, by which policy, and a digest of the result. The
+//! evidence itself says more of a device than anybody needs later.
+
+use serde_json::Value;
+
+use crate::model::violation::printable;
+use crate::secret::sha256_hex;
+
+/// Bytes of a name of a verifier or a policy.
+const NAME_BYTES: usize = 512;
+
+/// What identifies an appraisal.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct Origin {
+    /// SHA-256 of the result as JSON, in hex.
+    pub(in super::super) digest: Option<String>,
+    pub(in super::super) verifier: Option<String>,
+    pub(in super::super) policy: Option<String>,
+}
+
+impl Origin {
+    /// That of what a script said.
+    pub(in super::super) fn of(attestation: Option<&Value>) -> Self {
+        let Some(said) = attestation.filter(|said| said.is_object()) else { return Self::default() };
+        let named = |names: &[&str]| names.iter().find_map(|name| said.get(*name).and_then(name_of));
+        Self {
+            digest: Some(sha256_hex(said.to_string().as_bytes())),
+            verifier: named(&["verifier"]),
+            policy: named(&["policy", "policies"]),
+        }
+    }
+}
+
+/// A name, or several in one text: a verifier has a developer and a build, and policies are many.
+fn name_of(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        Value::Object(all) => all.values().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        _ => return None,
+    };
+    let name: String = printable(text.trim()).chars().take(NAME_BYTES).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_appraisal_is_named_in_whatever_form_it_names_itself() {
+        let names = |said: Value| {
+            let Origin { digest, verifier, policy } = Origin::of(Some(&said));
+            assert_eq!(digest.map(|digest| digest.len()), Some(64));
+            (verifier.unwrap_or_default(), policy.unwrap_or_default())
+        };
+        let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+        assert_eq!(names(json!({"verifier": "v", "policy": "p"})), pair("v", "p"));
+        let ear = json!({"verifier": {"developer": "acme", "build": "1"}, "policies": ["a", "b"]});
+        assert_eq!(names(ear), pair("acme 1", "a b"));
+        assert_eq!(names(json!({"verifier": 5, "policies": [], "policy": "\u{e9}\n"})), pair("", "?"));
+        assert_eq!(names(json!({"verifier": "v".repeat(1_000)})).0.len(), 512);
+        assert_eq!(Origin::of(Some(&json!(true))), Origin::default());
+        assert_eq!(Origin::of(None), Origin::default());
+    }
+}
