@@ -118,6 +118,9 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (reload, again) = mpsc::channel(1);
+    // All that can be loaded again.
+    let certificate = (!tls.files().is_empty()).then_some(Reloaded::Certificate);
+    let loaded = [Reloaded::Scripts, Reloaded::Configuration].into_iter().chain(certificate);
     let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), tls);
     tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
@@ -131,7 +134,7 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
         served.cancel();
     });
     tasks.close();
-    for what in [Reloaded::Scripts, Reloaded::Configuration] {
+    for what in loaded {
         meter::loaded(what, service.clock.now().unix());
     }
     Ok(Server { address, admin_address, service, stop, reload, tasks, administrator })

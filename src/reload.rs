@@ -119,6 +119,9 @@ impl Reloader {
 
     /// Reads the certificates and the key again; connections from now on use them.
     async fn tls(&self) {
+        if self.tls.files().is_empty() {
+            return;
+        }
         let tls = Arc::clone(&self.tls);
         let failure = match tokio::task::spawn_blocking(move || tls.reload()).await {
             Ok(Ok(())) => {
@@ -170,20 +173,28 @@ impl Reloader {
 
     /// Reads the configuration again and swaps its live part.
     async fn configuration(&self) {
-        let read = read(&self.sources).await;
-        self.count(Reloaded::Configuration, read.is_ok());
-        match read {
-            Ok(configuration) => self.take(&configuration),
+        match read(&self.sources).await {
+            Ok(configuration) => {
+                self.take(&configuration);
+                self.count(Reloaded::Configuration, true);
+            }
             Err(cause) => {
                 tracing::error!(cause, "the configuration was not taken; the one before it is in force");
-                note(&self.reloads.configuration, Some(cause));
+                self.refuse(cause);
             }
         }
+    }
+
+    /// Notes why the configuration is not taken.
+    fn refuse(&self, cause: String) {
+        self.count(Reloaded::Configuration, false);
+        note(&self.reloads.configuration, Some(cause));
     }
 
     /// Swaps the live part of the configuration for that of `next`.
     fn take(&self, next: &Whole) {
         note(&self.reloads.configuration, None);
+        meter::loaded(Reloaded::Configuration, self.service.clock.now().unix());
         let is_from_file = self.sources.file.is_some();
         if is_from_file && next.configuration.settings != self.service.settings {
             let keys = config::changed_keys(&self.service.settings, &next.configuration.settings).join(", ");

@@ -8,6 +8,8 @@ use crate::clock::Timestamp;
 use crate::service::Context;
 use crate::store::audit::Action;
 use crate::store::{StoreError, Stored};
+use crate::telemetry;
+use crate::telemetry::meter::{self, ClientChange};
 
 /// One client of a list.
 pub fn summary(client: &Client) -> Value {
@@ -47,6 +49,9 @@ pub async fn delete(cx: &Context<'_>, by: &Administrator, seen: &Stored) -> Resu
     let id = seen.client().id.to_string();
     let event = by.did(Action::ClientDeleted, &id, cx.service.clock.now()).change()?;
     cx.service.store.clients.remove(seen, event).await?;
-    tracing::info!(client_id = id, actor = by.client_id, "an administrator deleted a client");
+    let trust_level = seen.client().provenance.trust_level.as_str();
+    telemetry::concerns(&id, trust_level);
+    meter::client(ClientChange::Deleted, trust_level);
+    tracing::info!("an administrator deleted a client");
     Ok(())
 }

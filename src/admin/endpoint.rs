@@ -13,7 +13,7 @@ use crate::http::answer::{Presented, Problem};
 use crate::http::{ClientCertificate, credentials, peer};
 use crate::service::Context;
 use crate::store::StoreError;
-use crate::token;
+use crate::{telemetry, token};
 
 /// The code of a call that can not be understood (RFC 6750 section 3.1).
 pub(super) const INVALID_REQUEST: &str = "invalid_request";
@@ -36,6 +36,7 @@ pub async fn admit(
     if !token::has_scope(&bearer.token.scope, scope) {
         return Err(insufficient_scope(scope));
     }
+    telemetry::acts(bearer.token.client_id.as_str());
     Ok(Administrator {
         client_id: bearer.token.client_id.to_string(),
         address: peer::of(parts, &settings.server.trusted_proxies),

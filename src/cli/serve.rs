@@ -58,7 +58,7 @@ fn greet(server: &Server) {
     let base = base.unwrap_or_else(|| format!("{scheme}://{address}"));
     println!("Registrar listens on {scheme}://{address}\n");
     if let Some(admin) = server.admin_address() {
-        println!("Health, readiness and metrics are on http://{admin}\n");
+        println!("The admin API, health, readiness and metrics are on http://{admin}\n");
     }
     if let Some(file) = server.administrator() {
         println!("The credentials of the administrator are in {}\n", file.display());

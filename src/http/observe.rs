@@ -39,7 +39,14 @@ pub struct Observer {
 /// Gives the request its correlation id, counts it, and logs its outcome in one line.
 pub async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
     let id = uuid::Uuid::new_v4().to_string();
-    let span = tracing::info_span!("request", correlation_id = %id, trace_id = Empty, client_id = Empty, trust_level = Empty);
+    let span = tracing::info_span!(
+        "request",
+        correlation_id = %id,
+        trace_id = Empty,
+        client_id = Empty,
+        trust_level = Empty,
+        actor = Empty
+    );
     if let Some(trace_id) = only(request.headers(), &TRACEPARENT).and_then(trace::trace_id) {
         span.record("trace_id", trace_id);
     }

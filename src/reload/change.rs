@@ -4,7 +4,7 @@ use crate::config::{Patch, Sources};
 use crate::live::{self, Change, Document, Operations, PatchError};
 use crate::store;
 
-use super::{Reloader, Whole, note, read};
+use super::{Reloader, Whole, read};
 
 impl Reloader {
     /// Makes a change and answers it.
@@ -64,7 +64,7 @@ impl Reloader {
 
     /// Notes why what is below the patch is not right.
     fn unreadable(&self, cause: String) -> PatchError {
-        note(&self.reloads.configuration, Some(cause.clone()));
+        self.refuse(cause.clone());
         PatchError::Unreadable(cause)
     }
 

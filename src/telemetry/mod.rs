@@ -9,6 +9,11 @@ pub mod trace;
 
 pub use logs::{TelemetryError, init};
 
+/// Says in the log of the present request which administrator makes it, once that was proved.
+pub fn acts(client_id: &str) {
+    tracing::Span::current().record("actor", client_id);
+}
+
 /// Says in the log of the present request which client it is about, and how far that is trusted.
 /// Only of a client whose holder has proved to be it: what a caller merely names stays out.
 pub fn concerns(client_id: &str, trust_level: &'static str) {

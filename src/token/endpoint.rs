@@ -20,6 +20,7 @@ use crate::http::form::{Form, FormError};
 use crate::http::peer;
 use crate::secret::Secret;
 use crate::service::{Context, Service};
+use crate::telemetry;
 
 /// `POST` on the token endpoint: gives an access token.
 ///
@@ -98,7 +99,13 @@ impl Received {
 
     async fn caller(&self, cx: &Context<'_>) -> Result<Authenticated, TokenError> {
         let certificate = self.certificate.as_ref();
-        authenticate(cx, &Shown { authorization: &self.authorization, form: &self.form, certificate }).await
+        let shown = Shown { authorization: &self.authorization, form: &self.form, certificate };
+        let caller = authenticate(cx, &shown).await?;
+        if caller.is_proven {
+            let client = caller.client.client();
+            telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
+        }
+        Ok(caller)
     }
 
     /// Who introspects: a client that proves who it is, or the bearer of an access token (RFC 7662

@@ -10,6 +10,7 @@ mod metrics;
 mod process;
 mod refusals;
 mod scripts;
+mod secrets;
 #[cfg(unix)]
 mod shutdown;
 #[cfg(unix)]

@@ -78,6 +78,8 @@ async fn what_happened_is_counted_and_nothing_a_caller_sent_is_a_label() {
     assert_eq!(http.put(uri).bearer_auth(token).json(&update).send().await.unwrap().status(), 200);
     assert_eq!(http.get(uri).bearer_auth("stolen").send().await.unwrap().status(), 401);
     assert_eq!(http.delete(uri).bearer_auth(token).send().await.unwrap().status(), 204);
+    let guess = scraped.registrar.form(http, "/token", &[("grant_type", "guess")]);
+    assert_eq!(guess.basic_auth("guess", Some("guess")).send().await.unwrap().status(), 401);
     for guess in 0..20 {
         let url = scraped.registrar.url(&format!("/guess-{guess}"));
         let method = format!("GUESS{guess}").parse().unwrap();
@@ -100,6 +102,7 @@ async fn what_happened_is_counted_and_nothing_a_caller_sent_is_a_label() {
         (r#"requests_total{endpoint="management",method="PUT",status="200",code=""}"#, 1),
         (r#"requests_total{endpoint="management",method="GET",status="401",code="invalid_token"}"#, 1),
         (r#"requests_total{endpoint="management",method="DELETE",status="204",code=""}"#, 1),
+        (r#"requests_total{endpoint="token",method="POST",status="401",code="invalid_client"}"#, 1),
         (r#"requests_total{endpoint="other",method="other",status="404",code="not_found"}"#, 20),
         (r#"request_duration_seconds_count{endpoint="registration",method="POST"}"#, 4),
         (r#"script_calls_total{script="10-policy.rhai",hook="createClient",outcome="passed"}"#, 1),

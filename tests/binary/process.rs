@@ -84,6 +84,17 @@ impl Registrar {
         format!("{}{path}", self.address)
     }
 
+    /// A `POST` of a form.
+    pub(crate) fn form(
+        &self,
+        http: &reqwest::Client,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> reqwest::RequestBuilder {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        http.post(self.url(path)).header("content-type", "application/x-www-form-urlencoded").body(body)
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.as_ref().expect("a folder").path()
     }

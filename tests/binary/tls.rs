@@ -12,7 +12,7 @@ use openssl::x509::extension::SubjectAlternativeName;
 use openssl::x509::{X509, X509Builder, X509Name};
 use tempfile::TempDir;
 
-use crate::process::{Registrar, command};
+use crate::process::{Registrar, command, until};
 
 /// A certificate of 127.0.0.1 that signed itself, good until `end`.
 fn certificate(end: i64) -> (X509, PKey<Private>) {
@@ -105,4 +105,32 @@ fn the_curl_line_of_the_greeting_works_with_tls_too() {
     let output = Command::new("sh").arg("-c").arg(format!("curl -sS {line}")).output().expect("a shell");
     let answer = String::from_utf8_lossy(&output.stdout);
     assert!(answer.contains(" 201") && answer.contains("\"registration_client_uri\":\"https://"), "{answer}");
+}
+
+#[tokio::test]
+async fn reloads_of_the_certificate_are_counted() {
+    let files = TempDir::new().expect("a folder");
+    let path = |name: &str| files.path().join(name).display().to_string();
+    let renew = || {
+        let (own, key) = certificate(LATE);
+        write(files.path(), "server.key", &key.private_key_to_pem_pkcs8().expect("PEM"));
+        write(files.path(), "server.pem", &own.to_pem().expect("PEM"));
+    };
+    renew();
+    let registrar = Registrar::start_with(&format!(
+        "[server.tls]\ncertificate = {:?}\nkey = {:?}\n",
+        path("server.pem"),
+        path("server.key")
+    ));
+    let http = reqwest::Client::builder().danger_accept_invalid_certs(true).build().expect("a client");
+    let says = async |line: &str| {
+        let answer = http.get(registrar.url("/metrics")).send().await.expect("an answer");
+        answer.text().await.expect("text").lines().any(|found| found == line)
+    };
+    let is_good = r#"registrar_last_reload_ok{what="certificate"}"#;
+    assert!(says(&format!("{is_good} 1")).await);
+    write(files.path(), "server.pem", b"nothing");
+    until(async || says(&format!("{is_good} 0")).await).await;
+    renew();
+    until(async || says(&format!("{is_good} 1")).await).await;
 }

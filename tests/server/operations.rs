@@ -1,8 +1,11 @@
 //! What those who run the server see of it.
 
+use registrar::config::ClientCertificates;
+use registrar::jose::Algorithm;
 use serde_json::json;
 
-use crate::support::{Answer, TestServer, b0};
+use crate::support::certificates::Files;
+use crate::support::{Answer, Origin, Reply, Signer, TestServer, b0, fetches_locally, registering, with};
 
 fn issued_by(issuer: &'static str) -> impl Future<Output = TestServer> {
     TestServer::configured(move |configuration| {
@@ -41,7 +44,7 @@ fn uuid_like(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_admin_listener_has_the_probes_to_itself() {
+async fn the_admin_listener_has_the_probes_and_the_admin_api_to_itself() {
     let server = TestServer::configured(|configuration| {
         configuration.settings.admin.listen = Some("127.0.0.1:0".parse().unwrap());
     })
@@ -53,9 +56,70 @@ async fn the_admin_listener_has_the_probes_to_itself() {
         let post = server.ask("POST", &format!("http://{admin}{path}")).json(&json!({}));
         Answer::of(post).await.expect_error(405, &["method_not_allowed"]);
     }
+    let administrator = server.administrator_token().await;
+    let list = async |url: &str| Answer::of(server.ask("GET", url).bearer_auth(&administrator)).await;
+    list(&format!("http://{admin}/admin/v1/clients")).await.expect_status(200);
+    list("/admin/v1/clients").await.expect_error(404, &["not_found"]);
     server.post(&b0()).await.expect_status(201);
     let elsewhere = server.ask("POST", &format!("http://{admin}/register")).json(&b0());
     Answer::of(elsewhere).await.expect_error(404, &["not_found"]);
+}
+
+#[tokio::test]
+async fn who_probes_needs_no_certificate_where_clients_do() {
+    let files = Files::new();
+    let server = TestServer::configured(|configuration| {
+        files.switch_on(configuration, ClientCertificates::Required);
+        configuration.settings.admin.listen = Some("127.0.0.1:0".parse().unwrap());
+    })
+    .await;
+    let admin = server.server().admin_address().expect("an admin listener");
+    let http = files.client(None);
+    assert_eq!(http.get(format!("http://{admin}/readyz")).send().await.unwrap().status(), 200);
+    assert!(http.post(server.url("/register")).json(&b0()).send().await.is_err());
+}
+
+/// The number called `name`, without the `registrar_` before it. Other tests of this process add
+/// to the same numbers, so it can only be said that one has grown.
+async fn count(server: &TestServer, name: &str) -> u64 {
+    let text = Answer::of(server.ask("GET", "/metrics")).await.text;
+    let name = format!("registrar_{name} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(name.as_str()));
+    value.map_or(0, |value| value.parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn what_is_fetched_and_who_is_vouched_for_are_counted() {
+    let issuer = Signer::new("https://directory.example", Algorithm::Es256);
+    let origin = Origin::new().await;
+    let url = origin.at("/jwks", Reply::json(issuer.jwks()));
+    let server = TestServer::configured(|configuration| {
+        fetches_locally(configuration);
+        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
+        let members =
+            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
+        registering(configuration, members);
+    })
+    .await;
+    let names = [
+        r#"fetches_total{outcome="ok"}"#,
+        "fetch_duration_seconds_count",
+        r#"key_lookups_total{outcome="miss"}"#,
+        r#"key_lookups_total{outcome="hit"}"#,
+        r#"client_changes_total{change="registered",trust_level="statement"}"#,
+    ];
+    let mut before = Vec::new();
+    for name in names {
+        before.push(count(&server, name).await);
+    }
+    for _ in 0..2 {
+        let statement = issuer.token(json!({}));
+        server.post(&with(b0(), json!({"software_statement": statement}))).await.expect_status(201);
+    }
+    assert_eq!(origin.hits("/jwks"), 1);
+    for (name, before) in names.into_iter().zip(before) {
+        assert!(count(&server, name).await > before, "{name} did not grow");
+    }
 }
 
 #[tokio::test]
@@ -64,9 +128,7 @@ async fn two_servers_in_one_process_add_to_the_same_numbers() {
     one.register(&b0()).await;
     other.register(&b0()).await;
     for server in [&one, &other] {
-        let text = Answer::of(server.ask("GET", "/metrics")).await.text;
-        let name = r#"registrar_client_changes_total{change="registered",trust_level="open"} "#;
-        let count = text.lines().find_map(|line| line.strip_prefix(name)).expect("clients were registered");
-        assert!(count.parse::<u64>().unwrap() >= 2, "{count}");
+        let registered = r#"client_changes_total{change="registered",trust_level="open"}"#;
+        assert!(count(server, registered).await >= 2);
     }
 }
