@@ -27,9 +27,10 @@ try:
         if not line:
             sys.exit("the server did not start: " + (pathlib.Path(data) / "log").read_text())
         greeting += line
-    expected = [["201"], ["client_id", "Second", "204"], ["registration_endpoint"]]
+    expected = [["201"], ["client_id", "Second", "204"], ["registration_endpoint"], ["access_token"]]
     for block, parts in zip(curls, expected, strict=True):
-        done = subprocess.run(["sh", "-euc", block], cwd=root, capture_output=True, text=True)
+        here = block.replace(" data/", f" {data}/store/")
+        done = subprocess.run(["sh", "-euc", here], cwd=root, capture_output=True, text=True)
         missing = [part for part in parts if part not in done.stdout]
         if done.returncode or missing:
             sys.exit(f"a block of the README does not do what it says ({missing}):\n{block}\n{done.stdout}{done.stderr}")
