@@ -52,10 +52,7 @@ pub(super) fn lines(
     })
 }
 
-async fn next(
-    service: &Service,
-    mut position: Position,
-) -> Result<Option<(Vec<u8>, Position)>, ExportError> {
+async fn next(service: &Service, mut position: Position) -> Result<Option<(Vec<u8>, Position)>, ExportError> {
     if position.is_over {
         return Ok(None);
     }

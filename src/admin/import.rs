@@ -47,13 +47,17 @@ pub(super) enum ImportFault {
         reason: String,
     },
     /// A client is there already.
-    #[error("line {number}: there is a client with this client_id already; existing=skip or existing=replace go on")]
+    #[error(
+        "line {number}: there is a client with this client_id already; existing=skip or existing=replace go on"
+    )]
     Exists {
         /// The line, counted from 1.
         number: usize,
     },
     /// The last line is missing.
-    #[error("line {number}: the last line, which says how many clients there are, is missing: the export was cut off")]
+    #[error(
+        "line {number}: the last line, which says how many clients there are, is missing: the export was cut off"
+    )]
     Cut {
         /// The line that should have been.
         number: usize,
@@ -106,13 +110,17 @@ impl<'a> Import<'a> {
                 Ok(Some(line)) => line,
                 Ok(None) => return Err(ImportFault::Cut { number }),
                 Err(BodyError::TooLarge { limit }) => {
-                    return Err(ImportFault::Line { number, reason: format!("is longer than {limit} bytes") });
+                    return Err(ImportFault::Line {
+                        number,
+                        reason: format!("is longer than {limit} bytes"),
+                    });
                 }
                 Err(error) => return Err(error.into()),
             };
             let wrong = |reason| ImportFault::Line { number, reason };
             // What JSON is wrong in is said without what stands there.
-            let members = json::parse_object(&line).map_err(|_| wrong("is not one JSON object".to_owned()))?;
+            let members =
+                json::parse_object(&line).map_err(|_| wrong("is not one JSON object".to_owned()))?;
             if let Some(told) = last_line(&members) {
                 let reason = format!("says that there are {told} clients, and {clients} came before it");
                 return if told == clients { end(lines, number).await } else { Err(wrong(reason)) };

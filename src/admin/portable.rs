@@ -97,7 +97,9 @@ fn secret(members: &mut Members) -> Result<Option<(Secret, Option<Timestamp>)>, 
             Ok(Some((Secret::new(text), end)))
         }
         (None, None) => Ok(None),
-        _ => Err("client_secret and client_secret_expires_at: must be there both, or none of them".to_owned()),
+        _ => {
+            Err("client_secret and client_secret_expires_at: must be there both, or none of them".to_owned())
+        }
     }
 }
 

@@ -82,7 +82,8 @@ mod tests {
     use super::*;
 
     fn body(pieces: &[&'static str]) -> Body {
-        let pieces: Vec<_> = pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from(*piece))).collect();
+        let pieces: Vec<_> =
+            pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from(*piece))).collect();
         Body::from_stream(stream::iter(pieces))
     }
 

@@ -10,6 +10,7 @@ use registrar::clock::SystemClock;
 use registrar::config::{Sources, load};
 use registrar::live::{Document, PatchError};
 use registrar::service::Context;
+use registrar::store::audit::Author;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -60,7 +61,8 @@ fn show(server: &Server) -> Document {
 }
 
 async fn patch(server: &Server, operations: &Value) -> Result<Document, PatchError> {
-    admin::patch(&Context::new(server.service()), Author::default(), operations.to_string().as_bytes(), None).await
+    admin::patch(&Context::new(server.service()), Author::default(), operations.to_string().as_bytes(), None)
+        .await
 }
 
 fn set(path: &str, value: impl Into<Value>) -> Value {

@@ -95,10 +95,8 @@ impl Place {
     /// That nothing is stored any more but what the audit log says of it.
     async fn expect_empty(&self) {
         let stored = self.everything().await.into_iter().map(|(key, _)| key);
-        let left: Vec<_> = stored
-            .filter(|key| !key.starts_with(b"a/"))
-            .map(|key| key.escape_ascii().to_string())
-            .collect();
+        let left: Vec<_> =
+            stored.filter(|key| !key.starts_with(b"a/")).map(|key| key.escape_ascii().to_string()).collect();
         assert!(left.is_empty(), "this was left behind: {left:?}");
     }
 
