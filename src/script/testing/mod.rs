@@ -10,8 +10,8 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rhai::{AST, CallFnOptions, Engine, Position, Scope};
 use crate::client::Metadata;
+use rhai::{AST, CallFnOptions, Engine, Position, Scope};
 
 use super::context::{Context, Round};
 use super::engine::SharedModules;
