@@ -83,21 +83,21 @@ async fn k181_of_ten_thousand_challenges_few_are_remembered_and_others_go_on() {
         registering(configuration, json!({"evidenceNonceLifetime": 10}));
     })
     .await;
-    let mut nonces = Vec::new();
+    let (mut nonces, mut plain) = (Vec::new(), 0);
     for _ in 0..100 {
         let device = json!({"redirect_uris": ["https://client.example.org/cb"], "client_name": "device"});
         let answers = stream::iter(0..100).map(|_| server.post(&device)).buffer_unordered(16);
         let answers: Vec<_> = answers.collect().await;
         nonces.extend(answers.iter().filter(|answer| answer.status != 429).map(stale));
-        server.post(&b0()).await.expect_status(201);
+        plain += usize::from(server.post(&b0()).await.status == 201);
         server.clock.advance(1);
     }
     assert!(nonces.len() > 9_000, "only {} got a nonce", nonces.len());
-    let store = &server.server().service().store;
+    let nonces_of = &server.server().service().store.nonces;
     let mut remembered = 0;
     for nonce in &nonces {
-        remembered += u64::from(store.nonces.consume(nonce, Timestamp::from_unix(server.now())).await.unwrap());
+        remembered += u64::from(nonces_of.consume(nonce, Timestamp::from_unix(server.now())).await.unwrap());
     }
     assert!((1..=MOST).contains(&remembered), "{remembered} are remembered");
-    assert_eq!(store.clients.count_all().await.unwrap(), 101, "the administrator and who needs no evidence");
+    assert_eq!(plain, 100, "who needs no evidence is registered");
 }

@@ -40,10 +40,10 @@ async fn k173_a_device_that_is_not_as_it_should_be_is_refused() {
 async fn k173_the_operator_chooses_what_is_good_enough_and_the_code_of_the_refusal() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"status": "warning", "errorCode": "invalid_evidence"})).await;
-    for (status, expected) in [("warning", 201), ("contraindicated", 400)] {
+    for (status, evidence, expected) in [("warning", "AAAA", 201), ("contraindicated", "AAAB", 400)] {
         let nonce = nonce(&server).await;
         verifier.says(&nonce, result(&nonce, json!({"ear.status": status})));
-        let answer = server.post(&with(attested(&nonce), json!({"evidence": "AAAA"}))).await;
+        let answer = server.post(&with(attested(&nonce), json!({"evidence": evidence}))).await;
         assert_eq!(answer.status, expected, "{}", answer.text);
         assert!(expected == 201 || answer.body["error"] == "invalid_evidence", "{}", answer.text);
     }

@@ -61,7 +61,7 @@ async fn k171_k172_a_workload_is_appraised_with_our_nonce_in_its_runtime_data() 
     let trustee = Trustee::new().await;
     let server = trustee.server(json!({"policies": ["registration"]})).await;
     let nonce = nonce(&server).await;
-    trustee.says(part(&nonce, json!({})));
+    trustee.says(part(&nonce, json!({"ear.appraisal-policy-id": "registration"})));
     let client = server.register(&attested(&nonce)).await;
     let sent = trustee.origin.received(ATTESTATION);
     let sent: Value = serde_json::from_slice(sent[0].body()).unwrap();
@@ -73,7 +73,7 @@ async fn k171_k172_a_workload_is_appraised_with_our_nonce_in_its_runtime_data() 
     let provenance = server.provenance(&client).await;
     assert_eq!(provenance["trust_level"], "attested");
     assert_eq!(provenance["attestation_verifier"], "https://confidentialcontainers.org 1");
-    assert_eq!(provenance["attestation_policy"], "default");
+    assert_eq!(provenance["attestation_policy"], "registration");
     stale(&server.post(&attested(&nonce)).await);
     assert_eq!(trustee.origin.hits(ATTESTATION), 1);
 }

@@ -20,6 +20,10 @@ async fn k182_the_attested_key_is_the_clients_and_its_registration_is_attested()
     assert_eq!(provenance["trust_level"], "attested");
     assert_eq!(provenance["attestation_verifier"], ISSUER);
     assert_eq!(provenance["attestation_digest"].as_str().unwrap().len(), 64);
+    let metadata = Answer::of(server.ask("GET", "/.well-known/oauth-authorization-server")).await.body;
+    for list in ["client_attestation_signing_alg_values_supported", "client_attestation_pop_signing_alg_values_supported"] {
+        assert!(metadata[list].as_array().unwrap().contains(&json!("ES256")), "{metadata}");
+    }
     // The attestation is good until it ends; each proof is good once.
     parties.post(&server, "2", &b0()).await.expect_status(201);
 }
