@@ -84,7 +84,8 @@ struct Session {
 
 impl Session {
     fn to_json(&self) -> Value {
-        let expiry = i64::try_from(self.expires_at.unix()).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
+        let expiry =
+            i64::try_from(self.expires_at.unix()).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
         let mut shown = json!({
             "status": if self.done.is_some() { "complete" } else { "waiting" },
             "nonce": URL_SAFE_NO_PAD.encode(&self.nonce),
@@ -119,7 +120,10 @@ async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Respon
         return problem(StatusCode::NOT_ACCEPTABLE, "the answer is a session");
     }
     let Some(nonce) = nonce_of(request.uri().query().unwrap_or_default()) else {
-        return problem(StatusCode::BAD_REQUEST, "nonce is 8 to 64 bytes in base64url, or nonceSize says how many");
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "nonce is 8 to 64 bytes in base64url, or nonceSize says how many",
+        );
     };
     let now = SystemClock.now();
     let session = Session { nonce, expires_at: now.plus(LIFETIME), done: None };
@@ -130,7 +134,10 @@ async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Respon
         return problem(StatusCode::SERVICE_UNAVAILABLE, "too many sessions are open");
     }
     sessions.insert(id.clone(), session.clone());
-    answer(builder(StatusCode::CREATED, SESSION).header(LOCATION, format!("session/{id}")), &session.to_json())
+    answer(
+        builder(StatusCode::CREATED, SESSION).header(LOCATION, format!("session/{id}")),
+        &session.to_json(),
+    )
 }
 
 /// The nonce that a query asks for; none when it asks for something else.

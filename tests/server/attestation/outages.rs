@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio::net::TcpSocket;
 
-use super::verifier::{DISCOVERY, SESSION, SESSIONS, Verifier, attested, complete, result, session, unavailable};
+use super::verifier::{
+    DISCOVERY, SESSION, SESSIONS, Verifier, attested, complete, result, session, unavailable,
+};
 use super::{nonce, stale};
 use crate::support::{Reply, b0};
 

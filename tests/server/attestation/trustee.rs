@@ -1,4 +1,4 @@
-//! The attestation service of CoCo Trustee, by its RESTful API.
+//! Trustee, the attestation service of Confidential Containers, by its HTTP API.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -30,6 +30,7 @@ impl Trustee {
     }
 
     /// From now on the result of its one part is this, signed by `key`, with these further claims.
+    #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
     fn says_with(&self, key: &Signer, part: Value, more: Value) {
         let claims = json!({
             "eat_profile": "tag:github.com,2024:confidential-containers/Trustee", "iat": START,
@@ -78,6 +79,9 @@ async fn k171_k172_a_workload_is_appraised_with_our_nonce_in_its_runtime_data() 
     assert_eq!(trustee.origin.hits(ATTESTATION), 1);
 }
 
+/// Makes the verifier say something of evidence with a nonce.
+type Said<'a> = &'a dyn Fn(&str);
+
 #[tokio::test]
 async fn k173_k174_a_result_that_is_not_good_registers_nobody() {
     let trustee = Trustee::new().await;
@@ -86,14 +90,17 @@ async fn k173_k174_a_result_that_is_not_good_registers_nobody() {
     let nothing = || json!({});
     let refused = "invalid_client_metadata";
     let out = "temporarily_unavailable";
-    type Said<'a> = &'a dyn Fn(&str);
     let cases: [(Said<'_>, u16, &str); 7] = [
         (&|nonce| trustee.says(part(nonce, json!({"ear.status": "contraindicated"}))), 400, refused),
         (&|nonce| trustee.says(part(nonce, json!({"ear.status": "warning"}))), 400, refused),
         (&|_| trustee.says(part("another", nothing())), 400, refused),
         (&|nonce| trustee.says(part(nonce, json!({"ear.veraison.annotated-evidence": {}}))), 400, refused),
         (&|nonce| trustee.says_with(&other, part(nonce, nothing()), nothing()), 503, out),
-        (&|nonce| trustee.says_with(&trustee.key, part(nonce, nothing()), json!({"iat": START - 301})), 503, out),
+        (
+            &|nonce| trustee.says_with(&trustee.key, part(nonce, nothing()), json!({"iat": START - 301})),
+            503,
+            out,
+        ),
         (&|_| trustee.says_with(&trustee.key, nothing(), json!({"submods": {}})), 503, out),
     ];
     for (number, (say, status, code)) in cases.into_iter().enumerate() {
@@ -111,7 +118,9 @@ async fn k177_a_verifier_that_does_not_work_is_an_outage() {
     let trustee = Trustee::new().await;
     let server = trustee.server(json!({"timeoutMs": 300})).await;
     for path in [ATTESTATION, KEYS] {
-        for failure in [Reply::never(), Reply::status(500), Reply::text("text/plain", "evidence"), Reply::endless()] {
+        for failure in
+            [Reply::never(), Reply::status(500), Reply::text("text/plain", "evidence"), Reply::endless()]
+        {
             // Keys are kept for a minute.
             server.clock.advance(61);
             trustee.origin.set(KEYS, Reply::json(trustee.key.jwks()));

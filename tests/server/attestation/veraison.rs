@@ -21,7 +21,10 @@ async fn k171_k172_a_device_is_appraised_in_a_session_with_our_nonce() {
 
     let opened = verifier.origin.received(SESSIONS);
     assert_eq!(opened[0].uri().query(), Some(format!("nonce={nonce}").as_str()));
-    assert_eq!((opened[0].method().as_str(), &opened[0].headers()["accept"]), ("POST", &JSON.parse().unwrap()));
+    assert_eq!(
+        (opened[0].method().as_str(), &opened[0].headers()["accept"]),
+        ("POST", &JSON.parse().unwrap())
+    );
     let sent = verifier.origin.received(SESSION);
     assert_eq!(sent.len(), 1);
     assert_eq!(&sent[0].body()[..], URL_SAFE_NO_PAD.decode(EVIDENCE).unwrap(), "the bytes, not their text");
@@ -156,7 +159,12 @@ async fn k179_the_attested_key_is_one_of_the_clients_keys() {
     let post = async |part: &Value, more: Value| {
         let nonce = nonce(&server).await;
         verifier.says(&nonce, result(&nonce, part.clone()));
-        server.post(&with(with(attested(&nonce), json!({"token_endpoint_auth_method": "private_key_jwt"})), more)).await
+        server
+            .post(&with(
+                with(attested(&nonce), json!({"token_endpoint_auth_method": "private_key_jwt"})),
+                more,
+            ))
+            .await
     };
     let jwks = |signer: &Signer| json!({"jwks": signer.jwks()});
     for (part, more) in [

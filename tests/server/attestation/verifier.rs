@@ -22,8 +22,7 @@ pub(super) struct Verifier {
 impl Verifier {
     /// One that is ready.
     pub(super) async fn new() -> Self {
-        let verifier =
-            Self { origin: Origin::new().await, key: Signer::new("verifier", Algorithm::Es256) };
+        let verifier = Self { origin: Origin::new().await, key: Signer::new("verifier", Algorithm::Es256) };
         verifier.is("READY");
         verifier
     }

@@ -30,7 +30,7 @@ impl Signer {
         self.key.public_jwk().expect("it has a public key")
     }
 
-    /// Its public key as a SubjectPublicKeyInfo in base64url, as verifiers of evidence write it.
+    /// Its public key as a `SubjectPublicKeyInfo` in base64url, as verifiers of evidence write it.
     pub(crate) fn akpub(&self) -> String {
         let pem = self.key.to_pem().expect("it has a key pair").expose();
         let key = openssl::pkey::PKey::private_key_from_pem(pem.as_bytes()).expect("a key");

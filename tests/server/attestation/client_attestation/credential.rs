@@ -21,7 +21,10 @@ async fn k182_the_attested_key_is_the_clients_and_its_registration_is_attested()
     assert_eq!(provenance["attestation_verifier"], ISSUER);
     assert_eq!(provenance["attestation_digest"].as_str().unwrap().len(), 64);
     let metadata = Answer::of(server.ask("GET", "/.well-known/oauth-authorization-server")).await.body;
-    for list in ["client_attestation_signing_alg_values_supported", "client_attestation_pop_signing_alg_values_supported"] {
+    for list in [
+        "client_attestation_signing_alg_values_supported",
+        "client_attestation_pop_signing_alg_values_supported",
+    ] {
         assert!(metadata[list].as_array().unwrap().contains(&json!("ES256")), "{metadata}");
     }
     // The attestation is good until it ends; each proof is good once.
@@ -35,7 +38,9 @@ async fn the_attested_key_authenticates_the_client() {
     let answer = parties.post(&server, "1", &machine()).await;
     answer.expect_status(201);
     let id = answer.body["client_id"].as_str().unwrap();
-    for (signer, status) in [(&Signer::new("other", registrar::jose::Algorithm::Es256), 401), (&parties.instance, 200)] {
+    for (signer, status) in
+        [(&Signer::new("other", registrar::jose::Algorithm::Es256), 401), (&parties.instance, 200)]
+    {
         let claims = json!({
             "iss": id, "sub": id, "aud": server.url("/token"), "jti": "1", "exp": START + 60,
         });
@@ -81,7 +86,8 @@ async fn who_is_attested_needs_no_initial_access_token() {
 async fn the_attested_key_joins_those_of_the_request() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
-    let (own, other) = (parties.instance.jwk(), Signer::new("other", registrar::jose::Algorithm::Es256).jwk());
+    let (own, other) =
+        (parties.instance.jwk(), Signer::new("other", registrar::jose::Algorithm::Es256).jwk());
     let keys = |keys: Value| json!({"jwks": {"keys": keys}, "token_endpoint_auth_method": "private_key_jwt"});
     for (jti, (sent, registered)) in ["1", "2", "3"].iter().zip([
         (json!([other]), json!([other, own])),

@@ -71,9 +71,8 @@ fn proof(signer: &Signer, claims: Value) -> String {
 }
 
 async fn post(server: &TestServer, headers: &[(&str, String)], body: &Value) -> Answer {
-    let request = headers.iter().fold(server.ask("POST", "/register"), |request, (name, value)| {
-        request.header(*name, value)
-    });
+    let request = headers
+        .iter()
+        .fold(server.ask("POST", "/register"), |request, (name, value)| request.header(*name, value));
     Answer::of(request.json(body)).await
 }
-
