@@ -1,11 +1,15 @@
 //! Attestation from end to end: the binary, the verifier and the device of the walk-through
-//! (`examples/attestation.md`). Nothing of the evidence and no nonce is left anywhere.
+//! (`examples/attestation.md`). Nothing of the evidence and no nonce is left anywhere (K197).
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by failing")]
 
 use std::cell::RefCell;
 use std::path::Path;
 
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
@@ -25,6 +29,7 @@ const MEASUREMENT: &str = "5e0b7f4c";
 /// A verifier, and the folder of a device that it knows.
 struct Devices {
     folder: tempfile::TempDir,
+    /// Where the verifier is: address and port.
     verifier: String,
     _tasks: TaskTracker,
 }
@@ -35,7 +40,7 @@ impl Devices {
         attester::make_keys(folder.path(), MEASUREMENT).unwrap();
         let endorsement: Value = read(&folder.path().join("endorsement.json"));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let verifier = format!("http://{}", listener.local_addr().unwrap());
+        let verifier = listener.local_addr().unwrap().to_string();
         let tasks = TaskTracker::new();
         tasks.spawn(async move { veraison_verifier::serve(listener, &endorsement).await.unwrap() });
         Self { folder, verifier, _tasks: tasks }
@@ -45,7 +50,7 @@ impl Devices {
     fn configuration(&self, format: &str) -> String {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/attestation/registrar.toml");
         let shipped = std::fs::read_to_string(shipped).unwrap();
-        let configured = shipped.replace("http://127.0.0.1:8084", &self.verifier);
+        let configured = shipped.replace("127.0.0.1:8084", &self.verifier);
         assert!(configured.contains(&self.verifier), "the address of the verifier stands there");
         format!("{configured}\n[telemetry]\nlevel = \"trace\"\nformat = \"{format}\"\n")
     }
@@ -165,13 +170,57 @@ async fn no_evidence_and_no_nonce_is_in_the_log_the_store_or_the_numbers() {
         }
         assert!(has(&store, "Sensor") && has(&store, "https://registrar.example/verifier"));
         assert_eq!(secrets.len(), 14, "seven pieces of evidence, and seven nonces: {secrets:?}");
-        for secret in &secrets {
-            // A token is looked for by each of its parts: somebody might have taken it apart.
-            for part in secret.split('.').filter(|part| part.len() > 30) {
-                assert!(!log.contains(part), "{part} is in the log:\n{log}");
-                assert!(!numbers.contains(part), "{part} is in the numbers:\n{numbers}");
-                assert!(!has(&store, part), "{part} is in the store");
+        for part in parts(&secrets) {
+            assert!(!log.contains(part), "{part} is in the log:\n{log}");
+            assert!(!numbers.contains(part), "{part} is in the numbers:\n{numbers}");
+            assert!(!has(&store, part), "{part} is in the store");
+        }
+    }
+}
+
+/// A token is looked for by each of its parts: somebody might have taken it apart.
+fn parts(secrets: &[String]) -> impl Iterator<Item = &str> {
+    secrets.iter().flat_map(|secret| secret.split('.').filter(|part| part.len() > 30))
+}
+
+/// A verifier that is ready, and then fails: in silence, or with the words of who asks.
+async fn failing(tasks: &TaskTracker, is_silent: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let discovery = json!({
+        "ear-verification-key": {"kty": "EC"}, "service-state": "READY",
+        "api-endpoints": {"newChallengeResponseSession": "/challenge-response/v1/newSession"},
+    });
+    let discovery = discovery.to_string();
+    let router = Router::new()
+        .route("/.well-known/veraison/verification", get(move || std::future::ready(discovery.clone())))
+        .fallback(move |request: Request| async move {
+            if is_silent {
+                std::future::pending::<()>().await;
             }
+            (StatusCode::INTERNAL_SERVER_ERROR, request.uri().to_string())
+        });
+    tasks.spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_is_in_the_log_and_nothing_of_what_the_verifier_was_asked() {
+    let (devices, tasks) = (Devices::new().await, TaskTracker::new());
+    for (is_silent, cause) in [(true, "there was no whole answer"), (false, "it answered with 500")] {
+        let verifier = failing(&tasks, is_silent).await;
+        let configuration = devices.configuration("json").replace(&devices.verifier, &verifier);
+        let configuration = configuration.replace("bindKey = true", "bindKey = true\ntimeoutMs = 500");
+        let mut registrar = Registrar::start_with(&configuration);
+        let device = Device::new(&registrar, &devices);
+        let (status, answer) = device.post(&device.request().await).await;
+        assert_eq!((status, &answer["error"]), (503, &json!("temporarily_unavailable")), "{answer}");
+        let secrets = device.secrets.take();
+        assert!(registrar.terminate().success());
+        let log = registrar.log();
+        assert!(log.contains("the verifier of evidence: ") && log.contains(cause), "{log}");
+        for part in parts(&secrets) {
+            assert!(!log.contains(part), "{part} is in the log:\n{log}");
         }
     }
 }
