@@ -112,7 +112,8 @@ pub fn admin(service: Arc<Service>) -> Router {
             get(endpoint_initial_access::show).delete(endpoint_initial_access::revoke),
         )
         .route("/admin/v1/scripts", get(endpoint_scripts::get))
-        .route("/admin/v1/schemas/Client", get(endpoint_scripts::client_schema));
+        .route("/admin/v1/schemas/Client", get(endpoint_scripts::client_schema))
+        .route("/admin/v1/openapi.json", get(endpoint_scripts::description));
     bounded(routes, service)
 }
 

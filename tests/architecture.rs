@@ -150,6 +150,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "admin",
             "app",
             "clock",
             "config",
@@ -158,10 +159,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "http",
             "model",
             "script",
+            // What it shows a running server to prove who asks.
+            "secret",
             "service",
             "store",
             "systemd",
             "telemetry",
+            // Where the first start wrote the credentials of the administrator.
+            "token",
         ],
     ),
 ];

@@ -10,6 +10,7 @@ pub mod endpoint_config;
 pub mod endpoint_initial_access;
 pub mod endpoint_scripts;
 pub mod initial_access;
+pub mod openapi;
 pub mod schema;
 pub mod scripts;
 

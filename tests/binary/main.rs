@@ -9,6 +9,11 @@ mod logs;
 mod metrics;
 mod process;
 mod refusals;
+mod remote;
+mod remote_clients;
+mod remote_config;
+mod remote_failures;
+mod remote_tokens;
 mod scripts;
 mod secrets;
 #[cfg(unix)]
