@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     remote: RemoteArguments,
 }
 
-const READ: Needs = |scopes| &scopes.clients_read;
+const READ: Needs = |scopes| &scopes.audit_read;
 
 /// Events that are asked for at a time.
 const PAGE: usize = 500;
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut remote = arguments.remote.connect(&[READ]).await?;
     let mut renewed = tokio::time::Instant::now();
-    let mut table = Table::new(["POSITION", "AT", "ACTION", "SUBJECT", "ACTOR", "ADDRESS"]);
+    let mut table = Table::new(["POSITION", "TIME", "ACTION", "OUTCOME", "SUBJECT", "ACTOR", "ADDRESS"]);
     let mut after = arguments.after;
     loop {
         let events = page(&remote, after).await?;
@@ -67,11 +67,13 @@ async fn page(remote: &Remote, after: u64) -> Result<Vec<Value>, Failure> {
     Ok(page.get("events").and_then(Value::as_array).cloned().unwrap_or_default())
 }
 
-fn row(event: &Value) -> [String; 6] {
+fn row(event: &Value) -> [String; 7] {
+    let error = event.get("error");
     [
         cell(event.get("position")),
-        moment::shown(event.get("at")),
+        moment::shown(event.get("time")),
         cell(event.get("action")),
+        cell(error.or_else(|| event.get("outcome"))),
         cell(event.get("subject")),
         cell(event.get("actor")),
         cell(event.get("address")),

@@ -9,7 +9,9 @@ use crate::config::AdminScopes;
 /// The operations of administrators.
 pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     let mut operations = clients(scopes);
+    operations.extend(transfer(scopes));
     operations.extend(initial_access_tokens(&scopes.tokens_write));
+    operations.push(audit(&scopes.audit_read));
     operations.extend(configuration(config, scopes));
     operations.extend(descriptions(scopes));
     operations
@@ -19,7 +21,7 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
 fn operation(method: &'static str, path: &str, (id, scope): (&str, &str), summary: &str) -> Operation {
     Operation::new(method, path, id, summary)
         .tag("administration")
-        .access(Access::Scope(scope))
+        .access(Access::Scopes(&[scope]))
         .problems(&[401, 403, 503])
 }
 
@@ -56,11 +58,79 @@ fn clients(scopes: &AdminScopes) -> Vec<Operation> {
             .parameters(vec![id("Its client_id.")])
             .json(200, "The client.", "ClientRecord", &["ETag"])
             .problems(&[404]),
+        operation(
+            "put",
+            one,
+            ("replaceClient", write),
+            "Put other metadata in the place of what is registered.",
+        )
+        .parameters(vec![id("Its client_id."), if_match()])
+        .body(true, &[("application/json", named("Client"))])
+        .json(200, "The client as it is now.", "ClientRecord", &["ETag"])
+        .problems(&[400, 404, 408, 409, 412, 413, 415, 500]),
         operation("delete", one, ("removeClient", write), "Delete a client.")
-            .parameters(vec![id("Its client_id.")])
+            .parameters(vec![id("Its client_id."), if_match()])
             .empty(204, "The client is gone.")
-            .problems(&[404, 409]),
+            .problems(&[404, 409, 412, 500]),
+        operation(
+            "delete",
+            all,
+            ("removeClients", write),
+            "Delete all clients to which all parameters apply.",
+        )
+        .parameters(filters())
+        .json(200, "How many are gone, and how many a script did not let go.", "Deleted", &[])
+        .problems(&[400, 409, 500]),
     ]
+}
+
+fn transfer(scopes: &AdminScopes) -> Vec<Operation> {
+    let both = [scopes.clients_write.as_str(), scopes.clients_export.as_str()];
+    let lines = |description: &str| json!({"type": "string", "description": description});
+    let existing = json!({"enum": ["refuse", "skip", "replace"], "default": "refuse"});
+    let (export, import) = ("/admin/v1/clients/export", "/admin/v1/clients/import");
+    vec![
+        operation(
+            "get",
+            export,
+            ("exportClients", both[1]),
+            "Export all clients, with their secrets in clear.",
+        )
+        .answer(
+            200,
+            "A JSON object a line; the last has the one member clients, their number.",
+            Some((NDJSON, lines("The lines."))),
+            &[],
+        )
+        .problems(&[400]),
+        operation("post", import, ("importClients", both[0]), "Import the lines of an export, however many.")
+            .access(Access::Scopes(&both))
+            .parameters(vec![query("existing", "What becomes of clients that are there already.", existing)])
+            .body(true, &[(NDJSON, lines("The lines."))])
+            .json(200, "What was imported.", "Imported", &[])
+            .problems(&[400, 408, 413, 415]),
+    ]
+}
+
+const NDJSON: &str = "application/x-ndjson";
+
+fn audit(scope: &str) -> Operation {
+    let after = json!({"type": "integer", "minimum": 0, "default": 0});
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": 1_000, "default": 50});
+    operation("get", "/admin/v1/audit", ("readAudit", scope), "Read the audit log, in its order.")
+        .parameters(vec![
+            query("after", "The position behind which the page begins.", after),
+            query("limit", "How many events are wanted.", limit),
+        ])
+        .json(200, "The page.", "AuditPage", &[])
+        .problems(&[400])
+}
+
+fn if_match() -> Value {
+    json!({
+        "name": "If-Match", "in": "header", "description": "The revision that is meant.",
+        "schema": {"type": "string"},
+    })
 }
 
 fn initial_access_tokens(scope: &str) -> Vec<Operation> {
@@ -70,7 +140,7 @@ fn initial_access_tokens(scope: &str) -> Vec<Operation> {
         operation("post", all, ("createInitialAccessToken", scope), "Make an initial access token.")
             .body(false, &[("application/json", named("InitialAccessTokenRequest"))])
             .json(201, "The token, which is told here and never again.", "NewInitialAccessToken", &[])
-            .problems(&[400, 409, 500]),
+            .problems(&[400, 408, 409, 413, 415, 500]),
         operation(
             "get",
             all,
@@ -92,9 +162,6 @@ fn initial_access_tokens(scope: &str) -> Vec<Operation> {
 }
 
 fn configuration(path: &str, scopes: &AdminScopes) -> Vec<Operation> {
-    let if_match = json!({
-        "name": "If-Match", "in": "header", "description": "The revision that is meant.", "schema": {"type": "string"},
-    });
     let headers = &["ETag", "Accept-Patch"];
     vec![
         operation(
@@ -110,7 +177,7 @@ fn configuration(path: &str, scopes: &AdminScopes) -> Vec<Operation> {
             ("patchConfiguration", &scopes.config_write),
             "Change the live configuration.",
         )
-        .parameters(vec![if_match])
+        .parameters(vec![if_match()])
         .body(true, &[("application/json-patch+json", named("JsonPatch"))])
         .json(200, "The configuration as it is now.", "Configuration", headers)
         .problems(&[400, 408, 409, 412, 413, 415]),

@@ -28,7 +28,8 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     let operational: Vec<Operation> = operations.into_iter().chain(probes::operations()).collect();
     let mut paths = Map::new();
     add(&mut paths, public, None);
-    add(&mut paths, operational, settings.admin.listen.map(|address| format!("http://{address}")));
+    let scheme = if settings.admin.tls { "https" } else { "http" };
+    add(&mut paths, operational, settings.admin.listen.map(|address| format!("{scheme}://{address}")));
     // The well-known paths have that of the issuer in them already.
     for (path, item) in paths.iter_mut().filter(|(path, _)| path.contains("/.well-known/")) {
         debug_assert!(path.contains(issuer.path));
@@ -113,13 +114,15 @@ fn security_schemes(token_url: &str, scopes: &AdminScopes) -> Value {
 /// The scopes of administrators, and what each is for.
 fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
     vec![
-        (&scopes.clients_read, "List, show and export clients."),
-        (&scopes.clients_write, "Replace, delete and import clients."),
+        (&scopes.clients_read, "List and show clients."),
+        (&scopes.clients_write, "Replace and delete clients."),
+        (&scopes.clients_export, "Export clients with their secrets; with the scope to write, import them."),
         (&scopes.config_read, "Show the configuration."),
         (&scopes.config_write, "Change the configuration."),
         (&scopes.tokens_read, "Introspect the access tokens of every client."),
         (&scopes.tokens_write, "Make, list and revoke initial access tokens."),
         (&scopes.scripts_read, "Show the scripts that run."),
+        (&scopes.audit_read, "Read the audit log."),
     ]
 }
 

@@ -25,8 +25,8 @@ pub(super) enum Access<'a> {
     Client,
     /// A client that authenticates, or the bearer of an access token.
     ClientOrBearer,
-    /// The bearer of an access token with this scope.
-    Scope(&'a str),
+    /// The bearer of an access token with these scopes.
+    Scopes(&'a [&'a str]),
 }
 
 impl Access<'_> {
@@ -38,7 +38,7 @@ impl Access<'_> {
             // Credentials in the body are no scheme of OpenAPI.
             Self::Client => json!([{"client": []}, {}]),
             Self::ClientOrBearer => json!([{"client": []}, {"accessToken": []}, {}]),
-            Self::Scope(scope) => json!([{"administrator": [scope]}]),
+            Self::Scopes(scopes) => json!([{"administrator": scopes}]),
         }
     }
 }

@@ -65,6 +65,16 @@ fn clients() -> Value {
                 "client_id_issued_at": count(), "expires_at": count(), "trust_level": named("TrustLevel"),
             },
         },
+        "Deleted": {
+            "type": "object", "required": ["deleted"], "properties": {"deleted": count(), "refused": count()},
+        },
+        "Imported": {
+            "type": "object", "required": ["imported", "skipped", "replaced"],
+            "properties": {
+                "imported": count(), "skipped": count(), "replaced": count(),
+                "warnings": {"type": "integer", "description": "Clients that break rules of this server."},
+            },
+        },
         "ClientPage": {
             "type": "object", "required": ["clients"],
             "properties": {
@@ -211,6 +221,18 @@ fn tokens() -> Value {
 
 fn rest() -> Value {
     json!({
+        "AuditEvent": {
+            "type": "object", "required": ["position", "time", "action", "outcome"],
+            "properties": {
+                "position": {"type": "integer", "minimum": 1}, "time": count(), "action": text(),
+                "outcome": {"enum": ["done", "refused"]}, "error": text(), "subject": text(), "actor": text(),
+                "address": text(), "correlation_id": text(), "details": {"type": "object"},
+            },
+        },
+        "AuditPage": {
+            "type": "object", "required": ["events"],
+            "properties": {"events": list("AuditEvent"), "next": count()},
+        },
         "Metadata": {"type": "object", "required": ["issuer"], "properties": {"issuer": text()}},
         "Status": {"type": "object", "required": ["status"], "properties": {"status": text()}},
         "JsonSchema": {"type": "object", "required": ["$schema", "properties"]},

@@ -84,5 +84,6 @@ pub(super) async fn run(
     }
     let count = |name: &str| output::cell(answer.get(name));
     let told = ["imported", "replaced", "skipped"].map(|name| format!("{} {name}", count(name)));
-    output::line(&told.join(", "))
+    let odd = answer.get("warnings").map(|odd| format!("; {odd} break rules of this server, see its log"));
+    output::line(&format!("{}{}", told.join(", "), odd.unwrap_or_default()))
 }

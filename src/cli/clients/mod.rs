@@ -8,7 +8,7 @@ mod list;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::output::{self, Form, Format, Table};
 use super::remote::{Call, Needs, RemoteArguments, segment};
@@ -44,7 +44,7 @@ pub(super) enum Command {
     },
     /// Delete one client, or all to which all filters apply.
     Delete(Deletion),
-    /// Write all clients as lines of JSON. Their secrets stay sealed with the key of the server.
+    /// Write all clients as lines of JSON, with their secrets in clear.
     Export {
         /// Where to; none: standard output. The file is there when it is whole, for its owner only.
         #[arg(long, value_name = "FILE")]
@@ -96,6 +96,7 @@ pub(super) enum Existing {
 
 const READ: Needs = |scopes| &scopes.clients_read;
 const WRITE: Needs = |scopes| &scopes.clients_write;
+const EXPORT: Needs = |scopes| &scopes.clients_export;
 
 pub(super) async fn run(command: &Command) -> Result<(), Failure> {
     match command {
@@ -105,11 +106,11 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
         Command::Show { id, form, remote } => show(id, form.format, remote).await,
         Command::Delete(deletion) => delete(deletion).await,
         Command::Export { output, remote } => {
-            export::run(&remote.connect(&[READ]).await?, output.as_deref()).await
+            export::run(&remote.connect(&[EXPORT]).await?, output.as_deref()).await
         }
         Command::Import { file, existing, form, remote } => {
             let source = import::Source::open(file.as_deref())?;
-            import::run(&remote.connect(&[WRITE]).await?, source, *existing, form.format).await
+            import::run(&remote.connect(&[WRITE, EXPORT]).await?, source, *existing, form.format).await
         }
     }
 }
@@ -145,9 +146,15 @@ async fn delete(deletion: &Deletion) -> Result<(), Failure> {
     };
     let call = Call { method: "DELETE", path: &path, query: &query, ..Call::default() };
     let answer = remote.connect(&[WRITE]).await?.call(call).await?;
-    let deleted = answer.get("deleted").and_then(Value::as_u64).unwrap_or(1);
+    // For one client there is no answer but that it is done.
+    let answer = if answer.is_null() { json!({"deleted": 1}) } else { answer };
     match form.format {
-        Format::Json => output::json(&json!({"deleted": deleted})),
-        Format::Table => output::line(&format!("{deleted} deleted")),
+        Format::Json => output::json(&answer),
+        Format::Table => {
+            let refused = answer.get("refused").filter(|refused| refused.as_u64() != Some(0));
+            let refused = refused.map(|refused| format!(", {refused} refused by a script"));
+            let deleted = output::cell(answer.get("deleted"));
+            output::line(&format!("{deleted} deleted{}", refused.unwrap_or_default()))
+        }
     }
 }

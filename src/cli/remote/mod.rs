@@ -74,7 +74,10 @@ impl RemoteArguments {
     /// Who names the server by hand means all of it, unless told otherwise.
     fn admin_url(&self, settings: &Settings, server: &str) -> String {
         match settings.admin.listen {
-            Some(address) if self.server.is_none() => format!("http://{}", reachable(address)),
+            Some(address) if self.server.is_none() => {
+                let scheme = if settings.admin.tls { "https" } else { "http" };
+                format!("{scheme}://{}", reachable(address))
+            }
             _ => server.to_owned(),
         }
     }

@@ -108,9 +108,19 @@ impl Remote {
             ),
             (404, _) => description.to_owned(),
             (status, code) if code.is_empty() => return Err(no_registrar(url, status)),
-            (status, code) => format!("{code}: {description} (status {status})"),
+            (status, code) => format!("{code}: {description} (status {status}){}", done(&value)),
         }))
     }
+}
+
+/// What was done before a refusal: many things are not done as a whole.
+fn done(refusal: &Value) -> String {
+    let counted = ["imported", "replaced", "skipped", "deleted"].into_iter().filter_map(|name| {
+        let count = refusal.get(name)?.as_u64()?;
+        Some(format!("{count} {name}"))
+    });
+    let counted: Vec<String> = counted.collect();
+    if counted.is_empty() { String::new() } else { format!("; before that: {}", counted.join(", ")) }
 }
 
 /// What the server says of a path that it does not have.
