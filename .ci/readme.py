@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Runs the README as a new user would: starts the server, runs every curl line, every example."""
+import json
 import os
 import pathlib
 import re
@@ -44,6 +45,18 @@ try:
         print(f"the example {example} works")
     if len(examples) < 4:
         sys.exit("there are fewer than four examples")
+    commands = [block for block in blocks if block.startswith("registrar ")]
+    if len(commands) != 1:
+        sys.exit("the README has not one block of commands")
+    here = re.sub(r"^registrar ", "target/release/registrar ", commands[0], flags=re.M)
+    here = here.replace("clients.ndjson", f"{data}/clients.ndjson")
+    credentials = json.loads((pathlib.Path(data) / "store/admin-credentials.json").read_text())
+    environment = dict(os.environ, **{f"REGISTRAR_{name.upper()}": value for name, value in credentials.items()})
+    done = subprocess.run(["sh", "-euc", here], cwd=root, env=environment, capture_output=True, text=True)
+    missing = [part for part in ["CLIENT_ID", "token  ", "ExpirationTime = 86400"] if part not in done.stdout]
+    if done.returncode or missing:
+        sys.exit(f"the commands of the README do not do what they say ({missing}):\n{done.stdout}{done.stderr}")
+    print("the commands of the README work")
 finally:
     server.send_signal(signal.SIGTERM)
     try:

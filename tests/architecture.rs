@@ -370,3 +370,17 @@ fn only_a_signature_makes_something_verified() {
     assert!(verify.contains("pub struct Verified<T>(T);"), "the field of `Verified` is private");
     assert_eq!(verify.matches("Verified(").count(), 1, "`Verified` is made at the end of `verify` only");
 }
+
+#[test]
+fn only_commands_ask_a_server_without_the_guard() {
+    for (module, path, text) in
+        sources().into_iter().filter(|(module, ..)| !["cli", "fetch"].contains(&module.as_str()))
+    {
+        let word = |line: &str| line.split(|c: char| !c.is_alphanumeric()).any(|word| word == "Direct");
+        assert!(
+            !code(&text).any(|(_, line)| word(line)),
+            "{module}: src/{} is not a command",
+            path.display()
+        );
+    }
+}

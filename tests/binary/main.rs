@@ -14,6 +14,7 @@ mod remote_clients;
 mod remote_config;
 mod remote_failures;
 mod remote_tokens;
+mod remote_transfer;
 mod scripts;
 mod secrets;
 #[cfg(unix)]

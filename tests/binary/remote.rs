@@ -73,11 +73,12 @@ impl Registrar {
         self.folder().join("data/admin-credentials.json")
     }
 
-    /// Registers a client with `members` on top of a usual one.
+    /// Registers a client with `members` on top of a usual one; null takes one away.
     pub(crate) async fn register(&self, members: Value) -> Value {
         let mut body = json!({"redirect_uris": ["https://client.example.org/cb"]});
         let object = body.as_object_mut().expect("an object");
         object.extend(members.as_object().expect("an object").clone());
+        object.retain(|_, value| !value.is_null());
         let sent = reqwest::Client::new().post(self.url("/register")).json(&body).send().await;
         let answer = sent.expect("an answer");
         assert_eq!(answer.status(), 201);

@@ -91,7 +91,7 @@ async fn credentials_are_looked_for_and_must_be_right() {
 async fn a_scope_that_is_missing_is_named() {
     let registrar = Registrar::start();
     let folder = tempfile::TempDir::new().unwrap();
-    let machine = json!({"redirect_uris": [], "grant_types": ["client_credentials"], "scope": "openid"});
+    let machine = json!({"redirect_uris": null, "grant_types": ["client_credentials"], "scope": "openid"});
     let machine = registrar.register(machine).await;
     let credentials = write_credentials(folder.path(), &machine);
     let server = registrar.url("");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::operation::{Access, Operation, named, query};
-use super::public::paging;
+use super::public::{paging, usual};
 use crate::config::AdminScopes;
 
 /// The operations of administrators.
@@ -107,6 +107,7 @@ fn transfer(scopes: &AdminScopes) -> Vec<Operation> {
             .access(Access::Scopes(&both))
             .parameters(vec![query("existing", "What becomes of clients that are there already.", existing)])
             .body(true, &[(NDJSON, lines("The lines."))])
+            .example(NDJSON, "{\"clients\":0}\n".into())
             .json(200, "What was imported.", "Imported", &[])
             .problems(&[400, 408, 413, 415]),
     ]
@@ -139,6 +140,7 @@ fn initial_access_tokens(scope: &str) -> Vec<Operation> {
     vec![
         operation("post", all, ("createInitialAccessToken", scope), "Make an initial access token.")
             .body(false, &[("application/json", named("InitialAccessTokenRequest"))])
+            .example("application/json", json!({"note": "for a partner", "uses": 1, "expires_in": 3_600}))
             .json(201, "The token, which is told here and never again.", "NewInitialAccessToken", &[])
             .problems(&[400, 408, 409, 413, 415, 500]),
         operation(
@@ -163,6 +165,7 @@ fn initial_access_tokens(scope: &str) -> Vec<Operation> {
 
 fn configuration(path: &str, scopes: &AdminScopes) -> Vec<Operation> {
     let headers = &["ETag", "Accept-Patch"];
+    let enabled = json!([{"op": "add", "path": "/registration/dynamicRegistrationEnabled", "value": true}]);
     vec![
         operation(
             "get",
@@ -179,6 +182,7 @@ fn configuration(path: &str, scopes: &AdminScopes) -> Vec<Operation> {
         )
         .parameters(vec![if_match()])
         .body(true, &[("application/json-patch+json", named("JsonPatch"))])
+        .example("application/json-patch+json", enabled)
         .json(200, "The configuration as it is now.", "Configuration", headers)
         .problems(&[400, 408, 409, 412, 413, 415]),
     ]

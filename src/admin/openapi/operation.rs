@@ -88,6 +88,16 @@ impl Operation {
         self
     }
 
+    /// A body as it may be, in JSON or in another of its media types.
+    pub(super) fn example(mut self, media_type: &str, example: Value) -> Self {
+        let content = self.members.get_mut("requestBody").and_then(|body| body.get_mut("content"));
+        let content = content.and_then(|content| content.get_mut(media_type)).and_then(Value::as_object_mut);
+        if let Some(content) = content {
+            content.insert("example".to_owned(), example);
+        }
+        self
+    }
+
     /// An answer with JSON that has the schema called `schema`, and with further headers.
     pub(super) fn json(self, status: u16, description: &str, schema: &str, headers: &[&str]) -> Self {
         self.answer(status, description, Some(("application/json", named(schema))), headers)

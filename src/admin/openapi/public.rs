@@ -22,11 +22,17 @@ fn metadata() -> [(&'static str, Value); 3] {
     [("application/json", named("Client")), ("application/jwt", signed.clone()), ("application/jose", signed)]
 }
 
+/// A client as most are.
+pub(super) fn usual() -> Value {
+    json!({"redirect_uris": ["https://client.example.org/callback"], "client_name": "Example"})
+}
+
 fn register(path: &str) -> Operation {
     Operation::new("post", path, "registerClient", "Register a client (RFC 7591 section 3).")
         .tag("registration")
         .access(Access::InitialAccess)
         .body(true, &metadata())
+        .example("application/json", usual())
         .json(201, "The client is registered, and stored durably.", "ClientInformation", &["ETag"])
         .problems(&[400, 401, 403, 405, 408, 409, 413, 415, 429, 500, 503])
 }
@@ -102,6 +108,7 @@ fn tokens(paths: &Paths) -> Vec<Operation> {
         operation(&paths.token, "getToken", "Get an access token (RFC 6749 section 4.4).")
             .access(Access::Client)
             .body(true, &[(FORM, grant)])
+            .example(FORM, json!({"grant_type": "client_credentials"}))
             .json(200, "The access token.", "AccessToken", &[])
             .problems(&[429]),
         operation(&paths.introspection, "introspectToken", "Ask what a token stands for (RFC 7662).")
