@@ -28,7 +28,7 @@ try:
         if not line:
             sys.exit("the server did not start: " + (pathlib.Path(data) / "log").read_text())
         greeting += line
-    expected = [["201"], ["client_id", "Second", "204"], ["registration_endpoint"], ["access_token"]]
+    expected = [["201"], ["client_id", "Second", "204"], ["registration_endpoint"], ["access_token"], ['"imported":0', '"replaced":0']]
     for block, parts in zip(curls, expected, strict=True):
         here = block.replace(" data/", f" {data}/store/")
         done = subprocess.run(["sh", "-euc", here], cwd=root, capture_output=True, text=True)

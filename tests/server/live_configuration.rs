@@ -10,6 +10,7 @@ use registrar::clock::SystemClock;
 use registrar::config::{Sources, load};
 use registrar::live::{Document, PatchError};
 use registrar::service::Context;
+use registrar::store::audit::Author;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

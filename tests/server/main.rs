@@ -11,14 +11,19 @@
 mod support;
 
 mod admin;
+mod admin_clients;
+mod admin_deletion;
 mod administrator;
 mod alike;
 mod attestation;
+mod audit;
+mod audit_reloads;
 mod bad_input;
 mod client_authentication;
 mod discovery;
 mod example_scripts;
 mod expiry;
+mod fapi;
 mod fetch;
 mod initial_access;
 mod keys;
@@ -47,4 +52,6 @@ mod slow;
 mod statements;
 mod tls;
 mod token;
+mod transfer;
+mod transfer_bad_lines;
 mod wire;

@@ -66,6 +66,7 @@ fn clients(scopes: &AdminScopes) -> Vec<Operation> {
         )
         .parameters(vec![id("Its client_id."), if_match()])
         .body(true, &[("application/json", named("Client"))])
+        .example("application/json", usual())
         .json(200, "The client as it is now.", "ClientRecord", &["ETag"])
         .problems(&[400, 404, 408, 409, 412, 413, 415, 500]),
         operation("delete", one, ("removeClient", write), "Delete a client.")

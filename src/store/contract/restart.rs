@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Map, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::{at, client, id, open, store};
