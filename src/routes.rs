@@ -130,7 +130,8 @@ pub fn admin(service: Arc<Service>) -> Router {
         .route(tokens, only(all_tokens, &[Method::GET, Method::HEAD, Method::POST]))
         .route(&format!("{tokens}/{{id}}"), only(one_token, READ_DELETE))
         .route("/admin/v1/scripts", only(get(endpoint_scripts::get), READ))
-        .route("/admin/v1/schemas/Client", only(get(endpoint_scripts::client_schema), READ));
+        .route("/admin/v1/schemas/Client", only(get(endpoint_scripts::client_schema), READ))
+        .route("/admin/v1/openapi.json", only(get(endpoint_scripts::description), READ));
     // The one body that is not received before it is looked at: it may be of any length.
     let streamed = Router::new()
         .route("/admin/v1/clients/import", post_only(post(endpoint_transfer::import)))

@@ -153,6 +153,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "admin",
             "app",
             "clock",
             "config",
@@ -161,10 +162,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "http",
             "model",
             "script",
+            // What it shows a running server to prove who asks.
+            "secret",
             "service",
             "store",
             "systemd",
             "telemetry",
+            // Where the first start wrote the credentials of the administrator.
+            "token",
         ],
     ),
 ];
@@ -364,4 +369,18 @@ fn only_a_signature_makes_something_verified() {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/jose/verify.rs")).unwrap();
     assert!(verify.contains("pub struct Verified<T>(T);"), "the field of `Verified` is private");
     assert_eq!(verify.matches("Verified(").count(), 1, "`Verified` is made at the end of `verify` only");
+}
+
+#[test]
+fn only_commands_ask_a_server_without_the_guard() {
+    for (module, path, text) in
+        sources().into_iter().filter(|(module, ..)| !["cli", "fetch"].contains(&module.as_str()))
+    {
+        let word = |line: &str| line.split(|c: char| !c.is_alphanumeric()).any(|word| word == "Direct");
+        assert!(
+            !code(&text).any(|(_, line)| word(line)),
+            "{module}: src/{} is not a command",
+            path.display()
+        );
+    }
 }

@@ -50,7 +50,8 @@ pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     let query = Query::read(&parts.uri, &[FILTERS, &["after", "limit"]].concat())?;
-    let after = query.text("after").map(identifier).transpose()?;
+    let after = query.text("after").map(ClientId::parse).transpose();
+    let after = after.map_err(|_| bad_request("after must be the identifier of a client"))?;
     let (filter, limit) = (filter(&query)?, query.limit(MOST)?);
     let page = service.store.clients.list(&filter, after.as_ref(), limit).await;
     let page = page.map_err(|error| store_problem(&error))?;

@@ -19,6 +19,7 @@ pub mod endpoint_transfer;
 mod export;
 mod import;
 pub mod initial_access;
+pub mod openapi;
 mod portable;
 pub mod schema;
 pub mod scripts;

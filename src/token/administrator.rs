@@ -88,7 +88,7 @@ pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorE
 }
 
 /// Where the credentials go: `admin.credentialsFile`, or the folder of the store.
-fn file(settings: &Settings) -> Option<PathBuf> {
+pub fn file(settings: &Settings) -> Option<PathBuf> {
     let folder = settings.store.url.sled_folder().map(|folder| folder.join(FILE));
     settings.admin.credentials_file.clone().or(folder)
 }

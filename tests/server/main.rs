@@ -32,6 +32,7 @@ mod management;
 mod metadata;
 mod metadata_choices;
 mod mtls;
+mod openapi;
 mod openidconnect_crate;
 mod operations;
 mod own_tokens;
