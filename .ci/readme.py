@@ -4,6 +4,7 @@ walk-through of examples/attestation.md.
 
 `.ci/readme.py [PROFILE]`: the programs of target/PROFILE, of the release when nothing is said.
 """
+import json
 import os
 import pathlib
 import re
@@ -71,11 +72,18 @@ def check_readme(data):
     if len(start) != 1 or len(curls) < 3:
         sys.exit("the README has not the blocks that this check runs")
     with Running([f"{target}/registrar", "--data", f"{data}/store"], "curl"):
-        expected = [["201"], ["client_id", "Second", "204"], ["registration_endpoint"], ["access_token"]]
+        expected = [
+            ["201"],
+            ["client_id", "Second", "204"],
+            ["registration_endpoint"],
+            ["access_token"],
+            ['"imported":0', '"replaced":0'],
+        ]
         for block, parts in zip(curls, expected, strict=True):
             run(block.replace(" data/", f" {data}/store/"), parts)
         print(f"{len(curls)} blocks of the README work")
         check_examples()
+        check_commands(blocks, data)
 
 
 def check_examples():
@@ -89,6 +97,19 @@ def check_examples():
         print(f"the example {example} works")
     if len(examples) < 4:
         sys.exit("there are fewer than four examples")
+
+
+def check_commands(blocks, data):
+    commands = [block for block in blocks if block.startswith("registrar ")]
+    if len(commands) != 1:
+        sys.exit("the README has not one block of commands")
+    here = re.sub(r"^registrar ", f"{target}/registrar ", commands[0], flags=re.M)
+    here = here.replace("clients.ndjson", f"{data}/clients.ndjson")
+    credentials = json.loads((pathlib.Path(data) / "store/admin-credentials.json").read_text())
+    variables = {f"REGISTRAR_{name.upper()}": value for name, value in credentials.items()}
+    here = "".join(f"export {name}='{value}'\n" for name, value in variables.items()) + here
+    run(here, ["CLIENT_ID", "token  ", "ExpirationTime = 86400"])
+    print("the commands of the README work")
 
 
 def check_attestation(data):

@@ -10,6 +10,12 @@ mod logs;
 mod metrics;
 mod process;
 mod refusals;
+mod remote;
+mod remote_clients;
+mod remote_config;
+mod remote_failures;
+mod remote_tokens;
+mod remote_transfer;
 mod scripts;
 mod secrets;
 #[cfg(unix)]

@@ -169,6 +169,12 @@ impl TestServer {
         self.server.take().expect("it runs until the test ends").stop().await;
     }
 
+    /// The same, and gives the folder, which is removed when it is dropped.
+    pub(crate) async fn stop_and_keep(mut self) -> TempDir {
+        self.server.take().expect("it runs until the test ends").stop().await;
+        self.folder
+    }
+
     /// How the stored client came to be what it is.
     pub(crate) async fn provenance(&self, client: &Registered) -> Value {
         let id = registrar::model::ClientId::parse(&client.id).expect("an identifier");
