@@ -27,6 +27,8 @@ struct Call {
     client: Members,
     answer: Mutex<Option<Answer>>,
     attestation: Arc<Attestation>,
+    /// Credentials that the script can read, each with its name.
+    credentials: Vec<(&'static str, String)>,
     spent: Spent,
 }
 
@@ -63,9 +65,10 @@ impl Attestation {
 }
 
 impl Context {
-    /// A call of `script` about `client`.
-    pub(super) fn new(script: &str, round: &Round, client: Members) -> Self {
+    /// A call of `script` about `client`, and about an answer when there is one.
+    pub(super) fn new(script: &str, round: &Round, client: Members, answer: Option<&Members>) -> Self {
         let request = round.facts.register_request.clone();
+        let credentials = std::iter::once(&client).chain(answer).flat_map(Members::credentials).collect();
         Self(Arc::new(Call {
             script: script.to_owned(),
             facts: Arc::clone(&round.facts),
@@ -76,6 +79,7 @@ impl Context {
             client,
             answer: Mutex::new(None),
             attestation: Arc::clone(&round.attestation),
+            credentials,
             spent: Spent::default(),
         }))
     }
@@ -109,12 +113,12 @@ impl Context {
         Ok(())
     }
 
-    /// `text` without the evidence of the request: no line in the log has it.
+    /// `text` without the evidence of the request and the credentials of the client: no line in
+    /// the log has them.
     pub(super) fn conceal(&self, text: &str) -> String {
-        match self.sent_evidence() {
-            Some(evidence) => text.replace(evidence, "[evidence]"),
-            None => text.to_owned(),
-        }
+        let credentials = self.0.credentials.iter().map(|(name, value)| (*name, value.as_str()));
+        let hidden = credentials.chain(self.sent_evidence().map(|evidence| ("evidence", evidence)));
+        hidden.fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("[{name}]")))
     }
 
     fn sent_evidence(&self) -> Option<&str> {

@@ -167,7 +167,8 @@ impl Asking {
         first: Option<Dynamic>,
         client: &Members,
     ) -> Result<Dynamic, HookError> {
-        let context = Context::new(&script.id.name, &self.round, client.clone());
+        let answer = first.as_ref().and_then(|first| first.clone().try_cast::<Members>());
+        let context = Context::new(&script.id.name, &self.round, client.clone(), answer.as_ref());
         let turn = Arc::clone(&self.round.turn);
         let mut engine = self.set.modules.engine(Some(&context), move || turn.over());
         engine.register_static_module(SCRIPT_MODULE, rhai::Shared::clone(&script.module));
