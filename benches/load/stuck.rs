@@ -64,7 +64,8 @@ pub(crate) async fn measure(duration: Duration, connections: usize) {
     };
     let before = rates().await;
     let stop = Arc::new(AtomicBool::new(false));
-    let stuck: Vec<_> = clients.into_iter().map(|client| client.keep_asking(address, Arc::clone(&stop))).collect();
+    let stuck: Vec<_> =
+        clients.into_iter().map(|client| client.keep_asking(address, Arc::clone(&stop))).collect();
     verifier.until_held(STUCK).await;
     let during = rates().await;
     println!("{:<38}{:>10} of {STUCK} updates were stuck at the end", "", verifier.count().await);
@@ -74,7 +75,8 @@ pub(crate) async fn measure(duration: Duration, connections: usize) {
         one.await.expect("an update is answered");
     }
     let after = rates().await;
-    for (((name, _), before), (during, after)) in requests.iter().zip(&before).zip(during.iter().zip(&after)) {
+    for (((name, _), before), (during, after)) in requests.iter().zip(&before).zip(during.iter().zip(&after))
+    {
         print(name, before, during, after);
     }
     product.stop().await;
@@ -138,11 +140,13 @@ impl Verifier {
         let mut held = self.held.lock().await;
         let mut byte = [0; 4_096];
         // A request is read and thrown away; 0 bytes mean that whoever asked is gone.
-        held.retain(|stream| loop {
-            match stream.try_read(&mut byte) {
-                Ok(0) => break false,
-                Ok(_) => {}
-                Err(error) => break error.kind() == std::io::ErrorKind::WouldBlock,
+        held.retain(|stream| {
+            loop {
+                match stream.try_read(&mut byte) {
+                    Ok(0) => break false,
+                    Ok(_) => {}
+                    Err(error) => break error.kind() == std::io::ErrorKind::WouldBlock,
+                }
             }
         });
         held.len()

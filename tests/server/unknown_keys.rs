@@ -15,7 +15,11 @@ const AT_ONCE: usize = 32;
 fn naming(iss: &str, kid: &str) -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signature = URL_SAFE_NO_PAD.encode([7; 64]);
-    format!("{}.{}.{signature}", part(json!({"alg": "ES256", "kid": kid})), part(json!({"iss": iss, "iat": START})))
+    format!(
+        "{}.{}.{signature}",
+        part(json!({"alg": "ES256", "kid": kid})),
+        part(json!({"iss": iss, "iat": START}))
+    )
 }
 
 fn request(statement: &str) -> Value {
@@ -43,7 +47,9 @@ async fn k139_ten_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
         let all = stream::iter(from..from + count).map(|number| {
             let statement = naming(&issuer.iss, &format!("unknown-{number}"));
             let server = &server;
-            async move { server.post(&request(&statement)).await.expect_error(400, &["invalid_software_statement"]) }
+            async move {
+                server.post(&request(&statement)).await.expect_error(400, &["invalid_software_statement"])
+            }
         });
         all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     };

@@ -21,6 +21,9 @@ const STATEMENT: &[&str] = &["invalid_software_statement"];
 const UNAPPROVED: &[&str] = &["unapproved_software_statement"];
 const NOT_THE_CLIENT: &[&str] = &["invalid_client"];
 
+/// What is on top of a good request, and the codes with which that is refused.
+type Case = (Value, &'static [&'static str]);
+
 /// The subject of a transport certificate: from its least specific part to its most specific one.
 fn subject<'a>(software: &'a str, organisation: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
@@ -126,7 +129,7 @@ impl Party {
     }
 
     /// Each of `cases` on top of a good request is refused, and nothing is stored.
-    async fn expect_refused(&self, cases: impl IntoIterator<Item = (Value, &[&str])>) {
+    async fn expect_refused(&self, cases: impl IntoIterator<Item = Case>) {
         for (more, codes) in cases {
             let answer = self.post(&self.request(more.clone())).await;
             assert_eq!(answer.status, 400, "{more}: {}", answer.text);
@@ -146,7 +149,10 @@ async fn k162_k164_software_registers_reads_replaces_and_deletes_itself() {
     assert_eq!(client.body["tos_uri"], "https://tpp.example.com.br/tos");
     assert_eq!(client.body.get("logo_uri"), None);
     assert_eq!(client.body["software_statement"], request["software_statement"], "byte for byte");
-    assert_eq!((&client.body["scope"], &client.body["org_id"]), (&json!("openid accounts"), &json!(ORGANISATION)));
+    assert_eq!(
+        (&client.body["scope"], &client.body["org_id"]),
+        (&json!("openid accounts"), &json!(ORGANISATION))
+    );
     assert_eq!(party.bank.server.provenance(&client).await["trust_level"], "statement");
     party.read(&client).await.expect_status(200);
 
@@ -184,7 +190,7 @@ async fn k155_nobody_registers_without_a_certificate_of_the_ecosystem() {
 async fn k156_k157_keys_and_redirect_uris_are_those_of_the_statement() {
     let party = Party::new().await;
     let keys = Signer::new(SOFTWARE, Algorithm::Ps256).jwks();
-    let cases: [(Value, &[&str]); 7] = [
+    let cases: [Case; 7] = [
         (json!({"jwks": keys}), METADATA),
         (json!({"jwks": keys, "jwks_uri": null}), METADATA),
         (json!({"jwks_uri": party.bank.directory.origin.url("/elsewhere.jwks")}), METADATA),
@@ -206,7 +212,7 @@ async fn k146_k158_a_statement_is_needed_fresh_and_of_the_directory() {
     let own = json!({"iss": ISSUER, "iat": START, "jti": unique().to_string()});
     let by = |signer: &Signer| json!({"software_statement": signer.raw(&json!({}), with(own.clone(), party.statement_claims(json!({}))))});
     let of = |more: Value| json!({"software_statement": party.statement(more)});
-    let cases: [(Value, &[&str]); 15] = [
+    let cases: [Case; 15] = [
         (json!({"software_statement": null}), STATEMENT),
         (json!({"software_statement": "a.b.c"}), STATEMENT),
         (by(&weak), STATEMENT),
@@ -235,8 +241,12 @@ async fn k159_the_order_of_grants_and_scopes_does_not_matter() {
         "scope": "resources payments accounts openid",
     });
     let client = party.register(&party.request(asked)).await;
-    assert_eq!(client.body["scope"], "resources accounts openid", "payments are of a role that is not active");
-    let mut granted: Vec<&str> = client.body["grant_types"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    assert_eq!(
+        client.body["scope"], "resources accounts openid",
+        "payments are of a role that is not active"
+    );
+    let mut granted: Vec<&str> =
+        client.body["grant_types"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
     granted.sort_unstable();
     assert_eq!(granted, ["authorization_code", "client_credentials", "refresh_token"]);
 }
@@ -281,21 +291,28 @@ async fn k160_the_certificate_is_of_the_software_and_of_its_organisation() {
 async fn k161_a_client_names_the_subject_of_its_certificate_and_in_one_form() {
     let party = Party::new().await;
     let named = |more: Value| {
-        let method = json!({"token_endpoint_auth_method": "tls_client_auth", "token_endpoint_auth_signing_alg": null});
+        let method =
+            json!({"token_endpoint_auth_method": "tls_client_auth", "token_endpoint_auth_signing_alg": null});
         with(method, more)
     };
     let dn = subject_dn();
     let by_name = |name: &str| named(json!({"tls_client_auth_subject_dn": name}));
-    let cases: [(Value, &[&str]); 8] = [
+    let cases: [Case; 8] = [
         (named(json!({})), METADATA),
         (named(json!({"tls_client_auth_san_dns": "client.example.org"})), METADATA),
         (json!({"tls_client_auth_san_dns": "client.example.org"}), METADATA),
-        (named(json!({"tls_client_auth_subject_dn": dn, "tls_client_auth_san_dns": "client.example.org"})), METADATA),
+        (
+            named(json!({"tls_client_auth_subject_dn": dn, "tls_client_auth_san_dns": "client.example.org"})),
+            METADATA,
+        ),
         (by_name("/C=BR/CN=tpp.example.com.br"), METADATA),
         (by_name("tpp.example.com.br"), METADATA),
         (by_name(&dn.replace("2.5.4.97=#", "2.5.4.97=#ZZ")), METADATA),
         // The right name, but not in the form of this profile: a name where the identifier is due.
-        (by_name(&dn.replace("2.5.4.5=#130E3433313432363636303030313937", "serialNumber=43142666000197")), METADATA),
+        (
+            by_name(&dn.replace("2.5.4.5=#130E3433313432363636303030313937", "serialNumber=43142666000197")),
+            METADATA,
+        ),
     ];
     party.expect_refused(cases).await;
     // The name of another certificate, and the right one the wrong way round.
@@ -313,7 +330,10 @@ async fn k149_a_statement_and_its_software_register_one_client() {
     let party = Party::new().await;
     let request = party.request(json!({}));
     let client = party.register(&request).await;
-    party.post(&request).await.expect_error(400, &["invalid_client_metadata", "unapproved_software_statement"]);
+    party
+        .post(&request)
+        .await
+        .expect_error(400, &["invalid_client_metadata", "unapproved_software_statement"]);
     let again = party.post(&party.request(json!({}))).await;
     again.expect_error(400, METADATA);
     assert!(again.text.contains("has a client already"), "{}", again.text);
@@ -329,15 +349,24 @@ async fn k149_a_statement_and_its_software_register_one_client() {
 #[tokio::test]
 async fn algorithms_and_methods_are_those_of_the_profile() {
     let party = Party::new().await;
-    let cases: [(Value, &[&str]); 8] = [
+    let cases: [Case; 8] = [
         (json!({"token_endpoint_auth_method": null}), METADATA),
-        (json!({"token_endpoint_auth_method": "client_secret_basic", "token_endpoint_auth_signing_alg": null}), METADATA),
+        (
+            json!({"token_endpoint_auth_method": "client_secret_basic", "token_endpoint_auth_signing_alg": null}),
+            METADATA,
+        ),
         (json!({"token_endpoint_auth_method": "none", "token_endpoint_auth_signing_alg": null}), METADATA),
         (json!({"token_endpoint_auth_signing_alg": "RS256"}), METADATA),
         (json!({"request_object_signing_alg": "RS256"}), METADATA),
         (json!({"id_token_signed_response_alg": "RS256"}), METADATA),
-        (json!({"request_object_encryption_alg": "RSA-OAEP-256", "request_object_encryption_enc": "A256GCM"}), METADATA),
-        (json!({"request_object_encryption_alg": "RSA-OAEP", "request_object_encryption_enc": "A128GCM"}), METADATA),
+        (
+            json!({"request_object_encryption_alg": "RSA-OAEP-256", "request_object_encryption_enc": "A256GCM"}),
+            METADATA,
+        ),
+        (
+            json!({"request_object_encryption_alg": "RSA-OAEP", "request_object_encryption_enc": "A128GCM"}),
+            METADATA,
+        ),
     ];
     party.expect_refused(cases).await;
 }
@@ -346,7 +375,7 @@ async fn algorithms_and_methods_are_those_of_the_profile() {
 async fn k163_an_update_keeps_to_the_rules_of_a_registration() {
     let party = Party::new().await;
     let client = party.register(&party.request(json!({}))).await;
-    let cases: [(Value, &[&str]); 8] = [
+    let cases: [Case; 8] = [
         (json!({"software_statement": null}), STATEMENT),
         (json!({"software_statement": "a.b.c"}), STATEMENT),
         (json!({"software_statement": party.statement(json!({"iat": START - 360}))}), STATEMENT),

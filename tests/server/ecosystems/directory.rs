@@ -99,6 +99,8 @@ fn settle(own: &mut Configuration, loaded: Configuration, scripts: &Path, files:
     settings.server.issuer = made.settings.server.issuer;
     settings.store.url = made.settings.store.url;
     settings.scripts.directory = scripts.to_owned();
+    // A debug build on a busy machine is slow, and these scripts are the longest ones.
+    settings.scripts.limits.deadline_ms = 20_000;
     let clients = settings.server.tls.client_certificates;
     files.switch_on(own, clients);
     fetches_locally(own);

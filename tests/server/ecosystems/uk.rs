@@ -14,7 +14,8 @@ const SOFTWARE: &str = "1ZRiKCgqCLaWpj6PcdfXYm";
 const REDIRECT: &str = "https://tpp.example.org/cb";
 const OTHER_REDIRECT: &str = "https://tpp.example.org/other";
 
-const TRANSPORT: Subject<'static> = &[("C", "GB"), ("O", "OpenBanking"), ("OU", "0015800001041RHAAY"), ("CN", SOFTWARE)];
+const TRANSPORT: Subject<'static> =
+    &[("C", "GB"), ("O", "OpenBanking"), ("OU", "0015800001041RHAAY"), ("CN", SOFTWARE)];
 const TRANSPORT_DN: &str = "CN=1ZRiKCgqCLaWpj6PcdfXYm,OU=0015800001041RHAAY,O=OpenBanking,C=GB";
 
 const METADATA: &[&str] = &["invalid_client_metadata"];
@@ -144,7 +145,10 @@ async fn k150_k154_software_registers_reads_replaces_and_deletes_itself() {
     let moved = party.claims(json!({"redirect_uris": [OTHER_REDIRECT]}));
     let answer = party.put(&client, &token, moved).await;
     answer.expect_status(200);
-    assert_eq!((&answer.body["client_id"], &answer.body["redirect_uris"]), (&json!(client.id), &json!([OTHER_REDIRECT])));
+    assert_eq!(
+        (&answer.body["client_id"], &answer.body["redirect_uris"]),
+        (&json!(client.id), &json!([OTHER_REDIRECT]))
+    );
     // An update leaves tokens alone.
     party.manage("GET", &client, &token).await.expect_status(200);
 
@@ -218,12 +222,18 @@ async fn k147_k148_k151_k165_a_request_that_breaks_a_rule_is_refused() {
         (json!({"redirect_uris": ["https://localhost/cb"]}), REDIRECTS),
         (json!({"redirect_uris": ["http://tpp.example.org/cb"]}), REDIRECTS),
         (json!({"token_endpoint_auth_method": null}), METADATA),
-        (json!({"token_endpoint_auth_method": "client_secret_basic", "token_endpoint_auth_signing_alg": null}), METADATA),
+        (
+            json!({"token_endpoint_auth_method": "client_secret_basic", "token_endpoint_auth_signing_alg": null}),
+            METADATA,
+        ),
         (json!({"token_endpoint_auth_method": "none", "token_endpoint_auth_signing_alg": null}), METADATA),
         (json!({"token_endpoint_auth_signing_alg": null}), METADATA),
         (json!({"token_endpoint_auth_signing_alg": "RS256"}), METADATA),
         (json!({"tls_client_auth_subject_dn": TRANSPORT_DN}), METADATA),
-        (json!({"token_endpoint_auth_method": "tls_client_auth", "token_endpoint_auth_signing_alg": null}), METADATA),
+        (
+            json!({"token_endpoint_auth_method": "tls_client_auth", "token_endpoint_auth_signing_alg": null}),
+            METADATA,
+        ),
         (json!({"grant_types": null}), METADATA),
         (json!({"grant_types": ["authorization_code"]}), METADATA),
         (json!({"grant_types": ["client_credentials", "password"]}), METADATA),
@@ -299,7 +309,9 @@ async fn k151_k152_k153_a_request_is_signed_by_the_software_and_registers_once()
     // Another software of the directory, by its own key or by its own statement.
     post(other.raw(&json!({}), party.claims(json!({})))).await.expect_error(400, METADATA);
     let borrowed = party.statement(&other.iss, json!({}));
-    post(party.signed(party.claims(json!({"software_statement": borrowed})))).await.expect_error(400, METADATA);
+    post(party.signed(party.claims(json!({"software_statement": borrowed}))))
+        .await
+        .expect_error(400, METADATA);
     // RS256 is not for requests here.
     let weak = Signer::new(SOFTWARE, Algorithm::Rs256);
     post(weak.raw(&json!({}), party.claims(json!({})))).await.expect_error(400, METADATA);
@@ -372,7 +384,10 @@ async fn an_update_keeps_to_the_rules_of_a_registration() {
     let cases = [
         (json!({"software_statement": null}), STATEMENT),
         (json!({"software_statement": "a.b.c"}), STATEMENT),
-        (json!({"software_statement": party.statement(SOFTWARE, json!({"org_status": "Withdrawn"}))}), UNAPPROVED),
+        (
+            json!({"software_statement": party.statement(SOFTWARE, json!({"org_status": "Withdrawn"}))}),
+            UNAPPROVED,
+        ),
         (json!({"software_statement": party.statement(SOFTWARE, json!({"iat": START - 1_801}))}), STATEMENT),
         (json!({"redirect_uris": ["https://elsewhere.example/cb"]}), REDIRECTS),
         (json!({"scope": "openid payments"}), METADATA),
