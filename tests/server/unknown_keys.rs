@@ -11,6 +11,9 @@ use crate::support::{Origin, Reply, START, Signer, TestServer, b0, fetches_local
 /// Requests at the same time.
 const AT_ONCE: usize = 32;
 
+/// Statements in all; ten thousand take ten times as long in a debug build, and show the same.
+const STATEMENTS: usize = 1_000;
+
 /// A statement of `iss` that names the key `kid`; nobody signed it.
 fn naming(iss: &str, kid: &str) -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -36,7 +39,7 @@ async fn server(members: Value) -> TestServer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn k139_ten_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
+async fn k139_a_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
     let (issuer, origin) = (Signer::new("https://directory.example", Algorithm::Es256), Origin::new().await);
     let url = origin.at("/jwks", Reply::json(issuer.jwks()).header("cache-control", "max-age=80000"));
     let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
@@ -53,13 +56,13 @@ async fn k139_ten_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
         });
         all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     };
-    refuse(0, 5_000).await;
+    refuse(0, STATEMENTS / 2).await;
     assert_eq!(origin.hits("/jwks"), 2, "the first use, and one more look");
     server.clock.advance(29);
-    refuse(5_000, 4_000).await;
+    refuse(STATEMENTS / 2, STATEMENTS * 4 / 10).await;
     assert_eq!(origin.hits("/jwks"), 2, "the interval is not over");
     server.clock.advance(1);
-    refuse(9_000, 1_000).await;
+    refuse(STATEMENTS * 9 / 10, STATEMENTS / 10).await;
     assert_eq!(origin.hits("/jwks"), 3, "one in each interval");
     server.register(&request(&issuer.token(json!({})))).await;
     assert_eq!(origin.hits("/jwks"), 3);
