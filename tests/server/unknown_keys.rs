@@ -51,7 +51,7 @@ async fn k139_a_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
             let statement = naming(&issuer.iss, &format!("unknown-{number}"));
             let server = &server;
             async move {
-                server.post(&request(&statement)).await.expect_error(400, &["invalid_software_statement"])
+                server.post(&request(&statement)).await.expect_error(400, &["invalid_software_statement"]);
             }
         });
         all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;

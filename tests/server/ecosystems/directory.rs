@@ -98,7 +98,7 @@ fn settle(own: &mut Configuration, loaded: Configuration, scripts: &Path, files:
     settings.server.listen = made.settings.server.listen;
     settings.server.issuer = made.settings.server.issuer;
     settings.store.url = made.settings.store.url;
-    settings.scripts.directory = scripts.to_owned();
+    scripts.clone_into(&mut settings.scripts.directory);
     // A debug build on a busy machine is slow, and these scripts are the longest ones.
     settings.scripts.limits.deadline_ms = 20_000;
     let clients = settings.server.tls.client_certificates;

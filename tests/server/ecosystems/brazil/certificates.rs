@@ -81,8 +81,8 @@ async fn k161_a_client_names_the_subject_of_its_certificate_and_in_one_form() {
     ];
     party.expect_refused(cases).await;
     // The name of another certificate, and the right one the wrong way round.
-    let parts: Vec<&str> = dn.split(',').rev().collect();
-    for other in [dn.replace("Minha Conta", "Outra"), parts.join(",")] {
+    let reversed: Vec<&str> = dn.split(',').rev().collect();
+    for other in [dn.replace("Minha Conta", "Outra"), reversed.join(",")] {
         party.post(&party.request(by_name(&other))).await.expect_error(403, &["access_denied"]);
     }
     let client = party.register(&party.request(by_name(&dn))).await;

@@ -50,7 +50,7 @@ fn organisation() -> String {
 fn subject_dn() -> String {
     let hex = |tag: u8, text: &str| {
         let bytes = [&[tag, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
-        bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>()
+        bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().concat()
     };
     let (organisation, number) = (hex(0x0C, &organisation()), hex(0x13, "43142666000197"));
     format!(
