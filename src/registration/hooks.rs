@@ -72,8 +72,7 @@ pub(super) async fn decide(
     if let Purpose::Replace(stored) = purpose {
         name(&mut client, stored.client());
     }
-    let request = proven.requested.metadata().as_object().clone();
-    let facts = facts(cx, caller, &proven.shown, request);
+    let facts = facts(cx, caller, &proven.shown, proven.requested.metadata().clone());
     let mut decision = cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)?;
     // What names a client is shown to scripts, and is no metadata that could be approved.
     for member in NAMES {
@@ -121,13 +120,13 @@ pub async fn modify(
     if !scripts.has(hook) {
         return Ok(answer);
     }
-    let facts = facts(cx, caller, &Shown::of(answer.trust_level), Map::new());
-    let mut client = answer.metadata.clone();
-    for (member, value) in NAMES.into_iter().filter_map(|name| Some((name, answer.members.get(name)?))) {
+    let facts = facts(cx, caller, &Shown::of(answer.trust_level), Metadata::default());
+    let (mut client, members) = (answer.metadata.clone(), answer.members());
+    for (member, value) in NAMES.into_iter().filter_map(|name| Some((name, members.get(name)?))) {
         client.set(member, value.clone());
     }
-    let members = scripts.modify_response(hook, answer.members, facts, client).await?;
-    Ok(ClientInformation { members, ..answer })
+    let members = scripts.modify_response(hook, members, facts, client).await?;
+    Ok(answer.saying(members))
 }
 
 /// The scripts decide whether `client` may be deleted.
@@ -139,7 +138,7 @@ pub async fn before_deletion(cx: &Context<'_>, caller: &Caller, client: &Client)
     if !scripts.has(Hook::DeleteClient) {
         return Ok(());
     }
-    let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Map::new());
+    let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Metadata::default());
     scripts.decide(Hook::DeleteClient, facts, shown(client, None)).await.map(drop)
 }
 
@@ -153,9 +152,11 @@ pub(super) fn tell(
 ) {
     let (scripts, hook) = (&cx.snapshot.scripts, purpose.notification_hook());
     if scripts.has(hook) {
-        let mut request = proven.requested.metadata().as_object().clone();
+        let mut request = proven.requested.metadata().clone();
         // What waits in the queue holds no evidence.
-        request.retain(|name, _| !evidence::MEMBERS.contains(&name.as_str()));
+        for name in evidence::MEMBERS {
+            request.remove(name);
+        }
         let facts = facts(cx, caller, &proven.shown, request);
         scripts.tell(hook, facts, shown(&issued.client, issued.secret.as_ref()));
     }
@@ -165,7 +166,7 @@ pub(super) fn tell(
 pub fn after_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) {
     let scripts = &cx.snapshot.scripts;
     if scripts.has(Hook::ClientDeleted) {
-        let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Map::new());
+        let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Metadata::default());
         scripts.tell(Hook::ClientDeleted, facts, shown(client, None));
     }
 }
@@ -195,7 +196,7 @@ pub(super) fn facts(
     cx: &Context<'_>,
     caller: &Caller,
     shown: &Shown,
-    register_request: Map<String, Value>,
+    register_request: Metadata,
 ) -> Arc<Facts> {
     Arc::new(Facts {
         register_request,

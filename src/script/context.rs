@@ -27,8 +27,8 @@ struct Call {
     client: Members,
     answer: Mutex<Option<Answer>>,
     attestation: Arc<Attestation>,
-    /// Credentials that the script can read, each with its name.
-    credentials: Vec<(&'static str, String)>,
+    /// The answer that the script may change; it holds credentials.
+    response: Option<Members>,
     spent: Spent,
 }
 
@@ -66,9 +66,8 @@ impl Attestation {
 
 impl Context {
     /// A call of `script` about `client`, and about an answer when there is one.
-    pub(super) fn new(script: &str, round: &Round, client: Members, answer: Option<&Members>) -> Self {
+    pub(super) fn new(script: &str, round: &Round, client: Members, response: Option<Members>) -> Self {
         let request = round.facts.register_request.clone();
-        let credentials = std::iter::once(&client).chain(answer).flat_map(Members::credentials).collect();
         Self(Arc::new(Call {
             script: script.to_owned(),
             facts: Arc::clone(&round.facts),
@@ -79,7 +78,7 @@ impl Context {
             client,
             answer: Mutex::new(None),
             attestation: Arc::clone(&round.attestation),
-            credentials,
+            response,
             spent: Spent::default(),
         }))
     }
@@ -116,9 +115,10 @@ impl Context {
     /// `text` without the evidence of the request and the credentials of the client: no line in
     /// the log has them.
     pub(super) fn conceal(&self, text: &str) -> String {
-        let credentials = self.0.credentials.iter().map(|(name, value)| (*name, value.as_str()));
-        let hidden = credentials.chain(self.sent_evidence().map(|evidence| ("evidence", evidence)));
-        hidden.fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("[{name}]")))
+        let shown = std::iter::once(&self.0.client).chain(&self.0.response);
+        let evidence = self.sent_evidence().map(|evidence| ("evidence", evidence.to_owned()));
+        let hidden = shown.flat_map(Members::credentials).chain(evidence);
+        hidden.fold(text.to_owned(), |text, (name, value)| text.replace(&value, &format!("[{name}]")))
     }
 
     fn sent_evidence(&self) -> Option<&str> {

@@ -59,8 +59,10 @@ fn lines_about(client: Value, answer: Option<Value>, (hook, body): (Hook, &str))
         let seen = lines.clone();
         set.on_a_thread(hook, asked, move |asking| {
             tracing::subscriber::with_default(seen, || {
-                let client = asking.members(object(client), Access::Metadata);
-                let answer = answer.map(|answer| asking.members(object(answer), Access::Answer));
+                let members =
+                    |value, access| asking.members(crate::client::Metadata::new(object(value)), access);
+                let client = members(client, Access::Metadata);
+                let answer = answer.map(|answer| members(answer, Access::Answer));
                 let (index, script) = asking.set.with(hook).next().unwrap();
                 asking.call(index, script, answer.map(Dynamic::from), &client).map(drop)
             })
