@@ -26,7 +26,7 @@ use crate::reload::{Reloader, Reloads, Requests};
 use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
 use crate::service::{self, Judged, Parts, Service, Snapshot};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, audit};
 use crate::telemetry::meter::{self, Reloaded};
 use crate::{lifecycle, live, token};
 
@@ -110,7 +110,9 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
     let jwks = token::keys::jwks(&runtime.secrets());
-    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
+    let (refusals, refused) = audit::queue(store.audit.clone());
+    let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
+    let parts = Parts { store, clock, fetcher, changes, refusals, jwks };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
     let administrator = Box::pin(token::administrator::ensure(&service)).await?;
@@ -128,6 +130,7 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     // Open requests may still have something to tell when the server stops.
     let served = CancellationToken::new();
     tasks.spawn(runtime.notify(served.clone(), patience));
+    tasks.spawn(refused.run(served.clone()));
     let serving = listeners.serve(&service, reloads, entrance, &stop);
     tasks.spawn(async move {
         serving.await;

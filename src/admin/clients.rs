@@ -2,14 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Administrator;
 use crate::client::Client;
 use crate::clock::Timestamp;
-use crate::service::Context;
-use crate::store::audit::Action;
-use crate::store::{StoreError, Stored};
-use crate::telemetry;
-use crate::telemetry::meter::{self, ClientChange};
 
 /// One client of a list.
 pub fn summary(client: &Client) -> Value {
@@ -39,19 +33,4 @@ pub fn detail(client: &Client) -> Map<String, Value> {
     let mut members = shown.as_object().cloned().unwrap_or_default();
     members.extend(expires_at.map(|end| ("expires_at".to_owned(), end.into())));
     members
-}
-
-/// Deletes a client with all that is its own, and writes down who did it.
-///
-/// # Errors
-/// When the client was changed meanwhile, or the store fails.
-pub async fn delete(cx: &Context<'_>, by: &Administrator, seen: &Stored) -> Result<(), StoreError> {
-    let id = seen.client().id.to_string();
-    let event = by.did(Action::ClientDeleted, &id, cx.service.clock.now()).change()?;
-    cx.service.store.clients.remove(seen, event).await?;
-    let trust_level = seen.client().provenance.trust_level.as_str();
-    telemetry::concerns(&id, trust_level);
-    meter::client(ClientChange::Deleted, trust_level);
-    tracing::info!("an administrator deleted a client");
-    Ok(())
 }

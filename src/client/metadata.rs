@@ -87,6 +87,13 @@ impl Metadata {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// The names of the members that `other` has with another value, or has not, or alone has.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let changed = self.0.iter().filter(|(name, value)| other.0.get(*name) != Some(*value));
+        let added = other.0.keys().filter(|name| !self.0.contains_key(*name));
+        changed.map(|(name, _)| name).chain(added).cloned().collect()
+    }
+
     /// The members as a JSON object.
     pub fn as_object(&self) -> &Map<String, Value> {
         &self.0

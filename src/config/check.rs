@@ -29,6 +29,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     server(settings, &mut verdict);
     paths::check(&settings.server.paths, &mut verdict);
     admin::check(&settings.admin, live, &mut verdict);
+    admin::check_listener(&settings.admin, &settings.server, &mut verdict);
     tls::check(&settings.server, live, &mut verdict);
     positive(settings, &mut verdict);
     store::check(&settings.store, &mut verdict);

@@ -84,6 +84,18 @@ impl Problem {
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
+    /// 403: the bearer token is good, and not for this; `scope` is the one that is needed, if a
+    /// scope would help (RFC 6750 section 3.1).
+    pub fn insufficient_scope(scope: Option<&str>, description: &str) -> Self {
+        let problem = Self::new(StatusCode::FORBIDDEN, "insufficient_scope", description);
+        let needed = scope.map(|scope| format!(r#", scope="{scope}""#)).unwrap_or_default();
+        let challenge = format!(r#"Bearer realm="registrar", error="insufficient_scope"{needed}"#);
+        match HeaderValue::from_str(&challenge) {
+            Ok(value) => problem.header(WWW_AUTHENTICATE, value),
+            Err(_) => problem,
+        }
+    }
+
     /// 401: a client certificate is needed. No scheme is registered for that, so the challenge
     /// has a name of ours (RFC 9110 section 15.5.2 wants one).
     pub fn certificate_needed(description: &str) -> Self {
@@ -122,7 +134,7 @@ impl Problem {
 
     /// The same problem, with a further member in its body.
     #[must_use]
-    pub fn member(mut self, name: &str, value: &str) -> Self {
+    pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.body.insert(name.to_owned(), value.into());
         self
     }
@@ -138,6 +150,11 @@ impl Problem {
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         self.header(RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// The status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// The `error` member, for the log.

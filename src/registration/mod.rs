@@ -16,6 +16,7 @@ mod issue;
 mod keys;
 mod merge;
 mod once;
+mod operator;
 mod parse;
 mod sector;
 mod signed_request;
@@ -25,6 +26,7 @@ mod update;
 pub use answer::ClientInformation;
 pub use client_attestation::{AttestedClient, ClientAttestationError};
 pub use error::RegisterError;
+pub use operator::replace_as_operator;
 pub use update::forbidden_members;
 
 use std::net::IpAddr;
@@ -38,6 +40,7 @@ use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::Stored;
+use crate::store::audit::Author;
 use crate::store::initial_access_tokens::InitialAccessToken;
 use crate::telemetry;
 use crate::telemetry::meter::{self, ClientChange};
@@ -60,6 +63,22 @@ pub struct Caller {
     pub attested: Option<AttestedClient>,
     /// What scripts may know of the request.
     pub request: HttpRequest,
+    /// What names the request in its answer and in the log.
+    pub correlation_id: Option<String>,
+    /// The administrator who asks; none: anybody, or the holder of a client.
+    pub administrator: Option<String>,
+}
+
+impl Caller {
+    /// Who does what the request asks for: the administrator, or the holder of `client`.
+    pub fn author(&self, client: Option<&Client>) -> Author {
+        let holder = || client.map(|client| client.id.to_string());
+        Author {
+            actor: self.administrator.clone().or_else(holder),
+            address: Some(self.address),
+            correlation_id: self.correlation_id.clone(),
+        }
+    }
 }
 
 /// What a request is for.
@@ -190,7 +209,8 @@ async fn prove(
     }
     let members = merge::merge(cx, members, statement.as_ref());
     let members = client_attestation::apply(cx, caller.attested.as_ref(), members)?;
-    let requested = Requested::read(members, &cx.settings().dynamic_registration_custom_attributes);
+    let custom = &cx.settings().dynamic_registration_custom_attributes;
+    let requested = update::keep_disabled(purpose, Requested::read(members, custom));
     let initial_access = InitialAccess::of(caller, purpose);
     let shown = shown(cx, caller, statement.as_ref(), signed.as_ref(), initial_access.as_ref());
     let appraised = evidence::appraise(cx, caller, purpose, &shown, requested.metadata()).await?;

@@ -14,6 +14,7 @@ mod node;
 mod outage;
 mod sharing;
 mod start;
+mod transfer;
 
 use serde_json::{Value, json};
 

@@ -38,7 +38,7 @@ pub use lifetime::expiry;
 pub use secret::needs_secret;
 
 use super::member::SetBy;
-use super::{InitialAccessPolicy, Metadata, Requested, Valid, member};
+use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::Violation;
 use redirect_pattern::RedirectPattern;
@@ -133,6 +133,28 @@ impl Rules<'_> {
         let mut found = Vec::new();
         types::check(self, &changed, &mut found);
         self.complete(changed, found)
+    }
+
+    /// Takes over metadata that another server, or this one under other settings, has approved:
+    /// it is kept as it is, and what rules it breaks here is only told.
+    ///
+    /// # Errors
+    /// When it can not be read as metadata: a member has another type, or is not one that is
+    /// stored.
+    pub fn take_over(&self, metadata: Metadata) -> Result<(Approved, Vec<Violation>), Vec<Violation>> {
+        let mut found = Vec::new();
+        types::check_kinds(&metadata, &mut found);
+        for (name, _) in metadata.iter() {
+            let set_by = member::find(name).map(|member| member.set_by);
+            if matches!(set_by, Some(SetBy::Server | SetBy::Request)) {
+                found.push(Violation::metadata(name, "is not stored among the metadata"));
+            }
+        }
+        if !found.is_empty() {
+            return Err(found);
+        }
+        let broken = self.validate_changed(metadata.clone()).err().unwrap_or_default();
+        Ok((Approved::new(metadata), broken))
     }
 
     /// Fills in what is absent, also after a script took it away: a rule that looks at a member
