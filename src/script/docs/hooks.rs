@@ -10,7 +10,8 @@ impl Hook {
                 "Before a client is stored. `true`: go on; `false`: 400 `invalid_client_metadata`."
             }
             Self::UpdateClient => {
-                "Before an update is stored. The same. An administrator's update has a path that begins with `/admin/` in `context.httpRequest`, and no statement."
+                "Before an update is stored. The same. An administrator's update has a path that begins with \
+                 `/admin/` in `context.httpRequest`, and no statement."
             }
             Self::DeleteClient => {
                 "Before a client is deleted, by whomever. The same; `context.client` is read-only."
