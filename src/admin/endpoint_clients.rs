@@ -172,12 +172,12 @@ pub async fn delete_all(
     let deleted = bulk::delete(&cx, &caller(&cx, &parts, &by), &filter(&query)?).await;
     let (Ok(done) | Err((_, done))) = &deleted;
     tracing::info!(done.deleted, done.refused, "an administrator deleted clients");
-    let members = Map::from_iter([("deleted".to_owned(), done.deleted.into())]);
+    let mut members: Map<String, Value> = Map::from_iter([("deleted".to_owned(), done.deleted.into())]);
     match deleted {
         Ok(Deleted { refused: 0, .. }) => Ok(answer::json(StatusCode::OK, &members)),
         Ok(done) => {
-            let refused = ("refused".to_owned(), done.refused.into());
-            Ok(answer::json(StatusCode::OK, &members.into_iter().chain([refused]).collect()))
+            members.insert("refused".to_owned(), done.refused.into());
+            Ok(answer::json(StatusCode::OK, &members))
         }
         Err((error, done)) => Err(management::endpoint::problem(error).member("deleted", done.deleted)),
     }

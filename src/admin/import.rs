@@ -182,11 +182,9 @@ fn last_line(members: &Map<String, Value>) -> Option<u64> {
 
 /// Nothing comes after the last line.
 async fn end(lines: &mut Lines, number: usize) -> Result<(), ImportFault> {
-    match lines.next().await? {
-        None => Ok(()),
-        Some(_) => {
-            let reason = "comes after the last line of an export".to_owned();
-            Err(ImportFault::Line { number: number + 1, reason })
-        }
+    if lines.next().await?.is_none() {
+        return Ok(());
     }
+    let reason = "comes after the last line of an export".to_owned();
+    Err(ImportFault::Line { number: number + 1, reason })
 }

@@ -65,9 +65,10 @@ impl Listeners {
             return serve::serve(self.public, router, entrance, stop.clone()).boxed();
         };
         // Probes show no certificate.
-        let tls = match service.settings.admin.tls {
-            true => entrance.tls.lenient(),
-            false => Tls::off(Arc::clone(&service.clock)),
+        let tls = if service.settings.admin.tls {
+            entrance.tls.lenient()
+        } else {
+            Tls::off(Arc::clone(&service.clock))
         };
         let operators = Entrance { tls: Arc::new(tls), ..entrance.clone() };
         let operational = routes::operational(service, operations);

@@ -8,12 +8,16 @@ use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::{Method, StatusCode};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::model::violation::printable;
 
+/// Headers of an ordinary answer, at most.
+const HEADERS: usize = 16;
+
 /// A JSON answer that no cache keeps (RFC 7591 section 3.2.1).
-pub fn json(status: StatusCode, body: &Map<String, Value>) -> Response {
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     // Room for an ordinary answer, so that it does not move while it grows.
     let mut text = Vec::with_capacity(1_024);
     if serde_json::to_writer(&mut text, body).is_err() {
@@ -21,6 +25,8 @@ pub fn json(status: StatusCode, body: &Map<String, Value>) -> Response {
     }
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
+    // Room for all headers that follow, so that they do not move while they come.
+    response.headers_mut().reserve(HEADERS);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     forbid_caching(&mut response);
     response

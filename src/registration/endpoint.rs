@@ -153,7 +153,7 @@ impl Caller {
 impl ClientInformation {
     /// The answer that carries this information, with the revision as its `ETag`.
     pub fn into_response(self, status: StatusCode) -> Response {
-        let mut response = answer::json(status, &self.members);
+        let mut response = answer::json(status, &self);
         if let Ok(tag) = HeaderValue::from_str(&entity_tag(self.revision)) {
             response.headers_mut().insert(ETAG, tag);
         }

@@ -159,7 +159,7 @@ pub async fn register(
     let trust_level = proven.shown.trust_level.as_str();
     telemetry::concerns(issued.client.id.as_str(), trust_level);
     meter::client(ClientChange::Registered, trust_level);
-    tracing::info!(revision = issued.client.revision, "client registered");
+    tracing::debug!(revision = issued.client.revision, "client registered");
     hooks::tell(cx, caller, Purpose::Create, &proven, &issued);
     Ok(answer)
 }
@@ -189,7 +189,7 @@ pub async fn replace(
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
     issue::put_back(cx, caller, stored, &issued.client, &proven).await?;
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
-    tracing::info!(revision = issued.client.revision, "client updated");
+    tracing::debug!(revision = issued.client.revision, "client updated");
     hooks::tell(cx, caller, purpose, &proven, &issued);
     Ok(answer)
 }

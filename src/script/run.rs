@@ -31,7 +31,7 @@ impl ScriptSet {
     ) -> Result<Decision, HookError> {
         let access = if hook == Hook::DeleteClient { Access::ReadOnly } else { Access::Metadata };
         self.on_a_thread(hook, facts, move |asking| {
-            let members = asking.members(client.into_object(), access);
+            let members = asking.members(client, access);
             let mut decided_by = Vec::new();
             for (index, script) in asking.set.with(hook) {
                 if !asking.pass(script, &asking.call(index, script, None, &members)?)? {
@@ -39,7 +39,7 @@ impl ScriptSet {
                 }
                 decided_by.push(script.id.clone());
             }
-            let (client, attestation) = (Metadata::new(members.take()), asking.round.attestation.said());
+            let (client, attestation) = (members.take(), asking.round.attestation.said());
             Ok(Decision { client, decided_by, attestation })
         })
         .await
@@ -53,12 +53,13 @@ impl ScriptSet {
     pub async fn modify_response(
         self: &Arc<Self>,
         hook: Hook,
-        mut response: Map<String, Value>,
+        response: Map<String, Value>,
         facts: Arc<Facts>,
         client: Metadata,
     ) -> Result<Map<String, Value>, HookError> {
         self.on_a_thread(hook, facts, move |asking| {
-            let client = asking.members(client.into_object(), Access::ReadOnly);
+            let mut response = Metadata::new(response);
+            let client = asking.members(client, Access::ReadOnly);
             for (index, script) in asking.set.with(hook) {
                 let members = asking.members(response.clone(), Access::Answer);
                 let argument = Some(Dynamic::from(members.clone()));
@@ -66,7 +67,7 @@ impl ScriptSet {
                     response = members.take();
                 }
             }
-            Ok(response)
+            Ok(response.into_object())
         })
         .await
     }
@@ -85,7 +86,7 @@ impl ScriptSet {
         }
         let client = client.clone();
         self.on_a_thread(hook, Arc::clone(facts), move |asking| {
-            let client = asking.members(client.into_object(), Access::ReadOnly);
+            let client = asking.members(client, Access::ReadOnly);
             let script = asking.set.with(hook).find(|(at, _)| *at == index);
             script.map_or(Ok(()), |(_, script)| asking.call(index, script, None, &client).map(drop))
         })
@@ -135,7 +136,7 @@ pub(super) struct Asking {
 
 impl Asking {
     /// `values` for a script.
-    pub(super) fn members(&self, values: Map<String, Value>, access: Access) -> Members {
+    pub(super) fn members(&self, values: Metadata, access: Access) -> Members {
         Members::new(values, access, &self.round.frame)
     }
 

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::Layer;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -42,6 +42,9 @@ pub fn init(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
     // What other crates say below `info` quotes headers, frames and records, and so secrets:
     // only of our own events do we know what is in them.
     let ours = filter_fn(|metadata| *metadata.level() <= Level::INFO || is_ours(metadata.target()));
+    // It bounds no level. Without a word of that, every event of every crate would be made, to be
+    // dropped here.
+    let ours = ours.with_max_level_hint(LevelFilter::TRACE);
     let filter = EnvFilter::try_new(&settings.level)?.and(ours);
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))

@@ -30,8 +30,9 @@ pub(crate) fn read(lines: &str) -> (Vec<Value>, Value) {
 
 /// The text of an export of `clients`.
 pub(crate) fn write(clients: &[Value]) -> String {
-    let lines: String = clients.iter().map(|client| format!("{client}\n")).collect();
-    format!("{lines}{}\n", json!({"clients": clients.len()}))
+    let lines = clients.iter().map(Value::to_string);
+    let lines: Vec<String> = lines.chain([json!({"clients": clients.len()}).to_string()]).collect();
+    lines.join("\n") + "\n"
 }
 
 /// An export of so many clients, none of which is anywhere.

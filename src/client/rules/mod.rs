@@ -37,7 +37,7 @@ pub use grants::supported_grants;
 pub use lifetime::expiry;
 pub use secret::needs_secret;
 
-use super::member::{MEMBERS, SetBy};
+use super::member::SetBy;
 use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::Violation;
@@ -162,8 +162,10 @@ impl Rules<'_> {
     ///
     /// What is meant for one request, evidence above all, ends here: it is neither stored nor told.
     fn complete(&self, mut metadata: Metadata, mut found: Vec<Violation>) -> Result<Valid, Vec<Violation>> {
-        for member in MEMBERS.iter().filter(|member| member.set_by == SetBy::Request) {
-            metadata.remove(member.name);
+        let is_of_request = |name: &str| member::find(name).is_some_and(|it| it.set_by == SetBy::Request);
+        let of_request = metadata.iter().map(|(name, _)| name).filter(|name| is_of_request(name));
+        for name in of_request.map(str::to_owned).collect::<Vec<_>>() {
+            metadata.remove(&name);
         }
         defaults::fill_in(self, &mut metadata, &found);
         for check in CHECKS {

@@ -10,8 +10,8 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::client::Metadata;
 use rhai::{AST, CallFnOptions, Engine, Position, Scope};
-use serde_json::Map;
 
 use super::context::{Context, Round};
 use super::engine::SharedModules;
@@ -212,7 +212,7 @@ fn generous(settings: &mut ScriptSettings) {
 fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
     let (facts, ..) = Given::default().into_parts(&[]);
     let frame = Arc::new(Frame { custom: std::collections::BTreeSet::new(), bytes: modules.result_bytes() });
-    let client = Members::new(Map::new(), Access::ReadOnly, &frame);
+    let client = Members::new(Metadata::default(), Access::ReadOnly, &frame);
     let round = Round {
         facts: Arc::new(facts),
         frame,
