@@ -108,7 +108,7 @@ fn clients() -> Value {
 }
 
 fn initial_access() -> Value {
-    let positive = json!({"type": "integer", "minimum": 1, "maximum": i64::MAX});
+    let positive = json!({"type": "integer", "minimum": 1, "maximum": u64::MAX});
     let note = json!({"type": "string", "maxLength": 256});
     let shown = json!({
         "id": text(), "note": note, "uses": positive, "used": count(), "created_at": count(),
@@ -126,7 +126,7 @@ fn initial_access() -> Value {
             "properties": {
                 "redirect_hosts": texts(), "scopes": texts(), "grant_types": texts(),
                 "token_endpoint_auth_methods": texts(),
-                "maximum_lifetime": {"type": "integer", "minimum": 0, "maximum": i64::MAX},
+                "maximum_lifetime": {"type": "integer", "minimum": 0, "maximum": u64::MAX},
                 "attributes": {"type": "object", "description": "What scripts are told."},
             },
         },
