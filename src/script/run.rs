@@ -1,5 +1,6 @@
 //! Asks scripts, one after the other, on a thread that may wait.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,9 +11,10 @@ use super::answer::Answer;
 use super::context::{Context, Round};
 use super::facts::Facts;
 use super::hook::Hook;
-use super::load::{SCRIPT_MODULE, Script};
+use super::load::Script;
 use super::members::{Access, Frame, Members};
 use super::outcome::{Decision, Fault, HookError};
+use super::present;
 use super::set::ScriptSet;
 use crate::client::Metadata;
 use crate::telemetry::meter::{self, ScriptOutcome};
@@ -98,8 +100,8 @@ impl ScriptSet {
         index < self.scripts.len()
     }
 
-    /// Runs `work` where it may take its time. Scripts take turns; who waits past the deadline
-    /// is told so.
+    /// Runs `work` where it may take its time, or here when it is known to take little. Scripts
+    /// take turns; who waits past the deadline is told so.
     pub(super) async fn on_a_thread<T: Send + 'static>(
         self: &Arc<Self>,
         hook: Hook,
@@ -107,18 +109,20 @@ impl ScriptSet {
         work: impl FnOnce(&Asking) -> Result<T, HookError> + Send + 'static,
     ) -> Result<T, HookError> {
         let runtime = self.runtime();
-        let Some(turn) = runtime.turns.take().await else { return Err(HookError::Busy) };
+        let Some(turn) = runtime.turns.take(self.pace(hook).is_quick()).await else { return Err(HookError::Busy) };
         let bytes = runtime.settings.limits.result_bytes;
         let frame = Arc::new(Frame { custom: facts.custom_attributes.iter().cloned().collect(), bytes });
         let attributes = Arc::clone(&self.attributes);
         let round = Round { facts, frame, attributes, turn, attestation: Arc::default() };
         let asking = Asking { set: Arc::clone(self), hook, round };
-        let span = tracing::Span::current();
-        let task = tokio::task::spawn_blocking(move || span.in_scope(|| work(&asking)));
-        match task.await {
-            Ok(outcome) => outcome,
-            Err(error) => Err(HookError::Fault(Fault::new("", hook, error.to_string()))),
+        let failed = |message: String| Err(HookError::Fault(Fault::new("", hook, message)));
+        if asking.round.turn.is_here() {
+            let done = catch_unwind(AssertUnwindSafe(|| asking.timed(work)));
+            return done.unwrap_or_else(|_| failed("a host function panicked".to_owned()));
         }
+        let span = tracing::Span::current();
+        let task = tokio::task::spawn_blocking(move || span.in_scope(|| asking.timed(work)));
+        task.await.unwrap_or_else(|error| failed(error.to_string()))
     }
 
     /// The scripts that have `hook`, with their places in the set.
@@ -135,6 +139,14 @@ pub(super) struct Asking {
 }
 
 impl Asking {
+    /// Does `work`, and notes how long the hook takes.
+    fn timed<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
+        let begun = Instant::now();
+        let done = work(self);
+        self.set.pace(self.hook).note(begun.elapsed());
+        done
+    }
+
     /// `values` for a script.
     pub(super) fn members(&self, values: Metadata, access: Access) -> Members {
         Members::new(values, access, &self.round.frame)
@@ -169,14 +181,12 @@ impl Asking {
         client: &Members,
     ) -> Result<Dynamic, HookError> {
         let context = Context::new(&script.id.name, &self.round, client.clone());
-        let turn = Arc::clone(&self.round.turn);
-        let mut engine = self.set.modules.engine(Some(&context), move || turn.over());
-        engine.register_static_module(SCRIPT_MODULE, rhai::Shared::clone(&script.module));
         let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
         let arguments: Vec<Dynamic> = first.into_iter().chain([Dynamic::from(context.clone())]).collect();
         let name = self.hook.name();
-        let returned: Result<Dynamic, Box<EvalAltResult>> =
-            engine.call_fn_with_options(options, &mut Scope::new(), &script.dispatch, name, arguments);
+        let (engine, dispatch) = (&script.engine, &script.dispatch);
+        let call = || engine.call_fn_with_options(options, &mut Scope::new(), dispatch, name, arguments);
+        let returned: Result<Dynamic, Box<EvalAltResult>> = present::during(&context, call);
         let answered = |Answer { status, entity }| HookError::Answered {
             script: script.id.name.clone(),
             status,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod attestation;
 mod config_reset;
 #[cfg(unix)]
 mod deploy;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use registrar::app::{self, Server, Start};
-use registrar::clock::{ManualClock, Timestamp};
+use registrar::clock::{Clock as _, ManualClock, Timestamp};
 use registrar::config::{Configuration, Live, Sources};
 use registrar::script::fake::FakeHost;
 use serde_json::{Value, json};
@@ -103,6 +103,11 @@ impl TestServer {
         let server = server.expect("it starts");
         let base = format!("{scheme}://{}", server.address());
         Self { server: Some(server), clock, folder, http: reqwest::Client::new(), base }
+    }
+
+    /// What its clock says, in seconds.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().unix()
     }
 
     /// Asks with `client` from now on.
