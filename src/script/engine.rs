@@ -53,10 +53,7 @@ impl SharedModules {
     ///
     /// It is raw: the string interner of an ordinary engine is a lock that all threads share, and
     /// its module resolver reads any file of the machine.
-    pub(super) fn engine(
-        &self,
-        over: impl Fn() -> Option<&'static str> + Send + Sync + 'static,
-    ) -> Engine {
+    pub(super) fn engine(&self, over: impl Fn() -> Option<&'static str> + Send + Sync + 'static) -> Engine {
         let mut engine = Engine::new_raw();
         engine.register_global_module(Shared::clone(&self.standard));
         // Later modules come first, so that `sleep` is ours.

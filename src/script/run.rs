@@ -109,7 +109,9 @@ impl ScriptSet {
         work: impl FnOnce(&Asking) -> Result<T, HookError> + Send + 'static,
     ) -> Result<T, HookError> {
         let runtime = self.runtime();
-        let Some(turn) = runtime.turns.take(self.pace(hook).is_quick()).await else { return Err(HookError::Busy) };
+        let Some(turn) = runtime.turns.take(self.pace(hook).is_quick()).await else {
+            return Err(HookError::Busy);
+        };
         let bytes = runtime.settings.limits.result_bytes;
         let frame = Arc::new(Frame { custom: facts.custom_attributes.iter().cloned().collect(), bytes });
         let attributes = Arc::clone(&self.attributes);
