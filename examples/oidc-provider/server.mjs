@@ -1,0 +1,32 @@
+// An authorization server whose clients register at a registrar:
+//
+//   npm install && node server.mjs
+//
+// It logs in whoever comes, as the development interactions of oidc-provider do.
+
+import { readFileSync } from 'node:fs';
+
+import { Provider } from 'oidc-provider';
+import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
+
+import { Admin } from './admin.mjs';
+import { askForSecrets, clientsOf } from './clients.mjs';
+
+const registrar = process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080';
+const credentials = process.env.REGISTRAR_CREDENTIALS ?? '../../data/admin-credentials.json';
+const port = Number(process.env.PORT ?? 3000);
+
+const admin = new Admin(registrar, JSON.parse(readFileSync(credentials, 'utf8')));
+
+const provider = new Provider(`http://127.0.0.1:${port}`, {
+  adapter: clientsOf(admin, (model) => new MemoryAdapter(model)),
+  claims: { openid: ['sub'], profile: ['name'], email: ['email'] },
+  scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
+  pkce: { required: (_, client) => client.clientAuthMethod === 'none' },
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: `User ${id}` }) }),
+  cookies: { keys: [process.env.COOKIE_KEY ?? 'for this example only'] },
+});
+askForSecrets(provider, admin);
+provider.on('server_error', (_, error) => console.error(error));
+
+provider.listen(port, '127.0.0.1', () => console.log(`listening on ${provider.issuer}`));
