@@ -25,7 +25,7 @@ use crate::http::tls::Tls;
 use crate::reload::{Reloader, Reloads, Requests};
 use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
-use crate::service::{self, Judged, Parts, Service, Snapshot};
+use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
 use crate::store::{Store, StoreError};
 use crate::telemetry::meter::{self, Reloaded};
 use crate::{lifecycle, live, token};
@@ -110,7 +110,9 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
     let jwks = token::keys::jwks(&runtime.secrets());
-    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
+    let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
+    let named = settings.upstream().map(|named| Upstream::new(named, &issuer, &clock, &settings.fetch));
+    let parts = Parts { store, clock, fetcher, changes, jwks, upstream: named.transpose()? };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
     let administrator = Box::pin(token::administrator::ensure(&service)).await?;
@@ -125,6 +127,7 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
+    tasks.spawn(lifecycle::look_upstream(Arc::clone(&service), stop.clone()));
     // Open requests may still have something to tell when the server stops.
     let served = CancellationToken::new();
     tasks.spawn(runtime.notify(served.clone(), patience));

@@ -74,6 +74,26 @@ pub async fn add_up_metrics(stop: CancellationToken) {
     }
 }
 
+/// Between two looks at the metadata of the server beside this one. What is fresh is not fetched.
+const LOOK_UPSTREAM: Duration = Duration::from_secs(60);
+
+/// Keeps the metadata of the server beside this one at hand until `stop`, so that there is
+/// something to go on with when that server goes down, and `/readyz` says so when there is not.
+pub async fn look_upstream(service: Arc<Service>, stop: CancellationToken) {
+    let Some(upstream) = &service.upstream else { return };
+    let look = async {
+        loop {
+            // What went wrong is in the log, and `/readyz` says it.
+            drop(upstream.metadata().await);
+            tokio::time::sleep(LOOK_UPSTREAM).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => (),
+        () = look => (),
+    }
+}
+
 /// Stops the server on SIGTERM or SIGINT, and asks for a reload on SIGHUP; the service manager
 /// hears of it.
 ///

@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
-use super::{FetchSettings, Live, Registration, Settings, admin, paths, store, tls};
+use super::{FetchSettings, Live, Registration, Settings, admin, paths, store, tls, upstream};
 
 /// What is wrong, and what is only odd: the key, and why.
 #[derive(Default)]
@@ -28,6 +28,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     let mut verdict = Verdict::default();
     server(settings, &mut verdict);
     paths::check(&settings.server.paths, &mut verdict);
+    upstream::check(settings, &mut verdict);
     admin::check(&settings.admin, live, &mut verdict);
     tls::check(&settings.server, live, &mut verdict);
     positive(settings, &mut verdict);
@@ -59,12 +60,6 @@ fn server(settings: &Settings, verdict: &mut Verdict) {
             Ok(_) => {}
             Err(error) => verdict.refuse(key, format!("is not a URL: {error}")),
         }
-    }
-    if settings.discovery.contains_key("upstream") {
-        verdict.refuse(
-            "discovery.upstream",
-            "is not there yet; name the members of the other server one by one",
-        );
     }
 }
 

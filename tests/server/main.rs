@@ -17,6 +17,7 @@ mod attestation;
 mod bad_input;
 mod client_authentication;
 mod discovery;
+mod discovery_upstream;
 mod example_scripts;
 mod expiry;
 mod fetch;
