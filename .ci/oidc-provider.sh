@@ -47,17 +47,16 @@ if ! command -v npm >/dev/null; then
     DEBIAN_FRONTEND=noninteractive "${become[@]}" apt-get install -q -y --no-install-recommends nodejs npm
 fi
 
-cp examples/oidc-provider/* "$work"
+cp examples/oidc-provider/{*.mjs,package.json} "$work"
 npm --silent --no-audit --no-fund --prefix "$work" install
 
 listen=127.0.0.1:$(free_port)
 PORT=$(free_port)
-export REGISTRAR_URL=http://$listen PORT
+export REGISTRAR_URL=http://$listen PORT TELL_EVERY_MS=200 REGISTRAR_CREDENTIALS=$work/data/admin-credentials.json
 REGISTRAR_DISCOVERY__UPSTREAM="http://127.0.0.1:$PORT" \
     start "$REGISTRAR_URL" registrar.log "$registrar" --listen "$listen" --data "$work/data"
-REGISTRAR_CREDENTIALS="$work/data/admin-credentials.json" \
-    start listening provider.log node "$work/server.mjs"
-if ! node "$work/try.mjs"; then
+start listening provider.log node "$work/server.mjs"
+if ! timeout 120 node "$work/try.mjs"; then
     cat "$work"/*.log
     exit 1
 fi

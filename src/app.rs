@@ -125,11 +125,12 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let loaded = [Reloaded::Scripts, Reloaded::Configuration].into_iter().chain(certificate);
     let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), tls);
     tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
-    tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
-    tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
-    tasks.spawn(lifecycle::look_upstream(Arc::clone(&service), stop.clone()));
     // Open requests may still have something to tell when the server stops.
     let served = CancellationToken::new();
+    tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
+    tasks.spawn(lifecycle::write_uses(Arc::clone(&service), served.clone()));
+    tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
+    tasks.spawn(lifecycle::look_upstream(Arc::clone(&service), stop.clone()));
     tasks.spawn(runtime.notify(served.clone(), patience));
     let serving = listeners.serve(&service, reloads, entrance, &stop);
     tasks.spawn(async move {

@@ -2,13 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use serde_json::Map;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::service::Service;
+use crate::store::audit::{Action, AuditEvent};
+use crate::store::uses::Unused;
+use crate::store::{Change, StoreError};
 use crate::systemd::{self, State};
 use crate::telemetry::meter;
 
@@ -34,9 +40,74 @@ async fn sweep_once(service: &Service) {
     let before = Timestamp::from_unix(now.unix().saturating_sub(grace));
     let most = service.settings.store.audit_events;
     let expired = until_none("expired clients", || store.clients.sweep(before, SWEPT_AT_ONCE)).await;
-    meter::clients_expired(expired);
+    let unused = remove_unused(service).await;
+    meter::clients_expired(expired.saturating_add(unused));
     until_none("records that have ended", || store.sweep(now, SWEPT_AT_ONCE)).await;
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
+}
+
+/// Removes every client that was not used for as long as the live configuration says, and says how
+/// many.
+pub async fn remove_unused(service: &Service) -> usize {
+    let (store, now) = (&service.store, service.clock.now());
+    let snapshot = service.snapshot();
+    let registration = &snapshot.live.registration;
+    let before = |lifetime: Option<u64>| Some(Timestamp::from_unix(now.unix().checked_sub(lifetime?)?));
+    let unused = Unused {
+        never_since: before(registration.unused_client_lifetime),
+        idle_since: before(registration.inactive_client_lifetime),
+    };
+    if unused == Unused::default() {
+        return 0;
+    }
+    // Who was used a moment ago is not unused.
+    if let Err(error) = store.uses.write().await {
+        tracing::error!(%error, "uses of clients were not written, so unused clients were not removed");
+        return 0;
+    }
+    let removed = AtomicUsize::new(0);
+    let sweep = || async {
+        let swept = store.clients.sweep_unused(unused, SWEPT_AT_ONCE, |client| removal(client, now)).await?;
+        removed.fetch_add(swept.removed, Ordering::Relaxed);
+        Ok::<_, StoreError>(swept.met)
+    };
+    until_none("clients that nobody used", sweep).await;
+    removed.into_inner()
+}
+
+/// That the registrar itself removed `client`.
+fn removal(client: &Client, now: Timestamp) -> Result<Change, StoreError> {
+    let reason = if client.last_used_at.is_some() { "inactive" } else { "unused" };
+    let event = AuditEvent {
+        at: now,
+        action: Action::ClientDeleted,
+        subject: client.id.to_string(),
+        actor: None,
+        address: None,
+        details: Map::from_iter([("reason".to_owned(), reason.into())]),
+    };
+    event.change()
+}
+
+/// Between two times that the uses of clients are written.
+const WRITE_USES: Duration = Duration::from_secs(30);
+
+/// Writes when clients were used, now and then and at the end, until `stop`.
+pub async fn write_uses(service: Arc<Service>, stop: CancellationToken) {
+    loop {
+        let is_last = tokio::select! {
+            () = stop.cancelled() => true,
+            () = tokio::time::sleep(WRITE_USES) => false,
+        };
+        match service.store.uses.write().await {
+            Ok(0) => {}
+            Ok(written) => tracing::debug!(written, "uses of clients written"),
+            Err(error) => tracing::error!(%error, "uses of clients were not written"),
+        }
+        if is_last {
+            return;
+        }
+    }
 }
 
 /// Repeats `sweep` until it finds nothing any more, and says how many it removed.

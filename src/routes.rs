@@ -100,12 +100,16 @@ fn endpoint(paths: &Paths, request: &Request<Body>) -> Endpoint {
 
 /// The admin API. No page of a browser may call it, so it says nothing of other origins.
 pub fn admin(service: Arc<Service>) -> Router {
-    use crate::admin::{endpoint_clients, endpoint_config, endpoint_initial_access, endpoint_scripts};
+    use crate::admin::{
+        endpoint_clients, endpoint_config, endpoint_initial_access, endpoint_scripts, endpoint_used,
+    };
     let tokens = "/admin/v1/initial-access-tokens";
     let routes = Router::new()
         .route(&service.settings.server.paths.config, get(endpoint_config::get).patch(endpoint_config::patch))
         .route("/admin/v1/clients", get(endpoint_clients::list))
         .route("/admin/v1/clients/{id}", get(endpoint_clients::show).delete(endpoint_clients::delete))
+        .route("/admin/v1/clients/used", post(endpoint_used::many))
+        .route("/admin/v1/clients/{id}/used", post(endpoint_used::one))
         .route(tokens, get(endpoint_initial_access::list).post(endpoint_initial_access::create))
         .route(
             &format!("{tokens}/{{id}}"),

@@ -125,7 +125,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("reload", &["config", "http", "live", "script", "service", "store", "systemd", "telemetry", "watch"]),
-    ("lifecycle", &["clock", "service", "systemd", "telemetry"]),
+    ("lifecycle", &["client", "clock", "service", "store", "systemd", "telemetry"]),
     (
         "app",
         &[
@@ -209,6 +209,7 @@ const ENDPOINTS: &[(&str, &[&str])] = &[
             "endpoint_config.rs",
             "endpoint_initial_access.rs",
             "endpoint_scripts.rs",
+            "endpoint_used.rs",
         ],
     ),
 ];

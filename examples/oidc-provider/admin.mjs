@@ -22,6 +22,13 @@ export class Admin {
     return answer.json();
   }
 
+  // Tells that clients were used: pairs of an identifier and the second when it was.
+  async used(uses) {
+    const list = uses.map(([client_id, at]) => ({ client_id, at }));
+    const answer = await this.#ask('POST', '/admin/v1/clients/used', list);
+    if (!answer.ok) throw new Error(`the registrar answers ${answer.status} for uses of clients`);
+  }
+
   // Whether `secret` is that of a client. No secret ever leaves the registrar, so it is asked at
   // its token endpoint: a wrong secret is 401, a right one is a token, or 400 for a client that
   // may not have one there.
@@ -49,7 +56,7 @@ export class Admin {
     const answer = await fetch(`${this.#url}/token`, {
       method: 'POST',
       headers: { authorization: basic(this.#credentials) },
-      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'clients.read' }),
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'clients.read clients.write' }),
     });
     if (!answer.ok) throw new Error(`the registrar answers ${answer.status} for an access token`);
     const { access_token, expires_in } = await answer.json();

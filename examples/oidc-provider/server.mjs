@@ -27,6 +27,23 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   cookies: { keys: [process.env.COOKIE_KEY ?? 'for this example only'] },
 });
 askForSecrets(provider, admin);
+
+// The registrar sees no token of ours, so it is told which clients are in use: in batches, and of
+// each client the last use.
+const used = new Map();
+provider.on('grant.success', ({ oidc }) => used.set(oidc.client.clientId, Math.floor(Date.now() / 1000)));
+setInterval(async () => {
+  const uses = [...used].slice(0, 1000);
+  if (uses.length === 0) return;
+  uses.forEach(([id]) => used.delete(id));
+  try {
+    await admin.used(uses);
+  } catch (error) {
+    console.error(error.message);
+    uses.forEach(([id, at]) => used.has(id) || used.set(id, at));
+  }
+}, Number(process.env.TELL_EVERY_MS ?? 60_000)).unref();
+
 provider.on('server_error', (_, error) => console.error(error));
 
 provider.listen(port, '127.0.0.1', () => console.log(`listening on ${provider.issuer}`));

@@ -3,13 +3,27 @@
 
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
+import { Admin } from './admin.mjs';
 
 const registrar = process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080';
+const credentials = process.env.REGISTRAR_CREDENTIALS ?? '../../data/admin-credentials.json';
 const callback = 'https://client.example.org/callback';
 const random = () => randomBytes(32).toString('base64url');
 const encoded = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-const metadata = await (await fetch(`${registrar}/.well-known/oauth-authorization-server`)).json();
+// While the registrar has no metadata of the provider yet, it says when to ask again.
+async function discover() {
+  for (;;) {
+    const answer = await fetch(`${registrar}/.well-known/oauth-authorization-server`);
+    if (answer.ok) return answer.json();
+    assert.equal(answer.status, 503, await answer.text());
+    await new Promise((done) => setTimeout(done, Number(answer.headers.get('retry-after')) * 1000));
+  }
+}
+
+const metadata = await discover();
 assert.equal(metadata.registration_endpoint, `${registrar}/register`);
 assert.notEqual(new URL(metadata.token_endpoint).origin, registrar);
 console.log('discovered', metadata.registration_endpoint, 'and', metadata.token_endpoint);
@@ -132,6 +146,15 @@ await whole('private_key_jwt', keyed, ({ client_id }) => {
     client_assertion: `${signed}.${signature.toString('base64url')}`,
   };
 });
+
+// It showed no secret to the registrar, which knows of its use because the provider tells.
+const admin = new Admin(registrar, JSON.parse(readFileSync(credentials, 'utf8')));
+const deadline = Date.now() + 90_000;
+while ((await admin.client(keyed.client_id)).last_used_at === undefined) {
+  assert.ok(Date.now() < deadline, 'the registrar was not told of a use');
+  await new Promise((done) => setTimeout(done, 200));
+}
+console.log('the registrar knows that the client is in use');
 
 const gone = await fetch(open.registration_client_uri, {
   method: 'DELETE',

@@ -88,7 +88,7 @@ pub async fn show(
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     let stored = find(&cx, &id).await?;
     let client = stored.client();
-    let mut response = answer::json(StatusCode::OK, &clients::detail(client));
+    let mut response = answer::json(StatusCode::OK, &clients::detail(&cx, client));
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", client.revision)) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -9,9 +9,11 @@ pub mod endpoint_clients;
 pub mod endpoint_config;
 pub mod endpoint_initial_access;
 pub mod endpoint_scripts;
+pub mod endpoint_used;
 pub mod initial_access;
 pub mod schema;
 pub mod scripts;
+pub mod used;
 
 use std::net::IpAddr;
 

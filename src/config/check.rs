@@ -169,6 +169,18 @@ fn times(registration: &Registration, verdict: &mut Verdict) {
     if registration.maximum_client_lifetime == Some(0) {
         verdict.refuse(&key("maximumClientLifetime"), "must be 1 or more; leave it out for no bound");
     }
+    let least = [
+        ("unusedClientLifetime", registration.unused_client_lifetime, 60),
+        ("inactiveClientLifetime", registration.inactive_client_lifetime, 7_200),
+    ];
+    for (name, lifetime, least) in least {
+        if lifetime.is_some_and(|seconds| seconds < least) {
+            let reason = format!(
+                "must be {least} or more, since uses are known only so well; leave it out to keep clients"
+            );
+            verdict.refuse(&key(name), reason);
+        }
+    }
     if registration.rate_limit_registration_request_count == Some(0) {
         let reason = "must be 1 or more; leave it out for no limit";
         verdict.refuse(&key("rateLimitRegistrationRequestCount"), reason);

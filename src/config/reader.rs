@@ -163,7 +163,9 @@ impl Reader {
         let option = key.split('[').next().unwrap_or(key);
         let exact = self.places.get(key);
         let patched = self.places.get(option).filter(|_| self.origins.get(option) == Some(&Origin::Patch));
-        exact.or(patched).cloned().unwrap_or_default()
+        // A table that may hold any keys has one place.
+        let table = key.rsplit_once('.').and_then(|(table, _)| self.places.get(table));
+        exact.or(patched).or(table).cloned().unwrap_or_default()
     }
 }
 

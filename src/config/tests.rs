@@ -200,13 +200,13 @@ fn the_server_beside_us_is_another_one() {
         check(
             &format!("[discovery]\nupstream = {upstream}\n"),
             &[
-                "r.toml:2:1: discovery.upstream: must be the URL of an authorization server, such as https://as.example.org",
+                "r.toml:1:2: discovery.upstream: must be the URL of an authorization server, such as https://as.example.org",
             ],
         );
     }
     let same = "[server]\nissuer = \"https://a.example\"\n[discovery]\nupstream = \"https://a.example/\"\n";
     let errors = read(same, &[], &[]).unwrap_err().to_string();
-    assert!(errors.contains("r.toml:4:1: discovery.upstream: is the URL of this server"), "{errors}");
+    assert!(errors.contains("r.toml:3:2: discovery.upstream: is the URL of this server"), "{errors}");
     let other = read("[discovery]\nupstream = \"http://10.0.0.1\"\n", &[], &[]).unwrap();
     assert_eq!(other.settings.upstream(), Some("http://10.0.0.1"));
     assert!(

@@ -17,6 +17,7 @@ mod keys;
 mod merge;
 mod once;
 mod parse;
+mod reuse;
 mod sector;
 mod signed_request;
 mod statement;
@@ -133,10 +134,18 @@ pub async fn register(
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
     let proven = evidence::settle(proven, &decided)?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
-    let issued = issue::create(cx, caller, &proven, sanctioned)?;
+    let mut shared = reuse::Shared::of(cx, &proven, sanctioned.metadata.metadata());
+    if let Some(there) = shared.find(cx).await? {
+        return reuse::answer(cx, caller, there).await;
+    }
+    let issued = issue::create(cx, caller, &proven, sanctioned, shared.digest.clone())?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
-    issue::insert(cx, caller, &issued.client, &proven).await?;
+    if let Err(error) = issue::insert(cx, caller, &issued.client, &proven, shared.alone()).await {
+        // Somebody may have registered the same at the same time.
+        let there = shared.find(cx).await?.ok_or(error)?;
+        return reuse::answer(cx, caller, there).await;
+    }
     let trust_level = proven.shown.trust_level.as_str();
     telemetry::concerns(issued.client.id.as_str(), trust_level);
     meter::client(ClientChange::Registered, trust_level);
@@ -245,7 +254,8 @@ async fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError
 /// A client with what only its holder may see.
 struct Issued {
     client: Client,
-    /// The registration access token of the answer; none when the holder showed another token.
+    /// The registration access token of the answer; none when the holder showed another token, or
+    /// nobody manages the client.
     token: Option<Secret>,
     secret: Option<Secret>,
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::future::join_all;
 
 use super::backend::Change;
+use super::client_index::client_use;
 use super::clients::Clients;
 use super::race::{unless_lost, until_won};
 use super::{StoreError, keys};
@@ -169,7 +170,7 @@ impl Clients {
             None => None,
         };
         let made = match found {
-            Some(stored) if keys::client_use(stored.client()).as_ref() == Some(&entry) => {
+            Some(stored) if client_use(stored.client()).as_ref() == Some(&entry) => {
                 // It was changed meanwhile, perhaps because it was used: the next sweep will see.
                 unless_lost(self.remove(&stored, also(stored.client())?).await)?
             }
