@@ -31,6 +31,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     upstream::check(settings, &mut verdict);
     admin::check(&settings.admin, live, &mut verdict);
     tls::check(&settings.server, live, &mut verdict);
+    traces(settings, &mut verdict);
     positive(settings, &mut verdict);
     store::check(&settings.store, &mut verdict);
     fetch(&settings.fetch, &mut verdict);
@@ -60,6 +61,14 @@ fn server(settings: &Settings, verdict: &mut Verdict) {
             Ok(_) => {}
             Err(error) => verdict.refuse(key, format!("is not a URL: {error}")),
         }
+    }
+}
+
+fn traces(settings: &Settings, verdict: &mut Verdict) {
+    let Some(receiver) = &settings.telemetry.otlp else { return };
+    let is_url = Url::parse(receiver).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if !is_url {
+        verdict.refuse("telemetry.otlp", "must be the URL of a receiver, such as http://127.0.0.1:4318");
     }
 }
 

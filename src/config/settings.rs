@@ -146,11 +146,13 @@ pub struct TelemetrySettings {
     pub level: String,
     /// How it is logged.
     pub format: LogFormat,
+    /// Where traces are sent, by OTLP over HTTP; none: nowhere.
+    pub otlp: Option<String>,
 }
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Auto }
+        Self { level: "info".to_owned(), format: LogFormat::Auto, otlp: None }
     }
 }
 

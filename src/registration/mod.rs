@@ -31,6 +31,7 @@ pub use update::forbidden_members;
 use std::net::IpAddr;
 
 use axum::body::Bytes;
+use tracing::Instrument as _;
 
 use crate::client::{Client, Requested, Rules, ScriptRef, TrustLevel, Valid};
 use crate::http::ClientCertificate;
@@ -42,6 +43,7 @@ use crate::store::Stored;
 use crate::store::initial_access_tokens::InitialAccessToken;
 use crate::telemetry;
 use crate::telemetry::meter::{self, ClientChange};
+use crate::telemetry::traces::step;
 
 use hooks::Shown;
 use initial_access::InitialAccess;
@@ -127,9 +129,9 @@ pub async fn register(
     caller: &Caller,
     received: Received,
 ) -> Result<ClientInformation, RegisterError> {
-    let parsed = parse::body(&received)?;
+    let parsed = step("parse").in_scope(|| parse::body(&received))?;
     let proven = prove(cx, caller, Purpose::Create, parsed).await?;
-    let valid = check(cx, &proven).await?;
+    let valid = check(cx, &proven).instrument(step("rules")).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
     let proven = evidence::settle(proven, &decided)?;
@@ -141,7 +143,8 @@ pub async fn register(
     let issued = issue::create(cx, caller, &proven, sanctioned, shared.digest.clone())?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
-    if let Err(error) = issue::insert(cx, caller, &issued.client, &proven, shared.alone()).await {
+    let inserted = issue::insert(cx, caller, &issued.client, &proven, shared.alone());
+    if let Err(error) = inserted.instrument(step("store")).await {
         // Somebody may have registered the same at the same time.
         let there = shared.find(cx).await?.ok_or(error)?;
         return reuse::answer(cx, caller, there).await;
@@ -167,9 +170,9 @@ pub async fn replace(
     token: Option<&Secret>,
 ) -> Result<ClientInformation, RegisterError> {
     let purpose = Purpose::Replace(stored);
-    let parsed = parse::body(&received)?;
+    let parsed = step("parse").in_scope(|| parse::body(&received))?;
     let proven = prove(cx, caller, purpose, parsed).await?;
-    let valid = check(cx, &proven).await?;
+    let valid = check(cx, &proven).instrument(step("rules")).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
     let proven = evidence::settle(proven, &decided)?;
@@ -177,7 +180,8 @@ pub async fn replace(
     let issued = issue::update(cx, caller, stored, token, (&proven, sanctioned))?;
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
-    issue::put_back(cx, caller, stored, &issued.client, &proven).await?;
+    let put_back = issue::put_back(cx, caller, stored, &issued.client, &proven);
+    put_back.instrument(step("store")).await?;
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
     tracing::info!(revision = issued.client.revision, "client updated");
     hooks::tell(cx, caller, purpose, &proven, &issued);
@@ -191,8 +195,9 @@ async fn prove(
     purpose: Purpose<'_>,
     parsed: parse::Parsed,
 ) -> Result<Proven, RegisterError> {
-    let statement = statement::verify(cx, caller, &parsed).await?;
-    let signed = signed_request::verify(cx, caller, &parsed, statement.as_ref()).await?;
+    let statement = statement::verify(cx, caller, &parsed).instrument(step("statement")).await?;
+    let signed = signed_request::verify(cx, caller, &parsed, statement.as_ref());
+    let signed = signed.instrument(step("signed request")).await?;
     let members = merge::said(parsed.members, signed.as_ref());
     if let Purpose::Replace(stored) = purpose {
         update::screen(cx, stored, &members)?;

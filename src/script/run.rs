@@ -16,6 +16,7 @@ use super::outcome::{Decision, Fault, HookError};
 use super::set::ScriptSet;
 use crate::client::Metadata;
 use crate::telemetry::meter::{self, ScriptOutcome};
+use crate::telemetry::traces;
 
 impl ScriptSet {
     /// Asks every script that has `hook`, in their order, until one does not let the request
@@ -112,8 +113,8 @@ impl ScriptSet {
         let attributes = Arc::clone(&self.attributes);
         let round = Round { facts, frame, attributes, turn, attestation: Arc::default() };
         let asking = Asking { set: Arc::clone(self), hook, round };
-        let span = tracing::Span::current();
-        let task = tokio::task::spawn_blocking(move || span.in_scope(|| work(&asking)));
+        let (traced, span) = (traces::current(), tracing::Span::current());
+        let task = tokio::task::spawn_blocking(move || traced.in_scope(|| span.in_scope(|| work(&asking))));
         match task.await {
             Ok(outcome) => outcome,
             Err(error) => Err(HookError::Fault(Fault::new("", hook, error.to_string()))),
@@ -149,7 +150,8 @@ impl Asking {
     ) -> Result<Dynamic, HookError> {
         let turn = &self.round.turn;
         let (begun, waited) = (Instant::now(), turn.waited());
-        let outcome = self.call_uncounted(script, first, client);
+        let traced = traces::script(&script.id.name, self.hook.name());
+        let outcome = traced.in_scope(|| self.call_uncounted(script, first, client));
         if let Some(counters) = self.set.counters(index, self.hook) {
             let waited = turn.waited().saturating_sub(waited);
             let is_fault = matches!(outcome, Err(HookError::Fault(_)));
