@@ -26,7 +26,7 @@ use crate::reload::{Reloader, Reloads, Requests};
 use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
 use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, audit};
 use crate::telemetry::meter::{self, Reloaded};
 use crate::{lifecycle, live, token};
 
@@ -112,7 +112,9 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let jwks = token::keys::jwks(&runtime.secrets());
     let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
     let named = settings.upstream().map(|named| Upstream::new(named, &issuer, &clock, &settings.fetch));
-    let parts = Parts { store, clock, fetcher, changes, jwks, upstream: named.transpose()? };
+    let upstream = named.transpose()?;
+    let (refusals, refused) = audit::queue(store.audit.clone());
+    let parts = Parts { store, clock, fetcher, changes, refusals, jwks, upstream };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
     let administrator = Box::pin(token::administrator::ensure(&service)).await?;
@@ -132,6 +134,7 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
     tasks.spawn(lifecycle::look_upstream(Arc::clone(&service), stop.clone()));
     tasks.spawn(runtime.notify(served.clone(), patience));
+    tasks.spawn(refused.run(served.clone()));
     let serving = listeners.serve(&service, reloads, entrance, &stop);
     tasks.spawn(async move {
         serving.await;

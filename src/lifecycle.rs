@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::Map;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::service::Service;
-use crate::store::audit::{Action, AuditEvent};
+use crate::store::audit::{Action, Author};
 use crate::store::uses::Unused;
 use crate::store::{Change, StoreError};
 use crate::systemd::{self, State};
@@ -78,15 +77,8 @@ pub async fn remove_unused(service: &Service) -> usize {
 /// That the registrar itself removed `client`.
 fn removal(client: &Client, now: Timestamp) -> Result<Change, StoreError> {
     let reason = if client.last_used_at.is_some() { "inactive" } else { "unused" };
-    let event = AuditEvent {
-        at: now,
-        action: Action::ClientDeleted,
-        subject: client.id.to_string(),
-        actor: None,
-        address: None,
-        details: Map::from_iter([("reason".to_owned(), reason.into())]),
-    };
-    event.change()
+    let event = Author::default().did(Action::ClientDeleted, client.id.as_str(), now);
+    event.with("reason", reason).change()
 }
 
 /// Between two times that the uses of clients are written.

@@ -17,6 +17,7 @@ use crate::keys::RemoteDocuments;
 use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
 use crate::store::Store;
+use crate::store::audit::AuditQueue;
 use crate::trust::{Trust, Verifier};
 pub use upstream::{Members, Upstream};
 
@@ -96,9 +97,15 @@ impl Snapshot {
     /// The configuration as an administrator sees it, beside `settings`. Its revision differs
     /// for other values and after each patch, even one that changed a secret alone.
     pub fn document(&self, settings: &Settings) -> Document {
-        let revision = format!("{}-{}", self.revision, self.patches);
+        let revision = document_revision(&self.revision, self.patches);
         Document::new(settings, &self.live, &self.origins, revision)
     }
+}
+
+/// The revision of the [document](Snapshot::document) of a configuration with the revision `live`
+/// after `patches` patches.
+pub fn document_revision(live: &str, patches: u64) -> String {
+    format!("{live}-{patches}")
 }
 
 /// A live configuration that can be in force. Only [`judge`] makes it.
@@ -138,6 +145,8 @@ pub struct Parts {
     pub fetcher: Arc<Fetcher>,
     /// Where changes of the live configuration are asked for.
     pub changes: Changes,
+    /// Where events of refused requests are left.
+    pub refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
     pub jwks: Map<String, Value>,
     /// The authorization server beside this one.
@@ -162,6 +171,8 @@ pub struct Service {
     pub verifier: Verifier,
     /// Where changes of the live configuration are asked for.
     pub changes: Changes,
+    /// Where events of refused requests are left.
+    pub refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
     pub jwks: Map<String, Value>,
     /// The authorization server beside this one, where `discovery.upstream` names it.
@@ -172,7 +183,7 @@ pub struct Service {
 impl Service {
     /// The service with its first snapshot.
     pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
-        let Parts { store, clock, fetcher, changes, jwks, upstream } = parts;
+        let Parts { store, clock, fetcher, changes, refusals, jwks, upstream } = parts;
         let keep = |value: &Value| Ok(value.clone());
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
@@ -186,6 +197,7 @@ impl Service {
             documents,
             verifier,
             changes,
+            refusals,
             jwks,
             upstream,
             live: ArcSwap::from_pointee(first),

@@ -16,6 +16,7 @@
     reason = "a measurement prints, and ends with its process"
 )]
 
+mod challenges;
 mod driver;
 mod floor;
 mod postgres;
@@ -78,6 +79,7 @@ async fn run(duration: Duration, connections: usize) {
             statements(&outcome, &load).await;
         }
     }
+    challenges(&floor_post, &load).await;
 
     for (name, servers) in [("product: POST, PostgreSQL", 1), ("product: POST, PostgreSQL, two servers", 2)] {
         let Some(products) = postgres::products(servers).await else { break };
@@ -121,6 +123,18 @@ async fn statements(plain: &Outcome, load: &impl Fn(std::net::SocketAddr, Reques
         line(&name, &outcome, plain);
         println!("{:<38}{ratio:>48.2} x (POST + one verification)", "");
     }
+}
+
+/// POST, while a quarter as many connections ask for nonces.
+async fn challenges(floor: &Outcome, load: &impl Fn(std::net::SocketAddr, Request) -> Load) {
+    let (product, _folder) = product(0, challenges::configure).await;
+    let registrations = load(product.address(), Request::post("/register", BODY));
+    let nonces = load(product.address(), Request::post("/challenge", ""));
+    let nonces = Load { connections: nonces.connections.div_ceil(4), ..nonces };
+    let (registered, made) = tokio::join!(driver::run(registrations), driver::run(nonces));
+    line("product: POST, while nonces are made", &registered, floor);
+    line("product: nonces, at that time", &made, floor);
+    product.stop().await;
 }
 
 fn line(name: &str, outcome: &Outcome, floor: &Outcome) {

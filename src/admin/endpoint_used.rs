@@ -8,10 +8,10 @@ use axum::response::Response;
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
-use super::endpoint::{admit, bad_request, store_problem, unknown};
+use super::endpoint::{admit, bad_request, read_body, store_problem, unknown, unsupported};
 use super::used::{self, Use};
 use crate::http::answer::{self, Problem};
-use crate::http::body;
+use crate::http::body::{self, MediaType};
 use crate::model::{ClientId, json};
 use crate::service::{Context, Service};
 
@@ -51,11 +51,13 @@ async fn admitted(service: &Service, request: Request<Body>) -> Result<(Context<
     let cx = Context::new(service);
     let (parts, body) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
-    let limits = &service.settings.limits;
-    let bytes = body::read(body, limits.body_bytes, limits.body_timeout_ms).await;
-    let bytes = bytes.map_err(|error| bad_request(&error.to_string()))?;
+    let bytes = read_body(&cx, body).await?;
     if bytes.is_empty() {
         return Ok((cx, Map::new().into()));
+    }
+    match body::media_type(&parts.headers) {
+        Ok(MediaType::Json) => {}
+        Ok(MediaType::Signed) | Err(_) => return Err(unsupported("application/json")),
     }
     let said = json::parse(&bytes).map_err(|error| bad_request(&error.to_string()))?;
     Ok((cx, said))

@@ -30,6 +30,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     paths::check(&settings.server.paths, &mut verdict);
     upstream::check(settings, &mut verdict);
     admin::check(&settings.admin, live, &mut verdict);
+    admin::check_listener(&settings.admin, &settings.server, &mut verdict);
     tls::check(&settings.server, live, &mut verdict);
     traces(settings, &mut verdict);
     positive(settings, &mut verdict);

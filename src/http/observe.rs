@@ -27,6 +27,10 @@ const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// Characters of a path, method or description in the log; a caller decides how long they are.
 const LOGGED: usize = 512;
 
+/// The [`CORRELATION_ID`] of a request; it travels with the request.
+#[derive(Debug, Clone)]
+pub struct CorrelationId(pub Arc<str>);
+
 /// How requests are told apart and answered.
 #[derive(Clone)]
 pub struct Observer {
@@ -37,8 +41,9 @@ pub struct Observer {
 }
 
 /// Gives the request its correlation id, counts it, and logs its outcome in one line.
-pub async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
-    let id = uuid::Uuid::new_v4().to_string();
+pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
+    let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
+    request.extensions_mut().insert(CorrelationId(Arc::clone(&id)));
     let span = tracing::info_span!(
         "request",
         correlation_id = %id,

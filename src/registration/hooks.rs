@@ -69,8 +69,7 @@ pub(super) async fn decide(
     if !cx.snapshot.scripts.has(hook) {
         return Ok(Decision { client, decided_by: Vec::new(), attestation: None });
     }
-    let request = proven.requested.metadata().as_object().clone();
-    let facts = facts(cx, caller, &proven.shown, request);
+    let facts = facts(cx, caller, &proven.shown, proven.requested.metadata().clone());
     cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)
 }
 
@@ -113,10 +112,10 @@ pub async fn modify(
     if !scripts.has(hook) {
         return Ok(answer);
     }
-    let facts = facts(cx, caller, &Shown::of(answer.trust_level), Map::new());
+    let facts = facts(cx, caller, &Shown::of(answer.trust_level), Metadata::default());
     let client = answer.metadata.clone();
-    let members = scripts.modify_response(hook, answer.members, facts, client).await?;
-    Ok(ClientInformation { members, ..answer })
+    let members = scripts.modify_response(hook, answer.members(), facts, client).await?;
+    Ok(answer.saying(members))
 }
 
 /// The scripts decide whether `client` may be deleted.
@@ -128,7 +127,7 @@ pub async fn before_deletion(cx: &Context<'_>, caller: &Caller, client: &Client)
     if !scripts.has(Hook::DeleteClient) {
         return Ok(());
     }
-    let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Map::new());
+    let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Metadata::default());
     scripts.decide(Hook::DeleteClient, facts, shown(client, None)).await.map(drop)
 }
 
@@ -142,9 +141,11 @@ pub(super) fn tell(
 ) {
     let (scripts, hook) = (&cx.snapshot.scripts, purpose.notification_hook());
     if scripts.has(hook) {
-        let mut request = proven.requested.metadata().as_object().clone();
+        let mut request = proven.requested.metadata().clone();
         // What waits in the queue holds no evidence.
-        request.retain(|name, _| !evidence::MEMBERS.contains(&name.as_str()));
+        for name in evidence::MEMBERS {
+            request.remove(name);
+        }
         let facts = facts(cx, caller, &proven.shown, request);
         scripts.tell(hook, facts, shown(&issued.client, issued.secret.as_ref()));
     }
@@ -154,7 +155,7 @@ pub(super) fn tell(
 pub fn after_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) {
     let scripts = &cx.snapshot.scripts;
     if scripts.has(Hook::ClientDeleted) {
-        let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Map::new());
+        let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Metadata::default());
         scripts.tell(Hook::ClientDeleted, facts, shown(client, None));
     }
 }
@@ -176,7 +177,7 @@ pub(super) fn facts(
     cx: &Context<'_>,
     caller: &Caller,
     shown: &Shown,
-    register_request: Map<String, Value>,
+    register_request: Metadata,
 ) -> Arc<Facts> {
     Arc::new(Facts {
         register_request,

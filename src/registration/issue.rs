@@ -12,6 +12,7 @@ use crate::model::{ClientId, Violation};
 use crate::random;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
+use crate::store::audit::{Action, AuditEvent};
 use crate::store::{Change, StoreError, Stored};
 
 /// Makes a new client with its credentials. One that is shared has no token that anybody gets.
@@ -126,6 +127,27 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
     }
 }
 
+/// What the audit log says of a new client.
+fn created(cx: &Context<'_>, caller: &Caller, client: &Client) -> AuditEvent {
+    let event = caller.author(None).did(Action::ClientCreated, client.id.as_str(), cx.service.clock.now());
+    let event = event.with("trust_level", client.provenance.trust_level.as_str());
+    match &client.provenance.initial_access_token {
+        Some(id) => event.with("initial_access_token", id.as_str()),
+        None => event,
+    }
+}
+
+/// What it says of a change: the names of the members that are others now, none of their values.
+fn updated(cx: &Context<'_>, caller: &Caller, before: &Client, client: &Client) -> AuditEvent {
+    let author = caller.author(Some(client));
+    let event = author.did(Action::ClientUpdated, client.id.as_str(), cx.service.clock.now());
+    let changed = before.metadata.metadata().differences(client.metadata.metadata());
+    event
+        .with("trust_level", client.provenance.trust_level.as_str())
+        .with("revision", client.revision)
+        .with("changed", changed)
+}
+
 /// Stores a new client with what it uses up and `also`; returns when it would survive a power cut.
 pub(super) async fn insert(
     cx: &Context<'_>,
@@ -134,7 +156,8 @@ pub(super) async fn insert(
     proven: &Proven,
     also: Change,
 ) -> Result<(), RegisterError> {
-    let also = once::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller)).and(also);
+    let uses = once::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller));
+    let also = uses.and(created(cx, caller, client).change()?).and(also);
     let stored = cx.service.store.clients.insert(client, also).await;
     if matches!(stored, Err(StoreError::Conflict)) {
         initial_access::check_left(cx, caller).await?;
@@ -151,6 +174,7 @@ pub(super) async fn put_back(
     proven: &Proven,
 ) -> Result<(), RegisterError> {
     let also = once::change(cx, caller, proven).await?;
+    let also = also.and(updated(cx, caller, seen.client(), client).change()?);
     let stored = cx.service.store.clients.replace(seen, client, also).await;
     lost(cx, caller, proven, stored).await
 }

@@ -16,6 +16,7 @@ mod issue;
 mod keys;
 mod merge;
 mod once;
+mod operator;
 mod parse;
 mod reuse;
 mod sector;
@@ -26,6 +27,7 @@ mod update;
 pub use answer::ClientInformation;
 pub use client_attestation::{AttestedClient, ClientAttestationError};
 pub use error::RegisterError;
+pub use operator::replace_as_operator;
 pub use update::forbidden_members;
 
 use std::net::IpAddr;
@@ -40,6 +42,7 @@ use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::Stored;
+use crate::store::audit::Author;
 use crate::store::initial_access_tokens::InitialAccessToken;
 use crate::telemetry;
 use crate::telemetry::meter::{self, ClientChange};
@@ -63,6 +66,22 @@ pub struct Caller {
     pub attested: Option<AttestedClient>,
     /// What scripts may know of the request.
     pub request: HttpRequest,
+    /// What names the request in its answer and in the log.
+    pub correlation_id: Option<String>,
+    /// The administrator who asks; none: anybody, or the holder of a client.
+    pub administrator: Option<String>,
+}
+
+impl Caller {
+    /// Who does what the request asks for: the administrator, or the holder of `client`.
+    pub fn author(&self, client: Option<&Client>) -> Author {
+        let holder = || client.map(|client| client.id.to_string());
+        Author {
+            actor: self.administrator.clone().or_else(holder),
+            address: Some(self.address),
+            correlation_id: self.correlation_id.clone(),
+        }
+    }
 }
 
 /// What a request is for.
@@ -152,7 +171,7 @@ pub async fn register(
     let trust_level = proven.shown.trust_level.as_str();
     telemetry::concerns(issued.client.id.as_str(), trust_level);
     meter::client(ClientChange::Registered, trust_level);
-    tracing::info!(revision = issued.client.revision, "client registered");
+    tracing::debug!(revision = issued.client.revision, "client registered");
     hooks::tell(cx, caller, Purpose::Create, &proven, &issued);
     Ok(answer)
 }
@@ -183,7 +202,7 @@ pub async fn replace(
     let put_back = issue::put_back(cx, caller, stored, &issued.client, &proven);
     put_back.instrument(step("store")).await?;
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
-    tracing::info!(revision = issued.client.revision, "client updated");
+    tracing::debug!(revision = issued.client.revision, "client updated");
     hooks::tell(cx, caller, purpose, &proven, &issued);
     Ok(answer)
 }
@@ -204,7 +223,8 @@ async fn prove(
     }
     let members = merge::merge(cx, members, statement.as_ref());
     let members = client_attestation::apply(cx, caller.attested.as_ref(), members)?;
-    let requested = Requested::read(members, &cx.settings().dynamic_registration_custom_attributes);
+    let custom = &cx.settings().dynamic_registration_custom_attributes;
+    let requested = update::keep_disabled(purpose, Requested::read(members, custom));
     let initial_access = InitialAccess::of(caller, purpose);
     let shown = shown(cx, caller, statement.as_ref(), signed.as_ref(), initial_access.as_ref());
     let appraised = evidence::appraise(cx, caller, purpose, &shown, requested.metadata()).await?;

@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::Layer;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -52,6 +52,9 @@ pub fn init(settings: &TelemetrySettings) -> Result<Option<Traces>, TelemetryErr
         let is_loud = *metadata.level() <= Level::INFO || is_ours(metadata.target());
         is_loud && metadata.target() != traces::TARGET
     });
+    // It bounds no level. Without a word of that, every event of every crate would be made, to be
+    // dropped here.
+    let ours = ours.with_max_level_hint(LevelFilter::TRACE);
     let filter = EnvFilter::try_new(&settings.level)?.and(ours);
     let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
     tracing_subscriber::registry()

@@ -18,7 +18,7 @@ use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, 
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -82,7 +82,9 @@ impl Traces {
             .with_target(false)
             .with_tracked_inactivity(false)
             .with_context_activation(false);
-        layer.with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == TARGET))
+        let steps = filter_fn(|metadata| metadata.is_span() && metadata.target() == TARGET);
+        // Without a word of that, every event of every crate would be made, to be dropped here.
+        layer.with_filter(steps.with_max_level_hint(LevelFilter::INFO))
     }
 
     /// Sends what is left, for a few seconds at most.

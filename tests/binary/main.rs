@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a test says what is wrong by failing")]
 
+mod attestation;
 mod config_reset;
 #[cfg(unix)]
 mod deploy;
@@ -9,6 +10,12 @@ mod logs;
 mod metrics;
 mod process;
 mod refusals;
+mod remote;
+mod remote_clients;
+mod remote_config;
+mod remote_failures;
+mod remote_tokens;
+mod remote_transfer;
 mod scripts;
 mod secrets;
 #[cfg(unix)]

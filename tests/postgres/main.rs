@@ -15,6 +15,7 @@ mod outage;
 mod secrets;
 mod sharing;
 mod start;
+mod transfer;
 
 use serde_json::{Value, json};
 

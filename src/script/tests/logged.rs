@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Map, json};
+use serde_json::json;
+
+use crate::client::Metadata;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata as EventMetadata, Subscriber};
@@ -53,7 +55,7 @@ fn lines(body: &str) -> Vec<String> {
         let seen = lines.clone();
         set.on_a_thread(Hook::CreateClient, asked, move |asking| {
             tracing::subscriber::with_default(seen, || {
-                let client = asking.members(Map::new(), Access::Metadata);
+                let client = asking.members(Metadata::default(), Access::Metadata);
                 let (index, script) = asking.set.with(Hook::CreateClient).next().unwrap();
                 asking.call(index, script, None, &client).map(drop)
             })
