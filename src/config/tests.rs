@@ -207,6 +207,8 @@ fn the_server_beside_us_is_another_one() {
     let same = "[server]\nissuer = \"https://a.example\"\n[discovery]\nupstream = \"https://a.example/\"\n";
     let errors = read(same, &[], &[]).unwrap_err().to_string();
     assert!(errors.contains("r.toml:3:2: discovery.upstream: is the URL of this server"), "{errors}");
+    let variable = ("REGISTRAR_DISCOVERY__UPSTREAM", "https://as.example.org");
+    assert_eq!(read("", &[variable], &[]).unwrap().settings.upstream(), Some("https://as.example.org"));
     let other = read("[discovery]\nupstream = \"http://10.0.0.1\"\n", &[], &[]).unwrap();
     assert_eq!(other.settings.upstream(), Some("http://10.0.0.1"));
     assert!(

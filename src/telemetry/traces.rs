@@ -123,7 +123,7 @@ pub fn continues(request: &Span, traceparent: &str) {
         let remote = SpanContext::new(trace, parent, TraceFlags::SAMPLED, true, TraceState::default());
         let context = opentelemetry::Context::new().with_remote_span_context(remote);
         // It fails only for a span that is no part of any trace.
-        drop(request.set_parent(context));
+        request.set_parent(context).unwrap_or_default();
     }
 }
 
@@ -137,7 +137,8 @@ pub async fn within<T>(request: &Span, work: impl Future<Output = T>) -> T {
 
 /// Notes in the span of a request how it was answered.
 pub fn answered(request: &Span, status: u16, error: Option<&str>) {
-    request.record("http.response.status_code", status);
+    // Without a sign it would be sent as a text.
+    request.record("http.response.status_code", i64::from(status));
     if let Some(error) = error {
         request.record("error.type", error);
     }

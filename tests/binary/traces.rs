@@ -136,7 +136,12 @@ async fn a_request_is_a_trace_with_its_steps_and_no_secret() {
         assert!(!receiver.has(hidden), "{hidden} is in the traces");
     }
     // The log of a script says which request it belongs to, with traces as without.
-    let said = registrar.log().lines().find(|line| line.contains("\"message\":\"seen\"")).expect("a line").to_owned();
+    let said = registrar
+        .log()
+        .lines()
+        .find(|line| line.contains("\"message\":\"seen\""))
+        .expect("a line")
+        .to_owned();
     let said: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(said["span"]["correlation_id"], correlation);
 }
