@@ -138,7 +138,7 @@ pub async fn add_up_metrics(stop: CancellationToken) {
 }
 
 /// Between two looks at the metadata of the server beside this one. What is fresh is not fetched.
-const LOOK_UPSTREAM: Duration = Duration::from_secs(60);
+const LOOK_UPSTREAM: Duration = Duration::from_mins(1);
 
 /// Keeps the metadata of the server beside this one at hand until `stop`, so that there is
 /// something to go on with when that server goes down, and `/readyz` says so when there is not.

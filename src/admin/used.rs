@@ -32,7 +32,7 @@ pub fn note(cx: &Context<'_>, uses: &[Use]) {
 pub fn moment(said: &Value) -> Result<Option<Timestamp>, &'static str> {
     const DUE: &str = "the body must be empty or {\"at\": SECONDS}, in seconds since 1970-01-01T00:00:00Z";
     let members = said.as_object().ok_or(DUE)?;
-    at(members, &["at"]).ok_or(DUE)
+    at(members, &["at"]).map_err(|Unreadable| DUE)
 }
 
 /// Several uses.
@@ -53,20 +53,23 @@ fn one(item: &Value) -> Option<Use> {
     let id = |value: &Value| ClientId::parse(value.as_str()?).ok();
     match item {
         Value::Object(members) => {
-            let at = at(members, &["client_id", "at"])?;
+            let at = at(members, &["client_id", "at"]).ok()?;
             Some(Use { id: id(members.get("client_id")?)?, at })
         }
         text => Some(Use { id: id(text)?, at: None }),
     }
 }
 
+/// It is not what it should be.
+struct Unreadable;
+
 /// The member `at` of `members`, which have no others than `known`.
-fn at(members: &Map<String, Value>, known: &[&str]) -> Option<Option<Timestamp>> {
+fn at(members: &Map<String, Value>, known: &[&str]) -> Result<Option<Timestamp>, Unreadable> {
     if members.keys().any(|name| !known.contains(&name.as_str())) {
-        return None;
+        return Err(Unreadable);
     }
     match members.get("at") {
-        None => Some(None),
-        Some(value) => Some(Some(Timestamp::from_unix(value.as_u64()?))),
+        None => Ok(None),
+        Some(value) => value.as_u64().map(|at| Some(Timestamp::from_unix(at))).ok_or(Unreadable),
     }
 }

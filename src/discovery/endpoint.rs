@@ -14,6 +14,9 @@ use crate::service::{Context, Service};
 const RETRY: u64 = 10;
 
 /// `GET`: the document. It may be kept for a minute, since it changes with the configuration.
+///
+/// # Errors
+/// 503 while there is no metadata of the server beside this one.
 pub async fn get(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let theirs = match &service.upstream {

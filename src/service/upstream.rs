@@ -93,12 +93,11 @@ impl Upstream {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let trouble = found.as_ref().err().map(|error| format!("the metadata of {upstream}: {error}"));
         if state.trouble != trouble {
-            match &trouble {
-                Some(_) => {
-                    let error = found.as_ref().err().map(tracing::field::display);
-                    tracing::warn!(upstream, error, "no metadata of the server beside this one");
+            match found {
+                Err(error) => tracing::warn!(upstream, %error, "no metadata of the server beside this one"),
+                Ok(_) => {
+                    tracing::info!(upstream, "the metadata of the server beside this one is there again")
                 }
-                None => tracing::info!(upstream, "the metadata of the server beside this one is there again"),
             }
         }
         state.trouble = trouble;

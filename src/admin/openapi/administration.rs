@@ -89,9 +89,8 @@ fn clients(scopes: &AdminScopes) -> Vec<Operation> {
 fn uses(scope: &str) -> Vec<Operation> {
     let at = json!({"type": "integer", "minimum": 0, "description": "Seconds since 1970; none: now."});
     let client_id = json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"});
-    let members = |properties: Value| json!({"type": "object", "properties": properties, "additionalProperties": false});
-    let mut item = members(json!({"client_id": client_id, "at": at}));
-    item["required"] = json!(["client_id"]);
+    let members = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false});
+    let item = members(&["client_id"], json!({"client_id": client_id, "at": at}));
     let items = json!({"type": "array", "maxItems": 1_000, "items": {"anyOf": [client_id, item]}});
     vec![
         operation(
@@ -101,7 +100,7 @@ fn uses(scope: &str) -> Vec<Operation> {
             "Tell that a client was used.",
         )
         .parameters(vec![id("Its client_id.")])
-        .body(false, &[("application/json", members(json!({"at": at})))])
+        .body(false, &[("application/json", members(&[], json!({"at": at})))])
         .empty(204, "It is noted.")
         .problems(&[400, 404, 408, 413, 415]),
         operation("post", "/admin/v1/clients/used", ("useClients", scope), "Tell that clients were used.")
