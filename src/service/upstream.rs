@@ -96,7 +96,7 @@ impl Upstream {
             match found {
                 Err(error) => tracing::warn!(upstream, %error, "no metadata of the server beside this one"),
                 Ok(_) => {
-                    tracing::info!(upstream, "the metadata of the server beside this one is there again")
+                    tracing::info!(upstream, "the metadata of the server beside this one is there again");
                 }
             }
         }
