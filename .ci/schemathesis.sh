@@ -33,7 +33,7 @@ if [ -z "$url" ]; then cat "$work/log"; exit 1; fi
 
 python3 .ci/schemathesis/prepare.py "$url" "$work"
 # What takes away what other operations work with comes last.
-last=(deleteClient removeClients patchConfiguration)
+last=(deleteClient removeClient removeClients patchConfiguration revokeInitialAccessToken)
 run() {
     SCHEMATHESIS_HOOKS=media_types PYTHONPATH=.ci/schemathesis "$SCHEMATHESIS" \
         --config-file "$work/schemathesis.toml" run "$work/openapi.json" --url "$url" \

@@ -27,7 +27,9 @@ form = urllib.parse.urlencode({"grant_type": "client_credentials"}).encode()
 token = ask("/token", form, {"Authorization": f"Basic {pair}"})["access_token"]
 client, other = register(), register()
 
-document = ask("/admin/v1/openapi.json", headers={"Authorization": f"Bearer {token}"})
+bearer = {"Authorization": f"Bearer {token}"}
+initial = ask("/admin/v1/initial-access-tokens", b"{}", {**bearer, "Content-Type": "application/json"})["token"]
+document = ask("/admin/v1/openapi.json", headers=bearer)
 # An update names its client, which no document can know.
 update = document["paths"]["/register"]["put"]["requestBody"]["content"]["application/json"]
 update["example"] = {"client_id": client["client_id"], "redirect_uris": ["https://client.example.org/new"]}
@@ -56,6 +58,7 @@ def authorization(scheme, value):
 
 for tag in ["administration", "probes"]:
     operations(f'include-tag = "{tag}"', headers=authorization("Bearer", token))
+operations('include-tag = "registration"', headers=authorization("Bearer", initial))
 operations('include-tag = "tokens"', headers=authorization("Basic", pair))
 operations(
     'include-tag = "management"',

@@ -4,6 +4,7 @@
 use std::str::FromStr;
 
 use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, Path};
 use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
@@ -114,6 +115,19 @@ pub(super) fn unknown(what: &str) -> Problem {
 
 pub(super) fn bad_request(description: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, INVALID_REQUEST, description)
+}
+
+/// The last segment of a path, which names something.
+pub struct Named(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    /// Nothing has a name that is not UTF-8.
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let segment = Path::<String>::from_request_parts(parts, state).await;
+        segment.map(|Path(name)| Self(name)).map_err(|_| Problem::not_found())
+    }
 }
 
 /// The parameters of a query, each at most once and each known.

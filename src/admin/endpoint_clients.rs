@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hyper::header::{ETAG, HeaderValue};
 use hyper::http::request::Parts;
@@ -11,7 +11,7 @@ use hyper::{Request, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::bulk::{self, Deleted};
-use super::endpoint::{Query, admit, bad_request, read_object, store_problem, unknown};
+use super::endpoint::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
 use super::{Administrator, clients};
 use crate::client::{Client, TrustLevel};
 use crate::clock::Timestamp;
@@ -87,7 +87,7 @@ fn filter(query: &Query) -> Result<ClientFilter, Problem> {
 /// The problem that refused it.
 pub async fn show(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
@@ -108,7 +108,7 @@ pub async fn show(
 /// revision, 413 and 408, 415 for what is not `application/json`.
 pub async fn replace(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
@@ -132,7 +132,7 @@ pub async fn replace(
 /// `If-Match` names another revision; what a script answers.
 pub async fn delete(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);

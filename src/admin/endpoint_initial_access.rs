@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
-use super::endpoint::{Query, admit, bad_request, read_object, store_problem, unknown};
+use super::endpoint::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
 use super::initial_access::{self, MakeError};
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
@@ -62,7 +62,7 @@ pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -
 /// The problem that refused it.
 pub async fn show(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
@@ -81,7 +81,7 @@ pub async fn show(
 /// The problem that refused it.
 pub async fn revoke(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);

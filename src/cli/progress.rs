@@ -25,22 +25,22 @@ impl Progress {
         self.done = self.done.saturating_add(more);
         if self.shown.is_some_and(|shown| shown.elapsed() >= PAUSE) {
             self.shown = Some(Instant::now());
-            self.write(&format!("\r{} {}", self.done, self.what));
+            write(&format!("\r{} {}", self.done, self.what));
         }
     }
+}
 
-    fn write(&self, text: &str) {
-        // Nobody is helped by a message that the progress can not be shown.
-        let mut out = io::stderr().lock();
-        drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
-    }
+fn write(text: &str) {
+    // Nobody is helped by a message that the progress can not be shown.
+    let mut out = io::stderr().lock();
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
 impl Drop for Progress {
     /// What is said afterwards stands at the beginning of a line.
     fn drop(&mut self) {
         if self.shown.is_some() {
-            self.write("\r\u{1b}[K");
+            write("\r\u{1b}[K");
         }
     }
 }

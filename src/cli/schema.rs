@@ -10,11 +10,7 @@ pub(super) fn run(name: &str) -> Result<(), Failure> {
     let plain = name.strip_prefix('#').unwrap_or(name);
     let plain = plain.strip_prefix(COMPONENTS).unwrap_or(plain);
     let schemas = openapi::schemas();
-    match schemas.get(plain) {
-        Some(schema) => output::json(schema),
-        None => {
-            let known: Vec<&str> = schemas.keys().map(String::as_str).collect();
-            Err(Failure::Usage(format!("there is no schema {name}; there are {}", known.join(", "))))
-        }
-    }
+    let known: Vec<&str> = schemas.keys().map(String::as_str).collect();
+    let unknown = || Failure::Usage(format!("there is no schema {name}; there are {}", known.join(", ")));
+    output::json(schemas.get(plain).ok_or_else(unknown)?)
 }

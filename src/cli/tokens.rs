@@ -57,8 +57,8 @@ pub(super) struct Creation {
 #[derive(Debug, Args)]
 struct Policy {
     /// A JSON file with the members of a policy; the flags below stand above it.
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
+    #[arg(long = "policy", value_name = "FILE")]
+    file: Option<PathBuf>,
     /// A host that redirect URIs may have; once for each.
     #[arg(long = "redirect-host", value_name = "HOST")]
     redirect_hosts: Vec<String>,
@@ -128,7 +128,7 @@ impl Creation {
 
 impl Policy {
     fn members(&self) -> Result<Map<String, Value>, Failure> {
-        let mut members = match &self.policy {
+        let mut members = match &self.file {
             None => Map::new(),
             Some(file) => {
                 let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());

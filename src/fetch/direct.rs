@@ -17,7 +17,7 @@ use super::message::{self, Request, Response};
 /// The longest that a connection may take to be there, with TLS.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The longest that a whole answer may take, and a stream may stand still.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Bytes of an answer that is read as a whole.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 

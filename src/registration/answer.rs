@@ -58,6 +58,7 @@ impl ClientInformation {
     }
 
     /// The same answer with other members.
+    #[must_use]
     pub fn saying(self, members: Map<String, Value>) -> Self {
         Self { own: members, has_metadata: false, ..self }
     }

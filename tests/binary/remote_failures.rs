@@ -89,7 +89,7 @@ async fn credentials_are_looked_for_and_must_be_right() {
 
 #[tokio::test]
 async fn a_scope_that_is_missing_is_named() {
-    let registrar = Registrar::start();
+    let registrar = Registrar::start_with("[[scopes]]\nid = \"openid\"\n");
     let folder = tempfile::TempDir::new().unwrap();
     let machine = json!({"redirect_uris": null, "grant_types": ["client_credentials"], "scope": "openid"});
     let machine = registrar.register(machine).await;

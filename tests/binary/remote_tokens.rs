@@ -50,9 +50,9 @@ async fn a_token_is_made_with_a_policy_listed_and_revoked() {
     assert_eq!(register(&registrar, token, "email").await, 201);
 
     let table = registrar.cli(&["tokens", "list"]).fine();
-    let row: Vec<&str> =
-        table.lines().nth(1).expect("a row").split("  ").filter(|cell| !cell.is_empty()).collect();
-    assert_eq!(row[..4], [id, "for A", "1", "2"].map(str::trim), "{table}");
+    let row = table.lines().nth(1).expect("a row").split("  ").map(str::trim);
+    let row: Vec<&str> = row.filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(row[..4], [id, "for A", "1", "2"], "{table}");
     let list = registrar.cli(&["tokens", "list", "--format", "json"]).fine();
     assert!(!table.contains(token) && !list.contains(token), "it was told once");
 

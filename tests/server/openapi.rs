@@ -120,3 +120,23 @@ async fn paths_scopes_and_servers_are_those_of_the_settings() {
     assert_eq!(paths["/tenant/.well-known/openid-configuration"]["servers"], own);
     assert_eq!(paths["/.well-known/oauth-authorization-server/tenant"]["servers"], own);
 }
+
+#[tokio::test]
+async fn a_name_that_is_no_text_is_answered_as_documented() {
+    let server = TestServer::new().await;
+    let token = server.administrator_token().await;
+    for path in ["/admin/v1/clients/%FF", "/admin/v1/initial-access-tokens/%FF"] {
+        for method in ["GET", "DELETE"] {
+            let answer = Answer::of(server.ask(method, path).bearer_auth(&token)).await;
+            answer.expect_error(404, &["not_found"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_begins_behind_an_identifier() {
+    let server = TestServer::new().await;
+    let token = server.administrator_token().await;
+    let answer = Answer::of(server.ask("GET", "/admin/v1/clients?after=").bearer_auth(&token)).await;
+    answer.expect_error(400, &["after", "identifier"]);
+}

@@ -35,13 +35,13 @@ fn filters() -> Vec<Value> {
     let text = || json!({"type": "string"});
     let moment = || json!({"type": "integer", "minimum": 0});
     vec![
-        query("client_id", "What client_id begins with.", text()),
-        query("client_name", "What client_name, in any language, has in it.", text()),
-        query("software_id", "The software_id.", text()),
-        query("trust_level", "How far the registration can be trusted.", named("TrustLevel")),
-        query("issued_from", "Registered at this time (seconds since 1970) or later.", moment()),
-        query("issued_before", "Registered before this time.", moment()),
-        query("expires_before", "Expires before this time.", moment()),
+        query("client_id", "What client_id begins with.", &text()),
+        query("client_name", "What client_name, in any language, has in it.", &text()),
+        query("software_id", "The software_id.", &text()),
+        query("trust_level", "How far the registration can be trusted.", &named("TrustLevel")),
+        query("issued_from", "Registered at this time (seconds since 1970) or later.", &moment()),
+        query("issued_before", "Registered before this time.", &moment()),
+        query("expires_before", "Expires before this time.", &moment()),
     ]
 }
 
@@ -136,7 +136,7 @@ fn transfer(scopes: &AdminScopes) -> Vec<Operation> {
         .problems(&[400]),
         operation("post", import, ("importClients", both[0]), "Import the lines of an export, however many.")
             .access(Access::Scopes(&both))
-            .parameters(vec![query("existing", "What becomes of clients that are there already.", existing)])
+            .parameters(vec![query("existing", "What becomes of clients that are there already.", &existing)])
             .body(true, &[(NDJSON, lines("The lines."))])
             .example(NDJSON, "{\"clients\":0}\n".into())
             .json(200, "What was imported.", "Imported", &[])
@@ -151,8 +151,8 @@ fn audit(scope: &str) -> Operation {
     let limit = json!({"type": "integer", "minimum": 1, "maximum": 1_000, "default": 50});
     operation("get", "/admin/v1/audit", ("readAudit", scope), "Read the audit log, in its order.")
         .parameters(vec![
-            query("after", "The position behind which the page begins.", after),
-            query("limit", "How many events are wanted.", limit),
+            query("after", "The position behind which the page begins.", &after),
+            query("limit", "How many events are wanted.", &limit),
         ])
         .json(200, "The page.", "AuditPage", &[])
         .problems(&[400])

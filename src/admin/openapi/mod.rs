@@ -29,7 +29,8 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     let mut paths = Map::new();
     add(&mut paths, public, None);
     let scheme = if settings.admin.tls { "https" } else { "http" };
-    add(&mut paths, operational, settings.admin.listen.map(|address| format!("{scheme}://{address}")));
+    let own = settings.admin.listen.map(|address| format!("{scheme}://{address}"));
+    add(&mut paths, operational, own.as_deref());
     // The well-known paths have that of the issuer in them already.
     for (path, item) in paths.iter_mut().filter(|(path, _)| path.contains("/.well-known/")) {
         debug_assert!(path.contains(issuer.path));
@@ -75,11 +76,11 @@ impl<'a> Issuer<'a> {
 }
 
 /// Adds `operations` to `paths`; `server` is where they are when that is somewhere else.
-fn add(paths: &mut Map<String, Value>, operations: Vec<Operation>, server: Option<String>) {
+fn add(paths: &mut Map<String, Value>, operations: Vec<Operation>, server: Option<&str>) {
     for operation in operations {
         let item = paths.entry(operation.path.clone()).or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {
-            item.extend(server.as_ref().map(|url| ("servers".to_owned(), json!([{"url": url}]))));
+            item.extend(server.map(|url| ("servers".to_owned(), json!([{"url": url}]))));
             item.insert(operation.method.to_owned(), operation.into_json());
         }
     }

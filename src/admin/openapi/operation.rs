@@ -18,7 +18,7 @@ pub(super) enum Access<'a> {
     /// Anybody.
     Open,
     /// Anybody, or only the holder of an initial access token, as the configuration says.
-    InitialAccess,
+    TokenOrNone,
     /// The holder of the client.
     Holder,
     /// A client that authenticates.
@@ -33,7 +33,7 @@ impl Access<'_> {
     fn requirements(self) -> Value {
         match self {
             Self::Open => json!([]),
-            Self::InitialAccess => json!([{}, {"initialAccessToken": []}]),
+            Self::TokenOrNone => json!([{}, {"initialAccessToken": []}]),
             Self::Holder => json!([{"registrationAccessToken": []}]),
             // Credentials in the body are no scheme of OpenAPI.
             Self::Client => json!([{"client": []}, {}]),
@@ -115,16 +115,14 @@ impl Operation {
         content: Option<(&str, Value)>,
         headers: &[&str],
     ) -> Self {
-        let mut answer =
-            json!({"description": description, "headers": {"X-Correlation-Id": header("correlation")}});
-        for name in headers {
-            let header = header(&name.to_ascii_lowercase());
-            answer["headers"][*name] = header;
-        }
+        let mut all = Map::from_iter([("X-Correlation-Id".to_owned(), header("correlation"))]);
+        all.extend(headers.iter().map(|name| ((*name).to_owned(), header(&name.to_ascii_lowercase()))));
+        let described = [("description".to_owned(), description.into()), ("headers".to_owned(), all.into())];
+        let mut answer = Map::from_iter(described);
         if let Some((media_type, schema)) = content {
-            answer["content"] = json!({media_type: {"schema": schema}});
+            answer.insert("content".to_owned(), json!({media_type: {"schema": schema}}));
         }
-        self.answers.insert(status.to_string(), answer);
+        self.answers.insert(status.to_string(), answer.into());
         self
     }
 
@@ -153,8 +151,7 @@ fn header(name: &str) -> Value {
 }
 
 /// A parameter of the query.
-pub(super) fn query(name: &str, description: &str, schema: Value) -> Value {
-    let schema = schema;
+pub(super) fn query(name: &str, description: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "query", "description": description, "schema": schema})
 }
 

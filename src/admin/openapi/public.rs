@@ -30,7 +30,7 @@ pub(super) fn usual() -> Value {
 fn register(path: &str) -> Operation {
     Operation::new("post", path, "registerClient", "Register a client (RFC 7591 section 3).")
         .tag("registration")
-        .access(Access::InitialAccess)
+        .access(Access::TokenOrNone)
         .body(true, &metadata())
         .example("application/json", usual())
         .json(201, "The client is registered, and stored durably.", "ClientInformation", &["ETag"])
@@ -156,12 +156,12 @@ pub(super) fn paging(most: usize) -> [Value; 2] {
         query(
             "after",
             "The identifier behind which the page begins: next of the page before.",
-            json!({"type": "string"}),
+            &json!({"type": "string"}),
         ),
         query(
             "limit",
             "How much is wanted.",
-            json!({"type": "integer", "minimum": 1, "maximum": most, "default": 50}),
+            &json!({"type": "integer", "minimum": 1, "maximum": most, "default": 50}),
         ),
     ]
 }

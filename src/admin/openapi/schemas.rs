@@ -110,16 +110,17 @@ fn clients() -> Value {
 }
 
 fn initial_access() -> Value {
-    let positive = json!({"type": "integer", "minimum": 1, "maximum": i64::MAX});
+    let positive = json!({"type": "integer", "minimum": 1, "maximum": u64::MAX});
     let note = json!({"type": "string", "maxLength": 256});
-    let mut shown = json!({
+    let shown = json!({
         "id": text(), "note": note, "uses": positive, "used": count(), "created_at": count(),
         "expires_at": count(), "policy": named("InitialAccessPolicy"),
     });
     let token = json!({
         "type": "object", "required": ["id", "used", "created_at", "policy"], "properties": shown,
     });
-    shown["token"] = text();
+    let mut told = shown.as_object().cloned().unwrap_or_default();
+    told.insert("token".to_owned(), text());
     json!({
         "InitialAccessPolicy": {
             "description": "What may be registered. A list that is absent allows what the server allows.",
@@ -127,7 +128,7 @@ fn initial_access() -> Value {
             "properties": {
                 "redirect_hosts": texts(), "scopes": texts(), "grant_types": texts(),
                 "token_endpoint_auth_methods": texts(),
-                "maximum_lifetime": {"type": "integer", "minimum": 0, "maximum": i64::MAX},
+                "maximum_lifetime": {"type": "integer", "minimum": 0, "maximum": u64::MAX},
                 "attributes": {"type": "object", "description": "What scripts are told."},
             },
         },
@@ -139,7 +140,7 @@ fn initial_access() -> Value {
         },
         "InitialAccessToken": token,
         "NewInitialAccessToken": {
-            "type": "object", "required": ["id", "used", "created_at", "policy", "token"], "properties": shown,
+            "type": "object", "required": ["id", "used", "created_at", "policy", "token"], "properties": told,
         },
         "InitialAccessTokenPage": {
             "type": "object", "required": ["initial_access_tokens"],

@@ -13,8 +13,7 @@ pub(super) async fn run(remote: &Remote, output: Option<&Path>) -> Result<(), Fa
     let Some(file) = output else {
         return match copy(remote, &mut io::stdout().lock()).await {
             Err(Failure::ReaderGone) => Err(Failure::Failed("nobody read the export to its end".to_owned())),
-            Ok(clients) => Ok(said(clients)),
-            Err(failure) => Err(failure),
+            done => done.map(said),
         };
     };
     let beside = Beside::new(file)?;

@@ -7,13 +7,13 @@ use super::super::moment;
 #[derive(Debug, Args)]
 #[group(multiple = true)]
 pub(in crate::cli) struct Filter {
-    /// What client_id begins with.
+    /// What `client_id` begins with.
     #[arg(long, value_name = "PREFIX")]
     client_id: Option<String>,
-    /// What client_name, in any language, has in it.
+    /// What `client_name`, in any language, has in it.
     #[arg(long, value_name = "TEXT")]
     client_name: Option<String>,
-    /// The software_id.
+    /// The `software_id`.
     #[arg(long, value_name = "ID")]
     software_id: Option<String>,
     /// How far the registration can be trusted.

@@ -69,12 +69,11 @@ pub(super) async fn run(
     let body = Some(("application/x-ndjson", Vec::new()));
     let call = Call { method: "POST", path: "/admin/v1/clients/import", query: &query, body };
     let Source(mut source) = source;
-    let mut progress = Progress::new("lines sent");
+    let (mut progress, mut lines) = (Progress::new("lines sent"), Lines::default());
     let chunks = std::iter::from_fn(move || {
         let chunk = read(&mut source)?;
         if let Ok(bytes) = &chunk {
-            let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-            progress.add(u64::try_from(lines).unwrap_or(u64::MAX));
+            progress.add(lines.add(bytes));
         }
         Some(chunk)
     });

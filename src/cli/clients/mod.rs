@@ -34,7 +34,7 @@ pub(super) enum Command {
     },
     /// Show one client: its metadata, and how it came to be what it is.
     Show {
-        /// Its client_id.
+        /// Its `client_id`.
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
@@ -69,7 +69,7 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Deletion {
-    /// The client_id of the one client.
+    /// The `client_id` of the one client.
     #[arg(value_name = "ID", conflicts_with = "Filter")]
     id: Option<String>,
     #[command(flatten)]

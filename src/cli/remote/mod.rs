@@ -15,15 +15,15 @@ use crate::fetch::Direct;
 
 #[derive(Debug, Args)]
 pub(super) struct RemoteArguments {
-    /// The server, as in https://register.example.org; none: where the configuration file says
+    /// The server, as in `https://register.example.org`; none: where the configuration file says
     /// that it listens.
     #[arg(long, value_name = "URL", value_parser = server_url)]
     server: Option<String>,
     /// Where its admin API is, when it has a listener of its own.
     #[arg(long, value_name = "URL", value_parser = server_url)]
     admin_server: Option<String>,
-    /// A JSON file with `client_id` and `client_secret`; none: REGISTRAR_CLIENT_ID and
-    /// REGISTRAR_CLIENT_SECRET of the environment, or admin-credentials.json beside the store.
+    /// A JSON file with `client_id` and `client_secret`; none: `REGISTRAR_CLIENT_ID` and
+    /// `REGISTRAR_CLIENT_SECRET` of the environment, or admin-credentials.json beside the store.
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
     /// A PEM file of authorities that are trusted beside those of the system.

@@ -107,7 +107,7 @@ impl Remote {
                 "{url} is not there: this is no admin API of this version; --admin-server names its address"
             ),
             (404, _) => description.to_owned(),
-            (status, code) if code.is_empty() => return Err(no_registrar(url, status)),
+            (status, "") => return Err(no_registrar(url, status)),
             (status, code) => format!("{code}: {description} (status {status}){}", done(&value)),
         }))
     }
