@@ -57,6 +57,6 @@ mod tls;
 mod token;
 mod transfer;
 mod transfer_bad_lines;
-mod unused;
 mod unknown_keys;
+mod unused;
 mod wire;
