@@ -25,6 +25,7 @@ mod stopping;
 #[cfg(target_os = "linux")]
 mod systemd;
 mod tls;
+mod traces;
 
 use std::time::Duration;
 
