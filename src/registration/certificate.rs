@@ -94,8 +94,8 @@ fn settle(client: &Client, presented: &ClientCertificate) -> Settled {
 async fn ask(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), RegisterError> {
     let shown = Shown::of(client.provenance.trust_level);
     let facts = hooks::facts(cx, caller, &shown, Metadata::default());
-    let metadata = client.metadata.metadata().clone();
-    let said = cx.snapshot.scripts.ask(Hook::IsCertValidForClient, facts, metadata).await?;
+    let known = hooks::shown(client, None);
+    let said = cx.snapshot.scripts.ask(Hook::IsCertValidForClient, facts, known).await?;
     let is_own = said.is_some_and(|answer| answer.value == Value::Bool(true));
     if is_own { Ok(()) } else { Err(RegisterError::ForeignCertificate) }
 }

@@ -65,12 +65,20 @@ pub(super) async fn decide(
     valid: &Valid,
 ) -> Result<Decision, RegisterError> {
     let hook = purpose.decision_hook();
-    let client = valid.metadata().clone();
+    let mut client = valid.metadata().clone();
     if !cx.snapshot.scripts.has(hook) {
         return Ok(Decision { client, decided_by: Vec::new(), attestation: None });
     }
+    if let Purpose::Replace(stored) = purpose {
+        name(&mut client, stored.client());
+    }
     let facts = facts(cx, caller, &proven.shown, proven.requested.metadata().clone());
-    cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)
+    let mut decision = cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)?;
+    // What names a client is shown to scripts, and is no metadata that could be approved.
+    for member in NAMES {
+        decision.client.remove(member);
+    }
+    Ok(decision)
 }
 
 /// Step 13: what the scripts changed keeps the same rules, and the file of its sector.
@@ -113,8 +121,11 @@ pub async fn modify(
         return Ok(answer);
     }
     let facts = facts(cx, caller, &Shown::of(answer.trust_level), Metadata::default());
-    let client = answer.metadata.clone();
-    let members = scripts.modify_response(hook, answer.members(), facts, client).await?;
+    let (mut client, members) = (answer.metadata.clone(), answer.members());
+    for (member, value) in NAMES.into_iter().filter_map(|name| Some((name, members.get(name)?))) {
+        client.set(member, value.clone());
+    }
+    let members = scripts.modify_response(hook, members, facts, client).await?;
     Ok(answer.saying(members))
 }
 
@@ -160,12 +171,20 @@ pub fn after_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) {
     }
 }
 
-/// What scripts that change nothing see of a client: its metadata, and what names it. Another
-/// system can only be told of a client whose secret it gets to know.
-fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
-    let mut metadata = client.metadata.metadata().clone();
+/// What names a client that is there.
+const NAMES: [&str; 2] = ["client_id", "client_id_issued_at"];
+
+/// Puts what names `client` beside `metadata`.
+fn name(metadata: &mut Metadata, client: &Client) {
     metadata.set("client_id", client.id.as_str());
     metadata.set("client_id_issued_at", client.issued_at.unix());
+}
+
+/// What scripts that change nothing see of a client: its metadata, and what names it. Another
+/// system can only be told of a client whose secret it gets to know.
+pub(super) fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
+    let mut metadata = client.metadata.metadata().clone();
+    name(&mut metadata, client);
     if let Some(secret) = secret {
         metadata.set("client_secret", secret.expose());
     }

@@ -157,6 +157,11 @@ fn read_file(path: &Path) -> Result<String, String> {
         return Err(format!("it is larger than {MAXIMUM_BYTES} bytes"));
     }
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    // Many programs empty a file before they write it. As a script it would be good and decide
+    // nothing, and so, for a moment, let everybody in.
+    if text.trim().is_empty() {
+        return Err("it is empty, as if it were being written; take it away if it is not wanted".to_owned());
+    }
     Ok(readable(&text))
 }
 

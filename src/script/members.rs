@@ -25,6 +25,9 @@ pub(super) enum Access {
     Answer,
 }
 
+/// Members that are credentials of a client.
+const CREDENTIALS: [&str; 2] = ["client_secret", "registration_access_token"];
+
 /// What holds for all members of one request.
 #[derive(Debug)]
 pub(super) struct Frame {
@@ -63,6 +66,16 @@ impl Members {
     /// The members as they are now.
     pub(super) fn take(&self) -> Metadata {
         std::mem::take(&mut *self.lock()).members
+    }
+
+    /// The credentials among them, each with its name.
+    pub(super) fn credentials(&self) -> Vec<(&'static str, String)> {
+        let values = self.lock();
+        let known = |name: &'static str| {
+            let value = values.members.get(name)?.as_str().filter(|value| !value.is_empty())?;
+            Some((name, value.to_owned()))
+        };
+        CREDENTIALS.into_iter().filter_map(known).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Values> {

@@ -182,7 +182,8 @@ impl Asking {
         first: Option<Dynamic>,
         client: &Members,
     ) -> Result<Dynamic, HookError> {
-        let context = Context::new(&script.id.name, &self.round, client.clone());
+        let response = first.clone().and_then(Dynamic::try_cast::<Members>);
+        let context = Context::new(&script.id.name, &self.round, client.clone(), response);
         let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
         let arguments: Vec<Dynamic> = first.into_iter().chain([Dynamic::from(context.clone())]).collect();
         let name = self.hook.name();

@@ -216,7 +216,7 @@ fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
         turn: Arc::clone(turn),
         attestation: Arc::default(),
     };
-    Context::new(file, &round, client)
+    Context::new(file, &round, client, None)
 }
 
 /// The tests of one file; a test with parameters is a mistake.

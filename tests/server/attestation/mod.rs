@@ -15,6 +15,7 @@ mod verifier;
 
 use std::path::Path;
 
+use registrar::config::Configuration;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, b0, fetches_locally, registering, with};
@@ -40,9 +41,15 @@ const VERIFIER: &str = r#"
 /// A server that requires evidence, and appraises it with this script.
 async fn requiring(script: &str) -> TestServer {
     TestServer::scripted(&[("10-verifier.rhai", script)], |configuration| {
+        be_patient(configuration);
         registering(configuration, json!({"dcrAttestationEvidenceRequired": true}));
     })
     .await
+}
+
+/// Gives scripts so much time that a busy machine fails no test.
+fn be_patient(configuration: &mut Configuration) {
+    configuration.settings.scripts.limits.deadline_ms = 10_000;
 }
 
 /// A server that requires evidence, with the scripts of an example, whose settings stand in
@@ -53,6 +60,7 @@ async fn running(example: &str, name: &str, settings: Value) -> TestServer {
         configuration.settings.scripts.directory = directory;
         configuration.settings.scripts.attributes.insert(name.to_owned(), settings);
         fetches_locally(configuration);
+        be_patient(configuration);
         registering(configuration, json!({"dcrAttestationEvidenceRequired": true}));
     })
     .await

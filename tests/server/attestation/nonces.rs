@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use registrar::clock::Timestamp;
 use serde_json::json;
 
-use super::{VERIFIER, nonce, requiring, showing, stale};
+use super::{VERIFIER, be_patient, nonce, requiring, showing, stale};
 use crate::support::{TestServer, b0, registering};
 
 #[tokio::test]
@@ -57,6 +57,7 @@ async fn k181_nonces_are_bounded_and_the_oldest_gives_way() {
 async fn bounded(most: u64) -> TestServer {
     TestServer::scripted(&[("10-verifier.rhai", VERIFIER)], |configuration| {
         registering(configuration, json!({"dcrAttestationEvidenceRequired": true}));
+        be_patient(configuration);
         configuration.settings.limits.evidence_nonces = most;
     })
     .await
@@ -78,6 +79,7 @@ const DEVICES: &str = r#"
 async fn k181_of_many_challenges_few_are_remembered_and_others_go_on() {
     const MOST: u64 = 20;
     let server = TestServer::scripted(&[("10-devices.rhai", DEVICES)], |configuration| {
+        be_patient(configuration);
         configuration.settings.store.url = "memory:".into();
         configuration.settings.limits.evidence_nonces = MOST;
         // A nonce gives way after a second: what is refused is not what this is about.

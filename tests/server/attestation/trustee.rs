@@ -24,7 +24,7 @@ impl Trustee {
 
     async fn server(&self, more: Value) -> TestServer {
         let settings = json!({
-            "url": self.origin.url(""), "tee": "sample", "requiredSubmods": ["cpu0"], "timeoutMs": 2_000,
+            "url": self.origin.url(""), "tee": "sample", "requiredSubmods": ["cpu0"], "timeoutMs": 9_000,
         });
         running("attestation-trustee", "trustee", with(settings, more)).await
     }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::verifier::{Verifier, attested, result, unavailable};
-use super::{VERIFIER, nonce, requiring, showing, stale};
+use super::{VERIFIER, be_patient, nonce, requiring, showing, stale};
 use crate::support::{Registered, TestServer, b0, registering, with};
 
 /// What is registered of `client` is as it was.
@@ -88,6 +88,7 @@ async fn update_client_may_be_the_one_that_looks_at_evidence() {
 #[tokio::test]
 async fn where_evidence_is_not_required_an_update_without_it_is_no_longer_attested() {
     let server = TestServer::scripted(&[("10-verifier.rhai", VERIFIER)], |configuration| {
+        be_patient(configuration);
         registering(configuration, json!({"dcrAttestationEvidenceRequired": false}));
     })
     .await;

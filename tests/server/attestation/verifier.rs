@@ -38,7 +38,7 @@ impl Verifier {
 
     /// A server that requires evidence and believes this verifier, with `more` settings of it.
     pub(super) async fn server(&self, more: Value) -> TestServer {
-        let settings = json!({"url": self.origin.url(""), "mediaType": MEDIA_TYPE, "timeoutMs": 2_000});
+        let settings = json!({"url": self.origin.url(""), "mediaType": MEDIA_TYPE, "timeoutMs": 9_000});
         running("attestation-veraison", "veraison", with(settings, more)).await
     }
 

@@ -130,6 +130,7 @@ async fn scripts_see_who_attests_and_not_the_headers() {
     "#;
     let parties = Parties::new();
     let server = TestServer::scripted(&[("10.rhai", script)], |configuration| {
+        crate::attestation::be_patient(configuration);
         let trusted = json!([{"issuer": ISSUER, "jwks": parties.attester.jwks()}]);
         crate::support::registering(configuration, json!({ "trustedClientAttesters": trusted }));
     })
