@@ -34,11 +34,13 @@ if [ -z "$url" ]; then cat "$work/log"; exit 1; fi
 python3 .ci/schemathesis/prepare.py "$url" "$work"
 # What takes away what other operations work with comes last.
 last=(deleteClient removeClient removeClients patchConfiguration revokeInitialAccessToken)
-run() {
-    SCHEMATHESIS_HOOKS=media_types PYTHONPATH=.ci/schemathesis "$SCHEMATHESIS" \
-        --config-file "$work/schemathesis.toml" run "$work/openapi.json" --url "$url" \
+hooks=$PWD/.ci/schemathesis
+run() (
+    cd "$work" # where it keeps what it found
+    SCHEMATHESIS_HOOKS=media_types PYTHONPATH=$hooks "$SCHEMATHESIS" \
+        --config-file schemathesis.toml run openapi.json --url "$url" \
         --request-timeout 20 --seed 1 "$@"
-}
+)
 run --max-time "${SECONDS_AT_MOST:-90}" "${last[@]/#/--exclude-operation-id=}"
 run --max-time 25 --phases examples,coverage,fuzzing "${last[@]/#/--include-operation-id=}"
 
