@@ -204,7 +204,7 @@ fn nothing_secret_is_in_its_log() {
     registrar.kill();
     let log = registrar.log();
     assert!(
-        log.contains("client registered") && log.contains(client["client_id"].as_str().unwrap()),
+        log.contains(r#""status":201"#) && log.contains(client["client_id"].as_str().unwrap()),
         "{log}"
     );
     for name in ["client_secret", "registration_access_token"] {
