@@ -205,7 +205,7 @@ fn the_server_beside_us_is_another_one() {
         );
     }
     let same = "[server]\nissuer = \"https://a.example\"\n[discovery]\nupstream = \"https://a.example/\"\n";
-    let errors = read(same, &[], &[]).unwrap_err().to_string();
+    let errors = read(same, &[], &[]).unwrap_err();
     assert!(errors.contains("r.toml:3:2: discovery.upstream: is the URL of this server"), "{errors}");
     let variable = ("REGISTRAR_DISCOVERY__UPSTREAM", "https://as.example.org");
     assert_eq!(read("", &[variable], &[]).unwrap().settings.upstream(), Some("https://as.example.org"));

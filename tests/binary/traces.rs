@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
 use crate::process::Registrar;
 
@@ -23,6 +24,7 @@ type Bodies = Arc<Mutex<Vec<Bytes>>>;
 struct Receiver {
     url: String,
     bodies: Bodies,
+    _tasks: TaskTracker,
 }
 
 impl Receiver {
@@ -35,8 +37,9 @@ impl Receiver {
             [(CONTENT_TYPE, "application/x-protobuf")]
         };
         let router = Router::new().route("/v1/traces", post(take)).with_state(Arc::clone(&bodies));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, bodies }
+        let tasks = TaskTracker::new();
+        tasks.spawn(async move { axum::serve(listener, router).await });
+        Self { url, bodies, _tasks: tasks }
     }
 
     fn spans(&self) -> Vec<Span> {
@@ -65,7 +68,7 @@ fn attribute(span: &Span, name: &str) -> Value {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";

@@ -7,7 +7,7 @@ use super::{Place, at, client, id, on_every_backend, race};
 use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::store::uses::{GRAIN, Swept, Unused};
-use crate::store::{Change, Store, StoreError};
+use crate::store::{Change, Store};
 
 on_every_backend!(
     a_use_is_written_once_an_hour,
@@ -32,14 +32,10 @@ async fn last(store: &Store, name: &str) -> Option<Timestamp> {
     store.clients.find(&id(name)).await.unwrap().unwrap().client().last_used_at
 }
 
-fn nothing(_: &Client) -> Result<Change, StoreError> {
-    Ok(Change::default())
-}
-
 async fn sweep(store: &Store, unused: Unused) -> usize {
     let mut removed = 0;
     loop {
-        match store.clients.sweep_unused(unused, 10, nothing).await.unwrap() {
+        match store.clients.sweep_unused(unused, 10, |_| Ok(Change::default())).await.unwrap() {
             Swept { met: 0, .. } => return removed,
             swept => removed += swept.removed,
         }
@@ -98,7 +94,8 @@ async fn clients_that_nobody_uses_go(place: Place) {
     assert!(store.clients.find(&id("u15")).await.unwrap().is_some());
     let all = Unused { never_since: Some(at(100 * DAY)), idle_since: Some(at(100 * DAY)) };
     // Several sweeps at the same time, as of several servers on one database.
-    let outcomes = join_all((0..4).map(|_| store.clients.sweep_unused(all, 100, nothing))).await;
+    let outcomes =
+        join_all((0..4).map(|_| store.clients.sweep_unused(all, 100, |_| Ok(Change::default())))).await;
     assert_eq!(outcomes.into_iter().map(|swept| swept.unwrap().removed).sum::<usize>(), 20);
     assert_eq!(store.clients.count_all().await.unwrap(), 1, "that of the operator stays");
     let seen = store.clients.find(&operators.id).await.unwrap().unwrap();
