@@ -128,7 +128,7 @@ fn answer(mut stream: TcpStream, rest: &str) {
     let (mut head, mut piece) = (Vec::new(), [0; 4_096]);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let length = stream.read(&mut piece).expect("a request");
-        head.extend_from_slice(&piece[..length]);
+        head.extend(piece.iter().take(length));
     }
     stream.write_all(format!("HTTP/1.1 200 OK\r\n{rest}").as_bytes()).expect("it is written");
 }
