@@ -25,7 +25,7 @@ use crate::http::tls::Tls;
 use crate::reload::{Reloader, Reloads, Requests};
 use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
-use crate::service::{self, Judged, Parts, Service, Snapshot};
+use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
 use crate::store::{Store, StoreError, audit};
 use crate::telemetry::meter::{self, Reloaded};
 use crate::{lifecycle, live, token};
@@ -110,9 +110,11 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
     let jwks = token::keys::jwks(&runtime.secrets());
-    let (refusals, refused) = audit::queue(store.audit.clone());
     let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
-    let parts = Parts { store, clock, fetcher, changes, refusals, jwks };
+    let named = settings.upstream().map(|named| Upstream::new(named, &issuer, &clock, &settings.fetch));
+    let upstream = named.transpose()?;
+    let (refusals, refused) = audit::queue(store.audit.clone());
+    let parts = Parts { store, clock, fetcher, changes, refusals, jwks, upstream };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
     let administrator = Box::pin(token::administrator::ensure(&service)).await?;
@@ -125,10 +127,12 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let loaded = [Reloaded::Scripts, Reloaded::Configuration].into_iter().chain(certificate);
     let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), tls);
     tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
-    tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
-    tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
     // Open requests may still have something to tell when the server stops.
     let served = CancellationToken::new();
+    tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
+    tasks.spawn(lifecycle::write_uses(Arc::clone(&service), served.clone()));
+    tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
+    tasks.spawn(lifecycle::look_upstream(Arc::clone(&service), stop.clone()));
     tasks.spawn(runtime.notify(served.clone(), patience));
     tasks.spawn(refused.run(served.clone()));
     let serving = listeners.serve(&service, reloads, entrance, &stop);

@@ -105,7 +105,7 @@ const IMPORTS: usize = 4;
 pub fn admin(service: Arc<Service>) -> Router {
     use crate::admin::{
         endpoint_audit, endpoint_clients, endpoint_config, endpoint_initial_access, endpoint_scripts,
-        endpoint_transfer,
+        endpoint_transfer, endpoint_used,
     };
     const READ: &[Method] = &[Method::GET, Method::HEAD];
     const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
@@ -127,6 +127,8 @@ pub fn admin(service: Arc<Service>) -> Router {
             "/admin/v1/clients/{id}",
             only(client, &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE]),
         )
+        .route("/admin/v1/clients/used", post_only(post(endpoint_used::many)))
+        .route("/admin/v1/clients/{id}/used", post_only(post(endpoint_used::one)))
         .route(tokens, only(all_tokens, &[Method::GET, Method::HEAD, Method::POST]))
         .route(&format!("{tokens}/{{id}}"), only(one_token, READ_DELETE))
         .route("/admin/v1/scripts", only(get(endpoint_scripts::get), READ))

@@ -1,6 +1,8 @@
 //! What every use case works with: the settings, the store, the clock, and one snapshot of
 //! all that can change while the server runs.
 
+mod upstream;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -17,6 +19,7 @@ use crate::script::ScriptSet;
 use crate::store::Store;
 use crate::store::audit::AuditQueue;
 use crate::trust::{Trust, Verifier};
+pub use upstream::{Members, Upstream};
 
 /// All that can change while the server runs. It is never changed, only replaced.
 #[derive(Debug)]
@@ -146,6 +149,8 @@ pub struct Parts {
     pub refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
     pub jwks: Map<String, Value>,
+    /// The authorization server beside this one.
+    pub upstream: Option<Upstream>,
 }
 
 /// What the use cases work with; one for the life of the server.
@@ -170,13 +175,15 @@ pub struct Service {
     pub refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
     pub jwks: Map<String, Value>,
+    /// The authorization server beside this one, where `discovery.upstream` names it.
+    pub upstream: Option<Upstream>,
     live: ArcSwap<Snapshot>,
 }
 
 impl Service {
     /// The service with its first snapshot.
     pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
-        let Parts { store, clock, fetcher, changes, refusals, jwks } = parts;
+        let Parts { store, clock, fetcher, changes, refusals, jwks, upstream } = parts;
         let keep = |value: &Value| Ok(value.clone());
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
@@ -192,6 +199,7 @@ impl Service {
             changes,
             refusals,
             jwks,
+            upstream,
             live: ArcSwap::from_pointee(first),
         }
     }

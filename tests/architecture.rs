@@ -128,7 +128,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("reload", &["config", "http", "live", "script", "service", "store", "systemd", "telemetry", "watch"]),
-    ("lifecycle", &["clock", "service", "systemd", "telemetry"]),
+    ("lifecycle", &["client", "clock", "service", "store", "systemd", "telemetry"]),
     (
         "app",
         &[
@@ -198,6 +198,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["telemetry"]),
     ("metrics", &["telemetry"]),
     ("metrics_exporter_prometheus", &["telemetry"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("tracing_opentelemetry", &["telemetry"]),
     ("listenfd", &["systemd"]),
     ("sd_notify", &["systemd"]),
     ("getrandom", &["random"]),
@@ -219,6 +223,7 @@ const ENDPOINTS: &[(&str, &[&str])] = &[
             "endpoint_initial_access.rs",
             "endpoint_scripts.rs",
             "endpoint_transfer.rs",
+            "endpoint_used.rs",
         ],
     ),
 ];

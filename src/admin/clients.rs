@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::Client;
 use crate::clock::Timestamp;
+use crate::service::Context;
 
 /// One client of a list.
 pub fn summary(client: &Client) -> Value {
@@ -15,12 +16,13 @@ pub fn summary(client: &Client) -> Value {
     }
     members.insert("client_id_issued_at".to_owned(), client.issued_at.unix().into());
     members.extend(client.expires_at.map(|end| ("expires_at".to_owned(), end.unix().into())));
+    members.extend(client.last_used_at.map(|at| ("last_used_at".to_owned(), at.unix().into())));
     members.insert("trust_level".to_owned(), client.provenance.trust_level.as_str().into());
     members.into()
 }
 
 /// All that may be shown of one client: its metadata, and how it came to be what it is.
-pub fn detail(client: &Client) -> Map<String, Value> {
+pub fn detail(cx: &Context<'_>, client: &Client) -> Map<String, Value> {
     let expires_at = client.expires_at.map(Timestamp::unix);
     let shown = json!({
         "client_id": client.id.as_str(),
@@ -32,5 +34,7 @@ pub fn detail(client: &Client) -> Map<String, Value> {
     });
     let mut members = shown.as_object().cloned().unwrap_or_default();
     members.extend(expires_at.map(|end| ("expires_at".to_owned(), end.into())));
+    let last_used_at = cx.service.store.uses.last(client).map(Timestamp::unix);
+    members.extend(last_used_at.map(|at| ("last_used_at".to_owned(), at.into())));
     members
 }

@@ -94,7 +94,7 @@ pub async fn show(
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     let stored = find(&cx, &id).await?;
-    Ok(detail(stored.client()))
+    Ok(detail(&cx, stored.client()))
 }
 
 /// `PUT`: other metadata in the place of what a client has registered, by the rules of an update
@@ -122,7 +122,7 @@ pub async fn replace(
     }
     let members = read_object(&cx, &parts.headers, body).await?;
     let replaced = registration::replace_as_operator(&cx, &caller(&cx, &parts, &by), members, &stored).await;
-    Ok(detail(&replaced.map_err(registration::endpoint::problem)?))
+    Ok(detail(&cx, &replaced.map_err(registration::endpoint::problem)?))
 }
 
 /// `DELETE` of one client, as its holder would: `deleteClient` has its say.
@@ -196,8 +196,8 @@ fn check_precondition(parts: &Parts, client: &Client) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", &description))
 }
 
-fn detail(client: &Client) -> Response {
-    let mut response = answer::json(StatusCode::OK, &clients::detail(client));
+fn detail(cx: &Context<'_>, client: &Client) -> Response {
+    let mut response = answer::json(StatusCode::OK, &clients::detail(cx, client));
     if let Ok(tag) = HeaderValue::from_str(&entity_tag(client.revision)) {
         response.headers_mut().insert(ETAG, tag);
     }

@@ -16,6 +16,7 @@ pub mod endpoint_config;
 pub mod endpoint_initial_access;
 pub mod endpoint_scripts;
 pub mod endpoint_transfer;
+pub mod endpoint_used;
 mod export;
 mod import;
 pub mod initial_access;
@@ -23,6 +24,7 @@ pub mod openapi;
 mod portable;
 pub mod schema;
 pub mod scripts;
+pub mod used;
 
 use std::net::IpAddr;
 

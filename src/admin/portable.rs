@@ -30,13 +30,30 @@ pub(super) struct Arrived {
 /// When it does not.
 pub(super) fn write(client: &Client, key: &SealingKey) -> Result<Map<String, Value>, SealError> {
     // By name, so that whoever adds to a client decides what an export has of it.
-    let Client { id, metadata, issued_at, expires_at, secret, tokens, revision, provenance } = client;
+    let Client {
+        id,
+        metadata,
+        shared_as,
+        issued_at,
+        expires_at,
+        last_used_at,
+        secret,
+        tokens,
+        revision,
+        provenance,
+    } = client;
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
     put("client_id", id.as_str().into());
     put("client_id_issued_at", issued_at.unix().into());
     if let Some(end) = expires_at {
         put("expires_at", end.unix().into());
+    }
+    if let Some(at) = last_used_at {
+        put("last_used_at", at.unix().into());
+    }
+    if let Some(digest) = shared_as {
+        put("shared_as", digest.as_str().into());
     }
     if let Some(ClientSecret { sealed, expires_at }) = secret {
         put("client_secret", key.open(sealed, id.as_str())?.expose().into());
@@ -58,6 +75,8 @@ pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arri
     let id: ClientId = members.take("client_id", "a text of 1 to 128 visible ASCII characters")?;
     let issued_at = members.take("client_id_issued_at", SECONDS)?;
     let expires_at = members.take_if_there("expires_at", SECONDS)?;
+    let last_used_at = members.take_if_there("last_used_at", SECONDS)?;
+    let shared_as = members.take_if_there("shared_as", "the SHA-256 of the metadata in hex")?;
     let secret = secret(&mut members)?;
     let tokens: RegistrationTokens = members.take("registration_access_token_sha256", DIGESTS)?;
     if !tokens.current.is_whole() || tokens.previous.as_ref().is_some_and(|digest| !digest.is_whole()) {
@@ -80,7 +99,18 @@ pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arri
             Some(ClientSecret { sealed, expires_at })
         }
     };
-    let client = Client { id, metadata, issued_at, expires_at, secret, tokens, revision, provenance };
+    let client = Client {
+        id,
+        metadata,
+        shared_as,
+        issued_at,
+        expires_at,
+        last_used_at,
+        secret,
+        tokens,
+        revision,
+        provenance,
+    };
     Ok(Arrived { client, odd: odd.into_iter().map(|violation| violation.member).collect() })
 }
 

@@ -39,7 +39,10 @@ impl ClientInformation {
         if let Some(token) = token {
             put("registration_access_token", token.expose().into());
         }
-        put("registration_client_uri", registration_client_uri(cx, client).into());
+        // Both or none of the two (OpenID Connect Dynamic Client Registration section 3.2).
+        if client.shared_as.is_none() {
+            put("registration_client_uri", registration_client_uri(cx, client).into());
+        }
         Self {
             own: members,
             metadata: client.metadata.metadata().clone(),

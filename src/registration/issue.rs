@@ -13,14 +13,15 @@ use crate::random;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
 use crate::store::audit::{Action, AuditEvent};
-use crate::store::{StoreError, Stored};
+use crate::store::{Change, StoreError, Stored};
 
-/// Makes a new client with its credentials.
+/// Makes a new client with its credentials. One that is shared has no token that anybody gets.
 pub(super) fn create(
     cx: &Context<'_>,
     caller: &Caller,
     proven: &Proven,
     sanctioned: Sanctioned,
+    shared_as: Option<String>,
 ) -> Result<Issued, RegisterError> {
     let id = random::client_id();
     let now = cx.service.clock.now();
@@ -32,13 +33,16 @@ pub(super) fn create(
         id: ClientId::parse(&id).map_err(|_| RegisterError::Conflict)?,
         issued_at: now,
         expires_at,
+        last_used_at: None,
         secret: sealed,
         tokens: RegistrationTokens { current: TokenDigest::of(token.expose()), previous: None },
         revision: 1,
         provenance: provenance(cx, caller, proven, &sanctioned),
         metadata: sanctioned.metadata,
+        shared_as,
     };
-    Ok(Issued { client, token: Some(token), secret })
+    let token = client.shared_as.is_none().then_some(token);
+    Ok(Issued { client, token, secret })
 }
 
 /// Makes the next revision of `stored`, whose holder presented `token`.
@@ -78,6 +82,8 @@ pub(super) fn update(
         id: before.id.clone(),
         issued_at: before.issued_at,
         expires_at,
+        last_used_at: before.last_used_at,
+        shared_as: None,
         secret: sealed,
         tokens,
         revision: before.revision.saturating_add(1),
@@ -142,15 +148,16 @@ fn updated(cx: &Context<'_>, caller: &Caller, before: &Client, client: &Client) 
         .with("changed", changed)
 }
 
-/// Stores a new client with what it uses up; returns when it would survive a power cut.
+/// Stores a new client with what it uses up and `also`; returns when it would survive a power cut.
 pub(super) async fn insert(
     cx: &Context<'_>,
     caller: &Caller,
     client: &Client,
     proven: &Proven,
+    also: Change,
 ) -> Result<(), RegisterError> {
-    let also = once::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller));
-    let also = also.and(created(cx, caller, client).change()?);
+    let uses = once::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller));
+    let also = uses.and(created(cx, caller, client).change()?).and(also);
     let stored = cx.service.store.clients.insert(client, also).await;
     if matches!(stored, Err(StoreError::Conflict)) {
         initial_access::check_left(cx, caller).await?;

@@ -18,6 +18,7 @@ use super::present;
 use super::set::ScriptSet;
 use crate::client::Metadata;
 use crate::telemetry::meter::{self, ScriptOutcome};
+use crate::telemetry::traces;
 
 impl ScriptSet {
     /// Asks every script that has `hook`, in their order, until one does not let the request
@@ -122,8 +123,9 @@ impl ScriptSet {
             let done = catch_unwind(AssertUnwindSafe(|| asking.timed(work)));
             return done.unwrap_or_else(|_| failed("a host function panicked".to_owned()));
         }
-        let span = tracing::Span::current();
-        let task = tokio::task::spawn_blocking(move || span.in_scope(|| asking.timed(work)));
+        let (traced, span) = (traces::current(), tracing::Span::current());
+        let work = move || traced.in_scope(|| span.in_scope(|| asking.timed(work)));
+        let task = tokio::task::spawn_blocking(work);
         task.await.unwrap_or_else(|error| failed(error.to_string()))
     }
 
@@ -164,7 +166,8 @@ impl Asking {
     ) -> Result<Dynamic, HookError> {
         let turn = &self.round.turn;
         let (begun, waited) = (Instant::now(), turn.waited());
-        let outcome = self.call_uncounted(script, first, client);
+        let traced = traces::script(&script.id.name, self.hook.name());
+        let outcome = traced.in_scope(|| self.call_uncounted(script, first, client));
         if let Some(counters) = self.set.counters(index, self.hook) {
             let waited = turn.waited().saturating_sub(waited);
             let is_fault = matches!(outcome, Err(HookError::Fault(_)));

@@ -96,6 +96,21 @@ impl Clients {
         self.number(&value.count_key()).await
     }
 
+    /// At most `limit` of the clients that have this value, in the order of their identifiers.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn having(&self, value: Indexed<'_>, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        let prefix = value.prefix();
+        let mut clients = Vec::new();
+        for (key, _) in self.0.scan(keys::under(&prefix), limit).await? {
+            if let Some(id) = keys::indexed_client(&prefix, &key) {
+                clients.extend(self.find(&id).await?);
+            }
+        }
+        Ok(clients)
+    }
+
     /// How many clients there are; those that have expired and are not swept yet count.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ mod sled_backend;
 mod sled_database;
 mod sweep;
 pub mod tokens;
+pub mod uses;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub use nonces::Nonces;
 pub use patches::ConfigurationPatches;
 pub use single_use::SingleUse;
 pub use tokens::Tokens;
+pub use uses::Uses;
 
 use tokio::sync::mpsc;
 
@@ -61,6 +63,8 @@ use crate::secret::SealingKey;
 pub struct Store {
     /// The registered clients.
     pub clients: Clients,
+    /// When the clients were last used.
+    pub uses: Uses,
     /// The access tokens.
     pub tokens: Tokens,
     /// The initial access tokens.
@@ -112,6 +116,7 @@ impl Store {
         let shared = || Arc::clone(&backend);
         Self {
             clients: Clients::new(shared()),
+            uses: Uses::new(Clients::new(shared())),
             tokens: Tokens::new(shared()),
             initial_access_tokens: InitialAccessTokens::new(shared()),
             nonces: Nonces::new(shared()),

@@ -132,6 +132,8 @@ fn client(
         metadata,
         issued_at: service.clock.now(),
         expires_at: None,
+        last_used_at: None,
+        shared_as: None,
         secret: Some(ClientSecret { sealed, expires_at: None }),
         // A token that nobody gets: it is managed by its operator alone.
         tokens: RegistrationTokens { current: TokenDigest::of(random::token()?.expose()), previous: None },

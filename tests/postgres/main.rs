@@ -12,6 +12,7 @@
 mod database;
 mod node;
 mod outage;
+mod secrets;
 mod sharing;
 mod start;
 mod transfer;

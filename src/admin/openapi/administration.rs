@@ -9,6 +9,7 @@ use crate::config::AdminScopes;
 /// The operations of administrators.
 pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     let mut operations = clients(scopes);
+    operations.extend(uses(&scopes.clients_write));
     operations.extend(transfer(scopes));
     operations.extend(initial_access_tokens(&scopes.tokens_write));
     operations.push(audit(&scopes.audit_read));
@@ -82,6 +83,35 @@ fn clients(scopes: &AdminScopes) -> Vec<Operation> {
         .parameters(filters())
         .json(200, "How many are gone, and how many a script did not let go.", "Deleted", &[])
         .problems(&[400, 409, 500]),
+    ]
+}
+
+fn uses(scope: &str) -> Vec<Operation> {
+    let at = json!({"type": "integer", "minimum": 0, "description": "Seconds since 1970; none: now."});
+    let client_id = json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"});
+    let members = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false});
+    let item = members(&["client_id"], json!({"client_id": client_id, "at": at}));
+    let items = json!({"type": "array", "maxItems": 1_000, "items": {"anyOf": [client_id, item]}});
+    vec![
+        operation(
+            "post",
+            "/admin/v1/clients/{id}/used",
+            ("useClient", scope),
+            "Tell that a client was used.",
+        )
+        .parameters(vec![id("Its client_id.")])
+        .body(false, &[("application/json", members(&[], json!({"at": at})))])
+        .empty(204, "It is noted.")
+        .problems(&[400, 404, 408, 413, 415]),
+        operation("post", "/admin/v1/clients/used", ("useClients", scope), "Tell that clients were used.")
+            .body(true, &[("application/json", items)])
+            .json(
+                202,
+                "They are noted, and written later; clients that are not there are passed over.",
+                "Noted",
+                &[],
+            )
+            .problems(&[400, 408, 413, 415]),
     ]
 }
 

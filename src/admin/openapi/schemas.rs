@@ -62,12 +62,14 @@ fn clients() -> Value {
             "required": ["client_id", "client_id_issued_at", "trust_level"],
             "properties": {
                 "client_id": text(), "client_name": text(), "software_id": text(),
-                "client_id_issued_at": count(), "expires_at": count(), "trust_level": named("TrustLevel"),
+                "client_id_issued_at": count(), "expires_at": count(), "last_used_at": count(),
+                "trust_level": named("TrustLevel"),
             },
         },
         "Deleted": {
             "type": "object", "required": ["deleted"], "properties": {"deleted": count(), "refused": count()},
         },
+        "Noted": {"type": "object", "required": ["noted"], "properties": {"noted": count()}},
         "Imported": {
             "type": "object", "required": ["imported", "skipped", "replaced"],
             "properties": {
@@ -86,7 +88,7 @@ fn clients() -> Value {
             "type": "object",
             "required": ["client_id", "client_id_issued_at", "revision", "has_secret", "metadata", "provenance"],
             "properties": {
-                "client_id": text(), "client_id_issued_at": count(), "expires_at": count(),
+                "client_id": text(), "client_id_issued_at": count(), "expires_at": count(), "last_used_at": count(),
                 "revision": {"type": "integer", "minimum": 1}, "has_secret": {"type": "boolean"},
                 "metadata": named("Client"), "provenance": named("Provenance"),
             },

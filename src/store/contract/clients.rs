@@ -48,7 +48,11 @@ async fn a_removed_client_leaves_nothing_behind(place: Place) {
     assert!(matches!(stale, Err(StoreError::Conflict)));
     assert!(matches!(clients.remove(&seen, Change::default()).await, Err(StoreError::Conflict)));
     let left = place.everything().await;
-    assert_eq!(left.len(), 3, "the record, when it expires, and how many clients there are: {left:?}");
+    assert_eq!(
+        left.len(),
+        4,
+        "the record, when it expires, its use, and how many clients there are: {left:?}"
+    );
     let seen = clients.find(&id("one")).await.unwrap().unwrap();
     clients.remove(&seen, Change::default()).await.unwrap();
     place.expect_empty().await;

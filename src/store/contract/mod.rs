@@ -13,6 +13,7 @@ mod restart;
 mod single_use;
 mod sweep;
 mod tokens;
+mod uses;
 
 use std::path::Path;
 use std::sync::Arc;
