@@ -5,6 +5,7 @@ mod check;
 mod config_reset;
 mod script;
 mod serve;
+mod store;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +39,9 @@ enum Command {
     /// Work with the live configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at the embedded store while no server has it open.
+    #[command(subcommand)]
+    Store(store::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,6 +91,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(serve)) => serve::run(&serve),
         Some(Command::Check(file)) => check::run(&file),
         Some(Command::Script(command)) => script::run(&command),
+        Some(Command::Store(command)) => store::run(&command),
         Some(Command::Config(ConfigCommand::Reset { file, data, keys })) => {
             config_reset::run(&file, data.as_deref(), &keys)
         }
