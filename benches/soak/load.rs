@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::server::{Server, write_script};
+use super::server::Server;
 
 /// Workers that register, read, update and delete.
 const WORKERS: u64 = 8;
@@ -36,7 +37,8 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) fn new(server: &Server, rate: u64) -> Self {
         let credentials = server.administrator();
-        let text = |name: &str| credentials.get(name).and_then(Value::as_str).expect("it is there").to_owned();
+        let text =
+            |name: &str| credentials.get(name).and_then(Value::as_str).expect("it is there").to_owned();
         Self {
             http: server.http.clone(),
             url: server.url.clone(),
@@ -113,13 +115,12 @@ fn text(answer: &Value, name: &str) -> String {
 }
 
 /// Starts everything that goes on at the same time.
-pub(crate) fn start(load: &Arc<Load>, server: &Server) -> Vec<JoinHandle<()>> {
+pub(crate) fn start(load: &Arc<Load>, scripts: PathBuf) -> Vec<JoinHandle<()>> {
     let mut tasks: Vec<_> = (0..WORKERS).map(|worker| tokio::spawn(work(Arc::clone(load), worker))).collect();
-    let folder = server.scripts();
     tasks.push(tokio::spawn(async move {
         for turn in 1.. {
             tokio::time::sleep(RELOAD).await;
-            write_script(&folder, turn);
+            write_script(&scripts, turn);
         }
     }));
     tasks.push(tokio::spawn(administrate(Arc::clone(load))));
@@ -173,7 +174,8 @@ async fn live(load: &Load, worker: u64, number: u64) -> Option<()> {
 async fn expire(load: &Load, worker: u64, number: u64) -> Option<()> {
     let mut wanted = body(worker, number);
     wanted["lifetime"] = 10.into();
-    let client = load.expect("POST with lifetime", 201, load.ask(Method::POST, "/register").json(&wanted)).await?;
+    let client =
+        load.expect("POST with lifetime", 201, load.ask(Method::POST, "/register").json(&wanted)).await?;
     let read = load.ask(Method::GET, &path(&client)).bearer_auth(text(&client, "registration_access_token"));
     load.expect("GET", 200, read).await.map(drop)
 }
@@ -184,7 +186,8 @@ async fn speak(load: &Load, worker: u64, number: u64) -> Option<()> {
     wanted["grant_types"] = json!(["client_credentials"]);
     wanted["token_endpoint_auth_method"] = "client_secret_basic".into();
     wanted["lifetime"] = 30.into();
-    let client = load.expect("POST with lifetime", 201, load.ask(Method::POST, "/register").json(&wanted)).await?;
+    let client =
+        load.expect("POST with lifetime", 201, load.ask(Method::POST, "/register").json(&wanted)).await?;
     let (id, secret) = (text(&client, "client_id"), text(&client, "client_secret"));
     let token = load.access_token(&id, &secret).await?;
     let look = load.form("/introspect", &[("token", &token)]).basic_auth(&id, Some(&secret));
@@ -228,4 +231,15 @@ async fn administrate_once(load: &Load, turn: u64) -> Option<()> {
     load.expect("second use", 401, using()).await?;
     let list = load.ask(Method::GET, "/admin/v1/clients?limit=50").bearer_auth(&token);
     load.expect("list", 200, list).await.map(drop)
+}
+
+/// Another text of the script, which decides the same.
+pub(crate) fn write_script(folder: &Path, turn: u64) {
+    let text = format!(
+        "const TURN = {turn};\nfn createClient(context) {{\n    context.client.contacts.push(`turn-${{global::TURN}}@example.org`);\n    true\n}}\nfn updateClient(context) {{ true }}\n"
+    );
+    // A script must never be seen half written.
+    let beside = folder.join("10-soak.new");
+    std::fs::write(&beside, text).expect("a script is written");
+    std::fs::rename(beside, folder.join("10-soak.rhai")).expect("it gets its name");
 }

@@ -7,7 +7,11 @@
 //! configuration. It samples memory and file descriptors, prints them, and fails when they grow
 //! or a request gets an answer that it should not.
 
-#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement prints, and ends with its process")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement prints, and ends with its process"
+)]
 
 mod load;
 mod server;
@@ -20,6 +24,14 @@ use std::time::{Duration, Instant};
 use load::Load;
 use server::{Sample, Server};
 
+/// A small cache, so that it is full before it is measured, and sweeps that come often.
+const CONFIGURATION: &str = "[store]
+cacheBytes = 8388608
+sweepSeconds = 5
+auditEvents = 20000
+[registration]
+accessTokenLifetime = 20
+";
 /// Between two samples.
 const PAUSE: Duration = Duration::from_secs(5);
 /// What memory may grow between the second quarter and the last, beside a tenth.
@@ -36,9 +48,14 @@ fn main() -> ExitCode {
 }
 
 async fn run(duration: Duration, rate: u64) -> ExitCode {
-    let server = Server::start().await;
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let scripts = folder.path().join("scripts");
+    std::fs::create_dir(&scripts).expect("a folder for scripts");
+    load::write_script(&scripts, 0);
+    let server = Server::start(folder.path(), CONFIGURATION);
+    println!("it started in {:?}", server.startup);
     let load = Arc::new(Load::new(&server, rate));
-    let tasks = load::start(&load, &server);
+    let tasks = load::start(&load, scripts);
     println!("{} minutes, about {rate} requests a second", duration.as_secs() / 60);
     println!(
         "{:>8}{:>12}{:>9}{:>10}{:>9}{:>13}{:>11}{:>9}",

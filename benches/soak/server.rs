@@ -3,18 +3,9 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
-
-/// A small cache, so that it is full before it is measured, and sweeps that come often.
-const CONFIGURATION: &str = "[store]
-cacheBytes = 8388608
-sweepSeconds = 5
-auditEvents = 20000
-[registration]
-accessTokenLifetime = 20
-";
 
 /// What is seen of the server at one moment.
 pub(crate) struct Sample {
@@ -31,20 +22,23 @@ pub(crate) struct Sample {
 /// A server that runs.
 pub(crate) struct Server {
     child: Child,
-    folder: TempDir,
+    /// Where its files are.
+    folder: PathBuf,
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
+    /// How long it took until it served.
+    pub(crate) startup: Duration,
 }
 
 impl Server {
-    pub(crate) async fn start() -> Self {
-        let folder = TempDir::new().expect("a temporary folder");
-        let path = |name: &str| folder.path().join(name);
-        std::fs::create_dir(path("scripts")).expect("a folder for scripts");
-        write_script(&path("scripts"), 0);
-        std::fs::write(path("registrar.toml"), CONFIGURATION).expect("a configuration");
+    /// Starts one with its files in `folder`: `registrar.toml`, `data` and `scripts`.
+    pub(crate) fn start(folder: &Path, configuration: &str) -> Self {
+        let path = |name: &str| folder.join(name);
+        std::fs::create_dir_all(path("scripts")).expect("a folder for scripts");
+        std::fs::write(path("registrar.toml"), configuration).expect("a configuration");
         let binary = std::env::var("REGISTRAR_BINARY");
         let log = std::fs::File::create(path("log")).expect("a log");
+        let begun = Instant::now();
         let mut child = Command::new(binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_registrar").to_owned()))
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(path("registrar.toml"))
@@ -59,23 +53,15 @@ impl Server {
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
         output.read_line(&mut line).expect("it says where it listens");
+        let startup = begun.elapsed();
         let url = line.trim().strip_prefix("Registrar listens on ").expect("an address").to_owned();
         std::thread::spawn(move || drop(output.read_to_string(&mut String::new())));
-        let server = Self { child, folder, url, http: reqwest::Client::new() };
-        while server.get("/readyz").await.is_none() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-        server
-    }
-
-    /// Where the scripts are.
-    pub(crate) fn scripts(&self) -> PathBuf {
-        self.folder.path().join("scripts")
+        Self { child, folder: folder.to_owned(), url, http: reqwest::Client::new(), startup }
     }
 
     /// The credentials of the administrator.
     pub(crate) fn administrator(&self) -> Value {
-        let file = self.folder.path().join("data/admin-credentials.json");
+        let file = self.folder.join("data/admin-credentials.json");
         serde_json::from_str(&std::fs::read_to_string(file).expect("credentials")).expect("JSON")
     }
 
@@ -96,7 +82,7 @@ impl Server {
             rss: rss * 1024,
             files: std::fs::read_dir(process.join("fd")).ok()?.count() as u64,
             clients: clients.parse().ok()?,
-            disk: disk(&self.folder.path().join("data")),
+            disk: disk(&self.folder.join("data")),
         })
     }
 }
@@ -119,15 +105,4 @@ fn disk(folder: &Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
-}
-
-/// Another text of the script, which decides the same.
-pub(crate) fn write_script(folder: &Path, turn: u64) {
-    let text = format!(
-        "const TURN = {turn};\nfn createClient(context) {{\n    context.client.contacts.push(`turn-${{global::TURN}}@example.org`);\n    true\n}}\nfn updateClient(context) {{ true }}\n"
-    );
-    // A script must never be seen half written.
-    let beside = folder.join("10-soak.new");
-    std::fs::write(&beside, text).expect("a script is written");
-    std::fs::rename(beside, folder.join("10-soak.rhai")).expect("it gets its name");
 }

@@ -69,12 +69,18 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
 impl Place {
     /// The settings, and the folder that they name.
     fn open(&self) -> Result<(StoreSettings, PathBuf), String> {
-        let flags = self.data.as_deref().map(|path: &Path| ("store.url".to_owned(), format!("sled:{}", super::text(path))));
+        let flags = self
+            .data
+            .as_deref()
+            .map(|path: &Path| ("store.url".to_owned(), format!("sled:{}", super::text(path))));
         let configuration = super::load(&super::sources(&self.file, flags.into_iter().collect()))?;
         let settings = configuration.settings.store;
         match settings.url.sled_folder().map(Path::to_owned) {
             Some(folder) => Ok((settings, folder)),
-            None => Err("this is for the embedded store (sled:FOLDER); a database has tools of its own".to_owned()),
+            None => {
+                Err("this is for the embedded store (sled:FOLDER); a database has tools of its own"
+                    .to_owned())
+            }
         }
     }
 }

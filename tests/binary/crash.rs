@@ -8,17 +8,21 @@
 //!     cargo test --test binary crash::as_many_rounds_as_asked_for -- --ignored --nocapture
 //! ```
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::acknowledged::{Client, Dice, Due, Found, answered, number};
 use crate::process::{Registrar, command};
 
 /// Connections that register, update and delete.
 const WORKERS: usize = 6;
-/// Milliseconds that a round lasts at most after its first answer.
-const LONGEST: u64 = 250;
+/// Registrations that are acknowledged in a round before the kill, at most.
+const MOST: u64 = 60;
+/// Microseconds between the last of them and the kill, at most.
+const LONGEST: u64 = 15_000;
 /// Clients of earlier rounds that are looked at in each.
 const EARLIER: usize = 20;
 
@@ -38,7 +42,7 @@ async fn rounds(many: u64, seed: u64) {
     let (mut dice, begun) = (Dice(seed), Instant::now());
     let (mut clients, mut operator) = (Vec::new(), Operator::new(&registrar));
     for round in 1..=many {
-        let moment = Duration::from_millis(dice.below(LONGEST));
+        let moment = Moment { answers: dice.below(MOST), pause: Duration::from_micros(dice.below(LONGEST)) };
         let earlier = clients.len();
         clients.extend(storm(&mut registrar, &http, &mut operator, moment, round).await);
         registrar = registrar.start_again();
@@ -62,7 +66,8 @@ async fn rounds(many: u64, seed: u64) {
     }
     registrar.kill();
     let data = registrar.folder().join("data");
-    let output = command(&["store", "check", "--data", data.to_str().expect("a path")]).output().expect("it runs");
+    let output =
+        command(&["store", "check", "--data", data.to_str().expect("a path")]).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let gone = clients.iter().filter(|client| client.due == Due::Gone).count();
     println!(
@@ -75,21 +80,33 @@ async fn rounds(many: u64, seed: u64) {
     );
 }
 
+/// When the process is killed.
+struct Moment {
+    /// After so many registrations were answered, and one more.
+    answers: u64,
+    pause: Duration,
+}
+
 /// Everything at once until the process is killed in the middle of it; returns the clients that
 /// were acknowledged.
 async fn storm(
     registrar: &mut Registrar,
     http: &reqwest::Client,
     operator: &mut Operator,
-    moment: Duration,
+    moment: Moment,
     round: u64,
 ) -> Vec<Client> {
     let url = registrar.url("");
-    let first = tokio::sync::Notify::new();
-    let workers = (0..WORKERS).map(|worker| work(&url, http, &first, format!("{round} {worker}")));
+    let (answers, enough) = (AtomicU64::new(0), Notify::new());
+    let count = || {
+        if answers.fetch_add(1, Ordering::Relaxed) == moment.answers {
+            enough.notify_one();
+        }
+    };
+    let workers = (0..WORKERS).map(|worker| work(&url, http, &count, format!("{round} {worker}")));
     let kill = async {
-        first.notified().await;
-        tokio::time::sleep(moment).await;
+        enough.notified().await;
+        tokio::time::sleep(moment.pause).await;
         registrar.kill();
     };
     let workers = futures_util::future::join_all(workers);
@@ -97,12 +114,12 @@ async fn storm(
     clients.concat()
 }
 
-async fn work(url: &str, http: &reqwest::Client, first: &tokio::sync::Notify, name: String) -> Vec<Client> {
+async fn work(url: &str, http: &reqwest::Client, count: &impl Fn(), name: String) -> Vec<Client> {
     let mut clients: Vec<Client> = Vec::new();
     for number in 0_usize.. {
         let Some(client) = Client::register(url, http, &format!("{name} {number}")).await else { break };
         clients.push(client);
-        first.notify_one();
+        count();
         if clients[number].update(url, http).await.is_none() {
             break;
         }
@@ -160,7 +177,8 @@ impl Operator {
 
     async fn work_once(&mut self, url: &str, http: &reqwest::Client, token: &str) -> Option<()> {
         self.asked = self.asked.max(self.value) + 1;
-        let set = |name: &str| json!({"op": "add", "path": format!("/registration/{name}"), "value": self.asked});
+        let set =
+            |name: &str| json!({"op": "add", "path": format!("/registration/{name}"), "value": self.asked});
         let operations = json!([set("evidenceNonceLifetime"), set("rateLimitRegistrationPeriodInSeconds")]);
         let patch = http.patch(format!("{url}/admin/v1/config")).bearer_auth(token);
         let patch = patch.header("content-type", "application/json-patch+json").body(operations.to_string());
@@ -185,7 +203,8 @@ impl Operator {
     async fn look(&mut self, registrar: &Registrar, http: &reqwest::Client) {
         let url = registrar.url("");
         let token = self.access_token(&url, http).await.expect("a token");
-        let (_, shown) = answered(http.get(format!("{url}/admin/v1/config")).bearer_auth(&token)).await.expect("it");
+        let (_, shown) =
+            answered(http.get(format!("{url}/admin/v1/config")).bearer_auth(&token)).await.expect("it");
         let values = ["evidenceNonceLifetime", "rateLimitRegistrationPeriodInSeconds"];
         let [one, other] = values.map(|name| shown["registration"][name].as_u64());
         if self.value > 0 || one == other {

@@ -61,7 +61,8 @@ impl Registrar {
     }
 
     fn run(folder: TempDir, prepare: impl FnOnce(&mut Command)) -> Self {
-        Self::try_run(folder, prepare, None).unwrap_or_else(|refusal| panic!("it did not start: {}", refusal.log))
+        Self::try_run(folder, prepare, None)
+            .unwrap_or_else(|refusal| panic!("it did not start: {}", refusal.log))
     }
 
     fn try_run(

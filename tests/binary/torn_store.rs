@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::acknowledged::{Client, Dice, Found, number};
+use crate::acknowledged::{Client, Dice, Due, Found, number};
 use crate::process::{Registrar, command};
 
 /// How long a server may take to start, or to say why it does not.
@@ -26,7 +26,7 @@ const PAGE: u64 = 4096;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_torn_store_is_whole_or_refused() {
-    cuts(12, 3).await;
+    cuts(8, 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,8 +42,10 @@ enum Outcome {
     Whole,
     /// It started; what is not there is answered with 503.
     Noticed,
-    /// It did not start, and said why.
+    /// It did not start: what sled reads was not whole.
     Refused,
+    /// It did not start, though sled would have gone on: our own tally and mark did not fit.
+    Missed,
 }
 
 async fn cuts(many: u64, seed: u64) {
@@ -63,15 +65,19 @@ async fn cuts(many: u64, seed: u64) {
         *outcomes.entry((kind, outcome)).or_default() += 1;
         if outcome != Outcome::Whole {
             let lines = way_out(evidence.path(), &note);
-            println!("{note}: {outcome:?}, {lines} of {} exported", clients.len());
+            let live = clients.iter().filter(|client| client.due != Due::Gone).count();
+            println!("{note}: {outcome:?}, {lines} of {live} exported");
             exported += lines;
-            due += clients.len();
+            due += live;
         }
     }
     for ((kind, outcome), count) in &outcomes {
         println!("{kind:<24}{outcome:?}: {count}");
     }
-    println!("{many} cuts in {:?}; of what was refused {exported} of {due} clients were exported", begun.elapsed());
+    println!(
+        "{many} cuts in {:?}; of what was refused {exported} of {due} clients were exported",
+        begun.elapsed()
+    );
 }
 
 /// A store with a history: several starts, so that there is a snapshot and a log behind it, and
@@ -81,10 +87,12 @@ async fn base(is_clean: bool) -> (TempDir, Vec<Client>) {
     let mut clients: Vec<Client> = Vec::new();
     for turn in 0..3_usize {
         let url = registrar.url("");
-        for number in 0..60 {
-            let client = Client::register(&url, &http, &format!("torn {turn} {number}")).await;
-            clients.push(client.expect("an answer"));
+        for chunk in 0..6 {
+            let names: Vec<_> = (0..10).map(|number| format!("torn {turn} {chunk} {number}")).collect();
+            let made = names.iter().map(|name| Client::register(&url, &http, name));
+            clients.extend(futures_util::future::join_all(made).await.into_iter().flatten());
         }
+        assert_eq!(clients.len(), (turn + 1) * 60);
         for index in (turn..clients.len()).step_by(4) {
             clients[index].update(&url, &http).await.expect("an answer");
         }
@@ -180,7 +188,9 @@ async fn judge(folder: TempDir, clients: &[Client], note: &str) -> Outcome {
             assert!(!refusal.log.contains("panicked"), "{note}: {}", refusal.log);
             let says = ["store check", "restore it from a backup", "not 32 bytes", "conf"];
             assert!(says.iter().any(|text| refusal.log.contains(text)), "{note}: {}", refusal.log);
-            return Outcome::Refused;
+            let ours = ["what was stored last is gone", "there must be", "not those that were stored"];
+            let is_ours = ours.iter().any(|text| refusal.log.contains(text));
+            return if is_ours { Outcome::Missed } else { Outcome::Refused };
         }
     };
     let http = reqwest::Client::new();
@@ -207,7 +217,8 @@ fn way_out(folder: &Path, note: &str) -> usize {
         command(arguments).stdin(Stdio::null()).output().expect("the binary runs")
     };
     let check = run(&["store", "check", "--data", data_text]);
-    let text = [check.stdout, check.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    let text =
+        [check.stdout, check.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     // A key that can not be read is no matter of the records.
     assert!(check.status.code() == Some(1) || note.contains("registrar.key"), "{note}: {text}");
     assert!(!text.contains("panicked"), "{note}: {text}");

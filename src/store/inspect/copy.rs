@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::Inspection;
+use crate::store::StoreError;
 use crate::store::mark;
 use crate::store::sled_database::Database;
-use crate::store::StoreError;
 
 /// The file with the log of sled.
 const LOG: &str = "db";
@@ -92,8 +92,9 @@ impl Drop for Copy {
 /// what this gives is kept.
 pub(super) fn refuse_other(folder: &Path) -> Result<fs::File, StoreError> {
     let log = folder.join(LOG);
-    let failed =
-        |error: &std::io::Error| StoreError::Unavailable(format!("there is no store in {}: {error}", folder.display()));
+    let failed = |error: &std::io::Error| {
+        StoreError::Unavailable(format!("there is no store in {}: {error}", folder.display()))
+    };
     let file = fs::File::options().read(true).write(true).open(log).map_err(|error| failed(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -47,7 +47,10 @@ impl<'a> Judge<'a> {
         for (entry, _) in entered(stored.client()).put {
             if self.database.with(|db| db.contains_key(&entry)).is_ok_and(|is_there| !is_there) {
                 let id = &stored.client().id;
-                found.fault(format!("the client {id} is not in the index: {} is missing", entry.escape_ascii()));
+                found.fault(format!(
+                    "the client {id} is not in the index: {} is missing",
+                    entry.escape_ascii()
+                ));
             }
         }
     }
@@ -57,10 +60,15 @@ impl<'a> Judge<'a> {
         let counted = self.database.with(|db| db.get(keys::CLIENT_COUNT));
         let counted = counted.and_then(|value| number(keys::CLIENT_COUNT, value.as_deref()));
         if counted.is_ok_and(|count| count.unsigned_abs() != found.clients) {
-            found.fault(format!("{} clients can be read, and the store counted another number", found.clients));
+            found.fault(format!(
+                "{} clients can be read, and the store counted another number",
+                found.clients
+            ));
         }
         let tally = integrity::stored(self.database);
-        if let Some(fault) = tally.and_then(|tally| self.whole(tally)).unwrap_or_else(|error| Some(told(error))) {
+        if let Some(fault) =
+            tally.and_then(|tally| self.whole(tally)).unwrap_or_else(|error| Some(told(error)))
+        {
             found.fault(fault);
         }
     }
