@@ -70,7 +70,10 @@ impl Load {
     }
 
     fn fault(&self, what: String) {
-        self.faults.fetch_add(1, Ordering::Relaxed);
+        // More than a few tell nothing new.
+        if self.faults.fetch_add(1, Ordering::Relaxed) < 20 {
+            println!("fault: {what}");
+        }
         self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
     }
 

@@ -21,6 +21,8 @@ mod secrets;
 mod shutdown;
 #[cfg(unix)]
 mod stopping;
+#[cfg(unix)]
+mod store_commands;
 #[cfg(target_os = "linux")]
 mod systemd;
 mod tls;

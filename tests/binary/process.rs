@@ -22,6 +22,8 @@ pub(crate) struct Refusal {
     pub(crate) code: Option<i32>,
     /// What it said.
     pub(crate) log: String,
+    /// Its folder.
+    pub(crate) folder: TempDir,
 }
 
 /// A registrar that runs.
@@ -94,7 +96,7 @@ impl Registrar {
         let Some(greeting) = greeting else {
             let code = child.wait().expect("it ends").code();
             let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
-            return Err(Refusal { code, log });
+            return Err(Refusal { code, log, folder });
         };
         let address = greeting.split("listens on ").nth(1).and_then(|rest| rest.lines().next());
         let address = address.expect("it says where it listens").to_owned();
