@@ -58,17 +58,17 @@ async fn run(duration: Duration, rate: u64) -> ExitCode {
     let tasks = load::start(&load, scripts);
     println!("{} minutes, about {rate} requests a second", duration.as_secs() / 60);
     println!(
-        "{:>8}{:>12}{:>9}{:>10}{:>9}{:>13}{:>11}{:>9}",
-        "seconds", "rss KiB", "files", "clients", "disk MiB", "requests", "refused", "faults"
+        "{:>8}{:>12}{:>9}{:>10}{:>9}{:>13}{:>11}{:>9}{:>9}",
+        "seconds", "rss KiB", "files", "clients", "disk MiB", "requests", "refused", "busy", "faults"
     );
     let (begun, mut samples) = (Instant::now(), Vec::new());
     while begun.elapsed() < duration {
         tokio::time::sleep(PAUSE).await;
         let Some(sample) = server.sample().await else { break };
-        let [done, refused, faults] =
-            [&load.done, &load.refused, &load.faults].map(|count| count.load(Ordering::Relaxed));
+        let [done, refused, busy, faults] =
+            [&load.done, &load.refused, &load.busy, &load.faults].map(|count| count.load(Ordering::Relaxed));
         println!(
-            "{:>8}{:>12}{:>9}{:>10}{:>9}{done:>13}{refused:>11}{faults:>9}",
+            "{:>8}{:>12}{:>9}{:>10}{:>9}{done:>13}{refused:>11}{busy:>9}{faults:>9}",
             begun.elapsed().as_secs(),
             sample.rss / 1024,
             sample.files,

@@ -8,7 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::StoreError;
@@ -73,7 +73,7 @@ impl Mark {
     }
 }
 
-fn unavailable(path: &PathBuf, error: &std::io::Error) -> StoreError {
+fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
     StoreError::Unavailable(format!("{}: {error}", path.display()))
 }
 

@@ -25,13 +25,11 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, St
     let before = GUARDED.replace(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);
-    match outcome {
-        Ok(outcome) => outcome.map_err(|error| told(&error)),
-        Err(_) => {
-            let place = PLACE.take();
-            Err(StoreError::Damaged(format!("sled can not make sense of its files (at {place})")))
-        }
-    }
+    let Ok(outcome) = outcome else {
+        let place = PLACE.take();
+        return Err(StoreError::Damaged(format!("sled can not make sense of its files (at {place})")));
+    };
+    outcome.map_err(|error| told(&error))
 }
 
 /// Keeps panics of sled out of standard error; all others are told as before.

@@ -1,5 +1,7 @@
 //! Clients and what the server said of them, so that another start can be held to its word.
 
+use std::time::Duration;
+
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -47,10 +49,22 @@ pub(crate) async fn answered(request: RequestBuilder) -> Option<(u16, Value)> {
     Some((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
 }
 
+/// The same; a server that has too much to do (503) is asked again.
+pub(crate) async fn answered_at_last(request: RequestBuilder) -> Option<(u16, Value)> {
+    loop {
+        let again = request.try_clone().expect("its body can be sent again");
+        match answered(again).await? {
+            (503, _) => tokio::time::sleep(Duration::from_millis(5)).await,
+            answer => return Some(answer),
+        }
+    }
+}
+
 impl Client {
     /// Registers a client; none when that was not answered.
     pub(crate) async fn register(url: &str, http: &reqwest::Client, name: &str) -> Option<Self> {
-        let (status, client) = answered(http.post(format!("{url}/register")).json(&body(name, 1))).await?;
+        let request = http.post(format!("{url}/register")).json(&body(name, 1));
+        let (status, client) = answered_at_last(request).await?;
         assert_eq!(status, 201, "{client}");
         Self::acknowledged(&client, name)
     }
@@ -77,7 +91,7 @@ impl Client {
         let mut body = body(&self.name, version + 1);
         body["client_id"] = self.id.as_str().into();
         self.due = Due::Updating(version);
-        let (status, answer) = answered(self.ask(url, http, Method::PUT).json(&body)).await?;
+        let (status, answer) = answered_at_last(self.ask(url, http, Method::PUT).json(&body)).await?;
         assert_eq!(status, 200, "{answer}");
         self.due = Due::Version(version + 1);
         Some(())
@@ -87,7 +101,7 @@ impl Client {
     pub(crate) async fn delete(&mut self, url: &str, http: &reqwest::Client) -> Option<()> {
         let Due::Version(version) = self.due else { return Some(()) };
         self.due = Due::Deleting(version);
-        let (status, answer) = answered(self.ask(url, http, Method::DELETE)).await?;
+        let (status, answer) = answered_at_last(self.ask(url, http, Method::DELETE)).await?;
         assert_eq!(status, 204, "{answer}");
         self.due = Due::Gone;
         Some(())

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use crate::acknowledged::{Client, Dice, Due, Found, answered, number};
+use crate::acknowledged::{Client, Dice, Due, Found, answered_at_last, number};
 use crate::process::{Registrar, command};
 
 /// Connections that register, update and delete.
 const WORKERS: usize = 6;
 /// Registrations that are acknowledged in a round before the kill, at most.
-const MOST: u64 = 60;
+const MOST: u64 = 40;
 /// Microseconds between the last of them and the kill, at most.
 const LONGEST: u64 = 15_000;
 /// Clients of earlier rounds that are looked at in each.
@@ -164,7 +164,7 @@ impl Operator {
         let request = request.header("content-type", "application/x-www-form-urlencoded");
         let text = |name: &str| self.credentials[name].as_str().expect("it is there");
         let request = request.basic_auth(text("client_id"), Some(text("client_secret")));
-        let (status, answer) = answered(request.body("grant_type=client_credentials")).await?;
+        let (status, answer) = answered_at_last(request.body("grant_type=client_credentials")).await?;
         assert_eq!(status, 200, "{answer}");
         Some(answer["access_token"].as_str().expect("a token").to_owned())
     }
@@ -182,12 +182,12 @@ impl Operator {
         let operations = json!([set("evidenceNonceLifetime"), set("rateLimitRegistrationPeriodInSeconds")]);
         let patch = http.patch(format!("{url}/admin/v1/config")).bearer_auth(token);
         let patch = patch.header("content-type", "application/json-patch+json").body(operations.to_string());
-        let (status, answer) = answered(patch).await?;
+        let (status, answer) = answered_at_last(patch).await?;
         assert_eq!(status, 200, "{answer}");
         (self.value, self.patches) = (self.asked, self.patches + 1);
 
         let make = http.post(format!("{url}/admin/v1/initial-access-tokens")).bearer_auth(token);
-        let (status, made) = answered(make.json(&json!({"uses": 1}))).await?;
+        let (status, made) = answered_at_last(make.json(&json!({"uses": 1}))).await?;
         assert_eq!(status, 201, "{made}");
         let text = |name: &str| made[name].as_str().expect("it is there").to_owned();
         self.tokens.push(SingleUse { id: text("id"), token: text("token"), used: 0, unknown: false });
@@ -203,8 +203,9 @@ impl Operator {
     async fn look(&mut self, registrar: &Registrar, http: &reqwest::Client) {
         let url = registrar.url("");
         let token = self.access_token(&url, http).await.expect("a token");
-        let (_, shown) =
-            answered(http.get(format!("{url}/admin/v1/config")).bearer_auth(&token)).await.expect("it");
+        let (_, shown) = answered_at_last(http.get(format!("{url}/admin/v1/config")).bearer_auth(&token))
+            .await
+            .expect("it");
         let values = ["evidenceNonceLifetime", "rateLimitRegistrationPeriodInSeconds"];
         let [one, other] = values.map(|name| shown["registration"][name].as_u64());
         if self.value > 0 || one == other {
@@ -215,7 +216,8 @@ impl Operator {
         }
         for single in self.tokens.iter_mut().skip(self.looked) {
             let path = format!("{url}/admin/v1/initial-access-tokens/{}", single.id);
-            let (status, shown) = answered(http.get(path).bearer_auth(&token)).await.expect("an answer");
+            let (status, shown) =
+                answered_at_last(http.get(path).bearer_auth(&token)).await.expect("an answer");
             assert_eq!(status, 200, "{shown}");
             let used = shown["used"].as_u64().expect("a number");
             assert!(used == single.used || (single.unknown && used <= 1), "{used} {}", single.used);
@@ -232,7 +234,7 @@ impl SingleUse {
     /// Registers with it: whether that was allowed; none when it was not answered.
     async fn using(&self, url: &str, http: &reqwest::Client) -> Option<bool> {
         let request = http.post(format!("{url}/register")).bearer_auth(&self.token);
-        let (status, answer) = answered(request.json(&crate::body("single use"))).await?;
+        let (status, answer) = answered_at_last(request.json(&crate::body("single use"))).await?;
         assert!(status == 201 || status == 401, "{status} {answer}");
         Some(status == 201)
     }

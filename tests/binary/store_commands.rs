@@ -72,7 +72,7 @@ async fn what_is_lost_is_missed_until_it_is_accepted() {
         }
     }
     let (mut registrar, http) = (
-        Registrar::try_start_in(folder, std::time::Duration::from_secs(60)).ok().expect("it starts"),
+        Registrar::try_start_in(folder, std::time::Duration::from_mins(1)).ok().expect("it starts"),
         reqwest::Client::new(),
     );
     Client::register(&registrar.url(""), &http, "last").await.expect("an answer");
@@ -95,14 +95,14 @@ async fn what_is_lost_is_missed_until_it_is_accepted() {
     assert_eq!(check.status.code(), Some(1));
     assert!(text(&check).contains("what was stored last is gone"), "{}", text(&check));
     let refusal =
-        Registrar::try_start_in(folder, std::time::Duration::from_secs(60)).err().expect("it is refused");
+        Registrar::try_start_in(folder, std::time::Duration::from_mins(1)).err().expect("it is refused");
     assert_eq!(refusal.code, Some(1));
     assert!(refusal.log.contains("batches that were acknowledged"), "{}", refusal.log);
 
     let folder = refusal.folder;
     assert!(store(&data, &["accept"]).status.success());
     let registrar =
-        Registrar::try_start_in(folder, std::time::Duration::from_secs(60)).ok().expect("it starts");
+        Registrar::try_start_in(folder, std::time::Duration::from_mins(1)).ok().expect("it starts");
     for client in &mut clients {
         assert_eq!(client.look(&registrar, &http).await, Found::Due);
     }

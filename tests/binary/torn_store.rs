@@ -20,7 +20,7 @@ use crate::acknowledged::{Client, Dice, Due, Found, number};
 use crate::process::{Registrar, command};
 
 /// How long a server may take to start, or to say why it does not.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Bytes of a page of the disk.
 const PAGE: u64 = 4096;
 
