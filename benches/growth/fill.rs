@@ -46,8 +46,8 @@ fn client(number: u64, expires_at: Option<u64>) -> Client {
         "revision": 1,
         "provenance": {"trust_level": "open", "address": "192.0.2.1", "configuration": "growth"},
     });
-    if let Some(end) = expires_at {
-        record["expires_at"] = end.into();
+    if let (Some(end), Some(members)) = (expires_at, record.as_object_mut()) {
+        members.insert("expires_at".to_owned(), end.into());
     }
     serde_json::from_value(record).expect("a client")
 }

@@ -181,6 +181,7 @@ async fn sled(folder: &Path, settings: &StoreSettings) -> Result<(Arc<dyn Backen
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
     let file = settings.key_file.clone().unwrap_or_else(|| folder.join(key_file::DEFAULT_NAME));
     let sealing_key = key_file::load_or_make(&file, is_used)?;
+    key_proof::check(&*backend, &sealing_key, &file).await?;
     Ok((backend, sealing_key))
 }
 

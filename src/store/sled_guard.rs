@@ -55,6 +55,9 @@ fn told(error: &sled::Error) -> StoreError {
         sled::Error::Corruption { .. } => {
             StoreError::Damaged("a part of its files has not the checksum that it must have".to_owned())
         }
+        sled::Error::Unsupported(_) => {
+            StoreError::Damaged("its settings (conf) are not those that it was made with".to_owned())
+        }
         sled::Error::ReportableBug(_) => {
             StoreError::Damaged("sled found its files in a state that can not be".to_owned())
         }

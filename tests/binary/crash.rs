@@ -8,6 +8,12 @@
 //!     cargo test --test binary crash::as_many_rounds_as_asked_for -- --ignored --nocapture
 //! ```
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test says what is wrong by failing, and a long one what it saw"
+)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -186,8 +192,8 @@ impl Operator {
         assert_eq!(status, 200, "{answer}");
         (self.value, self.patches) = (self.asked, self.patches + 1);
 
-        let make = http.post(format!("{url}/admin/v1/initial-access-tokens")).bearer_auth(token);
-        let (status, made) = answered_at_last(make.json(&json!({"uses": 1}))).await?;
+        let request = http.post(format!("{url}/admin/v1/initial-access-tokens")).bearer_auth(token);
+        let (status, made) = answered_at_last(request.json(&json!({"uses": 1}))).await?;
         assert_eq!(status, 201, "{made}");
         let text = |name: &str| made[name].as_str().expect("it is there").to_owned();
         self.tokens.push(SingleUse { id: text("id"), token: text("token"), used: 0, unknown: false });
