@@ -33,9 +33,10 @@ fn main() {
 async fn run(most: u64) {
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     println!(
-        "{:>9}{:>10}{:>10}{:>10}{:>9}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>11}{:>11}",
+        "{:>9}{:>10}{:>10}{:>10}{:>10}{:>9}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>11}{:>11}",
         "clients",
         "fill 1/s",
+        "first ms",
         "start ms",
         "rss MiB",
         "+load",
@@ -61,13 +62,15 @@ async fn run(most: u64) {
 }
 
 async fn line(folder: &Path, size: u64, rate: f64) {
-    let Measured { startup, rss, loaded, files, disk, posts, gets, pages } = measure::all(folder, size).await;
+    let Measured { first, startup, rss, loaded, files, disk, posts, gets, pages } =
+        measure::all(folder, size).await;
     let expired = (size / 10).min(MOST_EXPIRED);
     let names = fill::EXPIRED..fill::EXPIRED + expired;
     fill::clients(&folder.join("data"), names, Some(1)).await;
     let (swept, during) = measure::sweep(folder, expired).await;
     println!(
-        "{size:>9}{rate:>10.0}{:>10}{:>10}{:>9}{files:>7}{:>9}{:>9.0}{:>9}{:>9}{:>9}{:>9}{:>9}{swept:>11.0}{:>11}",
+        "{size:>9}{rate:>10.0}{:>10}{:>10}{:>10}{:>9}{files:>7}{:>9}{:>9.0}{:>9}{:>9}{:>9}{:>9}{:>9}{swept:>11.0}{:>11}",
+        first.as_millis(),
         startup.as_millis(),
         rss >> 20,
         loaded >> 20,

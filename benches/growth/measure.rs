@@ -17,6 +17,9 @@ const REQUESTS: u64 = 250;
 
 /// What was measured at one size.
 pub(crate) struct Measured {
+    /// The first start after the store was filled: sled reads the log from its last start on.
+    pub(crate) first: Duration,
+    /// Every other start.
     pub(crate) startup: Duration,
     /// Bytes of memory after the start, and after the requests.
     pub(crate) rss: u64,
@@ -84,6 +87,7 @@ fn post(server: &Server, number: u64) -> RequestBuilder {
 
 /// Measures the server on the store in `folder`, which has the clients below `size`.
 pub(crate) async fn all(folder: &Path, size: u64) -> Measured {
+    let first = Server::start(folder, super::CONFIGURATION).startup;
     let server = Server::start(folder, super::CONFIGURATION);
     let begun = server.sample().await.expect("it runs");
     let token = administrator(&server).await;
@@ -108,6 +112,7 @@ pub(crate) async fn all(folder: &Path, size: u64) -> Measured {
     let posts = times(|number| post(&server, number), 201).await;
     let after = server.sample().await.expect("it runs");
     Measured {
+        first,
         startup: server.startup,
         rss: begun.rss,
         loaded: after.rss,

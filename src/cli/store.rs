@@ -19,7 +19,7 @@ pub(super) enum Command {
         /// The file, which must not be there yet. Client secrets are in it in clear.
         file: PathBuf,
     },
-    /// Go on with what is there: what is lost is not missed any more.
+    /// Go on with what is there: what is lost is not missed any more, be it the key of the secrets.
     Accept(Place),
 }
 

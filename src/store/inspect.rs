@@ -114,7 +114,8 @@ pub fn export(folder: &Path, key: Option<&Path>, file: &Path) -> Result<Inspecti
 }
 
 /// Lets the server in `folder` go on with what is there: what is lost stays lost, and is not
-/// missed any more. The next start counts anew.
+/// missed any more; a key of the secrets that is lost may be followed by another. The next start
+/// counts anew.
 ///
 /// # Errors
 /// When there is no store, a server has it open, or sled can not open it.
@@ -123,6 +124,7 @@ pub fn accept(folder: &Path) -> Result<(), StoreError> {
     let database = Database::open(folder, CACHE)?;
     database.with(|db| {
         db.remove(tally::KEY)?;
+        db.remove(keys::KEY_PROOF)?;
         db.flush()
     })?;
     drop(database);

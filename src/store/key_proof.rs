@@ -26,7 +26,7 @@ pub(super) async fn check(backend: &dyn Backend, key: &SealingKey, file: &Path) 
         return Ok(());
     }
     let reason = "it is not the key of this store; restore it from a backup, or copy the file of a server that \
-                  uses the store already";
+                  uses the store already; 'registrar store accept' goes on without what an embedded store sealed";
     Err(StoreError::KeyFile { file: file.to_owned(), reason: reason.to_owned() })
 }
 

@@ -4,6 +4,8 @@
 //! registrations share one flush, and a change whose expectation is checked by the only writer
 //! can not be overtaken. (`Db::flush_async` of sled 0.34 hangs when several callers use it.)
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,8 @@ const MENDING: Duration = Duration::from_secs(1);
 /// Where the outcome of a change goes.
 pub(super) type Answer = oneshot::Sender<Result<Vec<i64>, StoreError>>;
 type Waiting = Vec<(Change, Answer)>;
+/// What is stored, as far as it was read for one batch.
+type Known = RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>;
 
 /// The only one that writes.
 pub(super) struct Writer {
@@ -83,30 +87,38 @@ impl Writer {
     /// and it would be false if that were never written.
     fn commit(&mut self, changes: Waiting) {
         self.mend();
-        let mut pending = Pending::on(|key: &[u8]| self.read(key));
+        // What was looked up for the changes is not looked up again for the tally.
+        let known = Known::default();
+        let mut pending = Pending::on(|key: &[u8]| self.recall(&known, key));
         let outcomes: Vec<_> =
             changes.into_iter().map(|(change, answer)| (pending.add(change), answer)).collect();
         let values = pending.into_values();
-        let written = self.write(values);
+        let written = self.write(values, &known);
         for (outcome, answer) in outcomes {
             // Whoever asked may have gone; the change is made all the same.
             let _ = answer.send(written.clone().and(outcome));
         }
     }
 
-    fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))
+    /// What is stored under `key`, read once in a batch.
+    fn recall(&self, known: &Known, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(value) = known.borrow().get(key) {
+            return Ok(value.clone());
+        }
+        let value = self.database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))?;
+        known.borrow_mut().insert(key.to_vec(), value.clone());
+        Ok(value)
     }
 
     /// Writes `values` and flushes: what is written then survives a power cut.
-    fn write(&mut self, values: Values) -> Result<(), StoreError> {
+    fn write(&mut self, values: Values, known: &Known) -> Result<(), StoreError> {
         if let Some(damage) = self.integrity.damage() {
             return Err(damage);
         }
         if values.is_empty() {
             return Ok(());
         }
-        let next = self.integrity.next(|key| self.read(key), &values)?;
+        let next = self.integrity.next(|key| self.recall(known, key), &values)?;
         let mut batch = Batch::default();
         let tally = next.pair();
         for (key, value) in values.into_iter().chain([(tally.0, Some(tally.1))]) {
