@@ -1,5 +1,10 @@
 #!/usr/bin/env python3
-"""Runs the README as a new user would: starts the server, runs every curl line, every example."""
+"""Runs our documents as a new user would: every curl line of the README, every example, and the
+walk-through of examples/attestation.md.
+
+`.ci/readme.py [PROFILE]`: the programs of target/PROFILE, of the release when nothing is said.
+"""
+import json
 import os
 import pathlib
 import re
@@ -7,49 +12,135 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 root = pathlib.Path(__file__).resolve().parent.parent
-readme = (root / "README.md").read_text()
-blocks = re.findall(r"^```sh\n(.*?)^```", readme, re.M | re.S)
-start = [block for block in blocks if block.startswith("cargo run")]
-curls = [block for block in blocks if "curl" in block]
-if len(start) != 1 or len(curls) < 3:
-    sys.exit("the README has not the blocks that this check runs")
+target = "target/" + (sys.argv[1] if len(sys.argv) > 1 else "release")
+# These wait for each other, so they run as the walk-through says and not by themselves.
+walked = {"attester", "veraison_verifier"}
 
-data = tempfile.mkdtemp()
-log = open(pathlib.Path(data) / "log", "w")
-server = subprocess.Popen(["target/release/registrar", "--data", data + "/store"], cwd=root, stdout=subprocess.PIPE, stderr=log, text=True)
-try:
-    greeting = ""
-    while "curl" not in greeting:
-        line = server.stdout.readline()
-        if not line:
-            sys.exit("the server did not start: " + (pathlib.Path(data) / "log").read_text())
-        greeting += line
-    expected = [["201"], ["client_id", "Second", "204"], ["registration_endpoint"], ["access_token"]]
-    for block, parts in zip(curls, expected, strict=True):
-        here = block.replace(" data/", f" {data}/store/")
-        done = subprocess.run(["sh", "-euc", here], cwd=root, capture_output=True, text=True)
-        missing = [part for part in parts if part not in done.stdout]
-        if done.returncode or missing:
-            sys.exit(f"a block of the README does not do what it says ({missing}):\n{block}\n{done.stdout}{done.stderr}")
-    print(f"{len(curls)} blocks of the README work")
-    examples = sorted(path.stem for path in (root / "examples").glob("*.rs"))
+
+def blocks_of(document):
+    return re.findall(r"^```sh\n(.*?)^```", (root / document).read_text(), re.M | re.S)
+
+
+def built(block):
+    """A block without the build: the programs are there."""
+    block = re.sub(r"cargo run (?:-q )?--release --example (\w+) --", rf"{target}/examples/\1", block)
+    return re.sub(r"cargo run --release(?: --)?", f"{target}/registrar", block)
+
+
+class Running:
+    """A program that runs until the end of `with`, and has said something that contains `ready`."""
+
+    def __init__(self, command, ready, ends_with=0):
+        self.command, self.ready, self.ends_with = command, ready, ends_with
+
+    def __enter__(self):
+        self.log = tempfile.NamedTemporaryFile("w+")
+        self.program = subprocess.Popen(self.command, cwd=root, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        said = ""
+        while self.ready not in said:
+            line = self.program.stdout.readline()
+            if not line:
+                sys.exit(f"{self.command} did not start: {said}{pathlib.Path(self.log.name).read_text()}")
+            said += line
+
+    def __exit__(self, *_):
+        self.program.send_signal(signal.SIGTERM)
+        try:
+            code = self.program.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.program.kill()
+            sys.exit(f"{self.command} did not stop on SIGTERM")
+        if code != self.ends_with:
+            sys.exit(f"{self.command} ended with {code}")
+
+
+def run(block, parts, shell=("sh", "-euc")):
+    """Runs a block of a document, whose output must have these parts."""
+    done = subprocess.run([*shell, block], cwd=root, capture_output=True, text=True, timeout=60)
+    missing = [part for part in parts if part not in done.stdout]
+    if done.returncode or missing:
+        sys.exit(f"a block does not do what it says ({missing}):\n{block}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def check_readme(data):
+    blocks = blocks_of("README.md")
+    start = [block for block in blocks if block.startswith("cargo run")]
+    curls = [block for block in blocks if "curl" in block]
+    if len(start) != 1 or len(curls) < 3:
+        sys.exit("the README has not the blocks that this check runs")
+    with Running([f"{target}/registrar", "--data", f"{data}/store"], "curl"):
+        expected = [
+            ["201"],
+            ["client_id", "Second", "204"],
+            ["registration_endpoint"],
+            ["access_token"],
+            ['"imported":0', '"replaced":0'],
+        ]
+        for block, parts in zip(curls, expected, strict=True):
+            run(block.replace(" data/", f" {data}/store/"), parts)
+        print(f"{len(curls)} blocks of the README work")
+        check_examples()
+        check_commands(blocks, data)
+
+
+def check_examples():
+    examples = sorted(path.stem for path in (root / "examples").glob("*.rs") if path.stem not in walked)
     for example in examples:
         environment = dict(os.environ, REGISTRAR_URL="http://127.0.0.1:8080")
-        done = subprocess.run([f"target/release/examples/{example}"], cwd=root, env=environment, capture_output=True, text=True, timeout=60)
+        program = f"{target}/examples/{example}"
+        done = subprocess.run([program], cwd=root, env=environment, capture_output=True, text=True, timeout=60)
         if done.returncode:
             sys.exit(f"the example {example} failed:\n{done.stdout}{done.stderr}")
         print(f"the example {example} works")
     if len(examples) < 4:
         sys.exit("there are fewer than four examples")
-finally:
-    server.send_signal(signal.SIGTERM)
-    try:
-        code = server.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        sys.exit("the server did not stop on SIGTERM")
-if code:
-    sys.exit(f"the server ended with {code}")
+
+
+def check_commands(blocks, data):
+    commands = [block for block in blocks if block.startswith("registrar ")]
+    if len(commands) != 1:
+        sys.exit("the README has not one block of commands")
+    here = re.sub(r"^registrar ", f"{target}/registrar ", commands[0], flags=re.M)
+    here = here.replace("clients.ndjson", f"{data}/clients.ndjson")
+    credentials = json.loads((pathlib.Path(data) / "store/admin-credentials.json").read_text())
+    variables = {f"REGISTRAR_{name.upper()}": value for name, value in credentials.items()}
+    here = "".join(f"export {name}='{value}'\n" for name, value in variables.items()) + here
+    run(here, ["CLIENT_ID", "token  ", "ExpirationTime = 86400"])
+    print("the commands of the README work")
+
+
+def check_attestation(data):
+    """The walk-through: three blocks start what it needs, the others are one shell from end to end."""
+    blocks = [built(block).replace("data/attestation", data) for block in blocks_of("examples/attestation.md")]
+    keys, verifier, registrar, *others = blocks
+    expected = [
+        ["stale_evidence", "nonce"],
+        ['"client_id"', "private_key_jwt"],
+        ['"trust_level":"attested"', "https://registrar.example/verifier", "policy:DEVICE"],
+        ["stale_evidence"],
+        ["DEVICE is warning", "invalid_client_metadata"],
+        ["not in the client's jwks"],
+    ]
+    if len(others) != len(expected):
+        sys.exit("examples/attestation.md has not the blocks that this check runs")
+    run(keys, ["has the keys"])
+    asked = Running(verifier.split(), "listens on", -signal.SIGTERM)
+    with asked, Running([*registrar.split(), "--data", f"{data}/store"], "curl"):
+        marked = [f"{block}\necho; echo 'block {number} is over'\n" for number, block in enumerate(others)]
+        said = run("".join(marked), [])
+        for number, parts in enumerate(expected):
+            here, said = said.split(f"block {number} is over\n")
+            missing = [part for part in parts if part not in here]
+            if missing:
+                sys.exit(f"examples/attestation.md does not do what it says ({missing}):\n{others[number]}\n{here}")
+    for program in walked:
+        print(f"the example {program} works")
+
+
+with tempfile.TemporaryDirectory() as data:
+    check_readme(data)
+with tempfile.TemporaryDirectory() as data:
+    check_attestation(data)

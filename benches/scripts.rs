@@ -124,7 +124,7 @@ fn client() -> Value {
 
 fn facts(request: Map<String, Value>) -> Arc<Facts> {
     Arc::new(Facts {
-        register_request: request,
+        register_request: Metadata::new(request),
         software_statement: None,
         dcr: None,
         attestation: None,

@@ -25,8 +25,8 @@ use crate::http::tls::Tls;
 use crate::reload::{Reloader, Reloads, Requests};
 use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
-use crate::service::{self, Judged, Parts, Service, Snapshot};
-use crate::store::{Store, StoreError};
+use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
+use crate::store::{Store, StoreError, audit};
 use crate::telemetry::meter::{self, Reloaded};
 use crate::{lifecycle, live, token};
 
@@ -110,7 +110,11 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let patience = entrance.bounds.shutdown;
     let (changes, requested) = live::queue();
     let jwks = token::keys::jwks(&runtime.secrets());
-    let parts = Parts { store, clock, fetcher: Arc::new(Fetcher::new(&settings.fetch)?), changes, jwks };
+    let fetcher = Arc::new(Fetcher::new(&settings.fetch)?);
+    let named = settings.upstream().map(|named| Upstream::new(named, &issuer, &clock, &settings.fetch));
+    let upstream = named.transpose()?;
+    let (refusals, refused) = audit::queue(store.audit.clone());
+    let parts = Parts { store, clock, fetcher, changes, refusals, jwks, upstream };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
     let administrator = Box::pin(token::administrator::ensure(&service)).await?;
@@ -123,11 +127,14 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let loaded = [Reloaded::Scripts, Reloaded::Configuration].into_iter().chain(certificate);
     let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), tls);
     tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
-    tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
-    tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
     // Open requests may still have something to tell when the server stops.
     let served = CancellationToken::new();
+    tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
+    tasks.spawn(lifecycle::write_uses(Arc::clone(&service), served.clone()));
+    tasks.spawn(lifecycle::add_up_metrics(stop.clone()));
+    tasks.spawn(lifecycle::look_upstream(Arc::clone(&service), stop.clone()));
     tasks.spawn(runtime.notify(served.clone(), patience));
+    tasks.spawn(refused.run(served.clone()));
     let serving = listeners.serve(&service, reloads, entrance, &stop);
     tasks.spawn(async move {
         serving.await;

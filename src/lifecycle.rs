@@ -2,13 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::service::Service;
+use crate::store::audit::{Action, Author};
+use crate::store::uses::Unused;
+use crate::store::{Change, StoreError};
 use crate::systemd::{self, State};
 use crate::telemetry::meter;
 
@@ -34,9 +39,67 @@ async fn sweep_once(service: &Service) {
     let before = Timestamp::from_unix(now.unix().saturating_sub(grace));
     let most = service.settings.store.audit_events;
     let expired = until_none("expired clients", || store.clients.sweep(before, SWEPT_AT_ONCE)).await;
-    meter::clients_expired(expired);
+    let unused = remove_unused(service).await;
+    meter::clients_expired(expired.saturating_add(unused));
     until_none("records that have ended", || store.sweep(now, SWEPT_AT_ONCE)).await;
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
+}
+
+/// Removes every client that was not used for as long as the live configuration says, and says how
+/// many.
+pub async fn remove_unused(service: &Service) -> usize {
+    let (store, now) = (&service.store, service.clock.now());
+    let snapshot = service.snapshot();
+    let registration = &snapshot.live.registration;
+    let before = |lifetime: Option<u64>| Some(Timestamp::from_unix(now.unix().checked_sub(lifetime?)?));
+    let unused = Unused {
+        never_since: before(registration.unused_client_lifetime),
+        idle_since: before(registration.inactive_client_lifetime),
+    };
+    if unused == Unused::default() {
+        return 0;
+    }
+    // Who was used a moment ago is not unused.
+    if let Err(error) = store.uses.write().await {
+        tracing::error!(%error, "uses of clients were not written, so unused clients were not removed");
+        return 0;
+    }
+    let removed = AtomicUsize::new(0);
+    let sweep = || async {
+        let swept = store.clients.sweep_unused(unused, SWEPT_AT_ONCE, |client| removal(client, now)).await?;
+        removed.fetch_add(swept.removed, Ordering::Relaxed);
+        Ok::<_, StoreError>(swept.met)
+    };
+    until_none("clients that nobody used", sweep).await;
+    removed.into_inner()
+}
+
+/// That the registrar itself removed `client`.
+fn removal(client: &Client, now: Timestamp) -> Result<Change, StoreError> {
+    let reason = if client.last_used_at.is_some() { "inactive" } else { "unused" };
+    let event = Author::default().did(Action::ClientDeleted, client.id.as_str(), now);
+    event.with("reason", reason).change()
+}
+
+/// Between two times that the uses of clients are written.
+const WRITE_USES: Duration = Duration::from_secs(30);
+
+/// Writes when clients were used, now and then and at the end, until `stop`.
+pub async fn write_uses(service: Arc<Service>, stop: CancellationToken) {
+    loop {
+        let is_last = tokio::select! {
+            () = stop.cancelled() => true,
+            () = tokio::time::sleep(WRITE_USES) => false,
+        };
+        match service.store.uses.write().await {
+            Ok(0) => {}
+            Ok(written) => tracing::debug!(written, "uses of clients written"),
+            Err(error) => tracing::error!(%error, "uses of clients were not written"),
+        }
+        if is_last {
+            return;
+        }
+    }
 }
 
 /// Repeats `sweep` until it finds nothing any more, and says how many it removed.
@@ -71,6 +134,26 @@ pub async fn add_up_metrics(stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(ADD_UP) => meter::add_up(),
         }
+    }
+}
+
+/// Between two looks at the metadata of the server beside this one. What is fresh is not fetched.
+const LOOK_UPSTREAM: Duration = Duration::from_mins(1);
+
+/// Keeps the metadata of the server beside this one at hand until `stop`, so that there is
+/// something to go on with when that server goes down, and `/readyz` says so when there is not.
+pub async fn look_upstream(service: Arc<Service>, stop: CancellationToken) {
+    let Some(upstream) = &service.upstream else { return };
+    let look = async {
+        loop {
+            // What went wrong is in the log, and `/readyz` says it.
+            drop(upstream.metadata().await);
+            tokio::time::sleep(LOOK_UPSTREAM).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => (),
+        () = look => (),
     }
 }
 

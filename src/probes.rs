@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::http::answer::{self, Problem};
 use crate::reload::Reloads;
-use crate::service::Service;
+use crate::service::{Service, Upstream};
 use crate::telemetry::meter;
 
 /// The paths of the probes.
@@ -46,7 +46,8 @@ async fn healthy() -> Response {
 }
 
 /// The process can do its work. Scripts or a configuration that did not load do not make it
-/// unready, since those before them are in force; the answer says so.
+/// unready, since those before them are in force, nor does a server beside this one that is down:
+/// clients are registered all the same. The answer says so.
 async fn ready(State((service, reloads)): State<(Arc<Service>, Arc<Reloads>)>) -> Response {
     if let Err(error) = service.store.check().await {
         tracing::error!(%error, "the store does not answer");
@@ -58,6 +59,9 @@ async fn ready(State((service, reloads)): State<(Arc<Service>, Arc<Reloads>)>) -
     body.insert("scriptsSince".to_owned(), scripts.since().unix().into());
     for (name, error) in reloads.failures() {
         body.insert(name.to_owned(), error.into());
+    }
+    if let Some(trouble) = service.upstream.as_ref().and_then(Upstream::trouble) {
+        body.insert("upstreamError".to_owned(), trouble.into());
     }
     answer::json(StatusCode::OK, &body)
 }

@@ -19,6 +19,7 @@ use crate::http::tls::Tls;
 use crate::live::Change;
 use crate::script::ScriptSet;
 use crate::service::{self, Judged, Service};
+use crate::store::audit::{Action, AuditEvent, Author};
 use crate::systemd::{self, State};
 use crate::telemetry::meter::{self, Reloaded};
 use crate::watch::{self, WatchError};
@@ -101,13 +102,13 @@ impl Reloader {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     Some(()) = scripts.recv() => self.scripts().await,
-                    Some(()) = file.recv() => self.configuration().await,
+                    Some(()) = file.recv() => self.configuration(Some(Author::default())).await,
                     Some(()) = tls.recv() => self.tls().await,
                     Some(()) = told(&mut store) => self.adopt().await,
                     Some(change) = requests.changes.recv() => self.change(change).await,
                     Some(()) = requests.again.recv() => {
                         systemd::tell(State::Reloading);
-                        self.configuration().await;
+                        self.configuration(Some(Author::default())).await;
                         self.scripts().await;
                         self.tls().await;
                         systemd::tell(State::Ready);
@@ -145,7 +146,7 @@ impl Reloader {
         let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await;
         let failure = match loaded {
             Ok(Ok(scripts)) => {
-                self.swap_scripts(scripts);
+                self.swap_scripts(scripts).await;
                 None
             }
             Ok(Err(errors)) => Some(errors.to_string()),
@@ -153,6 +154,8 @@ impl Reloader {
         };
         if let Some(cause) = &failure {
             tracing::error!(cause, "the scripts were not taken; those before them are in force");
+            let event = self.own(Action::ScriptsRefused, String::new());
+            self.log(event.refused("invalid_scripts")).await;
         }
         self.count(Reloaded::Scripts, failure.is_none());
         note(&self.reloads.scripts, failure);
@@ -162,26 +165,61 @@ impl Reloader {
         meter::reload(what, is_ok.then(|| self.service.clock.now().unix()));
     }
 
-    fn swap_scripts(&self, scripts: ScriptSet) {
+    async fn swap_scripts(&self, scripts: ScriptSet) {
         let present = self.service.snapshot();
         if present.scripts.revision() == scripts.revision() {
             return;
         }
         tracing::info!(revision = scripts.revision(), "other scripts are in force");
+        let event = self.own(Action::ScriptsReloaded, scripts.revision().to_owned());
         self.service.replace(present.with_scripts(Arc::new(scripts)));
+        self.log(event).await;
     }
 
-    /// Reads the configuration again and swaps its live part.
-    async fn configuration(&self) {
-        match read(&self.sources).await {
-            Ok(configuration) => {
-                self.take(&configuration);
+    /// That this server did `action`, without a request.
+    fn own(&self, action: Action, subject: String) -> AuditEvent {
+        Author::default().did(action, subject, self.service.clock.now())
+    }
+
+    /// Writes an event of something that is in force already, so one that is lost is told in the log.
+    async fn log(&self, event: AuditEvent) {
+        if let Err(error) = self.service.store.audit.append(&event).await {
+            tracing::error!(%error, action = ?event.action, "an event is not in the audit log");
+        }
+    }
+
+    /// Reads the configuration again and swaps its live part. Without an `author`, whoever changed
+    /// it has written that down.
+    async fn configuration(&self, author: Option<Author>) {
+        match (read(&self.sources).await, author) {
+            (Ok(next), Some(author)) => {
+                self.take_from(&author, &next).await;
                 self.count(Reloaded::Configuration, true);
             }
-            Err(cause) => {
+            (Ok(next), None) => {
+                self.take(&next);
+                self.count(Reloaded::Configuration, true);
+            }
+            (Err(cause), author) => {
                 tracing::error!(cause, "the configuration was not taken; the one before it is in force");
                 self.refuse(cause);
+                if author.is_some() {
+                    let event = self.own(Action::ConfigurationRefused, String::new());
+                    self.log(event.refused("invalid_configuration")).await;
+                }
             }
+        }
+    }
+
+    /// The same as [`take`](Self::take), and writes down what `author` changed by it.
+    async fn take_from(&self, author: &Author, next: &Whole) {
+        let present = self.service.snapshot();
+        self.take(next);
+        let changed = config::changed_keys(&present.live, &next.configuration.live);
+        if !changed.is_empty() {
+            let revision = self.service.snapshot().document(&self.service.settings).revision;
+            let event = author.did(Action::ConfigurationChanged, revision, self.service.clock.now());
+            self.log(event.with("changed", changed)).await;
         }
     }
 

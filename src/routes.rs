@@ -98,27 +98,58 @@ fn endpoint(paths: &Paths, request: &Request<Body>) -> Endpoint {
     }
 }
 
+/// Imports at the same time: each holds some clients in memory for as long as its sender takes.
+const IMPORTS: usize = 4;
+
 /// The admin API. No page of a browser may call it, so it says nothing of other origins.
 pub fn admin(service: Arc<Service>) -> Router {
-    use crate::admin::{endpoint_clients, endpoint_config, endpoint_initial_access, endpoint_scripts};
+    use crate::admin::{
+        endpoint_audit, endpoint_clients, endpoint_config, endpoint_initial_access, endpoint_scripts,
+        endpoint_transfer, endpoint_used,
+    };
+    const READ: &[Method] = &[Method::GET, Method::HEAD];
+    const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
     let tokens = "/admin/v1/initial-access-tokens";
+    let client = get(endpoint_clients::show).put(endpoint_clients::replace).delete(endpoint_clients::delete);
+    let configuration = get(endpoint_config::get).patch(endpoint_config::patch);
+    let one_token = get(endpoint_initial_access::show).delete(endpoint_initial_access::revoke);
+    let all_tokens = get(endpoint_initial_access::list).post(endpoint_initial_access::create);
+    let clients = get(endpoint_clients::list).delete(endpoint_clients::delete_all);
     let routes = Router::new()
-        .route(&service.settings.server.paths.config, get(endpoint_config::get).patch(endpoint_config::patch))
-        .route("/admin/v1/clients", get(endpoint_clients::list))
-        .route("/admin/v1/clients/{id}", get(endpoint_clients::show).delete(endpoint_clients::delete))
-        .route(tokens, get(endpoint_initial_access::list).post(endpoint_initial_access::create))
         .route(
-            &format!("{tokens}/{{id}}"),
-            get(endpoint_initial_access::show).delete(endpoint_initial_access::revoke),
+            &service.settings.server.paths.config,
+            only(configuration, &[Method::GET, Method::HEAD, Method::PATCH]),
         )
-        .route("/admin/v1/scripts", get(endpoint_scripts::get))
-        .route("/admin/v1/schemas/Client", get(endpoint_scripts::client_schema));
-    bounded(routes, service)
+        .route("/admin/v1/audit", only(get(endpoint_audit::list), READ))
+        .route("/admin/v1/clients", only(clients, READ_DELETE))
+        .route("/admin/v1/clients/export", only(get(endpoint_transfer::export), READ))
+        .route(
+            "/admin/v1/clients/{id}",
+            only(client, &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE]),
+        )
+        .route("/admin/v1/clients/used", post_only(post(endpoint_used::many)))
+        .route("/admin/v1/clients/{id}/used", post_only(post(endpoint_used::one)))
+        .route(tokens, only(all_tokens, &[Method::GET, Method::HEAD, Method::POST]))
+        .route(&format!("{tokens}/{{id}}"), only(one_token, READ_DELETE))
+        .route("/admin/v1/scripts", only(get(endpoint_scripts::get), READ))
+        .route("/admin/v1/schemas/Client", only(get(endpoint_scripts::client_schema), READ))
+        .route("/admin/v1/openapi.json", only(get(endpoint_scripts::description), READ));
+    // The one body that is not received before it is looked at: it may be of any length.
+    let streamed = Router::new()
+        .route("/admin/v1/clients/import", post_only(post(endpoint_transfer::import)))
+        .with_state(Arc::clone(&service))
+        .layer(axum::middleware::from_fn_with_state(Arc::new(Semaphore::new(IMPORTS)), stack::shed_load));
+    bounded(routes, service).merge(streamed)
+}
+
+/// Other methods are told which are answered.
+fn only(routes: MethodRouter<Arc<Service>>, methods: &'static [Method]) -> MethodRouter<Arc<Service>> {
+    routes.fallback(|| async { Problem::method_not_allowed(methods) })
 }
 
 /// Other methods are told that only `POST` is answered.
 fn post_only(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
-    routes.fallback(|| async { Problem::method_not_allowed(&[Method::POST]) })
+    only(routes, &[Method::POST])
 }
 
 /// The registration URL is also where a client is managed, once its query names one.

@@ -82,6 +82,11 @@ impl TokenDigest {
         Self(openssl::sha::sha256(token.as_bytes()).to_vec())
     }
 
+    /// Whether it is as long as a digest is: what was read from elsewhere need not be one.
+    pub fn is_whole(&self) -> bool {
+        self.0.len() == 32
+    }
+
     /// Whether `token` is the one that was digested, in constant time.
     pub fn matches(&self, token: &str) -> bool {
         self.0.ct_eq(&Self::of(token).0).into()

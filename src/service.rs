@@ -1,6 +1,8 @@
 //! What every use case works with: the settings, the store, the clock, and one snapshot of
 //! all that can change while the server runs.
 
+mod upstream;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -15,7 +17,9 @@ use crate::keys::RemoteDocuments;
 use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
 use crate::store::Store;
+use crate::store::audit::AuditQueue;
 use crate::trust::{Trust, Verifier};
+pub use upstream::{Members, Upstream};
 
 /// All that can change while the server runs. It is never changed, only replaced.
 #[derive(Debug)]
@@ -93,9 +97,15 @@ impl Snapshot {
     /// The configuration as an administrator sees it, beside `settings`. Its revision differs
     /// for other values and after each patch, even one that changed a secret alone.
     pub fn document(&self, settings: &Settings) -> Document {
-        let revision = format!("{}-{}", self.revision, self.patches);
+        let revision = document_revision(&self.revision, self.patches);
         Document::new(settings, &self.live, &self.origins, revision)
     }
+}
+
+/// The revision of the [document](Snapshot::document) of a configuration with the revision `live`
+/// after `patches` patches.
+pub fn document_revision(live: &str, patches: u64) -> String {
+    format!("{live}-{patches}")
 }
 
 /// A live configuration that can be in force. Only [`judge`] makes it.
@@ -135,8 +145,12 @@ pub struct Parts {
     pub fetcher: Arc<Fetcher>,
     /// Where changes of the live configuration are asked for.
     pub changes: Changes,
+    /// Where events of refused requests are left.
+    pub refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
     pub jwks: Map<String, Value>,
+    /// The authorization server beside this one.
+    pub upstream: Option<Upstream>,
 }
 
 /// What the use cases work with; one for the life of the server.
@@ -157,15 +171,19 @@ pub struct Service {
     pub verifier: Verifier,
     /// Where changes of the live configuration are asked for.
     pub changes: Changes,
+    /// Where events of refused requests are left.
+    pub refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
     pub jwks: Map<String, Value>,
+    /// The authorization server beside this one, where `discovery.upstream` names it.
+    pub upstream: Option<Upstream>,
     live: ArcSwap<Snapshot>,
 }
 
 impl Service {
     /// The service with its first snapshot.
     pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
-        let Parts { store, clock, fetcher, changes, jwks } = parts;
+        let Parts { store, clock, fetcher, changes, refusals, jwks, upstream } = parts;
         let keep = |value: &Value| Ok(value.clone());
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
@@ -179,7 +197,9 @@ impl Service {
             documents,
             verifier,
             changes,
+            refusals,
             jwks,
+            upstream,
             live: ArcSwap::from_pointee(first),
         }
     }

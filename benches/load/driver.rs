@@ -15,17 +15,29 @@ pub(crate) struct Request(Arc<[u8]>);
 
 impl Request {
     pub(crate) fn post(path: &str, body: &str) -> Self {
-        let length = body.len();
+        Self::with_body("POST", path, None, body)
+    }
+
+    pub(crate) fn put(path: &str, token: &str, body: &str) -> Self {
+        Self::with_body("PUT", path, Some(token), body)
+    }
+
+    fn with_body(method: &str, path: &str, token: Option<&str>, body: &str) -> Self {
+        let (length, credentials) = (body.len(), credentials(token));
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: bench\r\n{credentials}content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
         );
         Self([head.as_bytes(), body.as_bytes()].concat().into())
     }
 
     pub(crate) fn get(path: &str, token: Option<&str>) -> Self {
-        let credentials = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let credentials = credentials(token);
         Self(format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{credentials}\r\n").into_bytes().into())
     }
+}
+
+fn credentials(token: Option<&str>) -> String {
+    token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
 }
 
 /// What is sent, where, by how many, for how long.

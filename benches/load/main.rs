@@ -7,7 +7,8 @@
 //! With PostgreSQL in `REGISTRAR_TEST_POSTGRES` (see `.ci/postgres.sh`) there is a line for one server
 //! on it and one for two that share it; all of them, the database too, are on this machine.
 //!
-//! `cargo bench --bench load -- 10 64` runs each load for 10 seconds with 64 connections.
+//! `cargo bench --bench load -- 10 64` runs each load for 10 seconds with 64 connections, and
+//! `cargo bench --bench load -- stuck 10 64` only what is left to others while scripts wait.
 
 #![expect(
     clippy::print_stdout,
@@ -16,10 +17,12 @@
     reason = "a measurement prints, and ends with its process"
 )]
 
+mod challenges;
 mod driver;
 mod floor;
 mod postgres;
 mod statements;
+mod stuck;
 
 use std::path::Path;
 use std::time::Duration;
@@ -46,19 +49,23 @@ fn main() {
     let arguments: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
     let seconds = arguments.first().copied().unwrap_or(5);
     let connections = arguments.get(1).copied().unwrap_or(64);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(run(
-        Duration::from_secs(seconds),
-        usize::try_from(connections).expect("a number of connections"),
-    ));
-}
-
-async fn run(duration: Duration, connections: usize) {
-    println!("{connections} connections, {} s each, {} cores\n", duration.as_secs(), cores());
+    let (duration, connections) =
+        (Duration::from_secs(seconds), usize::try_from(connections).expect("a number of connections"));
+    println!("{connections} connections, {seconds} s each, {} cores\n", cores());
     println!(
         "{:<38}{:>10}{:>10}{:>10}{:>10}{:>8}{:>8}",
         "", "1/s", "p50 us", "p99 us", "p99.9 us", "ratio", "cpu us"
     );
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        if std::env::args().all(|argument| argument != "stuck") {
+            run(duration, connections).await;
+        }
+        stuck::measure(duration, connections).await;
+    });
+}
+
+async fn run(duration: Duration, connections: usize) {
     let load = |address, request| Load { addresses: vec![address], request, connections, duration };
 
     let folder = TempDir::new().expect("a temporary folder");
@@ -78,6 +85,7 @@ async fn run(duration: Duration, connections: usize) {
             statements(&outcome, &load).await;
         }
     }
+    challenges(&floor_post, &load).await;
 
     for (name, servers) in [("product: POST, PostgreSQL", 1), ("product: POST, PostgreSQL, two servers", 2)] {
         let Some(products) = postgres::products(servers).await else { break };
@@ -121,6 +129,18 @@ async fn statements(plain: &Outcome, load: &impl Fn(std::net::SocketAddr, Reques
         line(&name, &outcome, plain);
         println!("{:<38}{ratio:>48.2} x (POST + one verification)", "");
     }
+}
+
+/// POST, while a quarter as many connections ask for nonces.
+async fn challenges(floor: &Outcome, load: &impl Fn(std::net::SocketAddr, Request) -> Load) {
+    let (product, _folder) = product(0, challenges::configure).await;
+    let registrations = load(product.address(), Request::post("/register", BODY));
+    let nonces = load(product.address(), Request::post("/challenge", ""));
+    let nonces = Load { connections: nonces.connections.div_ceil(4), ..nonces };
+    let (registered, made) = tokio::join!(driver::run(registrations), driver::run(nonces));
+    line("product: POST, while nonces are made", &registered, floor);
+    line("product: nonces, at that time", &made, floor);
+    product.stop().await;
 }
 
 fn line(name: &str, outcome: &Outcome, floor: &Outcome) {

@@ -2,6 +2,7 @@
 
 use crate::live::{Document, Operations, PatchError};
 use crate::service::Context;
+use crate::store::audit::Author;
 
 /// The configuration that this request sees.
 pub fn show(cx: &Context<'_>) -> Document {
@@ -15,8 +16,9 @@ pub fn show(cx: &Context<'_>) -> Document {
 /// Why nothing was changed.
 pub async fn patch(
     cx: &Context<'_>,
+    author: Author,
     body: &[u8],
     expected: Option<Vec<String>>,
 ) -> Result<Document, PatchError> {
-    cx.service.changes.patch(Operations::parse(body)?, expected).await
+    cx.service.changes.patch(Operations::parse(body)?, expected, author).await
 }

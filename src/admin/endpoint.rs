@@ -3,14 +3,20 @@
 
 use std::str::FromStr;
 
-use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequestParts, Path};
+use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
+use serde_json::{Map, Value};
 
 use super::Administrator;
 use crate::config::AdminScopes;
 use crate::http::answer::{Presented, Problem};
+use crate::http::body::{self, BodyError, MediaType};
+use crate::http::observe::CorrelationId;
 use crate::http::{ClientCertificate, credentials, peer};
+use crate::model::json;
 use crate::service::Context;
 use crate::store::StoreError;
 use crate::{telemetry, token};
@@ -34,24 +40,63 @@ pub async fn admit(
     let settings = &cx.service.settings;
     let scope = needed(&settings.admin.scopes);
     if !token::has_scope(&bearer.token.scope, scope) {
-        return Err(insufficient_scope(scope));
+        let description = format!("the access token has not the scope {scope}");
+        return Err(Problem::insufficient_scope(Some(scope), &description));
     }
     telemetry::acts(bearer.token.client_id.as_str());
     Ok(Administrator {
         client_id: bearer.token.client_id.to_string(),
         address: peer::of(parts, &settings.server.trusted_proxies),
+        correlation_id: parts.extensions.get::<CorrelationId>().map(|id| id.0.to_string()),
     })
 }
 
-/// RFC 6750 section 3.1.
-fn insufficient_scope(scope: &str) -> Problem {
-    let description = format!("the access token has not the scope {scope}");
-    let problem = Problem::new(StatusCode::FORBIDDEN, "insufficient_scope", &description);
-    let challenge = format!(r#"Bearer realm="registrar", error="insufficient_scope", scope="{scope}""#);
-    match HeaderValue::from_str(&challenge) {
-        Ok(value) => problem.header(WWW_AUTHENTICATE, value),
-        Err(_) => problem,
+/// Reads the body of a call, within `limits.bodyBytes` and `limits.bodyTimeoutMs`.
+///
+/// # Errors
+/// 413 when it is too large, 408 when it is too slow, 400 when it broke off.
+pub(super) async fn read_body(cx: &Context<'_>, body: Body) -> Result<Bytes, Problem> {
+    let limits = &cx.service.settings.limits;
+    let read = body::read(body, limits.body_bytes, limits.body_timeout_ms).await;
+    read.map_err(|error| unreadable(&error))
+}
+
+/// Reads a body that is one JSON object; nothing at all stands for an empty one.
+///
+/// # Errors
+/// The same, 415 when it is said to be something else, and 400 when it is no JSON object.
+pub(super) async fn read_object(
+    cx: &Context<'_>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Map<String, Value>, Problem> {
+    let bytes = read_body(cx, body).await?;
+    if bytes.is_empty() {
+        return Ok(Map::new());
     }
+    match body::media_type(headers) {
+        Ok(MediaType::Json) => {}
+        Ok(MediaType::Signed) | Err(_) => return Err(unsupported("application/json")),
+    }
+    json::parse_object(&bytes).map_err(|error| bad_request(&error.to_string()))
+}
+
+/// 415: only `accepted` is read here.
+pub(super) fn unsupported(accepted: &str) -> Problem {
+    let description = format!("send {accepted} in UTF-8, without Content-Encoding");
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, &description)
+}
+
+/// What a body that can not be read is in HTTP.
+pub(super) fn unreadable(error: &BodyError) -> Problem {
+    let status = match error {
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+        BodyError::Broken => StatusCode::BAD_REQUEST,
+        BodyError::GaveWay => return Problem::unavailable(&error.to_string(), 1),
+        BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    Problem::new(status, INVALID_REQUEST, &error.to_string())
 }
 
 /// What a failure of the store is in HTTP.
@@ -70,6 +115,19 @@ pub(super) fn unknown(what: &str) -> Problem {
 
 pub(super) fn bad_request(description: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, INVALID_REQUEST, description)
+}
+
+/// The last segment of a path, which names something.
+pub struct Named(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    /// Nothing has a name that is not UTF-8.
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let segment = Path::<String>::from_request_parts(parts, state).await;
+        segment.map(|Path(name)| Self(name)).map_err(|_| Problem::not_found())
+    }
 }
 
 /// The parameters of a query, each at most once and each known.

@@ -1,34 +1,40 @@
-//! `GET` and `DELETE` on clients.
+//! `GET`, `PUT` and `DELETE` on clients.
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hyper::header::{ETAG, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::clients;
-use super::endpoint::{Query, admit, bad_request, store_problem, unknown};
-use crate::client::TrustLevel;
+use super::bulk::{self, Deleted};
+use super::endpoint::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
+use super::{Administrator, clients};
+use crate::client::{Client, TrustLevel};
 use crate::clock::Timestamp;
 use crate::http::answer::{self, Problem};
+use crate::http::precondition;
+use crate::management::{self, Held};
 use crate::model::ClientId;
+use crate::registration::endpoint::entity_tag;
+use crate::registration::{self, Caller};
 use crate::service::{Context, Service};
 use crate::store::{ClientFilter, Stored};
+use crate::telemetry;
 
 /// Clients on one page.
 const MOST: usize = 500;
 
-const PARAMETERS: &[&str] = &[
-    "after",
+/// The parameters that say which clients are meant.
+const FILTERS: &[&str] = &[
     "client_id",
     "client_name",
     "expires_before",
     "issued_before",
     "issued_from",
-    "limit",
     "software_id",
     "trust_level",
 ];
@@ -43,8 +49,9 @@ pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
-    let query = Query::read(&parts.uri, PARAMETERS)?;
-    let after = query.text("after").map(identifier).transpose()?;
+    let query = Query::read(&parts.uri, &[FILTERS, &["after", "limit"]].concat())?;
+    let after = query.text("after").map(ClientId::parse).transpose();
+    let after = after.map_err(|_| bad_request("after must be the identifier of a client"))?;
     let (filter, limit) = (filter(&query)?, query.limit(MOST)?);
     let page = service.store.clients.list(&filter, after.as_ref(), limit).await;
     let page = page.map_err(|error| store_problem(&error))?;
@@ -80,36 +87,121 @@ fn filter(query: &Query) -> Result<ClientFilter, Problem> {
 /// The problem that refused it.
 pub async fn show(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     let stored = find(&cx, &id).await?;
-    let client = stored.client();
-    let mut response = answer::json(StatusCode::OK, &clients::detail(client));
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", client.revision)) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    Ok(response)
+    Ok(detail(&cx, stored.client()))
 }
 
-/// `DELETE` of one client.
+/// `PUT`: other metadata in the place of what a client has registered, by the rules of an update
+/// by its holder (RFC 7592 section 2.2). Who registered it and what was shown then stays; its
+/// statement is not asked for again. The body is the metadata, as `metadata` of a `GET` has it.
+/// The answer is that of a `GET`; a secret that is made for it is told to the holder only.
 ///
 /// # Errors
-/// The problem that refused it.
+/// 400 with every rule that it breaks, 401 and 403 who may not and for clients of the operator,
+/// 404, 409 when others changed the client at the same time, 412 when `If-Match` names another
+/// revision, 413 and 408, 415 for what is not `application/json`.
+pub async fn replace(
+    State(service): State<Arc<Service>>,
+    Named(id): Named,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, body) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
+    let stored = find(&cx, &id).await?;
+    check_precondition(&parts, stored.client())?;
+    if bulk::is_operators(&stored) {
+        let description = "the administrator follows [admin.scopes], and is changed in no other way";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "access_denied", description));
+    }
+    let members = read_object(&cx, &parts.headers, body).await?;
+    let replaced = registration::replace_as_operator(&cx, &caller(&cx, &parts, &by), members, &stored).await;
+    Ok(detail(&cx, &replaced.map_err(registration::endpoint::problem)?))
+}
+
+/// `DELETE` of one client, as its holder would: `deleteClient` has its say.
+///
+/// # Errors
+/// 401 and 403 who may not, 404, 409 when others changed the client at the same time, 412 when
+/// `If-Match` names another revision; what a script answers.
 pub async fn delete(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
     let stored = find(&cx, &id).await?;
-    clients::delete(&cx, &by, &stored).await.map_err(|error| store_problem(&error))?;
+    check_precondition(&parts, stored.client())?;
+    telemetry::concerns(stored.client().id.as_str(), stored.client().provenance.trust_level.as_str());
+    let held = Held { stored, token: None };
+    let deleted = management::delete(&cx, &caller(&cx, &parts, &by), held).await;
+    deleted.map_err(management::endpoint::problem)?;
     Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// `DELETE` of all clients to which all parameters apply, those of a list; at least one must be
+/// there. Clients that the operator made are never among them. `refused` counts those that a
+/// script did not let go.
+///
+/// # Errors
+/// 400 without a filter, 401 and 403 who may not; 500 and 503 when a script or the store fails,
+/// with the number of clients that are `deleted` already.
+pub async fn delete_all(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
+    let query = Query::read(&parts.uri, FILTERS)?;
+    if !FILTERS.iter().any(|name| query.text(name).is_some()) {
+        let description = format!("say which clients are meant: {}", FILTERS.join(", "));
+        return Err(bad_request(&description));
+    }
+    if let Some(name) = FILTERS.iter().find(|name| query.text(name).is_some_and(str::is_empty)) {
+        return Err(bad_request(&format!("{name} is empty, and would mean every client")));
+    }
+    let deleted = bulk::delete(&cx, &caller(&cx, &parts, &by), &filter(&query)?).await;
+    let (Ok(done) | Err((_, done))) = &deleted;
+    tracing::info!(done.deleted, done.refused, "an administrator deleted clients");
+    let mut members: Map<String, Value> = Map::from_iter([("deleted".to_owned(), done.deleted.into())]);
+    match deleted {
+        Ok(Deleted { refused: 0, .. }) => Ok(answer::json(StatusCode::OK, &members)),
+        Ok(done) => {
+            members.insert("refused".to_owned(), done.refused.into());
+            Ok(answer::json(StatusCode::OK, &members))
+        }
+        Err((error, done)) => Err(management::endpoint::problem(error).member("deleted", done.deleted)),
+    }
+}
+
+/// The administrator as the pipeline sees who asks.
+fn caller(cx: &Context<'_>, parts: &Parts, by: &Administrator) -> Caller {
+    Caller { administrator: Some(by.client_id.clone()), ..Caller::of(cx, parts) }
+}
+
+fn check_precondition(parts: &Parts, client: &Client) -> Result<(), Problem> {
+    if precondition::holds(&parts.headers, &entity_tag(client.revision)) {
+        return Ok(());
+    }
+    let description = format!("the client has changed since: its revision is {}", client.revision);
+    Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", &description))
+}
+
+fn detail(cx: &Context<'_>, client: &Client) -> Response {
+    let mut response = answer::json(StatusCode::OK, &clients::detail(cx, client));
+    if let Ok(tag) = HeaderValue::from_str(&entity_tag(client.revision)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
 }
 
 async fn find(cx: &Context<'_>, id: &str) -> Result<Stored, Problem> {

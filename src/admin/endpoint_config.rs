@@ -9,12 +9,10 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
 use hyper::{Request, StatusCode};
 
 use super::config;
-use super::endpoint::admit;
+use super::endpoint::{INVALID_REQUEST, admit, read_body};
 use crate::http::answer::{self, Problem};
-use crate::http::body::{self, BodyError};
 use crate::live::{Document, PatchError};
 use crate::service::{Context, Service};
-use crate::store::audit::Action;
 
 /// The media type of a JSON Patch (RFC 6902 section 6).
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -41,17 +39,9 @@ pub async fn patch(State(service): State<Arc<Service>>, request: Request<Body>) 
     let (parts, body) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.config_write).await?;
     media_type(&parts.headers)?;
-    let limits = &service.settings.limits;
-    let body = body::read(body, limits.body_bytes, limits.body_timeout_ms).await;
-    let body = body.map_err(|error| unreadable(&error))?;
-    let document =
-        config::patch(&cx, &body, if_match(&parts.headers)).await.map_err(|error| problem(&error))?;
-    let event = by.did(Action::ConfigurationChanged, &document.revision, service.clock.now());
-    // The change is in force already, so its event that is lost is told in the log.
-    if let Err(error) = service.store.audit.append(&event).await {
-        tracing::error!(%error, actor = by.client_id, "a change of the configuration is not in the audit log");
-    }
-    Ok(answer_with(&document))
+    let body = read_body(&cx, body).await?;
+    let document = config::patch(&cx, by.author(), &body, if_match(&parts.headers)).await;
+    Ok(answer_with(&document.map_err(|error| problem(&error))?))
 }
 
 fn answer_with(document: &Document) -> Response {
@@ -90,19 +80,6 @@ fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let description = format!("send {JSON_PATCH} in UTF-8, without Content-Encoding");
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, &description)
         .header(ACCEPT_PATCH, HeaderValue::from_static(JSON_PATCH)))
-}
-
-const INVALID_REQUEST: &str = "invalid_request";
-
-fn unreadable(error: &BodyError) -> Problem {
-    let status = match error {
-        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-        BodyError::Broken => StatusCode::BAD_REQUEST,
-        BodyError::GaveWay => return Problem::unavailable(&error.to_string(), 1),
-        BodyError::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-    };
-    Problem::new(status, INVALID_REQUEST, &error.to_string())
 }
 
 /// What a refusal is in HTTP (RFC 5789 section 2.2).

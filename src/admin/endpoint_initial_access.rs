@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
-use super::endpoint::{Query, admit, bad_request, store_problem, unknown};
+use super::endpoint::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
 use super::initial_access::{self, MakeError};
 use crate::http::answer::{self, Problem};
-use crate::http::body;
-use crate::model::json;
 use crate::service::{Context, Service};
 
 /// Tokens on one page.
@@ -29,10 +27,7 @@ pub async fn create(
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
-    let limits = &service.settings.limits;
-    let bytes = body::read(body, limits.body_bytes, limits.body_timeout_ms).await;
-    let bytes = bytes.map_err(|error| bad_request(&error.to_string()))?;
-    let wanted = if bytes.is_empty() { Map::new() } else { object(&bytes)? };
+    let wanted = read_object(&cx, &parts.headers, body).await?;
     let wanted = serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
     let (id, token) = initial_access::make(&cx, &by, wanted).await.map_err(problem)?;
     let made = service.store.initial_access_tokens.find(&id, service.clock.now()).await;
@@ -67,7 +62,7 @@ pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -
 /// The problem that refused it.
 pub async fn show(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
@@ -86,7 +81,7 @@ pub async fn show(
 /// The problem that refused it.
 pub async fn revoke(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
@@ -94,10 +89,6 @@ pub async fn revoke(
     let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
     let was_there = initial_access::revoke(&cx, &by, &id).await.map_err(|error| store_problem(&error))?;
     if was_there { Ok(answer::empty(StatusCode::NO_CONTENT)) } else { Err(unknown("initial access token")) }
-}
-
-fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
-    json::parse_object(bytes).map_err(|error| bad_request(&error.to_string()))
 }
 
 fn problem(error: MakeError) -> Problem {

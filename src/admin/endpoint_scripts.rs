@@ -1,4 +1,4 @@
-//! `GET` on what runs, and on what a client is made of.
+//! `GET` on what runs, on what a client is made of, and on what can be called.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::response::Response;
 use hyper::{Request, StatusCode};
 
 use super::endpoint::admit;
-use super::{schema, scripts};
+use super::{openapi, schema, scripts};
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
 
@@ -35,4 +35,18 @@ pub async fn client_schema(
     let (parts, _) = request.into_parts();
     admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
     Ok(answer::json(StatusCode::OK, &schema::client()))
+}
+
+/// `GET`: the OpenAPI document.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn description(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
+    Ok(answer::json(StatusCode::OK, &openapi::document(&cx)))
 }

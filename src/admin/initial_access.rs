@@ -9,9 +9,9 @@ use crate::clock::Timestamp;
 use crate::random::{self, NoRandomness};
 use crate::secret::Secret;
 use crate::service::Context;
-use crate::store::StoreError;
 use crate::store::audit::Action;
 use crate::store::initial_access_tokens::{InitialAccess, InitialAccessToken};
+use crate::store::{InitialAccessTokens, StoreError};
 
 /// What an administrator asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -68,7 +68,8 @@ pub async fn make(
         policy: wanted.policy,
     };
     let token = random::token()?;
-    let event = by.did(Action::InitialAccessTokenCreated, "initial access token", now).change()?;
+    let event =
+        by.did(Action::InitialAccessTokenCreated, InitialAccessTokens::id_of(&token), now).change()?;
     let id = cx.service.store.initial_access_tokens.create(&token, grant, event).await?;
     tracing::info!(id, actor = by.client_id, "an initial access token was made");
     Ok((id, token))

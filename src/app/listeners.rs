@@ -64,11 +64,16 @@ impl Listeners {
             let router = routes::public(Arc::clone(service), Some(operations));
             return serve::serve(self.public, router, entrance, stop.clone()).boxed();
         };
-        // Probes show no certificate; the address is one that only those who run the server reach.
-        let plain = Entrance { tls: Arc::new(Tls::off(Arc::clone(&service.clock))), ..entrance.clone() };
+        // Probes show no certificate.
+        let tls = if service.settings.admin.tls {
+            entrance.tls.lenient()
+        } else {
+            Tls::off(Arc::clone(&service.clock))
+        };
+        let operators = Entrance { tls: Arc::new(tls), ..entrance.clone() };
         let operational = routes::operational(service, operations);
         let public = routes::public(Arc::clone(service), None);
-        let admin = serve::serve(admin, operational, plain, stop.clone());
+        let admin = serve::serve(admin, operational, operators, stop.clone());
         join(admin, serve::serve(self.public, public, entrance, stop.clone())).map(drop).boxed()
     }
 }

@@ -1,11 +1,21 @@
 //! The command line: results on standard output, messages on standard error; exit code 0 when
 //! all is well, 1 when something failed, 2 for wrong usage.
 
+mod audit;
 mod check;
+mod clients;
+mod config_live;
 mod config_reset;
+mod failure;
+mod moment;
+mod output;
+mod progress;
+mod remote;
+mod schema;
 mod script;
 mod serve;
 mod store;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,6 +26,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Configuration, Sources};
+use failure::Failure;
 
 /// An OAuth 2.0 / OpenID Connect Dynamic Client Registration server.
 #[derive(Debug, Parser)]
@@ -36,16 +47,36 @@ enum Command {
     /// Work with scripts.
     #[command(subcommand)]
     Script(script::Command),
+    /// Work with the clients of a running server.
+    #[command(subcommand)]
+    Clients(clients::Command),
+    /// Work with the initial access tokens of a running server.
+    #[command(subcommand)]
+    Tokens(tokens::Command),
     /// Work with the live configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Look at the embedded store while no server has it open.
     #[command(subcommand)]
     Store(store::Command),
+    /// Show who changed what on a running server, in the order in which it happened.
+    Audit(audit::Arguments),
+    /// Show the JSON Schema of what this server takes and gives, such as Client.
+    Schema {
+        /// Its name, or /components/schemas/NAME.
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
+    /// Show the configuration of a running server.
+    Show(config_live::Show),
+    /// Set one property of [registration] on a running server; it is in force at once and stays.
+    Set(config_live::Set),
+    /// Change the live configuration of a running server by a JSON Patch, as a whole.
+    Patch(config_live::Patch),
     /// Let go of values that were patched while the server ran; the server must not run.
     Reset {
         #[command(flatten)]
@@ -87,22 +118,38 @@ const DEFAULT_FILE: &str = "config/registrar.toml";
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
-        None => serve::run(&arguments.serve),
-        Some(Command::Serve(serve)) => serve::run(&serve),
-        Some(Command::Check(file)) => check::run(&file),
-        Some(Command::Script(command)) => script::run(&command),
-        Some(Command::Store(command)) => store::run(&command),
-        Some(Command::Config(ConfigCommand::Reset { file, data, keys })) => {
-            config_reset::run(&file, data.as_deref(), &keys)
-        }
+        None => serve::run(&arguments.serve).map_err(Failure::from),
+        Some(Command::Serve(serve)) => serve::run(&serve).map_err(Failure::from),
+        Some(Command::Check(file)) => check::run(&file).map_err(Failure::from),
+        Some(Command::Store(command)) => store::run(&command).map_err(Failure::from),
+        Some(Command::Script(command)) => script::run(&command).map_err(Failure::from),
+        Some(Command::Clients(command)) => wait(clients::run(&command)),
+        Some(Command::Tokens(command)) => wait(tokens::run(&command)),
+        Some(Command::Config(command)) => configure(&command),
+        Some(Command::Audit(arguments)) => wait(audit::run(&arguments)),
+        Some(Command::Schema { name }) => schema::run(&name),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("registrar: {message}");
-            ExitCode::FAILURE
+        Err(failure) => failure.report(),
+    }
+}
+
+fn configure(command: &ConfigCommand) -> Result<(), Failure> {
+    match command {
+        ConfigCommand::Show(arguments) => wait(config_live::show(arguments)),
+        ConfigCommand::Set(arguments) => wait(config_live::set(arguments)),
+        ConfigCommand::Patch(arguments) => wait(config_live::patch(arguments)),
+        ConfigCommand::Reset { file, data, keys } => {
+            config_reset::run(file, data.as_deref(), keys).map_err(Failure::from)
         }
     }
+}
+
+/// Runs a command that waits for a server.
+fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(command)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -21,11 +21,15 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
     }
     let sources = super::sources(&arguments.file, flags);
     let configuration = super::load(&sources)?;
-    telemetry::init(&configuration.settings.telemetry).map_err(|error| error.to_string())?;
+    let traces = telemetry::init(&configuration.settings.telemetry).map_err(|error| error.to_string())?;
     let start = Start { configuration, sources, clock: Arc::new(SystemClock) };
     let sockets = sockets()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.map_err(|error| error.to_string())?.block_on(serve(start, sockets))
+    let outcome = runtime.map_err(|error| error.to_string())?.block_on(serve(start, sockets));
+    if let Some(traces) = traces {
+        traces.end();
+    }
+    outcome
 }
 
 /// What systemd opened: the first socket is for clients, the second for the admin listener.

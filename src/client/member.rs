@@ -3,7 +3,6 @@
 //! The names are those of the IANA registry "OAuth Dynamic Client Registration Metadata", of
 //! OpenID Connect RP Metadata Choices, and of the seed's client schema in its JSON spelling.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// The JSON type of a member, with the form that its type alone asks for.
@@ -78,12 +77,21 @@ const fn server(name: &'static str, kind: Kind) -> Member {
 
 /// The member called `name`; a language tag after `#` is not part of the name.
 pub fn find(name: &str) -> Option<&'static Member> {
-    static BY_NAME: LazyLock<HashMap<&str, &Member>> =
-        LazyLock::new(|| MEMBERS.iter().map(|member| (member.name, member)).collect());
     match name.split_once('#') {
-        None => BY_NAME.get(name).copied(),
-        Some((base, _)) => BY_NAME.get(base).copied().filter(|member| member.kind.is_localised()),
+        None => called(name),
+        Some((base, _)) => called(base).filter(|member| member.kind.is_localised()),
     }
+}
+
+/// The member of exactly this name. Few names are of the same length, and every rule asks here for
+/// every member, so this is quicker than hashing.
+fn called(name: &str) -> Option<&'static Member> {
+    static BY_LENGTH: LazyLock<Vec<Vec<&Member>>> = LazyLock::new(|| {
+        let longest = MEMBERS.iter().map(|member| member.name.len()).max().unwrap_or(0);
+        let of_length = |length| MEMBERS.iter().filter(|member| member.name.len() == length).collect();
+        (0..=longest).map(of_length).collect()
+    });
+    BY_LENGTH.get(name.len())?.iter().find(|member| member.name == name).copied()
 }
 
 /// All members, in the order of an answer.

@@ -1,62 +1,85 @@
 //! Client metadata: JSON members by name, in the order in which they were given.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// Up to so many members, looking at one after the other is quicker than hashing the name.
+const FEW: usize = 48;
+
 /// The members of a client's metadata.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+///
+/// A clone costs nothing: the members are copied when one of two holders changes them. A request
+/// is told to its scripts, checked, approved and answered, and most of these change nothing.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Metadata(Map<String, Value>);
+pub struct Metadata(Arc<Map<String, Value>>);
 
 impl Metadata {
     /// The metadata with these members.
-    pub const fn new(members: Map<String, Value>) -> Self {
-        Self(members)
+    pub fn new(members: Map<String, Value>) -> Self {
+        Self(Arc::new(members))
     }
 
     /// The value of `name`, whatever its type.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
+        if self.0.len() > FEW {
+            return self.0.get(name);
+        }
+        self.0.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
     }
 
     /// Whether `name` is there.
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.get(name).is_some()
     }
 
     /// The value of `name` when it is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str()
+        self.get(name)?.as_str()
     }
 
     /// The strings in `name`; none when it is absent or not an array.
     pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        self.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     }
 
     /// Whether `name` is there and `true`.
     pub fn flag(&self, name: &str) -> bool {
-        self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
+        self.get(name).and_then(Value::as_bool).unwrap_or(false)
     }
 
     /// The value of `name` when it is an integer of 0 or more.
     pub fn count(&self, name: &str) -> Option<u64> {
-        self.0.get(name)?.as_u64()
+        self.get(name)?.as_u64()
     }
 
     /// Sets `name` to `value`.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.insert(name.to_owned(), value.into());
+        Arc::make_mut(&mut self.0).insert(name.to_owned(), value.into());
     }
 
     /// Sets `name` to `value` when it is absent.
     pub fn set_default(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.entry(name).or_insert_with(|| value.into());
+        if !self.has(name) {
+            self.set(name, value);
+        }
     }
 
     /// Takes `name` away, and keeps the order of the others.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        self.0.shift_remove(name)
+        if self.has(name) { Arc::make_mut(&mut self.0).shift_remove(name) } else { None }
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Every member with its value.
@@ -64,13 +87,26 @@ impl Metadata {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// The names of the members that `other` has with another value, or has not, or alone has.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let changed = self.0.iter().filter(|(name, value)| other.0.get(*name) != Some(*value));
+        let added = other.0.keys().filter(|name| !self.0.contains_key(*name));
+        changed.map(|(name, _)| name).chain(added).cloned().collect()
+    }
+
     /// The members as a JSON object.
-    pub const fn as_object(&self) -> &Map<String, Value> {
+    pub fn as_object(&self) -> &Map<String, Value> {
         &self.0
     }
 
     /// The members as a JSON object.
     pub fn into_object(self) -> Map<String, Value> {
-        self.0
+        Arc::unwrap_or_clone(self.0)
+    }
+}
+
+impl PartialEq for Metadata {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }
 }

@@ -16,11 +16,18 @@ pub struct Client {
     pub id: ClientId,
     /// What it registered.
     pub metadata: Approved,
+    /// SHA-256, in hex, of what it registered, when all who register the same share this client.
+    /// Nobody manages such a client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_as: Option<String>,
     /// `client_id_issued_at`
     pub issued_at: Timestamp,
     /// From when on it does not work any more; none: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// When it was last used, to the hour; none: never since it was registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
     /// Its secret, when its authentication method or an algorithm needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<ClientSecret>,

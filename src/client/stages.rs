@@ -20,13 +20,30 @@ impl Requested {
     /// or its operator sets. `null` and the empty string are what RFC 7592 section 2.2 makes
     /// them: the member is absent.
     pub fn read(object: Map<String, Value>, custom: &[String]) -> Self {
+        Self::set_by(&[SetBy::Client, SetBy::Request], object, custom)
+    }
+
+    /// Takes from `object` what an administrator may set: what the client may, and what only
+    /// the operator sets.
+    pub fn read_as_operator(object: Map<String, Value>, custom: &[String]) -> Self {
+        Self::set_by(&[SetBy::Client, SetBy::Request, SetBy::Operator], object, custom)
+    }
+
+    fn set_by(who: &[SetBy], object: Map<String, Value>, custom: &[String]) -> Self {
         let may_set = |name: &str| match member::find(name) {
-            Some(member) => matches!(member.set_by, SetBy::Client | SetBy::Request),
+            Some(member) => who.contains(&member.set_by),
             None => custom.iter().any(|attribute| attribute == name),
         };
         let is_absent = |value: &Value| value.is_null() || value.as_str() == Some("");
         let kept = object.into_iter().filter(|(name, value)| !is_absent(value) && may_set(name));
         Self(Metadata::new(kept.collect()))
+    }
+
+    /// The same, of a client that is disabled.
+    #[must_use]
+    pub fn disabled(mut self) -> Self {
+        self.0.set("disabled", true);
+        self
     }
 
     /// The members.
@@ -78,6 +95,11 @@ impl Valid {
 pub struct Approved(Metadata);
 
 impl Approved {
+    /// Only the rules take over what was approved elsewhere.
+    pub(in crate::client) const fn new(metadata: Metadata) -> Self {
+        Self(metadata)
+    }
+
     /// The members.
     pub const fn metadata(&self) -> &Metadata {
         &self.0

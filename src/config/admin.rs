@@ -7,14 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Live;
 use super::check::Verdict;
+use super::settings::ServerSettings;
 
 /// `[admin]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AdminSettings {
-    /// Where health, readiness, metrics and the admin API are served, without TLS; none: where the
-    /// server listens.
+    /// Where health, readiness, metrics and the admin API are served; none: where the server
+    /// listens.
     pub listen: Option<SocketAddr>,
+    /// Whether that listener speaks TLS, with the certificate of `[server.tls]`. It asks for a
+    /// client certificate where the server does, and takes those who show none.
+    pub tls: bool,
     /// Where the first start writes the credentials of the administrator; none:
     /// `admin-credentials.json` in the folder of the store.
     pub credentials_file: Option<PathBuf>,
@@ -26,10 +30,12 @@ pub struct AdminSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AdminScopes {
-    /// Listing and showing clients, and exporting them.
+    /// Listing and showing clients.
     pub clients_read: String,
-    /// Replacing, deleting and importing clients.
+    /// Replacing and deleting clients; with `clients_export` importing them.
     pub clients_write: String,
+    /// Exporting clients with their secrets.
+    pub clients_export: String,
     /// Showing the configuration.
     pub config_read: String,
     /// Changing the configuration.
@@ -40,6 +46,8 @@ pub struct AdminScopes {
     pub tokens_write: String,
     /// Showing the scripts that run.
     pub scripts_read: String,
+    /// Reading the audit log.
+    pub audit_read: String,
 }
 
 impl Default for AdminScopes {
@@ -47,11 +55,13 @@ impl Default for AdminScopes {
         Self {
             clients_read: "clients.read".to_owned(),
             clients_write: "clients.write".to_owned(),
+            clients_export: "clients.export".to_owned(),
             config_read: "config.read".to_owned(),
             config_write: "config.write".to_owned(),
             tokens_read: "tokens.read".to_owned(),
             tokens_write: "tokens.write".to_owned(),
             scripts_read: "scripts.read".to_owned(),
+            audit_read: "audit.read".to_owned(),
         }
     }
 }
@@ -62,14 +72,25 @@ impl AdminScopes {
         let Self {
             clients_read,
             clients_write,
+            clients_export,
             config_read,
             config_write,
             tokens_read,
             tokens_write,
             scripts_read,
+            audit_read,
         } = self;
-        let all =
-            [clients_read, clients_write, config_read, config_write, tokens_read, tokens_write, scripts_read];
+        let all = [
+            clients_read,
+            clients_write,
+            clients_export,
+            config_read,
+            config_write,
+            tokens_read,
+            tokens_write,
+            scripts_read,
+            audit_read,
+        ];
         let mut names: Vec<&str> = Vec::new();
         for name in all {
             if !names.contains(&name.as_str()) {
@@ -77,6 +98,24 @@ impl AdminScopes {
             }
         }
         names
+    }
+}
+
+/// What can not stand together, and what lets others read along.
+pub(super) fn check_listener(settings: &AdminSettings, server: &ServerSettings, verdict: &mut Verdict) {
+    let Some(listen) = settings.listen else {
+        if settings.tls {
+            verdict.refuse("admin.tls", "is for admin.listen, which is not set");
+        }
+        return;
+    };
+    if settings.tls && !server.tls.is_on() {
+        verdict.refuse("admin.tls", "needs server.tls.certificate and server.tls.key");
+    }
+    if !settings.tls && !listen.ip().to_canonical().is_loopback() {
+        let reason = "other machines reach this address, and tokens go there in clear: set admin.tls, or \
+                      let nobody in between read along";
+        verdict.warn("admin.listen", reason);
     }
 }
 
@@ -103,4 +142,34 @@ pub(super) const NOT_A_SCOPE: &str = "must be visible ASCII without a quote or a
 pub(super) fn is_scope(text: &str) -> bool {
     let fits = |byte: u8| byte == b'!' || (b'#'..=b'[').contains(&byte) || (b']'..=b'~').contains(&byte);
     !text.is_empty() && text.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Sources, load};
+
+    /// What is said, warnings too, of a configuration with these values.
+    fn check(values: &[(&str, &str)], expected: &[&str]) {
+        let overrides = values.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let said = match load(&Sources { overrides, ..Sources::default() }) {
+            Ok(configuration) => configuration.warnings,
+            Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
+        };
+        assert_eq!(said.len(), expected.len(), "{said:?}");
+        for (said, expected) in said.iter().zip(expected) {
+            assert!(said.contains(expected), "{said} does not say {expected}");
+        }
+    }
+
+    #[test]
+    fn a_listener_that_others_reach_wants_tls() {
+        let (near, far) = (("admin.listen", "127.0.0.1:8081"), ("admin.listen", "0.0.0.0:8081"));
+        let on = [("admin.tls", "true"), ("server.tls.certificate", "a.pem"), ("server.tls.key", "a.key")];
+        check(&[near], &[]);
+        check(&[("admin.listen", "[::1]:8081")], &[]);
+        check(&[far], &["admin.listen: other machines reach"]);
+        check(&[&on[..], &[far]].concat(), &[]);
+        check(&[far, on[0]], &["admin.tls: needs server.tls.certificate"]);
+        check(&on, &["admin.tls: is for admin.listen"]);
+    }
 }

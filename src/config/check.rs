@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
-use super::{FetchSettings, Live, Registration, Settings, admin, paths, store, tls};
+use super::{FetchSettings, Live, Registration, Settings, admin, paths, store, tls, upstream};
 
 /// What is wrong, and what is only odd: the key, and why.
 #[derive(Default)]
@@ -28,8 +28,11 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     let mut verdict = Verdict::default();
     server(settings, &mut verdict);
     paths::check(&settings.server.paths, &mut verdict);
+    upstream::check(settings, &mut verdict);
     admin::check(&settings.admin, live, &mut verdict);
+    admin::check_listener(&settings.admin, &settings.server, &mut verdict);
     tls::check(&settings.server, live, &mut verdict);
+    traces(settings, &mut verdict);
     positive(settings, &mut verdict);
     store::check(&settings.store, &mut verdict);
     fetch(&settings.fetch, &mut verdict);
@@ -60,11 +63,13 @@ fn server(settings: &Settings, verdict: &mut Verdict) {
             Err(error) => verdict.refuse(key, format!("is not a URL: {error}")),
         }
     }
-    if settings.discovery.contains_key("upstream") {
-        verdict.refuse(
-            "discovery.upstream",
-            "is not there yet; name the members of the other server one by one",
-        );
+}
+
+fn traces(settings: &Settings, verdict: &mut Verdict) {
+    let Some(receiver) = &settings.telemetry.otlp else { return };
+    let is_url = Url::parse(receiver).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if !is_url {
+        verdict.refuse("telemetry.otlp", "must be the URL of a receiver, such as http://127.0.0.1:4318");
     }
 }
 
@@ -173,6 +178,18 @@ fn times(registration: &Registration, verdict: &mut Verdict) {
     }
     if registration.maximum_client_lifetime == Some(0) {
         verdict.refuse(&key("maximumClientLifetime"), "must be 1 or more; leave it out for no bound");
+    }
+    let least = [
+        ("unusedClientLifetime", registration.unused_client_lifetime, 60),
+        ("inactiveClientLifetime", registration.inactive_client_lifetime, 7_200),
+    ];
+    for (name, lifetime, least) in least {
+        if lifetime.is_some_and(|seconds| seconds < least) {
+            let reason = format!(
+                "must be {least} or more, since uses are known only so well; leave it out to keep clients"
+            );
+            verdict.refuse(&key(name), reason);
+        }
     }
     if registration.rate_limit_registration_request_count == Some(0) {
         let reason = "must be 1 or more; leave it out for no limit";

@@ -1,13 +1,13 @@
 //! What differs between two configurations.
 
+use serde::Serialize;
 use serde_json::Value;
 
-use super::Settings;
 use super::tree::join;
 
 /// The keys whose values differ, as in `limits.bodyBytes`.
-pub fn changed_keys(before: &Settings, after: &Settings) -> Vec<String> {
-    let tree = |settings: &Settings| serde_json::to_value(settings).unwrap_or_default();
+pub fn changed_keys<T: Serialize>(before: &T, after: &T) -> Vec<String> {
+    let tree = |part: &T| serde_json::to_value(part).unwrap_or_default();
     let mut keys = Vec::new();
     compare("", &tree(before), &tree(after), &mut keys);
     keys
@@ -31,6 +31,7 @@ fn compare(path: &str, before: &Value, after: &Value, keys: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Settings;
 
     #[test]
     fn every_key_that_changed_is_named() {

@@ -25,6 +25,7 @@ mod tests;
 pub mod tls;
 mod tree;
 pub mod trust;
+mod upstream;
 
 pub use admin::{AdminScopes, AdminSettings};
 pub use difference::changed_keys;
@@ -38,7 +39,7 @@ pub use patch::Patch;
 pub use paths::Paths;
 pub use registration::{Registration, Scope};
 pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
-pub use settings::{Limits, Settings};
+pub use settings::{Limits, Settings, UPSTREAM};
 pub use store::StoreSettings;
 pub use store_url::StoreUrl;
 pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};

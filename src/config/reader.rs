@@ -84,7 +84,9 @@ impl Reader {
             let plain = |text: &str| text.replace('_', "").to_lowercase();
             let known = lookup(&self.defaults, &path).and_then(Value::as_object);
             let key = known.and_then(|known| known.keys().find(|key| plain(key) == plain(part)));
-            path = join(&path, key.map_or(part, String::as_str));
+            // The members of metadata documents are known to nobody here; all are in lower case.
+            let own = if path == "discovery" { part.to_lowercase() } else { part.to_owned() };
+            path = join(&path, key.unwrap_or(&own));
         }
         self.set(&path, self.typed(&path, text), &|_| name.to_owned(), Origin::Environment);
     }
@@ -163,7 +165,9 @@ impl Reader {
         let option = key.split('[').next().unwrap_or(key);
         let exact = self.places.get(key);
         let patched = self.places.get(option).filter(|_| self.origins.get(option) == Some(&Origin::Patch));
-        exact.or(patched).cloned().unwrap_or_default()
+        // A table that may hold any keys has one place.
+        let table = key.rsplit_once('.').and_then(|(table, _)| self.places.get(table));
+        exact.or(patched).or(table).cloned().unwrap_or_default()
     }
 }
 

@@ -183,6 +183,12 @@ pub struct Registration {
     pub rate_limit_registration_period_in_seconds: u32,
     /// Seconds for which an expired client is kept before it is removed.
     pub client_expiry_grace: u64,
+    /// Seconds after its registration when a client is removed that was never used; none: it stays.
+    pub unused_client_lifetime: Option<u64>,
+    /// Seconds after its last use when a client is removed; none: it stays.
+    pub inactive_client_lifetime: Option<u64>,
+    /// Whether who registers exactly what a public client registered gets that client.
+    pub reuse_identical_public_clients: bool,
 }
 
 /// `defaultApplicationType`.

@@ -150,6 +150,9 @@ impl Default for Registration {
             rate_limit_registration_request_count: None,
             rate_limit_registration_period_in_seconds: 60,
             client_expiry_grace: 0,
+            unused_client_lifetime: None,
+            inactive_client_lifetime: None,
+            reuse_identical_public_clients: false,
         }
     }
 }

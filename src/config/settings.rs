@@ -25,13 +25,23 @@ pub struct Settings {
     pub fetch: FetchSettings,
     /// `[limits]`
     pub limits: Limits,
-    /// `[discovery]`: members of the metadata documents for what is not ours.
+    /// `[discovery]`: members of the metadata documents for what is not ours, and `upstream`.
     pub discovery: Map<String, Value>,
     /// `[admin]`
     pub admin: AdminSettings,
     /// `[telemetry]`
     pub telemetry: TelemetrySettings,
 }
+
+impl Settings {
+    /// `discovery.upstream`: the authorization server whose metadata is published with ours.
+    pub fn upstream(&self) -> Option<&str> {
+        self.discovery.get(UPSTREAM).and_then(Value::as_str)
+    }
+}
+
+/// The one key of `[discovery]` that is no member of a metadata document.
+pub const UPSTREAM: &str = "upstream";
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,11 +146,13 @@ pub struct TelemetrySettings {
     pub level: String,
     /// How it is logged.
     pub format: LogFormat,
+    /// Where traces are sent, by OTLP over HTTP; none: nowhere.
+    pub otlp: Option<String>,
 }
 
 impl Default for TelemetrySettings {
     fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Auto }
+        Self { level: "info".to_owned(), format: LogFormat::Auto, otlp: None }
     }
 }
 

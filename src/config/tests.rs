@@ -189,6 +189,36 @@ fn tables_that_may_hold_any_keys_do() {
 }
 
 #[test]
+fn the_server_beside_us_is_another_one() {
+    for upstream in [
+        "1",
+        "\"as\"",
+        "\"ftp://as.example.org\"",
+        "\"https://u@as.example.org\"",
+        "\"https://a.example/?x\"",
+    ] {
+        check(
+            &format!("[discovery]\nupstream = {upstream}\n"),
+            &[
+                "r.toml:1:2: discovery.upstream: must be the URL of an authorization server, such as https://as.example.org",
+            ],
+        );
+    }
+    let same = "[server]\nissuer = \"https://a.example\"\n[discovery]\nupstream = \"https://a.example/\"\n";
+    let errors = read(same, &[], &[]).unwrap_err().to_string();
+    assert!(errors.contains("r.toml:3:2: discovery.upstream: is the URL of this server"), "{errors}");
+    let variable = ("REGISTRAR_DISCOVERY__UPSTREAM", "https://as.example.org");
+    assert_eq!(read("", &[variable], &[]).unwrap().settings.upstream(), Some("https://as.example.org"));
+    let other = read("[discovery]\nupstream = \"http://10.0.0.1\"\n", &[], &[]).unwrap();
+    assert_eq!(other.settings.upstream(), Some("http://10.0.0.1"));
+    assert!(
+        other.warnings.iter().any(|warning| warning.contains("discovery.upstream")),
+        "{:?}",
+        other.warnings
+    );
+}
+
+#[test]
 fn the_seed_spells_some_names_in_two_ways() {
     let text = "[[registration.dcrSsaValidationConfigs]]\nid = \"1\"\ntype = \"ssa\"\njwks_uri = \"https://a.example.org/jwks\"\n\
                 allowed_claims = [\"a\"]\nissuers = [\"A\"]\n[registration]\nsoftwareStatementValidationType = \"BUILTIN\"\n";

@@ -7,13 +7,30 @@ use axum::response::Response;
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
 
-use crate::http::answer;
+use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
 
+/// Seconds after which a client may ask again.
+const RETRY: u64 = 10;
+
 /// `GET`: the document. It may be kept for a minute, since it changes with the configuration.
-pub async fn get(State(service): State<Arc<Service>>) -> Response {
-    let mut response = answer::json(StatusCode::OK, &super::document(&Context::new(&service)));
+///
+/// # Errors
+/// 503 while there is no metadata of the server beside this one.
+pub async fn get(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let theirs = match &service.upstream {
+        Some(upstream) => Some(upstream.metadata().await.map_err(|_| not_now())?),
+        None => None,
+    };
+    let mut response = answer::json(StatusCode::OK, &super::document(&cx, theirs.as_deref()));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
     response.headers_mut().remove(PRAGMA);
-    response
+    Ok(response)
+}
+
+/// Half a document would be kept by clients, who would take it for the whole.
+fn not_now() -> Problem {
+    let description = "the metadata of the authorization server beside this one can not be had; try again";
+    Problem::unavailable(description, RETRY)
 }

@@ -2,24 +2,29 @@
 //! what the server really accepts: every value they name can be registered, and no other.
 
 pub mod endpoint;
+mod upstream;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::client::rules::{ALGORITHMS, supported_grants};
-use crate::config::Registration;
+use crate::config::{Registration, UPSTREAM};
 use crate::jose::Algorithm;
-use crate::service::Context;
+use crate::service::{Context, Members};
 
-/// The document: the members of `[discovery]` for what is not ours, and ours on top of them.
-pub fn document(cx: &Context<'_>) -> Map<String, Value> {
-    let mut document = cx.service.settings.discovery.clone();
+/// The document: what the authorization server beside us says (`theirs`), the members of
+/// `[discovery]` for what is not ours, and ours on top of them.
+pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
+    let mut document = theirs.map(upstream::without_ours).unwrap_or_default();
+    let named = cx.service.settings.discovery.iter().filter(|(name, _)| *name != UPSTREAM);
+    document.extend(named.map(|(name, value)| (name.clone(), value.clone())));
     let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
     put("issuer", cx.service.issuer.clone().into());
     if cx.settings().dynamic_registration_enabled {
         put("registration_endpoint", cx.service.registration_endpoint().into());
     }
-    // Beside an authorization server its endpoints are the ones for users' clients.
-    for (name, path) in own_endpoints(cx) {
+    // Beside an authorization server its endpoints are the ones for users' clients, and ours
+    // know none of its tokens.
+    for (name, path) in own_endpoints(cx).into_iter().filter(|_| theirs.is_none()) {
         document.entry(name).or_insert_with(|| cx.service.endpoint(path).into());
     }
     let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
@@ -31,18 +36,21 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     if !attestation.is_empty() {
         put("challenge_endpoint", cx.service.endpoint(&cx.service.settings.server.paths.challenge).into());
     }
-    for (name, values) in lists(cx.settings()).into_iter().chain(attestation) {
+    let registrable = lists(cx.settings()).into_iter();
+    let shared = registrable.map(|(name, values)| (name, upstream::shared(theirs, name, values)));
+    for (name, values) in shared.chain(attestation) {
         if !values.is_empty() {
             put(name, values.into());
         }
     }
-    put(
-        "backchannel_user_code_parameter_supported",
-        cx.settings().backchannel_user_code_parameter_supported.into(),
-    );
+    let user_code = "backchannel_user_code_parameter_supported";
+    let is_theirs = theirs.is_none_or(|theirs| theirs.get(user_code) == Some(&Value::Bool(true)));
+    put(user_code, (is_theirs && cx.settings().backchannel_user_code_parameter_supported).into());
     // MCP clients refuse a server that does not name S256; who does not offer PKCE says so in
-    // `[discovery]`.
-    document.entry("code_challenge_methods_supported").or_insert_with(|| vec!["S256"].into());
+    // `[discovery]`, or beside us in its own document.
+    if theirs.is_none() {
+        document.entry("code_challenge_methods_supported").or_insert_with(|| vec!["S256"].into());
+    }
     document
 }
 

@@ -1,6 +1,6 @@
 //! The HTTP client, and all that it must not do by itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,17 +21,21 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Why there is no fetcher.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// `fetch.caFile` can not be read.
-    #[error("fetch.caFile: {} can not be read: {source}", path.display())]
+    /// A file of trust anchors can not be read.
+    #[error("{name}: {} can not be read: {source}", path.display())]
     Read {
+        /// Who names the file: an option or a flag.
+        name: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
     },
-    /// `fetch.caFile` has no certificates.
-    #[error("fetch.caFile: {} is not a PEM file of certificates", path.display())]
+    /// A file of trust anchors has no certificates.
+    #[error("{name}: {} is not a PEM file of certificates", path.display())]
     NotCertificates {
+        /// Who names the file: an option or a flag.
+        name: &'static str,
         /// The file.
         path: PathBuf,
     },
@@ -59,10 +63,15 @@ pub(super) fn build(settings: &FetchSettings, names: Arc<dyn Resolve>) -> Result
 }
 
 fn trust_anchors(settings: &FetchSettings) -> Result<Vec<Certificate>, BuildError> {
-    let Some(path) = &settings.ca_file else { return Ok(Vec::new()) };
-    let text = std::fs::read(path).map_err(|source| BuildError::Read { path: path.clone(), source })?;
+    settings.ca_file.as_deref().map_or_else(|| Ok(Vec::new()), |path| certificates("fetch.caFile", path))
+}
+
+/// The certificates in a PEM file, which the option or flag `name` names.
+pub(super) fn certificates(name: &'static str, path: &Path) -> Result<Vec<Certificate>, BuildError> {
+    let text =
+        std::fs::read(path).map_err(|source| BuildError::Read { name, path: path.to_owned(), source })?;
     match Certificate::from_pem_bundle(&text) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) | Err(_) => Err(BuildError::NotCertificates { path: path.clone() }),
+        Ok(_) | Err(_) => Err(BuildError::NotCertificates { name, path: path.to_owned() }),
     }
 }

@@ -1,4 +1,5 @@
-//! The one way out: everything that the server asks of others goes through a [`Fetcher`].
+//! The one way out: everything that the server asks of others goes through a [`Fetcher`]. What the
+//! command line asks of the server that its operator names goes through [`Direct`].
 //!
 //! Whom it may ask is decided before a connection is made, on the addresses that the connection
 //! will use (standards J5). It follows no redirect, uses no proxy of the environment, keeps no
@@ -6,6 +7,7 @@
 //! of what it fetches.
 
 mod client;
+mod direct;
 mod document;
 mod error;
 mod message;
@@ -17,6 +19,7 @@ mod turns;
 mod tests;
 
 pub use client::BuildError;
+pub use direct::{Arriving, Direct, DirectError};
 pub use document::{Document, JSON, JWK_SET};
 pub use error::{FetchError, Refusal};
 pub use message::{Request, Response};

@@ -91,10 +91,13 @@ impl Host for Outside {
             url: call.url.clone(),
             headers: call.headers.clone(),
             body: call.body.clone(),
-            timeout: Some(call.timeout),
+            timeout: Some(call.timeout.saturating_sub(call.after)),
             limit: Some(call.answer_bytes),
         };
-        let answer = self.wait(call.timeout, service.fetcher.send(request))?;
+        let answer = self.wait(call.timeout, async {
+            tokio::time::sleep(call.after).await;
+            service.fetcher.send(request).await
+        })?;
         Ok(HttpAnswer { status: answer.status, headers: answer.headers, body: answer.body })
     }
 

@@ -8,12 +8,16 @@ use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::{Method, StatusCode};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::model::violation::printable;
 
+/// Headers of an ordinary answer, at most.
+const HEADERS: usize = 16;
+
 /// A JSON answer that no cache keeps (RFC 7591 section 3.2.1).
-pub fn json(status: StatusCode, body: &Map<String, Value>) -> Response {
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     // Room for an ordinary answer, so that it does not move while it grows.
     let mut text = Vec::with_capacity(1_024);
     if serde_json::to_writer(&mut text, body).is_err() {
@@ -21,6 +25,8 @@ pub fn json(status: StatusCode, body: &Map<String, Value>) -> Response {
     }
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
+    // Room for all headers that follow, so that they do not move while they come.
+    response.headers_mut().reserve(HEADERS);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     forbid_caching(&mut response);
     response
@@ -78,6 +84,18 @@ impl Problem {
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
+    /// 403: the bearer token is good, and not for this; `scope` is the one that is needed, if a
+    /// scope would help (RFC 6750 section 3.1).
+    pub fn insufficient_scope(scope: Option<&str>, description: &str) -> Self {
+        let problem = Self::new(StatusCode::FORBIDDEN, "insufficient_scope", description);
+        let needed = scope.map(|scope| format!(r#", scope="{scope}""#)).unwrap_or_default();
+        let challenge = format!(r#"Bearer realm="registrar", error="insufficient_scope"{needed}"#);
+        match HeaderValue::from_str(&challenge) {
+            Ok(value) => problem.header(WWW_AUTHENTICATE, value),
+            Err(_) => problem,
+        }
+    }
+
     /// 401: a client certificate is needed. No scheme is registered for that, so the challenge
     /// has a name of ours (RFC 9110 section 15.5.2 wants one).
     pub fn certificate_needed(description: &str) -> Self {
@@ -116,7 +134,7 @@ impl Problem {
 
     /// The same problem, with a further member in its body.
     #[must_use]
-    pub fn member(mut self, name: &str, value: &str) -> Self {
+    pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.body.insert(name.to_owned(), value.into());
         self
     }
@@ -132,6 +150,11 @@ impl Problem {
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         self.header(RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// The status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// The `error` member, for the log.

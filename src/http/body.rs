@@ -48,7 +48,7 @@ pub async fn read(body: Body, limit: usize, milliseconds: u64) -> Result<Bytes, 
 }
 
 /// Why reading failed: what [`refused`] was given, or that the connection broke.
-fn failure(error: Box<dyn std::error::Error + Send + Sync>) -> BodyError {
+pub(super) fn failure(error: Box<dyn std::error::Error + Send + Sync>) -> BodyError {
     let inner = match error.downcast::<axum::Error>() {
         Ok(error) => error.into_inner(),
         Err(other) => other,

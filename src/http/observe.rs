@@ -13,7 +13,7 @@ use tracing::{Instrument, Span};
 
 use super::answer::Outcome;
 use crate::telemetry::meter::{self, Endpoint, Open};
-use crate::telemetry::trace;
+use crate::telemetry::{trace, traces};
 
 /// Names one request in its answer and in the log. What a caller sends under this name is not
 /// read: two requests must never have one name.
@@ -27,6 +27,10 @@ const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 /// Characters of a path, method or description in the log; a caller decides how long they are.
 const LOGGED: usize = 512;
 
+/// The [`CORRELATION_ID`] of a request; it travels with the request.
+#[derive(Debug, Clone)]
+pub struct CorrelationId(pub Arc<str>);
+
 /// How requests are told apart and answered.
 #[derive(Clone)]
 pub struct Observer {
@@ -37,8 +41,9 @@ pub struct Observer {
 }
 
 /// Gives the request its correlation id, counts it, and logs its outcome in one line.
-pub async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
-    let id = uuid::Uuid::new_v4().to_string();
+pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
+    let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
+    request.extensions_mut().insert(CorrelationId(Arc::clone(&id)));
     let span = tracing::info_span!(
         "request",
         correlation_id = %id,
@@ -47,12 +52,21 @@ pub async fn observe(State(observer): State<Observer>, request: Request, next: N
         trust_level = Empty,
         actor = Empty
     );
-    if let Some(trace_id) = only(request.headers(), &TRACEPARENT).and_then(trace::trace_id) {
-        span.record("trace_id", trace_id);
-    }
     let line = Observed::begin(&observer, &request, span.clone());
-    let mut response = next.run(request).instrument(span).await;
+    let traced = traces::request(&id, line.endpoint.as_str(), request.method().as_str());
+    if let Some(traceparent) = only(request.headers(), &TRACEPARENT) {
+        traces::continues(&traced, traceparent);
+        if let Some(trace_id) = trace::trace_id(traceparent) {
+            span.record("trace_id", trace_id);
+        }
+    }
+    let mut response = traces::within(&traced, next.run(request).instrument(span)).await;
     let outcome = response.extensions_mut().remove::<Outcome>();
+    traces::answered(
+        &traced,
+        response.status().as_u16(),
+        outcome.as_ref().map(|outcome| outcome.code.as_str()),
+    );
     line.end(response.status().as_u16(), outcome);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {

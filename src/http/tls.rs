@@ -35,12 +35,15 @@ const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
 pub struct Tls {
     settings: TlsSettings,
     clock: Arc<dyn Clock>,
-    present: ArcSwap<Present>,
+    present: Arc<ArcSwap<Present>>,
+    is_lenient: bool,
 }
 
 struct Present {
     /// None: plain HTTP.
     context: Option<SslContext>,
+    /// The same, for who may show no client certificate where others must.
+    lenient: Option<SslContext>,
     /// None: nobody vouches for a client certificate.
     anchors: Option<Anchors>,
 }
@@ -65,14 +68,23 @@ impl Tls {
     /// # Errors
     /// The file that can not be read or is not right.
     pub fn open(settings: &TlsSettings, clock: Arc<dyn Clock>) -> Result<Self, TlsFault> {
-        let present = ArcSwap::from_pointee(Present::load(settings, clock.now())?);
-        Ok(Self { settings: settings.clone(), clock, present })
+        let present = Arc::new(ArcSwap::from_pointee(Present::load(settings, clock.now())?));
+        Ok(Self { settings: settings.clone(), clock, present, is_lenient: false })
+    }
+
+    /// The same TLS, with files that are read again when those of this one are, for a listener
+    /// whose callers may show a client certificate and need not: probes have none.
+    #[must_use]
+    pub fn lenient(&self) -> Self {
+        let (settings, clock) = (self.settings.clone(), Arc::clone(&self.clock));
+        Self { settings, clock, present: Arc::clone(&self.present), is_lenient: true }
     }
 
     /// No TLS: for a listener that only those who run the server reach.
     pub fn off(clock: Arc<dyn Clock>) -> Self {
-        let present = ArcSwap::from_pointee(Present { context: None, anchors: None });
-        Self { settings: TlsSettings::default(), clock, present }
+        let present = Present { context: None, lenient: None, anchors: None };
+        let present = Arc::new(ArcSwap::from_pointee(present));
+        Self { settings: TlsSettings::default(), clock, present, is_lenient: false }
     }
 
     /// Reads the files that `settings` name, and says what is odd about them.
@@ -120,7 +132,11 @@ impl Tls {
         &self,
         stream: S,
     ) -> Result<(TlsStream<S>, Option<ClientCertificate>), HandshakeError> {
-        let context = self.present.load().context.clone().ok_or(HandshakeError::Off)?;
+        let context = {
+            let present = self.present.load();
+            let context = if self.is_lenient { &present.lenient } else { &present.context };
+            context.clone().ok_or(HandshakeError::Off)?
+        };
         let mut stream = TlsStream::new(Ssl::new(&context)?, stream)?;
         stream.accept().await?;
         let shown = self.shown(stream.ssl());
@@ -154,11 +170,18 @@ impl Present {
     }
 
     fn of(settings: &TlsSettings, files: &Files) -> Result<Self, TlsFault> {
-        let context = files.identity.as_ref().map(|identity| {
-            let asks = settings.client_certificates;
-            context(identity, asks).map_err(|error| TlsFault::unusable(settings, &error))
-        });
-        Ok(Self { context: context.transpose()?, anchors: files.anchors.clone() })
+        let asks = settings.client_certificates;
+        let asks_gently = match asks {
+            ClientCertificates::Off => ClientCertificates::Off,
+            ClientCertificates::Optional | ClientCertificates::Required => ClientCertificates::Optional,
+        };
+        let context = |asks| {
+            let identity = files.identity.as_ref();
+            let made = identity.map(|identity| context(identity, asks)).transpose();
+            made.map_err(|error| TlsFault::unusable(settings, &error))
+        };
+        let (strict, lenient) = (context(asks)?, context(asks_gently)?);
+        Ok(Self { context: strict, lenient, anchors: files.anchors.clone() })
     }
 }
 

@@ -4,6 +4,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
 
 use super::{Document, Operations, PatchError};
+use crate::store::audit::Author;
 
 /// Changes that may wait.
 const MOST_WAITING: usize = 16;
@@ -15,6 +16,8 @@ pub struct Change {
     pub operations: Operations,
     /// Revisions, of which one must be the present one; none: any may be.
     pub expected: Option<Vec<String>>,
+    /// Who asks.
+    pub author: Author,
     answer: oneshot::Sender<Result<Document, PatchError>>,
 }
 
@@ -42,7 +45,7 @@ impl Changes {
         queue().0
     }
 
-    /// Makes `operations` as a whole, durably, and gives the configuration that is in force then.
+    /// Makes `operations` of `author` as a whole, durably, and gives the configuration that is in force then.
     /// It is refused when `expected` is there and has not the present revision.
     ///
     /// # Errors
@@ -51,9 +54,10 @@ impl Changes {
         &self,
         operations: Operations,
         expected: Option<Vec<String>>,
+        author: Author,
     ) -> Result<Document, PatchError> {
         let (answer, outcome) = oneshot::channel();
-        self.0.try_send(Change { operations, expected, answer }).map_err(|error| match error {
+        self.0.try_send(Change { operations, expected, author, answer }).map_err(|error| match error {
             TrySendError::Full(_) => PatchError::Busy,
             TrySendError::Closed(_) => PatchError::Ended,
         })?;

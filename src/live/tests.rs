@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::{Configuration, Origin, Patch, Sources, load};
+use crate::store::audit::Author;
 
 const MASK: &str = "********";
 
@@ -231,7 +232,7 @@ fn the_document_shows_all_and_no_secret() {
 #[tokio::test]
 async fn a_queue_is_bounded_and_its_end_is_told() {
     let (changes, mut arriving) = queue();
-    let ask = || changes.patch(Operations::parse(b"[]").unwrap(), None);
+    let ask = || changes.patch(Operations::parse(b"[]").unwrap(), None, Author::default());
     let mut waiting: Vec<_> = (0..16).map(|_| Box::pin(ask())).collect();
     for asked in &mut waiting {
         assert!(futures_util::poll!(asked).is_pending());
@@ -242,7 +243,7 @@ async fn a_queue_is_bounded_and_its_end_is_told() {
     drop(arriving);
     assert!(matches!(waiting.remove(0).await, Err(PatchError::Ended)));
     assert!(matches!(
-        Changes::none().patch(Operations::parse(b"[]").unwrap(), None).await,
+        Changes::none().patch(Operations::parse(b"[]").unwrap(), None, Author::default()).await,
         Err(PatchError::Ended)
     ));
 }

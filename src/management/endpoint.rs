@@ -5,14 +5,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
-use super::{Held, ManageError, holder, precondition};
+use super::{Held, ManageError, holder};
 use crate::http::answer::{self, Problem};
-use crate::registration::endpoint as registration_endpoint;
+use crate::http::precondition;
+use crate::registration::endpoint::{self as registration_endpoint, entity_tag};
 use crate::registration::{self, Caller, Received, certificate};
 use crate::service::{Context, Service};
+use crate::store::audit::Action;
 use crate::telemetry;
 
 /// `GET`: what is registered.
@@ -38,12 +41,13 @@ pub async fn put(State(service): State<Arc<Service>>, request: Request<Body>) ->
     let (parts, body) = request.into_parts();
     let outcome = async {
         let (held, caller) = begin(&cx, &parts).await?;
-        precondition::check(&parts.headers, &held)?;
+        check_precondition(&parts.headers, &held)?;
         let received =
             Received::read(&cx, &parts.headers, body).await.map_err(registration::RegisterError::from)?;
         Ok(registration::replace(&cx, &caller, received, &held.stored, held.token.as_ref()).await?)
     };
-    outcome.await.map(|information| information.into_response(StatusCode::OK)).map_err(problem)
+    let updated = outcome.await.map(|information| information.into_response(StatusCode::OK));
+    updated.map_err(|error| refused(&cx, &parts, Action::UpdateRefused, problem(error)))
 }
 
 /// `DELETE`: the client is gone.
@@ -61,10 +65,27 @@ pub async fn delete(
             return Err(ManageError::DeletionDisabled);
         }
         let (held, caller) = begin(&cx, &parts).await?;
-        precondition::check(&parts.headers, &held)?;
+        check_precondition(&parts.headers, &held)?;
         super::delete(&cx, &caller, held).await
     };
-    outcome.await.map(|()| answer::empty(StatusCode::NO_CONTENT)).map_err(problem)
+    let deleted = outcome.await.map(|()| answer::empty(StatusCode::NO_CONTENT));
+    deleted.map_err(|error| refused(&cx, &parts, Action::DeletionRefused, problem(error)))
+}
+
+fn check_precondition(headers: &HeaderMap, held: &Held) -> Result<(), ManageError> {
+    let revision = held.stored.client().revision;
+    let holds = precondition::holds(headers, &entity_tag(revision));
+    if holds { Ok(()) } else { Err(ManageError::PreconditionFailed { revision }) }
+}
+
+/// Leaves the refusal to the audit log, under the client that the URL names. Whoever asks may name
+/// anything, a token by mistake; only what looks like one of our identifiers is written down.
+fn refused(cx: &Context<'_>, parts: &Parts, action: Action, problem: Problem) -> Problem {
+    let named = client_id(&parts.uri)
+        .filter(|id| uuid::Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == *id));
+    let author = Caller::of(cx, parts).author(None);
+    let what = (&author, action, named.as_deref().unwrap_or_default());
+    registration_endpoint::refused(cx, what, problem)
 }
 
 async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), ManageError> {
@@ -84,7 +105,8 @@ pub fn client_id(uri: &Uri) -> Option<String> {
     pairs.find(|(name, _)| name == "client_id").map(|(_, value)| value.into_owned())
 }
 
-fn problem(error: ManageError) -> Problem {
+/// What a refusal is in HTTP.
+pub fn problem(error: ManageError) -> Problem {
     let description = error.to_string();
     match error {
         ManageError::Unauthorised(presented) => Problem::unauthorised(presented),

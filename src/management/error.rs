@@ -41,3 +41,10 @@ pub enum ManageError {
     #[error("a client secret could not be opened")]
     Seal(#[from] SealError),
 }
+
+impl ManageError {
+    /// Whether a script decided against it, which is no failure.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Hook(HookError::Refused { .. } | HookError::Answered { .. }))
+    }
+}

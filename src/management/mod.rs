@@ -5,7 +5,6 @@ mod decoy;
 pub mod endpoint;
 mod error;
 mod holder;
-mod precondition;
 
 pub use error::ManageError;
 
@@ -16,6 +15,7 @@ use crate::registration::{Caller, ClientInformation, hooks};
 use crate::script::Hook;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
+use crate::store::audit::Action;
 use crate::store::{Change, StoreError, Stored};
 use crate::telemetry::meter::{self, ClientChange};
 
@@ -72,7 +72,10 @@ async fn rotate(
 pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(), ManageError> {
     let client = held.stored.client();
     hooks::before_deletion(cx, caller, client).await?;
-    cx.service.store.clients.remove(&held.stored, Change::default()).await.map_err(|error| match error {
+    let author = caller.author(Some(client));
+    let event = author.did(Action::ClientDeleted, client.id.as_str(), cx.service.clock.now());
+    let event = event.with("trust_level", client.provenance.trust_level.as_str()).change()?;
+    cx.service.store.clients.remove(&held.stored, event).await.map_err(|error| match error {
         StoreError::Conflict => ManageError::Conflict,
         other => ManageError::Store(other),
     })?;

@@ -1,5 +1,6 @@
 //! The client information response (RFC 7591 section 3.2.1, RFC 7592 section 3).
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{Issued, Purpose};
@@ -10,10 +11,12 @@ use crate::service::Context;
 
 /// What the holder of a client is told of it.
 pub struct ClientInformation {
-    /// The members of the answer.
-    pub members: Map<String, Value>,
-    /// The metadata in it.
+    /// What names the client and what its holder shows; or all members, once a script changed them.
+    own: Map<String, Value>,
+    /// The metadata in the answer, or before a script changed it.
     pub metadata: Metadata,
+    /// Whether the metadata follow in the answer.
+    has_metadata: bool,
     /// How far the registration can be trusted.
     pub trust_level: TrustLevel,
     /// The revision, for the `ETag`.
@@ -36,15 +39,40 @@ impl ClientInformation {
         if let Some(token) = token {
             put("registration_access_token", token.expose().into());
         }
-        put("registration_client_uri", registration_client_uri(cx, client).into());
-        let metadata = client.metadata.metadata();
-        members.extend(metadata.as_object().clone());
+        // Both or none of the two (OpenID Connect Dynamic Client Registration section 3.2).
+        if client.shared_as.is_none() {
+            put("registration_client_uri", registration_client_uri(cx, client).into());
+        }
         Self {
-            members,
-            metadata: metadata.clone(),
+            own: members,
+            metadata: client.metadata.metadata().clone(),
+            has_metadata: true,
             trust_level: client.provenance.trust_level,
             revision: client.revision,
         }
+    }
+
+    /// All members of the answer.
+    pub fn members(&self) -> Map<String, Value> {
+        self.entries().map(|(name, value)| (name.to_owned(), value.clone())).collect()
+    }
+
+    /// The same answer with other members.
+    #[must_use]
+    pub fn saying(self, members: Map<String, Value>) -> Self {
+        Self { own: members, has_metadata: false, ..self }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let metadata = self.has_metadata.then_some(&self.metadata);
+        let own = self.own.iter().map(|(name, value)| (name.as_str(), value));
+        own.chain(metadata.into_iter().flat_map(Metadata::iter))
+    }
+}
+
+impl Serialize for ClientInformation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.entries())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Client certificates under `dcrAuthorizationWithMTLS`: who may register, and whose client it is.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::hooks::{self, Shown};
 use super::{Caller, RegisterError};
@@ -93,9 +93,9 @@ fn settle(client: &Client, presented: &ClientCertificate) -> Settled {
 /// is the client's, it is not.
 async fn ask(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), RegisterError> {
     let shown = Shown::of(client.provenance.trust_level);
-    let facts = hooks::facts(cx, caller, &shown, Map::new());
-    let metadata = client.metadata.metadata().clone();
-    let said = cx.snapshot.scripts.ask(Hook::IsCertValidForClient, facts, metadata).await?;
+    let facts = hooks::facts(cx, caller, &shown, Metadata::default());
+    let known = hooks::shown(client, None);
+    let said = cx.snapshot.scripts.ask(Hook::IsCertValidForClient, facts, known).await?;
     let is_own = said.is_some_and(|answer| answer.value == Value::Bool(true));
     if is_own { Ok(()) } else { Err(RegisterError::ForeignCertificate) }
 }

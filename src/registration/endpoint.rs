@@ -16,11 +16,13 @@ use super::{
 };
 use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::{self, BodyError};
+use crate::http::observe::CorrelationId;
 use crate::http::{credentials, peer};
 use crate::model::violation::ErrorCode;
 use crate::script::{Fault, HookError, HttpRequest};
 use crate::service::{Context, Service};
 use crate::store::StoreError;
+use crate::store::audit::{Action, Author};
 
 /// `POST`: registers a client.
 ///
@@ -28,22 +30,40 @@ use crate::store::StoreError;
 /// The problem that refused it.
 pub async fn post(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let registered = admit(&cx, request).await;
-    registered.map(|information| information.into_response(StatusCode::CREATED)).map_err(problem)
+    let (parts, body) = request.into_parts();
+    let caller = Caller::of(&cx, &parts);
+    let author = caller.author(None);
+    match admit(&cx, caller, (&parts.headers, body)).await {
+        Ok(information) => Ok(information.into_response(StatusCode::CREATED)),
+        Err(error) => Err(refused(&cx, (&author, Action::RegistrationRefused, ""), problem(error))),
+    }
+}
+
+/// Leaves it to the audit log that `author` was refused `action` on `subject`.
+pub fn refused(
+    cx: &Context<'_>,
+    (author, action, subject): (&Author, Action, &str),
+    problem: Problem,
+) -> Problem {
+    let event = author.did(action, subject, cx.service.clock.now());
+    cx.service.refusals.leave(event.refused(problem.code()).with("status", problem.status().as_u16()));
+    problem
 }
 
 /// Steps 1 to 4: the switch, the bounds, the budget of the address, the credentials.
-async fn admit(cx: &Context<'_>, request: Request<Body>) -> Result<ClientInformation, RegisterError> {
+async fn admit(
+    cx: &Context<'_>,
+    mut caller: Caller,
+    (headers, body): (&HeaderMap, Body),
+) -> Result<ClientInformation, RegisterError> {
     if !cx.settings().dynamic_registration_enabled {
         return Err(RegisterError::Disabled);
     }
-    let (parts, body) = request.into_parts();
-    let mut caller = Caller::of(cx, &parts);
     certificate::demand(cx, &caller)?;
-    let received = Received::read(cx, &parts.headers, body).await?;
-    let shown = initial_access::find(cx, credentials::bearer(&parts.headers)).await;
+    let received = Received::read(cx, headers, body).await?;
+    let shown = initial_access::find(cx, credentials::bearer(headers)).await;
     initial_access::count(cx, &caller, shown.as_ref().ok().and_then(Option::as_ref))?;
-    caller.attested = client_attestation::verify(cx, &attestation_headers(&parts.headers)).await?;
+    caller.attested = client_attestation::verify(cx, &attestation_headers(headers)).await?;
     caller.initial_access = match shown {
         // Who is attested needs no token.
         Err(RegisterError::Unauthorised(Presented::Nothing)) if caller.attested.is_some() => None,
@@ -117,14 +137,23 @@ impl Caller {
             ip_address: Some(address),
         };
         let certificate = parts.extensions.get().cloned();
-        Self { address, certificate, initial_access: None, attested: None, request }
+        let correlation_id = parts.extensions.get::<CorrelationId>().map(|id| id.0.to_string());
+        Self {
+            address,
+            certificate,
+            initial_access: None,
+            attested: None,
+            request,
+            correlation_id,
+            administrator: None,
+        }
     }
 }
 
 impl ClientInformation {
     /// The answer that carries this information, with the revision as its `ETag`.
     pub fn into_response(self, status: StatusCode) -> Response {
-        let mut response = answer::json(status, &self.members);
+        let mut response = answer::json(status, &self);
         if let Ok(tag) = HeaderValue::from_str(&entity_tag(self.revision)) {
             response.headers_mut().insert(ETAG, tag);
         }
@@ -152,6 +181,7 @@ pub fn problem(error: RegisterError) -> Problem {
                 .retry_after(too_often.retry_after)
         }
         RegisterError::Unauthorised(presented) => Problem::unauthorised(presented),
+        RegisterError::OtherToken => Problem::insufficient_scope(None, &description),
         RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {
             Problem::certificate_needed(&description)
         }

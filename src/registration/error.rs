@@ -27,6 +27,9 @@ pub enum RegisterError {
     /// No initial access token where one is needed, or one that is not good.
     #[error("the initial access token is missing or not valid")]
     Unauthorised(Presented),
+    /// An access token of the token endpoint, where an initial access token is meant.
+    #[error("this access token registers no clients; an initial access token does")]
+    OtherToken,
     /// The address, or the holder of the token, registered too often.
     #[error("too many registrations from this address or with this token")]
     TooOften(TooOften),

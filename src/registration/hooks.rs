@@ -65,13 +65,20 @@ pub(super) async fn decide(
     valid: &Valid,
 ) -> Result<Decision, RegisterError> {
     let hook = purpose.decision_hook();
-    let client = valid.metadata().clone();
+    let mut client = valid.metadata().clone();
     if !cx.snapshot.scripts.has(hook) {
         return Ok(Decision { client, decided_by: Vec::new(), attestation: None });
     }
-    let request = proven.requested.metadata().as_object().clone();
-    let facts = facts(cx, caller, &proven.shown, request);
-    cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)
+    if let Purpose::Replace(stored) = purpose {
+        name(&mut client, stored.client());
+    }
+    let facts = facts(cx, caller, &proven.shown, proven.requested.metadata().clone());
+    let mut decision = cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)?;
+    // What names a client is shown to scripts, and is no metadata that could be approved.
+    for member in NAMES {
+        decision.client.remove(member);
+    }
+    Ok(decision)
 }
 
 /// Step 13: what the scripts changed keeps the same rules, and the file of its sector.
@@ -113,10 +120,13 @@ pub async fn modify(
     if !scripts.has(hook) {
         return Ok(answer);
     }
-    let facts = facts(cx, caller, &Shown::of(answer.trust_level), Map::new());
-    let client = answer.metadata.clone();
-    let members = scripts.modify_response(hook, answer.members, facts, client).await?;
-    Ok(ClientInformation { members, ..answer })
+    let facts = facts(cx, caller, &Shown::of(answer.trust_level), Metadata::default());
+    let (mut client, members) = (answer.metadata.clone(), answer.members());
+    for (member, value) in NAMES.into_iter().filter_map(|name| Some((name, members.get(name)?))) {
+        client.set(member, value.clone());
+    }
+    let members = scripts.modify_response(hook, members, facts, client).await?;
+    Ok(answer.saying(members))
 }
 
 /// The scripts decide whether `client` may be deleted.
@@ -128,7 +138,7 @@ pub async fn before_deletion(cx: &Context<'_>, caller: &Caller, client: &Client)
     if !scripts.has(Hook::DeleteClient) {
         return Ok(());
     }
-    let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Map::new());
+    let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Metadata::default());
     scripts.decide(Hook::DeleteClient, facts, shown(client, None)).await.map(drop)
 }
 
@@ -142,9 +152,11 @@ pub(super) fn tell(
 ) {
     let (scripts, hook) = (&cx.snapshot.scripts, purpose.notification_hook());
     if scripts.has(hook) {
-        let mut request = proven.requested.metadata().as_object().clone();
+        let mut request = proven.requested.metadata().clone();
         // What waits in the queue holds no evidence.
-        request.retain(|name, _| !evidence::MEMBERS.contains(&name.as_str()));
+        for name in evidence::MEMBERS {
+            request.remove(name);
+        }
         let facts = facts(cx, caller, &proven.shown, request);
         scripts.tell(hook, facts, shown(&issued.client, issued.secret.as_ref()));
     }
@@ -154,17 +166,25 @@ pub(super) fn tell(
 pub fn after_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) {
     let scripts = &cx.snapshot.scripts;
     if scripts.has(Hook::ClientDeleted) {
-        let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Map::new());
+        let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Metadata::default());
         scripts.tell(Hook::ClientDeleted, facts, shown(client, None));
     }
 }
 
-/// What scripts that change nothing see of a client: its metadata, and what names it. Another
-/// system can only be told of a client whose secret it gets to know.
-fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
-    let mut metadata = client.metadata.metadata().clone();
+/// What names a client that is there.
+const NAMES: [&str; 2] = ["client_id", "client_id_issued_at"];
+
+/// Puts what names `client` beside `metadata`.
+fn name(metadata: &mut Metadata, client: &Client) {
     metadata.set("client_id", client.id.as_str());
     metadata.set("client_id_issued_at", client.issued_at.unix());
+}
+
+/// What scripts that change nothing see of a client: its metadata, and what names it. Another
+/// system can only be told of a client whose secret it gets to know.
+pub(super) fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
+    let mut metadata = client.metadata.metadata().clone();
+    name(&mut metadata, client);
     if let Some(secret) = secret {
         metadata.set("client_secret", secret.expose());
     }
@@ -176,7 +196,7 @@ pub(super) fn facts(
     cx: &Context<'_>,
     caller: &Caller,
     shown: &Shown,
-    register_request: Map<String, Value>,
+    register_request: Metadata,
 ) -> Arc<Facts> {
     Arc::new(Facts {
         register_request,

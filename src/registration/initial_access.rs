@@ -59,8 +59,17 @@ pub(super) async fn find(
         }
         (Setting::Optional | Setting::Required, Ok(token)) => {
             let tokens = &cx.service.store.initial_access_tokens;
-            let found = tokens.find_by_token(token, cx.service.clock.now()).await?;
-            found.map(Some).ok_or(RegisterError::Unauthorised(Presented::Invalid))
+            let now = cx.service.clock.now();
+            if let Some(found) = tokens.find_by_token(token, now).await? {
+                return Ok(Some(found));
+            }
+            // A token that is good, for something else (RFC 6750 section 3.1).
+            let is_other = cx.service.store.tokens.find(token, now).await?.is_some();
+            Err(if is_other {
+                RegisterError::OtherToken
+            } else {
+                RegisterError::Unauthorised(Presented::Invalid)
+            })
         }
     }
 }

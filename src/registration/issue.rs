@@ -12,14 +12,16 @@ use crate::model::{ClientId, Violation};
 use crate::random;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
-use crate::store::{StoreError, Stored};
+use crate::store::audit::{Action, AuditEvent};
+use crate::store::{Change, StoreError, Stored};
 
-/// Makes a new client with its credentials.
+/// Makes a new client with its credentials. One that is shared has no token that anybody gets.
 pub(super) fn create(
     cx: &Context<'_>,
     caller: &Caller,
     proven: &Proven,
     sanctioned: Sanctioned,
+    shared_as: Option<String>,
 ) -> Result<Issued, RegisterError> {
     let id = random::client_id();
     let now = cx.service.clock.now();
@@ -31,13 +33,16 @@ pub(super) fn create(
         id: ClientId::parse(&id).map_err(|_| RegisterError::Conflict)?,
         issued_at: now,
         expires_at,
+        last_used_at: None,
         secret: sealed,
         tokens: RegistrationTokens { current: TokenDigest::of(token.expose()), previous: None },
         revision: 1,
         provenance: provenance(cx, caller, proven, &sanctioned),
         metadata: sanctioned.metadata,
+        shared_as,
     };
-    Ok(Issued { client, token: Some(token), secret })
+    let token = client.shared_as.is_none().then_some(token);
+    Ok(Issued { client, token, secret })
 }
 
 /// Makes the next revision of `stored`, whose holder presented `token`.
@@ -77,6 +82,8 @@ pub(super) fn update(
         id: before.id.clone(),
         issued_at: before.issued_at,
         expires_at,
+        last_used_at: before.last_used_at,
+        shared_as: None,
         secret: sealed,
         tokens,
         revision: before.revision.saturating_add(1),
@@ -120,14 +127,37 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
     }
 }
 
-/// Stores a new client with what it uses up; returns when it would survive a power cut.
+/// What the audit log says of a new client.
+fn created(cx: &Context<'_>, caller: &Caller, client: &Client) -> AuditEvent {
+    let event = caller.author(None).did(Action::ClientCreated, client.id.as_str(), cx.service.clock.now());
+    let event = event.with("trust_level", client.provenance.trust_level.as_str());
+    match &client.provenance.initial_access_token {
+        Some(id) => event.with("initial_access_token", id.as_str()),
+        None => event,
+    }
+}
+
+/// What it says of a change: the names of the members that are others now, none of their values.
+fn updated(cx: &Context<'_>, caller: &Caller, before: &Client, client: &Client) -> AuditEvent {
+    let author = caller.author(Some(client));
+    let event = author.did(Action::ClientUpdated, client.id.as_str(), cx.service.clock.now());
+    let changed = before.metadata.metadata().differences(client.metadata.metadata());
+    event
+        .with("trust_level", client.provenance.trust_level.as_str())
+        .with("revision", client.revision)
+        .with("changed", changed)
+}
+
+/// Stores a new client with what it uses up and `also`; returns when it would survive a power cut.
 pub(super) async fn insert(
     cx: &Context<'_>,
     caller: &Caller,
     client: &Client,
     proven: &Proven,
+    also: Change,
 ) -> Result<(), RegisterError> {
-    let also = once::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller));
+    let uses = once::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller));
+    let also = uses.and(created(cx, caller, client).change()?).and(also);
     let stored = cx.service.store.clients.insert(client, also).await;
     if matches!(stored, Err(StoreError::Conflict)) {
         initial_access::check_left(cx, caller).await?;
@@ -144,6 +174,7 @@ pub(super) async fn put_back(
     proven: &Proven,
 ) -> Result<(), RegisterError> {
     let also = once::change(cx, caller, proven).await?;
+    let also = also.and(updated(cx, caller, seen.client(), client).change()?);
     let stored = cx.service.store.clients.replace(seen, client, also).await;
     lost(cx, caller, proven, stored).await
 }

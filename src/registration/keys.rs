@@ -28,7 +28,7 @@ pub(super) async fn ask(
     if !scripts.has(hook) {
         return Ok(None);
     }
-    let facts = hooks::facts(cx, caller, shown, Map::new());
+    let facts = hooks::facts(cx, caller, shown, Metadata::default());
     let asked = scripts.ask(hook, facts, Metadata::default()).await?;
     let Some(answer) = asked else { return Ok(None) };
     let read = if is_symmetric { secret(&answer.value) } else { cx.snapshot.trust.given(&answer.value) };

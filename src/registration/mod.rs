@@ -16,7 +16,9 @@ mod issue;
 mod keys;
 mod merge;
 mod once;
+mod operator;
 mod parse;
+mod reuse;
 mod sector;
 mod signed_request;
 mod statement;
@@ -25,11 +27,13 @@ mod update;
 pub use answer::ClientInformation;
 pub use client_attestation::{AttestedClient, ClientAttestationError};
 pub use error::RegisterError;
+pub use operator::replace_as_operator;
 pub use update::forbidden_members;
 
 use std::net::IpAddr;
 
 use axum::body::Bytes;
+use tracing::Instrument as _;
 
 use crate::client::{Client, Requested, Rules, ScriptRef, TrustLevel, Valid};
 use crate::http::ClientCertificate;
@@ -38,9 +42,11 @@ use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::Stored;
+use crate::store::audit::Author;
 use crate::store::initial_access_tokens::InitialAccessToken;
 use crate::telemetry;
 use crate::telemetry::meter::{self, ClientChange};
+use crate::telemetry::traces::step;
 
 use hooks::Shown;
 use initial_access::InitialAccess;
@@ -60,6 +66,22 @@ pub struct Caller {
     pub attested: Option<AttestedClient>,
     /// What scripts may know of the request.
     pub request: HttpRequest,
+    /// What names the request in its answer and in the log.
+    pub correlation_id: Option<String>,
+    /// The administrator who asks; none: anybody, or the holder of a client.
+    pub administrator: Option<String>,
+}
+
+impl Caller {
+    /// Who does what the request asks for: the administrator, or the holder of `client`.
+    pub fn author(&self, client: Option<&Client>) -> Author {
+        let holder = || client.map(|client| client.id.to_string());
+        Author {
+            actor: self.administrator.clone().or_else(holder),
+            address: Some(self.address),
+            correlation_id: self.correlation_id.clone(),
+        }
+    }
 }
 
 /// What a request is for.
@@ -126,21 +148,30 @@ pub async fn register(
     caller: &Caller,
     received: Received,
 ) -> Result<ClientInformation, RegisterError> {
-    let parsed = parse::body(&received)?;
+    let parsed = step("parse").in_scope(|| parse::body(&received))?;
     let proven = prove(cx, caller, Purpose::Create, parsed).await?;
-    let valid = check(cx, &proven).await?;
+    let valid = check(cx, &proven).instrument(step("rules")).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
     let proven = evidence::settle(proven, &decided)?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
-    let issued = issue::create(cx, caller, &proven, sanctioned)?;
+    let mut shared = reuse::Shared::of(cx, &proven, sanctioned.metadata.metadata());
+    if let Some(there) = shared.find(cx).await? {
+        return reuse::answer(cx, caller, there).await;
+    }
+    let issued = issue::create(cx, caller, &proven, sanctioned, shared.digest.clone())?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
-    issue::insert(cx, caller, &issued.client, &proven).await?;
+    let inserted = issue::insert(cx, caller, &issued.client, &proven, shared.alone());
+    if let Err(error) = inserted.instrument(step("store")).await {
+        // Somebody may have registered the same at the same time.
+        let there = shared.find(cx).await?.ok_or(error)?;
+        return reuse::answer(cx, caller, there).await;
+    }
     let trust_level = proven.shown.trust_level.as_str();
     telemetry::concerns(issued.client.id.as_str(), trust_level);
     meter::client(ClientChange::Registered, trust_level);
-    tracing::info!(revision = issued.client.revision, "client registered");
+    tracing::debug!(revision = issued.client.revision, "client registered");
     hooks::tell(cx, caller, Purpose::Create, &proven, &issued);
     Ok(answer)
 }
@@ -158,9 +189,9 @@ pub async fn replace(
     token: Option<&Secret>,
 ) -> Result<ClientInformation, RegisterError> {
     let purpose = Purpose::Replace(stored);
-    let parsed = parse::body(&received)?;
+    let parsed = step("parse").in_scope(|| parse::body(&received))?;
     let proven = prove(cx, caller, purpose, parsed).await?;
-    let valid = check(cx, &proven).await?;
+    let valid = check(cx, &proven).instrument(step("rules")).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
     let proven = evidence::settle(proven, &decided)?;
@@ -168,9 +199,10 @@ pub async fn replace(
     let issued = issue::update(cx, caller, stored, token, (&proven, sanctioned))?;
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
-    issue::put_back(cx, caller, stored, &issued.client, &proven).await?;
+    let put_back = issue::put_back(cx, caller, stored, &issued.client, &proven);
+    put_back.instrument(step("store")).await?;
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
-    tracing::info!(revision = issued.client.revision, "client updated");
+    tracing::debug!(revision = issued.client.revision, "client updated");
     hooks::tell(cx, caller, purpose, &proven, &issued);
     Ok(answer)
 }
@@ -182,15 +214,17 @@ async fn prove(
     purpose: Purpose<'_>,
     parsed: parse::Parsed,
 ) -> Result<Proven, RegisterError> {
-    let statement = statement::verify(cx, caller, &parsed).await?;
-    let signed = signed_request::verify(cx, caller, &parsed, statement.as_ref()).await?;
+    let statement = statement::verify(cx, caller, &parsed).instrument(step("statement")).await?;
+    let signed = signed_request::verify(cx, caller, &parsed, statement.as_ref());
+    let signed = signed.instrument(step("signed request")).await?;
     let members = merge::said(parsed.members, signed.as_ref());
     if let Purpose::Replace(stored) = purpose {
         update::screen(cx, stored, &members)?;
     }
     let members = merge::merge(cx, members, statement.as_ref());
     let members = client_attestation::apply(cx, caller.attested.as_ref(), members)?;
-    let requested = Requested::read(members, &cx.settings().dynamic_registration_custom_attributes);
+    let custom = &cx.settings().dynamic_registration_custom_attributes;
+    let requested = update::keep_disabled(purpose, Requested::read(members, custom));
     let initial_access = InitialAccess::of(caller, purpose);
     let shown = shown(cx, caller, statement.as_ref(), signed.as_ref(), initial_access.as_ref());
     let appraised = evidence::appraise(cx, caller, purpose, &shown, requested.metadata()).await?;
@@ -245,7 +279,8 @@ async fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError
 /// A client with what only its holder may see.
 struct Issued {
     client: Client,
-    /// The registration access token of the answer; none when the holder showed another token.
+    /// The registration access token of the answer; none when the holder showed another token, or
+    /// nobody manages the client.
     token: Option<Secret>,
     secret: Option<Secret>,
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::RegisterError;
+use super::{Purpose, RegisterError};
+use crate::client::Requested;
 use crate::model::Violation;
 use crate::service::Context;
 use crate::store::Stored;
@@ -26,11 +27,53 @@ pub(super) fn screen(
     stored: &Stored,
     members: &Map<String, Value>,
 ) -> Result<(), RegisterError> {
+    let mut violations = own_members(cx, stored, members)?;
+    if !members.contains_key("client_id") {
+        violations.insert(0, Violation::metadata("client_id", OWN_ID));
+    }
+    if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
+}
+
+/// The same for an update by an administrator, whose URL names the client already. A statement
+/// speaks for who shows it, so only the one that is registered may be repeated.
+pub(super) fn screen_operator(
+    cx: &Context<'_>,
+    stored: &Stored,
+    members: &Map<String, Value>,
+) -> Result<(), RegisterError> {
+    let mut violations = own_members(cx, stored, members)?;
+    let name = "software_statement";
+    let registered = stored.client().metadata.metadata().get(name);
+    if members.get(name).is_some_and(|sent| !sent.is_null() && Some(sent) != registered) {
+        let rule = "must be left out or be that of the client: its holder shows another one, nobody else";
+        violations.push(Violation::metadata(name, rule));
+    }
+    if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
+}
+
+/// A client that was disabled stays so, whatever its holder asks for. Scripts see it, and may
+/// decide otherwise.
+pub(super) fn keep_disabled(purpose: Purpose<'_>, requested: Requested) -> Requested {
+    match purpose {
+        Purpose::Replace(stored) if stored.client().metadata.metadata().flag("disabled") => {
+            requested.disabled()
+        }
+        Purpose::Replace(_) | Purpose::Create => requested,
+    }
+}
+
+const OWN_ID: &str = "must be there and be the identifier of this client";
+
+/// What is wrong with the members that name the client, or that only this server sets.
+fn own_members(
+    cx: &Context<'_>,
+    stored: &Stored,
+    members: &Map<String, Value>,
+) -> Result<Vec<Violation>, RegisterError> {
     let mut violations = Vec::new();
     let id = stored.client().id.as_str();
-    if members.get("client_id").is_none_or(|value| value.as_str() != Some(id)) {
-        violations
-            .push(Violation::metadata("client_id", "must be there and be the identifier of this client"));
+    if members.get("client_id").is_some_and(|value| value.as_str() != Some(id)) {
+        violations.push(Violation::metadata("client_id", OWN_ID));
     }
     if cx.settings().refuse_server_members_in_update {
         let sent = FORBIDDEN.into_iter().filter(|name| members.contains_key(*name));
@@ -48,5 +91,5 @@ pub(super) fn screen(
             violations.push(Violation::metadata("client_secret", rule));
         }
     }
-    if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
+    Ok(violations)
 }

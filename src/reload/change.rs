@@ -1,15 +1,16 @@
 //! A patch of the live configuration: judged as a whole, stored, then in force.
 
-use crate::config::{Patch, Sources};
-use crate::live::{self, Change, Document, Operations, PatchError};
-use crate::store;
+use crate::config::{self, Patch, Sources};
+use crate::live::{self, Change, Document, PatchError};
+use crate::service::document_revision;
+use crate::store::audit::{Action, Author};
 
 use super::{Reloader, Whole, read};
 
 impl Reloader {
     /// Makes a change and answers it.
     pub(super) async fn change(&mut self, change: Change) {
-        let outcome = self.patch(&change.operations, change.expected.as_deref()).await;
+        let outcome = self.patch(&change).await;
         if let Err(error) = &outcome {
             tracing::info!(%error, "the configuration was not patched");
         }
@@ -19,19 +20,15 @@ impl Reloader {
         change.answer(outcome);
     }
 
-    async fn patch(
-        &mut self,
-        operations: &Operations,
-        expected: Option<&[String]>,
-    ) -> Result<Document, PatchError> {
+    async fn patch(&mut self, change: &Change) -> Result<Document, PatchError> {
         let current = read(&self.sources).await.map_err(|cause| self.unreadable(cause))?;
         // The file may have been saved a moment ago: what is judged must be what is in force.
-        self.take(&current);
-        self.expect(expected)?;
-        let wanted = live::revise(&current.configuration, &self.sources.patch, operations)?;
+        self.take_from(&Author::default(), &current).await;
+        self.expect(change.expected.as_deref())?;
+        let wanted = live::revise(&current.configuration, &self.sources.patch, &change.operations)?;
         let (patch, next) = self.judge(wanted).await?;
         if patch != self.sources.patch {
-            self.store(patch).await?;
+            self.store(patch, &next, &change.author).await?;
         }
         self.take(&next);
         Ok(self.document())
@@ -79,17 +76,22 @@ impl Reloader {
                 tracing::info!(number = stored.revision, "another server patched the configuration");
                 self.patches = stored.revision;
                 self.sources.patch = stored.document.into();
-                self.configuration().await;
+                self.configuration(None).await;
             }
             Err(error) => tracing::error!(%error, "the stored patch was not read"),
         }
     }
 
-    /// Stores `patch`, which is the next one from then on, whatever happens.
-    async fn store(&mut self, patch: Patch) -> Result<(), PatchError> {
+    /// Stores `patch`, which leads to `next` and is the one from then on, whatever happens.
+    async fn store(&mut self, patch: Patch, next: &Whole, author: &Author) -> Result<(), PatchError> {
         let document = patch.0.clone().into();
         let patches = &self.service.store.patches;
-        self.patches = patches.replace(self.patches, &document, store::Change::default()).await?;
+        let live = &next.configuration.live;
+        let revision = document_revision(&live.revision(), self.patches.saturating_add(1));
+        let changed = config::changed_keys(&self.service.snapshot().live, live);
+        let event = author.did(Action::ConfigurationChanged, revision, self.service.clock.now());
+        let event = event.with("changed", changed).change()?;
+        self.patches = patches.replace(self.patches, &document, event).await?;
         tracing::info!(number = self.patches, keys = ?patch.keys(), "the configuration was patched");
         self.sources.patch = patch;
         Ok(())

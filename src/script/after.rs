@@ -58,7 +58,7 @@ impl ScriptSet {
         if !self.has(hook) {
             return;
         }
-        let bytes = weight(client.as_object()) + weight(&facts.register_request);
+        let bytes = weight(client.as_object()) + weight(facts.register_request.as_object());
         let places = u32::try_from(1 + bytes / BYTES_OF_A_PLACE).unwrap_or(u32::MAX);
         let notifications = &self.runtime().notifications;
         match Arc::clone(&notifications.places).try_acquire_many_owned(places) {

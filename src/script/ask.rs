@@ -41,7 +41,7 @@ impl ScriptSet {
             return Ok(None);
         }
         self.on_a_thread(hook, facts, move |asking| {
-            let client = asking.members(client.into_object(), Access::ReadOnly);
+            let client = asking.members(client, Access::ReadOnly);
             for (index, script) in asking.set.with(hook) {
                 let first = asking.first_argument(script)?;
                 let returned = asking.call(index, script, first, &client)?;

@@ -27,6 +27,8 @@ struct Call {
     client: Members,
     answer: Mutex<Option<Answer>>,
     attestation: Arc<Attestation>,
+    /// The answer that the script may change; it holds credentials.
+    response: Option<Members>,
     spent: Spent,
 }
 
@@ -63,8 +65,8 @@ impl Attestation {
 }
 
 impl Context {
-    /// A call of `script` about `client`.
-    pub(super) fn new(script: &str, round: &Round, client: Members) -> Self {
+    /// A call of `script` about `client`, and about an answer when there is one.
+    pub(super) fn new(script: &str, round: &Round, client: Members, response: Option<Members>) -> Self {
         let request = round.facts.register_request.clone();
         Self(Arc::new(Call {
             script: script.to_owned(),
@@ -76,6 +78,7 @@ impl Context {
             client,
             answer: Mutex::new(None),
             attestation: Arc::clone(&round.attestation),
+            response,
             spent: Spent::default(),
         }))
     }
@@ -109,12 +112,13 @@ impl Context {
         Ok(())
     }
 
-    /// `text` without the evidence of the request: no line in the log has it.
+    /// `text` without the evidence of the request and the credentials of the client: no line in
+    /// the log has them.
     pub(super) fn conceal(&self, text: &str) -> String {
-        match self.sent_evidence() {
-            Some(evidence) => text.replace(evidence, "[evidence]"),
-            None => text.to_owned(),
-        }
+        let shown = std::iter::once(&self.0.client).chain(&self.0.response);
+        let evidence = self.sent_evidence().map(|evidence| ("evidence", evidence.to_owned()));
+        let hidden = shown.flat_map(Members::credentials).chain(evidence);
+        hidden.fold(text.to_owned(), |text, (name, value)| text.replace(&value, &format!("[{name}]")))
     }
 
     fn sent_evidence(&self) -> Option<&str> {

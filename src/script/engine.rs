@@ -5,12 +5,11 @@ use std::sync::Arc;
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Engine, Module, OptimizationLevel, Shared};
 
-use super::context::Context;
 use super::modules::{self, Log};
 use super::observer::Observer;
 use super::runtime::Runtime;
 use super::value::{Outcome, failure};
-use super::{bytes, context, members};
+use super::{bytes, context, members, present};
 use crate::config::ScriptLimits;
 
 /// The clock is read once in so many operations: reading it at each would cost half as much
@@ -50,16 +49,11 @@ impl SharedModules {
         self.limits.result_bytes
     }
 
-    /// An engine with every limit set, which ends a script once `over` gives a reason. `call` is
-    /// what the engine is for; none while scripts are loaded.
+    /// An engine with every limit set, which ends a script once `over` gives a reason.
     ///
     /// It is raw: the string interner of an ordinary engine is a lock that all threads share, and
     /// its module resolver reads any file of the machine.
-    pub(super) fn engine(
-        &self,
-        call: Option<&Context>,
-        over: impl Fn() -> Option<&'static str> + Send + Sync + 'static,
-    ) -> Engine {
+    pub(super) fn engine(&self, over: impl Fn() -> Option<&'static str> + Send + Sync + 'static) -> Engine {
         let mut engine = Engine::new_raw();
         engine.register_global_module(Shared::clone(&self.standard));
         // Later modules come first, so that `sleep` is ours.
@@ -68,10 +62,10 @@ impl SharedModules {
             engine.register_static_module(*name, Shared::clone(module));
         }
         limit(&mut engine, &self.limits);
-        let (log, context) = (self.log.clone(), call.cloned());
-        engine.on_print(move |text| log.info(context.as_ref(), text));
-        let (log, context) = (self.log.clone(), call.cloned());
-        engine.on_debug(move |text, _, _| log.debug(context.as_ref(), text));
+        let log = self.log.clone();
+        engine.on_print(move |text| log.info(present::call().as_ref(), text));
+        let log = self.log.clone();
+        engine.on_debug(move |text, _, _| log.debug(present::call().as_ref(), text));
         let look = move |count| {
             if count % OPERATIONS_BETWEEN_LOOKS == 0 { over().map(Into::into) } else { None }
         };

@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::client::TrustLevel;
+use crate::client::{Metadata, TrustLevel};
 
 /// What a script may know of a request; `context` shows it.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// `context.registerRequest`: the request after its proofs were merged into it. Its `evidence`
     /// is `context.evidence`, when it is a JWT.
-    pub register_request: Map<String, Value>,
+    pub register_request: Metadata,
     /// `context.softwareStatement`: `#{ header, claims }`.
     pub software_statement: Option<Value>,
     /// `context.dcr`: the signed request, as `#{ header, claims }`.

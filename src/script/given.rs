@@ -75,7 +75,7 @@ impl Given {
         let response = self.response.unwrap_or_else(|| client.clone());
         let headers = self.http_request.headers.into_iter();
         let facts = Facts {
-            register_request: self.request,
+            register_request: Metadata::new(self.request),
             software_statement: self.software_statement.map(token),
             dcr: self.dcr.map(token),
             attestation: self.attestation,

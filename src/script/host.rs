@@ -16,7 +16,8 @@ use crate::secret::Secret;
 ///
 /// Whoever has not something leaves its functions as they are: they fail.
 pub trait Host: Send + Sync {
-    /// Sends a request and reads the whole answer, at most `call.answer_bytes` of it.
+    /// Waits for `call.after`, sends a request and reads the whole answer, at most
+    /// `call.answer_bytes` of it.
     ///
     /// # Errors
     /// When the address is not allowed, or there is no answer in `call.timeout`.
@@ -154,7 +155,9 @@ pub struct HttpCall {
     pub headers: Vec<(String, String)>,
     /// What is sent.
     pub body: Option<Vec<u8>>,
-    /// When to give up; never more than what the script has left.
+    /// How long to wait before it is sent.
+    pub after: Duration,
+    /// When to give up, that wait included; never more than what the script has left.
     pub timeout: Duration,
     /// Bytes of the largest body that is wanted.
     pub answer_bytes: usize,

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use rhai::{AST, Engine, EvalAltResult, Module, Position, Scope, Shared};
 
+use super::engine::SharedModules;
 use super::hook::Hook;
 use super::modules::readable;
+use super::present;
 use super::value::message;
 use crate::client::ScriptRef;
 use crate::config::nearest;
@@ -155,6 +157,11 @@ fn read_file(path: &Path) -> Result<String, String> {
         return Err(format!("it is larger than {MAXIMUM_BYTES} bytes"));
     }
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    // Many programs empty a file before they write it. As a script it would be good and decide
+    // nothing, and so, for a moment, let everybody in.
+    if text.trim().is_empty() {
+        return Err("it is empty, as if it were being written; take it away if it is not wanted".to_owned());
+    }
     Ok(readable(&text))
 }
 
@@ -162,19 +169,38 @@ fn read_file(path: &Path) -> Result<String, String> {
 pub(super) struct Script {
     pub(super) id: ScriptRef,
     pub(super) hooks: Vec<Hook>,
-    /// The script itself; its top level has run.
-    pub(super) module: Shared<Module>,
+    /// What calls it.
+    pub(super) engine: Engine,
     /// One function for each hook, which calls the one of the module.
     pub(super) dispatch: AST,
     /// Names that are nearly those of hooks.
     pub(super) warnings: Vec<String>,
 }
 
+/// A script whose top level has run.
+pub(super) struct Compiled {
+    id: ScriptRef,
+    hooks: Vec<Hook>,
+    module: Shared<Module>,
+    dispatch: AST,
+    warnings: Vec<String>,
+}
+
+impl Compiled {
+    /// The same with an engine for its calls, which can import nothing any more.
+    pub(super) fn ready(self, modules: &SharedModules) -> Script {
+        let Self { id, hooks, module, dispatch, warnings } = self;
+        let mut engine = modules.engine(present::over);
+        engine.register_static_module(SCRIPT_MODULE, module);
+        Script { id, hooks, engine, dispatch, warnings }
+    }
+}
+
 /// The name under which the dispatch functions know the script.
 pub(super) const SCRIPT_MODULE: &str = "script";
 
 /// Compiles one script and runs its top level.
-pub(super) fn compile(engine: &mut Engine, name: &str, text: &str) -> Result<Script, Vec<LoadError>> {
+pub(super) fn compile(engine: &mut Engine, name: &str, text: &str) -> Result<Compiled, Vec<LoadError>> {
     let ast = parse(engine, name, text).map_err(|error| vec![error])?;
     let hooks = hooks(&ast, name, text)?;
     let warnings = near_hooks(&ast);
@@ -183,7 +209,7 @@ pub(super) fn compile(engine: &mut Engine, name: &str, text: &str) -> Result<Scr
     let dispatch =
         engine.compile(dispatch(&hooks)).map_err(|error| vec![LoadError::new(name, error.to_string())])?;
     let id = ScriptRef { name: name.to_owned(), hash: sha256_hex(text.as_bytes()) };
-    Ok(Script { id, hooks, module, dispatch, warnings })
+    Ok(Compiled { id, hooks, module, dispatch, warnings })
 }
 
 /// Compiles the text of one file.

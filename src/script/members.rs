@@ -10,6 +10,7 @@ use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap, Mod
 use serde_json::{Map, Value};
 
 use super::value::{Outcome, failure, to_json, to_script};
+use crate::client::Metadata;
 use crate::client::member::{self, MEMBERS, SetBy};
 use crate::config::nearest;
 
@@ -23,6 +24,9 @@ pub(super) enum Access {
     /// Read and write an answer, but for its credentials.
     Answer,
 }
+
+/// Members that are credentials of a client.
+const CREDENTIALS: [&str; 2] = ["client_secret", "registration_access_token"];
 
 /// What holds for all members of one request.
 #[derive(Debug)]
@@ -43,14 +47,14 @@ pub(super) struct Members {
 
 #[derive(Debug, Default)]
 struct Values {
-    members: Map<String, Value>,
-    /// About how many bytes of JSON they are.
-    weight: usize,
+    members: Metadata,
+    /// About how many bytes of JSON they are, once that was counted.
+    weight: Option<usize>,
 }
 
 impl Members {
-    pub(super) fn new(members: Map<String, Value>, access: Access, frame: &Arc<Frame>) -> Self {
-        let values = Values { weight: weight(&members), members };
+    pub(super) fn new(members: Metadata, access: Access, frame: &Arc<Frame>) -> Self {
+        let values = Values { weight: None, members };
         Self { values: Arc::new(Mutex::new(values)), access, frame: Arc::clone(frame) }
     }
 
@@ -60,8 +64,18 @@ impl Members {
     }
 
     /// The members as they are now.
-    pub(super) fn take(&self) -> Map<String, Value> {
+    pub(super) fn take(&self) -> Metadata {
         std::mem::take(&mut *self.lock()).members
+    }
+
+    /// The credentials among them, each with its name.
+    pub(super) fn credentials(&self) -> Vec<(&'static str, String)> {
+        let values = self.lock();
+        let known = |name: &'static str| {
+            let value = values.members.get(name)?.as_str().filter(|value| !value.is_empty())?;
+            Some((name, value.to_owned()))
+        };
+        CREDENTIALS.into_iter().filter_map(known).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Values> {
@@ -70,11 +84,10 @@ impl Members {
     }
 
     fn get(&self, name: &str) -> Outcome<Dynamic> {
-        let value = self.lock().members.get(name).cloned();
-        match value {
-            Some(value) => to_script(&value),
-            None => self.known(name).map(|()| Dynamic::UNIT),
+        if let Some(value) = self.lock().members.get(name) {
+            return to_script(value);
         }
+        self.known(name).map(|()| Dynamic::UNIT)
     }
 
     fn set(&self, name: &str, value: &Dynamic) -> Outcome<()> {
@@ -91,15 +104,16 @@ impl Members {
         let mut values = self.lock();
         let before = values.members.get(name).map_or(0, |value| weight_of_member(name, value));
         let grown = if value.is_null() { 0 } else { weight_of_member(name, &value) };
-        let weight = values.weight.saturating_sub(before) + grown;
+        let all = values.weight.unwrap_or_else(|| weight(values.members.as_object()));
+        let weight = all.saturating_sub(before) + grown;
         if grown > before && weight > self.frame.bytes {
             return Err(too_large(weight));
         }
-        values.weight = weight;
+        values.weight = Some(weight);
         if value.is_null() {
-            values.members.shift_remove(name);
+            values.members.remove(name);
         } else {
-            values.members.insert(name.to_owned(), value);
+            values.members.set(name, value);
         }
         Ok(())
     }
@@ -132,17 +146,17 @@ impl Members {
     }
 
     fn contains(&self, name: &str) -> bool {
-        self.lock().members.contains_key(name)
+        self.lock().members.has(name)
     }
 
     fn keys(&self) -> Array {
-        self.lock().members.keys().map(|name| Dynamic::from(name.clone())).collect()
+        self.lock().members.iter().map(|(name, _)| Dynamic::from(name.to_owned())).collect()
     }
 
     /// All members as a map of the script's own.
     fn to_map(&self) -> Outcome<ScriptMap> {
         let members = self.lock().members.clone();
-        members.iter().map(|(name, value)| Ok((name.as_str().into(), to_script(value)?))).collect()
+        members.iter().map(|(name, value)| Ok((name.into(), to_script(value)?))).collect()
     }
 }
 

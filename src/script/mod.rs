@@ -27,6 +27,8 @@ mod members;
 mod modules;
 mod observer;
 mod outcome;
+mod pace;
+mod present;
 mod run;
 mod runtime;
 mod secrets;

@@ -1,5 +1,6 @@
 //! Asks scripts, one after the other, on a thread that may wait.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,12 +11,14 @@ use super::answer::Answer;
 use super::context::{Context, Round};
 use super::facts::Facts;
 use super::hook::Hook;
-use super::load::{SCRIPT_MODULE, Script};
+use super::load::Script;
 use super::members::{Access, Frame, Members};
 use super::outcome::{Decision, Fault, HookError};
+use super::present;
 use super::set::ScriptSet;
 use crate::client::Metadata;
 use crate::telemetry::meter::{self, ScriptOutcome};
+use crate::telemetry::traces;
 
 impl ScriptSet {
     /// Asks every script that has `hook`, in their order, until one does not let the request
@@ -31,7 +34,7 @@ impl ScriptSet {
     ) -> Result<Decision, HookError> {
         let access = if hook == Hook::DeleteClient { Access::ReadOnly } else { Access::Metadata };
         self.on_a_thread(hook, facts, move |asking| {
-            let members = asking.members(client.into_object(), access);
+            let members = asking.members(client, access);
             let mut decided_by = Vec::new();
             for (index, script) in asking.set.with(hook) {
                 if !asking.pass(script, &asking.call(index, script, None, &members)?)? {
@@ -39,7 +42,7 @@ impl ScriptSet {
                 }
                 decided_by.push(script.id.clone());
             }
-            let (client, attestation) = (Metadata::new(members.take()), asking.round.attestation.said());
+            let (client, attestation) = (members.take(), asking.round.attestation.said());
             Ok(Decision { client, decided_by, attestation })
         })
         .await
@@ -53,12 +56,13 @@ impl ScriptSet {
     pub async fn modify_response(
         self: &Arc<Self>,
         hook: Hook,
-        mut response: Map<String, Value>,
+        response: Map<String, Value>,
         facts: Arc<Facts>,
         client: Metadata,
     ) -> Result<Map<String, Value>, HookError> {
         self.on_a_thread(hook, facts, move |asking| {
-            let client = asking.members(client.into_object(), Access::ReadOnly);
+            let mut response = Metadata::new(response);
+            let client = asking.members(client, Access::ReadOnly);
             for (index, script) in asking.set.with(hook) {
                 let members = asking.members(response.clone(), Access::Answer);
                 let argument = Some(Dynamic::from(members.clone()));
@@ -66,7 +70,7 @@ impl ScriptSet {
                     response = members.take();
                 }
             }
-            Ok(response)
+            Ok(response.into_object())
         })
         .await
     }
@@ -85,7 +89,7 @@ impl ScriptSet {
         }
         let client = client.clone();
         self.on_a_thread(hook, Arc::clone(facts), move |asking| {
-            let client = asking.members(client.into_object(), Access::ReadOnly);
+            let client = asking.members(client, Access::ReadOnly);
             let script = asking.set.with(hook).find(|(at, _)| *at == index);
             script.map_or(Ok(()), |(_, script)| asking.call(index, script, None, &client).map(drop))
         })
@@ -97,8 +101,8 @@ impl ScriptSet {
         index < self.scripts.len()
     }
 
-    /// Runs `work` where it may take its time. Scripts take turns; who waits past the deadline
-    /// is told so.
+    /// Runs `work` where it may take its time, or here when it is known to take little. Scripts
+    /// take turns; who waits past the deadline is told so.
     pub(super) async fn on_a_thread<T: Send + 'static>(
         self: &Arc<Self>,
         hook: Hook,
@@ -106,18 +110,23 @@ impl ScriptSet {
         work: impl FnOnce(&Asking) -> Result<T, HookError> + Send + 'static,
     ) -> Result<T, HookError> {
         let runtime = self.runtime();
-        let Some(turn) = runtime.turns.take().await else { return Err(HookError::Busy) };
+        let Some(turn) = runtime.turns.take(self.pace(hook).is_quick()).await else {
+            return Err(HookError::Busy);
+        };
         let bytes = runtime.settings.limits.result_bytes;
         let frame = Arc::new(Frame { custom: facts.custom_attributes.iter().cloned().collect(), bytes });
         let attributes = Arc::clone(&self.attributes);
         let round = Round { facts, frame, attributes, turn, attestation: Arc::default() };
         let asking = Asking { set: Arc::clone(self), hook, round };
-        let span = tracing::Span::current();
-        let task = tokio::task::spawn_blocking(move || span.in_scope(|| work(&asking)));
-        match task.await {
-            Ok(outcome) => outcome,
-            Err(error) => Err(HookError::Fault(Fault::new("", hook, error.to_string()))),
+        let failed = |message: String| Err(HookError::Fault(Fault::new("", hook, message)));
+        if asking.round.turn.is_here() {
+            let done = catch_unwind(AssertUnwindSafe(|| asking.timed(work)));
+            return done.unwrap_or_else(|_| failed("a host function panicked".to_owned()));
         }
+        let (traced, span) = (traces::current(), tracing::Span::current());
+        let work = move || traced.in_scope(|| span.in_scope(|| asking.timed(work)));
+        let task = tokio::task::spawn_blocking(work);
+        task.await.unwrap_or_else(|error| failed(error.to_string()))
     }
 
     /// The scripts that have `hook`, with their places in the set.
@@ -134,8 +143,16 @@ pub(super) struct Asking {
 }
 
 impl Asking {
+    /// Does `work`, and notes how long the hook takes.
+    fn timed<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
+        let begun = Instant::now();
+        let done = work(self);
+        self.set.pace(self.hook).note(begun.elapsed());
+        done
+    }
+
     /// `values` for a script.
-    pub(super) fn members(&self, values: Map<String, Value>, access: Access) -> Members {
+    pub(super) fn members(&self, values: Metadata, access: Access) -> Members {
         Members::new(values, access, &self.round.frame)
     }
 
@@ -149,7 +166,8 @@ impl Asking {
     ) -> Result<Dynamic, HookError> {
         let turn = &self.round.turn;
         let (begun, waited) = (Instant::now(), turn.waited());
-        let outcome = self.call_uncounted(script, first, client);
+        let traced = traces::script(&script.id.name, self.hook.name());
+        let outcome = traced.in_scope(|| self.call_uncounted(script, first, client));
         if let Some(counters) = self.set.counters(index, self.hook) {
             let waited = turn.waited().saturating_sub(waited);
             let is_fault = matches!(outcome, Err(HookError::Fault(_)));
@@ -167,15 +185,14 @@ impl Asking {
         first: Option<Dynamic>,
         client: &Members,
     ) -> Result<Dynamic, HookError> {
-        let context = Context::new(&script.id.name, &self.round, client.clone());
-        let turn = Arc::clone(&self.round.turn);
-        let mut engine = self.set.modules.engine(Some(&context), move || turn.over());
-        engine.register_static_module(SCRIPT_MODULE, rhai::Shared::clone(&script.module));
+        let response = first.clone().and_then(Dynamic::try_cast::<Members>);
+        let context = Context::new(&script.id.name, &self.round, client.clone(), response);
         let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
         let arguments: Vec<Dynamic> = first.into_iter().chain([Dynamic::from(context.clone())]).collect();
         let name = self.hook.name();
-        let returned: Result<Dynamic, Box<EvalAltResult>> =
-            engine.call_fn_with_options(options, &mut Scope::new(), &script.dispatch, name, arguments);
+        let (engine, dispatch) = (&script.engine, &script.dispatch);
+        let call = || engine.call_fn_with_options(options, &mut Scope::new(), dispatch, name, arguments);
+        let returned: Result<Dynamic, Box<EvalAltResult>> = present::during(&context, call);
         let answered = |Answer { status, entity }| HookError::Answered {
             script: script.id.name.clone(),
             status,

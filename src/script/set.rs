@@ -10,6 +10,7 @@ use super::engine::SharedModules;
 use super::hook::Hook;
 use super::library::Libraries;
 use super::load::{self, LoadError, LoadErrors, Script, Texts};
+use super::pace::Pace;
 use super::runtime::Runtime;
 use super::statistics::{CallStatistics, Counters};
 use crate::clock::Timestamp;
@@ -22,7 +23,8 @@ const LOAD_TIME: Duration = Duration::from_secs(10);
 /// A set of scripts.
 pub struct ScriptSet {
     pub(super) scripts: Vec<Script>,
-    pub(super) modules: SharedModules,
+    /// How long each hook takes, in the order of [`Hook::ALL`].
+    paces: [Pace; Hook::ALL.len()],
     pub(super) attributes: Arc<Map<String, Value>>,
     runtime: Arc<Runtime>,
     /// The counters of each script, in the order of `scripts`.
@@ -67,10 +69,10 @@ impl ScriptSet {
         let deadline = Instant::now() + LOAD_TIME;
         let (mut scripts, mut errors) = (Vec::new(), Vec::<LoadError>::new());
         for (name, text) in &texts.scripts {
-            let mut engine = modules.engine(None, move || over(deadline));
+            let mut engine = modules.engine(move || over(deadline));
             engine.set_module_resolver(libraries.clone());
             match load::compile(&mut engine, name, text) {
-                Ok(script) => scripts.push(script),
+                Ok(script) => scripts.push(script.ready(&modules)),
                 Err(wrong) => errors.extend(wrong),
             }
         }
@@ -86,7 +88,8 @@ impl ScriptSet {
             infos.iter().map(|info| (info.name.as_str(), info.hooks.as_slice())).collect();
         let counters = runtime.statistics.of(&wanted);
         let (since, runtime) = (runtime.clock.now(), Arc::clone(runtime));
-        Ok(Self { scripts, modules, attributes, runtime, counters, infos, revision, since })
+        let paces = Default::default();
+        Ok(Self { scripts, paces, attributes, runtime, counters, infos, revision, since })
     }
 
     /// What this set shares with the ones before and after it.
@@ -113,6 +116,12 @@ impl ScriptSet {
     pub(super) fn counters(&self, index: usize, hook: Hook) -> Option<&Counters> {
         let counters = self.counters.get(index)?.iter().find(|(of, _)| *of == hook);
         counters.map(|(_, counters)| counters.as_ref())
+    }
+
+    /// How long `hook` takes.
+    pub(super) fn pace(&self, hook: Hook) -> &Pace {
+        let [first, ..] = &self.paces;
+        self.paces.get(hook as usize).unwrap_or(first)
     }
 
     /// Whether some script has this hook.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::ScriptLimits;
@@ -31,14 +31,16 @@ impl Turns {
         }
     }
 
-    /// Waits for a place; none when the time is over before there is one.
-    pub(super) async fn take(&self) -> Option<Arc<Turn>> {
+    /// Waits for a place; none when the time is over before there is one. `is_quick` asks for one
+    /// on this thread, which there is where another thread can stand in for it.
+    pub(super) async fn take(&self, is_quick: bool) -> Option<Arc<Turn>> {
         let begun = Instant::now();
         let place = tokio::time::timeout(self.deadline, Arc::clone(&self.running).acquire_owned());
         let turn = Turn {
             place: Mutex::new(Some(place.await.ok()?.ok()?)),
             running: Arc::clone(&self.running),
             waiting: Arc::clone(&self.waiting),
+            is_here: is_quick && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread,
             runtime: Handle::current(),
             begun,
             deadline: self.deadline,
@@ -56,6 +58,7 @@ pub(super) struct Turn {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     runtime: Handle,
+    is_here: bool,
     begun: Instant,
     deadline: Duration,
     patience: Duration,
@@ -83,6 +86,11 @@ impl Turn {
         is_over.then_some("it took longer than scripts.limits.deadlineMs")
     }
 
+    /// Whether the scripts run on the thread that serves the request.
+    pub(super) const fn is_here(&self) -> bool {
+        self.is_here
+    }
+
     /// The time that did not count for the deadline.
     pub(super) fn waited(&self) -> Duration {
         Duration::from_micros(self.waited.load(Ordering::Relaxed))
@@ -103,10 +111,12 @@ impl Turn {
             return Err("it waited as long as scripts.limits.httpMs allows".to_owned());
         }
         let begun = Instant::now();
-        let result = match outside {
+        let wait = || match outside {
             Outside::Near => Ok(work(left)),
             Outside::Far => self.elsewhere(|| work(left)),
         };
+        // The other requests of this thread go on elsewhere.
+        let result = if self.is_here { tokio::task::block_in_place(wait) } else { wait() };
         let waited = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.waited.fetch_add(waited, Ordering::Relaxed);
         result

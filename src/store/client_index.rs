@@ -3,9 +3,9 @@
 //! Values are in the index as digests, so that a long one is no long key and none can reach into
 //! the identifier behind it. Each value has a number beside it, so that counting reads one record.
 
-use super::backend::{Change, Pair};
+use super::backend::{Change, Expectation, Pair};
 use super::keys;
-use crate::client::Client;
+use crate::client::{Client, TrustLevel};
 
 /// A member by which clients are found and counted, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Indexed<'a> {
         /// Its `jti`.
         jti: &'a str,
     },
+    /// The digest under which a client is shared.
+    Shared(&'a str),
 }
 
 impl Indexed<'_> {
@@ -36,10 +38,17 @@ impl Indexed<'_> {
         keys::index_count(member, &value)
     }
 
+    /// That a change is made only while no more than `count` clients have this value.
+    pub fn no_more_than(self, count: u64) -> Change {
+        let expect = vec![Expectation::Below(self.count_key(), count.saturating_add(1))];
+        Change { expect, ..Change::default() }
+    }
+
     fn parts(self) -> (&'static str, [u8; 32]) {
         match self {
             Self::SoftwareId(value) => ("software_id", keys::digest(&[value])),
             Self::OrgId(value) => ("org_id", keys::digest(&[value])),
+            Self::Shared(value) => ("shared", keys::digest(&[value])),
             Self::Statement { iss, jti } => ("software_statement", keys::digest(&[iss, jti])),
         }
     }
@@ -53,7 +62,8 @@ fn indexed(client: &Client) -> impl Iterator<Item = Indexed<'_>> {
         .and_then(|origin| Some(Indexed::Statement { iss: &origin.iss, jti: origin.jti.as_deref()? }));
     let software_id = metadata.text("software_id").map(Indexed::SoftwareId);
     let org_id = metadata.text("org_id").map(Indexed::OrgId);
-    software_id.into_iter().chain(org_id).chain(statement)
+    let shared = client.shared_as.as_deref().map(Indexed::Shared);
+    software_id.into_iter().chain(org_id).chain(statement).chain(shared)
 }
 
 /// That `client` can be found.
@@ -70,7 +80,22 @@ pub(super) fn removed(client: &Client) -> Change {
 fn index_keys(client: &Client) -> impl Iterator<Item = Vec<u8>> {
     let id = client.id.as_str().as_bytes();
     let expiry = client.expires_at.map(|at| keys::client_expiry(at, &client.id));
-    expiry.into_iter().chain(indexed(client).map(move |value| [&value.prefix(), id].concat()))
+    expiry
+        .into_iter()
+        .chain(client_use(client))
+        .chain(indexed(client).map(move |value| [&value.prefix(), id].concat()))
+}
+
+/// The key that says when `client` was last used, or that it never was since it was issued. The
+/// operator's own clients need no use.
+pub(super) fn client_use(client: &Client) -> Option<Vec<u8>> {
+    if client.provenance.trust_level == TrustLevel::Operator {
+        return None;
+    }
+    Some(match client.last_used_at {
+        Some(at) => keys::last_use(at, &client.id),
+        None => keys::no_use(client.issued_at, &client.id),
+    })
 }
 
 fn counts(client: &Client, by: i64) -> Vec<(Vec<u8>, i64)> {

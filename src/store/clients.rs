@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use super::audit::{Action, Author};
 use super::backend::{Backend, Change, Expectation, Pair, number};
 use super::client_index::{Indexed, entered, removed};
 use super::race::unless_lost;
@@ -95,6 +96,21 @@ impl Clients {
         self.number(&value.count_key()).await
     }
 
+    /// At most `limit` of the clients that have this value, in the order of their identifiers.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn having(&self, value: Indexed<'_>, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        let prefix = value.prefix();
+        let mut clients = Vec::new();
+        for (key, _) in self.0.scan(keys::under(&prefix), limit).await? {
+            if let Some(id) = keys::indexed_client(&prefix, &key) {
+                clients.extend(self.find(&id).await?);
+            }
+        }
+        Ok(clients)
+    }
+
     /// How many clients there are; those that have expired and are not swept yet count.
     ///
     /// # Errors
@@ -126,7 +142,11 @@ impl Clients {
             None => None,
         };
         let change = match &found {
-            Some(stored) if stored.client.is_expired(at) => removal(stored),
+            Some(stored) if stored.client.is_expired(at) => {
+                let ended = stored.client.expires_at.unwrap_or(at);
+                let event = Author::default().did(Action::ClientExpired, stored.client.id.as_str(), ended);
+                removal(stored).and(event.change()?)
+            }
             // An entry that leads nowhere: it goes, so that the next sweep does not meet it.
             Some(stored) => {
                 Change { expect: vec![stored.unchanged()], delete: vec![entry], ..Change::default() }

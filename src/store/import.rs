@@ -1,6 +1,6 @@
 //! Clients that come out of an export.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::backend::Change;
 use super::clients::{insertion, replacement};
@@ -26,45 +26,82 @@ pub enum ImportError {
     Store(#[from] StoreError),
 }
 
+/// What becomes of a client that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Existing {
+    /// It stays, and nothing from it on is imported.
+    #[default]
+    Refuse,
+    /// It stays.
+    Skip,
+    /// It is replaced.
+    Replace,
+}
+
 /// What an import did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Imported {
     /// Clients that were not there before.
     pub created: usize,
+    /// Clients that were there, and stayed as they were.
+    pub skipped: usize,
     /// Clients that took the place of another state of themselves.
     pub replaced: usize,
+    /// The place of the first one that was there and must not have been: nothing from it on was
+    /// imported.
+    pub refused: Option<usize>,
 }
 
 impl Clients {
-    /// Stores all of `clients`, or none, together with `also`; those that are there already are
-    /// replaced. Their secrets open only under the key with which they were sealed.
+    /// Stores `clients` as one change, each together with what `also` says of it; `existing` says
+    /// what becomes of those that are there already. Their secrets open only under the key with
+    /// which they were sealed.
     ///
     /// # Errors
-    /// When there are too many, one is there twice, or the store fails.
-    pub async fn import(&self, clients: &[Client], also: &Change) -> Result<Imported, ImportError> {
+    /// When there are too many, one is there twice, or the store fails: nothing was stored.
+    pub async fn import(
+        &self,
+        clients: &[Client],
+        existing: Existing,
+        also: impl Fn(&Client) -> Result<Change, StoreError>,
+    ) -> Result<Imported, ImportError> {
         if clients.len() > MOST_IMPORTED {
             return Err(ImportError::TooMany);
         }
-        let mut by_id = BTreeMap::new();
-        for client in clients {
-            if by_id.insert(&client.id, client).is_some() {
-                return Err(ImportError::Twice(client.id.clone()));
-            }
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = clients.iter().find(|client| !seen.insert(&client.id)) {
+            return Err(ImportError::Twice(twice.id.clone()));
         }
-        until_won(|| self.try_import(clients, also)).await
+        until_won(|| self.try_import(clients, existing, &also)).await
     }
 
-    async fn try_import(&self, clients: &[Client], also: &Change) -> Result<Option<Imported>, ImportError> {
-        let (mut imported, mut change) = (Imported::default(), also.clone());
-        for client in clients {
-            let part = if let Some(seen) = self.find(&client.id).await? {
-                imported.replaced += 1;
-                replacement(&seen, client)?
-            } else {
-                imported.created += 1;
-                insertion(client)?
+    async fn try_import(
+        &self,
+        clients: &[Client],
+        existing: Existing,
+        also: &impl Fn(&Client) -> Result<Change, StoreError>,
+    ) -> Result<Option<Imported>, ImportError> {
+        let (mut imported, mut change) = (Imported::default(), Change::default());
+        for (at, client) in clients.iter().enumerate() {
+            let part = match (self.find(&client.id).await?, existing) {
+                (None, _) => {
+                    imported.created += 1;
+                    insertion(client)?
+                }
+                (Some(seen), Existing::Replace) => {
+                    imported.replaced += 1;
+                    replacement(&seen, client)?
+                }
+                (Some(_), Existing::Skip) => {
+                    imported.skipped += 1;
+                    continue;
+                }
+                (Some(_), Existing::Refuse) => {
+                    imported.refused = Some(at);
+                    break;
+                }
             };
-            change = change.and(part);
+            change = change.and(part).and(also(client)?);
         }
         Ok(unless_lost(self.0.apply(change).await.map(|_| imported))?)
     }

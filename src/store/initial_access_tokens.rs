@@ -69,6 +69,10 @@ impl InitialAccessToken {
     }
 }
 
+fn digest(token: &Secret) -> String {
+    hex(&sha256(token.expose().as_bytes()))
+}
+
 /// The initial access tokens.
 #[derive(Clone)]
 pub struct InitialAccessTokens(Space<InitialAccess>);
@@ -76,6 +80,11 @@ pub struct InitialAccessTokens(Space<InitialAccess>);
 impl InitialAccessTokens {
     pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
         Self(Space::new(backend, Kind::InitialAccess))
+    }
+
+    /// What `token` is called once it is stored.
+    pub fn id_of(token: &Secret) -> String {
+        digest(token).chars().take(ID_LENGTH).collect()
     }
 
     /// Stores what `token` may be used for, together with `also`, and gives its identifier.
@@ -89,8 +98,7 @@ impl InitialAccessTokens {
         grant: InitialAccess,
         also: Change,
     ) -> Result<String, StoreError> {
-        let digest = hex(&sha256(token.expose().as_bytes()));
-        let id = digest.chars().take(ID_LENGTH).collect();
+        let (digest, id) = (digest(token), Self::id_of(token));
         // One that never ends has its place at the end of time in the index.
         let expires_at = grant.expires_at.unwrap_or(Timestamp::from_unix(u64::MAX));
         let entry = Entry { key: digest.into_bytes(), value: grant, expires_at };

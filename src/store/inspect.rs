@@ -106,7 +106,7 @@ pub fn export(folder: &Path, key: Option<&Path>, file: &Path) -> Result<Inspecti
         walk::Event::Pair(..) => {}
         walk::Event::Gap(gap) => found.fault(gap.to_string()),
     });
-    let last = format!("{}\n", line::last(found.clients));
+    let last = format!("{}\n", serde_json::json!({ line::CLIENTS: found.clients }));
     written.and_then(|()| lines.write_all(last.as_bytes())).map_err(failed)?;
     let file = lines.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;

@@ -8,6 +8,8 @@
 //! | `e/` moment, `/`, client id | nothing: the client expires then |
 //! | `h` | nothing: written to see whether the store takes writes |
 //! | `i/` member, `/`, digest of its value, client id | nothing: the client has this value |
+//! | `l/n` moment, `/`, client id | nothing: the client was issued then, and never used |
+//! | `l/u` moment, `/`, client id | nothing: the client was last used then |
 //! | `k` | a text that is sealed with the key of the store, so that another key is noticed |
 //! | `n/c` | number: how many clients there are |
 //! | `n/i/` member, `/`, digest of its value | number: how many clients have this value |
@@ -36,6 +38,10 @@ pub(super) const CLIENTS: &[u8] = b"c/";
 pub(super) const CLIENTS_END: &[u8] = b"c0";
 /// Where the index of the expiry of clients begins.
 const EXPIRIES: &[u8] = b"e/";
+/// Where the index of clients begins that were never used.
+const NEVER_USED: &[u8] = b"l/n";
+/// Where the index of the last use of the others begins.
+const LAST_USED: &[u8] = b"l/u";
 /// What is written to see whether the store takes writes.
 pub(super) const HEARTBEAT: &[u8] = b"h";
 /// What shows that a key is that of the store.
@@ -70,6 +76,31 @@ pub(super) fn clients_expired(at: Timestamp) -> Range<Vec<u8>> {
 /// The client that a key of the index of expiry names.
 pub(super) fn expiring_client(key: &[u8]) -> Option<ClientId> {
     client_id(key.get(EXPIRIES.len() + MOMENT + 1..)?)
+}
+
+/// The key that says that a client was issued at `at` and never used.
+pub(super) fn no_use(at: Timestamp, id: &ClientId) -> Vec<u8> {
+    [NEVER_USED, &moment(at), b"/", id.as_str().as_bytes()].concat()
+}
+
+/// The key that says that a client was last used at `at`.
+pub(super) fn last_use(at: Timestamp, id: &ClientId) -> Vec<u8> {
+    [LAST_USED, &moment(at), b"/", id.as_str().as_bytes()].concat()
+}
+
+/// The clients that were issued at `at` or before, and never used.
+pub(super) fn never_used(at: Timestamp) -> Range<Vec<u8>> {
+    NEVER_USED.to_vec()..[NEVER_USED, &moment(at.plus(1))].concat()
+}
+
+/// The clients that were used, the last time at `at` or before.
+pub(super) fn last_used(at: Timestamp) -> Range<Vec<u8>> {
+    LAST_USED.to_vec()..[LAST_USED, &moment(at.plus(1))].concat()
+}
+
+/// The client that a key of the index of uses names.
+pub(super) fn used_client(key: &[u8]) -> Option<ClientId> {
+    client_id(key.get(NEVER_USED.len() + MOMENT + 1..)?)
 }
 
 /// What the keys of all clients with this value of an indexed member begin with.

@@ -33,7 +33,8 @@ pub struct ClientFilter {
 }
 
 impl ClientFilter {
-    fn matches(&self, client: &Client) -> bool {
+    /// Whether all of it applies to `client`.
+    pub fn matches(&self, client: &Client) -> bool {
         let metadata = client.metadata.metadata();
         let is_named = |part: &String| {
             let part = part.to_lowercase();
@@ -124,7 +125,7 @@ impl Clients {
     ///
     /// A client that is registered or deleted meanwhile may be in it or not; every other one is
     /// there once.
-    pub fn pages(&self, size: usize) -> impl Stream<Item = Result<Vec<Stored>, StoreError>> + Send {
+    pub fn pages(&self, size: usize) -> impl Stream<Item = Result<Vec<Stored>, StoreError>> + Send + use<> {
         let clients = self.clone();
         let start = Some(keys::CLIENTS.to_vec());
         try_unfold(start, move |start| {

@@ -20,7 +20,7 @@ mod key_file;
 mod key_proof;
 pub mod key_values;
 mod keys;
-mod line;
+pub mod line;
 mod listing;
 mod mark;
 mod memory;
@@ -39,6 +39,7 @@ mod sled_writer;
 mod sweep;
 mod tally;
 pub mod tokens;
+pub mod uses;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -55,6 +56,7 @@ pub use nonces::Nonces;
 pub use patches::ConfigurationPatches;
 pub use single_use::SingleUse;
 pub use tokens::Tokens;
+pub use uses::Uses;
 
 use tokio::sync::mpsc;
 
@@ -68,6 +70,8 @@ use crate::secret::SealingKey;
 pub struct Store {
     /// The registered clients.
     pub clients: Clients,
+    /// When the clients were last used.
+    pub uses: Uses,
     /// The access tokens.
     pub tokens: Tokens,
     /// The initial access tokens.
@@ -119,6 +123,7 @@ impl Store {
         let shared = || Arc::clone(&backend);
         Self {
             clients: Clients::new(shared()),
+            uses: Uses::new(Clients::new(shared())),
             tokens: Tokens::new(shared()),
             initial_access_tokens: InitialAccessTokens::new(shared()),
             nonces: Nonces::new(shared()),

@@ -1,14 +1,16 @@
-//! Logs: text on a terminal, a JSON object a line elsewhere, always on standard error.
+//! Logs: text on a terminal, a JSON object a line elsewhere, always on standard error. And, where
+//! they are wanted, traces.
 
 use std::io::IsTerminal;
 
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::Layer;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::traces::{self, Traces};
 use crate::config::settings::{LogFormat, TelemetrySettings};
 
 /// Why logging can not be set up.
@@ -17,16 +19,20 @@ pub enum TelemetryError {
     /// `telemetry.level` can not be read.
     #[error("telemetry.level is not a filter such as `info` or `info,registrar::script=debug`: {0}")]
     Level(#[from] tracing_subscriber::filter::ParseError),
+    /// `telemetry.otlp` can not be used.
+    #[error("telemetry.otlp: {0}")]
+    Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
     /// Somebody else has set up logging in this process.
     #[error("logging is set up already")]
     Again,
 }
 
-/// Sends the events of this process to standard error.
+/// Sends the events of this process to standard error, and its traces to `telemetry.otlp`, when
+/// there is one. What is given must be [ended](Traces::end), outside of an asynchronous runtime.
 ///
 /// # Errors
 /// When the level can not be read, or logging is set up already.
-pub fn init(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
+pub fn init(settings: &TelemetrySettings) -> Result<Option<Traces>, TelemetryError> {
     let is_terminal = std::io::stderr().is_terminal();
     let is_text = match settings.format {
         LogFormat::Auto => is_terminal,
@@ -41,12 +47,22 @@ pub fn init(settings: &TelemetrySettings) -> Result<(), TelemetryError> {
     };
     // What other crates say below `info` quotes headers, frames and records, and so secrets:
     // only of our own events do we know what is in them.
-    let ours = filter_fn(|metadata| *metadata.level() <= Level::INFO || is_ours(metadata.target()));
+    // The steps of a trace would take the place of the request, whose ids each line has.
+    let ours = filter_fn(|metadata| {
+        let is_loud = *metadata.level() <= Level::INFO || is_ours(metadata.target());
+        is_loud && metadata.target() != traces::TARGET
+    });
+    // It bounds no level. Without a word of that, every event of every crate would be made, to be
+    // dropped here.
+    let ours = ours.with_max_level_hint(LevelFilter::TRACE);
     let filter = EnvFilter::try_new(&settings.level)?.and(ours);
+    let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))
+        .with(traces.as_ref().map(Traces::layer))
         .try_init()
-        .map_err(|_| TelemetryError::Again)
+        .map_err(|_| TelemetryError::Again)?;
+    Ok(traces)
 }
 
 fn is_ours(target: &str) -> bool {

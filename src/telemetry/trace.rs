@@ -3,12 +3,17 @@
 /// The trace identifier in the value of a `traceparent` header: 32 hex digits, and nothing else
 /// of what a stranger sent. None when the value has not exactly the form of section 3.2.
 pub fn trace_id(traceparent: &str) -> Option<&str> {
+    ids(traceparent).map(|(trace, _)| trace)
+}
+
+/// The same with the identifier of the span that called: 16 hex digits.
+pub(super) fn ids(traceparent: &str) -> Option<(&str, &str)> {
     let mut parts = traceparent.split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let has_more = parts.next().is_some();
     let is_known = is_hex(version, 2) && version != "ff" && (version != "00" || !has_more);
     let is_whole = is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2);
-    (is_known && is_whole).then_some(trace)
+    (is_known && is_whole).then_some((trace, parent))
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {

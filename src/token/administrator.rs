@@ -16,7 +16,8 @@ use crate::model::{ClientId, Violation};
 use crate::random::{self, NoRandomness};
 use crate::secret::{SealError, Secret, TokenDigest};
 use crate::service::Service;
-use crate::store::{Change, StoreError, Stored};
+use crate::store::audit::{Action, Author};
+use crate::store::{StoreError, Stored};
 
 /// What the administrator is called: the same everywhere, so that of several servers on one store
 /// one makes it. No registered client has such a name.
@@ -69,7 +70,9 @@ pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorE
     let client = client(service, id, metadata, &secret)?;
     // The file comes first: a client whose secret nobody has would be there for ever.
     write(&file, &secret).map_err(|source| AdministratorError::File { file: file.clone(), source })?;
-    match service.store.clients.insert(&client, Change::default()).await {
+    let event = Author::default().did(Action::ClientCreated, CLIENT_ID, service.clock.now());
+    let event = event.with("trust_level", TrustLevel::Operator.as_str()).change()?;
+    match service.store.clients.insert(&client, event).await {
         Ok(()) => {
             tracing::info!(client_id = %client.id, file = %file.display(), "administrator made");
             Ok(Some(file))
@@ -85,7 +88,7 @@ pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorE
 }
 
 /// Where the credentials go: `admin.credentialsFile`, or the folder of the store.
-fn file(settings: &Settings) -> Option<PathBuf> {
+pub fn file(settings: &Settings) -> Option<PathBuf> {
     let folder = settings.store.url.sled_folder().map(|folder| folder.join(FILE));
     settings.admin.credentials_file.clone().or(folder)
 }
@@ -129,6 +132,8 @@ fn client(
         metadata,
         issued_at: service.clock.now(),
         expires_at: None,
+        last_used_at: None,
+        shared_as: None,
         secret: Some(ClientSecret { sealed, expires_at: None }),
         // A token that nobody gets: it is managed by its operator alone.
         tokens: RegistrationTokens { current: TokenDigest::of(random::token()?.expose()), previous: None },
@@ -157,7 +162,9 @@ async fn follow(service: &Service, stored: &Stored, metadata: Approved) -> Resul
         return Ok(());
     }
     let client = Client { metadata, revision: before.revision.saturating_add(1), ..before.clone() };
-    match service.store.clients.replace(stored, &client, Change::default()).await {
+    let event = Author::default().did(Action::ClientUpdated, CLIENT_ID, service.clock.now());
+    let event = event.with("revision", client.revision).with("changed", vec!["scope"]).change()?;
+    match service.store.clients.replace(stored, &client, event).await {
         // Another server on this store does the same at the same time.
         Ok(()) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),

@@ -104,6 +104,7 @@ impl Received {
         if caller.is_proven {
             let client = caller.client.client();
             telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
+            cx.service.store.uses.note(&client.id, cx.service.clock.now());
         }
         Ok(caller)
     }

@@ -1,6 +1,7 @@
 //! The grant `client_credentials` (RFC 6749 section 4.4).
 
 use serde_json::{Map, Value};
+use tracing::Instrument as _;
 
 use super::{Authenticated, TokenError, has_scope};
 use crate::client::Client;
@@ -9,6 +10,7 @@ use crate::http::form::Form;
 use crate::random;
 use crate::service::Context;
 use crate::store::tokens::AccessToken;
+use crate::telemetry::traces::step;
 
 const GRANT: &str = "client_credentials";
 
@@ -28,7 +30,8 @@ pub(super) async fn grant(
     let stands_for =
         AccessToken { certificate: bound(client, certificate)?, ..access_token(cx, client, scope) };
     let token = random::token()?;
-    cx.service.store.tokens.insert(&token, stands_for.clone()).await?;
+    let stored = cx.service.store.tokens.insert(&token, stands_for.clone());
+    stored.instrument(step("store")).await?;
     tracing::info!(client_id = %client.id, scope = stands_for.scope, "access token issued");
     let lifetime = stands_for.expires_at.unix().saturating_sub(stands_for.issued_at.unix());
     let mut answer = Map::from_iter([

@@ -32,7 +32,10 @@ pub(super) async fn introspect(
     let shown = found.map(|bearer| bearer.token);
     let shown = shown.filter(|token| sees_all || token.client_id == asker.client_id);
     Ok(match shown {
-        Some(token) => described(cx, &token),
+        Some(token) => {
+            cx.service.store.uses.note(&token.client_id, cx.service.clock.now());
+            described(cx, &token)
+        }
         None => Map::from_iter([("active".to_owned(), false.into())]),
     })
 }

@@ -1,4 +1,4 @@
-//! K197: what is secret is never in the log.
+//! K197 and K198: what is secret is never in the log, nor in what is stored.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by failing")]
 
@@ -174,4 +174,82 @@ async fn k197_no_secret_is_in_the_log_at_any_level() {
         let others = log.lines().filter(|line| line.contains("h2::") || line.contains("hyper")).count();
         assert_eq!(others, 0, "other crates quote headers below info");
     }
+}
+
+/// Keeps a secret of the operator and one of its own, and gives a nonce to who asks for one.
+const KEEPER: &str = r#"
+    fn createClient(context) {
+        kv::set("own", "kept-by-a-script-8f13", 3600);
+        kv::set("operators", secrets::get("operators"), 3600);
+        if context.client.client_name == "nonce" {
+            throw #{ status: 400, error: "stale_evidence", nonce: attestation::new_nonce() };
+        }
+        true
+    }
+"#;
+
+/// Every byte of every file below `folder`, but for the two that hold secrets: the key and the
+/// credentials of the administrator.
+fn stored(folder: &std::path::Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_for_its_owner = path.ends_with("registrar.key") || path.ends_with("admin-credentials.json");
+        if path.is_dir() {
+            bytes.extend(stored(&path));
+        } else if !is_for_its_owner {
+            bytes.extend(std::fs::read(&path).unwrap());
+        }
+    }
+    bytes
+}
+
+fn has(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// K198 of the catalogue of cases: what was secret in a run is in no file of the store, in no
+/// number and in no event.
+#[cfg(unix)]
+#[tokio::test]
+async fn k198_no_secret_is_in_the_store_the_numbers_or_the_audit_log() {
+    let scripts = tempfile::TempDir::new().unwrap();
+    std::fs::write(scripts.path().join("10-keeper.rhai"), KEEPER).unwrap();
+    let configuration = format!(
+        "[scripts]\ndirectory = \"{}\"\n[scripts.secrets]\noperators = {{ env = \"OPERATORS\" }}\n\
+         [registration]\nrotateRegistrationAccessToken = \"onUpdate\"\n",
+        scripts.path().display()
+    );
+    let operators = "secret-of-the-operator-40d7";
+    let mut registrar = Registrar::start_prepared(&configuration, |command| {
+        command.env("OPERATORS", operators);
+    });
+    let mut secrets = secrets_of_a_life(&registrar).await;
+    let http = reqwest::Client::new();
+    let register = |name: &str| {
+        let body = json!({"redirect_uris": [CLIENT], "client_name": name});
+        http.post(registrar.url("/register")).json(&body)
+    };
+    let text = |value: &Value, name: &str| value[name].as_str().expect(name).to_owned();
+    let kept: Value = register("can-be-read-5ab0").send().await.unwrap().json().await.unwrap();
+    let asked: Value = register("nonce").send().await.unwrap().json().await.unwrap();
+    let numbers = http.get(registrar.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(registrar.terminate().success());
+
+    secrets.extend(["kept-by-a-script-8f13", operators].map(str::to_owned));
+    secrets.extend([
+        text(&asked, "nonce"),
+        text(&kept, "registration_access_token"),
+        text(&kept, "client_secret"),
+    ]);
+    let folder = registrar.folder().join("data");
+    let stored = stored(&folder);
+    assert!(has(&stored, b"can-be-read-5ab0"), "what is no secret can be read, so a secret could be too");
+    assert!(has(&stored, b"initial_access_token_created"), "the audit log is among it");
+    for secret in &secrets {
+        assert!(!has(&stored, secret.as_bytes()), "{secret} is in the store");
+        assert!(!numbers.contains(secret.as_str()), "{secret} is in the numbers");
+    }
+    let key = std::fs::read(folder.join("registrar.key")).unwrap();
+    assert!(key.len() >= 32 && !has(&stored, key.trim_ascii()), "the key is beside the store, not in it");
 }

@@ -54,6 +54,15 @@ fn check(folder: &Path) -> (bool, String) {
     (output.status.success(), said)
 }
 
+/// A configuration with a certificate that signed itself, whose files are in `folder`.
+pub(crate) fn configuration(folder: &Path) -> String {
+    let (own, key) = certificate(LATE);
+    write(folder, "server.pem", &own.to_pem().expect("PEM"));
+    write(folder, "server.key", &key.private_key_to_pem_pkcs8().expect("PEM"));
+    let path = |name: &str| folder.join(name).display().to_string();
+    format!("[server.tls]\ncertificate = {:?}\nkey = {:?}\n", path("server.pem"), path("server.key"))
+}
+
 #[test]
 fn check_reads_the_files_of_tls() {
     let folder = TempDir::new().expect("a folder");
@@ -91,15 +100,7 @@ fn check_reads_the_files_of_tls() {
 #[test]
 fn the_curl_line_of_the_greeting_works_with_tls_too() {
     let files = TempDir::new().expect("a folder");
-    let (own, key) = certificate(LATE);
-    write(files.path(), "server.pem", &own.to_pem().expect("PEM"));
-    write(files.path(), "server.key", &key.private_key_to_pem_pkcs8().expect("PEM"));
-    let path = |name: &str| files.path().join(name).display().to_string();
-    let registrar = Registrar::start_with(&format!(
-        "[server.tls]\ncertificate = {:?}\nkey = {:?}\n",
-        path("server.pem"),
-        path("server.key")
-    ));
+    let registrar = Registrar::start_with(&configuration(files.path()));
     assert!(registrar.greeting.contains("listens on https://127.0.0.1:"), "{}", registrar.greeting);
     let line = registrar.greeting.split("curl ").nth(1).expect("a curl line").trim();
     let output = Command::new("sh").arg("-c").arg(format!("curl -sS {line}")).output().expect("a shell");

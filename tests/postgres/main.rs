@@ -12,8 +12,10 @@
 mod database;
 mod node;
 mod outage;
+mod secrets;
 mod sharing;
 mod start;
+mod transfer;
 
 use serde_json::{Value, json};
 

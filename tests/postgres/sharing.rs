@@ -131,7 +131,14 @@ async fn a_patch_at_one_server_is_in_force_at_the_other() {
             "op": "replace", "path": "/registration/dynamicRegistrationEnabled", "value": is_enabled,
         }]);
         let cx = Context::new(here.service());
-        registrar::admin::config::patch(&cx, operations.to_string().as_bytes(), None).await.unwrap();
+        registrar::admin::config::patch(
+            &cx,
+            registrar::store::audit::Author::default(),
+            operations.to_string().as_bytes(),
+            None,
+        )
+        .await
+        .unwrap();
         let wanted = if is_enabled { 201 } else { 403 };
         let took = until(10, async || node.try_register("x").await.unwrap().status() == wanted).await;
         assert!(took < Duration::from_secs(2), "it took {took:?}");

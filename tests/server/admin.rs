@@ -16,7 +16,12 @@ const CALLS: &[(&str, &str)] = &[
     ("PATCH", "/admin/v1/config"),
     ("GET", "/admin/v1/clients"),
     ("GET", "/admin/v1/clients/x"),
+    ("DELETE", "/admin/v1/clients?client_name=x"),
+    ("PUT", "/admin/v1/clients/x"),
     ("DELETE", "/admin/v1/clients/x"),
+    ("GET", "/admin/v1/clients/export"),
+    ("POST", "/admin/v1/clients/import"),
+    ("GET", "/admin/v1/audit"),
     ("GET", "/admin/v1/initial-access-tokens"),
     ("POST", "/admin/v1/initial-access-tokens"),
     ("GET", "/admin/v1/initial-access-tokens/x"),
@@ -46,6 +51,46 @@ async fn nobody_calls_without_a_token_that_has_the_scope() {
     }
     let clients = &server.server().service().store.clients;
     assert_eq!(clients.count_all().await.unwrap(), 2, "nothing was deleted");
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_its_scopes_only() {
+    let server = TestServer::new().await;
+    for (scope, method, path) in [
+        ("clients.write", "GET", "/admin/v1/clients"),
+        ("clients.read", "PUT", "/admin/v1/clients/x"),
+        ("clients.read", "DELETE", "/admin/v1/clients?client_name=x"),
+        ("clients.read clients.write", "GET", "/admin/v1/clients/export"),
+        ("clients.read clients.write", "POST", "/admin/v1/clients/import"),
+        ("clients.read clients.export", "POST", "/admin/v1/clients/import"),
+        ("clients.read clients.write clients.export config.read", "GET", "/admin/v1/audit"),
+    ] {
+        let token = server.administrator_token_for(scope).await;
+        let answer = Answer::of(server.ask(method, path).bearer_auth(token)).await;
+        answer.expect_error(403, &["insufficient_scope"]);
+    }
+    let token = server.administrator_token_for("audit.read").await;
+    Answer::of(server.ask("GET", "/admin/v1/audit").bearer_auth(token)).await.expect_status(200);
+    let token = server.administrator_token_for("clients.export").await;
+    Answer::of(server.ask("GET", "/admin/v1/clients/export").bearer_auth(token)).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn another_method_is_told_which_are_answered() {
+    let server = TestServer::new().await;
+    for (method, path, allowed) in [
+        ("POST", "/admin/v1/clients", "GET, HEAD, DELETE"),
+        ("POST", "/admin/v1/clients/x", "GET, HEAD, PUT, DELETE"),
+        ("DELETE", "/admin/v1/clients/export", "GET, HEAD"),
+        ("GET", "/admin/v1/clients/import", "POST"),
+        ("PUT", "/admin/v1/config", "GET, HEAD, PATCH"),
+        ("PUT", "/admin/v1/audit", "GET, HEAD"),
+        ("PUT", "/admin/v1/initial-access-tokens", "GET, HEAD, POST"),
+    ] {
+        let answer = server.called(method, path).await;
+        answer.expect_error(405, &["method_not_allowed"]);
+        assert_eq!(answer.header("allow"), allowed, "{method} {path}");
+    }
 }
 
 #[tokio::test]

@@ -20,10 +20,40 @@ impl TestServer {
     pub(crate) async fn administrator_token(&self) -> String {
         self.access_token(&self.administrator()).await
     }
+
+    /// An access token with these scopes of `[admin.scopes]` only.
+    pub(crate) async fn administrator_token_for(&self, scope: &str) -> String {
+        let answer = self.basic(&self.administrator(), "/token", &[GRANT, ("scope", scope)]).await;
+        answer.expect_status(200);
+        answer.member("access_token").as_str().expect("a token").to_owned()
+    }
+
+    /// A call of the administrator that is not sent yet.
+    pub(crate) async fn administrate(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.ask(method, path).bearer_auth(self.administrator_token().await)
+    }
+
+    /// A call of the administrator without a body.
+    pub(crate) async fn called(&self, method: &str, path: &str) -> Answer {
+        Answer::of(self.administrate(method, path).await).await
+    }
+
+    /// The events of the audit log behind `after`.
+    pub(crate) async fn events(&self, after: u64) -> Vec<Value> {
+        let answer = self.called("GET", &format!("/admin/v1/audit?limit=1000&after={after}")).await;
+        answer.expect_status(200);
+        assert_eq!(answer.member("next"), &Value::Null, "they fit on a page");
+        answer.body["events"].as_array().expect("events").clone()
+    }
+
+    /// The position of the last event.
+    pub(crate) async fn last_event(&self) -> u64 {
+        self.events(0).await.last().map_or(0, |event| event["position"].as_u64().expect("a position"))
+    }
 }
 
-const SCOPES: &str =
-    "clients.read clients.write config.read config.write tokens.read tokens.write scripts.read";
+const SCOPES: &str = "clients.read clients.write clients.export config.read config.write tokens.read \
+                      tokens.write scripts.read audit.read";
 
 #[tokio::test]
 async fn the_first_start_makes_one_with_all_scopes() {

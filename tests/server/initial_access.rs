@@ -73,6 +73,21 @@ async fn tokens_are_not_looked_at_where_they_are_off() {
 }
 
 #[tokio::test]
+async fn k59_a_good_token_that_is_for_something_else_is_told_apart() {
+    for setting in ["optional", "required"] {
+        let server = TestServer::registering(json!({"initialAccessToken": setting})).await;
+        let token = server.administrator_token().await;
+        let answer = server.post_with(&token, &b0()).await;
+        answer.expect_error(403, &["insufficient_scope"]);
+        assert_eq!(
+            answer.header("www-authenticate"),
+            r#"Bearer realm="registrar", error="insufficient_scope""#
+        );
+        server.expect_empty().await;
+    }
+}
+
+#[tokio::test]
 async fn k60_a_token_counts_in_the_header_only() {
     let server = required().await;
     server.initial_access("good", json!({})).await;

@@ -10,6 +10,7 @@ use registrar::clock::SystemClock;
 use registrar::config::{Sources, load};
 use registrar::live::{Document, PatchError};
 use registrar::service::Context;
+use registrar::store::audit::Author;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -60,7 +61,8 @@ fn show(server: &Server) -> Document {
 }
 
 async fn patch(server: &Server, operations: &Value) -> Result<Document, PatchError> {
-    admin::patch(&Context::new(server.service()), operations.to_string().as_bytes(), None).await
+    admin::patch(&Context::new(server.service()), Author::default(), operations.to_string().as_bytes(), None)
+        .await
 }
 
 fn set(path: &str, value: impl Into<Value>) -> Value {
@@ -116,7 +118,7 @@ async fn the_patches_of_the_seed_exactly_as_they_are_written() {
      "value": "anExampleConfigField_value"
      }
     ]"#;
-    let error = admin::patch(&cx(), example, None).await.unwrap_err().to_string();
+    let error = admin::patch(&cx(), Author::default(), example, None).await.unwrap_err().to_string();
     assert!(error.starts_with("operation 1: anExampleConfigField: unknown key"), "{error}");
     assert_eq!(register(&server).await, 403);
     let enabled = br#"[
@@ -126,7 +128,7 @@ async fn the_patches_of_the_seed_exactly_as_they_are_written() {
   "value": "true"
   }
  ]"#;
-    admin::patch(&cx(), enabled, None).await.unwrap();
+    admin::patch(&cx(), Author::default(), enabled, None).await.unwrap();
     assert_eq!(register(&server).await, 201);
     server.stop().await;
 }
@@ -165,7 +167,7 @@ async fn of_two_that_saw_the_same_one_is_refused() {
         (1..=8).map(|grace| set("/registration/clientExpiryGrace", grace).to_string()).collect();
     let attempts = bodies.iter().map(|body| async {
         let cx = Context::new(server.service());
-        admin::patch(&cx, body.as_bytes(), Some(vec![seen.clone()])).await
+        admin::patch(&cx, Author::default(), body.as_bytes(), Some(vec![seen.clone()])).await
     });
     let outcomes = futures_util::future::join_all(attempts).await;
     let (made, refused): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);

@@ -77,7 +77,9 @@ async fn a_hundred_edits_under_load_fail_no_request() {
     let done = std::sync::atomic::AtomicBool::new(false);
     let load = async {
         let mut seen = std::collections::BTreeSet::new();
-        while !done.load(std::sync::atomic::Ordering::SeqCst) {
+        loop {
+            // The last round begins after the last edit is in force.
+            let is_last = done.load(std::sync::atomic::Ordering::SeqCst);
             let answers =
                 futures_util::future::join_all((0..8).map(|_| async { server.post(&b0()).await })).await;
             for answer in answers {
@@ -85,8 +87,10 @@ async fn a_hundred_edits_under_load_fail_no_request() {
                 assert_eq!(answer.body["software_version"], answer.body["answered_by"], "one whole version");
                 seen.insert(answer.body["answered_by"].as_str().unwrap().to_owned());
             }
+            if is_last {
+                return seen;
+            }
         }
-        seen
     };
     let edits = async {
         for number in 1..=100 {

@@ -51,6 +51,12 @@ async fn a_half_written_file_changes_nothing_until_it_is_whole() {
     server.write_script("10-a.rhai", &whole);
     until_version(&server, 2).await;
     assert_eq!(ready(&server).await.get("scriptsError"), None);
+    // Emptied first, as many programs do it: no request goes past the script meanwhile.
+    server.write_script("10-a.rhai", "");
+    until(async || ready(&server).await.get("scriptsError").is_some()).await;
+    assert_eq!(present(&server).await, json!("2"));
+    server.write_script("10-a.rhai", &version(3));
+    until_version(&server, 3).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{TestServer, b0, with};
+use crate::support::{START, TestServer, b0, with};
 
 async fn server(script: &str) -> TestServer {
     TestServer::scripted(&[("10-test.rhai", script)], |configuration| {
@@ -136,6 +136,49 @@ async fn an_update_is_decided_too() {
     let answer = server.update(&client, &client.update(json!({"client_name": "free"}))).await;
     answer.expect_status(200);
     assert_eq!(answer.body["software_version"], "updated");
+}
+
+/// What names a client is there for every hook but the one that runs before it is made.
+const NAMED: &str = r#"
+    fn seen(client) { `${client.client_id ?? "nobody"} ${client.client_id_issued_at ?? "never"}` }
+    fn createClient(context) { context.client.software_version = seen(context.client); true }
+    fn updateClient(context) {
+        if context.client.client_name == "takeover" { context.client.client_id = "another"; }
+        if context.client.client_secret != () { throw "a secret that nobody needs here" }
+        context.client.software_version = context.client.getClientId() + " " + context.client.client_id_issued_at;
+        true
+    }
+    fn deleteClient(context) {
+        throw #{ status: 403, error: "access_denied", error_description: seen(context.client) }
+    }
+    fn modifyPostResponse(response, context) { response.seen = seen(context.client); true }
+    fn modifyPutResponse(response, context) { response.seen = seen(context.client); true }
+    fn modifyReadResponse(response, context) { response.seen = seen(context.client); true }
+"#;
+
+#[tokio::test]
+async fn what_names_a_client_can_be_read_and_not_changed() {
+    let server = server(NAMED).await;
+    let client = server.register(&b0()).await;
+    let named = format!("{} {START}", client.id);
+    assert_eq!(client.body["software_version"], "nobody never", "it is not made yet");
+    assert_eq!(client.body["seen"], json!(named));
+    let mut update = client.update(json!({}));
+    update.as_object_mut().unwrap().remove("seen");
+    let answer = server.update(&client, &update).await;
+    answer.expect_status(200);
+    assert_eq!((&answer.body["software_version"], &answer.body["seen"]), (&json!(named), &json!(named)));
+    let takeover = with(update, json!({"client_name": "takeover"}));
+    server.update(&client, &takeover).await.expect_error(500, &["server_error"]);
+    assert_eq!(server.read(&client).await.body["seen"], json!(named));
+    let kept = server.delete(&client).await;
+    kept.expect_error(403, &["access_denied"]);
+    assert_eq!(kept.body["error_description"], json!(named));
+    // It is no metadata, so it is not stored among it.
+    let id = registrar::model::ClientId::parse(&client.id).unwrap();
+    let stored = server.server().service().store.clients.find(&id).await.unwrap().unwrap();
+    assert!(!stored.client().metadata.metadata().has("client_id"));
+    assert!(!stored.client().metadata.metadata().has("client_id_issued_at"));
 }
 
 #[tokio::test]

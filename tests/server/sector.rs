@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{Canary, Origin, Reply, TestServer, b0, fetches_locally, with};
+use crate::support::{Canary, Origin, Reply, Signer, TestServer, b0, fetches_locally, registering, with};
 
 const A: &str = "https://a.example.org/cb";
 const B: &str = "https://b.example.org/cb?x=%20";
@@ -182,6 +183,51 @@ async fn k195_nobody_sends_the_server_into_its_own_network() {
             canary.expect_untouched();
         }
     }
+}
+
+/// A server whose statements say where their own keys are, in the claim `keys`.
+fn own_keys(configuration: &mut registrar::config::Configuration) {
+    let members = json!({
+        "softwareStatementValidationType": "jwks_uri", "softwareStatementValidationClaimName": "keys",
+    });
+    registering(configuration, members);
+}
+
+#[tokio::test]
+async fn k195_a_statement_does_not_send_it_there_either() {
+    let (server, canary) = (TestServer::configured(own_keys).await, Canary::new());
+    let signer = Signer::new("https://signer.example", Algorithm::Es256);
+    for url in inside(canary.port()) {
+        let statement = signer.token(json!({ "keys": url }));
+        let answer = server.post(&with(b0(), json!({ "software_statement": statement }))).await;
+        answer.expect_error(400, &["invalid_software_statement"]);
+        canary.expect_untouched();
+    }
+}
+
+#[tokio::test]
+async fn k196_keys_behind_a_redirect_into_the_network_are_none() {
+    let (origin, canary) = (Origin::new().await, Canary::new());
+    let server = TestServer::configured(|configuration| {
+        own_keys(configuration);
+        configuration.settings.fetch.allow_http = true;
+        configuration.settings.fetch.allowed_hosts = vec![origin.address().to_string().parse().unwrap()];
+    })
+    .await;
+    let signer = Signer::new("https://signer.example", Algorithm::Es256);
+    let post = async |url: &str| {
+        let statement = signer.token(json!({ "keys": url }));
+        server.post(&with(b0(), json!({ "software_statement": statement }))).await
+    };
+    for status in [301, 302, 303, 307, 308] {
+        let inside = format!("http://127.0.0.1:{}/", canary.port());
+        let path = format!("/{status}");
+        let url = origin.at(&path, Reply::status(status).header("location", inside));
+        post(&url).await.expect_error(400, &["invalid_software_statement"]);
+        assert_eq!(origin.hits(&path), 1);
+    }
+    canary.expect_untouched();
+    post(&origin.at("/keys", Reply::json(signer.jwks()))).await.expect_status(201);
 }
 
 #[tokio::test]

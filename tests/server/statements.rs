@@ -230,7 +230,8 @@ async fn k143_k144_another_token_of_the_issuer_is_no_statement() {
 #[tokio::test]
 async fn k145_k146_a_statement_is_needed_or_refused_but_never_ignored() {
     let issuer = issuer();
-    // `script`, and there is none: what can not be verified is refused.
+    // `script`, and there is none: what can not be verified is refused. The catalogue would also have
+    // it registered without its statement, but then the client believes that it is vouched for.
     post(&TestServer::new().await, &issuer.token(json!({}))).await.expect_error(400, REFUSED);
     let server = knowing(&issuer, json!({"softwareStatementRequired": true})).await;
     let answer = server.post(&b0()).await;

@@ -170,9 +170,13 @@ async fn a_handshake_that_fails_or_never_ends_disturbs_nobody() {
 
 /// The serial number of the certificate that a new connection is shown.
 async fn shown(server: &TestServer) -> String {
+    shown_at(server.server().address()).await
+}
+
+async fn shown_at(address: std::net::SocketAddr) -> String {
     let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
     connector.set_verify(SslVerifyMode::NONE);
-    let stream = TcpStream::connect(server.server().address()).await.unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
     let mut stream = SslStream::new(Ssl::new(connector.build().context()).unwrap(), stream).unwrap();
     Pin::new(&mut stream).connect().await.unwrap();
     let certificate = stream.ssl().peer_certificate().unwrap();
@@ -228,4 +232,47 @@ async fn another_authority_is_believed_without_a_restart() {
     assert_eq!(seen(&server, &files, Some(&client)).await, Some(format!("{CLIENT_DN} false")));
     std::fs::write(files.path("ca.pem"), other.pem()).unwrap();
     until(async || seen(&server, &files, Some(&client)).await == Some(format!("{CLIENT_DN} true"))).await;
+}
+
+/// A server whose admin listener speaks TLS, and where that is.
+async fn with_admin_listener(files: &Files, clients: ClientCertificates) -> (TestServer, String) {
+    let mut server = TestServer::configured(|configuration| {
+        files.switch_on(configuration, clients);
+        configuration.settings.admin.listen = Some("127.0.0.1:0".parse().unwrap());
+        configuration.settings.admin.tls = true;
+    })
+    .await;
+    server.use_client(files.client(None));
+    let admin = server.server().admin_address().expect("an admin listener");
+    (server, format!("https://{admin}"))
+}
+
+#[tokio::test]
+async fn the_admin_listener_speaks_tls_with_the_same_certificate() {
+    let files = Files::new();
+    let (server, admin) = with_admin_listener(&files, Off).await;
+    let address = server.server().admin_address().unwrap();
+    assert_eq!(shown_at(address).await, shown(&server).await);
+    let token = server.administrator_token().await;
+    let url = format!("{admin}/admin/v1/clients");
+    Answer::of(server.ask("GET", &url).bearer_auth(&token)).await.expect_status(200);
+    let plain = reqwest::Client::new().get(url.replacen("https", "http", 1)).bearer_auth(&token).send().await;
+    assert!(plain.is_err(), "{plain:?}");
+    let stranger = Files::new().client(None).get(&url).send().await;
+    assert!(stranger.is_err(), "a client that does not know the authority goes away");
+    let renewed = files.authority.server();
+    files.write(&renewed);
+    until(async || shown_at(address).await == renewed.serial()).await;
+    Answer::of(server.ask("GET", &url).bearer_auth(&token)).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn who_probes_by_tls_needs_no_certificate_and_who_has_one_may_show_it() {
+    let files = Files::new();
+    let (server, admin) = with_admin_listener(&files, Required).await;
+    assert!(server.ask("POST", "/register").json(&b0()).send().await.is_err());
+    for pair in [None, Some(files.authority.client(CLIENT))] {
+        let answer = files.client(pair.as_ref()).get(format!("{admin}/readyz")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
 }

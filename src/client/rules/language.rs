@@ -15,7 +15,9 @@ use crate::model::Violation;
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let mut tags_of: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     for (name, _) in metadata.iter() {
-        if let (Some((base, tag)), Some(_)) = (name.split_once('#'), member::find(name)) {
+        if let Some((base, tag)) = name.split_once('#')
+            && member::find(name).is_some()
+        {
             tags_of.entry(base).or_default().push((name, tag));
         }
     }

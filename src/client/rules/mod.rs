@@ -37,8 +37,8 @@ pub use grants::supported_grants;
 pub use lifetime::expiry;
 pub use secret::needs_secret;
 
-use super::member::{MEMBERS, SetBy};
-use super::{InitialAccessPolicy, Metadata, Requested, Valid, member};
+use super::member::SetBy;
+use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::Violation;
 use redirect_pattern::RedirectPattern;
@@ -135,13 +135,37 @@ impl Rules<'_> {
         self.complete(changed, found)
     }
 
+    /// Takes over metadata that another server, or this one under other settings, has approved:
+    /// it is kept as it is, and what rules it breaks here is only told.
+    ///
+    /// # Errors
+    /// When it can not be read as metadata: a member has another type, or is not one that is
+    /// stored.
+    pub fn take_over(&self, metadata: Metadata) -> Result<(Approved, Vec<Violation>), Vec<Violation>> {
+        let mut found = Vec::new();
+        types::check_kinds(&metadata, &mut found);
+        for (name, _) in metadata.iter() {
+            let set_by = member::find(name).map(|member| member.set_by);
+            if matches!(set_by, Some(SetBy::Server | SetBy::Request)) {
+                found.push(Violation::metadata(name, "is not stored among the metadata"));
+            }
+        }
+        if !found.is_empty() {
+            return Err(found);
+        }
+        let broken = self.validate_changed(metadata.clone()).err().unwrap_or_default();
+        Ok((Approved::new(metadata), broken))
+    }
+
     /// Fills in what is absent, also after a script took it away: a rule that looks at a member
     /// must never be passed by because the member is missing.
     ///
     /// What is meant for one request, evidence above all, ends here: it is neither stored nor told.
     fn complete(&self, mut metadata: Metadata, mut found: Vec<Violation>) -> Result<Valid, Vec<Violation>> {
-        for member in MEMBERS.iter().filter(|member| member.set_by == SetBy::Request) {
-            metadata.remove(member.name);
+        let is_of_request = |name: &str| member::find(name).is_some_and(|it| it.set_by == SetBy::Request);
+        let of_request = metadata.iter().map(|(name, _)| name).filter(|name| is_of_request(name));
+        for name in of_request.map(str::to_owned).collect::<Vec<_>>() {
+            metadata.remove(&name);
         }
         defaults::fill_in(self, &mut metadata, &found);
         for check in CHECKS {

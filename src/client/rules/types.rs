@@ -37,6 +37,25 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
 }
 
+/// Every member that is known has its type, whatever the limits and the settings are.
+pub(super) fn check_kinds(metadata: &Metadata, found: &mut Vec<Violation>) {
+    for (name, value) in metadata.iter() {
+        if let Some(member) = member::find(name).filter(|member| !is_of_kind(member.kind, value)) {
+            found.push(violation(name, format!("must be {}, not {}", due(member.kind), type_name(value))));
+        }
+    }
+}
+
+fn is_of_kind(kind: Kind, value: &Value) -> bool {
+    match kind {
+        Kind::Text | Kind::Label | Kind::Page | Kind::Url => value.is_string(),
+        Kind::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+        Kind::Flag => value.is_boolean(),
+        Kind::Count => value.as_u64().is_some_and(|count| count <= LARGEST_COUNT),
+        Kind::Object | Kind::Jwks => value.is_object(),
+    }
+}
+
 fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut Vec<Violation>) {
     let fault = match typed {
         (Kind::Label, Value::String(text)) => {

@@ -140,14 +140,14 @@ fn split_at_mark(text: &str, mark: char) -> (&str, Option<&str>) {
 
 /// RFC 3986 section 2: which characters a URI is written with.
 fn check_characters(text: &str) -> Result<(), String> {
-    if text.chars().any(|character| !character.is_ascii_graphic()) {
+    if text.bytes().any(|byte| !byte.is_ascii_graphic()) {
         return Err(
             "must be ASCII without spaces and control characters; write a host as A-label (xn--..)".into()
         );
     }
-    if let Some(bad) = text.chars().find(|character| r#""<>\^`{|}"#.contains(*character)) {
-        let encoded = u32::from(bad);
-        return Err(format!("has a character that RFC 3986 does not allow; write it as %{encoded:02X}"));
+    let is_bad = |byte: &u8| matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}');
+    if let Some(bad) = text.bytes().find(is_bad) {
+        return Err(format!("has a character that RFC 3986 does not allow; write it as %{bad:02X}"));
     }
     let escapes = text.split('%').skip(1);
     for escape in escapes {

@@ -25,7 +25,7 @@ pub(super) struct Proof {
 /// Verifies a proof with the key that was attested.
 pub(super) fn verify(cx: &Context<'_>, text: &str, key: &Value) -> Result<Proof, RegisterError> {
     let token = Compact::parse(text).map_err(|error| invalid(error.to_string()))?;
-    let keys = KeySet::parse(&json!({ "keys": [key] }), 1).map_err(invalid)?;
+    let keys = KeySet::parse(&json!({ "keys": [named(key, token.kid())] }), 1).map_err(invalid)?;
     let now = cx.service.clock.now();
     let expected = Expectations {
         algorithms: Algorithm::STATEMENTS,
@@ -43,6 +43,15 @@ pub(super) fn verify(cx: &Context<'_>, text: &str, key: &Value) -> Result<Proof,
         challenge: verified.text("challenge").map(str::to_owned),
         uses: Use::of_proof(&owner, jti, until),
     })
+}
+
+/// The one key that it may be signed with, whatever the proof calls it: `kid` tells several apart.
+fn named(key: &Value, kid: Option<&str>) -> Value {
+    let mut key = key.clone();
+    if let (Some(members), Some(kid)) = (key.as_object_mut(), kid) {
+        members.insert("kid".to_owned(), kid.into());
+    }
+    key
 }
 
 /// What is wrong with the challenge of a proof, or with its absence. A challenge is good once.

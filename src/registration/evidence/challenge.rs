@@ -32,7 +32,7 @@ async fn nonce(
 ) -> Result<Secret, RegisterError> {
     let (scripts, hook) = (&cx.snapshot.scripts, Hook::GetEvidenceNonce);
     if scripts.has(hook) {
-        let facts = hooks::facts(cx, caller, shown, requested.as_object().clone());
+        let facts = hooks::facts(cx, caller, shown, requested.clone());
         let said = scripts.ask(hook, facts, requested.clone()).await?;
         if let Some(Value::String(nonce)) = said.map(|said| said.value) {
             return Ok(Secret::new(nonce));

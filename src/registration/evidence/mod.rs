@@ -98,7 +98,7 @@ async fn verdict(
     if !scripts.has(hook) {
         return Ok(None);
     }
-    let facts = hooks::facts(cx, caller, shown, requested.as_object().clone());
+    let facts = hooks::facts(cx, caller, shown, requested.clone());
     match scripts.ask(hook, facts, requested.clone()).await {
         Ok(said) => Ok(said),
         Err(HookError::Refused { script }) => {

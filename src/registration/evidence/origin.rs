@@ -31,12 +31,17 @@ impl Origin {
     }
 }
 
-/// A name, or several in one text: a verifier has a developer and a build, and policies are many.
+/// A name, or several in one text: a verifier has a developer and a build (draft-ietf-rats-ear), and
+/// policies are many.
 fn name_of(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Array(all) => all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-        Value::Object(all) => all.values().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        // Scripts keep no order, so that of the EAR is said here.
+        Value::Object(all) => {
+            let parts = ["developer", "build"].into_iter().filter_map(|part| all.get(part)?.as_str());
+            parts.collect::<Vec<_>>().join(" ")
+        }
         _ => return None,
     };
     let name: String = printable(text.trim()).chars().take(NAME_BYTES).collect();
@@ -58,7 +63,7 @@ mod tests {
         };
         let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
         assert_eq!(names(json!({"verifier": "v", "policy": "p"})), pair("v", "p"));
-        let ear = json!({"verifier": {"developer": "acme", "build": "1"}, "policies": ["a", "b"]});
+        let ear = json!({"verifier": {"build": "1", "developer": "acme"}, "policies": ["a", "b"]});
         assert_eq!(names(ear), pair("acme 1", "a b"));
         assert_eq!(names(json!({"verifier": 5, "policies": [], "policy": "\u{e9}\n"})), pair("", "?"));
         assert_eq!(names(json!({"verifier": "v".repeat(1_000)})).0.len(), 512);

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::super::hook::Hook;
 use super::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
-use crate::client::member::{Kind, MEMBERS};
+use crate::client::member::{Kind, MEMBERS, SetBy};
 
 /// Characters of a line of documentation.
 const WIDTH: usize = 100;
@@ -45,7 +45,10 @@ fn context() -> String {
         }
     }
     for member in MEMBERS {
-        let about = format!("Client metadata: {}.", kind(member.kind).1);
+        let about = match member.set_by {
+            SetBy::Server => format!("Set by the server, and read-only: {}.", kind(member.kind).1),
+            _ => format!("Client metadata: {}.", kind(member.kind).1),
+        };
         let name = member.name;
         item(&mut text, &[&about], &format!("fn get {name}(client: Members) -> {};", kind(member.kind).0));
     }

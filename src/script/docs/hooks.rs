@@ -9,8 +9,13 @@ impl Hook {
             Self::CreateClient => {
                 "Before a client is stored. `true`: go on; `false`: 400 `invalid_client_metadata`."
             }
-            Self::UpdateClient => "Before an update is stored. The same.",
-            Self::DeleteClient => "Before a client is deleted. The same; `context.client` is read-only.",
+            Self::UpdateClient => {
+                "Before an update is stored. The same. An administrator's update has a path that begins with \
+                 `/admin/` in `context.httpRequest`, and no statement."
+            }
+            Self::DeleteClient => {
+                "Before a client is deleted, by whomever. The same; `context.client` is read-only."
+            }
             Self::ModifyPostResponse => {
                 "The answer to a registration is ready. `true`: keep what was changed in `response`. \
                  Credentials and identifiers can not be changed."

@@ -78,8 +78,9 @@ pub(super) static FUNCTIONS: &[HostFunction] = &[
     function(
         "http",
         "request(request: map) -> map",
-        "The same from `#{ method, url, headers, body, timeoutMs }`, of which only `url` must be there; the \
-         method is GET, POST, PUT, PATCH, DELETE or HEAD. Fails for any other member.",
+        "The same from `#{ method, url, headers, body, timeoutMs, afterMs }`, of which only `url` must be there; the \
+         method is GET, POST, PUT, PATCH, DELETE or HEAD; `afterMs` is how long it waits before it asks, which counts \
+         for `httpMs` and holds up no other script. Fails for any other member.",
         "http::request(#{ url: \"https://api.example.org/status\", timeoutMs: 500 }).body == `{\"ok\":true}`",
     ),
     function(

@@ -39,6 +39,8 @@ struct Wanted {
     body: Body,
     #[serde(default)]
     timeout_ms: Option<u64>,
+    #[serde(default)]
+    after_ms: u64,
 }
 
 /// What a script sends.
@@ -91,7 +93,8 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
 }
 
 fn wanted(method: &str, url: &str, body: Body, headers: Map<String, Value>) -> Wanted {
-    Wanted { method: Some(method.to_owned()), url: url.to_owned(), headers, body, timeout_ms: None }
+    let (method, url) = (Some(method.to_owned()), url.to_owned());
+    Wanted { method, url, headers, body, timeout_ms: None, after_ms: 0 }
 }
 
 #[derive(Clone)]
@@ -137,8 +140,9 @@ impl Client {
         if body.as_ref().is_some_and(|body| body.len() > self.bytes) {
             return Err(format!("a body has {} bytes or less (scripts.limits.stringBytes)", self.bytes));
         }
-        let timeout = wanted.timeout_ms.map_or(USUAL_TIME, Duration::from_millis);
-        Ok(HttpCall { method, url: wanted.url, headers, body, timeout, answer_bytes: self.bytes })
+        let after = Duration::from_millis(wanted.after_ms);
+        let timeout = after.saturating_add(wanted.timeout_ms.map_or(USUAL_TIME, Duration::from_millis));
+        Ok(HttpCall { method, url: wanted.url, headers, body, after, timeout, answer_bytes: self.bytes })
     }
 
     fn answer(&self, answer: HttpAnswer) -> Outcome<ScriptMap> {

@@ -10,8 +10,8 @@ mod world;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::client::Metadata;
 use rhai::{AST, CallFnOptions, Engine, Position, Scope};
-use serde_json::Map;
 
 use super::context::{Context, Round};
 use super::engine::SharedModules;
@@ -20,6 +20,7 @@ use super::library::Libraries;
 use super::load::{self, LoadError, LoadErrors, SCRIPT_MODULE, Texts};
 use super::members::{Access, Frame, Members};
 use super::outcome::Fault;
+use super::present;
 use super::trial::{Given, Trial};
 use super::turn::Turn;
 use crate::config::ScriptSettings;
@@ -76,7 +77,7 @@ impl Suite {
         let files = load::read_tests(&beginning.settings.directory)?;
         let (world, scripts) = (Arc::new(World::new(&beginning)), Arc::new(scripts));
         let modules = SharedModules::new(&world.runtime(generous));
-        let mut engine = modules.engine(None, || None);
+        let mut engine = modules.engine(|| None);
         functions::register(&mut engine, &Scene { world, texts: Arc::clone(&scripts) });
         let (mut tests, mut errors) = (Vec::new(), Vec::new());
         for (file, text) in &files {
@@ -105,7 +106,7 @@ impl Suite {
         let (suite, test) = (Arc::clone(self), test.clone());
         let world = Arc::new(World::new(&self.beginning));
         let runtime = world.runtime(generous);
-        let turn = runtime.turns.take().await;
+        let turn = runtime.turns.take(false).await;
         let file = test.file.clone();
         let task = tokio::task::spawn_blocking(move || {
             let Some(turn) = turn else {
@@ -129,20 +130,15 @@ impl Suite {
     ) -> Result<(), Box<Failure>> {
         let context = context(&test.file, modules, turn);
         let over = Arc::clone(turn);
-        let mut engine = modules.engine(Some(&context), move || over.over());
+        let mut engine = modules.engine(move || over.over());
         engine.set_module_resolver(Libraries::new(self.texts.libraries.clone()));
         let scene = Scene { world: Arc::clone(world), texts: Arc::clone(&self.texts) };
         functions::register(&mut engine, &scene);
         let failure = |error| Box::new(Failure { error, calls: String::new(), log: world.log() });
         let dispatch = self.prepare(&mut engine, test).map_err(failure)?;
-        let options = CallFnOptions::new().eval_ast(false).with_tag(context);
-        let done = engine.call_fn_with_options::<rhai::Dynamic>(
-            options,
-            &mut Scope::new(),
-            &dispatch,
-            &test.name,
-            (),
-        );
+        let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
+        let call = || engine.call_fn_with_options(options, &mut Scope::new(), &dispatch, &test.name, ());
+        let done: Result<rhai::Dynamic, _> = present::during(&context, call);
         match done {
             Ok(_) => Ok(()),
             Err(error) => Err(self.placed(Fault::of(&test.file, &test.name, &error), world)),
@@ -212,7 +208,7 @@ fn generous(settings: &mut ScriptSettings) {
 fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
     let (facts, ..) = Given::default().into_parts(&[]);
     let frame = Arc::new(Frame { custom: std::collections::BTreeSet::new(), bytes: modules.result_bytes() });
-    let client = Members::new(Map::new(), Access::ReadOnly, &frame);
+    let client = Members::new(Metadata::default(), Access::ReadOnly, &frame);
     let round = Round {
         facts: Arc::new(facts),
         frame,
@@ -220,7 +216,7 @@ fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
         turn: Arc::clone(turn),
         attestation: Arc::default(),
     };
-    Context::new(file, &round, client)
+    Context::new(file, &round, client, None)
 }
 
 /// The tests of one file; a test with parameters is a mistake.

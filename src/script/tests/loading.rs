@@ -24,6 +24,8 @@ fn what_can_not_be_loaded_is_named_with_its_place() {
     check(&[("10-a.rhai", "fn createClient(context) { unknown_variable }")], "10-a.rhai:1:");
     check(&[("10-a.rhai", "throw \"at the top\"")], "at the top");
     check(&[("10-a.rhai", "loop {}")], "operations");
+    check(&[("10-a.rhai", "")], "10-a.rhai: it is empty");
+    check(&[("10-a.rhai", "fn f() {}"), ("lib/a.rhai", "\n ")], "lib/a.rhai: it is empty");
     check(
         &[("10-a.rhai", "import \"lib/a\" as a;"), ("lib/a.rhai", "import \"lib/a\" as b;")],
         "imports itself",

@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Map, json};
+use rhai::Dynamic;
+use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata as EventMetadata, Subscriber};
 
 use super::super::members::Access;
 use super::super::{Hook, HookError};
-use super::{create, facts, hooked, world};
+use super::{create, facts, hooked, object, world};
 use crate::config::{ScriptSettings, SecretSource};
 
 /// Keeps the messages of scripts.
@@ -44,18 +45,26 @@ impl Visit for Message<'_> {
 
 /// What `body` writes to the log, on the thread that calls it.
 fn lines(body: &str) -> Vec<String> {
-    let world = hooked(Hook::CreateClient, body);
+    lines_about(json!({}), None, (Hook::CreateClient, body))
+}
+
+/// What `hook` writes to the log about a client and an answer.
+fn lines_about(client: Value, answer: Option<Value>, (hook, body): (Hook, &str)) -> Vec<String> {
+    let world = hooked(hook, body);
     let lines = Lines::default();
     let asked = facts(json!({}));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let set = world.set;
     runtime.block_on(async {
         let seen = lines.clone();
-        set.on_a_thread(Hook::CreateClient, asked, move |asking| {
+        set.on_a_thread(hook, asked, move |asking| {
             tracing::subscriber::with_default(seen, || {
-                let client = asking.members(Map::new(), Access::Metadata);
-                let (index, script) = asking.set.with(Hook::CreateClient).next().unwrap();
-                asking.call(index, script, None, &client).map(drop)
+                let members =
+                    |value, access| asking.members(crate::client::Metadata::new(object(value)), access);
+                let client = members(client, Access::Metadata);
+                let answer = answer.map(|answer| members(answer, Access::Answer));
+                let (index, script) = asking.set.with(hook).next().unwrap();
+                asking.call(index, script, answer.map(Dynamic::from), &client).map(drop)
             })
         })
         .await
@@ -69,6 +78,19 @@ fn no_line_shows_a_secret() {
     let body =
         "let key = secrets::get(\"key\"); log::info(`a ${key} b`); log::debug(key); print(key + key); true";
     assert_eq!(lines(body), ["a [key] b", "[key]", "[key][key]"]);
+}
+
+#[test]
+fn no_line_shows_a_credential_of_the_client() {
+    let client = json!({"client_id": "c", "client_secret": "s3cr3t-of-c", "client_name": "n"});
+    let body = "log::info(context.client.client_secret); log::warn(context.client.to_map().to_string());";
+    let written = lines_about(client, None, (Hook::ClientCreated, body));
+    assert_eq!(written[0], "[client_secret]");
+    assert!(written[1].contains("\"client_name\": \"n\"") && !written[1].contains("s3cr3t"), "{written:?}");
+    let answer = json!({"client_secret": "s3cr3t-of-c", "registration_access_token": "t0k3n-of-c"});
+    let body = "log::info(response.client_secret + response.registration_access_token); true";
+    let written = lines_about(json!({}), Some(answer), (Hook::ModifyPostResponse, body));
+    assert_eq!(written, ["[client_secret][registration_access_token]"]);
 }
 
 #[test]

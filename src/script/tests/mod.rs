@@ -68,7 +68,7 @@ fn hooked(hook: Hook, body: &str) -> World {
 
 fn facts(request: Value) -> Arc<Facts> {
     Arc::new(Facts {
-        register_request: object(request),
+        register_request: Metadata::new(object(request)),
         software_statement: Some(
             json!({"header": {"alg": "ES256"}, "claims": {"iss": "https://iss.example.org"}}),
         ),

@@ -71,7 +71,7 @@ async fn what_is_not_as_it_should_be_is_a_failure_that_can_be_caught() {
 async fn a_request_is_sent_as_it_was_written() {
     let body = "http::post(\"https://a.example/1\", #{ b: [1] }, #{ Authorization: `Bearer ${secrets::get(\"key\")}` });
         http::request(#{ method: \"put\", url: \"https://a.example/2\", headers: #{ \"Content-Type\": \"text/plain\" },
-                         body: \"hi\", timeoutMs: 50 });
+                         body: \"hi\", timeoutMs: 50, afterMs: 20 });
         http::request(#{ method: \"DELETE\", url: \"https://a.example/3\", timeoutMs: 1000000 });
         true";
     let world = hooked(Hook::CreateClient, body);
@@ -93,8 +93,9 @@ async fn a_request_is_sent_as_it_was_written() {
     assert_eq!((calls[1].method.as_str(), calls[1].body.as_deref()), ("PUT", Some(&b"hi"[..])));
     assert_eq!(
         (&calls[1].headers[..], calls[1].timeout.as_millis()),
-        (&[pair("content-type", "text/plain")][..], 50)
+        (&[pair("content-type", "text/plain")][..], 70)
     );
+    assert_eq!((calls[0].after.as_millis(), calls[1].after.as_millis()), (0, 20));
     let left = calls[2].timeout.as_millis();
     assert!((9_000..=10_000).contains(&left), "no more than what is left of httpMs: {left}");
 }

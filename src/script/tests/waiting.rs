@@ -113,12 +113,12 @@ async fn what_was_waited_is_taken_from_what_is_left() {
 async fn who_gets_no_place_back_ends() {
     let limits = ScriptLimits { concurrent: 1, deadline_ms: 500, ..ScriptLimits::default() };
     let turns = Arc::new(Turns::new(&limits));
-    let turn = turns.take().await.unwrap();
+    let turn = turns.take(false).await.unwrap();
     assert_eq!(turn.over(), None);
     let runtime = tokio::runtime::Handle::current();
     let waiting = tokio::task::spawn_blocking(move || {
         // While it waits, another one takes the only place and keeps it.
-        let other = turn.wait(Outside::Far, Duration::from_secs(1), |_| runtime.block_on(turns.take()));
+        let other = turn.wait(Outside::Far, Duration::from_secs(1), |_| runtime.block_on(turns.take(false)));
         assert!(other.unwrap().is_some());
         turn.over()
     });

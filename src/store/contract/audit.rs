@@ -21,6 +21,8 @@ fn event(subject: &str) -> AuditEvent {
         subject: subject.to_owned(),
         actor: None,
         address: Some("192.0.2.1".parse().unwrap()),
+        error: None,
+        correlation_id: None,
         details: Map::from_iter([("revision".to_owned(), json!(1))]),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Place, at, client, id, on_every_backend};
 use crate::client::Client;
-use crate::store::import::{ImportError, Imported, MOST_IMPORTED};
+use crate::store::import::{Existing, ImportError, Imported, MOST_IMPORTED};
 use crate::store::{Change, Indexed, StoreError};
 
 on_every_backend!(
@@ -15,6 +15,7 @@ on_every_backend!(
     of_many_changes_one_is_made,
     what_goes_with_a_change_goes_only_with_it,
     an_import_replaces_and_is_whole,
+    an_import_does_with_those_that_are_there_as_it_is_told,
     an_import_is_bounded,
 );
 
@@ -47,7 +48,11 @@ async fn a_removed_client_leaves_nothing_behind(place: Place) {
     assert!(matches!(stale, Err(StoreError::Conflict)));
     assert!(matches!(clients.remove(&seen, Change::default()).await, Err(StoreError::Conflict)));
     let left = place.everything().await;
-    assert_eq!(left.len(), 3, "the record, when it expires, and how many clients there are: {left:?}");
+    assert_eq!(
+        left.len(),
+        4,
+        "the record, when it expires, its use, and how many clients there are: {left:?}"
+    );
     let seen = clients.find(&id("one")).await.unwrap().unwrap();
     clients.remove(&seen, Change::default()).await.unwrap();
     place.expect_empty().await;
@@ -105,15 +110,15 @@ async fn an_import_replaces_and_is_whole(place: Place) {
     let clients = &place.store.clients;
     clients.insert(&client("a", software("old")), Change::default()).await.unwrap();
     let batch = [client("a", software("new")), client("b", software("new"))];
-    let done = clients.import(&batch, &Change::default()).await.unwrap();
-    assert_eq!(done, Imported { created: 1, replaced: 1 });
+    let done = clients.import(&batch, Existing::Replace, nothing).await.unwrap();
+    assert_eq!(done, Imported { created: 1, replaced: 1, ..Imported::default() });
     assert_eq!(clients.count(Indexed::SoftwareId("old")).await.unwrap(), 0);
     assert_eq!(clients.count(Indexed::SoftwareId("new")).await.unwrap(), 2);
     // Many at once, over the same clients: each is made as a whole.
     let batches: Vec<_> =
         (0..20).map(|turn| batch.clone().map(|old| Client { revision: turn, ..old })).collect();
-    let also = Change::default();
-    let outcomes = join_all(batches.iter().map(|batch| clients.import(batch, &also))).await;
+    let outcomes =
+        join_all(batches.iter().map(|batch| clients.import(batch, Existing::Replace, nothing))).await;
     assert!(outcomes.iter().all(Result::is_ok));
     assert_eq!(clients.count_all().await.unwrap(), 2);
     let revision = async |name: &str| clients.find(&id(name)).await.unwrap().unwrap().client().revision;
@@ -125,16 +130,42 @@ async fn an_import_replaces_and_is_whole(place: Place) {
     place.expect_empty().await;
 }
 
+/// What goes with an imported client in most of these tests.
+#[expect(clippy::unnecessary_wraps, reason = "an import asks for it so")]
+fn nothing(_client: &Client) -> Result<Change, StoreError> {
+    Ok(Change::default())
+}
+
+async fn an_import_does_with_those_that_are_there_as_it_is_told(Place { store, backend, .. }: Place) {
+    let clients = &store.clients;
+    clients.insert(&client("b", software("old")), Change::default()).await.unwrap();
+    let batch: Vec<_> = ["a", "b", "c"].iter().map(|name| client(name, software("new"))).collect();
+    let told = |client: &Client| {
+        let put = vec![(format!("z{}", client.id).into_bytes(), Vec::new())];
+        Ok(Change { put, ..Change::default() })
+    };
+    let done = clients.import(&batch, Existing::Refuse, told).await.unwrap();
+    assert_eq!(done, Imported { created: 1, refused: Some(1), ..Imported::default() });
+    assert_eq!(clients.count(Indexed::SoftwareId("new")).await.unwrap(), 1);
+    let done = clients.import(&batch, Existing::Skip, told).await.unwrap();
+    assert_eq!(done, Imported { created: 1, skipped: 2, ..Imported::default() });
+    assert_eq!(backend.get(b"zb").await.unwrap(), None, "nothing happened to it");
+    let done = clients.import(&batch, Existing::Replace, told).await.unwrap();
+    assert_eq!(done, Imported { replaced: 3, ..Imported::default() });
+    assert_eq!(backend.get(b"zb").await.unwrap(), Some(Vec::new()));
+    assert_eq!(clients.count(Indexed::SoftwareId("old")).await.unwrap(), 0);
+}
+
 async fn an_import_is_bounded(place: Place) {
     let clients = &place.store.clients;
     let many: Vec<_> = (0..=MOST_IMPORTED).map(|turn| client(&format!("c{turn:04}"), json!({}))).collect();
-    let refused = clients.import(&many, &Change::default()).await;
+    let refused = clients.import(&many, Existing::Refuse, nothing).await;
     assert!(matches!(refused, Err(ImportError::TooMany)));
     let twice = [many[0].clone(), many[0].clone()];
-    let refused = clients.import(&twice, &Change::default()).await;
+    let refused = clients.import(&twice, Existing::Refuse, nothing).await;
     assert!(matches!(refused, Err(ImportError::Twice(id)) if id.as_str() == "c0000"));
     place.expect_empty().await;
-    let done = clients.import(&many[1..], &Change::default()).await.unwrap();
+    let done = clients.import(&many[1..], Existing::Refuse, nothing).await.unwrap();
     assert_eq!(done.created, MOST_IMPORTED);
     assert_eq!(clients.sweep(at(u64::MAX), 10).await.unwrap(), 0, "none of them expires");
 }

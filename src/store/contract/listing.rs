@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Place, at, client, id, on_every_backend};
 use crate::client::TrustLevel;
+use crate::store::import::Existing;
 use crate::store::{Change, ClientFilter, Store};
 
 on_every_backend!(pages_follow_each_other, filters_choose, a_search_is_bounded, an_export_has_all);
@@ -12,7 +13,7 @@ on_every_backend!(pages_follow_each_other, filters_choose, a_search_is_bounded, 
 async fn fill(store: &Store, clients: impl IntoIterator<Item = (String, Value)>) {
     let all: Vec<_> = clients.into_iter().map(|(name, members)| client(&name, members)).collect();
     for batch in all.chunks(500) {
-        store.clients.import(batch, &Change::default()).await.unwrap();
+        store.clients.import(batch, Existing::Replace, |_| Ok(Change::default())).await.unwrap();
     }
 }
 

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Map, json};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::{at, client, id, open, store};
 use crate::client::InitialAccessPolicy;
 use crate::secret::Secret;
-use crate::store::audit::{Action, AuditEvent};
+use crate::store::audit::{Action, Author};
 use crate::store::initial_access_tokens::InitialAccess;
 use crate::store::key_values::KeyValueLimits;
 use crate::store::single_use::UsedOnce;
@@ -94,14 +94,8 @@ async fn values_patches_and_events_are_kept() {
     values.set("text", &json!("x"), at(100), at(1)).await.unwrap();
     values.increment("number", 5, at(100), at(1)).await.unwrap();
     before.patches.replace(0, &json!([1]), Change::default()).await.unwrap();
-    let event = AuditEvent {
-        at: at(1),
-        action: Action::ConfigurationChanged,
-        subject: "1".to_owned(),
-        actor: Some("admin".to_owned()),
-        address: None,
-        details: Map::new(),
-    };
+    let author = Author { actor: Some("admin".to_owned()), ..Author::default() };
+    let event = author.did(Action::ConfigurationChanged, "1", at(1));
     before.audit.append(&event).await.unwrap();
     drop(before);
 

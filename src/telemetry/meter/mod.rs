@@ -128,6 +128,11 @@ pub fn notifications(waiting: u64, lost: u64) {
     counter!(names::NOTIFICATIONS_LOST).absolute(lost);
 }
 
+/// Events of the audit log that could not be kept.
+pub fn audit_lost(count: u64) {
+    counter!(names::AUDIT_LOST).increment(count);
+}
+
 fn number(count: usize) -> f64 {
     large(u64::try_from(count).unwrap_or(u64::MAX))
 }

@@ -25,6 +25,7 @@ pub(super) const CLIENTS_STORED: &str = "registrar_clients";
 pub(super) const STORE_BYTES: &str = "registrar_store_disk_bytes";
 pub(super) const NOTIFICATIONS_WAITING: &str = "registrar_notifications_waiting";
 pub(super) const NOTIFICATIONS_LOST: &str = "registrar_notifications_lost_total";
+pub(super) const AUDIT_LOST: &str = "registrar_audit_events_lost_total";
 
 pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Requests that were answered."),
@@ -37,6 +38,7 @@ pub(super) const COUNTERS: &[(&str, &str)] = &[
     (CLIENTS, "Clients that were registered, updated or deleted."),
     (CLIENTS_EXPIRED, "Clients that were removed because their time was over."),
     (NOTIFICATIONS_LOST, "Events that no script was told of, or that none took after the last try."),
+    (AUDIT_LOST, "Refusals that are not in the audit log: too many came at once, or the store failed."),
 ];
 
 pub(super) const GAUGES: &[(&str, &str)] = &[

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use registrar::app::{self, Server, Start};
-use registrar::clock::{ManualClock, Timestamp};
+use registrar::clock::{Clock as _, ManualClock, Timestamp};
 use registrar::config::{Configuration, Live, Sources};
 use registrar::script::fake::FakeHost;
 use serde_json::{Value, json};
@@ -105,6 +105,11 @@ impl TestServer {
         Self { server: Some(server), clock, folder, http: reqwest::Client::new(), base }
     }
 
+    /// What its clock says, in seconds.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.now().unix()
+    }
+
     /// Asks with `client` from now on.
     pub(crate) fn use_client(&mut self, client: reqwest::Client) {
         self.http = client;
@@ -162,6 +167,12 @@ impl TestServer {
     /// Stops the server, as SIGTERM does.
     pub(crate) async fn stop(mut self) {
         self.server.take().expect("it runs until the test ends").stop().await;
+    }
+
+    /// The same, and gives the folder, which is removed when it is dropped.
+    pub(crate) async fn stop_and_keep(mut self) -> TempDir {
+        self.server.take().expect("it runs until the test ends").stop().await;
+        self.folder
     }
 
     /// How the stored client came to be what it is.

@@ -1,6 +1,6 @@
 //! Another server, on loopback: it says what a test tells it to say, and counts who asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -75,10 +75,21 @@ impl Reply {
 
 #[derive(Default)]
 struct Script {
-    replies: Mutex<HashMap<String, Reply>>,
-    requests: Mutex<Vec<(String, Request<()>)>>,
+    replies: Mutex<HashMap<String, VecDeque<Reply>>>,
+    requests: Mutex<Vec<(String, Request<Bytes>)>>,
     sent: AtomicU64,
 }
+
+impl Script {
+    fn next(&self, path: &str) -> Option<Reply> {
+        let mut replies = self.replies.lock().unwrap();
+        let left = replies.get_mut(path)?;
+        if left.len() > 1 { left.pop_front() } else { left.front().cloned() }
+    }
+}
+
+/// Bytes of the largest body that is read.
+const MOST_BYTES: usize = 1024 * 1024;
 
 /// A server that runs until the test ends.
 pub(crate) struct Origin {
@@ -100,7 +111,12 @@ impl Origin {
 
     /// From now on, `path` is answered with `reply`; what was never set is a 404.
     pub(crate) fn set(&self, path: &str, reply: Reply) {
-        self.script.replies.lock().unwrap().insert(path.to_owned(), reply);
+        self.set_each(path, [reply]);
+    }
+
+    /// From now on, `path` is answered with each of these once, and then with the last one.
+    pub(crate) fn set_each(&self, path: &str, replies: impl Into<VecDeque<Reply>>) {
+        self.script.replies.lock().unwrap().insert(path.to_owned(), replies.into());
     }
 
     /// Sets `path` and says its URL.
@@ -129,6 +145,12 @@ impl Origin {
         last.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
     }
 
+    /// What was sent to `path`, each time.
+    pub(crate) fn received(&self, path: &str) -> Vec<Request<Bytes>> {
+        let requests = self.script.requests.lock().unwrap();
+        requests.iter().filter(|(asked, _)| asked == path).map(|(_, request)| request.clone()).collect()
+    }
+
     /// Bytes of endless answers that were taken.
     pub(crate) fn sent(&self) -> u64 {
         self.script.sent.load(Ordering::SeqCst)
@@ -137,8 +159,10 @@ impl Origin {
 
 async fn answer(State(script): State<Arc<Script>>, request: Request<Body>) -> Response<Body> {
     let path = request.uri().path().to_owned();
-    let reply = script.replies.lock().unwrap().get(&path).cloned();
-    script.requests.lock().unwrap().push((path, request.map(drop)));
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, MOST_BYTES).await.expect("a request arrives");
+    let reply = script.next(&path);
+    script.requests.lock().unwrap().push((path, Request::from_parts(head, body)));
     let Reply { status, headers, body } = reply.unwrap_or_else(|| Reply::status(404));
     let body = match body {
         Content::Text(text) => Body::from(text),

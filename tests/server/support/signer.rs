@@ -1,5 +1,7 @@
 //! Somebody who signs: an issuer of software statements, or of signed requests.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use registrar::jose::{Algorithm, SigningKey, sign};
 use registrar::secret::Secret;
 use serde_json::{Map, Value, json};
@@ -26,6 +28,13 @@ impl Signer {
     /// Its public key.
     pub(crate) fn jwk(&self) -> Value {
         self.key.public_jwk().expect("it has a public key")
+    }
+
+    /// Its public key as a `SubjectPublicKeyInfo` in base64url, as verifiers of evidence write it.
+    pub(crate) fn akpub(&self) -> String {
+        let pem = self.key.to_pem().expect("it has a key pair").expose();
+        let key = openssl::pkey::PKey::private_key_from_pem(pem.as_bytes()).expect("a key");
+        URL_SAFE_NO_PAD.encode(key.public_key_to_der().expect("its public half"))
     }
 
     /// Its JWK Set.

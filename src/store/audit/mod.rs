@@ -4,6 +4,11 @@
 //! numbers have no gap and no event becomes visible behind a reader that has passed it, on one
 //! server or on many. An event goes into the change that it tells of, and is there exactly when
 //! that is.
+//!
+//! A request that was refused changes nothing, so its event can go with nothing: those wait in a
+//! [queue](AuditQueue) and are written many at a time.
+
+mod queue;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,6 +19,8 @@ use serde_json::{Map, Value};
 use super::backend::{Backend, Change, number, numbered};
 use super::{StoreError, keys, record};
 use crate::clock::Timestamp;
+
+pub use queue::{AuditQueue, AuditWriter, queue};
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,12 +34,57 @@ pub enum Action {
     ClientDeleted,
     /// A client came out of an export.
     ClientImported,
+    /// A client was removed because its time was over.
+    ClientExpired,
+    /// All clients were told, with their secrets.
+    ClientsExported,
+    /// A registration was refused.
+    RegistrationRefused,
+    /// An update by the holder of a client was refused.
+    UpdateRefused,
+    /// A deletion by the holder of a client was refused.
+    DeletionRefused,
+    /// More was refused than could be written down: how many is in the details.
+    RefusalsLost,
     /// An initial access token was made.
     InitialAccessTokenCreated,
     /// An initial access token was revoked.
     InitialAccessTokenRevoked,
-    /// The live configuration was patched.
+    /// The live configuration was patched, or read from its file.
     ConfigurationChanged,
+    /// The file of the configuration was read and not taken.
+    ConfigurationRefused,
+    /// Other scripts are in force.
+    ScriptsReloaded,
+    /// The scripts were read and not taken.
+    ScriptsRefused,
+}
+
+/// Who did something, and in which request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Author {
+    /// The identifier of the client who did it; none: somebody without one, or this server.
+    pub actor: Option<String>,
+    /// The address that the request came from; none: there was no request.
+    pub address: Option<IpAddr>,
+    /// What names the request in its answer and in the log.
+    pub correlation_id: Option<String>,
+}
+
+impl Author {
+    /// That this author did `action` to `subject`.
+    pub fn did(&self, action: Action, subject: impl Into<String>, at: Timestamp) -> AuditEvent {
+        AuditEvent {
+            at,
+            action,
+            subject: subject.into(),
+            actor: self.actor.clone(),
+            address: self.address,
+            error: None,
+            correlation_id: self.correlation_id.clone(),
+            details: Map::new(),
+        }
+    }
 }
 
 /// An event: never with a secret in it.
@@ -42,7 +94,9 @@ pub struct AuditEvent {
     pub at: Timestamp,
     /// What was done.
     pub action: Action,
-    /// The identifier of what it was done to: a client, a token, a revision.
+    /// The identifier of what it was done to: a client, a token, a revision. Empty: of nothing
+    /// that has one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub subject: String,
     /// The identifier of the client who did it; none: somebody without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,12 +104,34 @@ pub struct AuditEvent {
     /// The address that the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
+    /// The error code of what was refused; none: it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What names the request in its answer and in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
     /// More about it.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub details: Map<String, Value>,
 }
 
+/// Characters of an error code: a script may make one up.
+const ERROR: usize = 64;
+
 impl AuditEvent {
+    /// The same event, refused with this error code.
+    #[must_use]
+    pub fn refused(self, error: &str) -> Self {
+        Self { error: Some(error.chars().take(ERROR).collect()), ..self }
+    }
+
+    /// The same event, with one more detail.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// That the event is written: to go with the change that it tells of.
     ///
     /// # Errors
@@ -89,7 +165,19 @@ impl AuditLog {
     /// # Errors
     /// When the store can not be written.
     pub async fn append(&self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.0.apply(event.change()?).await.map(drop)
+        self.append_all(std::slice::from_ref(event)).await
+    }
+
+    /// Writes events that tell of no change of the store, as one change.
+    ///
+    /// # Errors
+    /// When the store can not be written; none of them is there then.
+    pub async fn append_all(&self, events: &[AuditEvent]) -> Result<(), StoreError> {
+        let mut change = Change::default();
+        for event in events {
+            change = change.and(event.change()?);
+        }
+        self.0.apply(change).await.map(drop)
     }
 
     /// At most `limit` events in their order, from the one behind the position `after`; 0 for

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# An authorization server that somebody else wrote, with clients that register here: the example
+# `oidc-provider` against the release binary. npm fetches the provider; Debian's packages of Node are
+# installed when it is not there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+registrar=${REGISTRAR:-$PWD/target/release/registrar}
+work=$(mktemp -d)
+pids=()
+stop() {
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+trap stop EXIT
+
+free_port() {
+    local port
+    for _ in $(seq 100); do
+        port=$((20000 + RANDOM % 12000))
+        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+            printf '%s' "$port"
+            return
+        fi
+    done
+    return 1
+}
+
+# Runs in the background until $1 is a line of its output.
+start() {
+    local line=$1 log=$2
+    shift 2
+    "$@" >"$work/$log" 2>&1 &
+    pids+=($!)
+    for _ in $(seq 200); do
+        grep -q "$line" "$work/$log" && return
+        sleep 0.1
+    done
+    cat "$work/$log"
+    exit 1
+}
+
+if ! command -v npm >/dev/null; then
+    become=()
+    if [ "$(id -u)" != 0 ]; then become=(sudo); fi
+    "${become[@]}" apt-get update -q
+    DEBIAN_FRONTEND=noninteractive "${become[@]}" apt-get install -q -y --no-install-recommends nodejs npm
+fi
+
+cp examples/oidc-provider/{*.mjs,package.json} "$work"
+npm --silent --no-audit --no-fund --prefix "$work" install
+
+listen=127.0.0.1:$(free_port)
+PORT=$(free_port)
+export REGISTRAR_URL=http://$listen PORT TELL_EVERY_MS=200 REGISTRAR_CREDENTIALS=$work/data/admin-credentials.json
+REGISTRAR_DISCOVERY__UPSTREAM="http://127.0.0.1:$PORT" \
+    start "$REGISTRAR_URL" registrar.log "$registrar" --listen "$listen" --data "$work/data"
+start listening provider.log node "$work/server.mjs"
+if ! timeout 120 node "$work/try.mjs"; then
+    cat "$work"/*.log
+    exit 1
+fi

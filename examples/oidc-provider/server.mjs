@@ -1,0 +1,49 @@
+// An authorization server whose clients register at a registrar:
+//
+//   npm install && node server.mjs
+//
+// It logs in whoever comes, as the development interactions of oidc-provider do.
+
+import { readFileSync } from 'node:fs';
+
+import { Provider } from 'oidc-provider';
+import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
+
+import { Admin } from './admin.mjs';
+import { askForSecrets, clientsOf } from './clients.mjs';
+
+const registrar = process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080';
+const credentials = process.env.REGISTRAR_CREDENTIALS ?? '../../data/admin-credentials.json';
+const port = Number(process.env.PORT ?? 3000);
+
+const admin = new Admin(registrar, JSON.parse(readFileSync(credentials, 'utf8')));
+
+const provider = new Provider(`http://127.0.0.1:${port}`, {
+  adapter: clientsOf(admin, (model) => new MemoryAdapter(model)),
+  claims: { openid: ['sub'], profile: ['name'], email: ['email'] },
+  scopes: ['openid', 'offline_access', 'profile', 'email', 'address', 'phone'],
+  pkce: { required: (_, client) => client.clientAuthMethod === 'none' },
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, name: `User ${id}` }) }),
+  cookies: { keys: [process.env.COOKIE_KEY ?? 'for this example only'] },
+});
+askForSecrets(provider, admin);
+
+// The registrar sees no token of ours, so it is told which clients are in use: in batches, and of
+// each client the last use.
+const used = new Map();
+provider.on('grant.success', ({ oidc }) => used.set(oidc.client.clientId, Math.floor(Date.now() / 1000)));
+setInterval(async () => {
+  const uses = [...used].slice(0, 1000);
+  if (uses.length === 0) return;
+  uses.forEach(([id]) => used.delete(id));
+  try {
+    await admin.used(uses);
+  } catch (error) {
+    console.error(error.message);
+    uses.forEach(([id, at]) => used.has(id) || used.set(id, at));
+  }
+}, Number(process.env.TELL_EVERY_MS ?? 60_000)).unref();
+
+provider.on('server_error', (_, error) => console.error(error));
+
+provider.listen(port, '127.0.0.1', () => console.log(`listening on ${provider.issuer}`));

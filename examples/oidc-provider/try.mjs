@@ -1,0 +1,167 @@
+// What a client does: finds both servers in the registrar's metadata, registers at the one, gets a
+// code and tokens at the other, without a browser. Ends with 0 when all of it happened.
+
+import assert from 'node:assert/strict';
+import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+
+import { Admin } from './admin.mjs';
+
+const registrar = process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080';
+const credentials = process.env.REGISTRAR_CREDENTIALS ?? '../../data/admin-credentials.json';
+const callback = 'https://client.example.org/callback';
+const random = () => randomBytes(32).toString('base64url');
+const encoded = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+// While the registrar has no metadata of the provider yet, it says when to ask again.
+async function discover() {
+  for (;;) {
+    const answer = await fetch(`${registrar}/.well-known/oauth-authorization-server`);
+    if (answer.ok) return answer.json();
+    assert.equal(answer.status, 503, await answer.text());
+    await new Promise((done) => setTimeout(done, Number(answer.headers.get('retry-after')) * 1000));
+  }
+}
+
+const metadata = await discover();
+assert.equal(metadata.registration_endpoint, `${registrar}/register`);
+assert.notEqual(new URL(metadata.token_endpoint).origin, registrar);
+console.log('discovered', metadata.registration_endpoint, 'and', metadata.token_endpoint);
+
+async function register(members) {
+  const body = { redirect_uris: [callback], client_name: 'Example', scope: 'openid profile', ...members };
+  const answer = await fetch(metadata.registration_endpoint, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const client = await answer.json();
+  assert.equal(answer.status, 201, JSON.stringify(client));
+  return client;
+}
+
+// A browser that follows redirects, fills in the forms of oidc-provider, and keeps cookies.
+async function browse(url) {
+  const cookies = new Map();
+  let next = { url };
+  for (let steps = 0; steps < 12; steps += 1) {
+    const { url: here, body } = next;
+    if (here.startsWith(callback)) return new URL(here).searchParams;
+    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    const answer = await fetch(here, {
+      method: body ? 'POST' : 'GET',
+      headers: { cookie },
+      body,
+      redirect: 'manual',
+    });
+    for (const line of answer.headers.getSetCookie()) {
+      const [name, value] = line.split(';')[0].split(/=(.*)/s);
+      cookies.set(name, value);
+    }
+    const location = answer.headers.get('location');
+    const page = await answer.text();
+    if (location) {
+      next = { url: new URL(location, here).href };
+    } else {
+      const [, prompt] = page.match(/name="prompt" value="(\w+)"/) ?? [];
+      if (!prompt) return { status: answer.status, page };
+      const [, action] = page.match(/action="([^"]+)"/);
+      next = { url: new URL(action, here).href, body: new URLSearchParams({ prompt, login: 'alice', password: 'x' }) };
+    }
+  }
+  throw new Error('the authorization does not come to an end');
+}
+
+async function authorize(client, verifier) {
+  const url = new URL(metadata.authorization_endpoint);
+  url.search = new URLSearchParams({
+    client_id: client.client_id,
+    redirect_uri: callback,
+    response_type: 'code',
+    scope: 'openid profile',
+    state: 'a-state',
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+    code_challenge_method: 'S256',
+  });
+  return browse(url.href);
+}
+
+async function redeem(client, code, verifier, { headers = {}, ...form }) {
+  const answer = await fetch(metadata.token_endpoint, {
+    method: 'POST',
+    headers,
+    body: new URLSearchParams({
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: callback,
+      code_verifier: verifier,
+      ...form,
+    }),
+  });
+  return { status: answer.status, body: await answer.json() };
+}
+
+const basic = (client, secret) => ({
+  headers: { authorization: `Basic ${Buffer.from(`${client.client_id}:${secret}`).toString('base64')}` },
+});
+
+async function whole(name, client, proof) {
+  const verifier = random();
+  const back = await authorize(client, verifier);
+  assert.equal(back.get?.('state'), 'a-state', JSON.stringify(back));
+  const { status, body } = await redeem(client, back.get('code'), verifier, proof(client));
+  assert.equal(status, 200, JSON.stringify(body));
+  const claims = JSON.parse(Buffer.from(body.id_token.split('.')[1], 'base64url'));
+  assert.deepEqual([claims.sub, claims.aud], ['alice', client.client_id]);
+  assert.ok(body.access_token);
+  console.log(`${name}: a code, an access token and an ID token for ${claims.sub}`);
+}
+
+const open = await register({ token_endpoint_auth_method: 'none' });
+await whole('public client', open, (client) => ({ client_id: client.client_id }));
+
+for (const method of ['client_secret_basic', 'client_secret_post']) {
+  const client = await register({ token_endpoint_auth_method: method });
+  const form = ({ client_id, client_secret }) => ({ client_id, client_secret });
+  await whole(method, client, method.endsWith('post') ? form : (it) => basic(it, it.client_secret));
+  if (method.endsWith('basic')) {
+    const verifier = random();
+    const back = await authorize(client, verifier);
+    const wrong = await redeem(client, back.get('code'), verifier, basic(client, random()));
+    assert.deepEqual([wrong.status, wrong.body.error], [401, 'invalid_client']);
+    console.log('a wrong secret is refused');
+  }
+}
+
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const key = { ...publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'ES256', use: 'sig' };
+const keyed = await register({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [key] } });
+await whole('private_key_jwt', keyed, ({ client_id }) => {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: client_id, sub: client_id, aud: new URL(metadata.token_endpoint).origin, jti: random(), iat: now, exp: now + 60 };
+  const signed = `${encoded({ alg: 'ES256', kid: 'one' })}.${encoded(claims)}`;
+  const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' });
+  return {
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: `${signed}.${signature.toString('base64url')}`,
+  };
+});
+
+// It showed no secret to the registrar, which knows of its use because the provider tells.
+const admin = new Admin(registrar, JSON.parse(readFileSync(credentials, 'utf8')));
+const deadline = Date.now() + 90_000;
+while ((await admin.client(keyed.client_id)).last_used_at === undefined) {
+  assert.ok(Date.now() < deadline, 'the registrar was not told of a use');
+  await new Promise((done) => setTimeout(done, 200));
+}
+console.log('the registrar knows that the client is in use');
+
+const gone = await fetch(open.registration_client_uri, {
+  method: 'DELETE',
+  headers: { authorization: `Bearer ${open.registration_access_token}` },
+});
+assert.equal(gone.status, 204);
+const refused = await authorize(open, random());
+assert.equal(refused.status, 400);
+assert.match(refused.page, /invalid_client/);
+console.log('a deleted client is unknown at once');

@@ -1,0 +1,42 @@
+//! `GET` of the audit log.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hyper::{Request, StatusCode};
+use serde_json::{Map, Value};
+
+use super::audit;
+use super::endpoint::{Query, admit, store_problem};
+use crate::http::answer::{self, Problem};
+use crate::service::{Context, Service};
+
+/// Events on one page.
+const MOST: usize = 1_000;
+
+/// `GET` of events in the order in which they were stored: those behind the position `after`, at
+/// most `limit`. When more follow, `next` is what `after` must be then. Whoever follows the log
+/// goes on from the position of the last event that it saw.
+///
+/// What was refused on this server until now is written before it is read.
+///
+/// # Errors
+/// 400 when a parameter is wrong, 401 and 403 who may not, 503 when the store fails.
+pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.audit_read).await?;
+    let query = Query::read(&parts.uri, &["after", "limit"])?;
+    let after = query.parsed("after", "the position of an event")?.unwrap_or(0);
+    let limit = query.limit(MOST)?;
+    service.refusals.flush().await;
+    let page = service.store.audit.page(after, limit).await.map_err(|error| store_problem(&error))?;
+    let last = service.store.audit.last().await.map_err(|error| store_problem(&error))?;
+    let next = page.last().map(|event| event.position).filter(|position| *position < last);
+    let events: Vec<Value> = page.iter().map(audit::shown).collect();
+    let mut members = Map::from_iter([("events".to_owned(), events.into())]);
+    members.extend(next.map(|position| ("next".to_owned(), position.into())));
+    Ok(answer::json(StatusCode::OK, &members))
+}

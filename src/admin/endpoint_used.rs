@@ -1,0 +1,64 @@
+//! `POST`: an authorization server tells that clients were used.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use hyper::{Request, StatusCode};
+use serde_json::{Map, Value};
+
+use super::endpoint::{admit, bad_request, read_body, store_problem, unknown, unsupported};
+use super::used::{self, Use};
+use crate::http::answer::{self, Problem};
+use crate::http::body::{self, MediaType};
+use crate::model::{ClientId, json};
+use crate::service::{Context, Service};
+
+/// `POST` for one client: it was used now, or at the moment `at` of the body.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn one(
+    State(service): State<Arc<Service>>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let (cx, said) = admitted(&service, request).await?;
+    let id = ClientId::parse(&id).map_err(|_| unknown("client"))?;
+    let at = used::moment(&said).map_err(bad_request)?;
+    let found = service.store.clients.find(&id).await.map_err(|error| store_problem(&error))?;
+    found.ok_or_else(|| unknown("client"))?;
+    used::note(&cx, &[Use { id, at }]);
+    Ok(answer::empty(StatusCode::NO_CONTENT))
+}
+
+/// `POST` for many clients: a list of identifiers, or of objects with `client_id` and `at`. They
+/// are noted and written later, so the answer is 202; those that are not there are passed over.
+///
+/// # Errors
+/// The problem that refused it.
+pub async fn many(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+    let (cx, said) = admitted(&service, request).await?;
+    let uses = used::list(&said).map_err(bad_request)?;
+    used::note(&cx, &uses);
+    let members = Map::from_iter([("noted".to_owned(), Value::from(uses.len()))]);
+    Ok(answer::json(StatusCode::ACCEPTED, &members))
+}
+
+/// What somebody says who may write clients; an empty body is `{}`.
+async fn admitted(service: &Service, request: Request<Body>) -> Result<(Context<'_>, Value), Problem> {
+    let cx = Context::new(service);
+    let (parts, body) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
+    let bytes = read_body(&cx, body).await?;
+    if bytes.is_empty() {
+        return Ok((cx, Map::new().into()));
+    }
+    match body::media_type(&parts.headers) {
+        Ok(MediaType::Json) => {}
+        Ok(MediaType::Signed) | Err(_) => return Err(unsupported("application/json")),
+    }
+    let said = json::parse(&bytes).map_err(|error| bad_request(&error.to_string()))?;
+    Ok((cx, said))
+}

@@ -1,0 +1,150 @@
+//! The OpenAPI document (3.1) of all endpoints: paths and scopes as this server has them, metadata
+//! from the table that the rules read, and every status that an endpoint really gives.
+//!
+//! It is written by hand, one entry an operation, because what is worth knowing here is not in the
+//! types of the code: which statuses there are, which scope a call needs, which of two tokens opens
+//! a path. A test compares it with the routes, and another program asks every operation.
+
+mod administration;
+mod operation;
+mod probes;
+mod public;
+mod schemas;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::AdminScopes;
+use crate::service::Context;
+use operation::{Operation, TAGS};
+
+pub use schemas::schemas;
+
+/// The document of this server.
+pub fn document(cx: &Context<'_>) -> Map<String, Value> {
+    let settings = &cx.service.settings;
+    let issuer = Issuer::of(&cx.service.issuer);
+    let public = public::operations(&settings.server.paths, issuer.path);
+    let operations = administration::operations(&settings.server.paths.config, &settings.admin.scopes);
+    let operational: Vec<Operation> = operations.into_iter().chain(probes::operations()).collect();
+    let mut paths = Map::new();
+    add(&mut paths, public, None);
+    let scheme = if settings.admin.tls { "https" } else { "http" };
+    let own = settings.admin.listen.map(|address| format!("{scheme}://{address}"));
+    add(&mut paths, operational, own.as_deref());
+    // The well-known paths have that of the issuer in them already.
+    for (path, item) in paths.iter_mut().filter(|(path, _)| path.contains("/.well-known/")) {
+        debug_assert!(path.contains(issuer.path));
+        if let (false, Some(item)) = (issuer.path.is_empty(), item.as_object_mut()) {
+            item.insert("servers".to_owned(), json!([{"url": issuer.origin}]));
+        }
+    }
+    let token_url = cx.service.endpoint(&settings.server.paths.token);
+    let document = json!({
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Registrar",
+            "summary": "OAuth 2.0 / OpenID Connect Dynamic Client Registration",
+            "description": "Scripts of the operator may refuse a registration, an update, a read or a \
+                deletion with any status from 400 to 599 and a JSON body of their own.",
+            "version": env!("CARGO_PKG_VERSION"),
+        },
+        "servers": [{"url": cx.service.issuer}],
+        "tags": TAGS.iter().map(|(name, text)| json!({"name": name, "description": text})).collect::<Value>(),
+        "paths": paths,
+        "components": {
+            "schemas": schemas(),
+            "headers": operation::headers(),
+            "securitySchemes": security_schemes(&token_url, &settings.admin.scopes),
+        },
+    });
+    document.as_object().cloned().unwrap_or_default()
+}
+
+/// The two parts of the issuer identifier.
+struct Issuer<'a> {
+    origin: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Issuer<'a> {
+    fn of(issuer: &'a str) -> Self {
+        let begin = issuer.find("://").map_or(0, |at| at + 3);
+        let path = issuer.get(begin..).and_then(|rest| rest.find('/')).map_or(issuer.len(), |at| begin + at);
+        let (origin, path) = issuer.split_at_checked(path).unwrap_or((issuer, ""));
+        Self { origin, path: path.trim_end_matches('/') }
+    }
+}
+
+/// Adds `operations` to `paths`; `server` is where they are when that is somewhere else.
+fn add(paths: &mut Map<String, Value>, operations: Vec<Operation>, server: Option<&str>) {
+    for operation in operations {
+        let item = paths.entry(operation.path.clone()).or_insert_with(|| json!({}));
+        if let Some(item) = item.as_object_mut() {
+            item.extend(server.map(|url| ("servers".to_owned(), json!([{"url": url}]))));
+            item.insert(operation.method.to_owned(), operation.into_json());
+        }
+    }
+}
+
+fn security_schemes(token_url: &str, scopes: &AdminScopes) -> Value {
+    let named: Map<String, Value> =
+        described(scopes).into_iter().map(|(scope, text)| (scope.clone(), text.into())).collect();
+    json!({
+        "initialAccessToken": {
+            "type": "http", "scheme": "bearer", "description": "An initial access token (RFC 7591 section 1.2).",
+        },
+        "registrationAccessToken": {
+            "type": "http", "scheme": "bearer",
+            "description": "The registration access token of the client (RFC 7592), or an access token that \
+                it got for itself where dcrAuthorizationWithClientCredentials is on.",
+        },
+        "client": {
+            "type": "http", "scheme": "basic",
+            "description": "client_secret_basic. A client that registered another method uses that one.",
+        },
+        "accessToken": {
+            "type": "http", "scheme": "bearer", "description": "An access token of the token endpoint.",
+        },
+        "administrator": {
+            "type": "oauth2",
+            "flows": {"clientCredentials": {"tokenUrl": token_url, "scopes": named}},
+        },
+    })
+}
+
+/// The scopes of administrators, and what each is for.
+fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
+    vec![
+        (&scopes.clients_read, "List and show clients."),
+        (&scopes.clients_write, "Replace and delete clients."),
+        (&scopes.clients_export, "Export clients with their secrets; with the scope to write, import them."),
+        (&scopes.config_read, "Show the configuration."),
+        (&scopes.config_write, "Change the configuration."),
+        (&scopes.tokens_read, "Introspect the access tokens of every client."),
+        (&scopes.tokens_write, "Make, list and revoke initial access tokens."),
+        (&scopes.scripts_read, "Show the scripts that run."),
+        (&scopes.audit_read, "Read the audit log."),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_has_two_parts() {
+        let parts = |issuer: &'static str| {
+            let Issuer { origin, path } = Issuer::of(issuer);
+            (origin, path)
+        };
+        assert_eq!(parts("https://a.example"), ("https://a.example", ""));
+        assert_eq!(parts("https://a.example/b/c/"), ("https://a.example", "/b/c"));
+    }
+
+    #[test]
+    fn every_scope_of_administrators_is_described() {
+        let scopes = AdminScopes::default();
+        let named: Vec<&str> = described(&scopes).into_iter().map(|(scope, _)| scope.as_str()).collect();
+        assert_eq!(named, scopes.all());
+    }
+}

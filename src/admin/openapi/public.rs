@@ -1,0 +1,167 @@
+//! What clients call.
+
+use serde_json::{Value, json};
+
+use super::operation::{Access, Operation, named, query};
+use crate::config::Paths;
+
+/// The operations of clients.
+pub(super) fn operations(paths: &Paths, issuer_path: &str) -> Vec<Operation> {
+    let mut operations = vec![register(&paths.registration), challenge(&paths.challenge)];
+    operations.extend(management(&paths.registration));
+    operations.extend(tokens(paths));
+    operations.extend(discovery(issuer_path, &paths.jwks));
+    operations
+}
+
+/// A registration, and what takes its place.
+fn metadata() -> [(&'static str, Value); 3] {
+    let signed = json!({
+        "type": "string", "description": "The metadata as the payload of a JWS in its compact form.",
+    });
+    [("application/json", named("Client")), ("application/jwt", signed.clone()), ("application/jose", signed)]
+}
+
+/// A client as most are.
+pub(super) fn usual() -> Value {
+    json!({"redirect_uris": ["https://client.example.org/callback"], "client_name": "Example"})
+}
+
+fn register(path: &str) -> Operation {
+    Operation::new("post", path, "registerClient", "Register a client (RFC 7591 section 3).")
+        .tag("registration")
+        .access(Access::TokenOrNone)
+        .body(true, &metadata())
+        .example("application/json", usual())
+        .json(201, "The client is registered, and stored durably.", "ClientInformation", &["ETag"])
+        .problems(&[400, 401, 403, 405, 408, 409, 413, 415, 429, 500, 503])
+}
+
+fn challenge(path: &str) -> Operation {
+    Operation::new("post", path, "getChallenge", "Get a challenge for the proof of a client attestation.")
+        .tag("registration")
+        .access(Access::Open)
+        .json(200, "The challenge.", "Challenge", &[])
+        .problems(&[404, 429, 500, 503])
+}
+
+fn management(path: &str) -> Vec<Operation> {
+    let client_id = json!({
+        "name": "client_id", "in": "query", "required": true, "description": "The client.",
+        "schema": {"type": "string"},
+    });
+    let if_match = json!({
+        "name": "If-Match", "in": "header", "description": "The revision that is meant (RFC 9110 section 13.1.1).",
+        "schema": {"type": "string"},
+    });
+    let operation = |method, id, summary: &str| {
+        Operation::new(method, path, id, summary).tag("management").access(Access::Holder)
+    };
+    vec![
+        operation("get", "readClient", "Read what is registered (RFC 7592 section 2.1).")
+            .parameters(vec![client_id.clone()])
+            .json(200, "The client.", "ClientInformation", &["ETag"])
+            .problems(&[401, 409, 500, 503]),
+        operation("put", "updateClient", "Put other metadata in its place (RFC 7592 section 2.2).")
+            .parameters(vec![client_id.clone(), if_match.clone()])
+            .body(true, &metadata())
+            .json(200, "The client as it is now.", "ClientInformation", &["ETag"])
+            .problems(&[400, 401, 403, 408, 409, 412, 413, 415, 429, 500, 503]),
+        operation("delete", "deleteClient", "Delete the client (RFC 7592 section 2.3).")
+            .parameters(vec![client_id, if_match])
+            .empty(204, "The client is gone, with its secret and its tokens.")
+            .problems(&[401, 405, 409, 412, 500, 503]),
+    ]
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A form with these parameters, beside those by which a client authenticates.
+fn form(required: &str, more: &[(&str, &str)]) -> Value {
+    let own = [
+        ("client_id", "The client, where it is not in the header."),
+        ("client_secret", "client_secret_post: its secret."),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", "client_secret_jwt or private_key_jwt: the assertion (RFC 7523)."),
+    ];
+    let properties: serde_json::Map<String, Value> = more
+        .iter()
+        .chain(&own)
+        .map(|(name, text)| ((*name).to_owned(), json!({"type": "string", "description": text})))
+        .collect();
+    json!({"type": "object", "required": [required], "properties": properties})
+}
+
+fn tokens(paths: &Paths) -> Vec<Operation> {
+    let operation = |path: &str, id, summary: &str| {
+        Operation::new("post", path, id, summary).tag("tokens").problems(&[400, 401, 408, 413, 500, 503])
+    };
+    let grant = form(
+        "grant_type",
+        &[
+            ("grant_type", "client_credentials"),
+            ("scope", "What is asked for; absent: all that is registered."),
+        ],
+    );
+    let hint = ("token_type_hint", "What kind of token it is; not needed.");
+    vec![
+        operation(&paths.token, "getToken", "Get an access token (RFC 6749 section 4.4).")
+            .access(Access::Client)
+            .body(true, &[(FORM, grant)])
+            .example(FORM, json!({"grant_type": "client_credentials"}))
+            .json(200, "The access token.", "AccessToken", &[])
+            .problems(&[429]),
+        operation(&paths.introspection, "introspectToken", "Ask what a token stands for (RFC 7662).")
+            .access(Access::ClientOrBearer)
+            .body(true, &[(FORM, form("token", &[("token", "The token."), hint]))])
+            .json(200, "What it stands for, or that it is not good.", "Introspection", &[]),
+        operation(&paths.revocation, "revokeToken", "Take an access token back (RFC 7009).")
+            .access(Access::Client)
+            .body(true, &[(FORM, form("token", &[("token", "The token."), hint]))])
+            .empty(200, "The token is not good any more, if it was one of this client."),
+    ]
+}
+
+fn discovery(issuer_path: &str, jwks: &str) -> Vec<Operation> {
+    let openid = format!("{issuer_path}/.well-known/openid-configuration");
+    let oauth = format!("/.well-known/oauth-authorization-server{issuer_path}");
+    let get = |path: &str, id, summary: &str| {
+        Operation::new("get", path, id, summary).tag("discovery").access(Access::Open).problems(&[503])
+    };
+    vec![
+        get(&openid, "getOpenidConfiguration", "The metadata (OpenID Connect Discovery section 4).").json(
+            200,
+            "The metadata.",
+            "Metadata",
+            &[],
+        ),
+        get(&oauth, "getAuthorizationServerMetadata", "The metadata (RFC 8414 section 3).").json(
+            200,
+            "The metadata.",
+            "Metadata",
+            &[],
+        ),
+        get(jwks, "getKeys", "The public keys of this server (RFC 7517).").json(
+            200,
+            "The keys.",
+            "KeySet",
+            &[],
+        ),
+    ]
+}
+
+/// A page of a list: behind which identifier it begins, and how much is wanted.
+pub(super) fn paging(most: usize) -> [Value; 2] {
+    [
+        query(
+            "after",
+            "The identifier behind which the page begins: next of the page before.",
+            &json!({"type": "string"}),
+        ),
+        query(
+            "limit",
+            "How much is wanted.",
+            &json!({"type": "integer", "minimum": 1, "maximum": most, "default": 50}),
+        ),
+    ]
+}

@@ -1,0 +1,126 @@
+//! A client that comes as a [line](crate::store::line) of an export. What is wrong with a line is said
+//! without its values.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::client::{Client, ClientSecret, Metadata, Provenance, RegistrationTokens, TrustLevel};
+use crate::clock::Timestamp;
+use crate::config::AdminScopes;
+use crate::model::ClientId;
+use crate::secret::Secret;
+use crate::service::Context;
+
+/// A client that was read from a line.
+pub(super) struct Arrived {
+    /// The client, whose secret is sealed for this store.
+    pub(super) client: Client,
+    /// The members that break rules of this server. They are kept all the same.
+    pub(super) odd: Vec<String>,
+}
+
+/// The client of a line.
+///
+/// # Errors
+/// What is wrong with it, without its values.
+pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arrived, String> {
+    let mut members = Members(members);
+    let id: ClientId = members.take("client_id", "a text of 1 to 128 visible ASCII characters")?;
+    let issued_at = members.take("client_id_issued_at", SECONDS)?;
+    let expires_at = members.take_if_there("expires_at", SECONDS)?;
+    let last_used_at = members.take_if_there("last_used_at", SECONDS)?;
+    let shared_as = members.take_if_there("shared_as", "the SHA-256 of the metadata in hex")?;
+    let secret = secret(&mut members)?;
+    let tokens: RegistrationTokens = members.take("registration_access_token_sha256", DIGESTS)?;
+    if !tokens.current.is_whole() || tokens.previous.as_ref().is_some_and(|digest| !digest.is_whole()) {
+        return Err(format!("registration_access_token_sha256: must be {DIGESTS}"));
+    }
+    let revision = members.take("revision", "an integer of 0 or more")?;
+    let metadata: Metadata = members.take("metadata", "an object")?;
+    let provenance: Provenance = members.take("provenance", "an object as an export has it")?;
+    members.end()?;
+    refuse_administrators(&cx.service.settings.admin.scopes, &metadata, &provenance)?;
+    let (metadata, odd) = cx.rules().take_over(metadata).map_err(|violations| {
+        let texts: Vec<String> = violations.into_iter().map(|one| format!("metadata.{one}")).collect();
+        texts.join("; ")
+    })?;
+    let secret = match secret {
+        None => None,
+        Some((text, expires_at)) => {
+            let sealed = cx.service.store.sealing_key.seal(&text, id.as_str());
+            let sealed = sealed.map_err(|error| format!("client_secret: {error}"))?;
+            Some(ClientSecret { sealed, expires_at })
+        }
+    };
+    let client = Client {
+        id,
+        metadata,
+        shared_as,
+        issued_at,
+        expires_at,
+        last_used_at,
+        secret,
+        tokens,
+        revision,
+        provenance,
+    };
+    Ok(Arrived { client, odd: odd.into_iter().map(|violation| violation.member).collect() })
+}
+
+const SECONDS: &str = "seconds since 1970-01-01T00:00:00Z";
+const DIGESTS: &str = "an object with the SHA-256 of the token in base64, as an export has it";
+
+/// The secret, and when it ends; 0 is never (RFC 7591 section 3.2.1).
+fn secret(members: &mut Members) -> Result<Option<(Secret, Option<Timestamp>)>, String> {
+    let text: Option<String> = members.take_if_there("client_secret", "a text")?;
+    let end: Option<u64> = members.take_if_there("client_secret_expires_at", SECONDS)?;
+    match (text, end) {
+        (Some(text), Some(end)) if !text.is_empty() => {
+            let end = Some(end).filter(|end| *end != 0).map(Timestamp::from_unix);
+            Ok(Some((Secret::new(text), end)))
+        }
+        (None, None) => Ok(None),
+        _ => {
+            Err("client_secret and client_secret_expires_at: must be there both, or none of them".to_owned())
+        }
+    }
+}
+
+/// An import makes no administrators: whoever may import would be one at once.
+fn refuse_administrators(
+    scopes: &AdminScopes,
+    metadata: &Metadata,
+    provenance: &Provenance,
+) -> Result<(), String> {
+    if provenance.trust_level == TrustLevel::Operator {
+        return Err("provenance.trust_level: clients of the operator stay where they were made".to_owned());
+    }
+    let asked = metadata.text("scope").unwrap_or_default();
+    match asked.split(' ').find(|scope| scopes.all().contains(scope)) {
+        Some(_) => Err("metadata.scope: has a scope of administrators ([admin.scopes])".to_owned()),
+        None => Ok(()),
+    }
+}
+
+/// The members of a line that were not taken yet.
+struct Members(Map<String, Value>);
+
+impl Members {
+    fn take<T: DeserializeOwned>(&mut self, name: &str, due: &str) -> Result<T, String> {
+        self.take_if_there(name, due)?.ok_or_else(|| format!("{name}: is missing; it must be {due}"))
+    }
+
+    fn take_if_there<T: DeserializeOwned>(&mut self, name: &str, due: &str) -> Result<Option<T>, String> {
+        let Some(value) = self.0.shift_remove(name) else { return Ok(None) };
+        // What serde says repeats the value.
+        serde_json::from_value(value).map(Some).map_err(|_| format!("{name}: must be {due}"))
+    }
+
+    fn end(self) -> Result<(), String> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err("has a member that no export has; was it written by a newer registrar?".to_owned())
+        }
+    }
+}

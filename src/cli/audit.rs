@@ -1,0 +1,81 @@
+//! `registrar audit`: who changed what.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::output::{self, Form, Format, Table, cell};
+use super::remote::{Call, Needs, Remote, RemoteArguments};
+use super::{Failure, moment};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Begin behind the event at this position; none: at the first that is kept.
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    after: u64,
+    /// Go on with what happens from now on, until it is interrupted.
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+const READ: Needs = |scopes| &scopes.audit_read;
+
+/// Events that are asked for at a time.
+const PAGE: usize = 500;
+/// The pause between two questions whether there is something new.
+const PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let mut remote = arguments.remote.connect(&[READ]).await?;
+    let mut renewed = tokio::time::Instant::now();
+    let mut table = Table::new(["POSITION", "TIME", "ACTION", "OUTCOME", "SUBJECT", "ACTOR", "ADDRESS"]);
+    let mut after = arguments.after;
+    loop {
+        let events = page(&remote, after).await?;
+        if let Some(last) = events.last().and_then(|event| event.get("position")).and_then(Value::as_u64) {
+            after = last;
+        }
+        match arguments.form.format {
+            Format::Table => table.rows(events.iter().map(row).collect())?,
+            Format::Json => events.iter().try_for_each(|event| output::line(&event.to_string()))?,
+        }
+        if events.len() >= PAGE {
+            continue;
+        }
+        if !arguments.follow {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+        if renewed.elapsed() > RENEWAL {
+            remote = arguments.remote.connect(&[READ]).await?;
+            renewed = tokio::time::Instant::now();
+        }
+    }
+}
+
+/// An access token is good for an hour at least where nobody shortened that.
+const RENEWAL: Duration = Duration::from_mins(5);
+
+async fn page(remote: &Remote, after: u64) -> Result<Vec<Value>, Failure> {
+    let query = [("after", after.to_string()), ("limit", PAGE.to_string())];
+    let page = remote.call(Call { path: "/admin/v1/audit", query: &query, ..Call::default() }).await?;
+    Ok(page.get("events").and_then(Value::as_array).cloned().unwrap_or_default())
+}
+
+fn row(event: &Value) -> [String; 7] {
+    let error = event.get("error");
+    [
+        cell(event.get("position")),
+        moment::shown(event.get("time")),
+        cell(event.get("action")),
+        cell(error.or_else(|| event.get("outcome"))),
+        cell(event.get("subject")),
+        cell(event.get("actor")),
+        cell(event.get("address")),
+    ]
+}

@@ -1,0 +1,138 @@
+//! Results on standard output: tables for people, JSON for programs.
+
+use std::io::{self, Write};
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use super::Failure;
+
+#[derive(Debug, Args)]
+pub(super) struct Form {
+    /// How to show the result.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Writes one line of the result.
+pub(super) fn line(text: &str) -> Result<(), Failure> {
+    Ok(writeln!(io::stdout().lock(), "{text}")?)
+}
+
+/// Writes `value` as the result.
+pub(super) fn json(value: &Value) -> Result<(), Failure> {
+    line(&format!("{value:#}"))
+}
+
+/// Rows under a heading, in columns that only grow, so that rows can be shown as they come.
+pub(super) struct Table<const N: usize> {
+    heading: Option<[&'static str; N]>,
+    widths: [usize; N],
+}
+
+impl<const N: usize> Table<N> {
+    pub(super) fn new(heading: [&'static str; N]) -> Self {
+        Self { heading: Some(heading), widths: heading.map(str::len) }
+    }
+
+    /// Writes these rows; before the first, the heading.
+    pub(super) fn rows(&mut self, rows: Vec<[String; N]>) -> Result<(), Failure> {
+        let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| tame(&cell))).collect();
+        for row in &rows {
+            for (width, cell) in self.widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        let mut out = io::stdout().lock();
+        for row in self.heading.take().map(|names| names.map(str::to_owned)).into_iter().chain(rows) {
+            writeln!(out, "{}", self.aligned(&row))?;
+        }
+        Ok(out.flush()?)
+    }
+
+    fn aligned(&self, row: &[String; N]) -> String {
+        let mut text = String::new();
+        for (cell, width) in row.iter().zip(self.widths) {
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
+        }
+        text.trim_end().to_owned()
+    }
+}
+
+/// The members of `value`, one a row; those of objects in it by their dotted names.
+pub(super) fn members(value: &Value) -> Vec<[String; 2]> {
+    let mut rows = Vec::new();
+    collect(value, "", &mut rows);
+    rows
+}
+
+fn collect(value: &Value, name: &str, rows: &mut Vec<[String; 2]>) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (member, value) in members {
+                let name = if name.is_empty() { member.clone() } else { format!("{name}.{member}") };
+                collect(value, &name, rows);
+            }
+        }
+        other => rows.push([name.to_owned(), cell(Some(other))]),
+    }
+}
+
+/// A value in a table.
+pub(super) fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
+        }
+        Some(other) => other.to_string(),
+    }
+}
+
+/// `text` without what could move the cursor of a terminal or turn the writing round: names are
+/// chosen by strangers.
+fn tame(text: &str) -> String {
+    let is_wild = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().map(|c| if is_wild(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_what_is_seen() {
+        let mut table = Table::new(["A", "B"]);
+        table.widths = [4, 1];
+        assert_eq!(table.aligned(&["日本".to_owned(), "x".to_owned()]), "日本  x");
+        assert_eq!(table.aligned(&["a".to_owned(), String::new()]), "a");
+    }
+
+    #[test]
+    fn a_name_does_not_command_the_terminal() {
+        assert_eq!(tame("a\u{1b}[2Jb\nc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
+    }
+
+    #[test]
+    fn members_have_dotted_names() {
+        let rows = members(&json!({"a": 1, "b": {"c": ["x", "y"], "d": {}}, "e": "f"}));
+        let expected = [["a", "1"], ["b.c", "x, y"], ["b.d", "{}"], ["e", "f"]];
+        assert_eq!(rows, expected.map(|row| row.map(str::to_owned)));
+    }
+}

@@ -1,0 +1,36 @@
+//! `discovery.upstream`: the authorization server beside this one.
+
+use serde_json::Value;
+use url::Url;
+
+use super::check::Verdict;
+use super::{Settings, UPSTREAM};
+
+const KEY: &str = "discovery.upstream";
+
+/// Whether it is a URL that can be asked, of another server than this one.
+pub(super) fn check(settings: &Settings, verdict: &mut Verdict) {
+    let Some(value) = settings.discovery.get(UPSTREAM) else { return };
+    let Some(url) = value.as_str().and_then(|text| Url::parse(text).ok()).filter(is_plain) else {
+        let reason = "must be the URL of an authorization server, such as https://as.example.org";
+        return verdict.refuse(KEY, reason);
+    };
+    if url.scheme() == "http" {
+        verdict.warn(KEY, "is asked by http: whoever is between can change what clients are told");
+    }
+    let named = value.as_str().unwrap_or_default().trim_end_matches('/');
+    if settings.server.issuer.as_deref() == Some(named) {
+        let reason = "is the URL of this server, which would ask itself; \
+                      name the address at which the other one is reached without the proxy";
+        verdict.refuse(KEY, reason);
+    }
+    if settings.discovery.get("issuer").is_some_and(Value::is_string) {
+        verdict.warn("discovery.issuer", "is not used: the issuer is that of server.issuer");
+    }
+}
+
+fn is_plain(url: &Url) -> bool {
+    let is_http = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    let has_more = url.query().is_some() || url.fragment().is_some();
+    is_http && !has_more && url.username().is_empty() && url.password().is_none()
+}

@@ -1,0 +1,128 @@
+//! A body of any length, a line at a time: bounded in the bytes of a line, and in the time in which
+//! each piece of it must arrive.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt;
+
+use super::body::{BodyError, failure};
+
+/// The lines of a body.
+pub struct Lines {
+    body: Body,
+    /// Bytes of one line.
+    limit: usize,
+    milliseconds: u64,
+    /// What has arrived and was not looked at yet.
+    piece: Bytes,
+    /// The beginning of the next line.
+    line: Vec<u8>,
+}
+
+impl Lines {
+    /// The lines of `body`, each of at most `limit` bytes. A piece of it that takes longer than
+    /// `milliseconds` ends it.
+    pub const fn new(body: Body, limit: usize, milliseconds: u64) -> Self {
+        Self { body, limit, milliseconds, piece: Bytes::new(), line: Vec::new() }
+    }
+
+    /// The next line without its end; none behind the last one. Nothing is read after an error.
+    ///
+    /// # Errors
+    /// When the line is too long, a piece is too slow, or the body breaks off.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
+        loop {
+            if let Some(at) = self.piece.iter().position(|byte| *byte == b'\n') {
+                let end = self.piece.split_to(at + 1);
+                self.grow(end.get(..at).unwrap_or_default())?;
+                return Ok(Some(std::mem::take(&mut self.line)));
+            }
+            let piece = std::mem::take(&mut self.piece);
+            self.grow(&piece)?;
+            match self.more().await? {
+                Some(piece) => self.piece = piece,
+                None if self.line.is_empty() => return Ok(None),
+                None => return Ok(Some(std::mem::take(&mut self.line))),
+            }
+        }
+    }
+
+    /// Takes what still comes, for a while: who is sending does not hear an answer before.
+    pub async fn drain(&mut self) {
+        let patience = Duration::from_millis(self.milliseconds);
+        let rest = async { while let Ok(Some(_)) = self.more().await {} };
+        // Whoever sends for ever gets the answer in between.
+        let _ = tokio::time::timeout(patience, rest).await;
+    }
+
+    fn grow(&mut self, bytes: &[u8]) -> Result<(), BodyError> {
+        if self.line.len().saturating_add(bytes.len()) > self.limit {
+            return Err(BodyError::TooLarge { limit: self.limit });
+        }
+        self.line.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn more(&mut self) -> Result<Option<Bytes>, BodyError> {
+        let milliseconds = self.milliseconds;
+        let frame = tokio::time::timeout(Duration::from_millis(milliseconds), self.body.frame()).await;
+        match frame.map_err(|_| BodyError::TooSlow { milliseconds })? {
+            None => Ok(None),
+            Some(Ok(frame)) => Ok(Some(frame.into_data().unwrap_or_default())),
+            Some(Err(error)) => Err(failure(error.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    fn body(pieces: &[&'static str]) -> Body {
+        let pieces: Vec<_> =
+            pieces.iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from(*piece))).collect();
+        Body::from_stream(stream::iter(pieces))
+    }
+
+    async fn check(pieces: &[&'static str], expected: &[&str]) {
+        let (mut lines, mut read) = (Lines::new(body(pieces), 5, 1_000), Vec::new());
+        while let Some(line) = lines.next().await.unwrap() {
+            read.push(String::from_utf8(line).unwrap());
+        }
+        assert_eq!(read, expected, "{pieces:?}");
+        assert!(lines.next().await.unwrap().is_none(), "the end stays the end");
+    }
+
+    #[tokio::test]
+    async fn lines_do_not_depend_on_how_they_arrive() {
+        check(&["a\nbc\n"], &["a", "bc"]).await;
+        check(&["a", "\nb", "c", "", "\n"], &["a", "bc"]).await;
+        check(&["a\n\nb"], &["a", "", "b"]).await;
+        check(&["12345\n12345"], &["12345", "12345"]).await;
+        check(&[], &[]).await;
+        check(&["\n"], &[""]).await;
+    }
+
+    #[tokio::test]
+    async fn a_line_is_bounded_while_it_arrives() {
+        for pieces in [&["123456\n"][..], &["a\n123", "456"]] {
+            let mut lines = Lines::new(body(pieces), 5, 1_000);
+            let mut outcome = lines.next().await;
+            if matches!(&outcome, Ok(Some(line)) if line == b"a") {
+                outcome = lines.next().await;
+            }
+            assert!(matches!(outcome, Err(BodyError::TooLarge { limit: 5 })), "{pieces:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_piece_that_does_not_come_ends_it() {
+        let silent = stream::pending::<Result<Bytes, std::io::Error>>();
+        let mut lines = Lines::new(Body::from_stream(silent), 5, 7);
+        assert!(matches!(lines.next().await, Err(BodyError::TooSlow { milliseconds: 7 })));
+        lines.drain().await;
+    }
+}

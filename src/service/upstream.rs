@@ -1,0 +1,150 @@
+//! The authorization server beside this one: its metadata, fetched and kept.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::clock::Clock;
+use crate::config::FetchSettings;
+use crate::fetch::{self, BuildError, FetchError, Fetcher};
+use crate::keys::RemoteDocuments;
+
+/// The members of a metadata document.
+pub type Members = Map<String, Value>;
+
+/// The server that `discovery.upstream` names.
+pub struct Upstream {
+    /// `discovery.upstream`
+    named: String,
+    /// The issuer identifier of this server.
+    own_issuer: String,
+    documents: RemoteDocuments<Members>,
+    /// OpenID Connect Discovery section 4: most servers have their fuller document there.
+    openid: String,
+    /// RFC 8414 section 3.1.
+    oauth: String,
+    /// Whether the document was at `oauth` the last time.
+    is_at_oauth: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    trouble: Option<String>,
+    is_compared: bool,
+}
+
+impl Upstream {
+    /// The server at `named`, an http or https URL, beside one that is called `own_issuer`.
+    ///
+    /// # Errors
+    /// When there is no fetcher for it.
+    pub fn new(
+        named: &str,
+        own_issuer: &str,
+        clock: &Arc<dyn Clock>,
+        settings: &FetchSettings,
+    ) -> Result<Self, BuildError> {
+        let base = named.trim_end_matches('/');
+        let (origin, path, settings) = only_from(base, settings);
+        let accepted = [base.to_owned(), own_issuer.to_owned()];
+        let parse = move |document: &Value| members(document, &accepted);
+        let fetcher = Arc::new(Fetcher::new(&settings)?);
+        Ok(Self {
+            named: base.to_owned(),
+            own_issuer: own_issuer.to_owned(),
+            documents: RemoteDocuments::new(fetcher, Arc::clone(clock), &settings, fetch::JSON, parse),
+            openid: format!("{base}/.well-known/openid-configuration"),
+            oauth: format!("{origin}/.well-known/oauth-authorization-server{path}"),
+            is_at_oauth: AtomicBool::new(false),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Its metadata.
+    ///
+    /// # Errors
+    /// When it is not kept and can not be fetched, or is not that of this server.
+    pub async fn metadata(&self) -> Result<Arc<Members>, FetchError> {
+        let is_at_oauth = self.is_at_oauth.load(Ordering::Relaxed);
+        let (first, second) =
+            if is_at_oauth { (&self.oauth, &self.openid) } else { (&self.openid, &self.oauth) };
+        let mut found = self.documents.get(first).await;
+        if matches!(found, Err(FetchError::Status(400..=428 | 430..=499))) {
+            found = self.documents.get(second).await;
+            if found.is_ok() {
+                self.is_at_oauth.store(!is_at_oauth, Ordering::Relaxed);
+            }
+        }
+        self.note(&found);
+        found
+    }
+
+    /// Why there was no metadata when it was last needed; none: there was.
+    pub fn trouble(&self) -> Option<String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
+    }
+
+    /// Says in the log when it begins to be out of reach and when that is over.
+    fn note(&self, found: &Result<Arc<Members>, FetchError>) {
+        let upstream = self.named.as_str();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let trouble = found.as_ref().err().map(|error| format!("the metadata of {upstream}: {error}"));
+        if state.trouble != trouble {
+            match found {
+                Err(error) => tracing::warn!(upstream, %error, "no metadata of the server beside this one"),
+                Ok(_) => {
+                    tracing::info!(upstream, "the metadata of the server beside this one is there again");
+                }
+            }
+        }
+        state.trouble = trouble;
+        if let (Ok(members), false) = (found, state.is_compared) {
+            state.is_compared = true;
+            self.compare(members);
+        }
+    }
+
+    fn compare(&self, members: &Members) {
+        let issuer = members.get("issuer").and_then(Value::as_str).unwrap_or_default();
+        if issuer != self.own_issuer {
+            let own = self.own_issuer.as_str();
+            tracing::warn!(
+                issuer,
+                own,
+                "clients that read the metadata here will refuse ID tokens of the server beside this one, \
+                 which name another issuer; set server.issuer to it, and have the proxy bring its \
+                 well-known URLs here"
+            );
+        }
+    }
+}
+
+/// Its origin, its path, and what is fetched for it: from this one host and no other, wherever it
+/// is, since it is the operator who named it.
+fn only_from(base: &str, settings: &FetchSettings) -> (String, String, FetchSettings) {
+    let Ok(url) = Url::parse(base) else { return (base.to_owned(), String::new(), settings.clone()) };
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
+    let allowed_hosts = format!("{host}:{port}").parse().into_iter().collect();
+    let settings = FetchSettings { allowed_hosts, allow_http: url.scheme() == "http", ..settings.clone() };
+    let path = url.path().trim_end_matches('/').to_owned();
+    (base.strip_suffix(path.as_str()).unwrap_or(base).to_owned(), path, settings)
+}
+
+/// The document as an object that is about one of the `accepted` issuers (RFC 8414 section 3.3):
+/// whoever answers for another one is not who was asked.
+fn members(document: &Value, accepted: &[String]) -> Result<Members, String> {
+    let members = document.as_object().ok_or("must be an object")?;
+    let issuer = issuer(members);
+    if accepted.iter().any(|one| one == issuer) {
+        return Ok(members.clone());
+    }
+    Err("must have the issuer that discovery.upstream or server.issuer names".to_owned())
+}
+
+/// Some issuers end with a slash; who names one may leave it out.
+fn issuer(members: &Members) -> &str {
+    members.get("issuer").and_then(Value::as_str).unwrap_or_default().trim_end_matches('/')
+}

@@ -1,0 +1,160 @@
+//! When clients were last used, and what becomes of those that are not.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use super::{Place, at, client, id, on_every_backend, race};
+use crate::client::Client;
+use crate::clock::Timestamp;
+use crate::store::uses::{GRAIN, Swept, Unused};
+use crate::store::{Change, Store, StoreError};
+
+on_every_backend!(
+    a_use_is_written_once_an_hour,
+    what_was_noted_is_known_before_it_is_written,
+    clients_that_nobody_uses_go,
+    a_use_saves_a_client_from_the_sweep,
+    a_use_stays_with_a_client_that_is_replaced,
+    what_no_client_belongs_to_is_not_written,
+);
+
+const DAY: u64 = 86_400;
+
+fn issued(name: &str, at: u64) -> Client {
+    client(name, json!({"issued_at": at}))
+}
+
+async fn insert(store: &Store, client: &Client) {
+    store.clients.insert(client, Change::default()).await.unwrap();
+}
+
+async fn last(store: &Store, name: &str) -> Option<Timestamp> {
+    store.clients.find(&id(name)).await.unwrap().unwrap().client().last_used_at
+}
+
+fn nothing(_: &Client) -> Result<Change, StoreError> {
+    Ok(Change::default())
+}
+
+async fn sweep(store: &Store, unused: Unused) -> usize {
+    let mut removed = 0;
+    loop {
+        match store.clients.sweep_unused(unused, 10, nothing).await.unwrap() {
+            Swept { met: 0, .. } => return removed,
+            swept => removed += swept.removed,
+        }
+    }
+}
+
+async fn a_use_is_written_once_an_hour(Place { store, .. }: Place) {
+    insert(&store, &issued("one", 1)).await;
+    let use_at = async |moment| {
+        store.uses.note(&id("one"), at(moment));
+        store.uses.write().await.unwrap()
+    };
+    assert_eq!(use_at(10).await, 1);
+    for moment in [10, 11, 10 + GRAIN - 1, 5] {
+        assert_eq!(use_at(moment).await, 0, "{moment}");
+    }
+    assert_eq!(last(&store, "one").await, Some(at(10)));
+    assert_eq!(use_at(10 + GRAIN).await, 1);
+    assert_eq!(last(&store, "one").await, Some(at(10 + GRAIN)));
+    assert_eq!(store.clients.find(&id("one")).await.unwrap().unwrap().client().revision, 1);
+    // Another server that knows nothing of it yet.
+    let other = Store::on(std::sync::Arc::clone(&store.backend), store.sealing_key.clone());
+    other.uses.note(&id("one"), at(11 + GRAIN));
+    assert_eq!(other.uses.write().await.unwrap(), 0);
+}
+
+async fn what_was_noted_is_known_before_it_is_written(Place { store, .. }: Place) {
+    let one = issued("one", 100);
+    insert(&store, &one).await;
+    assert_eq!(store.uses.last(&one), None);
+    store.uses.note(&one.id, at(200));
+    store.uses.note(&one.id, at(150));
+    assert_eq!(store.uses.last(&one), Some(at(200)), "the latest of several");
+    assert_eq!(last(&store, "one").await, None);
+    assert_eq!(store.uses.write().await.unwrap(), 1);
+    assert_eq!(last(&store, "one").await, Some(at(200)));
+    assert_eq!(store.uses.write().await.unwrap(), 0, "nothing is left");
+}
+
+async fn clients_that_nobody_uses_go(place: Place) {
+    let store = &place.store;
+    for turn in 0..25 {
+        insert(store, &issued(&format!("n{turn:02}"), turn)).await;
+        insert(store, &issued(&format!("u{turn:02}"), 0)).await;
+        store.uses.note(&id(&format!("u{turn:02}")), at(turn * DAY));
+    }
+    let operators = client("o", json!({"issued_at": 0, "provenance": {"trust_level": "operator"}}));
+    insert(store, &operators).await;
+    assert_eq!(store.uses.write().await.unwrap(), 25);
+    assert_eq!(sweep(store, Unused::default()).await, 0);
+    assert_eq!(sweep(store, Unused { never_since: Some(at(14)), idle_since: None }).await, 15);
+    assert!(store.clients.find(&id("n14")).await.unwrap().is_none());
+    assert!(store.clients.find(&id("n15")).await.unwrap().is_some());
+    assert_eq!(sweep(store, Unused { never_since: None, idle_since: Some(at(14 * DAY)) }).await, 15);
+    assert!(store.clients.find(&id("u14")).await.unwrap().is_none());
+    assert!(store.clients.find(&id("u15")).await.unwrap().is_some());
+    let all = Unused { never_since: Some(at(100 * DAY)), idle_since: Some(at(100 * DAY)) };
+    // Several sweeps at the same time, as of several servers on one database.
+    let outcomes = join_all((0..4).map(|_| store.clients.sweep_unused(all, 100, nothing))).await;
+    assert_eq!(outcomes.into_iter().map(|swept| swept.unwrap().removed).sum::<usize>(), 20);
+    assert_eq!(store.clients.count_all().await.unwrap(), 1, "that of the operator stays");
+    let seen = store.clients.find(&operators.id).await.unwrap().unwrap();
+    store.clients.remove(&seen, Change::default()).await.unwrap();
+    place.expect_empty().await;
+}
+
+async fn a_use_saves_a_client_from_the_sweep(Place { store, .. }: Place) {
+    insert(&store, &issued("one", 10)).await;
+    let unused = Unused { never_since: Some(at(2 * DAY)), idle_since: Some(at(DAY)) };
+    store.uses.note(&id("one"), at(2 * DAY));
+    store.uses.write().await.unwrap();
+    assert_eq!(sweep(&store, unused).await, 0);
+    // A use and a sweep at the same time: either the client is gone, or it stays used.
+    for round in 0..20 {
+        let name = format!("r{round}");
+        insert(&store, &issued(&name, 10)).await;
+        store.uses.note(&id(&name), at(3 * DAY));
+        let (written, swept) = tokio::join!(store.uses.write(), sweep(&store, unused));
+        let left = store.clients.find(&id(&name)).await.unwrap();
+        assert_eq!(written.unwrap() + swept, 1);
+        assert_eq!(left.is_some(), swept == 0);
+    }
+    let two = race(8, |_| {
+        let (store, name) = (store.clone(), id("one"));
+        async move {
+            store.uses.note(&name, at(9 * DAY));
+            store.uses.write().await.unwrap()
+        }
+    });
+    assert_eq!(two.await.into_iter().sum::<usize>(), 1, "of many notes one is written");
+}
+
+async fn a_use_stays_with_a_client_that_is_replaced(place: Place) {
+    let (store, one) = (&place.store, issued("one", 1));
+    insert(store, &one).await;
+    store.uses.note(&one.id, at(DAY));
+    store.uses.write().await.unwrap();
+    let seen = store.clients.find(&one.id).await.unwrap().unwrap();
+    let next = Client { revision: 2, ..seen.client().clone() };
+    store.clients.replace(&seen, &next, Change::default()).await.unwrap();
+    assert_eq!(sweep(store, Unused { never_since: Some(at(2 * DAY)), idle_since: None }).await, 0);
+    assert_eq!(sweep(store, Unused { never_since: None, idle_since: Some(at(DAY)) }).await, 1);
+    place.expect_empty().await;
+}
+
+async fn what_no_client_belongs_to_is_not_written(place: Place) {
+    let store = &place.store;
+    store.uses.note(&id("nobody"), at(DAY));
+    assert_eq!(store.uses.write().await.unwrap(), 0);
+    // A use of another client that had the same identifier before.
+    insert(store, &issued("one", 2 * DAY)).await;
+    store.uses.note(&id("one"), at(DAY));
+    assert_eq!(store.uses.write().await.unwrap(), 0);
+    assert_eq!(last(store, "one").await, None);
+    let seen = store.clients.find(&id("one")).await.unwrap().unwrap();
+    store.clients.remove(&seen, Change::default()).await.unwrap();
+    place.expect_empty().await;
+}

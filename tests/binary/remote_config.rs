@@ -1,0 +1,73 @@
+//! `registrar config show`, `set` and `patch`, and `registrar schema`.
+
+use serde_json::{Value, json};
+
+use crate::process::{Registrar, command};
+use crate::remote::Ran;
+
+/// The row of `name` in a table, without its name.
+fn row<'a>(table: &'a str, name: &str) -> Vec<&'a str> {
+    let mut rows = table.lines().filter_map(|line| line.split_once("  ").filter(|(first, _)| *first == name));
+    let (_, rest) = rows.next().unwrap_or_else(|| panic!("{name} is not in {table}"));
+    rest.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect()
+}
+
+#[tokio::test]
+async fn the_configuration_is_shown_set_and_patched() {
+    let registrar = Registrar::start_with("[registration]\nclientExpiryGrace = 7\n");
+    let all = registrar.cli(&["config", "show"]).fine();
+    assert_eq!(row(&all, "registration.clientExpiryGrace"), ["7"]);
+    let shown = registrar.cli(&["config", "show", "--origin"]).fine();
+    assert_eq!(row(&shown, "registration.clientExpiryGrace"), ["7", "file"]);
+    assert_eq!(row(&shown, "registration.dynamicRegistrationEnabled"), ["true", "default"]);
+    assert_eq!(row(&shown, "server.listen"), ["127.0.0.1:0", "flag"]);
+    let one = registrar.cli(&["config", "show", "registration.clientExpiry", "--format", "json"]).json();
+    assert_eq!(one, json!([{"option": "registration.clientExpiryGrace", "value": 7, "origin": "file"}]));
+    registrar.cli(&["config", "show", "nothing"]).failed(1, &["no option begins with nothing"]);
+
+    let set = registrar.cli(&["config", "set", "dynamicRegistrationEnabled", "false"]).fine();
+    assert_eq!(set, "registration.dynamicRegistrationEnabled = false\n");
+    let body = json!({"redirect_uris": ["https://client.example.org/cb"]});
+    let answer = reqwest::Client::new().post(registrar.url("/register")).json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 403, "it is in force at once");
+    let set = registrar
+        .cli(&["config", "set", "registration.defaultSubjectType", "pairwise", "--format", "json"])
+        .json();
+    assert_eq!((&set["value"], &set["origin"]), (&json!("pairwise"), &json!("patch")));
+
+    let patch = registrar.folder().join("patch.json");
+    let operations = json!([{"op": "replace", "path": "/registration/clientExpiryGrace", "value": 9}]);
+    std::fs::write(&patch, operations.to_string()).unwrap();
+    let patched = registrar.cli(&["config", "patch", patch.to_str().unwrap(), "--format", "json"]).json();
+    assert_eq!(patched["registration"]["clientExpiryGrace"], 9);
+    let again = registrar.cli_reading(&["config", "patch", "-"], operations.to_string().as_bytes()).fine();
+    assert_eq!(again, format!("revision {}\n", patched["revision"].as_str().unwrap()));
+}
+
+#[test]
+fn what_the_server_refuses_is_told_as_it_says_it() {
+    let registrar = Registrar::start();
+    let set = |property: &str, value: &str| registrar.cli(&["config", "set", property, value]);
+    set("dynamicRegistrationEnabld", "true").failed(1, &["invalid_request", "dynamicRegistrationEnabled"]);
+    set("clientExpiryGrace", "soon").failed(1, &["clientExpiryGrace"]);
+    set("a/b", "1").failed(2, &["no property"]);
+    registrar.cli_reading(&["config", "patch", "-"], b"{}").failed(1, &["invalid_request"]);
+    registrar.cli(&["config", "patch", "/no/such/file"]).failed(1, &["/no/such/file"]);
+    let registrar = Registrar::start_prepared("", |command| {
+        command.env("REGISTRAR_REGISTRATION__CLIENT_EXPIRY_GRACE", "3");
+    });
+    let fixed = registrar.cli(&["config", "set", "clientExpiryGrace", "5"]);
+    fixed.failed(1, &["fixed_value", "clientExpiryGrace"]);
+}
+
+#[test]
+fn a_schema_needs_no_server() {
+    let schema = |name: &str| Ran::of(&command(&["schema", name]).output().expect("the binary runs"));
+    let client = schema("Client").json();
+    assert_eq!(client["properties"]["redirect_uris"]["items"]["type"], "string");
+    for spelling in ["/components/schemas/Client", "#/components/schemas/Client"] {
+        assert_eq!(schema(spelling).json(), client, "{spelling}");
+    }
+    assert_eq!(schema("Error").json()["required"], Value::from(vec!["error"]));
+    schema("Klient").failed(2, &["Client", "Configuration"]);
+}

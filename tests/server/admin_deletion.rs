@@ -1,0 +1,105 @@
+//! Clients that an administrator deletes, many at a time.
+
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, b0, with};
+
+async fn register(server: &TestServer, name: &str, software_id: &str) -> crate::support::Registered {
+    let members = json!({"client_name": name, "software_id": software_id});
+    server.register(&with(b0(), members)).await
+}
+
+async fn count(server: &TestServer) -> u64 {
+    server.server().service().store.clients.count_all().await.unwrap()
+}
+
+#[tokio::test]
+async fn those_that_are_meant_go_and_all_others_stay() {
+    let server = TestServer::new().await;
+    let (mut meant, mut others) = (Vec::new(), Vec::new());
+    for turn in 0..8 {
+        meant.push(register(&server, &format!("Old {turn}"), "one").await);
+        others.push(register(&server, &format!("New {turn}"), "two").await);
+    }
+    let answer = server.called("DELETE", "/admin/v1/clients?software_id=one&client_name=old").await;
+    answer.expect_status(200);
+    assert_eq!(answer.body, json!({"deleted": 8}));
+    for client in &meant {
+        server.read(client).await.expect_status(401);
+    }
+    for client in &others {
+        server.read(client).await.expect_status(200);
+    }
+    let again = server.called("DELETE", "/admin/v1/clients?software_id=one").await;
+    assert_eq!(again.body, json!({"deleted": 0}));
+    let after = server.last_event().await;
+    let late = server.called("DELETE", "/admin/v1/clients?issued_from=0").await;
+    assert_eq!(late.body, json!({"deleted": 8}));
+    assert_eq!(count(&server).await, 1, "the administrator is never among them");
+    server.called("GET", "/admin/v1/clients").await.expect_status(200);
+    let events = server.events(after).await;
+    let mut subjects: Vec<&str> = events.iter().map(|event| event["subject"].as_str().unwrap()).collect();
+    let mut ids: Vec<&str> = others.iter().map(|client| client.id.as_str()).collect();
+    subjects.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(subjects, ids);
+    let is_whole = |event: &Value| event["action"] == "client_deleted" && event["actor"] == "administrator";
+    assert!(events.iter().all(is_whole), "{events:?}");
+}
+
+#[tokio::test]
+async fn without_a_filter_nothing_is_deleted() {
+    let server = TestServer::new().await;
+    register(&server, "K", "s").await;
+    for query in [
+        "",
+        "?",
+        "?client_id=",
+        "?client_name=",
+        "?after=a",
+        "?limit=5",
+        "?software_id=s&unknown=1",
+        "?trust_level=x",
+    ] {
+        let answer = server.called("DELETE", &format!("/admin/v1/clients{query}")).await;
+        answer.expect_error(400, &["invalid_request"]);
+    }
+    let none = server.called("DELETE", "/admin/v1/clients?trust_level=operator").await;
+    assert_eq!(none.body, json!({"deleted": 0}));
+    assert_eq!(count(&server).await, 2);
+}
+
+#[tokio::test]
+async fn scripts_keep_some_and_hear_of_the_others() {
+    let script = r#"
+        fn deleteClient(context) { context.client.client_name != "kept" }
+        fn clientDeleted(context) { kv::increment("told", 1, 1000); }
+    "#;
+    let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
+    for name in ["kept", "gone", "gone", "kept", "gone"] {
+        register(&server, name, "s").await;
+    }
+    let answer = server.called("DELETE", "/admin/v1/clients?software_id=s").await;
+    answer.expect_status(200);
+    assert_eq!(answer.body, json!({"deleted": 3, "refused": 2}));
+    let told = async || {
+        let store = &server.server().service().store;
+        let limits =
+            registrar::store::key_values::KeyValueLimits { entries: 10, key_bytes: 100, value_bytes: 100 };
+        let now = registrar::clock::Timestamp::from_unix(crate::support::START);
+        store.key_values.of("10-a.rhai", limits).increment("told", 0, now.plus(1_000), now).await.unwrap()
+    };
+    crate::reload::until(async || (told().await == 3).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_script_that_fails_stops_it_and_the_answer_says_where() {
+    let script = "fn deleteClient(context) { context.client.client_name != \"bad\" || 1 / 0 == 0 }";
+    let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
+    register(&server, "bad", "s").await;
+    register(&server, "good", "s").await;
+    let answer = server.called("DELETE", "/admin/v1/clients?software_id=s").await;
+    answer.expect_error(500, &["server_error"]);
+    let deleted = answer.body["deleted"].as_u64().unwrap();
+    assert_eq!(count(&server).await, 3 - deleted);
+}

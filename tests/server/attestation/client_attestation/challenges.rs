@@ -1,0 +1,77 @@
+//! Challenges of the server in the proof of a client attestation.
+
+use serde_json::{Value, json};
+
+use super::{ATTESTATION, PROOF, Parties, post, proof, proven};
+use crate::support::{Answer, TestServer, b0, with};
+
+const HEADER: &str = "oauth-client-attestation-challenge";
+
+async fn challenge(server: &TestServer) -> String {
+    let answer = Answer::of(server.ask("POST", "/challenge")).await;
+    answer.expect_status(200);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    answer.body["attestation_challenge"].as_str().expect("a challenge").to_owned()
+}
+
+async fn show(parties: &Parties, server: &TestServer, jti: &str, challenge: Value) -> Answer {
+    let claims = with(proven(server, jti), json!({ "challenge": challenge }));
+    let headers = [(ATTESTATION, parties.attestation()), (PROOF, proof(&parties.instance, claims))];
+    post(server, &headers, &b0()).await
+}
+
+/// The challenge of an answer that asks for one.
+#[track_caller]
+fn asked(answer: &Answer) -> String {
+    answer.expect_error(400, &["use_attestation_challenge"]);
+    assert_eq!(answer.header(HEADER).len(), 43, "32 bytes in base64url");
+    answer.header(HEADER).to_owned()
+}
+
+#[tokio::test]
+async fn k182_where_a_challenge_is_needed_the_answer_has_one() {
+    let parties = Parties::new();
+    let server = parties.server(json!({"clientAttestationChallengeRequired": true})).await;
+    let first = asked(&parties.post(&server, "1", &b0()).await);
+    show(&parties, &server, "1", json!(first)).await.expect_status(201);
+    // It is good once, whatever the rest of the proof says.
+    let second = asked(&show(&parties, &server, "2", json!(first)).await);
+    assert_ne!(first, second);
+    asked(&show(&parties, &server, "3", json!("made-up")).await);
+    server.clock.advance(151);
+    asked(&show(&parties, &server, "4", json!(second)).await);
+    assert_eq!(server.server().service().store.clients.count_all().await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn k182_a_challenge_can_be_had_before() {
+    let parties = Parties::new();
+    let server = parties.server(json!({})).await;
+    let metadata = Answer::of(server.ask("GET", "/.well-known/oauth-authorization-server")).await;
+    assert_eq!(metadata.body["challenge_endpoint"], server.url("/challenge"));
+    let (first, second) = (challenge(&server).await, challenge(&server).await);
+    assert_ne!(first, second);
+    show(&parties, &server, "1", json!(first)).await.expect_status(201);
+    // None is needed here; one that is shown must be good all the same.
+    asked(&show(&parties, &server, "2", json!(first)).await);
+    parties.post(&server, "3", &b0()).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn challenges_count_among_the_nonces_that_may_be_out() {
+    let parties = Parties::new();
+    let server = TestServer::configured(|configuration| {
+        configuration.settings.limits.evidence_nonces = 3;
+        let trusted = json!([{"issuer": super::ISSUER, "jwks": parties.attester.jwks()}]);
+        crate::support::registering(configuration, json!({ "trustedClientAttesters": trusted }));
+    })
+    .await;
+    for _ in 0..3 {
+        challenge(&server).await;
+    }
+    let answer = Answer::of(server.ask("POST", "/challenge")).await;
+    answer.expect_error(429, &["too_many_requests"]);
+    assert!(!answer.header("retry-after").is_empty());
+    // Who needs none is not held up.
+    parties.post(&server, "1", &b0()).await.expect_status(201);
+}

@@ -1,0 +1,142 @@
+//! What a client attestation that is good is worth.
+
+use serde_json::{Value, json};
+
+use super::{ATTESTATION, ISSUER, PROOF, Parties, SOFTWARE, post};
+use crate::support::{Answer, GRANT, Registered, START, Signer, TestServer, b0, machine, with};
+
+#[tokio::test]
+async fn k182_the_attested_key_is_the_clients_and_its_registration_is_attested() {
+    let parties = Parties::new();
+    let server = parties.server(json!({})).await;
+    let answer = parties.post(&server, "1", &b0()).await;
+    answer.expect_status(201);
+    let client = Registered::of(answer.body);
+    assert_eq!(client.body["jwks"], json!({"keys": [parties.instance.jwk()]}));
+    assert_eq!(client.body["software_id"], SOFTWARE);
+    assert_eq!(client.body["token_endpoint_auth_method"], "private_key_jwt");
+    assert_eq!(client.body.get("client_secret"), None);
+    let provenance = server.provenance(&client).await;
+    assert_eq!(provenance["trust_level"], "attested");
+    assert_eq!(provenance["attestation_verifier"], ISSUER);
+    assert_eq!(provenance["attestation_digest"].as_str().unwrap().len(), 64);
+    let metadata = Answer::of(server.ask("GET", "/.well-known/oauth-authorization-server")).await.body;
+    for list in [
+        "client_attestation_signing_alg_values_supported",
+        "client_attestation_pop_signing_alg_values_supported",
+    ] {
+        assert!(metadata[list].as_array().unwrap().contains(&json!("ES256")), "{metadata}");
+    }
+    // The attestation is good until it ends; each proof is good once.
+    parties.post(&server, "2", &b0()).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn the_attested_key_authenticates_the_client() {
+    let parties = Parties::new();
+    let server = parties.server(json!({})).await;
+    let answer = parties.post(&server, "1", &machine()).await;
+    answer.expect_status(201);
+    let id = answer.body["client_id"].as_str().unwrap();
+    for (signer, status) in
+        [(&Signer::new("other", registrar::jose::Algorithm::Es256), 401), (&parties.instance, 200)]
+    {
+        let claims = json!({
+            "iss": id, "sub": id, "aud": server.url("/token"), "jti": "1", "exp": START + 60,
+        });
+        let assertion = signer.raw(&json!({}), claims);
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let form = [GRANT, ("client_assertion_type", kind), ("client_assertion", assertion.as_str())];
+        server.form("/token", &form).await.expect_status(status);
+    }
+}
+
+#[tokio::test]
+async fn it_is_off_unless_the_operator_trusts_somebody_who_attests() {
+    let parties = Parties::new();
+    let server = TestServer::new().await;
+    // The headers are not looked at, whatever they say.
+    let answer = parties.post(&server, "1", &b0()).await;
+    answer.expect_status(201);
+    let client = Registered::of(answer.body);
+    assert_eq!(client.body.get("jwks"), None);
+    assert_eq!(server.provenance(&client).await["trust_level"], "open");
+    post(&server, &[(PROOF, "x".to_owned())], &b0()).await.expect_status(201);
+    Answer::of(server.ask("POST", "/challenge")).await.expect_status(404);
+    let metadata = Answer::of(server.ask("GET", "/.well-known/oauth-authorization-server")).await;
+    assert_eq!(metadata.body.get("challenge_endpoint"), None);
+}
+
+#[tokio::test]
+async fn who_is_attested_needs_no_initial_access_token() {
+    let parties = Parties::new();
+    let server = parties.server(json!({"initialAccessToken": "required"})).await;
+    server.post(&b0()).await.expect_status(401);
+    parties.post(&server, "1", &b0()).await.expect_status(201);
+    // A token that is not good is refused in any case.
+    let headers = [
+        (ATTESTATION, parties.attestation()),
+        (PROOF, parties.proof(&server, "2")),
+        ("Authorization", "Bearer made-up".to_owned()),
+    ];
+    post(&server, &headers, &b0()).await.expect_error(401, &["invalid_token"]);
+}
+
+#[tokio::test]
+async fn the_attested_key_joins_those_of_the_request() {
+    let parties = Parties::new();
+    let server = parties.server(json!({})).await;
+    let (own, other) =
+        (parties.instance.jwk(), Signer::new("other", registrar::jose::Algorithm::Es256).jwk());
+    let keys = |keys: Value| json!({"jwks": {"keys": keys}, "token_endpoint_auth_method": "private_key_jwt"});
+    for (jti, (sent, registered)) in ["1", "2", "3"].iter().zip([
+        (json!([other]), json!([other, own])),
+        (json!([own, other]), json!([own, other])),
+        (json!([own]), json!([own])),
+    ]) {
+        let answer = parties.post(&server, jti, &with(b0(), keys(sent))).await;
+        answer.expect_status(201);
+        assert_eq!(answer.body["jwks"]["keys"], registered);
+    }
+}
+
+#[tokio::test]
+async fn what_contradicts_the_attestation_is_refused_and_costs_no_proof() {
+    let parties = Parties::new();
+    let server = parties.server(json!({})).await;
+    for (more, rule) in [
+        (json!({"software_id": "another"}), "software_id"),
+        (json!({"jwks_uri": "https://client.example.org/jwks"}), "jwks_uri"),
+        (json!({"jwks": {"keys": "none"}}), "jwks"),
+        (json!({"grant_types": ["made-up"]}), "grant_types"),
+    ] {
+        parties.post(&server, "1", &with(b0(), more)).await.expect_bad_metadata(rule);
+    }
+    server.expect_empty().await;
+    parties.post(&server, "1", &with(b0(), json!({"software_id": SOFTWARE}))).await.expect_status(201);
+}
+
+#[tokio::test]
+async fn scripts_see_who_attests_and_not_the_headers() {
+    let script = r#"
+        fn createClient(context) {
+            for name in context.httpRequest.headers.keys() {
+                if name.contains("attestation") { throw "a credential is shown"; }
+            }
+            if context.trustLevel != "attested" { return false; }
+            context.client.client_name = `${context.attestation.subject} by ${context.attestation.verifier}`;
+            true
+        }
+    "#;
+    let parties = Parties::new();
+    let server = TestServer::scripted(&[("10.rhai", script)], |configuration| {
+        crate::attestation::be_patient(configuration);
+        let trusted = json!([{"issuer": ISSUER, "jwks": parties.attester.jwks()}]);
+        crate::support::registering(configuration, json!({ "trustedClientAttesters": trusted }));
+    })
+    .await;
+    let answer = parties.post(&server, "1", &b0()).await;
+    answer.expect_status(201);
+    assert_eq!(answer.body["client_name"], format!("{SOFTWARE} by {ISSUER}"));
+    server.post(&b0()).await.expect_status(400);
+}

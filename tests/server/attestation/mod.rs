@@ -1,0 +1,86 @@
+//! K168 to K182: attestation at registration. Evidence in the request
+//! (draft-tschofenig-oauth-attested-dclient-reg), appraised by a script or by a verifier that speaks
+//! a real protocol, and client attestations in headers (OAuth 2.0 Attestation-Based Client
+//! Authentication).
+
+mod client_attestation;
+mod evidence;
+mod nonces;
+mod outages;
+mod results;
+mod trustee;
+mod updates;
+mod veraison;
+mod verifier;
+
+use std::path::Path;
+
+use registrar::config::Configuration;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, b0, fetches_locally, registering, with};
+
+/// Evidence is good when it ends in the nonce that the server gave.
+const VERIFIER: &str = r#"
+    fn verifyEvidence(context) {
+        let evidence = context.registerRequest.evidence;
+        if evidence.starts_with("bad") { return false; }
+        let nonce = evidence.split("|")[1];
+        if !attestation::consume_nonce(nonce) {
+            context.createStaleEvidenceWebApplicationException(attestation::new_nonce());
+            return false;
+        }
+        #{ status: "affirming", verifier: "tests", policy: "one" }
+    }
+    fn createClient(context) {
+        if context.attestation != () { context.client.client_name = context.attestation.status; }
+        true
+    }
+"#;
+
+/// A server that requires evidence, and appraises it with this script.
+async fn requiring(script: &str) -> TestServer {
+    TestServer::scripted(&[("10-verifier.rhai", script)], |configuration| {
+        be_patient(configuration);
+        registering(configuration, json!({"dcrAttestationEvidenceRequired": true}));
+    })
+    .await
+}
+
+/// Gives scripts so much time that a busy machine fails no test.
+fn be_patient(configuration: &mut Configuration) {
+    configuration.settings.scripts.limits.deadline_ms = 10_000;
+}
+
+/// A server that requires evidence, with the scripts of an example, whose settings stand in
+/// `[scripts.attributes]` under `name`.
+async fn running(example: &str, name: &str, settings: Value) -> TestServer {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts").join(example);
+    TestServer::configured(|configuration| {
+        configuration.settings.scripts.directory = directory;
+        configuration.settings.scripts.attributes.insert(name.to_owned(), settings);
+        fetches_locally(configuration);
+        be_patient(configuration);
+        registering(configuration, json!({"dcrAttestationEvidenceRequired": true}));
+    })
+    .await
+}
+
+/// The nonce of an answer that asks for fresh evidence.
+#[track_caller]
+fn stale(answer: &Answer) -> String {
+    answer.expect_error(400, &["stale_evidence"]);
+    assert_eq!(answer.header("pragma"), "no-cache");
+    assert_eq!(answer.body["error_description"], "The provided evidence is not current.");
+    answer.body["nonce"].as_str().expect("a nonce").to_owned()
+}
+
+/// A nonce, as a client gets it: by its first request.
+async fn nonce(server: &TestServer) -> String {
+    stale(&server.post(&b0()).await)
+}
+
+/// An ordinary request with evidence.
+fn showing(evidence: &str) -> Value {
+    with(b0(), json!({"evidence": evidence}))
+}

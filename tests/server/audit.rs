@@ -1,0 +1,206 @@
+//! The audit log: what was done and refused, in order, each once.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Registered, TestServer, b0, machine, with};
+use crate::transfer::{export, import};
+
+/// Action, who did it, to what, and the error code.
+type Told<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>);
+
+fn told(event: &Value) -> Told<'_> {
+    let text = |name: &str| event[name].as_str();
+    (text("action").expect("an action"), text("actor"), text("subject"), text("error"))
+}
+
+async fn patch(server: &TestServer, value: bool) -> Answer {
+    let operations =
+        json!([{"op": "replace", "path": "/registration/dynamicRegistrationEnabled", "value": value}]);
+    let request = server.administrate("PATCH", "/admin/v1/config").await;
+    let request = request.header("content-type", "application/json-patch+json");
+    Answer::of(request.body(operations.to_string())).await
+}
+
+#[tokio::test]
+async fn each_action_is_told_once_and_in_order() {
+    let server = TestServer::new().await;
+    let administrator = Some("administrator");
+    let one = server.register(&b0()).await;
+    let id = one.id.as_str();
+    server.post(&json!({"redirect_uris": ["http://a.example/cb"]})).await.expect_bad_redirect();
+    server.events(0).await;
+    server.read(&one).await.expect_status(200);
+    server.update(&one, &one.update(json!({"client_name": "Second"}))).await.expect_status(200);
+    let wrong = Registered { token: "wrong".to_owned(), ..one.clone() };
+    server.update(&wrong, &b0()).await.expect_status(401);
+    server.delete(&wrong).await.expect_status(401);
+    server.read(&wrong).await.expect_status(401);
+    server.events(0).await;
+    let path = format!("/admin/v1/clients/{id}");
+    Answer::of(server.administrate("PUT", &path).await.json(&b0())).await.expect_status(200);
+    Answer::of(server.administrate("PUT", &path).await.json(&json!({"contacts": 5})))
+        .await
+        .expect_status(400);
+    let lines = export(&server).await;
+    server.delete(&one).await.expect_status(204);
+    import(&server, "", lines.clone()).await.expect_status(200);
+    import(&server, "?existing=skip", lines).await.expect_status(200);
+    server.called("DELETE", &path).await.expect_status(204);
+    server.called("DELETE", &path).await.expect_status(404);
+    let tokens = "/admin/v1/initial-access-tokens";
+    let made = Answer::of(server.administrate("POST", tokens).await.json(&json!({"uses": 5}))).await;
+    let token = made.body["id"].as_str().unwrap();
+    let two = Registered::of(server.post_with(made.body["token"].as_str().unwrap(), &b0()).await.body);
+    server.called("DELETE", &format!("{tokens}/{token}")).await.expect_status(204);
+    server.called("DELETE", &format!("{tokens}/{token}")).await.expect_status(404);
+    let patched = patch(&server, false).await;
+    let revision = patched.header("etag").trim_matches('"');
+    patch(&server, false).await.expect_status(200);
+    server.post(&b0()).await.expect_error(403, &["access_denied"]);
+
+    let events = server.events(0).await;
+    let seen: Vec<Told<'_>> = events.iter().map(told).collect();
+    let expected: &[Told<'_>] = &[
+        ("client_created", None, administrator, None),
+        ("client_created", None, Some(id), None),
+        ("registration_refused", None, None, Some("invalid_redirect_uri")),
+        ("client_updated", Some(id), Some(id), None),
+        ("update_refused", None, Some(id), Some("invalid_token")),
+        ("deletion_refused", None, Some(id), Some("invalid_token")),
+        ("client_updated", administrator, Some(id), None),
+        ("clients_exported", administrator, None, None),
+        ("client_deleted", Some(id), Some(id), None),
+        ("client_imported", administrator, Some(id), None),
+        ("client_deleted", administrator, Some(id), None),
+        ("initial_access_token_created", administrator, Some(token), None),
+        ("client_created", None, Some(&two.id), None),
+        ("initial_access_token_revoked", administrator, Some(token), None),
+        ("configuration_changed", administrator, Some(revision), None),
+        ("registration_refused", None, None, Some("access_denied")),
+    ];
+    assert_eq!(seen, expected);
+    for (place, event) in events.iter().enumerate() {
+        assert_eq!(event["position"], place + 1, "no gap");
+        assert_eq!(event["time"], crate::support::START);
+        assert_eq!(event["outcome"], if event["error"].is_null() { "done" } else { "refused" });
+    }
+    assert_eq!(
+        events[3]["details"],
+        json!({"trust_level": "open", "revision": 2, "changed": ["client_name"]})
+    );
+    assert_eq!(events[12]["details"]["initial_access_token"], token);
+    assert_eq!(
+        events[14]["details"]["changed"],
+        json!(["registration.dynamicRegistrationEnabled"]),
+        "names, and no values"
+    );
+    assert_eq!(events[15]["details"]["status"], 403);
+}
+
+#[tokio::test]
+async fn an_event_leads_to_its_request() {
+    let server = TestServer::new().await;
+    let created = server.post(&b0()).await;
+    let refused = server.post(&json!({"redirect_uris": 5})).await;
+    let events = server.events(1).await;
+    for (answer, event) in [created, refused].iter().zip(&events) {
+        assert_eq!(answer.header("x-correlation-id"), event["correlation_id"].as_str().unwrap());
+        assert_eq!(event["address"], "127.0.0.1");
+    }
+}
+
+#[tokio::test]
+async fn pages_follow_each_other() {
+    let server = TestServer::new().await;
+    for _ in 0..6 {
+        server.register(&b0()).await;
+    }
+    let (mut after, mut positions) = (0, Vec::new());
+    loop {
+        let page = server.called("GET", &format!("/admin/v1/audit?after={after}&limit=3")).await;
+        page.expect_status(200);
+        let events = page.body["events"].as_array().unwrap();
+        positions.extend(events.iter().map(|event| event["position"].as_u64().unwrap()));
+        let Some(next) = page.body["next"].as_u64() else { break };
+        assert_eq!(Some(&next), positions.last());
+        after = next;
+    }
+    assert_eq!(positions, (1..=7).collect::<Vec<_>>());
+    let end = server.called("GET", "/admin/v1/audit?after=7").await;
+    assert_eq!(end.body, json!({"events": []}));
+    for query in ["after=x", "after=-1", "limit=0", "limit=1001", "limit=x", "before=1", "after=1&after=2"] {
+        let answer = server.called("GET", &format!("/admin/v1/audit?{query}")).await;
+        answer.expect_error(400, &["invalid_request"]);
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_it() {
+    let server = TestServer::new().await;
+    let client = server.register(&machine()).await;
+    let access = server.access_token(&client).await;
+    let statement = "eyJhbGciOiJFUzI1NiJ9.eyJzZWNyZXQiOiJzdGF0ZW1lbnQifQ.c2lnbmF0dXJl";
+    server.post(&with(b0(), json!({"software_statement": statement}))).await.expect_status(400);
+    server.post_with("initial-0c8f", &b0()).await.expect_status(401);
+    let update = json!({"client_id": client.id, "client_secret": "wrong-7f4c", "redirect_uris": [5]});
+    server.update(&client, &update).await.expect_status(400);
+    let mistaken = server.ask("DELETE", &format!("/register?client_id={}", client.token));
+    Answer::of(mistaken).await.expect_status(401);
+    let lines = export(&server).await;
+    import(&server, "?existing=replace", lines).await.expect_status(200);
+    let made =
+        Answer::of(server.administrate("POST", "/admin/v1/initial-access-tokens").await.json(&json!({})))
+            .await;
+    let patch = json!([{"op": "add", "path": "/registration/dcrSignatureValidationSharedSecret",
+        "value": "shared-secret-of-at-least-32-bytes-91c2"}]);
+    let request = server.administrate("PATCH", "/admin/v1/config").await;
+    let request = request.header("content-type", "application/json-patch+json");
+    Answer::of(request.body(patch.to_string())).await.expect_status(200);
+    let answer = server.called("GET", "/admin/v1/audit?limit=1000").await;
+    assert!(answer.body["events"].as_array().unwrap().len() >= 9, "{}", answer.text);
+    let administrator = server.administrator();
+    let secrets = [
+        client.token.as_str(),
+        client.body["client_secret"].as_str().unwrap(),
+        &access,
+        statement,
+        "initial-0c8f",
+        "wrong-7f4c",
+        made.body["token"].as_str().unwrap(),
+        "shared-secret",
+        administrator.body["client_secret"].as_str().unwrap(),
+    ];
+    for secret in secrets {
+        assert!(!answer.text.contains(secret), "{secret} is in {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_is_kept_when_the_server_stops() {
+    let server = TestServer::new().await;
+    let folder = server.folder.path().join("data");
+    for _ in 0..20 {
+        server.post(&json!({"redirect_uris": 5})).await.expect_status(400);
+    }
+    let store = server.server().service().settings.store.clone();
+    assert!(folder.exists());
+    let kept = server.stop_and_keep().await;
+    let store = registrar::store::Store::open(&store).await.unwrap();
+    let events = store.audit.page(0, 100).await.unwrap();
+    let refused = events.iter().filter(|logged| logged.event.error.is_some());
+    assert_eq!(refused.count(), 20);
+    drop(kept);
+}
+
+#[tokio::test]
+async fn a_client_whose_time_is_over_is_told_with_its_removal() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(b0(), json!({"lifetime": 100}))).await;
+    let store = &server.server().service().store;
+    let at = registrar::clock::Timestamp::from_unix(crate::support::START + 200);
+    assert_eq!(store.clients.sweep(at, 10).await.unwrap(), 1);
+    let events = server.events(2).await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(told(&events[0]), ("client_expired", None, Some(client.id.as_str()), None));
+    assert_eq!(events[0]["time"], crate::support::START + 100);
+}

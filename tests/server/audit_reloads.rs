@@ -1,0 +1,61 @@
+//! What changes without a request is in the audit log too.
+
+use std::sync::Arc;
+
+use registrar::app::{Start, start};
+use registrar::clock::SystemClock;
+use registrar::config::{Sources, load};
+use registrar::store::audit::{Action, Logged};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::reload::until;
+use crate::support::TestServer;
+
+#[tokio::test]
+async fn scripts_that_are_taken_and_scripts_that_are_not() {
+    let server = TestServer::scripted(&[("10-a.rhai", "fn createClient(context) { true }")], |_| {}).await;
+    let after = server.last_event().await;
+    let next = async |after: u64| until(async || server.events(after).await.first().cloned()).await;
+    server.write_script("10-a.rhai", "fn createClient(context) { 5 > 4 }");
+    let event = next(after).await;
+    let revision = server.server().service().snapshot().scripts.revision().to_owned();
+    assert_eq!((&event["action"], &event["subject"]), (&json!("scripts_reloaded"), &json!(revision)));
+    server.write_script("10-a.rhai", "fn createClient(context) {");
+    let event = next(after + 1).await;
+    assert_eq!((&event["action"], &event["error"]), (&json!("scripts_refused"), &json!("invalid_scripts")));
+    assert_eq!(server.last_event().await, after + 2, "each once");
+}
+
+#[tokio::test]
+async fn a_file_that_is_taken_and_one_that_is_not() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("registrar.toml");
+    let write = |text: &str| {
+        let all =
+            format!("[scripts]\ndirectory = {:?}\n[registration]\n{text}\n", folder.path().join("scripts"));
+        std::fs::write(&file, all).unwrap();
+    };
+    std::fs::create_dir(folder.path().join("scripts")).unwrap();
+    write("dynamicRegistrationEnabled = true");
+    let overrides = [
+        ("server.listen", "127.0.0.1:0".to_owned()),
+        ("store.url", format!("sled:{}", folder.path().join("data").display())),
+    ];
+    let overrides = overrides.map(|(key, value)| (key.to_owned(), value)).to_vec();
+    let sources = Sources { file: Some(file.clone()), overrides, ..Sources::default() };
+    let configuration = load(&sources).unwrap();
+    let server = start(Start { configuration, sources, clock: Arc::new(SystemClock) }).await.unwrap();
+    let log = server.service().store.audit.clone();
+    let next = async |after: u64| -> Logged { until(async || log.page(after, 1).await.unwrap().pop()).await };
+    let after = log.last().await.unwrap();
+    write("dynamicRegistrationEnabled = false");
+    let event = next(after).await.event;
+    assert_eq!((event.action, event.actor), (Action::ConfigurationChanged, None));
+    assert_eq!(event.details["changed"], json!(["registration.dynamicRegistrationEnabled"]));
+    write("dynamicRegistrationEnabled = 5");
+    let event = next(after + 1).await.event;
+    assert_eq!(event.action, Action::ConfigurationRefused);
+    assert_eq!(event.error.as_deref(), Some("invalid_configuration"));
+    server.stop().await;
+}

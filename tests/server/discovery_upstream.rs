@@ -1,0 +1,193 @@
+//! `discovery.upstream`: the metadata of the authorization server beside us, with ours on top.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Origin, Reply, TestServer, b0, with};
+
+const OPENID: &str = "/.well-known/openid-configuration";
+const OAUTH: &str = "/.well-known/oauth-authorization-server";
+
+/// What the server at `issuer` says of itself.
+fn theirs(issuer: &str) -> Value {
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/jwks"),
+        "registration_endpoint": format!("{issuer}/register"),
+        "mtls_endpoint_aliases": {
+            "token_endpoint": "https://mtls.example.org/token",
+            "registration_endpoint": "https://mtls.example.org/register",
+        },
+        "signed_metadata": "e30.e30.e30",
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code", "urn:example:their-own"],
+        "backchannel_user_code_parameter_supported": false,
+        "claims_supported": ["sub", "email"],
+    })
+}
+
+/// A server beside `upstream`. That one is on loopback, where nothing is fetched from but what the
+/// operator named.
+async fn beside(upstream: &str) -> TestServer {
+    TestServer::configured(|configuration| {
+        configuration.settings.discovery.insert("upstream".to_owned(), upstream.into());
+    })
+    .await
+}
+
+async fn document(server: &TestServer) -> Answer {
+    Answer::of(server.ask("GET", OAUTH)).await
+}
+
+async fn readiness(server: &TestServer) -> Value {
+    let answer = Answer::of(server.ask("GET", "/readyz")).await;
+    answer.expect_status(200);
+    answer.body
+}
+
+#[tokio::test]
+async fn what_the_server_beside_us_says_is_published_with_ours_on_top() {
+    let origin = Origin::new().await;
+    let upstream = origin.url("");
+    origin.set(OPENID, Reply::json(theirs(&upstream)));
+    let server = beside(&upstream).await;
+    let found = document(&server).await;
+    found.expect_status(200);
+    let found = found.body;
+    assert_eq!(found["issuer"], server.server().url());
+    for member in ["authorization_endpoint", "token_endpoint", "jwks_uri", "claims_supported"] {
+        assert_eq!(found[member], theirs(&upstream)[member], "{member}");
+    }
+    for member in ["signed_metadata", "introspection_endpoint", "revocation_endpoint", "upstream"] {
+        assert_eq!(found[member], Value::Null, "{member}");
+    }
+    // It says nothing of PKCE, and we can not know.
+    assert_eq!(found["code_challenge_methods_supported"], Value::Null);
+    assert_eq!(found["mtls_endpoint_aliases"], json!({"token_endpoint": "https://mtls.example.org/token"}));
+    assert_eq!(found["grant_types_supported"], json!(["authorization_code"]), "what both support");
+    assert_eq!(found["backchannel_user_code_parameter_supported"], json!(false), "what both support");
+    let endpoint = found["registration_endpoint"].as_str().unwrap();
+    Answer::of(server.ask("POST", endpoint).json(&b0())).await.expect_status(201);
+    assert_eq!(readiness(&server).await["upstreamError"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_switched_off_registration_is_not_the_one_of_the_server_beside_us() {
+    let origin = Origin::new().await;
+    let upstream = origin.url("");
+    origin.set(OPENID, Reply::json(theirs(&upstream)));
+    let server = TestServer::configured(|configuration| {
+        configuration.settings.discovery.insert("upstream".to_owned(), upstream.as_str().into());
+        configuration.settings.discovery.insert("jwks_uri".to_owned(), "https://a.example/jwks".into());
+        configuration.live.registration.dynamic_registration_enabled = false;
+    })
+    .await;
+    let found = document(&server).await.body;
+    assert_eq!(found["registration_endpoint"], Value::Null);
+    assert_eq!(found["jwks_uri"], "https://a.example/jwks", "the operator knows better");
+}
+
+#[tokio::test]
+async fn behind_one_proxy_both_have_one_issuer() {
+    let origin = Origin::new().await;
+    origin.set(OPENID, Reply::json(theirs("https://as.example.org")));
+    let server = TestServer::configured(|configuration| {
+        configuration.settings.discovery.insert("upstream".to_owned(), origin.url("/").into());
+        configuration.settings.server.issuer = Some("https://as.example.org".to_owned());
+    })
+    .await;
+    let found = document(&server).await.body;
+    assert_eq!(found["issuer"], "https://as.example.org");
+    assert_eq!(found["token_endpoint"], "https://as.example.org/token");
+    assert_eq!(found["registration_endpoint"], "https://as.example.org/register");
+}
+
+#[tokio::test]
+async fn the_document_is_also_found_where_rfc_8414_puts_it() {
+    let origin = Origin::new().await;
+    let upstream = origin.url("/tenant");
+    origin.set(&format!("{OAUTH}/tenant"), Reply::json(theirs(&upstream)));
+    let server = beside(&upstream).await;
+    let found = document(&server).await;
+    found.expect_status(200);
+    assert_eq!(found.body["token_endpoint"], format!("{upstream}/token"));
+}
+
+#[tokio::test]
+async fn it_is_fetched_once_for_many_and_again_when_its_time_is_over() {
+    let origin = Origin::new().await;
+    let upstream = origin.url("");
+    origin.set(OPENID, Reply::json(theirs(&upstream)).header("cache-control", "max-age=120"));
+    let server = beside(&upstream).await;
+    let answers = (0..8).map(|_| document(&server));
+    for answer in futures_util::future::join_all(answers).await {
+        answer.expect_status(200);
+    }
+    assert_eq!(origin.hits(OPENID), 1);
+    let newer = with(theirs(&upstream), json!({"claims_supported": ["sub"]}));
+    origin.set(OPENID, Reply::json(newer));
+    server.clock.advance(119);
+    assert_eq!(document(&server).await.body["claims_supported"], json!(["sub", "email"]));
+    server.clock.advance(2);
+    assert_eq!(document(&server).await.body["claims_supported"], json!(["sub"]));
+    assert_eq!(origin.hits(OPENID), 2);
+}
+
+#[tokio::test]
+async fn what_was_fetched_is_used_while_the_server_is_down_but_not_for_ever() {
+    let origin = Origin::new().await;
+    let upstream = origin.url("");
+    origin.set(OPENID, Reply::json(theirs(&upstream)));
+    let server = beside(&upstream).await;
+    document(&server).await.expect_status(200);
+    origin.set(OPENID, Reply::status(503));
+    server.clock.advance(3_600);
+    document(&server).await.expect_status(200);
+    server.clock.advance(3_600);
+    document(&server).await.expect_error(503, &["temporarily_unavailable"]);
+    origin.set(OPENID, Reply::json(theirs(&upstream)));
+    server.clock.advance(11);
+    document(&server).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn a_server_that_was_never_there_is_no_half_of_a_document() {
+    let origin = Origin::new().await;
+    let upstream = origin.url("");
+    let server = beside(&upstream).await;
+    let refused = document(&server).await;
+    refused.expect_error(503, &["temporarily_unavailable"]);
+    assert_eq!(refused.header("retry-after"), "10");
+    let said = readiness(&server).await["upstreamError"].as_str().unwrap().to_owned();
+    assert!(said.contains(&upstream) && said.contains("404"), "{said}");
+    server.register(&b0()).await;
+    origin.set(OPENID, Reply::json(theirs(&upstream)));
+    server.clock.advance(11);
+    document(&server).await.expect_status(200);
+    assert_eq!(readiness(&server).await["upstreamError"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_metadata_of_somebody_else_is_not_taken() {
+    let origin = Origin::new().await;
+    let upstream = origin.url("");
+    for wrong in [json!(["not", "metadata"]), theirs("https://other.example.org"), json!({})] {
+        origin.set(OPENID, Reply::json(wrong));
+        let server = beside(&upstream).await;
+        document(&server).await.expect_error(503, &["temporarily_unavailable"]);
+    }
+}
+
+#[tokio::test]
+async fn naming_a_server_opens_no_other_host_to_clients() {
+    let origin = Origin::new().await;
+    let upstream = origin.url("");
+    origin.set(OPENID, Reply::json(theirs(&upstream)));
+    let server = beside(&upstream).await;
+    document(&server).await.expect_status(200);
+    let sector = format!("https://{}/sector", origin.address());
+    let body = with(b0(), json!({"subject_type": "pairwise", "sector_identifier_uri": sector}));
+    server.post(&body).await.expect_bad_metadata("sector_identifier_uri");
+    assert_eq!(origin.hits("/sector"), 0);
+}

@@ -1,0 +1,191 @@
+//! Imports of what is no export.
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{TestServer, machine, with};
+use crate::transfer::{export, import, read, write};
+
+/// A good client of another store, under this identifier.
+async fn client(id: &str) -> Value {
+    let from = TestServer::new().await;
+    from.register(&machine()).await;
+    let (clients, _) = read(&export(&from).await);
+    with(clients[0].clone(), json!({"client_id": id}))
+}
+
+/// `client` with `value` at `path`; null takes the member away.
+fn spoiled(client: &Value, path: &str, value: &Value) -> Value {
+    let mut spoiled = client.clone();
+    let (parent, name) = path.rsplit_once('/').expect("a path");
+    let members = spoiled.pointer_mut(parent).and_then(Value::as_object_mut).expect("an object");
+    if value.is_null() {
+        members.shift_remove(name);
+    } else {
+        members.insert(name.to_owned(), value.clone());
+    }
+    spoiled
+}
+
+#[tokio::test]
+async fn garbage_at_any_member_is_named_and_not_repeated() {
+    let server = TestServer::new().await;
+    let good = client("good").await;
+    let text = "garbage-5e0b7f4c";
+    let cases = [
+        ("/client_id", vec![json!(null), json!(5), json!(""), json!("with space"), json!("x".repeat(129))]),
+        ("/client_id_issued_at", vec![json!(null), json!(text), json!(-1), json!(1.5), json!([])]),
+        ("/expires_at", vec![json!(text), json!(-1), json!({})]),
+        ("/client_secret", vec![json!(null), json!(5), json!(""), json!([text])]),
+        ("/client_secret_expires_at", vec![json!(null), json!(text), json!(-5)]),
+        (
+            "/registration_access_token_sha256",
+            vec![json!(null), json!(text), json!({}), json!({"current": 5})],
+        ),
+        ("/registration_access_token_sha256/current", vec![json!(text), json!(""), json!("AAAA"), json!([])]),
+        ("/registration_access_token_sha256/previous", vec![json!(text), json!("AAAA")]),
+        ("/revision", vec![json!(null), json!(text), json!(-1)]),
+        ("/metadata", vec![json!(null), json!(text), json!([])]),
+        ("/metadata/redirect_uris", vec![json!(text), json!([5]), json!({})]),
+        ("/metadata/client_name", vec![json!(5), json!([text])]),
+        ("/metadata/default_max_age", vec![json!(text), json!(-1)]),
+        ("/metadata/jwks", vec![json!(text), json!([])]),
+        ("/metadata/require_auth_time", vec![json!(text), json!(1)]),
+        ("/metadata/client_secret", vec![json!(text)]),
+        ("/metadata/registration_access_token", vec![json!(text)]),
+        ("/metadata/evidence", vec![json!(text)]),
+        ("/metadata/scope", vec![json!(5), json!("openid clients.write")]),
+        ("/provenance", vec![json!(null), json!(text), json!({})]),
+        ("/provenance/trust_level", vec![json!(null), json!(text), json!("operator")]),
+        ("/provenance/address", vec![json!(text), json!(5)]),
+        ("/unknown", vec![json!(text)]),
+    ];
+    for (turn, (path, values)) in cases.iter().enumerate() {
+        for (number, value) in values.iter().enumerate() {
+            let first = with(good.clone(), json!({"client_id": format!("first-{turn}-{number}")}));
+            let lines = write(&[first, spoiled(&good, path, value)]);
+            let answer = import(&server, "", lines).await;
+            answer.expect_error(400, &["invalid_import"]);
+            assert_eq!(
+                (&answer.body["line"], &answer.body["imported"]),
+                (&json!(2), &json!(1)),
+                "{path}: {value}"
+            );
+            let description = answer.body["error_description"].as_str().unwrap();
+            let member = path.split('/').nth(1).unwrap();
+            let is_named = description.contains(member) || member == "unknown";
+            assert!(is_named && description.starts_with("line 2: "), "{path}: {value}: {description}");
+            assert!(!description.contains(text), "{description}");
+        }
+    }
+    assert_eq!(import(&server, "", write(&[good])).await.status, 200, "nothing of a bad line is stored");
+}
+
+#[tokio::test]
+async fn a_line_that_is_none_ends_it_and_what_came_before_is_said() {
+    let server = TestServer::new().await;
+    let (one, two) = (client("one").await, client("two").await);
+    let deep = format!("{}{}", "{\"a\":".repeat(1_000), "1");
+    let long = format!("{{\"client_id\": \"{}\"}}", "x".repeat(1_100_000));
+    for bad in [
+        "",
+        " ",
+        "[]",
+        "5",
+        "null",
+        "{}",
+        "{",
+        "text",
+        "{\"client_id\":\"a\",\"client_id\":\"b\"}",
+        &deep,
+        &long,
+    ] {
+        let lines = format!("{one}\n{bad}\n{two}\n{{\"clients\":2}}\n");
+        let answer = import(&server, "?existing=replace", lines).await;
+        answer.expect_error(400, &["invalid_import"]);
+        assert_eq!(answer.body["line"], 2, "{}", answer.text);
+        let (imported, replaced) = (&answer.body["imported"], &answer.body["replaced"]);
+        assert_eq!(imported.as_u64().unwrap() + replaced.as_u64().unwrap(), 1);
+    }
+    let bytes = [one.to_string().as_bytes(), b"\n\xff\xfe\n"].concat();
+    import(&server, "?existing=skip", bytes).await.expect_error(400, &["invalid_import"]);
+}
+
+#[tokio::test]
+async fn an_export_that_was_cut_off_is_noticed() {
+    let server = TestServer::new().await;
+    let lines = write(&[client("one").await, client("two").await]);
+    let (without_end, _) = lines.trim_end().rsplit_once('\n').unwrap();
+    let half = &lines[..lines.len() / 3];
+    let miscounted = lines.replace("{\"clients\":2}", "{\"clients\":3}");
+    let longer = format!("{lines}{}\n", client("three").await);
+    for (text, line) in [("", 1), (half, 1), (without_end, 3), (&miscounted, 3), (&longer, 4)] {
+        let answer = import(&server, "?existing=replace", text.to_owned()).await;
+        answer.expect_error(400, &["invalid_import"]);
+        assert_eq!(answer.body["line"], line, "{}", answer.text);
+    }
+    let answer = import(&server, "?existing=replace", lines.trim_end().to_owned()).await;
+    assert_eq!(answer.body["replaced"], 2, "without a line feed at the end: {}", answer.text);
+}
+
+#[tokio::test]
+async fn a_client_twice_is_there_already() {
+    let server = TestServer::new().await;
+    let one = client("one").await;
+    let lines = write(&[one.clone(), with(one, json!({"revision": 7}))]);
+    let answer = import(&server, "", lines.clone()).await;
+    answer.expect_error(400, &["client_exists"]);
+    assert_eq!((&answer.body["line"], &answer.body["imported"]), (&json!(2), &json!(1)));
+    let answer = import(&server, "?existing=replace", lines).await;
+    assert_eq!(answer.body, json!({"imported": 0, "skipped": 0, "replaced": 2}));
+    let shown = server.called("GET", "/admin/v1/clients/one").await;
+    assert_eq!(shown.body["revision"], 7, "the later one stays");
+}
+
+#[tokio::test]
+async fn rules_of_this_server_are_only_told() {
+    let server = TestServer::new().await;
+    let mut odd = client("odd").await;
+    odd["metadata"]["redirect_uris"] = json!(["http://client.example.org/cb"]);
+    let lines = write(&[odd]);
+    let answer = import(&server, "", lines.clone()).await;
+    assert_eq!(answer.body, json!({"imported": 1, "skipped": 0, "replaced": 0, "warnings": 1}));
+    assert_eq!(export(&server).await, lines);
+}
+
+#[tokio::test]
+async fn another_media_type_is_refused() {
+    let server = TestServer::new().await;
+    let lines = write(&[]);
+    for (media_type, status) in [
+        ("application/x-ndjson", 200),
+        ("application/jsonl; charset=utf-8", 200),
+        ("application/ndjson", 200),
+        ("application/json", 415),
+        ("text/plain", 415),
+    ] {
+        let request = server.administrate("POST", "/admin/v1/clients/import").await;
+        let request = request.header("content-type", media_type).body(lines.clone());
+        let answer = crate::support::Answer::of(request).await;
+        assert_eq!(answer.status, status, "{media_type}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn who_sends_nothing_any_more_is_told_what_was_imported() {
+    let server =
+        TestServer::configured(|configuration| configuration.settings.limits.body_timeout_ms = 300).await;
+    let token = server.administrator_token().await;
+    let one = client("one").await;
+    let mut stream = TcpStream::connect(server.server().address()).await.unwrap();
+    let head = format!(
+        "POST /admin/v1/clients/import HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/x-ndjson\r\ncontent-length: 100000\r\n\r\n{one}\n{{\"half"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"imported\":1"), "{answer}");
+    server.called("GET", "/admin/v1/clients/one").await.expect_status(200);
+}

@@ -1,0 +1,155 @@
+//! Clients that nobody uses: how a use is seen, and what becomes of those without one.
+
+use registrar::lifecycle::remove_unused;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, GRANT, Registered, START, TestServer, b0, machine};
+
+const DAY: u64 = 86_400;
+
+async fn admin(server: &TestServer, method: &str, path: &str, body: &Value) -> Answer {
+    let token = server.administrator_token().await;
+    let request = server.ask(method, path).bearer_auth(token);
+    Answer::of(if body.is_null() { request } else { request.json(body) }).await
+}
+
+/// When the administrator is told that `client` was last used.
+async fn last_use(server: &TestServer, client: &Registered) -> Value {
+    let shown = admin(server, "GET", &format!("/admin/v1/clients/{}", client.id), &json!(null)).await;
+    shown.expect_status(200);
+    shown.body["last_used_at"].clone()
+}
+
+async fn removing() -> TestServer {
+    TestServer::registering(json!({"unusedClientLifetime": DAY, "inactiveClientLifetime": 7 * DAY})).await
+}
+
+#[tokio::test]
+async fn a_token_and_an_introspection_are_uses() {
+    let server = TestServer::new().await;
+    let client = server.register(&machine()).await;
+    assert_eq!(last_use(&server, &client).await, Value::Null);
+    server.clock.advance(10);
+    let token = server.access_token(&client).await;
+    assert_eq!(last_use(&server, &client).await, json!(START + 10));
+    server.server().service().store.uses.write().await.unwrap();
+    server.clock.advance(3_599);
+    // A token of it that somebody else introspects.
+    let seen = server.basic(&server.administrator(), "/introspect", &[("token", &token)]).await;
+    seen.expect_status(200);
+    assert_eq!(last_use(&server, &client).await, json!(START + 10), "it is known to the hour");
+    let token = server.access_token(&client).await;
+    server.clock.advance(1);
+    let seen = server.basic(&server.administrator(), "/introspect", &[("token", &token)]).await;
+    assert_eq!(seen.member("active"), true);
+    assert_eq!(last_use(&server, &client).await, json!(START + 3_610));
+}
+
+#[tokio::test]
+async fn a_wrong_secret_is_no_use() {
+    let server = TestServer::new().await;
+    let mut client = server.register(&machine()).await;
+    client.body["client_secret"] = json!("wrong");
+    server.basic(&client, "/token", &[GRANT]).await.expect_status(401);
+    assert_eq!(last_use(&server, &client).await, Value::Null);
+}
+
+#[tokio::test]
+async fn an_authorization_server_tells_what_it_sees() {
+    let server = TestServer::new().await;
+    let (one, two, three) =
+        (server.register(&b0()).await, server.register(&b0()).await, server.register(&b0()).await);
+    server.clock.advance(DAY);
+    let path = format!("/admin/v1/clients/{}/used", one.id);
+    admin(&server, "POST", &path, &json!(null)).await.expect_status(204);
+    assert_eq!(last_use(&server, &one).await, json!(START + DAY));
+    let many = json!([two.id, {"client_id": three.id, "at": START + 5}, "nobody"]);
+    let told = admin(&server, "POST", "/admin/v1/clients/used", &many).await;
+    told.expect_status(202);
+    assert_eq!(told.body, json!({"noted": 3}));
+    assert_eq!(last_use(&server, &two).await, json!(START + DAY));
+    assert_eq!(last_use(&server, &three).await, json!(START + 5));
+    // Nothing was used in the future.
+    let later = json!([{"client_id": three.id, "at": START + 9 * DAY}]);
+    admin(&server, "POST", "/admin/v1/clients/used", &later).await.expect_status(202);
+    assert_eq!(last_use(&server, &three).await, json!(START + DAY));
+    let path = format!("/admin/v1/clients/{}/used", three.id);
+    admin(&server, "POST", &path, &json!({"at": START + 3 * DAY})).await.expect_status(204);
+
+    admin(&server, "POST", "/admin/v1/clients/nobody/used", &json!({})).await.expect_status(404);
+    for bad in [json!({}), json!([1]), json!([{"at": 1}]), json!([{"client_id": "a", "when": 1}]), json!("a")]
+    {
+        let refused = admin(&server, "POST", "/admin/v1/clients/used", &bad).await;
+        refused.expect_error(400, &["invalid_request"]);
+    }
+    let many: Vec<String> = (0..=1_000).map(|turn| turn.to_string()).collect();
+    let refused = admin(&server, "POST", "/admin/v1/clients/used", &json!(many)).await;
+    refused.expect_error(400, &["invalid_request"]);
+    admin(&server, "POST", &path, &json!({"at": -1})).await.expect_error(400, &["invalid_request"]);
+    let (administrator, form) = (server.administrator(), [GRANT, ("scope", "clients.read")]);
+    let reader = server.basic(&administrator, "/token", &form).await;
+    let reader = reader.body["access_token"].as_str().unwrap().to_owned();
+    let refused = Answer::of(server.ask("POST", &path).bearer_auth(reader)).await;
+    refused.expect_error(403, &["insufficient_scope"]);
+}
+
+#[tokio::test]
+async fn what_nobody_uses_is_removed_and_the_log_says_why() {
+    let server = removing().await;
+    let service = server.server().service();
+    let (unused, used, managed) =
+        (server.register(&b0()).await, server.register(&machine()).await, server.register(&machine()).await);
+    for client in [&used, &managed] {
+        server.access_token(client).await;
+    }
+    server.clock.advance(DAY - 1);
+    assert_eq!(remove_unused(service).await, 0);
+    server.clock.advance(1);
+    assert_eq!(remove_unused(service).await, 1);
+    server.read(&unused).await.expect_error(401, &["invalid_token"]);
+    server.read(&used).await.expect_status(200);
+
+    // An update is no use, and forgets none.
+    server.update(&managed, &managed.update(json!({"client_name": "Other"}))).await.expect_status(200);
+    assert_eq!(last_use(&server, &managed).await, json!(START));
+    server.clock.advance(5 * DAY);
+    server.access_token(&used).await;
+    server.clock.advance(DAY);
+    assert_eq!(remove_unused(service).await, 1);
+    server.read(&managed).await.expect_error(401, &["invalid_token"]);
+    server.read(&used).await.expect_status(200);
+    assert_eq!(remove_unused(service).await, 0);
+
+    let events = service.store.audit.page(0, 100).await.unwrap();
+    let removed: Vec<_> = events
+        .iter()
+        .filter(|logged| logged.event.details.contains_key("reason"))
+        .map(|logged| (logged.event.subject.clone(), logged.event.details["reason"].clone()))
+        .collect();
+    assert_eq!(removed, [(unused.id, json!("unused")), (managed.id, json!("inactive"))]);
+    // The administrator is not removed, however long nobody calls.
+    server.clock.advance(1_000 * DAY);
+    assert_eq!(remove_unused(service).await, 1);
+    server.administrator_token().await;
+}
+
+#[tokio::test]
+async fn nothing_is_removed_unless_the_operator_says_so() {
+    let server = TestServer::new().await;
+    let client = server.register(&b0()).await;
+    server.clock.advance(10_000 * DAY);
+    assert_eq!(remove_unused(server.server().service()).await, 0);
+    server.read(&client).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn a_stop_forgets_no_use() {
+    let server = TestServer::new().await;
+    let client = server.register(&machine()).await;
+    server.access_token(&client).await;
+    let (store, id) = (server.server().service().store.clone(), client.id.clone());
+    server.stop().await;
+    let id = registrar::model::ClientId::parse(&id).unwrap();
+    let stored = store.clients.find(&id).await.unwrap().unwrap();
+    assert_eq!(stored.client().last_used_at.map(registrar::clock::Timestamp::unix), Some(START));
+}
