@@ -6,9 +6,9 @@ use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use serde_json::{Map, Value};
 
 use super::bulk::is_operators;
-use super::portable;
 use crate::secret::SealError;
 use crate::service::Service;
+use crate::store::line::{CLIENTS, of as line_of};
 use crate::store::{StoreError, Stored};
 
 /// Clients that are in memory at a time.
@@ -58,12 +58,12 @@ async fn next(service: &Service, mut position: Position) -> Result<Option<(Vec<u
     }
     let mut text = Vec::new();
     let Some(page) = position.pages.next().await.transpose()? else {
-        line(&mut text, &Map::from_iter([(portable::CLIENTS.to_owned(), position.clients.into())]))?;
+        line(&mut text, &Map::from_iter([(CLIENTS.to_owned(), position.clients.into())]))?;
         return Ok(Some((text, Position { is_over: true, ..position })));
     };
     for stored in page.iter().filter(|stored| !is_operators(stored)) {
         let client = stored.client();
-        let members = portable::write(client, &service.store.sealing_key);
+        let members = line_of(client, &service.store.sealing_key);
         line(&mut text, &members.map_err(|error| ExportError::Seal(client.id.to_string(), error))?)?;
         position.clients += 1;
     }

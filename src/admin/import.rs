@@ -13,6 +13,7 @@ use crate::service::Context;
 use crate::store::StoreError;
 use crate::store::audit::Action;
 use crate::store::import::{Existing, ImportError};
+use crate::store::line;
 
 /// Bytes of one line. A client is a few kilobytes; what it may have at most is as long as the
 /// longest request and the longest statement together.
@@ -177,7 +178,7 @@ impl<'a> Import<'a> {
 
 /// How many clients the last line says that there are; none: it is another line.
 fn last_line(members: &Map<String, Value>) -> Option<u64> {
-    members.get(portable::CLIENTS).filter(|_| members.len() == 1)?.as_u64()
+    members.get(line::CLIENTS).filter(|_| members.len() == 1)?.as_u64()
 }
 
 /// Nothing comes after the last line.

@@ -14,6 +14,7 @@ mod remote;
 mod schema;
 mod script;
 mod serve;
+mod store;
 mod tokens;
 
 use std::net::SocketAddr;
@@ -55,6 +56,9 @@ enum Command {
     /// Work with the live configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at the embedded store while no server has it open.
+    #[command(subcommand)]
+    Store(store::Command),
     /// Show who changed what on a running server, in the order in which it happened.
     Audit(audit::Arguments),
     /// Show the JSON Schema of what this server takes and gives, such as Client.
@@ -117,6 +121,7 @@ pub fn main() -> ExitCode {
         None => serve::run(&arguments.serve).map_err(Failure::from),
         Some(Command::Serve(serve)) => serve::run(&serve).map_err(Failure::from),
         Some(Command::Check(file)) => check::run(&file).map_err(Failure::from),
+        Some(Command::Store(command)) => store::run(&command).map_err(Failure::from),
         Some(Command::Script(command)) => script::run(&command).map_err(Failure::from),
         Some(Command::Clients(command)) => wait(clients::run(&command)),
         Some(Command::Tokens(command)) => wait(tokens::run(&command)),

@@ -24,6 +24,13 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Something is gone that was acknowledged, or can not be read any more.
+    #[error(
+        "the store is damaged: {0}. Restore it from a backup; or see how far it goes with 'registrar store check', \
+         save the clients that can be read with 'registrar store export', or go on with what is there after \
+         'registrar store accept'"
+    )]
+    Damaged(String),
     /// Another process has the folder open.
     #[error("another registrar has the folder {} open; stop it, or name another folder in store.url", .0.display())]
     Locked(PathBuf),

@@ -20,9 +20,10 @@ pub(super) const DEFAULT_NAME: &str = "registrar.key";
 /// a word.
 pub(super) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, StoreError> {
     let failed = |reason: String| StoreError::KeyFile { file: file.to_owned(), reason };
-    match fs::read_to_string(file) {
+    match fs::read(file) {
         Ok(text) => {
             refuse_readers(file)?;
+            let text = String::from_utf8_lossy(&text);
             let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
             let bytes = bytes
                 .ok_or_else(|| failed("it is not 32 bytes in base64; restore it from a backup".to_owned()))?;

@@ -1,5 +1,5 @@
-//! That all servers on one database have the same key: a text is sealed with it at the first
-//! start, and every later one must open it.
+//! That a store keeps its key, and all servers on one database have the same: a text is sealed with
+//! it at the first start, and every later one must open it.
 
 use std::path::Path;
 
@@ -25,7 +25,8 @@ pub(super) async fn check(backend: &dyn Backend, key: &SealingKey, file: &Path) 
     if opened.is_ok_and(|text| text == TEXT) {
         return Ok(());
     }
-    let reason = "it is not the key of this store; copy the file of a server that uses the store already";
+    let reason = "it is not the key of this store; restore it from a backup, or copy the file of a server that \
+                  uses the store already; 'registrar store accept' goes on without what an embedded store sealed";
     Err(StoreError::KeyFile { file: file.to_owned(), reason: reason.to_owned() })
 }
 

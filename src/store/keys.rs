@@ -19,6 +19,8 @@
 //! | `x/` kind, `/`, key | a record that ends |
 //! | `y/` kind, `/`, moment, key | nothing: the record of this key ends then |
 //!
+//! The backend of sled has one more, behind all others: its [tally](super::tally).
+//!
 //! A moment is seconds since the epoch, 8 bytes, big end first; a number is 8 bytes, big end
 //! first; a digest is a SHA-256, 32 bytes. No key has a value of a client or of a token in clear.
 
@@ -44,6 +46,8 @@ const LAST_USED: &[u8] = b"l/u";
 pub(super) const HEARTBEAT: &[u8] = b"h";
 /// What shows that a key is that of the store.
 pub(super) const KEY_PROOF: &[u8] = b"k";
+/// Where numbers begin.
+pub(super) const NUMBERS: &[u8] = b"n/";
 /// How many clients there are.
 pub(super) const CLIENT_COUNT: &[u8] = b"n/c";
 /// What servers keep in memory, so that they must know of its changes.

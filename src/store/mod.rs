@@ -14,11 +14,15 @@ mod error;
 mod expiring;
 pub mod import;
 pub mod initial_access_tokens;
+pub mod inspect;
+mod integrity;
 mod key_file;
 mod key_proof;
 pub mod key_values;
 mod keys;
+pub mod line;
 mod listing;
+mod mark;
 mod memory;
 pub mod nonces;
 pub mod patches;
@@ -30,7 +34,10 @@ mod sealing;
 pub mod single_use;
 mod sled_backend;
 mod sled_database;
+mod sled_guard;
+mod sled_writer;
 mod sweep;
+mod tally;
 pub mod tokens;
 pub mod uses;
 
@@ -179,6 +186,7 @@ async fn sled(folder: &Path, settings: &StoreSettings) -> Result<(Arc<dyn Backen
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
     let file = settings.key_file.clone().unwrap_or_else(|| folder.join(key_file::DEFAULT_NAME));
     let sealing_key = key_file::load_or_make(&file, is_used)?;
+    key_proof::check(&*backend, &sealing_key, &file).await?;
     Ok((backend, sealing_key))
 }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use sled::Db;
 
 use super::error::StoreError;
+use super::sled_guard::guarded;
 
 /// Bytes that there must be room for before a database that still reads is closed.
 const ROOM: usize = 16 << 20;
@@ -43,7 +44,8 @@ impl Database {
         let closed = || StoreError::Unavailable("the database is being opened again".to_owned());
         // Nobody waits here for a database that is being opened: that may take a while.
         let open = self.open.try_read().map_err(|_| closed())?;
-        work(open.as_ref().ok_or_else(closed)?).map_err(|error| unavailable(&error))
+        let db = open.as_ref().ok_or_else(closed)?;
+        guarded(|| work(db))
     }
 
     /// Closes the database and opens it again, when there is room to write. Only the writer
@@ -54,7 +56,11 @@ impl Database {
             try_room(&self.folder)
                 .map_err(|error| StoreError::Unavailable(format!("there is no room to write: {error}")))?;
         }
-        drop(place.take());
+        // What it does when it closes can fail like any other write.
+        let _ = guarded(|| {
+            drop(place.take());
+            Ok(())
+        });
         let begun = Instant::now();
         let opened = loop {
             match open(&self.folder, self.cache_bytes) {
@@ -81,23 +87,18 @@ fn try_room(folder: &Path) -> std::io::Result<()> {
 }
 
 fn open(folder: &Path, cache_bytes: u64) -> Result<Db, StoreError> {
-    sled::Config::new()
+    let settings = sled::Config::new()
         .path(folder)
         .cache_capacity(cache_bytes)
         // The writer flushes; a second flush behind its back would only cost.
-        .flush_every_ms(None)
-        .open()
-        .map_err(|error| match error {
-            // This is how sled 0.34 says that another process holds the lock of the folder.
-            sled::Error::Io(cause) if cause.to_string().contains("could not acquire lock") => {
-                StoreError::Locked(folder.to_owned())
-            }
-            other => unavailable(&other),
-        })
-}
-
-fn unavailable(error: &sled::Error) -> StoreError {
-    StoreError::Unavailable(error.to_string())
+        .flush_every_ms(None);
+    guarded(|| settings.open()).map_err(|error| match error {
+        // This is how sled 0.34 says that another process holds the lock of the folder.
+        StoreError::Unavailable(text) if text.contains("could not acquire lock") => {
+            StoreError::Locked(folder.to_owned())
+        }
+        other => other,
+    })
 }
 
 #[cfg(test)]

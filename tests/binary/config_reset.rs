@@ -55,6 +55,12 @@ async fn a_patch_that_can_not_be_read_goes_too() {
     std::fs::write(data.join("registrar.key"), format!("{}=", "A".repeat(43))).unwrap();
     let output = reset(&data, &[]);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && message.contains("not the key of this store"), "{message}");
+    // The first key is lost for good.
+    let accept = command(&["store", "accept", "--data", data.to_str().expect("a path")]).output();
+    assert!(accept.expect("the binary runs").status.success());
+    let output = reset(&data, &[]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && message.contains("does not open"), "{message}");
     assert_eq!(patched(&data).await, json!({}));
 }

@@ -2,10 +2,16 @@
 
 #![expect(clippy::panic, reason = "a test says what is wrong by failing")]
 
+#[cfg(unix)]
+mod acknowledged;
 mod attestation;
 mod config_reset;
 #[cfg(unix)]
+mod crash;
+#[cfg(unix)]
 mod deploy;
+#[cfg(target_os = "linux")]
+mod disk_full;
 mod logs;
 mod metrics;
 mod process;
@@ -22,12 +28,14 @@ mod secrets;
 mod shutdown;
 #[cfg(unix)]
 mod stopping;
+#[cfg(unix)]
+mod store_commands;
 #[cfg(target_os = "linux")]
 mod systemd;
 mod tls;
+#[cfg(unix)]
+mod torn_store;
 mod traces;
-
-use std::time::Duration;
 
 use process::{Registrar, command};
 use serde_json::{Value, json};
@@ -46,57 +54,6 @@ fn it_says_where_it_listens_and_its_curl_line_works() {
     let answer = String::from_utf8_lossy(&output.stdout);
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}{}", String::from_utf8_lossy(&output.stderr));
     assert!(answer.contains("registration_access_token"), "{answer}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_acknowledged_client_survives_kill_9() {
-    let mut registrar = Registrar::start();
-    let http = reqwest::Client::new();
-    for round in 0..20 {
-        let acknowledged = storm(&mut registrar, &http, round).await;
-        assert!(!acknowledged.is_empty(), "nobody was registered in round {round}");
-        registrar = registrar.start_again();
-        for client in &acknowledged {
-            let path = format!("/register?client_id={}", client["client_id"].as_str().expect("a client_id"));
-            let token = client["registration_access_token"].as_str().expect("a token");
-            let read = http.get(registrar.url(&path)).bearer_auth(token).send().await.expect("an answer");
-            assert_eq!(read.status(), 200, "round {round}: {client}");
-            let read: Value = read.json().await.expect("JSON");
-            assert_eq!(read["client_secret"], client["client_secret"]);
-            assert_eq!(read["client_name"], client["client_name"]);
-        }
-    }
-}
-
-/// Registers from eight connections until the process is killed in the middle of it; returns
-/// what was acknowledged.
-async fn storm(registrar: &mut Registrar, http: &reqwest::Client, round: usize) -> Vec<Value> {
-    let url = registrar.url("/register");
-    let first = tokio::sync::Notify::new();
-    let connections = (0..8).map(|connection| {
-        let (http, url, first) = (http.clone(), url.clone(), &first);
-        async move {
-            let mut acknowledged = Vec::new();
-            for number in 0.. {
-                let body = body(&format!("{round}-{connection}-{number}"));
-                let Ok(response) = http.post(&url).json(&body).send().await else { break };
-                let status = response.status();
-                let Ok(client) = response.json::<Value>().await else { break };
-                assert_eq!(status, 201, "{client}");
-                acknowledged.push(client);
-                first.notify_one();
-            }
-            acknowledged
-        }
-    });
-    let kill = async {
-        first.notified().await;
-        // A different moment each round; what is under way then is what the test is about.
-        tokio::time::sleep(Duration::from_millis(17 * u64::try_from(round).expect("a small number"))).await;
-        registrar.kill();
-    };
-    let (acknowledged, ()) = futures_util::join!(futures_util::future::join_all(connections), kill);
-    acknowledged.concat()
 }
 
 #[cfg(unix)]

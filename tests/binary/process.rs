@@ -7,11 +7,23 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The binary with `arguments`, in the folder of the repository, without its environment.
+/// The binary with `arguments`, in the folder of the repository, without its environment. Another
+/// one than that of this build, for the long form of a harness, when `REGISTRAR_BINARY` names it.
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_registrar"));
+    let named = std::env::var("REGISTRAR_BINARY").ok();
+    let mut command = Command::new(named.as_deref().unwrap_or(env!("CARGO_BIN_EXE_registrar")));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).env_clear();
     command
+}
+
+/// A registrar that did not start.
+pub(crate) struct Refusal {
+    /// Its exit code; none when a signal ended it, or it was still at it when time was up.
+    pub(crate) code: Option<i32>,
+    /// What it said.
+    pub(crate) log: String,
+    /// Its folder.
+    pub(crate) folder: TempDir,
 }
 
 /// A registrar that runs.
@@ -45,7 +57,21 @@ impl Registrar {
         Self::run(folder, |_| {})
     }
 
+    /// Starts one in the folder of another, or says why it did not start within `patience`.
+    pub(crate) fn try_start_in(folder: TempDir, patience: Duration) -> Result<Self, Refusal> {
+        Self::try_run(folder, |_| {}, Some(patience))
+    }
+
     fn run(folder: TempDir, prepare: impl FnOnce(&mut Command)) -> Self {
+        Self::try_run(folder, prepare, None)
+            .unwrap_or_else(|refusal| panic!("it did not start: {}", refusal.log))
+    }
+
+    fn try_run(
+        folder: TempDir,
+        prepare: impl FnOnce(&mut Command),
+        patience: Option<Duration>,
+    ) -> Result<Self, Refusal> {
         let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
         let log = std::fs::File::options()
             .create(true)
@@ -64,15 +90,17 @@ impl Registrar {
         let mut command = command(&arguments);
         prepare(&mut command);
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
-        let greeting = greeting(&mut child).unwrap_or_else(|| {
-            panic!(
-                "it did not start: {}",
-                std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()
-            )
-        });
+        let guard = patience.map(|patience| end_after(patience, child.id()));
+        let greeting = greeting(&mut child);
+        drop(guard);
+        let Some(greeting) = greeting else {
+            let code = child.wait().expect("it ends").code();
+            let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+            return Err(Refusal { code, log, folder });
+        };
         let address = greeting.split("listens on ").nth(1).and_then(|rest| rest.lines().next());
         let address = address.expect("it says where it listens").to_owned();
-        Self { child, folder: Some(folder), address, greeting }
+        Ok(Self { child, folder: Some(folder), address, greeting })
     }
 
     /// Starts another one in the folder of one that ended.
@@ -97,6 +125,16 @@ impl Registrar {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.as_ref().expect("a folder").path()
+    }
+
+    /// The folder of one that ended.
+    pub(crate) fn into_folder(mut self) -> TempDir {
+        self.folder.take().expect("a folder")
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL.
@@ -145,6 +183,17 @@ impl Drop for Registrar {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Ends a process that is still there when time is up, unless what this gives is dropped before.
+fn end_after(patience: Duration, id: u32) -> std::sync::mpsc::Sender<()> {
+    let (keep, dropped) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        if dropped.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+        }
+    });
+    keep
 }
 
 /// What the child prints until it is ready; none when it ends before that.

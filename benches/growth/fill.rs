@@ -1,0 +1,72 @@
+//! Clients, by number: made without asking a server for each.
+
+use std::ops::Range;
+use std::path::Path;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use registrar::client::Client;
+use registrar::config::StoreSettings;
+use registrar::secret::{TokenDigest, sha256_hex};
+use registrar::store::{Change, Store};
+use serde_json::json;
+
+/// The registration access token of all of them.
+pub(crate) const TOKEN: &str = "growth";
+/// From which number on they are those that expire.
+pub(crate) const EXPIRED: u64 = 1 << 40;
+/// Clients that share a flush.
+const TOGETHER: usize = 1_000;
+
+/// The identifier of a client: in no order, as those that the server makes.
+pub(crate) fn id(number: u64) -> String {
+    let digest = sha256_hex(&number.to_be_bytes());
+    let part = |range: Range<usize>| digest.get(range).unwrap_or_default().to_owned();
+    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
+}
+
+fn client(number: u64, expires_at: Option<u64>) -> Client {
+    let mut record = json!({
+        "id": id(number),
+        "metadata": {
+            "redirect_uris": ["https://client.example.org/callback", "https://client.example.org/callback2"],
+            "client_name": format!("My Example {number}"),
+            "software_id": format!("software-{}", number % 1_000),
+            "logo_uri": "https://client.example.org/logo.png",
+            "contacts": ["ve7jtb@example.org", "mary@example.org"],
+            "application_type": "web",
+            "token_endpoint_auth_method": "none",
+            "grant_types": ["authorization_code"],
+            "response_types": ["code"],
+            "subject_type": "public",
+            "id_token_signed_response_alg": "RS256",
+        },
+        "issued_at": 1_767_225_600,
+        "tokens": {"current": TokenDigest::of(TOKEN)},
+        "revision": 1,
+        "provenance": {"trust_level": "open", "address": "192.0.2.1", "configuration": "growth"},
+    });
+    if let (Some(end), Some(members)) = (expires_at, record.as_object_mut()) {
+        members.insert("expires_at".to_owned(), end.into());
+    }
+    serde_json::from_value(record).expect("a client")
+}
+
+/// Stores the clients of these numbers in `folder`, and says how many in a second.
+pub(crate) async fn clients(folder: &Path, numbers: Range<u64>, expires_at: Option<u64>) -> f64 {
+    let url = format!("sled:{}", folder.display()).into();
+    let settings = StoreSettings { url, cache_bytes: 256 << 20, ..StoreSettings::default() };
+    let store = Store::open(&settings).await.expect("the store opens");
+    let (begun, count) = (Instant::now(), numbers.end - numbers.start);
+    for first in numbers.clone().step_by(TOGETHER) {
+        let some = first..numbers.end.min(first + TOGETHER as u64);
+        let clients: Vec<Client> = some.map(|number| client(number, expires_at)).collect();
+        let stored = clients.iter().map(|client| store.clients.insert(client, Change::default()));
+        for outcome in join_all(stored).await {
+            outcome.expect("it is stored");
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a count is far below 2^52")]
+    let rate = count as f64 / begun.elapsed().as_secs_f64();
+    rate
+}

@@ -1,0 +1,86 @@
+//! What grows with the number of clients: `cargo bench --bench growth -- 1000000`.
+//!
+//! It fills a store through its own interface to 10 000, 100 000 and so on up to the number that
+//! is asked for, and each time starts the real binary on it (another one than that of this build
+//! when `REGISTRAR_BINARY` names it) and measures it over HTTP: the start, memory, disk, POST,
+//! GET, a page of a list, and the sweep of a tenth of the clients, at most 100 000, that have all
+//! expired. All lines are of one run on one machine, so what matters is how a column grows.
+
+#![expect(clippy::print_stdout, reason = "a measurement prints")]
+
+mod fill;
+mod measure;
+#[path = "../soak/server.rs"]
+mod server;
+
+use std::path::Path;
+
+use measure::Measured;
+
+/// What the server is started with.
+const CONFIGURATION: &str = "[store]\nsweepSeconds = 1\n[telemetry]\nlevel = \"warn\"\n";
+/// The first size; each one after it is ten times the one before it.
+const FIRST: u64 = 10_000;
+/// Clients that expire at once, at most.
+const MOST_EXPIRED: u64 = 100_000;
+
+fn main() {
+    let most = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(100_000);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(run(most));
+}
+
+async fn run(most: u64) {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    println!(
+        "{:>9}{:>10}{:>10}{:>10}{:>10}{:>9}{:>7}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>11}{:>11}",
+        "clients",
+        "fill 1/s",
+        "first ms",
+        "start ms",
+        "rss MiB",
+        "+load",
+        "files",
+        "disk MiB",
+        "POST 1/s",
+        "p50 us",
+        "p99 us",
+        "GET p50",
+        "GET p99",
+        "page us",
+        "sweep 1/s",
+        "its p99 us"
+    );
+    let mut size = FIRST;
+    let mut there = 0;
+    while size <= most {
+        let rate = fill::clients(&folder.path().join("data"), there..size, None).await;
+        there = size;
+        line(folder.path(), size, rate).await;
+        size *= 10;
+    }
+}
+
+async fn line(folder: &Path, size: u64, rate: f64) {
+    let Measured { first, startup, rss, loaded, files, disk, posts, gets, pages } =
+        measure::all(folder, size).await;
+    let expired = (size / 10).min(MOST_EXPIRED);
+    let names = fill::EXPIRED..fill::EXPIRED + expired;
+    fill::clients(&folder.join("data"), names, Some(1)).await;
+    let (swept, during) = measure::sweep(folder, expired).await;
+    println!(
+        "{size:>9}{rate:>10.0}{:>10}{:>10}{:>10}{:>9}{files:>7}{:>9}{:>9.0}{:>9}{:>9}{:>9}{:>9}{:>9}{swept:>11.0}{:>11}",
+        first.as_millis(),
+        startup.as_millis(),
+        rss >> 20,
+        loaded >> 20,
+        disk >> 20,
+        posts.per_second(),
+        posts.percentile(50),
+        posts.percentile(99),
+        gets.percentile(50),
+        gets.percentile(99),
+        pages.percentile(50),
+        during.percentile(99),
+    );
+}

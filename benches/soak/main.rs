@@ -1,0 +1,121 @@
+//! Half an hour of everything at once, and whether the server stays as it was:
+//! `cargo bench --bench soak -- 30 200` runs for 30 minutes at about 200 requests a second.
+//!
+//! It starts the real binary (another one than that of this build when `REGISTRAR_BINARY` names
+//! it) in a temporary folder and drives it: registrations that are deleted or expire, reads,
+//! updates, access tokens, initial access tokens, scripts that change, patches of the
+//! configuration. It samples memory and file descriptors, prints them, and fails when they grow
+//! or a request gets an answer that it should not.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement prints, and ends with its process"
+)]
+
+mod load;
+mod server;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use load::Load;
+use server::{Sample, Server};
+
+/// A small cache, so that it is full before it is measured, and sweeps that come often.
+const CONFIGURATION: &str = "[store]
+cacheBytes = 8388608
+sweepSeconds = 5
+auditEvents = 20000
+[registration]
+accessTokenLifetime = 20
+";
+/// Between two samples.
+const PAUSE: Duration = Duration::from_secs(5);
+/// What memory may grow between the second quarter and the last, beside a tenth.
+const MEMORY: u64 = 8 << 20;
+/// What the number of file descriptors may grow.
+const DESCRIPTORS: u64 = 8;
+
+fn main() -> ExitCode {
+    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    let minutes = numbers.first().copied().unwrap_or(30);
+    let rate = numbers.get(1).copied().unwrap_or(200);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(run(Duration::from_secs(minutes * 60), rate))
+}
+
+async fn run(duration: Duration, rate: u64) -> ExitCode {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let scripts = folder.path().join("scripts");
+    std::fs::create_dir(&scripts).expect("a folder for scripts");
+    load::write_script(&scripts, 0);
+    let server = Server::start(folder.path(), CONFIGURATION);
+    println!("it started in {:?}", server.startup);
+    let load = Arc::new(Load::new(&server, rate));
+    let tasks = load::start(&load, scripts);
+    println!("{} minutes, about {rate} requests a second", duration.as_secs() / 60);
+    println!(
+        "{:>8}{:>12}{:>9}{:>10}{:>9}{:>13}{:>11}{:>9}{:>9}",
+        "seconds", "rss KiB", "files", "clients", "disk MiB", "requests", "refused", "busy", "faults"
+    );
+    let (begun, mut samples) = (Instant::now(), Vec::new());
+    while begun.elapsed() < duration {
+        tokio::time::sleep(PAUSE).await;
+        let Some(sample) = server.sample().await else { break };
+        let [done, refused, busy, faults] =
+            [&load.done, &load.refused, &load.busy, &load.faults].map(|count| count.load(Ordering::Relaxed));
+        println!(
+            "{:>8}{:>12}{:>9}{:>10}{:>9}{done:>13}{refused:>11}{busy:>9}{faults:>9}",
+            begun.elapsed().as_secs(),
+            sample.rss / 1024,
+            sample.files,
+            sample.clients,
+            sample.disk >> 20,
+        );
+        samples.push(sample);
+    }
+    for task in tasks {
+        task.abort();
+    }
+    println!("\nby kind: {}", load.summary());
+    verdict(&samples, &load)
+}
+
+/// Says what grew; the first quarter is for caches to fill.
+fn verdict(samples: &[Sample], load: &Load) -> ExitCode {
+    let quarter = samples.len() / 4;
+    let median = |part: &[Sample], of: fn(&Sample) -> u64| {
+        let mut values: Vec<u64> = part.iter().map(of).collect();
+        values.sort_unstable();
+        values.get(values.len() / 2).copied().unwrap_or_default()
+    };
+    let second = samples.get(quarter..2 * quarter).unwrap_or_default();
+    let last = samples.get(3 * quarter..).unwrap_or_default();
+    let [before, after] = [second, last].map(|part| median(part, |sample| sample.rss));
+    let [opened, open] = [second, last].map(|part| median(part, |sample| sample.files));
+    println!("memory: {} KiB in the second quarter, {} KiB in the last", before / 1024, after / 1024);
+    println!("file descriptors: {opened} in the second quarter, {open} in the last");
+    let mut complaints = Vec::new();
+    if second.is_empty() || last.is_empty() {
+        complaints.push("there are too few samples".to_owned());
+    }
+    if after > before + before / 10 + MEMORY {
+        complaints.push("memory grows".to_owned());
+    }
+    if open > opened + DESCRIPTORS {
+        complaints.push("file descriptors grow".to_owned());
+    }
+    let faults = load.faults.load(Ordering::Relaxed);
+    if faults > 0 {
+        complaints.push(format!("{faults} requests went wrong, the first: {}", load.first_fault()));
+    }
+    if complaints.is_empty() {
+        println!("flat");
+        return ExitCode::SUCCESS;
+    }
+    println!("NOT flat: {}", complaints.join("; "));
+    ExitCode::FAILURE
+}

@@ -1,0 +1,94 @@
+//! `registrar store`: looks at the embedded store while no server has it open.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::FileArguments;
+use crate::config::StoreSettings;
+use crate::store::inspect::{self, Inspection};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read every record, and say what is missing or can not be read. Works on a copy.
+    Check(Place),
+    /// Write every client that can be read to a file, as an export has them. Works on a copy.
+    Export {
+        #[command(flatten)]
+        place: Place,
+        /// The file, which must not be there yet. Client secrets are in it in clear.
+        file: PathBuf,
+    },
+    /// Go on with what is there: what is lost is not missed any more, be it the key of the secrets.
+    Accept(Place),
+}
+
+/// Which store.
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    #[command(flatten)]
+    file: FileArguments,
+    /// The folder of the embedded store.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+#[expect(clippy::print_stdout, reason = "what was found is the result of this command")]
+pub(super) fn run(command: &Command) -> Result<(), String> {
+    match command {
+        Command::Check(place) => {
+            let (settings, folder) = place.open()?;
+            drop(settings);
+            let found = inspect::check(&folder).map_err(|error| error.to_string())?;
+            for fault in &found.faults {
+                println!("{fault}");
+            }
+            let counts = format!("{} clients, {} records", found.clients, found.records);
+            println!("{}: {}{counts}", folder.display(), if found.is_fine() { "fine, " } else { "" });
+            judged(&found)
+        }
+        Command::Export { place, file } => {
+            let (settings, folder) = place.open()?;
+            let found = inspect::export(&folder, settings.key_file.as_deref(), file);
+            let found = found.map_err(|error| error.to_string())?;
+            for fault in &found.faults {
+                eprintln!("registrar: {fault}");
+            }
+            println!("{}: {} clients", file.display(), found.clients);
+            judged(&found)
+        }
+        Command::Accept(place) => {
+            let (_, folder) = place.open()?;
+            inspect::accept(&folder).map_err(|error| error.to_string())?;
+            eprintln!("registrar: the next start goes on with what is in {}", folder.display());
+            Ok(())
+        }
+    }
+}
+
+impl Place {
+    /// The settings, and the folder that they name.
+    fn open(&self) -> Result<(StoreSettings, PathBuf), String> {
+        let flags = self
+            .data
+            .as_deref()
+            .map(|path: &Path| ("store.url".to_owned(), format!("sled:{}", super::text(path))));
+        let configuration = super::load(&super::sources(&self.file, flags.into_iter().collect()))?;
+        let settings = configuration.settings.store;
+        match settings.url.sled_folder().map(Path::to_owned) {
+            Some(folder) => Ok((settings, folder)),
+            None => {
+                Err("this is for the embedded store (sled:FOLDER); a database has tools of its own"
+                    .to_owned())
+            }
+        }
+    }
+}
+
+fn judged(found: &Inspection) -> Result<(), String> {
+    if found.is_fine() {
+        return Ok(());
+    }
+    let count = found.faults.len() as u64 + found.further;
+    Err(format!("{count} faults were found"))
+}

@@ -1,0 +1,123 @@
+//! A copy of the files of a store, beside it, which is gone when it is not needed any more.
+
+use std::fs::{self, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::Inspection;
+use crate::store::StoreError;
+use crate::store::mark;
+use crate::store::sled_database::Database;
+
+/// The file with the log of sled.
+const LOG: &str = "db";
+/// What the names of its snapshots begin with: how far the log was read at the last start.
+const SNAPSHOT: &str = "snap.";
+/// The file with its settings, of which we have none that is not the default.
+const SETTINGS: &str = "conf";
+/// The folder with its long values.
+const LONG_VALUES: &str = "blobs";
+
+/// The copy.
+pub(super) struct Copy(PathBuf);
+
+impl Copy {
+    /// Copies the store in `folder`, which nobody may have open meanwhile.
+    pub(super) fn make(folder: &Path) -> Result<Self, StoreError> {
+        let failed = |error: std::io::Error| {
+            StoreError::Unavailable(format!("a copy of {} can not be made: {error}", folder.display()))
+        };
+        let lock = refuse_other(folder)?;
+        let copy = Self(beside(folder));
+        fs::create_dir(&copy.0).map_err(failed)?;
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let text = name.to_string_lossy();
+            let place = copy.0.join(&name);
+            if text == LONG_VALUES {
+                copy_all(&entry.path(), &place).map_err(failed)?;
+            } else if [LOG, SETTINGS, mark::NAME].contains(&text.as_ref()) || text.starts_with(SNAPSHOT) {
+                fs::copy(entry.path(), place).map_err(failed)?;
+            }
+        }
+        drop(lock);
+        Ok(copy)
+    }
+
+    /// Where it is.
+    pub(super) fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// Opens it; when sled can not, without what sled can make again from its log.
+    pub(super) fn open(&self, found: &mut Inspection) -> Result<Database, StoreError> {
+        let mut outcome = Database::open(&self.0, super::CACHE);
+        let helpers = [
+            (SNAPSHOT, "its snapshot (snap.*) can not be read; it was made again from the log"),
+            (SETTINGS, "its settings (conf) can not be read; they were made again"),
+        ];
+        for (name, told) in helpers {
+            let Err(error) = &outcome else { break };
+            // sled may not be able to say what is wrong with a file, so any failure is tried.
+            if matches!(error, StoreError::Locked(_)) || !self.remove(name) {
+                continue;
+            }
+            found.fault(told.to_owned());
+            outcome = Database::open(&self.0, super::CACHE);
+        }
+        outcome.map_err(|error| match error {
+            StoreError::Damaged(what) => StoreError::Damaged(format!("nothing of it can be read: {what}")),
+            other => other,
+        })
+    }
+
+    /// Removes the files whose names begin so; whether there was one.
+    fn remove(&self, name: &str) -> bool {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
+        named.filter(|entry| fs::remove_file(entry.path()).is_ok()).count() > 0
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, folder = %self.0.display(), "a copy of the store could not be removed");
+        }
+    }
+}
+
+/// Refuses a folder without a store, or with one that a server has open; nobody can open it while
+/// what this gives is kept.
+pub(super) fn refuse_other(folder: &Path) -> Result<fs::File, StoreError> {
+    let log = folder.join(LOG);
+    let failed = |error: &std::io::Error| {
+        StoreError::Unavailable(format!("there is no store in {}: {error}", folder.display()))
+    };
+    let file = fs::File::options().read(true).write(true).open(log).map_err(|error| failed(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(&error)),
+    }
+}
+
+fn beside(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".copy-{}", std::process::id()));
+    folder.with_file_name(name)
+}
+
+/// Copies the files of a folder.
+fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
+    match fs::create_dir(to) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    }
+    Ok(())
+}

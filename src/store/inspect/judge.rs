@@ -1,0 +1,108 @@
+//! Whether each record is what its key says, and whether all of them fit together.
+
+use std::path::Path;
+
+use super::Inspection;
+use crate::store::audit::AuditEvent;
+use crate::store::backend::number;
+use crate::store::client_index::entered;
+use crate::store::clients::Stored;
+use crate::store::integrity;
+use crate::store::keys::{self, Kind};
+use crate::store::mark::Mark;
+use crate::store::sled_database::Database;
+use crate::store::tally::{Content, Tally};
+use crate::store::{StoreError, record};
+
+/// What was seen so far.
+pub(super) struct Judge<'a> {
+    database: &'a Database,
+    folder: &'a Path,
+    content: Content,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(database: &'a Database, folder: &'a Path) -> Self {
+        Self { database, folder, content: Content::default() }
+    }
+
+    /// Looks at one record.
+    pub(super) fn see(&mut self, found: &mut Inspection, key: &[u8], value: &[u8]) {
+        found.records += 1;
+        self.content = self.content.with(key, value);
+        if key.starts_with(keys::CLIENTS) {
+            self.client(found, key, value);
+        } else if let Err(error) = read(key, value) {
+            found.fault(error.to_string());
+        }
+    }
+
+    /// A client with its entries in the indexes.
+    fn client(&self, found: &mut Inspection, key: &[u8], value: &[u8]) {
+        let stored = match Stored::read((key.to_vec(), value.to_vec())) {
+            Ok(stored) => stored,
+            Err(error) => return found.fault(error.to_string()),
+        };
+        found.clients += 1;
+        for (entry, _) in entered(stored.client()).put {
+            if self.database.with(|db| db.contains_key(&entry)).is_ok_and(|is_there| !is_there) {
+                let id = &stored.client().id;
+                found.fault(format!(
+                    "the client {id} is not in the index: {} is missing",
+                    entry.escape_ascii()
+                ));
+            }
+        }
+    }
+
+    /// Compares all that was seen with what the store knows of itself.
+    pub(super) fn end(self, found: &mut Inspection) {
+        let counted = self.database.with(|db| db.get(keys::CLIENT_COUNT));
+        let counted = counted.and_then(|value| number(keys::CLIENT_COUNT, value.as_deref()));
+        if counted.is_ok_and(|count| count.unsigned_abs() != found.clients) {
+            found.fault(format!(
+                "{} clients can be read, and the store counted another number",
+                found.clients
+            ));
+        }
+        let tally = integrity::stored(self.database);
+        if let Some(fault) =
+            tally.and_then(|tally| self.whole(tally)).unwrap_or_else(|error| Some(told(error)))
+        {
+            found.fault(fault);
+        }
+    }
+
+    /// What is missing of all that was acknowledged.
+    fn whole(&self, tally: Option<Tally>) -> Result<Option<String>, StoreError> {
+        integrity::judge(tally.unwrap_or_default(), Mark::read(self.folder)?)?;
+        // A store that a registrar without a tally made has none yet.
+        Ok(tally.and_then(|tally| self.content.differs(tally.content())))
+    }
+}
+
+fn told(error: StoreError) -> String {
+    match error {
+        StoreError::Damaged(what) => what,
+        other => other.to_string(),
+    }
+}
+
+/// Reads a record that is not a client.
+fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    let ends = Kind::ALL.into_iter().any(|kind| kind.of_record(key).is_some());
+    if ends {
+        return record::decode_until::<serde_json::Value>(key, value).map(drop);
+    }
+    if key == keys::PATCHES || key == keys::KEY_PROOF {
+        return record::decode::<serde_json::Value>(key, value).map(drop);
+    }
+    if key == keys::AUDIT || key.starts_with(keys::NUMBERS) {
+        return number(key, Some(value)).map(drop);
+    }
+    if key.starts_with(keys::AUDIT) {
+        return record::decode::<AuditEvent>(key, value).map(drop);
+    }
+    // Entries of an index have no value.
+    if value.is_empty() { Ok(()) } else { Err(StoreError::corrupt(key, "it is of no kind that is known")) }
+}

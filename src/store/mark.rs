@@ -1,0 +1,120 @@
+//! A small file beside the database that says how many batches were acknowledged. When the tail
+//! of the database's log is lost, sled takes it for a write that was never finished, and goes on
+//! without it; this file knows better.
+//!
+//! It is written after the flush of each batch and before its answers. A process that is killed
+//! leaves it exact. It is flushed once a second only, so after a power cut it may lag behind: then
+//! it misses what got lost of that last second, and says nothing that is not so.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::StoreError;
+use crate::secret::sha256_hex;
+
+/// Its name in the folder of the store.
+pub(super) const NAME: &str = "registrar.mark";
+/// What it begins with.
+const HEAD: &str = "registrar mark 1";
+/// Between two flushes.
+const LAG: Duration = Duration::from_secs(1);
+/// Bytes that are read at most.
+const LONGEST: u64 = 256;
+
+/// The file.
+pub(super) struct Mark {
+    file: File,
+    flushed: Instant,
+}
+
+impl Mark {
+    /// What the file in `folder` says; none when there is none.
+    pub(super) fn read(folder: &Path) -> Result<Option<u64>, StoreError> {
+        let path = folder.join(NAME);
+        let mut text = Vec::new();
+        match File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut text)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unavailable(&path, &error)),
+            Ok(_) => {}
+        }
+        let batches = String::from_utf8(text).ok().and_then(|text| parse(&text));
+        let damaged = || StoreError::Damaged(format!("{} is not as it was written", path.display()));
+        batches.map(Some).ok_or_else(damaged)
+    }
+
+    /// Opens the file, or makes it, and has it say `batches`.
+    pub(super) fn open(folder: &Path, batches: u64) -> Result<Self, StoreError> {
+        let path = folder.join(NAME);
+        let open = || {
+            let mut file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+            file.write_all(line(batches).as_bytes())?;
+            file.sync_all()?;
+            // Its name must survive too.
+            #[cfg(unix)]
+            File::open(folder)?.sync_all()?;
+            Ok(file)
+        };
+        let file = open().map_err(|error: std::io::Error| unavailable(&path, &error))?;
+        Ok(Self { file, flushed: Instant::now() })
+    }
+
+    /// Has it say `batches`. The line is as long as the one before it, so a disk that is full
+    /// takes it.
+    pub(super) fn set(&mut self, batches: u64) -> std::io::Result<()> {
+        self.file.rewind()?;
+        self.file.write_all(line(batches).as_bytes())?;
+        if self.flushed.elapsed() >= LAG {
+            self.file.sync_data()?;
+            self.flushed = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::Unavailable(format!("{}: {error}", path.display()))
+}
+
+fn line(batches: u64) -> String {
+    let text = format!("{HEAD} {batches:020}");
+    format!("{text} {}\n", sha256_hex(text.as_bytes()))
+}
+
+fn parse(text: &str) -> Option<u64> {
+    let batches = text.strip_prefix(HEAD)?.split_whitespace().next()?.parse().ok()?;
+    (line(batches) == text).then_some(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_it_was_told_last() {
+        let folder = tempfile::TempDir::new().unwrap();
+        assert_eq!(Mark::read(folder.path()).unwrap(), None);
+        let mut mark = Mark::open(folder.path(), 5).unwrap();
+        assert_eq!(Mark::read(folder.path()).unwrap(), Some(5));
+        mark.set(u64::MAX).unwrap();
+        mark.set(70).unwrap();
+        assert_eq!(Mark::read(folder.path()).unwrap(), Some(70));
+    }
+
+    #[test]
+    fn one_that_was_changed_says_nothing() {
+        let folder = tempfile::TempDir::new().unwrap();
+        drop(Mark::open(folder.path(), 5).unwrap());
+        let path = folder.path().join(NAME);
+        let whole = fs::read(&path).unwrap();
+        for place in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[place] ^= 1;
+            fs::write(&path, changed).unwrap();
+            assert!(matches!(Mark::read(folder.path()), Err(StoreError::Damaged(_))), "byte {place}");
+        }
+        fs::write(&path, "").unwrap();
+        assert!(Mark::read(folder.path()).is_err());
+    }
+}

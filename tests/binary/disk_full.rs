@@ -1,0 +1,86 @@
+//! A disk that is full: changes are refused, what is there stays readable, and it goes on when
+//! there is room again. A bound on the size of files stands for the disk, since a test may not
+//! mount one.
+
+use std::process::Command;
+
+use crate::acknowledged::{Client, Found, answered};
+use crate::process::{Registrar, command, until};
+
+/// Bytes that a file may have.
+const ROOM: u64 = 3 << 19;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
+    let mut registrar = Registrar::start_prepared("[telemetry]\nlevel = \"warn\"\n", |command| {
+        // Without this the system ends who writes beyond the bound.
+        let mut shell = Command::new("/bin/sh");
+        shell
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+            .arg(command.get_program())
+            .args(command.get_args());
+        shell.current_dir(env!("CARGO_MANIFEST_DIR")).env_clear();
+        *command = shell;
+    });
+    let (http, url) = (reqwest::Client::new(), registrar.url(""));
+    let mut clients = vec![Client::register(&url, &http, "before").await.expect("an answer")];
+    bound(&registrar, &ROOM.to_string());
+
+    let body = crate::body(&"x".repeat(500));
+    let register = || answered(http.post(format!("{url}/register")).json(&body));
+    let mut status = 201;
+    for number in 0..5_000 {
+        let name = format!("room {number}");
+        let mut body = body.clone();
+        body["client_name"] = format!("{name} v1").into();
+        body["client_uri"] = "https://client.example.org/1".into();
+        body["contacts"] = serde_json::json!(["v1@example.org"]);
+        body["software_id"] = "x".repeat(200).into();
+        let (found, answer) =
+            answered(http.post(format!("{url}/register")).json(&body)).await.expect("an answer");
+        status = found;
+        if found != 201 {
+            break;
+        }
+        clients.extend(Client::acknowledged(&answer, &name));
+    }
+    assert_eq!(status, 503, "{} clients had room", clients.len());
+    assert!(clients.len() > 50, "{} clients had room", clients.len());
+    // sled divides a page that is too full when somebody reads from it, and can not now; the clients
+    // of that page have to wait.
+    let mut waiting = 0;
+    for client in &mut clients {
+        match client.look(&registrar, &http).await {
+            Found::Due => {}
+            Found::Unavailable => waiting += 1,
+            Found::Lost(what) => panic!("{what}: {}", registrar.log()),
+        }
+    }
+    assert!(waiting < clients.len(), "none of {waiting} can be read");
+    assert_eq!(answered(http.get(format!("{url}/readyz"))).await.expect("an answer").0, 503);
+    assert_eq!(register().await.expect("an answer").0, 503);
+
+    bound(&registrar, "unlimited");
+    until(async || register().await.expect("an answer").0 == 201).await;
+    clients.push(Client::register(&url, &http, "after").await.expect("an answer"));
+    for client in &mut clients {
+        assert_eq!(client.look(&registrar, &http).await, Found::Due);
+    }
+    registrar.kill();
+    let data = registrar.folder().join("data");
+    let check =
+        command(&["store", "check", "--data", data.to_str().expect("a path")]).output().expect("it runs");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
+    let registrar = registrar.start_again();
+    for client in &mut clients {
+        assert_eq!(client.look(&registrar, &http).await, Found::Due, "nothing is lost");
+    }
+}
+
+/// Bounds the size of the files that the server writes.
+fn bound(registrar: &Registrar, bytes: &str) {
+    let status = Command::new("prlimit")
+        .args(["--pid", &registrar.id().to_string(), &format!("--fsize={bytes}:unlimited")])
+        .status();
+    assert!(status.expect("prlimit of util-linux is there").success());
+}

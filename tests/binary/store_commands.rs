@@ -1,0 +1,129 @@
+//! `registrar store check`, `export` and `accept`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::acknowledged::{Client, Found};
+use crate::process::{Registrar, command};
+
+fn store(data: &Path, arguments: &[&str]) -> Output {
+    let data = ["--data", data.to_str().expect("a path")];
+    command(&[&["store"][..], arguments, &data].concat()).output().expect("the binary runs")
+}
+
+fn text(output: &Output) -> String {
+    [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
+}
+
+/// A store with three clients, whose server has ended.
+async fn stopped() -> (TempDir, Vec<Client>) {
+    let (mut registrar, http) = (Registrar::start(), reqwest::Client::new());
+    let mut clients = Vec::new();
+    for name in ["a", "b", "c"] {
+        clients.push(Client::register(&registrar.url(""), &http, name).await.expect("an answer"));
+    }
+    assert!(registrar.terminate().success());
+    (registrar.into_folder(), clients)
+}
+
+#[tokio::test]
+async fn a_whole_store_is_fine_and_is_exported() {
+    let (folder, clients) = stopped().await;
+    let (data, file) = (folder.path().join("data"), folder.path().join("export"));
+    let check = store(&data, &["check"]);
+    // The administrator is one of them.
+    assert!(check.status.success() && text(&check).contains("fine, 4 clients"), "{}", text(&check));
+    let export = store(&data, &["export", file.to_str().expect("a path")]);
+    assert!(export.status.success(), "{}", text(&export));
+    let lines = fs::read_to_string(&file).expect("it is there");
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(lines.last(), Some(&serde_json::json!({"clients": clients.len()})));
+    for member in ["client_id", "client_secret", "registration_access_token_sha256", "metadata", "provenance"]
+    {
+        assert!(lines[..3].iter().all(|line| line.get(member).is_some()), "{member} in {lines:?}");
+    }
+    let again = store(&data, &["export", file.to_str().expect("a path")]);
+    assert_eq!(again.status.code(), Some(1), "a file that is there is not overwritten");
+    assert_eq!(fs::read_dir(folder.path()).expect("files").count(), 4, "the copies are gone");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_export_is_its_owners_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, _) = stopped().await;
+    let file = folder.path().join("export");
+    store(&folder.path().join("data"), &["export", file.to_str().expect("a path")]);
+    assert_eq!(fs::metadata(file).expect("it is there").permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn what_is_lost_is_missed_until_it_is_accepted() {
+    let (folder, mut clients) = stopped().await;
+    let (old, data) = (folder.path().join("old"), folder.path().join("data"));
+    fs::create_dir(&old).expect("a folder");
+    for entry in fs::read_dir(&data).expect("files").map(|entry| entry.expect("a file")) {
+        if entry.path().is_file() {
+            fs::copy(entry.path(), old.join(entry.file_name())).expect("it is copied");
+        }
+    }
+    let (mut registrar, http) = (
+        Registrar::try_start_in(folder, std::time::Duration::from_mins(1)).ok().expect("it starts"),
+        reqwest::Client::new(),
+    );
+    Client::register(&registrar.url(""), &http, "last").await.expect("an answer");
+    registrar.kill();
+    let folder = registrar.into_folder();
+    // The database of before, with the mark of after: as if the end of the log had been lost.
+    for entry in fs::read_dir(&data).expect("files").map(|entry| entry.expect("a file")) {
+        let name = entry.file_name();
+        if entry.path().is_file() && (name == "db" || name.to_string_lossy().starts_with("snap.")) {
+            fs::remove_file(entry.path()).expect("it is removed");
+        }
+    }
+    for entry in fs::read_dir(&old).expect("files").map(|entry| entry.expect("a file")) {
+        let name = entry.file_name();
+        if name == "db" || name.to_string_lossy().starts_with("snap.") {
+            fs::copy(entry.path(), data.join(name)).expect("it is copied");
+        }
+    }
+    let check = store(&data, &["check"]);
+    assert_eq!(check.status.code(), Some(1));
+    assert!(text(&check).contains("what was stored last is gone"), "{}", text(&check));
+    let refusal =
+        Registrar::try_start_in(folder, std::time::Duration::from_mins(1)).err().expect("it is refused");
+    assert_eq!(refusal.code, Some(1));
+    assert!(refusal.log.contains("batches that were acknowledged"), "{}", refusal.log);
+
+    let folder = refusal.folder;
+    assert!(store(&data, &["accept"]).status.success());
+    let registrar =
+        Registrar::try_start_in(folder, std::time::Duration::from_mins(1)).ok().expect("it starts");
+    for client in &mut clients {
+        assert_eq!(client.look(&registrar, &http).await, Found::Due);
+    }
+}
+
+#[test]
+fn a_store_that_is_in_use_or_not_there_is_left_alone() {
+    let registrar = Registrar::start();
+    let data = registrar.folder().join("data");
+    let file = registrar.folder().join("export");
+    for arguments in [&["check"][..], &["export", file.to_str().expect("a path")], &["accept"]] {
+        let output = store(&data, arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output).contains("another registrar has the folder"), "{}", text(&output));
+    }
+    let nowhere = registrar.folder().join("nowhere");
+    let output = store(&nowhere, &["check"]);
+    assert!(
+        output.status.code() == Some(1) && text(&output).contains("there is no store in"),
+        "{}",
+        text(&output)
+    );
+    assert!(!nowhere.exists());
+}
