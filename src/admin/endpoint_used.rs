@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
-use super::endpoint::{admit, bad_request, read_body, store_problem, unknown, unsupported};
+use super::endpoint::{Named, admit, bad_request, read_body, store_problem, unknown, unsupported};
 use super::used::{self, Use};
 use crate::http::answer::{self, Problem};
 use crate::http::body::{self, MediaType};
@@ -21,7 +21,7 @@ use crate::service::{Context, Service};
 /// The problem that refused it.
 pub async fn one(
     State(service): State<Arc<Service>>,
-    Path(id): Path<String>,
+    Named(id): Named,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (cx, said) = admitted(&service, request).await?;
