@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Counts the instructions of one registration, which no other program on the machine disturbs.
+#
+# benches/instructions.sh [BINARY [FOLDER_OF_SCRIPTS]] needs valgrind and Python. The server runs in
+# callgrind, which counts between the first hundred registrations and the last of a thousand more, on
+# four connections, in all threads of the server; the kernel's own work is not counted. Where the
+# processor has instructions for SHA-256, the real number is smaller: valgrind does not know them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+binary=${1:-target/release/registrar}
+scripts=${2:-}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+if [ -z "$scripts" ]; then mkdir "$work/scripts"; scripts=$work/scripts; fi
+
+valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file="$work/counted" \
+    "$binary" --config config/registrar.toml --listen 127.0.0.1:0 --data "$work/data" --scripts "$scripts" \
+    >"$work/greeting" 2>"$work/log" &
+server=$!
+for _ in $(seq 600); do
+    url=$(sed -n 's/^Registrar listens on //p' "$work/greeting")
+    if [ -n "$url" ]; then break; fi
+    sleep 0.1
+done
+
+python3 - "$url" "$server" <<'P'
+import http.client, json, re, subprocess, sys, threading, urllib.parse
+url, server = urllib.parse.urlparse(sys.argv[1]), sys.argv[2]
+body = re.search(r'const BODY: &str = r#"(.*)"#;', open("benches/load/main.rs").read()).group(1)
+def register(count):
+    connection = http.client.HTTPConnection(url.hostname, url.port)
+    for _ in range(count):
+        connection.request("POST", "/register", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        assert answer.status == 201, answer.read()
+        answer.read()
+def counting(word):
+    subprocess.run(["callgrind_control", "-i", word, server], check=True, stdout=subprocess.DEVNULL)
+register(100)
+counting("on")
+threads = [threading.Thread(target=register, args=(250,)) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+counting("off")
+P
+kill "$server"
+wait "$server" || true
+total=$(sed -n 's/^totals: //p' "$work/counted" | head -1)
+echo "$((total / 1000)) instructions of a registration"

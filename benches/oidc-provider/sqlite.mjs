@@ -1,0 +1,53 @@
+// An adapter of oidc-provider on SQLite that has written to the disk what it says is stored.
+//
+// It has what registration and its management use; nobody logs in at this server. The provider
+// stores the client and its access token one after the other, so a registration is two commits:
+// its interface for adapters knows no transaction around both.
+
+import assert from 'node:assert/strict';
+
+import Database from 'better-sqlite3';
+
+// What SQLite calls synchronous=FULL: each commit waits until the log is on the disk.
+const FULL = 2;
+
+export function sqlite(file) {
+  const database = new Database(file);
+  assert.equal(database.pragma('journal_mode = WAL', { simple: true }), 'wal');
+  database.pragma('synchronous = FULL');
+  assert.equal(database.pragma('synchronous', { simple: true }), FULL);
+  database.exec(`CREATE TABLE records (
+    model TEXT, id TEXT, payload TEXT NOT NULL, expires_at INTEGER, PRIMARY KEY (model, id)
+  ) WITHOUT ROWID`);
+  const statements = {
+    upsert: database.prepare('INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)'),
+    find: database.prepare('SELECT payload, expires_at FROM records WHERE model = ? AND id = ?'),
+    destroy: database.prepare('DELETE FROM records WHERE model = ? AND id = ?'),
+  };
+  return (model) => new Records(model, statements);
+}
+
+class Records {
+  #model;
+  #statements;
+
+  constructor(model, statements) {
+    this.#model = model;
+    this.#statements = statements;
+  }
+
+  async upsert(id, payload, expiresIn) {
+    const end = expiresIn === undefined ? null : Date.now() + expiresIn * 1000;
+    this.#statements.upsert.run(this.#model, id, JSON.stringify(payload), end);
+  }
+
+  async find(id) {
+    const found = this.#statements.find.get(this.#model, id);
+    if (!found || (found.expires_at !== null && found.expires_at <= Date.now())) return undefined;
+    return JSON.parse(found.payload);
+  }
+
+  async destroy(id) {
+    this.#statements.destroy.run(this.#model, id);
+  }
+}
