@@ -101,11 +101,17 @@ impl Uses {
     /// What is to be written: what was noted, and what is left of a write that failed or was given
     /// up.
     fn begin(&self) -> Vec<(ClientId, Timestamp)> {
-        let left = std::mem::take(&mut self.memory().writing);
-        left.iter().for_each(|(id, at)| self.note(id, *at));
+        // At once, so that a sweep never sees a use in neither of the two.
         let mut memory = self.memory();
-        memory.writing = std::mem::take(&mut memory.noted);
-        memory.writing.iter().map(|(id, at)| (id.clone(), *at)).collect()
+        let Memory { noted, writing, .. } = &mut *memory;
+        for (id, at) in std::mem::take(noted) {
+            if let Some(last) = writing.get_mut(&id) {
+                *last = at.max(*last);
+            } else if writing.len() < MOST {
+                writing.insert(id, at);
+            }
+        }
+        writing.iter().map(|(id, at)| (id.clone(), *at)).collect()
     }
 
     async fn write_one(&self, id: &ClientId, at: Timestamp) -> Result<usize, StoreError> {
