@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -12,7 +11,7 @@ use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::service::Service;
 use crate::store::audit::{Action, Author};
-use crate::store::uses::Unused;
+use crate::store::unused::Unused;
 use crate::store::{Change, StoreError};
 use crate::systemd::{self, State};
 use crate::telemetry::meter;
@@ -51,7 +50,12 @@ pub async fn remove_unused(service: &Service) -> usize {
     let (store, now) = (&service.store, service.clock.now());
     let snapshot = service.snapshot();
     let registration = &snapshot.live.registration;
-    let before = |lifetime: Option<u64>| Some(Timestamp::from_unix(now.unix().checked_sub(lifetime?)?));
+    // What another server saw may not be written yet.
+    let late = if store.is_shared() { 2 * WRITE_USES.as_secs() } else { 0 };
+    let before = |lifetime: Option<u64>| {
+        let ago = lifetime?.saturating_add(late);
+        Some(Timestamp::from_unix(now.unix().checked_sub(ago)?))
+    };
     let unused = Unused {
         never_since: before(registration.unused_client_lifetime),
         idle_since: before(registration.inactive_client_lifetime),
@@ -64,14 +68,22 @@ pub async fn remove_unused(service: &Service) -> usize {
         tracing::error!(%error, "uses of clients were not written, so unused clients were not removed");
         return 0;
     }
-    let removed = AtomicUsize::new(0);
-    let sweep = || async {
-        let swept = store.clients.sweep_unused(unused, SWEPT_AT_ONCE, |client| removal(client, now)).await?;
-        removed.fetch_add(swept.removed, Ordering::Relaxed);
-        Ok::<_, StoreError>(swept.met)
-    };
-    until_none("clients that nobody used", sweep).await;
-    removed.into_inner()
+    if let Err(error) = store.uses.enter_all(SWEPT_AT_ONCE).await {
+        tracing::error!(%error, "clients of an older store were not entered in the index of uses");
+    }
+    let mut sweep = unused.sweep();
+    while !sweep.is_over() {
+        let swept = store.uses.sweep_unused(&mut sweep, SWEPT_AT_ONCE, |client| removal(client, now));
+        if let Err(error) = swept.await {
+            tracing::error!(%error, "clients that nobody used were not removed");
+            break;
+        }
+    }
+    let removed = sweep.removed();
+    if removed > 0 {
+        tracing::info!(removed, "clients that nobody used removed");
+    }
+    removed
 }
 
 /// That the registrar itself removed `client`.

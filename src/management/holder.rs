@@ -44,7 +44,8 @@ pub(super) async fn authenticate(
         return Err(refused);
     }
     certificate::hold(cx, caller, stored.client()).await?;
-    let stored = if matched == Matched::Successor { retire_previous(cx, stored).await? } else { stored };
+    let stored =
+        if matched == Matched::Successor { retire_previous(cx, stored, token).await? } else { stored };
     Ok(Held { stored, token: Some(Secret::new(token.to_owned())) })
 }
 
@@ -91,16 +92,27 @@ fn matched(client: &Client, token: &str) -> Option<Matched> {
     }
 }
 
-/// The new token arrived, so the one before it dies.
-async fn retire_previous(cx: &Context<'_>, stored: Stored) -> Result<Stored, ManageError> {
-    let mut client = stored.client().clone();
-    client.tokens.previous = None;
-    let id = client.id.clone();
-    match cx.service.store.clients.replace(&stored, &client, Change::default()).await {
-        // Whoever came first has retired it, or changed the client otherwise; both can be seen now.
-        Ok(()) | Err(StoreError::Conflict) => {}
-        Err(error) => return Err(error.into()),
+/// How often it is tried to retire a token of a client that others change meanwhile.
+const TRIES: usize = 8;
+
+/// The new `token` arrived, so the one before it dies: when this returns, it is good no more.
+async fn retire_previous(cx: &Context<'_>, stored: Stored, token: &str) -> Result<Stored, ManageError> {
+    let (clients, mut stored) = (&cx.service.store.clients, stored);
+    for _ in 0..TRIES {
+        let mut client = stored.client().clone();
+        client.tokens.previous = None;
+        match clients.replace(&stored, &client, Change::default()).await {
+            // Whoever came first has retired it, or changed the client otherwise.
+            Ok(()) | Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let found = clients.find(&client.id).await?;
+        stored = found.ok_or(ManageError::Unauthorised(Presented::Invalid))?;
+        match matched(stored.client(), token) {
+            Some(Matched::Successor) => {}
+            Some(Matched::Current | Matched::Previous) => return Ok(stored),
+            None => return Err(ManageError::Unauthorised(Presented::Invalid)),
+        }
     }
-    let found = cx.service.store.clients.find(&id).await?;
-    found.ok_or(ManageError::Unauthorised(Presented::Invalid))
+    Err(ManageError::Conflict)
 }

@@ -164,7 +164,11 @@ pub async fn register(
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
     let inserted = issue::insert(cx, caller, &issued.client, &proven, shared.alone());
     if let Err(error) = inserted.instrument(step("store")).await {
-        // Somebody may have registered the same at the same time.
+        // Somebody may have registered the same at the same time. After any other failure what can
+        // be seen may be a part of this very client.
+        if !matches!(error, RegisterError::Conflict) {
+            return Err(error);
+        }
         let there = shared.find(cx).await?.ok_or(error)?;
         return reuse::answer(cx, caller, there).await;
     }

@@ -14,7 +14,7 @@ use crate::client::{Client, Metadata, TrustLevel};
 use crate::script::Hook;
 use crate::secret::sha256_hex;
 use crate::service::Context;
-use crate::store::{Change, Indexed};
+use crate::store::{Change, Indexed, StoreError};
 use crate::telemetry;
 
 /// A client that is to be shared by all who register its metadata, or none.
@@ -41,17 +41,28 @@ impl Shared {
         Self { digest: is_shared.then(|| digest(metadata)), seen: 0 }
     }
 
-    /// The client that is there already.
+    /// The client that is there already. That it is registered again is a use of it.
     pub(super) async fn find(&mut self, cx: &Context<'_>) -> Result<Option<Client>, RegisterError> {
         let Some(digest) = &self.digest else { return Ok(None) };
-        let (clients, now) = (&cx.service.store.clients, cx.service.clock.now());
+        let (store, now) = (&cx.service.store, cx.service.clock.now());
         let value = Indexed::Shared(digest);
-        self.seen = clients.count(value).await?;
-        if self.seen == 0 {
-            return Ok(None);
+        for _ in 0..TRIES {
+            self.seen = store.clients.count(value).await?;
+            if self.seen == 0 {
+                return Ok(None);
+            }
+            let mut found = store.clients.having(value, MOST).await?.into_iter();
+            let Some(found) = found.find(|stored| stored.client().is_usable(now)) else { return Ok(None) };
+            // Noted first, so that it is not removed as unused while it is confirmed.
+            store.uses.note(&found.client().id, now);
+            // It may be seen before it is on the disk: who is told of it must be able to rely on it.
+            match store.clients.confirm(&found).await {
+                Ok(()) => return Ok(Some(found.into_client())),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        let found = clients.having(value, MOST).await?;
-        Ok(found.into_iter().map(crate::store::Stored::into_client).find(|client| client.is_usable(now)))
+        Err(RegisterError::Conflict)
     }
 
     /// That nobody registers the same at the same time.
@@ -66,6 +77,9 @@ impl Shared {
 /// Clients with the same metadata that are looked at: more than one only after an operator
 /// disabled one.
 const MOST: usize = 8;
+
+/// How often a client that changes meanwhile is looked for.
+const TRIES: usize = 8;
 
 /// What is told of a shared client that is there already.
 pub(super) async fn answer(

@@ -77,6 +77,11 @@ pub trait Backend: Send + Sync {
     /// What is known of it without looking far.
     fn facts(&self) -> Facts;
 
+    /// Whether other servers may have it too.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Says "look again" when another server may have changed what [servers keep in
     /// memory](super::Store::watch); none when there is no other server.
     fn watch(&self) -> Option<mpsc::Receiver<()>> {

@@ -36,10 +36,13 @@ impl Stored {
     }
 
     /// That the client is still as it was read.
-    fn unchanged(&self) -> Expectation {
+    pub(super) fn unchanged(&self) -> Expectation {
         Expectation::Value(keys::client(&self.client.id), self.bytes.clone())
     }
 }
+
+/// Uses of one client that may be written while it is changed; each server writes one an hour.
+const USES: usize = 8;
 
 /// The registered clients.
 #[derive(Clone)]
@@ -69,23 +72,68 @@ impl Clients {
         found.map(|bytes| Stored::read((key, bytes))).transpose()
     }
 
-    /// Puts `client` in the place of `seen`, together with `also`.
+    /// That the client is still as it was seen, and that what was seen survives a power cut: a
+    /// change that is being written can be seen before that.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it is not any more as it was seen.
+    pub async fn confirm(&self, seen: &Stored) -> Result<(), StoreError> {
+        self.0.apply(Change { expect: vec![seen.unchanged()], ..Change::default() }).await.map(drop)
+    }
+
+    /// Puts `client` in the place of `seen`, together with `also`. A use of it that was written
+    /// meanwhile is no conflict, and is kept.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the client is not any more as it was seen, or `also` expects
     /// what is not so any more.
     pub async fn replace(&self, seen: &Stored, client: &Client, also: Change) -> Result<(), StoreError> {
-        self.0.apply(replacement(seen, client)?.and(also)).await.map(drop)
+        let mut outcome = self.0.apply(replacement(seen, client)?.and(also.clone())).await.map(drop);
+        let mut used = seen.clone();
+        for _ in 0..USES {
+            let Err(StoreError::Conflict) = outcome else { break };
+            used = self.used_since(&used).await?;
+            let client = Client { last_used_at: used.client.last_used_at, ..client.clone() };
+            outcome = self.0.apply(replacement(&used, &client)?.and(also.clone())).await.map(drop);
+        }
+        outcome
     }
 
-    /// Removes `seen`, together with `also`. Its access tokens are good no more: see
-    /// [`super::Tokens`].
+    /// The same, where a use that was written meanwhile is a conflict like every other change.
+    pub(super) async fn replace_exactly(&self, seen: &Stored, client: &Client) -> Result<(), StoreError> {
+        self.0.apply(replacement(seen, client)?).await.map(drop)
+    }
+
+    /// Removes `seen`, together with `also`. A use of it that was written meanwhile is no conflict.
+    /// Its access tokens are good no more: see [`super::Tokens`].
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the client is not any more as it was seen, or `also` expects
     /// what is not so any more.
     pub async fn remove(&self, seen: &Stored, also: Change) -> Result<(), StoreError> {
+        let mut outcome = self.remove_exactly(seen, also.clone()).await;
+        let mut used = seen.clone();
+        for _ in 0..USES {
+            let Err(StoreError::Conflict) = outcome else { break };
+            used = self.used_since(&used).await?;
+            outcome = self.remove_exactly(&used, also.clone()).await;
+        }
+        outcome
+    }
+
+    /// The same, where a use that was written meanwhile is a conflict like every other change.
+    pub(super) async fn remove_exactly(&self, seen: &Stored, also: Change) -> Result<(), StoreError> {
         self.0.apply(removal(seen).and(also)).await.map(drop)
+    }
+
+    /// `seen` as it is now, when its last use is another and nothing else; else it is a conflict.
+    async fn used_since(&self, seen: &Stored) -> Result<Stored, StoreError> {
+        let found = self.find(&seen.client.id).await?.ok_or(StoreError::Conflict)?;
+        let used = Client { last_used_at: found.client.last_used_at, ..seen.client.clone() };
+        if found.bytes == seen.bytes || found.client != used {
+            return Err(StoreError::Conflict);
+        }
+        Ok(found)
     }
 
     /// How many clients have this value; those that have expired and are not swept yet count.

@@ -26,7 +26,9 @@ pub enum StoreError {
     },
     /// Something is gone that was acknowledged, or can not be read any more.
     #[error(
-        "the store is damaged: {0}. Restore it from a backup; or see how far it goes with 'registrar store check', \
+        "the store is damaged: {0}. A registrar of an older version that wrote to it in between, which keeps \
+         no tally, gives the same picture: if that is all, 'registrar store accept' goes on and nothing is \
+         lost. Otherwise restore it from a backup; or see how far it goes with 'registrar store check', \
          save the clients that can be read with 'registrar store export', or go on with what is there after \
          'registrar store accept'"
     )]

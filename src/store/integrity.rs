@@ -71,7 +71,7 @@ impl Integrity {
         let mut integrity = Self { tally, mark, count: Some(Count::default()), damage: None };
         let begun = Instant::now();
         while integrity.is_counting() && begun.elapsed() < patience {
-            integrity.count_on(database);
+            integrity.count_on(database)?;
         }
         match integrity.damage {
             Some(damage) => Err(StoreError::Damaged(damage)),
@@ -79,11 +79,16 @@ impl Integrity {
         }
     }
 
-    /// Looks again, when the database was opened again.
+    /// Looks again, when the database was opened again. One that lost something is damaged for good.
     pub(super) fn reopened(&mut self, database: &Database) -> Result<(), StoreError> {
-        let tally = stored(database)?.unwrap_or_default();
-        judge(tally, Some(self.tally.batches))?;
-        self.tally = tally;
+        let tally = stored(database).and_then(|tally| {
+            let tally = tally.unwrap_or_default();
+            judge(tally, Some(self.tally.batches)).map(|()| tally)
+        });
+        if let Err(StoreError::Damaged(damage)) = &tally {
+            self.is_damaged(damage.clone());
+        }
+        self.tally = tally?;
         self.count = Some(Count::default());
         Ok(())
     }
@@ -136,15 +141,23 @@ impl Integrity {
     }
 
     /// Counts some more; says in the log when the store does not fit its tally.
-    pub(super) fn count_on(&mut self, database: &Database) {
-        let Some(mut count) = self.count.take() else { return };
+    ///
+    /// # Errors
+    /// When the database can not be read at present: what is not counted yet still is to be.
+    pub(super) fn count_on(&mut self, database: &Database) -> Result<(), StoreError> {
+        let Some(mut count) = self.count.take() else { return Ok(()) };
         let range = count.from.clone()..tally::KEY.to_vec();
         let pairs = database.with(|db| db.range(range).take(CHUNK).collect::<sled::Result<Vec<_>>>());
         let pairs = match pairs {
             Ok(pairs) => pairs,
-            Err(StoreError::Damaged(damage)) => return self.is_damaged(damage),
-            // It is closed; it is counted from the beginning when it is open again.
-            Err(_) => return,
+            Err(StoreError::Damaged(damage)) => {
+                self.is_damaged(damage);
+                return Ok(());
+            }
+            Err(error) => {
+                self.count = Some(count);
+                return Err(error);
+            }
         };
         count.seen = pairs.iter().fold(count.seen, |seen, (key, value)| seen.with(key, value));
         match pairs.last() {
@@ -158,6 +171,7 @@ impl Integrity {
                 }
             }
         }
+        Ok(())
     }
 
     fn is_damaged(&mut self, damage: String) {

@@ -8,6 +8,7 @@
 //! | `e/` moment, `/`, client id | nothing: the client expires then |
 //! | `h` | nothing: written to see whether the store takes writes |
 //! | `i/` member, `/`, digest of its value, client id | nothing: the client has this value |
+//! | `l/e` | nothing: every client is in the index of uses, those too that were stored before it |
 //! | `l/n` moment, `/`, client id | nothing: the client was issued then, and never used |
 //! | `l/u` moment, `/`, client id | nothing: the client was last used then |
 //! | `k` | a text that is sealed with the key of the store, so that another key is noticed |
@@ -38,6 +39,10 @@ pub(super) const CLIENTS: &[u8] = b"c/";
 pub(super) const CLIENTS_END: &[u8] = b"c0";
 /// Where the index of the expiry of clients begins.
 const EXPIRIES: &[u8] = b"e/";
+/// Where the index of the uses of clients begins.
+pub(super) const USES: &[u8] = b"l/";
+/// What says that every client is in it.
+pub(super) const USES_ENTERED: &[u8] = b"l/e";
 /// Where the index of clients begins that were never used.
 const NEVER_USED: &[u8] = b"l/n";
 /// Where the index of the last use of the others begins.

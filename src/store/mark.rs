@@ -5,6 +5,9 @@
 //! It is written after the flush of each batch and before its answers. A process that is killed
 //! leaves it exact. It is flushed once a second only, so after a power cut it may lag behind: then
 //! it misses what got lost of that last second, and says nothing that is not so.
+//!
+//! It is made beside its place and moved there, so that a disk that is full, or a kill, leaves no
+//! half of one.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, Write};
@@ -16,6 +19,8 @@ use crate::secret::sha256_hex;
 
 /// Its name in the folder of the store.
 pub(super) const NAME: &str = "registrar.mark";
+/// Its name until it is whole.
+const NEW: &str = "registrar.mark.new";
 /// What it begins with.
 const HEAD: &str = "registrar mark 1";
 /// Between two flushes.
@@ -30,13 +35,15 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// What the file in `folder` says; none when there is none.
+    /// What the file in `folder` says; none when there is none, or an empty one, as it was left by a
+    /// registrar that made it in its place and was stopped there.
     pub(super) fn read(folder: &Path) -> Result<Option<u64>, StoreError> {
         let path = folder.join(NAME);
         let mut text = Vec::new();
         match File::open(&path).and_then(|file| file.take(LONGEST).read_to_end(&mut text)) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unavailable(&path, &error)),
+            Ok(0) => return Ok(None),
             Ok(_) => {}
         }
         let batches = String::from_utf8(text).ok().and_then(|text| parse(&text));
@@ -48,9 +55,15 @@ impl Mark {
     pub(super) fn open(folder: &Path, batches: u64) -> Result<Self, StoreError> {
         let path = folder.join(NAME);
         let open = || {
-            let mut file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+            let is_there = fs::metadata(&path).is_ok_and(|file| file.len() > 0);
+            let place = if is_there { path.clone() } else { folder.join(NEW) };
+            let mut file =
+                fs::OpenOptions::new().create(true).truncate(!is_there).write(true).open(&place)?;
             file.write_all(line(batches).as_bytes())?;
             file.sync_all()?;
+            if !is_there {
+                fs::rename(&place, &path)?;
+            }
             // Its name must survive too.
             #[cfg(unix)]
             File::open(folder)?.sync_all()?;
@@ -114,7 +127,20 @@ mod tests {
             fs::write(&path, changed).unwrap();
             assert!(matches!(Mark::read(folder.path()), Err(StoreError::Damaged(_))), "byte {place}");
         }
-        fs::write(&path, "").unwrap();
+        fs::write(&path, &whole[..1]).unwrap();
         assert!(Mark::read(folder.path()).is_err());
+    }
+
+    #[test]
+    fn one_that_could_not_be_written_is_none() {
+        let folder = tempfile::TempDir::new().unwrap();
+        fs::write(folder.path().join(NAME), "").unwrap();
+        fs::write(folder.path().join(NEW), "registrar").unwrap();
+        assert_eq!(Mark::read(folder.path()).unwrap(), None);
+        let mut mark = Mark::open(folder.path(), 5).unwrap();
+        assert_eq!(Mark::read(folder.path()).unwrap(), Some(5));
+        mark.set(6).unwrap();
+        assert_eq!(Mark::read(folder.path()).unwrap(), Some(6));
+        assert!(!folder.path().join(NEW).exists());
     }
 }

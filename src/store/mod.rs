@@ -39,6 +39,7 @@ mod sled_writer;
 mod sweep;
 mod tally;
 pub mod tokens;
+pub mod unused;
 pub mod uses;
 
 use std::path::Path;
@@ -149,6 +150,12 @@ impl Store {
     /// them, and once at the beginning; none when no other server has this store.
     pub fn watch(&self) -> Option<mpsc::Receiver<()>> {
         self.backend.watch()
+    }
+
+    /// Whether other servers may have this store too, whose uses of clients are not known here until
+    /// they are written.
+    pub fn is_shared(&self) -> bool {
+        self.backend.is_shared()
     }
 
     /// What is known of the store without looking far.

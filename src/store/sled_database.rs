@@ -73,6 +73,14 @@ impl Database {
     }
 }
 
+#[cfg(test)]
+impl Database {
+    /// Closes it, as while it is being opened again.
+    pub(super) fn close(&self) {
+        drop(self.open.write().unwrap().take());
+    }
+}
+
 /// Writes a file as a try, and removes it.
 fn try_room(folder: &Path) -> std::io::Result<()> {
     let path = folder.join("room.try");

@@ -37,11 +37,13 @@ pub(super) struct Writer {
     integrity: Integrity,
     /// When a write failed, or it was last tried to mend that.
     broken: Option<Instant>,
+    /// When counting failed last.
+    miscounted: Option<Instant>,
 }
 
 impl Writer {
     pub(super) const fn new(database: Arc<Database>, integrity: Integrity) -> Self {
-        Self { database, integrity, broken: None }
+        Self { database, integrity, broken: None, miscounted: None }
     }
 
     /// Writes what comes, until nobody can send any more.
@@ -53,15 +55,24 @@ impl Writer {
                 meter::store_batch(count, started.elapsed(), changes.len());
             }
             if self.counts() {
-                self.integrity.count_on(&self.database);
+                self.count();
             }
         }
     }
 
     /// Whether there is something to count. A database that did not take a batch may show a part
-    /// of it, until it is opened again.
-    const fn counts(&self) -> bool {
-        self.integrity.is_counting() && self.broken.is_none()
+    /// of it, until it is opened again; one that could not be read rests, and is counted on with
+    /// the first change after that.
+    fn counts(&self) -> bool {
+        let is_resting = self.miscounted.is_some_and(|failed| failed.elapsed() < MENDING);
+        self.integrity.is_counting() && self.broken.is_none() && !is_resting
+    }
+
+    fn count(&mut self) {
+        self.miscounted = self.integrity.count_on(&self.database).err().map(|error| {
+            tracing::warn!(%error, "what is stored could not be counted; it is tried again");
+            Instant::now()
+        });
     }
 
     /// What waits: nothing while there is something to count; else it waits for a change. None
@@ -111,9 +122,16 @@ impl Writer {
     }
 
     /// Writes `values` and flushes: what is written then survives a power cut.
+    ///
+    /// A database that did not take a batch may have a part of it, which the tally does not know:
+    /// it takes nothing more, and answers nothing from what it shows, until it is opened again.
     fn write(&mut self, values: Values, known: &Known) -> Result<(), StoreError> {
         if let Some(damage) = self.integrity.damage() {
             return Err(damage);
+        }
+        if self.broken.is_some() {
+            let reason = "a batch could not be written; the database is opened again soon";
+            return Err(StoreError::Unavailable(reason.to_owned()));
         }
         if values.is_empty() {
             return Ok(());
@@ -133,18 +151,19 @@ impl Writer {
         });
         match &written {
             Ok(()) => self.integrity.written(&next),
-            Err(error) if self.broken.is_none() => {
+            Err(error) => {
                 tracing::error!(%error, "the store did not take a batch");
                 self.broken = Some(Instant::now());
             }
-            Err(_) => {}
         }
         written
     }
 
     /// Opens a database again that did not take a batch, from time to time until it does.
     fn mend(&mut self) {
-        if self.broken.is_none_or(|tried| tried.elapsed() < MENDING) {
+        let is_due = self.broken.is_some_and(|tried| tried.elapsed() >= MENDING);
+        // One that lost what was acknowledged is not mended by opening it.
+        if !is_due || self.integrity.damage().is_some() {
             return;
         }
         let opened = self.database.reopen().and_then(|()| self.integrity.reopened(&self.database));
@@ -160,3 +179,6 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

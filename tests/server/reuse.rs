@@ -1,6 +1,7 @@
 //! `reuseIdenticalPublicClients`: one client for all who register the same.
 
 use futures_util::future::join_all;
+use registrar::lifecycle::remove_unused;
 use serde_json::{Value, json};
 
 use crate::support::{TestServer, b0, with};
@@ -80,4 +81,18 @@ async fn it_is_off_unless_the_operator_says_so() {
     let server = TestServer::new().await;
     let (one, other) = (server.register(&public()).await, server.register(&public()).await);
     assert_ne!(one.id, other.id);
+}
+
+#[tokio::test]
+async fn a_registration_that_gets_a_client_uses_it() {
+    let server = reusing(json!({"unusedClientLifetime": 1_000, "inactiveClientLifetime": 1_000})).await;
+    let service = server.server().service();
+    let first = register(&server, &public()).await;
+    server.clock.advance(2_000);
+    let again = register(&server, &public()).await;
+    assert_eq!(again["client_id"], first["client_id"]);
+    assert_eq!(remove_unused(service).await, 0);
+    server.clock.advance(1_000);
+    assert_eq!(remove_unused(service).await, 1);
+    assert_ne!(register(&server, &public()).await["client_id"], first["client_id"]);
 }

@@ -6,8 +6,10 @@ use serde_json::json;
 use super::{Place, at, client, id, on_every_backend, race};
 use crate::client::Client;
 use crate::clock::Timestamp;
-use crate::store::uses::{GRAIN, Swept, Unused};
-use crate::store::{Change, Store};
+use crate::store::client_index::client_use;
+use crate::store::unused::Unused;
+use crate::store::uses::GRAIN;
+use crate::store::{Change, Store, StoreError, keys};
 
 on_every_backend!(
     a_use_is_written_once_an_hour,
@@ -16,6 +18,10 @@ on_every_backend!(
     a_use_saves_a_client_from_the_sweep,
     a_use_stays_with_a_client_that_is_replaced,
     what_no_client_belongs_to_is_not_written,
+    a_use_that_is_not_written_yet_saves_a_client_too,
+    a_use_is_no_conflict_for_who_changes_the_client,
+    a_client_that_can_not_be_read_holds_up_nothing,
+    clients_from_before_the_index_are_entered_once,
 );
 
 const DAY: u64 = 86_400;
@@ -33,13 +39,11 @@ async fn last(store: &Store, name: &str) -> Option<Timestamp> {
 }
 
 async fn sweep(store: &Store, unused: Unused) -> usize {
-    let mut removed = 0;
-    loop {
-        match store.clients.sweep_unused(unused, 10, |_| Ok(Change::default())).await.unwrap() {
-            Swept { met: 0, .. } => return removed,
-            swept => removed += swept.removed,
-        }
+    let mut sweep = unused.sweep();
+    while !sweep.is_over() {
+        store.uses.sweep_unused(&mut sweep, 10, |_| Ok(Change::default())).await.unwrap();
     }
+    sweep.removed()
 }
 
 async fn a_use_is_written_once_an_hour(Place { store, .. }: Place) {
@@ -94,9 +98,7 @@ async fn clients_that_nobody_uses_go(place: Place) {
     assert!(store.clients.find(&id("u15")).await.unwrap().is_some());
     let all = Unused { never_since: Some(at(100 * DAY)), idle_since: Some(at(100 * DAY)) };
     // Several sweeps at the same time, as of several servers on one database.
-    let outcomes =
-        join_all((0..4).map(|_| store.clients.sweep_unused(all, 100, |_| Ok(Change::default())))).await;
-    assert_eq!(outcomes.into_iter().map(|swept| swept.unwrap().removed).sum::<usize>(), 20);
+    assert_eq!(join_all((0..4).map(|_| sweep(store, all))).await.into_iter().sum::<usize>(), 20);
     assert_eq!(store.clients.count_all().await.unwrap(), 1, "that of the operator stays");
     let seen = store.clients.find(&operators.id).await.unwrap().unwrap();
     store.clients.remove(&seen, Change::default()).await.unwrap();
@@ -109,15 +111,15 @@ async fn a_use_saves_a_client_from_the_sweep(Place { store, .. }: Place) {
     store.uses.note(&id("one"), at(2 * DAY));
     store.uses.write().await.unwrap();
     assert_eq!(sweep(&store, unused).await, 0);
-    // A use and a sweep at the same time: either the client is gone, or it stays used.
+    // A use that is written and a sweep at the same time.
     for round in 0..20 {
         let name = format!("r{round}");
         insert(&store, &issued(&name, 10)).await;
         store.uses.note(&id(&name), at(3 * DAY));
         let (written, swept) = tokio::join!(store.uses.write(), sweep(&store, unused));
         let left = store.clients.find(&id(&name)).await.unwrap();
-        assert_eq!(written.unwrap() + swept, 1);
-        assert_eq!(left.is_some(), swept == 0);
+        assert_eq!((written.unwrap(), swept), (1, 0));
+        assert!(left.is_some());
     }
     let two = race(8, |_| {
         let (store, name) = (store.clone(), id("one"));
@@ -154,4 +156,88 @@ async fn what_no_client_belongs_to_is_not_written(place: Place) {
     let seen = store.clients.find(&id("one")).await.unwrap().unwrap();
     store.clients.remove(&seen, Change::default()).await.unwrap();
     place.expect_empty().await;
+}
+
+async fn a_use_that_is_not_written_yet_saves_a_client_too(Place { store, .. }: Place) {
+    let unused = Unused { never_since: Some(at(DAY)), idle_since: Some(at(DAY)) };
+    let names: Vec<_> = (0..250).map(|turn| format!("u{turn:03}")).collect();
+    for name in &names {
+        insert(&store, &issued(name, 1)).await;
+        store.uses.note(&id(name), at(2 * DAY));
+    }
+    assert_eq!(sweep(&store, unused).await, 0, "they are noted");
+    // One writes; the other waits for it, and sweeps.
+    let write_and_sweep = async {
+        store.uses.write().await.unwrap();
+        for name in &names {
+            assert_eq!(last(&store, name).await, Some(at(2 * DAY)), "{name}");
+        }
+        sweep(&store, unused).await
+    };
+    let (written, swept) = tokio::join!(store.uses.write(), write_and_sweep);
+    assert_eq!((written.unwrap(), swept), (250, 0));
+    assert_eq!(store.clients.count_all().await.unwrap(), 250);
+    assert_eq!(sweep(&store, Unused { never_since: None, idle_since: Some(at(2 * DAY)) }).await, 250);
+}
+
+async fn a_use_is_no_conflict_for_who_changes_the_client(place: Place) {
+    let (store, one) = (&place.store, issued("one", 1));
+    insert(store, &one).await;
+    let seen = store.clients.find(&one.id).await.unwrap().unwrap();
+    let use_at = async |moment| {
+        store.uses.note(&one.id, at(moment));
+        assert_eq!(store.uses.write().await.unwrap(), 1);
+    };
+    use_at(DAY).await;
+    assert!(matches!(store.clients.confirm(&seen).await, Err(StoreError::Conflict)));
+    let next = Client { revision: 2, ..one.clone() };
+    store.clients.replace(&seen, &next, Change::default()).await.unwrap();
+    assert_eq!(last(store, "one").await, Some(at(DAY)));
+    // Any other change is one, with a use or without it.
+    use_at(2 * DAY).await;
+    assert!(matches!(
+        store.clients.replace(&seen, &next, Change::default()).await,
+        Err(StoreError::Conflict)
+    ));
+    assert!(matches!(store.clients.remove(&seen, Change::default()).await, Err(StoreError::Conflict)));
+    let seen = store.clients.find(&one.id).await.unwrap().unwrap();
+    store.clients.confirm(&seen).await.unwrap();
+    use_at(3 * DAY).await;
+    store.clients.remove(&seen, Change::default()).await.unwrap();
+    place.expect_empty().await;
+}
+
+async fn a_client_that_can_not_be_read_holds_up_nothing(Place { store, backend, .. }: Place) {
+    for turn in 0..25 {
+        insert(&store, &issued(&format!("n{turn:02}"), turn)).await;
+    }
+    let put = vec![(keys::client(&id("n00")), b"?".to_vec()), (keys::client(&id("n15")), b"?".to_vec())];
+    backend.apply(Change { put, ..Change::default() }).await.unwrap();
+    let unused = Unused { never_since: Some(at(DAY)), idle_since: None };
+    assert_eq!(sweep(&store, unused).await, 23);
+    assert!(store.clients.find(&id("n00")).await.is_err(), "what it was can still be looked at");
+}
+
+async fn clients_from_before_the_index_are_entered_once(place: Place) {
+    let (store, backend) = (&place.store, &place.backend);
+    let operators = client("o", json!({"issued_at": 0, "provenance": {"trust_level": "operator"}}));
+    insert(store, &operators).await;
+    let remove = async |client: &Client| {
+        let delete = vec![client_use(client).unwrap()];
+        backend.apply(Change { delete, ..Change::default() }).await.unwrap();
+    };
+    for turn in 0..25 {
+        let client = issued(&format!("n{turn:02}"), turn);
+        insert(store, &client).await;
+        if turn % 2 == 0 {
+            remove(&client).await;
+        }
+    }
+    let unused = Unused { never_since: Some(at(DAY)), idle_since: None };
+    assert_eq!(store.uses.enter_all(5).await.unwrap(), 13);
+    let later = issued("later", 1);
+    insert(store, &later).await;
+    remove(&later).await;
+    assert_eq!(store.uses.enter_all(5).await.unwrap(), 0, "it is done once");
+    assert_eq!(sweep(store, unused).await, 25);
 }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::Inspection;
+use crate::random;
 use crate::store::StoreError;
 use crate::store::mark;
 use crate::store::sled_database::Database;
@@ -28,8 +29,10 @@ impl Copy {
             StoreError::Unavailable(format!("a copy of {} can not be made: {error}", folder.display()))
         };
         let lock = refuse_other(folder)?;
-        let copy = Self(beside(folder));
-        fs::create_dir(&copy.0).map_err(failed)?;
+        let place = beside(folder)?;
+        create(&place).map_err(failed)?;
+        // From here on it is ours to remove.
+        let copy = Self(place);
         for entry in fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
@@ -103,10 +106,21 @@ pub(super) fn refuse_other(folder: &Path) -> Result<fs::File, StoreError> {
     }
 }
 
-fn beside(folder: &Path) -> PathBuf {
+/// A name beside `folder` that nobody has.
+fn beside(folder: &Path) -> Result<PathBuf, StoreError> {
+    let suffix = random::text(12).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let mut name = folder.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".copy-{}", std::process::id()));
-    folder.with_file_name(name)
+    name.push(format!(".copy-{suffix}"));
+    Ok(folder.with_file_name(name))
+}
+
+/// Makes a folder that is its owner's only: what is in the store is nobody else's.
+fn create(folder: &Path) -> std::io::Result<()> {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there is nothing to set"))]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// Copies the files of a folder.
@@ -120,4 +134,28 @@ fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
         fs::copy(entry.path(), to.join(entry.file_name()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_its_owners_and_removes_nothing_else() {
+        let parent = tempfile::TempDir::new().unwrap();
+        let folder = parent.path().join("data");
+        drop(Database::open(&folder, 1 << 20).unwrap());
+        let other = parent.path().join(format!("data.copy-{}", std::process::id()));
+        fs::create_dir(&other).unwrap();
+        let copy = Copy::make(&folder).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(copy.folder()).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        let place = copy.folder().to_owned();
+        assert!(place.join(LOG).exists());
+        drop(copy);
+        assert!(!place.exists() && other.exists() && folder.exists());
+    }
 }

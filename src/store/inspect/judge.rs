@@ -45,7 +45,9 @@ impl<'a> Judge<'a> {
         };
         found.clients += 1;
         for (entry, _) in entered(stored.client()).put {
-            if self.database.with(|db| db.contains_key(&entry)).is_ok_and(|is_there| !is_there) {
+            // A client that was stored before there was an index of uses is entered by the sweep.
+            let is_use = entry.starts_with(keys::USES);
+            if !is_use && self.database.with(|db| db.contains_key(&entry)).is_ok_and(|is_there| !is_there) {
                 let id = &stored.client().id;
                 found.fault(format!(
                     "the client {id} is not in the index: {} is missing",
@@ -105,4 +107,42 @@ fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     }
     // Entries of an index have no value.
     if value.is_empty() { Ok(()) } else { Err(StoreError::corrupt(key, "it is of no kind that is known")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::check;
+    use crate::client::Client;
+    use crate::secret::SealingKey;
+    use crate::store::backend::{Backend, Change};
+    use crate::store::client_index::client_use;
+    use crate::store::sled_backend::Sled;
+    use crate::store::{Store, keys};
+
+    #[tokio::test]
+    async fn a_client_from_before_the_index_of_uses_is_no_fault() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let place = folder.path().join("data");
+        let backend: Arc<dyn Backend> = Arc::new(Sled::open(&place, 1 << 20).unwrap());
+        let store = Store::on(Arc::clone(&backend), SealingKey::from_bytes([7; 32]));
+        let client: Client = serde_json::from_value(serde_json::json!({
+            "id": "one", "metadata": {}, "issued_at": 1, "expires_at": 9, "revision": 1,
+            "tokens": {"current": ""}, "provenance": {"trust_level": "open", "configuration": "c"},
+        }))
+        .unwrap();
+        store.clients.insert(&client, Change::default()).await.unwrap();
+        let remove = |key| Change { delete: vec![key], ..Change::default() };
+        backend.apply(remove(client_use(&client).unwrap())).await.unwrap();
+        drop((store, backend));
+        let found = check(&place).unwrap();
+        assert!(found.is_fine() && found.clients == 1, "{found:?}");
+        // Every other index must be whole.
+        let backend = Sled::open(&place, 1 << 20).unwrap();
+        let expiry = keys::client_expiry(client.expires_at.unwrap(), &client.id);
+        backend.apply(remove(expiry)).await.unwrap();
+        drop(backend);
+        assert!(!check(&place).unwrap().is_fine());
+    }
 }

@@ -40,7 +40,7 @@ impl Place {
 
     fn count(&mut self) {
         while self.integrity.is_counting() {
-            self.integrity.count_on(&self.database);
+            self.integrity.count_on(&self.database).unwrap();
         }
     }
 }
@@ -53,7 +53,7 @@ fn key(number: usize) -> Vec<u8> {
 fn what_is_written_while_it_counts_is_counted_once() {
     let mut place = Place::with(3 * CHUNK);
     for turn in 0..3 {
-        place.integrity.count_on(&place.database);
+        place.integrity.count_on(&place.database).unwrap();
         // Behind what was counted, and before it: new ones, changed ones, removed ones.
         for base in [0, 2 * CHUNK] {
             let changed = (key(base + turn), Some(b"second".to_vec()));
@@ -78,6 +78,19 @@ fn what_is_gone_is_missed() {
         assert!(damage.contains("there must be 1500 records, and 1499"), "{damage}");
         assert!(Integrity::open(&place.database, place.folder.path()).is_err());
     }
+}
+
+#[test]
+fn what_could_not_be_read_is_not_taken_for_counted() {
+    let mut place = Place::with(3 * CHUNK);
+    place.database.with(|db| db.remove(key(2 * CHUNK))).unwrap();
+    place.integrity.count_on(&place.database).unwrap();
+    place.database.close();
+    assert!(matches!(place.integrity.count_on(&place.database), Err(StoreError::Unavailable(_))));
+    assert!(place.integrity.is_counting() && place.integrity.damage().is_none());
+    place.database.reopen().unwrap();
+    place.count();
+    assert!(place.integrity.damage().is_some());
 }
 
 #[test]

@@ -111,6 +111,10 @@ impl Backend for Postgres {
         Facts { disk_bytes: None, waiting }
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn watch(&self) -> Option<mpsc::Receiver<()>> {
         // One that is there already says the same to whoever looks.
         let (sender, receiver) = mpsc::channel(1);
