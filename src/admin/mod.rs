@@ -22,6 +22,7 @@ mod import;
 pub mod initial_access;
 pub mod openapi;
 mod portable;
+mod refusal;
 pub mod schema;
 pub mod scripts;
 pub mod used;
