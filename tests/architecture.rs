@@ -203,6 +203,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("opentelemetry_sdk", &["telemetry"]),
     ("tracing_opentelemetry", &["telemetry"]),
     ("listenfd", &["systemd"]),
+    ("rustix", &["script"]),
     ("sd_notify", &["systemd"]),
     ("getrandom", &["random"]),
 ];

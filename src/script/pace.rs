@@ -1,12 +1,14 @@
 //! Where a hook runs: on the thread that serves the request, or on one that may take its time.
 //!
 //! Handing work over and back takes longer than an ordinary hook does. A hook that was quick many
-//! times runs where it is; one slow call, for whatever reason, and it has to prove itself again,
+//! times runs where it is; one call that works long or waits, and it has to prove itself again,
 //! for twice as long as before. So who sends requests that are slow to judge on purpose keeps the
 //! others waiting ever more rarely.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+#[cfg(not(unix))]
+use std::time::Instant;
 
 /// What a quick hook takes at most: about as long as the rest of a request.
 const QUICK: Duration = Duration::from_micros(250);
@@ -35,9 +37,9 @@ impl Pace {
         self.quick.load(Ordering::Relaxed) >= self.due.load(Ordering::Relaxed)
     }
 
-    /// Notes how long a call took, all scripts of the hook together.
-    pub(super) fn note(&self, took: Duration) {
-        if took <= QUICK {
+    /// Notes a call, all scripts of the hook together: how long it worked, and whether it waited.
+    pub(super) fn note(&self, worked: Duration, has_waited: bool) {
+        if worked <= QUICK && !has_waited {
             // It only has to get there, so it is not written again and again by all threads.
             if !self.is_quick() {
                 self.quick.fetch_add(1, Ordering::Relaxed);
@@ -49,6 +51,41 @@ impl Pace {
     }
 }
 
+/// The time that the present thread has worked, and not what others had of its processor: a busy
+/// server is no slow script.
+pub(super) struct Work {
+    #[cfg(unix)]
+    begun: Duration,
+    #[cfg(not(unix))]
+    begun: Instant,
+}
+
+impl Work {
+    /// Work that begins now.
+    pub(super) fn begin() -> Self {
+        #[cfg(unix)]
+        return Self { begun: worked() };
+        #[cfg(not(unix))]
+        return Self { begun: Instant::now() };
+    }
+
+    /// How much has been done since.
+    pub(super) fn done(&self) -> Duration {
+        #[cfg(unix)]
+        return worked().saturating_sub(self.begun);
+        #[cfg(not(unix))]
+        return self.begun.elapsed();
+    }
+}
+
+/// The processor time of this thread.
+#[cfg(unix)]
+fn worked() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let part = |number: i64, unit: fn(u64) -> Duration| unit(u64::try_from(number).unwrap_or_default());
+    part(time.tv_sec, Duration::from_secs) + part(time.tv_nsec, Duration::from_nanos)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,7 +95,7 @@ mod tests {
     fn calls_until_quick(pace: &Pace) -> u32 {
         (1..=2 * MOST)
             .find(|_| {
-                pace.note(Duration::ZERO);
+                pace.note(Duration::ZERO, false);
                 pace.is_quick()
             })
             .unwrap()
@@ -70,21 +107,29 @@ mod tests {
         assert!(!pace.is_quick());
         for due in [16, 32, 64] {
             assert_eq!(calls_until_quick(&pace), due);
-            pace.note(SLOW);
+            pace.note(SLOW, false);
             assert!(!pace.is_quick());
         }
         for _ in 0..20 {
             calls_until_quick(&pace);
-            pace.note(SLOW);
+            pace.note(SLOW, false);
         }
         assert_eq!(calls_until_quick(&pace), MOST);
+    }
+
+    #[test]
+    fn who_waits_is_slow_however_little_it_works() {
+        let pace = Pace::default();
+        calls_until_quick(&pace);
+        pace.note(Duration::ZERO, true);
+        assert!(!pace.is_quick());
     }
 
     #[test]
     fn a_hook_that_was_never_quick_has_the_same_way_to_go() {
         let pace = Pace::default();
         for _ in 0..100 {
-            pace.note(SLOW);
+            pace.note(SLOW, false);
         }
         assert_eq!(calls_until_quick(&pace), FEWEST);
     }

@@ -14,6 +14,7 @@ use super::hook::Hook;
 use super::load::Script;
 use super::members::{Access, Frame, Members};
 use super::outcome::{Decision, Fault, HookError};
+use super::pace::Work;
 use super::present;
 use super::set::ScriptSet;
 use crate::client::Metadata;
@@ -147,9 +148,9 @@ pub(super) struct Asking {
 impl Asking {
     /// Does `work`, and notes how long the hook takes.
     fn timed<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
-        let begun = Instant::now();
+        let begun = Work::begin();
         let done = work(self);
-        self.set.pace(self.hook).note(begun.elapsed());
+        self.set.pace(self.hook).note(begun.done(), !self.round.turn.waited().is_zero());
         done
     }
 
