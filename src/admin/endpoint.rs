@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use serde_json::{Map, Value};
 
-use super::{Administrator, refusal};
+use super::{Administrator, endpoint_refusal as refusal};
 use crate::config::AdminScopes;
 use crate::http::answer::{Presented, Problem};
 use crate::http::body::{self, BodyError, MediaType};

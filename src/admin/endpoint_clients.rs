@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::bulk::{self, Deleted};
 use super::endpoint::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
-use super::refusal::{self, refused};
+use super::endpoint_refusal::{self as refusal, refused};
 use super::{Administrator, clients};
 use crate::client::{Client, TrustLevel};
 use crate::clock::Timestamp;

@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode};
 
 use super::config;
 use super::endpoint::{INVALID_REQUEST, admit, read_body};
-use super::refusal::refused;
+use super::endpoint_refusal::refused;
 use crate::http::answer::{self, Problem};
 use crate::live::{Document, PatchError};
 use crate::service::{Context, Service};
