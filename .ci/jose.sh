@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fresh tokens of ours through two other JOSE libraries, which are fetched by pip and npm into a
-# temporary folder. Not part of `.ci/run`, which needs nothing but Rust and a C toolchain.
+# temporary folder. Not part of `.ci/run`: what the two say changes only when signing does, and they are
+# one more thing that must be reachable. Needs python3-venv and Node.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fixtures=$PWD/tests/fixtures/jose

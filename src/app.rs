@@ -114,7 +114,7 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let named = settings.upstream().map(|named| Upstream::new(named, &issuer, &clock, &settings.fetch));
     let upstream = named.transpose()?;
     let (refusals, refused) = audit::queue(store.audit.clone());
-    let parts = Parts { store, clock, fetcher, changes, refusals, jwks, upstream };
+    let parts = Parts { store, clock, fetcher, changes, refusals, jwks, upstream, admin_address };
     let first = Snapshot::new(judged, scripts, own_names(&settings, &issuer)).with_origins(origins, revision);
     let service = Arc::new(Service::new(settings, issuer, parts, first));
     let administrator = Box::pin(token::administrator::ensure(&service)).await?;

@@ -3,6 +3,7 @@
 
 mod upstream;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -151,6 +152,8 @@ pub struct Parts {
     pub jwks: Map<String, Value>,
     /// The authorization server beside this one.
     pub upstream: Option<Upstream>,
+    /// Where the admin listener is, when there is one.
+    pub admin_address: Option<SocketAddr>,
 }
 
 /// What the use cases work with; one for the life of the server.
@@ -177,13 +180,15 @@ pub struct Service {
     pub jwks: Map<String, Value>,
     /// The authorization server beside this one, where `discovery.upstream` names it.
     pub upstream: Option<Upstream>,
+    /// Where the admin listener is, when there is one, whoever opened it.
+    pub admin_address: Option<SocketAddr>,
     live: ArcSwap<Snapshot>,
 }
 
 impl Service {
     /// The service with its first snapshot.
     pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
-        let Parts { store, clock, fetcher, changes, refusals, jwks, upstream } = parts;
+        let Parts { store, clock, fetcher, changes, refusals, jwks, upstream, admin_address } = parts;
         let keep = |value: &Value| Ok(value.clone());
         let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
         let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
@@ -200,6 +205,7 @@ impl Service {
             refusals,
             jwks,
             upstream,
+            admin_address,
             live: ArcSwap::from_pointee(first),
         }
     }

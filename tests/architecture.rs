@@ -222,6 +222,7 @@ const ENDPOINTS: &[(&str, &[&str])] = &[
             "endpoint_clients.rs",
             "endpoint_config.rs",
             "endpoint_initial_access.rs",
+            "endpoint_refusal.rs",
             "endpoint_scripts.rs",
             "endpoint_transfer.rs",
             "endpoint_used.rs",

@@ -56,7 +56,7 @@ export class Admin {
     const answer = await fetch(`${this.#url}/token`, {
       method: 'POST',
       headers: { authorization: basic(this.#credentials) },
-      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'clients.read clients.write' }),
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'clients.read clients.used' }),
     });
     if (!answer.ok) throw new Error(`the registrar answers ${answer.status} for an access token`);
     const { access_token, expires_in } = await answer.json();

@@ -3,7 +3,6 @@
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::client::TrustLevel;
 use crate::management::{self, Held, ManageError};
 use crate::registration::Caller;
 use crate::service::Context;
@@ -47,7 +46,7 @@ pub(super) async fn delete(
     loop {
         let page = cx.service.store.clients.list(filter, after.as_ref(), PAGE).await;
         let page = page.map_err(|error| (ManageError::Store(error), done))?;
-        let meant = page.clients.into_iter().filter(|stored| !is_operators(stored));
+        let meant = page.clients.into_iter().filter(|stored| !stored.client().is_operators());
         let mut outcomes = stream::iter(meant.map(|stored| delete_one(cx, caller, filter, stored)))
             .buffer_unordered(AT_ONCE);
         let mut stopped = None;
@@ -68,11 +67,6 @@ pub(super) async fn delete(
             None => return Ok(done),
         }
     }
-}
-
-/// Whether the operator of this server made the client.
-pub(super) fn is_operators(stored: &Stored) -> bool {
-    stored.client().provenance.trust_level == TrustLevel::Operator
 }
 
 async fn delete_one(

@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use hyper::{StatusCode, Uri};
 use serde_json::{Map, Value};
 
-use super::Administrator;
+use super::{Administrator, endpoint_refusal as refusal};
 use crate::config::AdminScopes;
 use crate::http::answer::{Presented, Problem};
 use crate::http::body::{self, BodyError, MediaType};
@@ -19,12 +19,14 @@ use crate::http::{ClientCertificate, credentials, peer};
 use crate::model::json;
 use crate::service::Context;
 use crate::store::StoreError;
+use crate::store::audit::Author;
+use crate::token::bearer::Bearer;
 use crate::{telemetry, token};
 
 /// The code of a call that can not be understood (RFC 6750 section 3.1).
 pub(super) const INVALID_REQUEST: &str = "invalid_request";
 
-/// Finds out who calls, and whether that is allowed.
+/// Finds out who calls, and whether that is allowed. That it is not is left to the audit log.
 ///
 /// # Errors
 /// 401 without a good token, 403 when it has not the scope that `needed` picks.
@@ -33,22 +35,32 @@ pub async fn admit(
     parts: &Parts,
     needed: fn(&AdminScopes) -> &String,
 ) -> Result<Administrator, Problem> {
+    let settings = &cx.service.settings;
+    let address = peer::of(parts, &settings.server.trusted_proxies);
+    let correlation_id = parts.extensions.get::<CorrelationId>().map(|id| id.0.to_string());
+    let bearer = match bearer(cx, parts).await {
+        Ok(bearer) => bearer,
+        Err(problem) => {
+            let nobody = Author { actor: None, address: Some(address), correlation_id };
+            return Err(refusal::not_admitted(cx, parts, &nobody, problem));
+        }
+    };
+    let by = Administrator { client_id: bearer.token.client_id.to_string(), address, correlation_id };
+    let scope = needed(&settings.admin.scopes);
+    if !token::administers(bearer.client.client(), &bearer.token.scope, scope) {
+        let description = format!("the access token has not the scope {scope}");
+        let problem = Problem::insufficient_scope(Some(scope), &description);
+        return Err(refusal::not_admitted(cx, parts, &by.author(), problem));
+    }
+    telemetry::acts(&by.client_id);
+    Ok(by)
+}
+
+async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Bearer, Problem> {
     let text = credentials::bearer(&parts.headers).map_err(Problem::unauthorised)?;
     let certificate = parts.extensions.get::<ClientCertificate>();
     let bearer = token::bearer::find(cx, text, certificate).await.map_err(|error| store_problem(&error))?;
-    let bearer = bearer.ok_or_else(|| Problem::unauthorised(Presented::Invalid))?;
-    let settings = &cx.service.settings;
-    let scope = needed(&settings.admin.scopes);
-    if !token::has_scope(&bearer.token.scope, scope) {
-        let description = format!("the access token has not the scope {scope}");
-        return Err(Problem::insufficient_scope(Some(scope), &description));
-    }
-    telemetry::acts(bearer.token.client_id.as_str());
-    Ok(Administrator {
-        client_id: bearer.token.client_id.to_string(),
-        address: peer::of(parts, &settings.server.trusted_proxies),
-        correlation_id: parts.extensions.get::<CorrelationId>().map(|id| id.0.to_string()),
-    })
+    bearer.ok_or_else(|| Problem::unauthorised(Presented::Invalid))
 }
 
 /// Reads the body of a call, within `limits.bodyBytes` and `limits.bodyTimeoutMs`.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::bulk::{self, Deleted};
 use super::endpoint::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
+use super::endpoint_refusal::{self as refusal, refused};
 use super::{Administrator, clients};
 use crate::client::{Client, TrustLevel};
 use crate::clock::Timestamp;
@@ -22,6 +23,7 @@ use crate::model::ClientId;
 use crate::registration::endpoint::entity_tag;
 use crate::registration::{self, Caller};
 use crate::service::{Context, Service};
+use crate::store::audit::Action;
 use crate::store::{ClientFilter, Stored};
 use crate::telemetry;
 
@@ -114,15 +116,24 @@ pub async fn replace(
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
-    let stored = find(&cx, &id).await?;
-    check_precondition(&parts, stored.client())?;
-    if bulk::is_operators(&stored) {
-        let description = "the administrator follows [admin.scopes], and is changed in no other way";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "access_denied", description));
+    let found = find(&cx, &id).await;
+    let subject = refusal::subject(&id, found.is_ok());
+    let outcome = async {
+        let stored = found?;
+        check_precondition(&parts, stored.client())?;
+        if stored.client().is_operators() {
+            let description = "the administrator follows [admin.scopes], and is changed in no other way";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "access_denied", description));
+        }
+        let members = read_object(&cx, &parts.headers, body).await?;
+        let caller = caller(&cx, &parts, &by);
+        let replaced = registration::replace_as_operator(&cx, &caller, members, &stored).await;
+        replaced.map_err(registration::endpoint::problem)
+    };
+    match outcome.await {
+        Ok(client) => Ok(detail(&cx, &client)),
+        Err(problem) => Err(refused(&cx, &by, (Action::UpdateRefused, subject), problem)),
     }
-    let members = read_object(&cx, &parts.headers, body).await?;
-    let replaced = registration::replace_as_operator(&cx, &caller(&cx, &parts, &by), members, &stored).await;
-    Ok(detail(&cx, &replaced.map_err(registration::endpoint::problem)?))
 }
 
 /// `DELETE` of one client, as its holder would: `deleteClient` has its say.
@@ -138,13 +149,18 @@ pub async fn delete(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
-    let stored = find(&cx, &id).await?;
-    check_precondition(&parts, stored.client())?;
-    telemetry::concerns(stored.client().id.as_str(), stored.client().provenance.trust_level.as_str());
-    let held = Held { stored, token: None };
-    let deleted = management::delete(&cx, &caller(&cx, &parts, &by), held).await;
-    deleted.map_err(management::endpoint::problem)?;
-    Ok(answer::empty(StatusCode::NO_CONTENT))
+    let found = find(&cx, &id).await;
+    let subject = refusal::subject(&id, found.is_ok());
+    let outcome = async {
+        let stored = found?;
+        check_precondition(&parts, stored.client())?;
+        telemetry::concerns(stored.client().id.as_str(), stored.client().provenance.trust_level.as_str());
+        let held = Held { stored, token: None };
+        let deleted = management::delete(&cx, &caller(&cx, &parts, &by), held).await;
+        deleted.map_err(management::endpoint::problem)
+    };
+    let deleted = outcome.await.map(|()| answer::empty(StatusCode::NO_CONTENT));
+    deleted.map_err(|problem| refused(&cx, &by, (Action::DeletionRefused, subject), problem))
 }
 
 /// `DELETE` of all clients to which all parameters apply, those of a list; at least one must be

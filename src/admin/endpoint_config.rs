@@ -10,9 +10,11 @@ use hyper::{Request, StatusCode};
 
 use super::config;
 use super::endpoint::{INVALID_REQUEST, admit, read_body};
+use super::endpoint_refusal::refused;
 use crate::http::answer::{self, Problem};
 use crate::live::{Document, PatchError};
 use crate::service::{Context, Service};
+use crate::store::audit::Action;
 
 /// The media type of a JSON Patch (RFC 6902 section 6).
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -38,10 +40,16 @@ pub async fn patch(State(service): State<Arc<Service>>, request: Request<Body>) 
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.config_write).await?;
-    media_type(&parts.headers)?;
-    let body = read_body(&cx, body).await?;
-    let document = config::patch(&cx, by.author(), &body, if_match(&parts.headers)).await;
-    Ok(answer_with(&document.map_err(|error| problem(&error))?))
+    let outcome = async {
+        media_type(&parts.headers)?;
+        let body = read_body(&cx, body).await?;
+        let document = config::patch(&cx, by.author(), &body, if_match(&parts.headers)).await;
+        document.map_err(|error| problem(&error))
+    };
+    match outcome.await {
+        Ok(document) => Ok(answer_with(&document)),
+        Err(problem) => Err(refused(&cx, &by, (Action::ConfigurationRefused, ""), problem)),
+    }
 }
 
 fn answer_with(document: &Document) -> Response {

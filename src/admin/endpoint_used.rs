@@ -46,11 +46,16 @@ pub async fn many(State(service): State<Arc<Service>>, request: Request<Body>) -
     Ok(answer::json(StatusCode::ACCEPTED, &members))
 }
 
-/// What somebody says who may write clients; an empty body is `{}`.
+/// What somebody says who may tell of uses; an empty body is `{}`.
+///
+/// That clients were used is not in the audit log: an authorization server tells it every few
+/// seconds, so each time would cost a flush, and soon nothing else would be among the newest
+/// `store.auditEvents`. What it changes, `last_used_at`, can be read, and the removal of a client
+/// that was not used has its event.
 async fn admitted(service: &Service, request: Request<Body>) -> Result<(Context<'_>, Value), Problem> {
     let cx = Context::new(service);
     let (parts, body) = request.into_parts();
-    admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
+    admit(&cx, &parts, |scopes| &scopes.clients_used).await?;
     let bytes = read_body(&cx, body).await?;
     if bytes.is_empty() {
         return Ok((cx, Map::new().into()));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use serde_json::{Map, Value};
 
-use super::bulk::is_operators;
 use crate::secret::SealError;
 use crate::service::Service;
 use crate::store::line::{CLIENTS, of as line_of};
@@ -61,7 +60,7 @@ async fn next(service: &Service, mut position: Position) -> Result<Option<(Vec<u
         line(&mut text, &Map::from_iter([(CLIENTS.to_owned(), position.clients.into())]))?;
         return Ok(Some((text, Position { is_over: true, ..position })));
     };
-    for stored in page.iter().filter(|stored| !is_operators(stored)) {
+    for stored in page.iter().filter(|stored| !stored.client().is_operators()) {
         let client = stored.client();
         let members = line_of(client, &service.store.sealing_key);
         line(&mut text, &members.map_err(|error| ExportError::Seal(client.id.to_string(), error))?)?;

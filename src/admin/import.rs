@@ -170,6 +170,10 @@ impl<'a> Import<'a> {
         self.tally.skipped += stored.skipped;
         self.tally.replaced += stored.replaced;
         match stored.refused.and_then(|at| numbers.get(at)) {
+            Some(&number) if self.existing == Existing::Replace => {
+                let reason = "client_id: is that of a client of the operator, which no import replaces";
+                Err(ImportFault::Line { number, reason: reason.to_owned() })
+            }
             Some(&number) => Err(ImportFault::Exists { number }),
             None => Ok(()),
         }

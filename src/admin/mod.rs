@@ -14,6 +14,7 @@ pub mod endpoint_audit;
 pub mod endpoint_clients;
 pub mod endpoint_config;
 pub mod endpoint_initial_access;
+mod endpoint_refusal;
 pub mod endpoint_scripts;
 pub mod endpoint_transfer;
 pub mod endpoint_used;

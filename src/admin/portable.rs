@@ -10,6 +10,7 @@ use crate::config::AdminScopes;
 use crate::model::ClientId;
 use crate::secret::Secret;
 use crate::service::Context;
+use crate::token::administrator;
 
 /// A client that was read from a line.
 pub(super) struct Arrived {
@@ -39,7 +40,7 @@ pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arri
     let metadata: Metadata = members.take("metadata", "an object")?;
     let provenance: Provenance = members.take("provenance", "an object as an export has it")?;
     members.end()?;
-    refuse_administrators(&cx.service.settings.admin.scopes, &metadata, &provenance)?;
+    refuse_administrators(&cx.service.settings.admin.scopes, &id, &metadata, &provenance)?;
     let (metadata, odd) = cx.rules().take_over(metadata).map_err(|violations| {
         let texts: Vec<String> = violations.into_iter().map(|one| format!("metadata.{one}")).collect();
         texts.join("; ")
@@ -89,9 +90,14 @@ fn secret(members: &mut Members) -> Result<Option<(Secret, Option<Timestamp>)>, 
 /// An import makes no administrators: whoever may import would be one at once.
 fn refuse_administrators(
     scopes: &AdminScopes,
+    id: &ClientId,
     metadata: &Metadata,
     provenance: &Provenance,
 ) -> Result<(), String> {
+    // Also when there is none at present: the next start would give it all scopes.
+    if id.as_str() == administrator::CLIENT_ID {
+        return Err("client_id: is that of the administrator, who stays where it was made".to_owned());
+    }
     if provenance.trust_level == TrustLevel::Operator {
         return Err("provenance.trust_level: clients of the operator stay where they were made".to_owned());
     }

@@ -1,40 +1,24 @@
 //! `registrar config reset`
 
-use std::path::Path;
-
-use super::FileArguments;
-use crate::config::{Patch, StoreSettings};
+use super::offline::OfflineArguments;
+use crate::config::Patch;
 use crate::store::{Change, Store};
 
 /// Lets go of values that were patched while the server ran; the way
 /// out when they do not fit any more, so it works on the store itself, with no server.
 #[expect(clippy::print_stdout, reason = "what it let go of is the result of this command")]
-pub(super) fn run(file: &FileArguments, data: Option<&Path>, keys: &[String]) -> Result<(), String> {
-    let flags = data.map(|path| ("store.url".to_owned(), format!("sled:{}", super::text(path))));
-    let configuration = super::load(&super::sources(file, flags.into_iter().collect()))?;
-    let settings = &configuration.settings.store;
-    refuse_new(settings)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let gone = runtime.block_on(async {
-        let store = Store::open(settings).await.map_err(|error| error.to_string())?;
-        if keys.is_empty() { everything(&store).await } else { some(&store, keys).await }
-    })?;
+pub(super) fn run(arguments: &OfflineArguments, keys: &[String]) -> Result<(), String> {
+    let gone =
+        arguments.run(
+            async |store, _| {
+                if keys.is_empty() { everything(store).await } else { some(store, keys).await }
+            },
+        )?;
     for key in &gone {
         println!("{key}");
     }
     eprintln!("registrar: {} patched values are gone; the file has its say again", gone.len());
     Ok(())
-}
-
-/// A store that is not there must not be made by mistake.
-fn refuse_new(settings: &StoreSettings) -> Result<(), String> {
-    match settings.url.sled_folder() {
-        Some(folder) if !folder.is_dir() => {
-            Err(format!("there is no store in {}; name its folder with --data", folder.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Removes all values, even those that can not be read any more.

@@ -1,6 +1,7 @@
 //! The command line: results on standard output, messages on standard error; exit code 0 when
 //! all is well, 1 when something failed, 2 for wrong usage.
 
+mod admin_reset;
 mod audit;
 mod check;
 mod clients;
@@ -8,6 +9,7 @@ mod config_live;
 mod config_reset;
 mod failure;
 mod moment;
+mod offline;
 mod output;
 mod progress;
 mod remote;
@@ -27,6 +29,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Configuration, Sources};
 use failure::Failure;
+use offline::OfflineArguments;
 
 /// An OAuth 2.0 / OpenID Connect Dynamic Client Registration server.
 #[derive(Debug, Parser)]
@@ -56,6 +59,9 @@ enum Command {
     /// Work with the live configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Work with the administrator whom the first start made.
+    #[command(subcommand)]
+    Admin(AdminCommand),
     /// Look at the embedded store while no server has it open.
     #[command(subcommand)]
     Store(store::Command),
@@ -80,14 +86,17 @@ enum ConfigCommand {
     /// Let go of values that were patched while the server ran; the server must not run.
     Reset {
         #[command(flatten)]
-        file: FileArguments,
-        /// The folder of the embedded store.
-        #[arg(long, value_name = "DIR")]
-        data: Option<PathBuf>,
+        store: OfflineArguments,
         /// The options, as in registration.dynamicRegistrationEnabled; none: all of them.
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Remove the administrator, so that the next start makes another; the server must not run.
+    Reset(OfflineArguments),
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +135,7 @@ pub fn main() -> ExitCode {
         Some(Command::Clients(command)) => wait(clients::run(&command)),
         Some(Command::Tokens(command)) => wait(tokens::run(&command)),
         Some(Command::Config(command)) => configure(&command),
+        Some(Command::Admin(AdminCommand::Reset(store))) => admin_reset::run(&store).map_err(Failure::from),
         Some(Command::Audit(arguments)) => wait(audit::run(&arguments)),
         Some(Command::Schema { name }) => schema::run(&name),
     };
@@ -140,9 +150,7 @@ fn configure(command: &ConfigCommand) -> Result<(), Failure> {
         ConfigCommand::Show(arguments) => wait(config_live::show(arguments)),
         ConfigCommand::Set(arguments) => wait(config_live::set(arguments)),
         ConfigCommand::Patch(arguments) => wait(config_live::patch(arguments)),
-        ConfigCommand::Reset { file, data, keys } => {
-            config_reset::run(file, data.as_deref(), keys).map_err(Failure::from)
-        }
+        ConfigCommand::Reset { store, keys } => config_reset::run(store, keys).map_err(Failure::from),
     }
 }
 

@@ -50,6 +50,11 @@ impl Client {
     pub fn is_usable(&self, now: Timestamp) -> bool {
         !self.is_expired(now) && !self.metadata.metadata().flag("disabled")
     }
+
+    /// Whether the operator of this server made the client: the only kind that administers it.
+    pub fn is_operators(&self) -> bool {
+        self.provenance.trust_level == TrustLevel::Operator
+    }
 }
 
 /// A client's secret at rest.

@@ -30,12 +30,14 @@ pub struct AdminSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AdminScopes {
-    /// Listing and showing clients.
+    /// Listing and showing clients, their schema, and the description of this API.
     pub clients_read: String,
     /// Replacing and deleting clients; with `clients_export` importing them.
     pub clients_write: String,
     /// Exporting clients with their secrets.
     pub clients_export: String,
+    /// Telling that clients were used.
+    pub clients_used: String,
     /// Showing the configuration.
     pub config_read: String,
     /// Changing the configuration.
@@ -56,6 +58,7 @@ impl Default for AdminScopes {
             clients_read: "clients.read".to_owned(),
             clients_write: "clients.write".to_owned(),
             clients_export: "clients.export".to_owned(),
+            clients_used: "clients.used".to_owned(),
             config_read: "config.read".to_owned(),
             config_write: "config.write".to_owned(),
             tokens_read: "tokens.read".to_owned(),
@@ -73,6 +76,7 @@ impl AdminScopes {
             clients_read,
             clients_write,
             clients_export,
+            clients_used,
             config_read,
             config_write,
             tokens_read,
@@ -84,6 +88,7 @@ impl AdminScopes {
             clients_read,
             clients_write,
             clients_export,
+            clients_used,
             config_read,
             config_write,
             tokens_read,

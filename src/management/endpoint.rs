@@ -81,11 +81,15 @@ fn check_precondition(headers: &HeaderMap, held: &Held) -> Result<(), ManageErro
 /// Leaves the refusal to the audit log, under the client that the URL names. Whoever asks may name
 /// anything, a token by mistake; only what looks like one of our identifiers is written down.
 fn refused(cx: &Context<'_>, parts: &Parts, action: Action, problem: Problem) -> Problem {
-    let named = client_id(&parts.uri)
-        .filter(|id| uuid::Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == *id));
+    let named = client_id(&parts.uri).filter(|id| is_one_of_ours(id));
     let author = Caller::of(cx, parts).author(None);
     let what = (&author, action, named.as_deref().unwrap_or_default());
     registration_endpoint::refused(cx, what, problem)
+}
+
+/// Whether this looks like an identifier that this server gave to a client.
+pub fn is_one_of_ours(id: &str) -> bool {
+    uuid::Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == id)
 }
 
 async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), ManageError> {

@@ -4,7 +4,7 @@
 use hyper::header::HeaderMap;
 
 use super::{Held, ManageError, decoy};
-use crate::client::{Client, RegistrationTokens, TrustLevel};
+use crate::client::{Client, RegistrationTokens};
 use crate::http::answer::Presented;
 use crate::http::credentials;
 use crate::model::ClientId;
@@ -32,7 +32,7 @@ pub(super) async fn authenticate(
         Some(Err(_)) | None => None,
     };
     // A client that the operator made has no holder who could manage it.
-    let stored = stored.filter(|stored| stored.client().provenance.trust_level != TrustLevel::Operator);
+    let stored = stored.filter(|stored| !stored.client().is_operators());
     let decoy = if stored.is_none() { decoy::read() } else { None };
     let client = stored.as_ref().map(Stored::client).or(decoy.as_ref());
     let matched = client.and_then(|client| matched(client, token));

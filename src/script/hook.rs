@@ -91,6 +91,13 @@ impl Hook {
         }
     }
 
+    /// Whether one task asks it for many requests side by side: those behind the answer, and that
+    /// of a deletion, of which an administrator can ask for many. A script that waits on the thread
+    /// of that task would hold up all of them.
+    pub(super) const fn shares_a_task(self) -> bool {
+        matches!(self, Self::DeleteClient | Self::ClientCreated | Self::ClientUpdated | Self::ClientDeleted)
+    }
+
     /// The hook whose function has this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|hook| hook.name() == name)

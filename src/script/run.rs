@@ -102,7 +102,8 @@ impl ScriptSet {
         index < self.scripts.len()
     }
 
-    /// Runs `work` where it may take its time, or here when it is known to take little. Scripts
+    /// Runs `work` where it may take its time, or here when it is known to take little and holds up
+    /// this one request only. Scripts
     /// take turns; who waits past the deadline is told so.
     pub(super) async fn on_a_thread<T: Send + 'static>(
         self: &Arc<Self>,
@@ -111,7 +112,8 @@ impl ScriptSet {
         work: impl FnOnce(&Asking) -> Result<T, HookError> + Send + 'static,
     ) -> Result<T, HookError> {
         let runtime = self.runtime();
-        let Some(turn) = runtime.turns.take(self.pace(hook).is_quick()).await else {
+        let is_quick = !hook.shares_a_task() && self.pace(hook).is_quick();
+        let Some(turn) = runtime.turns.take(is_quick).await else {
             return Err(HookError::Busy);
         };
         let bytes = runtime.settings.limits.result_bytes;

@@ -34,7 +34,7 @@ pub enum Existing {
     Refuse,
     /// It stays.
     Skip,
-    /// It is replaced.
+    /// It is replaced; one that the operator made stays, and nothing from it on is imported.
     Replace,
 }
 
@@ -47,8 +47,7 @@ pub struct Imported {
     pub skipped: usize,
     /// Clients that took the place of another state of themselves.
     pub replaced: usize,
-    /// The place of the first one that was there and must not have been: nothing from it on was
-    /// imported.
+    /// The place of the first one that was there and had to stay: nothing from it on was imported.
     pub refused: Option<usize>,
 }
 
@@ -88,7 +87,8 @@ impl Clients {
                     imported.created += 1;
                     insertion(client)?
                 }
-                (Some(seen), Existing::Replace) => {
+                // What the operator made stays, whatever an import says.
+                (Some(seen), Existing::Replace) if !seen.client().is_operators() => {
                     imported.replaced += 1;
                     replacement(&seen, client)?
                 }
@@ -96,7 +96,7 @@ impl Clients {
                     imported.skipped += 1;
                     continue;
                 }
-                (Some(_), Existing::Refuse) => {
+                (Some(_), Existing::Refuse | Existing::Replace) => {
                     imported.refused = Some(at);
                     break;
                 }

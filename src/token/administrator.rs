@@ -11,13 +11,14 @@ use serde_json::{Map, Value, json};
 use crate::client::{
     Approved, Client, ClientSecret, Provenance, RegistrationTokens, Requested, Rules, TrustLevel,
 };
+use crate::clock::Timestamp;
 use crate::config::{Registration, Scope, Settings};
 use crate::model::{ClientId, Violation};
 use crate::random::{self, NoRandomness};
 use crate::secret::{SealError, Secret, TokenDigest};
 use crate::service::Service;
 use crate::store::audit::{Action, Author};
-use crate::store::{StoreError, Stored};
+use crate::store::{Store, StoreError, Stored};
 
 /// What the administrator is called: the same everywhere, so that of several servers on one store
 /// one makes it. No registered client has such a name.
@@ -49,15 +50,22 @@ pub enum AdministratorError {
     /// The scopes of `[admin.scopes]` make no client.
     #[error("the administrator can not have the scopes of [admin.scopes]: {0}")]
     Scopes(String),
+    /// Somebody else has its name: giving that client the scopes would make it administrator.
+    #[error(
+        "the client `{CLIENT_ID}` in the store was not made by a registrar for its operator, so it does not \
+         become the administrator; `registrar admin reset` removes it, and the next start makes another"
+    )]
+    Stranger,
 }
 
 /// Makes the administrator when there is none, and says where its credentials are then. One that
-/// is there gets the scopes of `[admin.scopes]` and keeps its secret.
+/// is there gets the scopes of `[admin.scopes]` and keeps its secret; one of this name that the
+/// operator did not make gets nothing.
 ///
 /// Without a place for the file, as with a store in memory, nobody is made.
 ///
 /// # Errors
-/// When the file or the store can not be written.
+/// When the file or the store can not be written, or somebody else has the name.
 pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorError> {
     let Ok(id) = ClientId::parse(CLIENT_ID) else { return Ok(None) };
     let metadata = metadata(&service.settings)?;
@@ -85,6 +93,20 @@ pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorE
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Removes the administrator, or whoever else has its name, so that the next start makes another;
+/// false when there is none.
+///
+/// # Errors
+/// When the store can not be read or written, or others change it at the same time.
+pub async fn remove(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
+    let Ok(id) = ClientId::parse(CLIENT_ID) else { return Ok(false) };
+    let Some(stored) = store.clients.find(&id).await? else { return Ok(false) };
+    let event = Author::default().did(Action::ClientDeleted, CLIENT_ID, now);
+    let event = event.with("trust_level", stored.client().provenance.trust_level.as_str());
+    store.clients.remove(&stored, event.change()?).await?;
+    Ok(true)
 }
 
 /// Where the credentials go: `admin.credentialsFile`, or the folder of the store.
@@ -158,6 +180,9 @@ fn client(
 async fn follow(service: &Service, stored: &Stored, metadata: Approved) -> Result<(), AdministratorError> {
     let scope = |metadata: &Approved| metadata.metadata().text("scope").map(str::to_owned);
     let before = stored.client();
+    if !before.is_operators() {
+        return Err(AdministratorError::Stranger);
+    }
     if scope(&before.metadata) == scope(&metadata) {
         return Ok(());
     }

@@ -120,14 +120,14 @@ impl Received {
             return Err(TokenError::Client { by_header: false });
         }
         let client = who.client.client();
-        let scope = client.metadata.metadata().text("scope").unwrap_or_default().to_owned();
-        Ok(Asker { client_id: client.id.clone(), scope })
+        let scope = client.metadata.metadata().text("scope").unwrap_or_default();
+        Ok(Asker::new(cx, client, scope))
     }
 
     async fn bearer(&self, cx: &Context<'_>, token: &Secret) -> Result<Asker, TokenError> {
         let found = bearer::find(cx, token.expose(), self.certificate.as_ref()).await?;
-        let found = found.ok_or(TokenError::Bearer(Presented::Invalid))?.token;
-        Ok(Asker { client_id: found.client_id, scope: found.scope })
+        let found = found.ok_or(TokenError::Bearer(Presented::Invalid))?;
+        Ok(Asker::new(cx, found.client.client(), &found.token.scope))
     }
 }
 

@@ -5,6 +5,7 @@ use tracing::Instrument as _;
 
 use super::{Authenticated, TokenError, has_scope};
 use crate::client::Client;
+use crate::config::AdminScopes;
 use crate::http::ClientCertificate;
 use crate::http::form::Form;
 use crate::random;
@@ -26,7 +27,7 @@ pub(super) async fn grant(
 ) -> Result<Map<String, Value>, TokenError> {
     let client = caller.client.client();
     check_grant(caller, form)?;
-    let scope = scope(client, form.get("scope"))?;
+    let scope = scope(cx, client, form.get("scope"))?;
     let stands_for =
         AccessToken { certificate: bound(client, certificate)?, ..access_token(cx, client, scope) };
     let token = random::token()?;
@@ -58,13 +59,13 @@ fn check_grant(caller: &Authenticated, form: &Form) -> Result<(), TokenError> {
 }
 
 /// What is granted: what is asked for, or everything that is registered (RFC 6749 section 3.3).
-fn scope(client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
-    let registered = client.metadata.metadata().text("scope").unwrap_or_default();
-    let Some(asked) = asked else { return Ok(registered.to_owned()) };
+fn scope(cx: &Context<'_>, client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
+    let registered = own_scope(&cx.service.settings.admin.scopes, client);
+    let Some(asked) = asked else { return Ok(registered) };
     let mut granted: Vec<&str> = Vec::new();
     for word in asked.split(' ') {
-        if word.is_empty() || !has_scope(registered, word) {
-            let own = if registered.is_empty() { "no scope" } else { registered };
+        if word.is_empty() || !has_scope(&registered, word) {
+            let own = if registered.is_empty() { "no scope" } else { &registered };
             return Err(TokenError::Scope(format!("this client registered {own}; ask for some of that")));
         }
         if !granted.contains(&word) {
@@ -72,6 +73,18 @@ fn scope(client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
         }
     }
     Ok(granted.join(" "))
+}
+
+/// What `client` registered, without scopes of administrators that it has from a time when they
+/// were scopes like others: only what the operator made administers.
+fn own_scope(scopes: &AdminScopes, client: &Client) -> String {
+    let registered = client.metadata.metadata().text("scope").unwrap_or_default();
+    if client.is_operators() {
+        return registered.to_owned();
+    }
+    let administering = scopes.all();
+    let own: Vec<&str> = registered.split(' ').filter(|word| !administering.contains(word)).collect();
+    own.join(" ")
 }
 
 /// What a token of `client` stands for that begins now.

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{TokenError, bearer, has_scope};
+use super::{TokenError, administers, bearer};
+use crate::client::Client;
 use crate::http::form::Form;
 use crate::model::ClientId;
 use crate::service::Context;
@@ -11,9 +12,18 @@ use crate::store::tokens::AccessToken;
 /// Who asks.
 pub(super) struct Asker {
     /// The client.
-    pub(super) client_id: ClientId,
-    /// Its scopes: those that it registered, or those of the token with which it asks.
-    pub(super) scope: String,
+    client_id: ClientId,
+    /// Whether it may see the tokens of others.
+    sees_all: bool,
+}
+
+impl Asker {
+    /// `client` with these scopes: those that it registered, or those of the token with which it
+    /// asks.
+    pub(super) fn new(cx: &Context<'_>, client: &Client, scope: &str) -> Self {
+        let sees_all = administers(client, scope, &cx.service.settings.admin.scopes.tokens_read);
+        Self { client_id: client.id.clone(), sees_all }
+    }
 }
 
 /// What `asker` is told of a token (RFC 7662 section 2.2). Of a token that is not good or not its
@@ -28,9 +38,8 @@ pub(super) async fn introspect(
 ) -> Result<Map<String, Value>, TokenError> {
     let token = form.get("token").ok_or(TokenError::Request("the parameter token is missing"))?;
     let found = bearer::find_unbound(cx, token).await?;
-    let sees_all = has_scope(&asker.scope, &cx.service.settings.admin.scopes.tokens_read);
     let shown = found.map(|bearer| bearer.token);
-    let shown = shown.filter(|token| sees_all || token.client_id == asker.client_id);
+    let shown = shown.filter(|token| asker.sees_all || token.client_id == asker.client_id);
     Ok(match shown {
         Some(token) => {
             cx.service.store.uses.note(&token.client_id, cx.service.clock.now());

@@ -17,7 +17,16 @@ mod revocation;
 pub use client_authentication::{Authenticated, Shown, authenticate};
 pub use error::TokenError;
 
+use crate::client::Client;
+
+/// Whether `client` may do what needs the scope `wanted` of `[admin.scopes]`, with a token that has
+/// `scope`. What the operator did not make may not: it can have a scope of that name from a time
+/// when that was a scope like others.
+pub fn administers(client: &Client, scope: &str, wanted: &str) -> bool {
+    client.is_operators() && has_scope(scope, wanted)
+}
+
 /// Whether `scope` has the word `wanted` (RFC 6749 section 3.3).
-pub fn has_scope(scope: &str, wanted: &str) -> bool {
+fn has_scope(scope: &str, wanted: &str) -> bool {
     scope.split(' ').any(|word| word == wanted)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::process::{Registrar, until};
+use crate::process::{Registrar, command, until};
 
 fn sample(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/deploy");
@@ -28,6 +28,47 @@ fn image_variables() -> Vec<(String, String)> {
     let file = sample("Dockerfile");
     let words = file.split_whitespace().filter(|word| word.starts_with("REGISTRAR_"));
     words.filter_map(|word| word.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+/// The words of all lines of the unit that set `key`.
+fn unit_words(key: &str) -> Vec<String> {
+    let unit = sample("registrar.service");
+    let values = unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    values.flat_map(str::split_whitespace).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_check_of_the_unit_looks_at_what_the_unit_runs() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mapped = |text: &str| {
+        let place = |name: &str| folder.path().join(name).display().to_string();
+        text.replace("/etc/registrar", &place("etc")).replace("/var/lib/registrar", &place("data"))
+    };
+    // As the instructions install it.
+    std::fs::create_dir_all(folder.path().join("etc/scripts")).unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/registrar.toml");
+    std::fs::copy(shipped, folder.path().join("etc/registrar.toml")).unwrap();
+    std::fs::write(folder.path().join("etc/scripts/10.rhai"), "fn createClient(context) { true }\n").unwrap();
+    let check = unit_words("ExecStartPre");
+    let (program, arguments) = check.split_first().unwrap();
+    assert_eq!(program, "/usr/local/bin/registrar");
+    assert_eq!(arguments.first().map(String::as_str), Some("check"));
+    let serve = unit_words("ExecStart");
+    assert_eq!(serve.first(), Some(program));
+    assert_eq!(serve.get(2..), arguments.get(1..), "both are given the same");
+    let mut check = command(&[]);
+    check.args(arguments.iter().map(|text| mapped(text)));
+    for variable in unit_words("Environment") {
+        let (name, value) = variable.split_once('=').unwrap();
+        check.env(name, mapped(value));
+    }
+    check.current_dir(mapped(unit_words("WorkingDirectory").first().unwrap()));
+    let output = check.output().unwrap();
+    let told = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert!(output.status.success(), "{told:?}");
+    let scripts = format!("{}: fine, 1 scripts", mapped("/etc/registrar/scripts"));
+    assert!(told.concat().contains(&scripts), "{told:?}");
 }
 
 /// Puts `text` into the folder of a `ConfigMap` as the kubelet does: a new folder beside the one

@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 mod acknowledged;
+mod admin_reset;
 mod attestation;
 mod config_reset;
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! The administrator whom the first start makes, and the scopes that nobody else gets.
 
 use registrar::app::{Start, start};
+use registrar::config::Configuration;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, GRANT, Registered, TestServer, machine, shipped, with};
@@ -52,8 +53,8 @@ impl TestServer {
     }
 }
 
-const SCOPES: &str = "clients.read clients.write clients.export config.read config.write tokens.read \
-                      tokens.write scripts.read audit.read";
+const SCOPES: &str = "clients.read clients.write clients.export clients.used config.read \
+                      config.write tokens.read tokens.write scripts.read audit.read";
 
 #[tokio::test]
 async fn the_first_start_makes_one_with_all_scopes() {
@@ -114,13 +115,8 @@ async fn it_does_not_manage_itself_by_rfc_7592() {
 #[tokio::test]
 async fn a_restart_makes_no_other_one_and_follows_the_names_of_the_scopes() {
     let folder = tempfile::TempDir::new().unwrap();
-    let scripts = folder.path().join("scripts");
-    std::fs::create_dir(&scripts).unwrap();
     let begin = async |rename: bool| {
-        let mut configuration = shipped();
-        configuration.settings.server.listen = "127.0.0.1:0".parse().unwrap();
-        configuration.settings.store.url = format!("sled:{}", folder.path().join("data").display()).into();
-        configuration.settings.scripts.directory = scripts.clone();
+        let mut configuration = in_folder(folder.path());
         configuration.settings.admin.credentials_file = Some(folder.path().join("own/admin.json"));
         if rename {
             configuration.settings.admin.scopes.config_write = "https://example.org/write".to_owned();
@@ -142,6 +138,88 @@ async fn a_restart_makes_no_other_one_and_follows_the_names_of_the_scopes() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), credentials);
     assert_eq!(scope(&second).await, SCOPES.replace("config.write", "https://example.org/write"));
     assert_eq!(second.service().store.clients.count_all().await.unwrap(), 1);
+    second.stop().await;
+}
+
+/// A configuration for a server whose store, scripts and credentials are in `folder`.
+fn in_folder(folder: &std::path::Path) -> Configuration {
+    let mut configuration = shipped();
+    configuration.settings.server.listen = "127.0.0.1:0".parse().unwrap();
+    configuration.settings.store.url = format!("sled:{}", folder.join("data").display()).into();
+    configuration.settings.scripts.directory = folder.join("scripts");
+    std::fs::create_dir_all(folder.join("scripts")).unwrap();
+    configuration
+}
+
+#[tokio::test]
+async fn who_only_has_its_name_does_not_become_it() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let configuration = in_folder(folder.path());
+    let settings = configuration.settings.store.clone();
+    start(Start::new(configuration)).await.unwrap().stop().await;
+    let store = registrar::store::Store::open(&settings).await.unwrap();
+    let id = registrar::model::ClientId::parse("administrator").unwrap();
+    let stored = store.clients.find(&id).await.unwrap().unwrap();
+    let mut stranger = stored.client().clone();
+    stranger.provenance.trust_level = registrar::client::TrustLevel::Open;
+    store.clients.replace(&stored, &stranger, registrar::store::Change::default()).await.unwrap();
+    drop((store, stored));
+    let mut configuration = in_folder(folder.path());
+    // Its scopes would be changed by this.
+    configuration.settings.admin.scopes.config_write = "other.write".to_owned();
+    let refused = start(Start::new(configuration)).await.err().expect("it does not start").to_string();
+    assert!(refused.contains("registrar admin reset"), "{refused}");
+    let store = registrar::store::Store::open(&settings).await.unwrap();
+    assert_eq!(store.clients.find(&id).await.unwrap().unwrap().client(), &stranger, "it stays as it is");
+}
+
+#[tokio::test]
+async fn a_scope_that_becomes_one_of_administrators_makes_none() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut configuration = in_folder(folder.path());
+    let scopes = &mut configuration.settings.admin.scopes;
+    (scopes.audit_read, scopes.tokens_read) = ("log.read".to_owned(), "others.read".to_owned());
+    for id in ["audit.read", "tokens.read"] {
+        let scope = json!({"id": id, "default": true});
+        configuration.live.scopes.push(serde_json::from_value(scope).unwrap());
+    }
+    let first = start(Start::new(configuration)).await.unwrap();
+    let http = reqwest::Client::new();
+    let register = http.post(format!("http://{}/register", first.address()));
+    let client = Answer::of(register.json(&with(machine(), json!({"scope": "email"})))).await;
+    assert_eq!(client.member("scope"), "email audit.read tokens.read");
+    let (id, secret) = (client.member("client_id").clone(), client.member("client_secret").clone());
+    let (id, secret) = (id.as_str().unwrap(), secret.as_str().unwrap());
+    let ask = async |server: &registrar::app::Server, path: &str, form: &[(&str, &str)]| {
+        let request = http.post(format!("http://{}{path}", server.address()));
+        Answer::of(crate::support::form(request.basic_auth(id, Some(secret)), form)).await
+    };
+    let old = ask(&first, "/token", &[GRANT]).await;
+    assert_eq!(old.member("scope"), "email audit.read tokens.read", "they are scopes like others");
+    first.stop().await;
+
+    // Now it has the usual names.
+    let second = start(Start::new(in_folder(folder.path()))).await.unwrap();
+    let new = ask(&second, "/token", &[GRANT]).await;
+    assert_eq!(new.member("scope"), "email");
+    let asked = [GRANT, ("scope", "audit.read")];
+    ask(&second, "/token", &asked).await.expect_error(400, &["invalid_scope"]);
+    let old = old.member("access_token").as_str().unwrap();
+    let audit = http.get(format!("http://{}/admin/v1/audit", second.address())).bearer_auth(old);
+    Answer::of(audit).await.expect_error(403, &["insufficient_scope"]);
+    // A token of somebody else is not shown, neither to the client nor to the bearer of its token.
+    let administrator: Value = serde_json::from_str(
+        &std::fs::read_to_string(folder.path().join("data/admin-credentials.json")).unwrap(),
+    )
+    .unwrap();
+    let text = |name: &str| administrator[name].as_str().unwrap().to_owned();
+    let request = http.post(format!("http://{}/token", second.address()));
+    let request = request.basic_auth(text("client_id"), Some(text("client_secret")));
+    let theirs = Answer::of(crate::support::form(request, &[GRANT])).await;
+    let form = [("token", theirs.member("access_token").as_str().unwrap())];
+    assert_eq!(ask(&second, "/introspect", &form).await.body, json!({"active": false}));
+    let bearer = http.post(format!("http://{}/introspect", second.address())).bearer_auth(old);
+    assert_eq!(Answer::of(crate::support::form(bearer, &form)).await.body, json!({"active": false}));
     second.stop().await;
 }
 

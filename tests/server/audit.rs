@@ -41,12 +41,14 @@ async fn each_action_is_told_once_and_in_order() {
     Answer::of(server.administrate("PUT", &path).await.json(&json!({"contacts": 5})))
         .await
         .expect_status(400);
+    server.events(0).await;
     let lines = export(&server).await;
     server.delete(&one).await.expect_status(204);
     import(&server, "", lines.clone()).await.expect_status(200);
     import(&server, "?existing=skip", lines).await.expect_status(200);
     server.called("DELETE", &path).await.expect_status(204);
     server.called("DELETE", &path).await.expect_status(404);
+    server.events(0).await;
     let tokens = "/admin/v1/initial-access-tokens";
     let made = Answer::of(server.administrate("POST", tokens).await.json(&json!({"uses": 5}))).await;
     let token = made.body["id"].as_str().unwrap();
@@ -68,10 +70,12 @@ async fn each_action_is_told_once_and_in_order() {
         ("update_refused", None, Some(id), Some("invalid_token")),
         ("deletion_refused", None, Some(id), Some("invalid_token")),
         ("client_updated", administrator, Some(id), None),
+        ("update_refused", administrator, Some(id), Some("invalid_client_metadata")),
         ("clients_exported", administrator, None, None),
         ("client_deleted", Some(id), Some(id), None),
         ("client_imported", administrator, Some(id), None),
         ("client_deleted", administrator, Some(id), None),
+        ("deletion_refused", administrator, Some(id), Some("not_found")),
         ("initial_access_token_created", administrator, Some(token), None),
         ("client_created", None, Some(&two.id), None),
         ("initial_access_token_revoked", administrator, Some(token), None),
@@ -88,13 +92,52 @@ async fn each_action_is_told_once_and_in_order() {
         events[3]["details"],
         json!({"trust_level": "open", "revision": 2, "changed": ["client_name"]})
     );
-    assert_eq!(events[12]["details"]["initial_access_token"], token);
+    assert_eq!(events[14]["details"]["initial_access_token"], token);
     assert_eq!(
-        events[14]["details"]["changed"],
+        events[16]["details"]["changed"],
         json!(["registration.dynamicRegistrationEnabled"]),
         "names, and no values"
     );
-    assert_eq!(events[15]["details"]["status"], 403);
+    assert_eq!(events[17]["details"]["status"], 403);
+}
+
+#[tokio::test]
+async fn calls_of_administrators_that_are_refused_are_told() {
+    let server = TestServer::new().await;
+    let administrator = Some("administrator");
+    let client = server.register(&b0()).await;
+    let path = format!("/admin/v1/clients/{}", client.id);
+    let begin = server.last_event().await;
+    let reader = server.administrator_token_for("clients.read").await;
+    Answer::of(server.ask("DELETE", &path)).await.expect_status(401);
+    Answer::of(server.ask("GET", "/admin/v1/clients/secret-1b7").bearer_auth("wrong-9a1"))
+        .await
+        .expect_status(401);
+    Answer::of(server.ask("DELETE", &path).bearer_auth(&reader)).await.expect_status(403);
+    let stale = server.administrate("PUT", &path).await.header("if-match", "\"9\"").json(&b0());
+    Answer::of(stale).await.expect_status(412);
+    let own = server.administrate("PUT", "/admin/v1/clients/administrator").await.json(&b0());
+    Answer::of(own).await.expect_status(403);
+    server.called("DELETE", "/admin/v1/clients/secret-1b7").await.expect_status(404);
+    let patched = server.administrate("PATCH", "/admin/v1/config").await;
+    let patched = patched.header("content-type", "application/json-patch+json").body("[5]");
+    Answer::of(patched).await.expect_status(400);
+    let answer = server.called("GET", &format!("/admin/v1/audit?limit=1000&after={begin}")).await;
+    let events = answer.body["events"].as_array().unwrap();
+    let seen: Vec<Told<'_>> = events.iter().map(told).collect();
+    let expected: &[Told<'_>] = &[
+        ("administration_refused", None, None, Some("invalid_token")),
+        ("administration_refused", None, None, Some("invalid_token")),
+        ("administration_refused", administrator, None, Some("insufficient_scope")),
+        ("update_refused", administrator, Some(&client.id), Some("precondition_failed")),
+        ("update_refused", administrator, administrator, Some("access_denied")),
+        ("deletion_refused", administrator, None, Some("not_found")),
+        ("configuration_refused", administrator, None, Some("invalid_request")),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(events[1]["details"], json!({"call": "GET /admin/v1/clients/{id}", "status": 401}));
+    assert_eq!(events[2]["details"], json!({"call": "DELETE /admin/v1/clients/{id}", "status": 403}));
+    assert!(!answer.text.contains("1b7") && !answer.text.contains("9a1"), "{}", answer.text);
 }
 
 #[tokio::test]

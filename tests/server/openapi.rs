@@ -69,6 +69,25 @@ fn routed(text: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
+async fn what_has_a_listener_of_its_own_is_said_to_be_where_that_really_is() {
+    for (listen, is_named) in [("127.0.0.1:0", true), ("0.0.0.0:0", false)] {
+        let server = TestServer::configured(|configuration| {
+            configuration.settings.admin.listen = Some(listen.parse().unwrap());
+        })
+        .await;
+        let port = server.server().admin_address().expect("an admin listener").port();
+        let (origin, token) = (format!("http://127.0.0.1:{port}"), server.administrator_token().await);
+        let url = format!("{origin}/admin/v1/openapi.json");
+        let answer = Answer::of(server.ask("GET", &url).bearer_auth(token)).await;
+        answer.expect_status(200);
+        let expected = if is_named { origin } else { "/".to_owned() };
+        for path in ["/admin/v1/clients", "/healthz"] {
+            assert_eq!(answer.body["paths"][path]["servers"], json!([{"url": expected}]), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_route_is_documented_and_no_other() {
     let server = TestServer::new().await;
     let (documented, answered) = (documented(&document(&server).await), answered(&server));

@@ -1,10 +1,14 @@
 //! Imports of what is no export.
 
+use registrar::client::{Client, ClientSecret};
+use registrar::model::ClientId;
+use registrar::secret::Secret;
+use registrar::store::Change;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{TestServer, machine, with};
+use crate::support::{Answer, GRANT, TestServer, machine, with};
 use crate::transfer::{export, import, read, write};
 
 /// A good client of another store, under this identifier.
@@ -34,7 +38,17 @@ async fn garbage_at_any_member_is_named_and_not_repeated() {
     let good = client("good").await;
     let text = "garbage-5e0b7f4c";
     let cases = [
-        ("/client_id", vec![json!(null), json!(5), json!(""), json!("with space"), json!("x".repeat(129))]),
+        (
+            "/client_id",
+            vec![
+                json!(null),
+                json!(5),
+                json!(""),
+                json!("with space"),
+                json!("x".repeat(129)),
+                json!("administrator"),
+            ],
+        ),
         ("/client_id_issued_at", vec![json!(null), json!(text), json!(-1), json!(1.5), json!([])]),
         ("/expires_at", vec![json!(text), json!(-1), json!({})]),
         ("/client_secret", vec![json!(null), json!(5), json!(""), json!([text])]),
@@ -141,6 +155,58 @@ async fn a_client_twice_is_there_already() {
     assert_eq!(answer.body, json!({"imported": 0, "skipped": 0, "replaced": 2}));
     let shown = server.called("GET", "/admin/v1/clients/one").await;
     assert_eq!(shown.body["revision"], 7, "the later one stays");
+}
+
+/// Another client of the operator than the one that a start makes.
+async fn add_operators(server: &TestServer, id: &str) -> Client {
+    let clients = &server.server().service().store.clients;
+    let administrator = clients.find(&ClientId::parse("administrator").unwrap()).await.unwrap().unwrap();
+    let other = Client { id: ClientId::parse(id).unwrap(), ..administrator.into_client() };
+    clients.insert(&other, Change::default()).await.unwrap();
+    other
+}
+
+#[tokio::test]
+async fn a_client_of_the_operator_is_not_replaced() {
+    let server = TestServer::new().await;
+    let other = add_operators(&server, "other").await;
+    let lines = write(&[client("one").await, client("other").await, client("two").await]);
+    let answer = import(&server, "?existing=replace", lines.clone()).await;
+    answer.expect_error(400, &["invalid_import"]);
+    assert_eq!((&answer.body["line"], &answer.body["imported"]), (&json!(2), &json!(1)));
+    import(&server, "", write(&[client("other").await])).await.expect_error(400, &["client_exists"]);
+    let skipped = import(&server, "?existing=skip", lines).await;
+    assert_eq!(skipped.body, json!({"imported": 1, "skipped": 2, "replaced": 0}));
+    let stored = server.server().service().store.clients.find(&other.id).await.unwrap().unwrap();
+    assert_eq!(stored.client(), &other);
+}
+
+#[tokio::test]
+async fn the_name_of_the_administrator_is_not_given_away_when_it_is_deleted() {
+    let server = TestServer::new().await;
+    // Whoever asks for both has a token of another client of the operator.
+    add_operators(&server, "other").await;
+    let secret = server.administrator().body["client_secret"].as_str().unwrap().to_owned();
+    let sealing_key = &server.server().service().store.sealing_key;
+    let clients = &server.server().service().store.clients;
+    let stored = clients.find(&ClientId::parse("other").unwrap()).await.unwrap().unwrap();
+    let sealed = sealing_key.seal(&Secret::new(secret.clone()), "other").unwrap();
+    let usable =
+        Client { secret: Some(ClientSecret { sealed, expires_at: None }), ..stored.client().clone() };
+    clients.replace(&stored, &usable, Change::default()).await.unwrap();
+    let asked =
+        crate::support::form(server.ask("POST", "/token").basic_auth("other", Some(secret)), &[GRANT]);
+    let token = Answer::of(asked).await.member("access_token").as_str().unwrap().to_owned();
+    let deleted = server.ask("DELETE", "/admin/v1/clients/administrator").bearer_auth(&token);
+    Answer::of(deleted).await.expect_status(204);
+    for existing in ["refuse", "skip", "replace"] {
+        let url = format!("/admin/v1/clients/import?existing={existing}");
+        let request = server.ask("POST", &url).bearer_auth(&token);
+        let request = request.header("content-type", "application/x-ndjson");
+        let answer = Answer::of(request.body(write(&[client("administrator").await]))).await;
+        answer.expect_error(400, &["invalid_import"]);
+        assert_eq!(answer.body["imported"], 0);
+    }
 }
 
 #[tokio::test]

@@ -94,6 +94,24 @@ async fn an_authorization_server_tells_what_it_sees() {
 }
 
 #[tokio::test]
+async fn who_tells_of_uses_needs_to_be_able_to_do_nothing_else() {
+    let server = TestServer::new().await;
+    let client = server.register(&b0()).await;
+    let teller = server.administrator_token_for("clients.used").await;
+    let call = async |method: &str, path: &str| {
+        Answer::of(server.ask(method, path).bearer_auth(&teller).json(&json!([client.id]))).await
+    };
+    call("POST", "/admin/v1/clients/used").await.expect_status(202);
+    let path = format!("/admin/v1/clients/{}", client.id);
+    for method in ["GET", "PUT", "DELETE"] {
+        call(method, &path).await.expect_error(403, &["insufficient_scope"]);
+    }
+    let writer = server.administrator_token_for("clients.read clients.write").await;
+    let told = server.ask("POST", &format!("{path}/used")).bearer_auth(writer);
+    Answer::of(told).await.expect_error(403, &["insufficient_scope"]);
+}
+
+#[tokio::test]
 async fn what_nobody_uses_is_removed_and_the_log_says_why() {
     let server = removing().await;
     let service = server.server().service();

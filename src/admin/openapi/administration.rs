@@ -9,7 +9,7 @@ use crate::config::AdminScopes;
 /// The operations of administrators.
 pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     let mut operations = clients(scopes);
-    operations.extend(uses(&scopes.clients_write));
+    operations.extend(uses(&scopes.clients_used));
     operations.extend(transfer(scopes));
     operations.extend(initial_access_tokens(&scopes.tokens_write));
     operations.push(audit(&scopes.audit_read));

@@ -29,7 +29,11 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     let mut paths = Map::new();
     add(&mut paths, public, None);
     let scheme = if settings.admin.tls { "https" } else { "http" };
-    let own = settings.admin.listen.map(|address| format!("{scheme}://{address}"));
+    // On all addresses of the machine it is at none that could be named; this document is there too.
+    let own = cx.service.admin_address.map(|address| match address.ip().is_unspecified() {
+        true => "/".to_owned(),
+        false => format!("{scheme}://{address}"),
+    });
     add(&mut paths, operational, own.as_deref());
     // The well-known paths have that of the issuer in them already.
     for (path, item) in paths.iter_mut().filter(|(path, _)| path.contains("/.well-known/")) {
@@ -115,9 +119,10 @@ fn security_schemes(token_url: &str, scopes: &AdminScopes) -> Value {
 /// The scopes of administrators, and what each is for.
 fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
     vec![
-        (&scopes.clients_read, "List and show clients."),
-        (&scopes.clients_write, "Replace and delete clients."),
+        (&scopes.clients_read, "List and show clients, their schema, and this document."),
+        (&scopes.clients_write, "Replace and delete clients; with the scope to export, import them."),
         (&scopes.clients_export, "Export clients with their secrets; with the scope to write, import them."),
+        (&scopes.clients_used, "Tell that clients were used."),
         (&scopes.config_read, "Show the configuration."),
         (&scopes.config_write, "Change the configuration."),
         (&scopes.tokens_read, "Introspect the access tokens of every client."),

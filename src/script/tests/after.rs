@@ -132,6 +132,19 @@ async fn a_stop_waits_within_bounds() {
     world.host.release();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn hooks_that_many_share_a_task_for_never_run_in_it() {
+    for hook in Hook::ALL {
+        let world = super::hooked(hook, "true");
+        for _ in 0..100 {
+            world.set.pace(hook).note(Duration::ZERO, false);
+        }
+        let asked = world.set.on_a_thread(hook, facts(json!({})), |asking| Ok(asking.round.turn.is_here()));
+        let told = [Hook::DeleteClient, Hook::ClientCreated, Hook::ClientUpdated, Hook::ClientDeleted];
+        assert_eq!(asked.await.unwrap(), !told.contains(&hook), "{hook:?}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_is_told_who_does_not_ask() {
     let world = telling("fn createClient(context) { true }", |_| {});

@@ -44,6 +44,8 @@ pub enum Action {
     UpdateRefused,
     /// A deletion by the holder of a client was refused.
     DeletionRefused,
+    /// A call of the admin API was refused, since who made it may not.
+    AdministrationRefused,
     /// More was refused than could be written down: how many is in the details.
     RefusalsLost,
     /// An initial access token was made.
@@ -52,7 +54,7 @@ pub enum Action {
     InitialAccessTokenRevoked,
     /// The live configuration was patched, or read from its file.
     ConfigurationChanged,
-    /// The file of the configuration was read and not taken.
+    /// The file of the configuration was read and not taken, or a patch was refused.
     ConfigurationRefused,
     /// Other scripts are in force.
     ScriptsReloaded,

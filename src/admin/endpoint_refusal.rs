@@ -1,0 +1,40 @@
+//! Calls that are refused, on their way into the audit log.
+
+use axum::extract::MatchedPath;
+use hyper::http::request::Parts;
+
+use super::Administrator;
+use crate::http::answer::Problem;
+use crate::management;
+use crate::registration::endpoint as registration_endpoint;
+use crate::service::Context;
+use crate::store::audit::{Action, Author};
+
+/// Leaves it to the audit log that `by` was refused `action` on `subject`.
+pub(super) fn refused(
+    cx: &Context<'_>,
+    by: &Administrator,
+    (action, subject): (Action, &str),
+    problem: Problem,
+) -> Problem {
+    registration_endpoint::refused(cx, (&by.author(), action, subject), problem)
+}
+
+/// Leaves it to the audit log that `author` may not make the call. It is named by its route: what
+/// stands in the path itself can be anything, a token by mistake.
+pub(super) fn not_admitted(cx: &Context<'_>, parts: &Parts, author: &Author, problem: Problem) -> Problem {
+    if problem.status().is_server_error() {
+        return problem;
+    }
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let event = author.did(Action::AdministrationRefused, "", cx.service.clock.now());
+    let event = event.with("call", format!("{} {route}", parts.method));
+    cx.service.refusals.leave(event.refused(problem.code()).with("status", problem.status().as_u16()));
+    problem
+}
+
+/// The client that a path names, as far as it may be written down: one that is there, or what
+/// looks like one of our identifiers.
+pub(super) fn subject(named: &str, is_there: bool) -> &str {
+    if is_there || management::endpoint::is_one_of_ours(named) { named } else { "" }
+}

@@ -1,0 +1,48 @@
+//! Commands that work on the store itself, while no server has it open.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::FileArguments;
+use crate::config::{Settings, StoreSettings};
+use crate::store::Store;
+
+/// Which store.
+#[derive(Debug, Args)]
+pub(super) struct OfflineArguments {
+    #[command(flatten)]
+    file: FileArguments,
+    /// The folder of the embedded store.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl OfflineArguments {
+    /// Opens the store and does `work` with it.
+    pub(super) fn run<T>(
+        &self,
+        work: impl AsyncFnOnce(&Store, &Settings) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let data = self.data.as_deref();
+        let flags = data.map(|path: &Path| ("store.url".to_owned(), format!("sled:{}", super::text(path))));
+        let settings = super::load(&super::sources(&self.file, flags.into_iter().collect()))?.settings;
+        refuse_new(&settings.store)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| error.to_string())?;
+        runtime.block_on(async {
+            let store = Store::open(&settings.store).await.map_err(|error| error.to_string())?;
+            work(&store, &settings).await
+        })
+    }
+}
+
+/// A store that is not there must not be made by mistake.
+fn refuse_new(settings: &StoreSettings) -> Result<(), String> {
+    match settings.url.sled_folder() {
+        Some(folder) if !folder.is_dir() => {
+            Err(format!("there is no store in {}; name its folder with --data", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}

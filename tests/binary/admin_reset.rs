@@ -1,0 +1,50 @@
+//! `registrar admin reset`: the way out when the credentials of the administrator are lost.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::access_token;
+use crate::process::{Registrar, command};
+
+fn reset(data: &Path) -> Output {
+    let data = data.to_str().expect("a path");
+    command(&["admin", "reset", "--data", data]).output().expect("the binary runs")
+}
+
+fn credentials(registrar: &Registrar) -> Value {
+    let file = registrar.folder().join("data/admin-credentials.json");
+    serde_json::from_str(&std::fs::read_to_string(file).expect("the file is there")).expect("JSON")
+}
+
+#[tokio::test]
+async fn the_next_start_makes_another_and_the_first_is_nobody() {
+    let mut registrar = Registrar::start();
+    let (first, data) = (credentials(&registrar), registrar.folder().join("data"));
+    let refused = reset(&data);
+    assert_eq!(refused.status.code(), Some(1), "a server that runs is not robbed");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another registrar has the folder"));
+    assert!(access_token(&registrar, &first).await.is_some());
+    assert!(registrar.terminate().success());
+    let file = data.join("admin-credentials.json");
+    std::fs::remove_file(&file).expect("it can be lost");
+
+    let output = reset(&data);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && message.contains(file.to_str().expect("a path")), "{message}");
+    assert_eq!(reset(&data).status.code(), Some(1), "there is none any more");
+    let registrar = registrar.start_again();
+    let second = credentials(&registrar);
+    assert!(access_token(&registrar, &first).await.is_none());
+    assert!(access_token(&registrar, &second).await.is_some());
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_made() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let data = folder.path().join("data");
+    assert_eq!(reset(&data).status.code(), Some(1));
+    assert!(!data.exists());
+}
