@@ -43,7 +43,7 @@ compare() {
     server=$!
     for _ in $(seq 200); do
         url=$(sed -n 's/^.* listens on \(http.*\)$/\1/p' "$work/log")
-        if [ -n "$url" ]; then break; fi
+        if [ -n "$url" ] || ! kill -0 "$server" 2>/dev/null; then break; fi
         sleep 0.1
     done
     if [ -z "$url" ] || ! node "$work/load.mjs" "$name" "$url$path" >>"$work/outcomes"; then

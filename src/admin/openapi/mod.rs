@@ -11,6 +11,8 @@ mod probes;
 mod public;
 mod schemas;
 
+use std::net::SocketAddr;
+
 use serde_json::{Map, Value, json};
 
 use crate::config::AdminScopes;
@@ -30,10 +32,10 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     add(&mut paths, public, None);
     let scheme = if settings.admin.tls { "https" } else { "http" };
     // On all addresses of the machine it is at none that could be named; this document is there too.
-    let own = cx.service.admin_address.map(|address| match address.ip().is_unspecified() {
-        true => "/".to_owned(),
-        false => format!("{scheme}://{address}"),
-    });
+    let url = |address: SocketAddr| {
+        if address.ip().is_unspecified() { "/".to_owned() } else { format!("{scheme}://{address}") }
+    };
+    let own = cx.service.admin_address.map(url);
     add(&mut paths, operational, own.as_deref());
     // The well-known paths have that of the issuer in them already.
     for (path, item) in paths.iter_mut().filter(|(path, _)| path.contains("/.well-known/")) {
