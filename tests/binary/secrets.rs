@@ -177,16 +177,7 @@ async fn k197_no_secret_is_in_the_log_at_any_level() {
 }
 
 /// Keeps a secret of the operator and one of its own, and gives a nonce to who asks for one.
-const KEEPER: &str = r#"
-    fn createClient(context) {
-        kv::set("own", "kept-by-a-script-8f13", 3600);
-        kv::set("operators", secrets::get("operators"), 3600);
-        if context.client.client_name == "nonce" {
-            throw #{ status: 400, error: "stale_evidence", nonce: attestation::new_nonce() };
-        }
-        true
-    }
-"#;
+const KEEPER: &str = include_str!("../fixtures/scripts/keeper.rhai");
 
 /// Every byte of every file below `folder`, but for the two that hold secrets: the key and the
 /// credentials of the administrator.

@@ -8,16 +8,7 @@ use crate::database::Database;
 use crate::node::Node;
 
 /// Keeps a secret of the operator and one of its own, and gives a nonce to who asks for one.
-const KEEPER: &str = r#"
-    fn createClient(context) {
-        kv::set("own", "kept-by-a-script-8f13", 3600);
-        kv::set("operators", secrets::get("operators"), 3600);
-        if context.client.client_name == "nonce" {
-            throw #{ status: 400, error: "stale_evidence", nonce: attestation::new_nonce() };
-        }
-        true
-    }
-"#;
+const KEEPER: &str = include_str!("../fixtures/scripts/keeper.rhai");
 
 const OPERATORS: &str = "secret-of-the-operator-40d7";
 
