@@ -14,17 +14,7 @@ stop() {
 }
 trap stop EXIT
 
-free_port() {
-    local port
-    for _ in $(seq 100); do
-        port=$((20000 + RANDOM % 12000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            printf '%s' "$port"
-            return
-        fi
-    done
-    return 1
-}
+source .ci/free_port.sh
 
 # Runs in the background until $1 is a line of its output.
 start() {

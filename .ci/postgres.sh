@@ -36,18 +36,7 @@ install() {
     } >&2
 }
 
-free_port() {
-    local port
-    for _ in $(seq 100); do
-        port=$((20000 + RANDOM % 12000))
-        if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            printf '%s' "$port"
-            return
-        fi
-    done
-    note 'no port is free'
-    return 1
-}
+source "$(dirname "$0")/free_port.sh"
 
 # An authority, and a certificate of it for localhost.
 certificates() {
