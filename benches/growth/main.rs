@@ -1,6 +1,6 @@
 //! What grows with the number of clients: `cargo bench --bench growth -- 1000000`.
 //!
-//! It fills a store through its own interface to 10 000, 100 000 and so on up to the number that
+//! It fills a store through its own interface to 10 000, 100 000 and so on, and to the number that
 //! is asked for, and each time starts the real binary on it (another one than that of this build
 //! when `REGISTRAR_BINARY` names it) and measures it over HTTP: the start, memory, disk, POST,
 //! GET, a page of a list, and the sweep of a tenth of the clients, at most 100 000, that have all
@@ -19,7 +19,7 @@ use measure::Measured;
 
 /// What the server is started with.
 const CONFIGURATION: &str = "[store]\nsweepSeconds = 1\n[telemetry]\nlevel = \"warn\"\n";
-/// The first size; each one after it is ten times the one before it.
+/// The first size; each one after it is ten times the one before it, and the last is what was asked for.
 const FIRST: u64 = 10_000;
 /// Clients that expire at once, at most.
 const MOST_EXPIRED: u64 = 100_000;
@@ -51,13 +51,12 @@ async fn run(most: u64) {
         "sweep 1/s",
         "its p99 us"
     );
-    let mut size = FIRST;
     let mut there = 0;
-    while size <= most {
+    while there < most {
+        let size = (there * 10).clamp(FIRST, most.max(FIRST));
         let rate = fill::clients(&folder.path().join("data"), there..size, None).await;
         there = size;
         line(folder.path(), size, rate).await;
-        size *= 10;
     }
 }
 

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -15,17 +17,24 @@ pub(crate) struct Request(Arc<[u8]>);
 
 impl Request {
     pub(crate) fn post(path: &str, body: &str) -> Self {
-        Self::with_body("POST", path, None, body)
+        Self::with_body(&format!("POST {path}"), "", "application/json", body)
     }
 
     pub(crate) fn put(path: &str, token: &str, body: &str) -> Self {
-        Self::with_body("PUT", path, Some(token), body)
+        Self::with_body(&format!("PUT {path}"), &credentials(Some(token)), "application/json", body)
     }
 
-    fn with_body(method: &str, path: &str, token: Option<&str>, body: &str) -> Self {
-        let (length, credentials) = (body.len(), credentials(token));
+    /// A form of a client that shows its secret.
+    pub(crate) fn form(path: &str, (id, secret): (&str, &str), body: &str) -> Self {
+        let basic = STANDARD.encode(format!("{id}:{secret}"));
+        let credentials = format!("authorization: Basic {basic}\r\n");
+        Self::with_body(&format!("POST {path}"), &credentials, "application/x-www-form-urlencoded", body)
+    }
+
+    fn with_body(start: &str, credentials: &str, kind: &str, body: &str) -> Self {
+        let length = body.len();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: bench\r\n{credentials}content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            "{start} HTTP/1.1\r\nhost: bench\r\n{credentials}content-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
         );
         Self([head.as_bytes(), body.as_bytes()].concat().into())
     }
@@ -40,11 +49,22 @@ fn credentials(token: Option<&str>) -> String {
     token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
 }
 
-/// What is sent, where, by how many, for how long.
+/// What a connection does besides, after each answer.
+pub(crate) type Beside = Arc<dyn Fn() + Send + Sync>;
+
+/// What is sent, where, and how much of it.
 pub(crate) struct Load {
     /// The servers; the connections are shared out among them.
     pub(crate) addresses: Vec<SocketAddr>,
-    pub(crate) request: Request,
+    /// What they send; each connection the same one over and over, and they are shared out.
+    pub(crate) requests: Vec<Request>,
+    pub(crate) size: Size,
+    pub(crate) beside: Option<Beside>,
+}
+
+/// By how many something is sent, and for how long.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
     pub(crate) connections: usize,
     pub(crate) duration: Duration,
 }
@@ -82,13 +102,23 @@ impl Outcome {
     }
 }
 
+impl Load {
+    /// One request over and over, to one server.
+    pub(crate) fn of(address: SocketAddr, request: Request, size: Size) -> Self {
+        Self { addresses: vec![address], requests: vec![request], size, beside: None }
+    }
+}
+
 /// Drives `load` after a warm-up of a tenth of its time.
 pub(crate) async fn run(load: Load) -> Outcome {
-    let start = Instant::now() + load.duration / 10;
-    let end = start + load.duration;
-    let addresses = load.addresses.iter().copied().cycle().take(load.connections);
-    let connections =
-        addresses.map(|address| tokio::spawn(connection(address, load.request.clone(), start, end)));
+    let Size { connections, duration } = load.size;
+    let start = Instant::now() + duration / 10;
+    let end = start + duration;
+    let connections = (0..connections).map(|number| {
+        let address = load.addresses[number % load.addresses.len()];
+        let request = load.requests[number % load.requests.len()].clone();
+        tokio::spawn(connection(address, request, load.beside.clone(), (start, end)))
+    });
     let connections: Vec<_> = connections.collect();
     tokio::time::sleep_until(start.into()).await;
     let before = processor_time();
@@ -97,7 +127,7 @@ pub(crate) async fn run(load: Load) -> Outcome {
         times.extend(connection.await.expect("a connection ends well"));
     }
     times.sort_unstable();
-    Outcome { times, duration: load.duration, processor: processor_time().saturating_sub(before) }
+    Outcome { times, duration, processor: processor_time().saturating_sub(before) }
 }
 
 /// What this process has used so far, in steps of a hundredth of a second; 0 where `/proc` is not.
@@ -109,7 +139,12 @@ fn processor_time() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-async fn connection(address: SocketAddr, request: Request, start: Instant, end: Instant) -> Vec<Duration> {
+async fn connection(
+    address: SocketAddr,
+    request: Request,
+    beside: Option<Beside>,
+    (start, end): (Instant, Instant),
+) -> Vec<Duration> {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts");
     stream.set_nodelay(true).expect("a socket takes the option");
     let mut buffer = Vec::with_capacity(16 * 1024);
@@ -121,22 +156,38 @@ async fn connection(address: SocketAddr, request: Request, start: Instant, end: 
         }
         stream.write_all(&request.0).await.expect("the server reads");
         answer(&mut stream, &mut buffer).await;
+        assert!(buffer.starts_with(b"HTTP/1.1 20"), "{}", String::from_utf8_lossy(&buffer));
         if sent >= start {
             times.push(sent.elapsed());
+        }
+        if let Some(beside) = &beside {
+            beside();
         }
     }
 }
 
-/// The body of the answer to one request.
+/// The body of the answer to one request, which must be a good one.
 pub(crate) async fn once(address: SocketAddr, request: &Request) -> Vec<u8> {
+    let (status, body) = whatever(address, request).await;
+    assert!(status.starts_with("20"), "{status}: {}", String::from_utf8_lossy(&body));
+    body
+}
+
+/// The status and the body of the answer to one request.
+pub(crate) async fn whatever(address: SocketAddr, request: &Request) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts");
     stream.write_all(&request.0).await.expect("the server reads");
     let mut buffer = Vec::new();
     let body = answer(&mut stream, &mut buffer).await;
-    buffer.split_off(body)
+    (status(&buffer), buffer.split_off(body))
 }
 
-/// Reads one answer into `buffer`, which must be a good one; returns where its body begins.
+/// The status in the first line of an answer.
+fn status(answer: &[u8]) -> String {
+    String::from_utf8_lossy(answer.get(9..12).unwrap_or_default()).into_owned()
+}
+
+/// Reads one answer into `buffer`; returns where its body begins.
 async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> usize {
     buffer.clear();
     loop {
@@ -144,7 +195,6 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> usize {
         assert!(read > 0, "the server closed: {}", String::from_utf8_lossy(buffer));
         let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
         let head = String::from_utf8_lossy(&buffer[..end]).to_ascii_lowercase();
-        assert!(head.starts_with("http/1.1 20"), "{}", String::from_utf8_lossy(buffer));
         let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
         let length: usize = length.and_then(|text| text.parse().ok()).expect("a length");
         if buffer.len() >= end + 4 + length {

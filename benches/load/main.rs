@@ -7,8 +7,9 @@
 //! With PostgreSQL in `REGISTRAR_TEST_POSTGRES` (see `.ci/postgres.sh`) there is a line for one server
 //! on it and one for two that share it; all of them, the database too, are on this machine.
 //!
-//! `cargo bench --bench load -- 10 64` runs each load for 10 seconds with 64 connections, and
-//! `cargo bench --bench load -- stuck 10 64` only what is left to others while scripts wait.
+//! `cargo bench --bench load -- 10 1 64` runs each load for 10 seconds, once with 1 connection and once
+//! with 64. `stuck` or `busy` before the numbers measures only what is left to others while scripts
+//! wait, or work as long as they may.
 
 #![expect(
     clippy::print_stdout,
@@ -17,12 +18,14 @@
     reason = "a measurement prints, and ends with its process"
 )]
 
+mod beside;
 mod challenges;
 mod driver;
 mod floor;
+mod managed;
 mod postgres;
+mod registrations;
 mod statements;
-mod stuck;
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,7 +34,7 @@ use registrar::app::{self, Start};
 use registrar::config::{Configuration, Sources};
 use tempfile::TempDir;
 
-use driver::{Load, Outcome, Request};
+use driver::{Outcome, Size};
 
 /// That of the binary, for the floor as for the product.
 #[global_allocator]
@@ -50,101 +53,33 @@ fn createClient(context) {
 "#;
 
 fn main() {
-    let arguments: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
-    let seconds = arguments.first().copied().unwrap_or(5);
-    let connections = arguments.get(1).copied().unwrap_or(64);
-    let (duration, connections) =
-        (Duration::from_secs(seconds), usize::try_from(connections).expect("a number of connections"));
-    println!("{connections} connections, {seconds} s each, {} cores\n", cores());
-    println!(
-        "{:<38}{:>10}{:>10}{:>10}{:>10}{:>8}{:>8}",
-        "", "1/s", "p50 us", "p99 us", "p99.9 us", "ratio", "cpu us"
-    );
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let numbers: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let (seconds, connections) = numbers.split_first().unwrap_or((&5, &[]));
+    let connections = if connections.is_empty() { &[64] } else { connections };
+    let is_only = |part: &str| words.iter().any(|word| word == part);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        if std::env::args().all(|argument| argument != "stuck") {
-            run(duration, connections).await;
-        }
-        stuck::measure(duration, connections).await;
-    });
-}
-
-async fn run(duration: Duration, connections: usize) {
-    let load = |address, request| Load { addresses: vec![address], request, connections, duration };
-
-    let folder = TempDir::new().expect("a temporary folder");
-    let floor = floor::start(folder.path()).await;
-    let floor_post = driver::run(load(floor, Request::post("/register", BODY))).await;
-    line("floor: durable POST", &floor_post, &floor_post);
-    for (name, scripts) in [
-        ("product: POST, no script", 0),
-        ("product: POST, one script", 1),
-        ("product: POST, five scripts", 5),
-    ] {
-        let (product, _folder) = product(scripts, |_| {}).await;
-        let outcome = driver::run(load(product.address(), Request::post("/register", BODY))).await;
-        line(name, &outcome, &floor_post);
-        product.stop().await;
-        if scripts == 0 {
-            statements(&outcome, &load).await;
-        }
+    for &connections in connections {
+        println!("\n{connections} connections, {seconds} s each, {} cores\n", cores());
+        println!(
+            "{:<38}{:>10}{:>10}{:>10}{:>10}{:>8}{:>8}{:>8}",
+            "", "1/s", "p50 us", "p99 us", "p99.9 us", "ratio", "cpu us", "MiB"
+        );
+        let connections = usize::try_from(connections).expect("a number of connections");
+        let size = Size { connections, duration: Duration::from_secs(*seconds) };
+        runtime.block_on(async {
+            if !is_only("stuck") && !is_only("busy") {
+                registrations::measure(size).await;
+                managed::measure(size).await;
+            }
+            if !is_only("busy") {
+                beside::measure(&beside::STUCK, size).await;
+            }
+            if !is_only("stuck") {
+                beside::measure(&beside::BUSY, size).await;
+            }
+        });
     }
-    challenges(&floor_post, &load).await;
-
-    for (name, servers) in [("product: POST, PostgreSQL", 1), ("product: POST, PostgreSQL, two servers", 2)] {
-        let Some(products) = postgres::products(servers).await else { break };
-        let addresses = products.iter().map(|(product, _)| product.address()).collect();
-        let request = Request::post("/register", BODY);
-        let outcome = driver::run(Load { addresses, request, connections, duration }).await;
-        line(name, &outcome, &floor_post);
-        for (product, _folder) in products {
-            product.stop().await;
-        }
-    }
-
-    let (product, _folder) = product(1, |_| {}).await;
-    let answer = driver::once(product.address(), &Request::post("/register", BODY)).await;
-    let fixed = floor::fixed(answer.clone()).await;
-    let floor_get = driver::run(load(fixed, Request::get("/", None))).await;
-    line("floor: GET of fixed bytes", &floor_get, &floor_get);
-    let client: serde_json::Value = serde_json::from_slice(&answer).expect("the answer is JSON");
-    let path = format!("/register?client_id={}", client["client_id"].as_str().expect("a client_id"));
-    let token = client["registration_access_token"].as_str().expect("a token");
-    let outcome = driver::run(load(product.address(), Request::get(&path, Some(token)))).await;
-    line("product: GET with token", &outcome, &floor_get);
-    let document = Request::get("/.well-known/openid-configuration", None);
-    let outcome = driver::run(load(product.address(), document)).await;
-    line("product: discovery", &outcome, &floor_get);
-    product.stop().await;
-}
-
-/// POST with a statement: its processor time, as a ratio to that of `plain` and one verification by
-/// OpenSSL alone.
-async fn statements(plain: &Outcome, load: &impl Fn(std::net::SocketAddr, Request) -> Load) {
-    for algorithm in statements::ALGORITHMS {
-        let case = statements::Case::new(algorithm, BODY);
-        let (product, _folder) = product(0, |configuration| case.configure(configuration)).await;
-        let request = Request::post("/register", &case.body);
-        let outcome = driver::run(load(product.address(), request)).await;
-        product.stop().await;
-        let bare = plain.processor() + statements::bare_verification(algorithm);
-        let ratio = outcome.processor().as_secs_f64() / bare.as_secs_f64();
-        let name = format!("product: POST, {algorithm} statement");
-        line(&name, &outcome, plain);
-        println!("{:<38}{ratio:>48.2} x (POST + one verification)", "");
-    }
-}
-
-/// POST, while a quarter as many connections ask for nonces.
-async fn challenges(floor: &Outcome, load: &impl Fn(std::net::SocketAddr, Request) -> Load) {
-    let (product, _folder) = product(0, challenges::configure).await;
-    let registrations = load(product.address(), Request::post("/register", BODY));
-    let nonces = load(product.address(), Request::post("/challenge", ""));
-    let nonces = Load { connections: nonces.connections.div_ceil(4), ..nonces };
-    let (registered, made) = tokio::join!(driver::run(registrations), driver::run(nonces));
-    line("product: POST, while nonces are made", &registered, floor);
-    line("product: nonces, at that time", &made, floor);
-    product.stop().await;
 }
 
 fn line(name: &str, outcome: &Outcome, floor: &Outcome) {
@@ -152,9 +87,17 @@ fn line(name: &str, outcome: &Outcome, floor: &Outcome) {
     let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|share| outcome.percentile(share).as_micros());
     let processor = outcome.processor().as_micros();
     println!(
-        "{name:<38}{:>10.0}{p50:>10}{p99:>10}{p999:>10}{ratio:>8.2}{processor:>8}",
-        outcome.per_second()
+        "{name:<38}{:>10.0}{p50:>10}{p99:>10}{p999:>10}{ratio:>8.2}{processor:>8}{:>8}",
+        outcome.per_second(),
+        memory()
     );
+}
+
+/// What this process holds in memory: the product, the floor and the driver; 0 where `/proc` is not.
+fn memory() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = pages.split_whitespace().nth(1).and_then(|held| held.parse().ok()).unwrap_or_default();
+    pages * 4 / 1_024
 }
 
 fn cores() -> usize {

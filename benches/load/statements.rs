@@ -1,6 +1,6 @@
 //! What a software statement adds to a registration, beside one bare verification by OpenSSL.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -12,6 +12,8 @@ use registrar::config::Configuration;
 use registrar::jose::{Algorithm, SigningKey, sign};
 use serde_json::{Map, Value, json};
 
+use super::driver::Beside;
+
 /// Algorithms of statements that are measured.
 pub(crate) const ALGORITHMS: [Algorithm; 4] =
     [Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256, Algorithm::EdDsa];
@@ -21,6 +23,8 @@ const ISSUER: &str = "https://directory.example.org";
 /// A request with a statement, and the configuration of a server that knows its issuer.
 pub(crate) struct Case {
     pub(crate) body: String,
+    /// The same client, registered without a statement.
+    pub(crate) plain: String,
     live: Value,
 }
 
@@ -31,11 +35,15 @@ impl Case {
             "software_roles": ["AISP", "PISP"], "org_id": "0015800001041REAAY"});
         let statement = sign(&Map::new(), claims.as_object().expect("an object"), &key).expect("it signs");
         let mut request: Value = serde_json::from_str(body).expect("a request");
+        let mut plain = request.clone();
+        for name in ["software_id", "software_roles", "org_id"] {
+            plain[name] = claims[name].clone();
+        }
         request["software_statement"] = statement.into();
         let jwks = json!({"keys": [key.public_jwk()]});
         let entry = json!({"id": "1", "type": "SSA", "issuers": [ISSUER], "jwks": jwks});
         let live = json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
-        Self { body: request.to_string(), live }
+        Self { body: request.to_string(), plain: plain.to_string(), live }
     }
 
     /// Makes the issuer known.
@@ -47,37 +55,36 @@ impl Case {
     }
 }
 
-/// The time that OpenSSL alone needs to verify one signature over as many bytes.
-pub(crate) fn bare_verification(algorithm: Algorithm) -> Duration {
-    const ROUNDS: u32 = 2_000;
+/// One verification by OpenSSL alone, of a signature over as many bytes.
+pub(crate) fn bare_verification(algorithm: Algorithm) -> Beside {
     let key = key(algorithm);
     let text = vec![b'x'; 400];
-    let digest = (algorithm != Algorithm::EdDsa).then(MessageDigest::sha256);
-    let is_pss = algorithm == Algorithm::Ps256;
-    let mut signer = match digest {
+    let mut signer = match digest(algorithm) {
         Some(digest) => Signer::new(digest, &key),
         None => Signer::new_without_digest(&key),
     }
     .expect("a signer");
-    if is_pss {
+    if algorithm == Algorithm::Ps256 {
         signer.set_rsa_padding(Padding::PKCS1_PSS).expect("the padding");
         signer.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).expect("the length");
     }
     let signature = signer.sign_oneshot_to_vec(&text).expect("a signature");
-    let start = Instant::now();
-    for _ in 0..ROUNDS {
-        let mut verifier = match digest {
+    Arc::new(move || {
+        let mut verifier = match digest(algorithm) {
             Some(digest) => Verifier::new(digest, &key),
             None => Verifier::new_without_digest(&key),
         }
         .expect("a verifier");
-        if is_pss {
+        if algorithm == Algorithm::Ps256 {
             verifier.set_rsa_padding(Padding::PKCS1_PSS).expect("the padding");
             verifier.set_rsa_pss_saltlen(RsaPssSaltlen::DIGEST_LENGTH).expect("the length");
         }
         assert!(verifier.verify_oneshot(&signature, &text).expect("it verifies"));
-    }
-    start.elapsed() / ROUNDS
+    })
+}
+
+fn digest(algorithm: Algorithm) -> Option<MessageDigest> {
+    (algorithm != Algorithm::EdDsa).then(MessageDigest::sha256)
 }
 
 fn key(algorithm: Algorithm) -> PKey<Private> {

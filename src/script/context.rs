@@ -21,7 +21,7 @@ struct Call {
     script: String,
     facts: Arc<Facts>,
     frame: Arc<Frame>,
-    attributes: Arc<Map<String, Value>>,
+    attributes: Arc<Dynamic>,
     turn: Arc<Turn>,
     register_request: Members,
     client: Members,
@@ -49,7 +49,7 @@ pub(super) fn may(counter: &AtomicU32, most: u32) -> bool {
 pub(super) struct Round {
     pub(super) facts: Arc<Facts>,
     pub(super) frame: Arc<Frame>,
-    pub(super) attributes: Arc<Map<String, Value>>,
+    pub(super) attributes: Arc<Dynamic>,
     pub(super) turn: Arc<Turn>,
     pub(super) attestation: Arc<Attestation>,
 }
@@ -199,7 +199,7 @@ const MEMBERS: &[(&str, &[&str], Read)] = &[
         Ok(Dynamic::from(context.0.register_request.clone()))
     }),
     ("configurationAttributes", &["getConfigurationAttibutes", "getConfigurationAttributes"], |context| {
-        to_script(&Value::Object((*context.0.attributes).clone()))
+        Ok((*context.0.attributes).clone())
     }),
     ("softwareStatement", &["getSoftwareStatement"], |context| {
         Context::optional(context.0.facts.software_statement.as_ref())

@@ -37,6 +37,7 @@ mod statistics;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod threads;
 pub mod trial;
 mod turn;
 mod value;

@@ -11,6 +11,7 @@ use super::host::{Host, NoHost};
 use super::observer::Observer;
 use super::secrets::{SecretError, Secrets};
 use super::statistics::Statistics;
+use super::threads::Threads;
 use super::turn::Turns;
 use crate::clock::Clock;
 use crate::config::ScriptSettings;
@@ -24,6 +25,7 @@ pub struct Runtime {
     pub(super) host: Arc<dyn Host>,
     pub(super) secrets: Arc<Secrets>,
     pub(super) turns: Turns,
+    pub(super) threads: Threads,
     pub(super) statistics: Statistics,
     pub(super) notifications: Notifications,
     pub(super) observer: Option<Arc<Observer>>,
@@ -57,6 +59,7 @@ impl Runtime {
             host,
             secrets,
             turns: Turns::new(&settings.limits),
+            threads: Threads::new(&settings.limits),
             statistics: Statistics::default(),
             notifications: Notifications::new(settings.limits.waiting_notifications),
             observer,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
+use rhai::Dynamic;
+use serde_json::Value;
 
 use super::engine::SharedModules;
 use super::hook::Hook;
@@ -13,6 +14,7 @@ use super::load::{self, LoadError, LoadErrors, Script, Texts};
 use super::pace::Pace;
 use super::runtime::Runtime;
 use super::statistics::{CallStatistics, Counters};
+use super::value::{message, to_script};
 use crate::clock::Timestamp;
 use crate::config::ScriptSettings;
 use crate::secret::sha256_hex;
@@ -25,7 +27,8 @@ pub struct ScriptSet {
     pub(super) scripts: Vec<Script>,
     /// How long each hook takes, in the order of [`Hook::ALL`].
     paces: [Pace; Hook::ALL.len()],
-    pub(super) attributes: Arc<Map<String, Value>>,
+    /// `context.configurationAttributes`, made once: each call gets a copy of its own.
+    pub(super) attributes: Arc<Dynamic>,
     runtime: Arc<Runtime>,
     /// The counters of each script, in the order of `scripts`.
     counters: Vec<Vec<(Hook, Arc<Counters>)>>,
@@ -83,13 +86,14 @@ impl ScriptSet {
         for info in infos.iter().filter(|info| !info.warnings.is_empty()) {
             tracing::warn!(script = info.name, "{}", info.warnings.join("; "));
         }
-        let attributes = Arc::new(settings.attributes.clone());
+        let attributes = to_script(&Value::Object(settings.attributes.clone()))
+            .map_err(|error| LoadErrors(vec![LoadError::new("[scripts.attributes]", message(&error))]))?;
         let wanted: Vec<(&str, &[Hook])> =
             infos.iter().map(|info| (info.name.as_str(), info.hooks.as_slice())).collect();
         let counters = runtime.statistics.of(&wanted);
         let (since, runtime) = (runtime.clock.now(), Arc::clone(runtime));
         let paces = Default::default();
-        Ok(Self { scripts, paces, attributes, runtime, counters, infos, revision, since })
+        Ok(Self { scripts, paces, attributes: attributes.into(), runtime, counters, infos, revision, since })
     }
 
     /// What this set shares with the ones before and after it.

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -15,7 +16,11 @@ use crate::config::ScriptLimits;
 
 /// The places that there are.
 pub(super) struct Turns {
-    running: Arc<Semaphore>,
+    /// For hooks that are known to be quick.
+    quick: Arc<Semaphore>,
+    /// For all others: no more than there are processors, so that they share those with the rest of the
+    /// server and not among many of their own.
+    other: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     deadline: Duration,
     patience: Duration,
@@ -23,8 +28,10 @@ pub(super) struct Turns {
 
 impl Turns {
     pub(super) fn new(limits: &ScriptLimits) -> Self {
+        let processors = available_parallelism().map_or(1, usize::from);
         Self {
-            running: Arc::new(Semaphore::new(limits.concurrent)),
+            quick: Arc::new(Semaphore::new(limits.concurrent)),
+            other: Arc::new(Semaphore::new(limits.concurrent.min(processors))),
             waiting: Arc::new(Semaphore::new(limits.waiting)),
             deadline: Duration::from_millis(limits.deadline_ms),
             patience: Duration::from_millis(limits.http_ms),
@@ -35,12 +42,14 @@ impl Turns {
     /// on this thread, which there is where another thread can stand in for it.
     pub(super) async fn take(&self, is_quick: bool) -> Option<Arc<Turn>> {
         let begun = Instant::now();
-        let place = tokio::time::timeout(self.deadline, Arc::clone(&self.running).acquire_owned());
+        let is_here = is_quick && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let running = if is_here { &self.quick } else { &self.other };
+        let place = tokio::time::timeout(self.deadline, Arc::clone(running).acquire_owned());
         let turn = Turn {
             place: Mutex::new(Some(place.await.ok()?.ok()?)),
-            running: Arc::clone(&self.running),
+            running: Arc::clone(running),
             waiting: Arc::clone(&self.waiting),
-            is_here: is_quick && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread,
+            is_here,
             runtime: Handle::current(),
             begun,
             deadline: self.deadline,
