@@ -32,7 +32,10 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
 /// Notes what is not counted as it happens.
 async fn look(service: &Service) {
     match service.store.statistics().await {
-        Ok(store) => meter::store(store.clients, store.disk_bytes),
+        Ok(store) => {
+            let clients = store.clients.map(|(level, count)| (level.as_str(), count));
+            meter::store(&clients, store.disk_bytes);
+        }
         Err(error) => tracing::error!(%error, "the store does not say what is in it"),
     }
     let snapshot = service.snapshot();

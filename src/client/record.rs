@@ -98,6 +98,10 @@ pub enum TrustLevel {
 }
 
 impl TrustLevel {
+    /// All levels, the least trusted first.
+    pub const ALL: [Self; 6] =
+        [Self::Open, Self::Token, Self::Mtls, Self::Statement, Self::Attested, Self::Operator];
+
     /// The level as it is written.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -99,6 +99,7 @@ pub(super) fn client_use(client: &Client) -> Option<Vec<u8>> {
 }
 
 fn counts(client: &Client, by: i64) -> Vec<(Vec<u8>, i64)> {
-    let all = keys::CLIENT_COUNT.to_vec();
-    std::iter::once(all).chain(indexed(client).map(Indexed::count_key)).map(|key| (key, by)).collect()
+    let level = keys::level_count(client.provenance.trust_level.as_str());
+    let all = [keys::CLIENT_COUNT.to_vec(), level];
+    all.into_iter().chain(indexed(client).map(Indexed::count_key)).map(|key| (key, by)).collect()
 }

@@ -180,7 +180,18 @@ impl Clients {
         let entries = self.0.scan(keys::clients_expired(at), limit).await?;
         // All at once, so that they share a flush.
         let outcomes = join_all(entries.into_iter().map(|(entry, _)| self.sweep_one(entry, at))).await;
-        outcomes.into_iter().try_fold(0, |swept, outcome| Ok(swept + usize::from(outcome?)))
+        let (mut swept, mut failed) = (0, None);
+        for outcome in outcomes {
+            match outcome {
+                Ok(removed) => swept += usize::from(removed),
+                // It stays, and is no reason to keep the others.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(%error, "a client that has expired was not removed");
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(swept), Err)
     }
 
     /// Removes the client that the index entry names; whether it was there to be removed.

@@ -13,6 +13,8 @@
 //! | `l/u` moment, `/`, client id | nothing: the client was last used then |
 //! | `k` | a text that is sealed with the key of the store, so that another key is noticed |
 //! | `n/c` | number: how many clients there are |
+//! | `n/l` | number, 1: the clients are counted by level, those too that were stored before they were |
+//! | `n/l/` trust level | number: how many clients there are of this level |
 //! | `n/i/` member, `/`, digest of its value | number: how many clients have this value |
 //! | `n/x/` kind, `/`, group | number: how many records of a bounded kind there are in the group |
 //! | `n/u/` kind, `/`, key | number: belongs to the record of this key, and goes with it |
@@ -55,6 +57,10 @@ pub(super) const KEY_PROOF: &[u8] = b"k";
 pub(super) const NUMBERS: &[u8] = b"n/";
 /// How many clients there are.
 pub(super) const CLIENT_COUNT: &[u8] = b"n/c";
+/// What says that all clients are counted by their level.
+pub(super) const LEVELS_COUNTED: &[u8] = b"n/l";
+/// Where the numbers of clients of each level begin.
+pub(super) const LEVELS: &[u8] = b"n/l/";
 /// What servers keep in memory, so that they must know of its changes.
 pub(super) const WATCHED: &[u8] = b"p/";
 /// The patches of the live configuration.
@@ -116,6 +122,11 @@ pub(super) fn index(member: &str, value: &[u8; 32]) -> Vec<u8> {
 /// The key of how many clients have this value of an indexed member.
 pub(super) fn index_count(member: &str, value: &[u8; 32]) -> Vec<u8> {
     [&b"n/"[..], &index(member, value)].concat()
+}
+
+/// The key of how many clients there are of a trust level.
+pub(super) fn level_count(level: &str) -> Vec<u8> {
+    [LEVELS, level.as_bytes()].concat()
 }
 
 /// The client that a key names whose first part is `prefix`.

@@ -20,6 +20,7 @@ mod key_file;
 mod key_proof;
 pub mod key_values;
 mod keys;
+mod levels;
 pub mod line;
 mod listing;
 mod mark;
@@ -52,6 +53,7 @@ pub use clients::{Clients, Stored};
 pub use error::StoreError;
 pub use initial_access_tokens::InitialAccessTokens;
 pub use key_values::KeyValues;
+pub use levels::ByLevel;
 pub use listing::{ClientFilter, Page};
 pub use nonces::Nonces;
 pub use patches::ConfigurationPatches;
@@ -95,8 +97,8 @@ pub struct Store {
 /// What is known of the store without looking far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Statistics {
-    /// Clients, those among them that have expired and are not swept yet.
-    pub clients: u64,
+    /// Clients of each trust level, those among them that have expired and are not swept yet.
+    pub clients: ByLevel,
     /// Bytes on the disk; none when there is no disk, or it does not say.
     pub disk_bytes: Option<u64>,
     /// Changes that wait to be written.
@@ -117,7 +119,9 @@ impl Store {
             None if url.is_memory() => memory()?,
             None => return Err(StoreError::Url(url.to_string())),
         };
-        Ok(Self::on(backend, sealing_key))
+        let store = Self::on(backend, sealing_key);
+        store.clients.count_levels().await?;
+        Ok(store)
     }
 
     fn on(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
@@ -164,7 +168,7 @@ impl Store {
     /// When the store can not be read.
     pub async fn statistics(&self) -> Result<Statistics, StoreError> {
         let facts = self.backend.facts();
-        let clients = self.clients.count_all().await?;
+        let clients = self.clients.by_level().await?;
         Ok(Statistics { clients, disk_bytes: facts.disk_bytes, waiting: facts.waiting })
     }
 

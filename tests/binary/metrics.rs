@@ -42,6 +42,10 @@ impl Scraped {
         let registrar = Registrar::start_prepared(&configuration, |command| {
             command.arg("--scripts").arg(scripts.keep());
         });
+        Self::of(registrar)
+    }
+
+    fn of(registrar: Registrar) -> Self {
         let admin = registrar.greeting.split("metrics are on ").nth(1).and_then(|rest| rest.lines().next());
         let admin = admin.expect("it says where the numbers are").to_owned();
         Self { registrar, http: reqwest::Client::new(), admin }
@@ -114,7 +118,8 @@ async fn what_happened_is_counted_and_nothing_a_caller_sent_is_a_label() {
         (r#"client_changes_total{change="deleted",trust_level="open"}"#, 1),
         (r#"store_writes_total{outcome="done"}"#, 3),
         ("store_flush_duration_seconds_count", 3),
-        ("clients", 0),
+        (r#"clients{trust_level="open"}"#, 0),
+        (r#"clients{trust_level="attested"}"#, 0),
         ("notifications_waiting", 0),
     ] {
         let name = format!("registrar_{name}");
@@ -146,6 +151,28 @@ async fn without_an_admin_listener_the_numbers_are_with_the_clients() {
     let answer = reqwest::get(registrar.url("/metrics")).await.unwrap();
     assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     assert!(series(&answer.text().await.unwrap()).contains_key("registrar_connections_open"));
+}
+
+/// The numbers are those of the store: they are there after a start, when nothing has happened yet.
+#[tokio::test]
+async fn clients_are_counted_by_trust_level_over_a_restart() {
+    let mut scraped = Scraped::start("");
+    for name in ["first", "second"] {
+        assert_eq!(scraped.post(&named(name)).await.0, 201);
+    }
+    let (_, gone) = scraped.post(&named("third")).await;
+    let token = gone["registration_access_token"].as_str().unwrap();
+    let delete = scraped.http.delete(gone["registration_client_uri"].as_str().unwrap());
+    assert_eq!(delete.bearer_auth(token).send().await.unwrap().status(), 204);
+    for _ in 0..2 {
+        let series = series(&scraped.text().await);
+        let count = |level: &str| series[&format!(r#"registrar_clients{{trust_level="{level}"}}"#)];
+        let levels = ["open", "token", "mtls", "statement", "attested", "operator"].map(count);
+        // The operator's is the one that the first start makes.
+        assert_eq!(levels, [2.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+        assert!(scraped.registrar.terminate().success());
+        scraped = Scraped::of(scraped.registrar.start_again());
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{Place, at, client, id, on_every_backend};
-use crate::client::Client;
+use crate::client::{Client, TrustLevel};
 use crate::store::import::{Existing, ImportError, Imported, MOST_IMPORTED};
 use crate::store::{Change, Indexed, StoreError};
 
@@ -31,7 +31,7 @@ async fn a_client_is_there_once(Place { store, .. }: Place) {
     assert_eq!(clients.find(&id("one")).await.unwrap().unwrap().client(), &one);
     assert!(clients.find(&id("on")).await.unwrap().is_none());
     assert_eq!(clients.count_all().await.unwrap(), 1);
-    assert_eq!(store.statistics().await.unwrap().clients, 1);
+    assert_eq!(store.statistics().await.unwrap().clients[0], (TrustLevel::Open, 1));
 }
 
 async fn a_removed_client_leaves_nothing_behind(place: Place) {
@@ -50,8 +50,8 @@ async fn a_removed_client_leaves_nothing_behind(place: Place) {
     let left = place.everything().await;
     assert_eq!(
         left.len(),
-        4,
-        "the record, when it expires, its use, and how many clients there are: {left:?}"
+        5,
+        "the record, when it expires, its use, and how many there are, in all and of its level: {left:?}"
     );
     let seen = clients.find(&id("one")).await.unwrap().unwrap();
     clients.remove(&seen, Change::default()).await.unwrap();

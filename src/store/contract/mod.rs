@@ -5,6 +5,7 @@ mod backend;
 mod clients;
 mod initial_access_tokens;
 mod key_values;
+mod levels;
 mod listing;
 mod nonces;
 mod patches;

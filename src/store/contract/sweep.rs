@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Place, at, client, id, on_every_backend};
 use crate::store::key_values::KeyValueLimits;
-use crate::store::keys::Kind;
+use crate::store::keys::{self, Kind};
 use crate::store::single_use::UsedOnce;
 use crate::store::{Change, Store};
 
@@ -14,6 +14,7 @@ on_every_backend!(
     every_kind_goes_when_it_ends,
     what_lives_again_stays,
     what_can_not_be_read_does_not_stop_a_sweep,
+    a_client_that_can_not_be_read_keeps_no_other,
 );
 
 async fn expired_clients_go(place: Place) {
@@ -81,4 +82,22 @@ async fn what_can_not_be_read_does_not_stop_a_sweep(place: Place) {
     fill(&place.store, 10).await;
     while place.store.sweep(at(10), 1).await.unwrap() > 0 {}
     place.expect_empty().await;
+}
+
+async fn a_client_that_can_not_be_read_keeps_no_other(Place { store, backend, .. }: Place) {
+    for turn in 0..25 {
+        let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));
+        store.clients.insert(&one, Change::default()).await.unwrap();
+    }
+    let put = vec![(keys::client(&id("p00")), b"what?".to_vec()), (keys::client(&id("p13")), Vec::new())];
+    backend.apply(Change { put, ..Change::default() }).await.unwrap();
+    let mut swept = 0;
+    loop {
+        match store.clients.sweep(at(24), 10).await.unwrap() {
+            0 => break,
+            some => swept += some,
+        }
+    }
+    assert_eq!(swept, 23);
+    assert!(store.clients.find(&id("p13")).await.is_err(), "what it was can still be looked at");
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Inspection;
+use crate::client::TrustLevel;
 use crate::store::audit::AuditEvent;
 use crate::store::backend::number;
 use crate::store::client_index::entered;
@@ -19,11 +20,13 @@ pub(super) struct Judge<'a> {
     database: &'a Database,
     folder: &'a Path,
     content: Content,
+    /// Clients of each trust level.
+    levels: [u64; TrustLevel::ALL.len()],
 }
 
 impl<'a> Judge<'a> {
     pub(super) fn new(database: &'a Database, folder: &'a Path) -> Self {
-        Self { database, folder, content: Content::default() }
+        Self { database, folder, content: Content::default(), levels: Default::default() }
     }
 
     /// Looks at one record.
@@ -38,12 +41,15 @@ impl<'a> Judge<'a> {
     }
 
     /// A client with its entries in the indexes.
-    fn client(&self, found: &mut Inspection, key: &[u8], value: &[u8]) {
+    fn client(&mut self, found: &mut Inspection, key: &[u8], value: &[u8]) {
         let stored = match Stored::read((key.to_vec(), value.to_vec())) {
             Ok(stored) => stored,
             Err(error) => return found.fault(error.to_string()),
         };
         found.clients += 1;
+        let level = stored.client().provenance.trust_level;
+        let counts = TrustLevel::ALL.iter().zip(&mut self.levels);
+        counts.filter(|(one, _)| **one == level).for_each(|(_, count)| *count += 1);
         for (entry, _) in entered(stored.client()).put {
             // A client that was stored before there was an index of uses is entered by the sweep.
             let is_use = entry.starts_with(keys::USES);
@@ -53,6 +59,22 @@ impl<'a> Judge<'a> {
                     "the client {id} is not in the index: {} is missing",
                     entry.escape_ascii()
                 ));
+            }
+        }
+    }
+
+    /// Whether the numbers of clients by trust level are those that were seen, once they are kept.
+    fn levels(&self, found: &mut Inspection) {
+        if !self.database.with(|db| db.contains_key(keys::LEVELS_COUNTED)).unwrap_or_default() {
+            return;
+        }
+        for (level, seen) in TrustLevel::ALL.into_iter().zip(self.levels) {
+            let key = keys::level_count(level.as_str());
+            let counted = self.database.with(|db| db.get(&key));
+            let counted = counted.and_then(|value| number(&key, value.as_deref()));
+            if counted.is_ok_and(|count| count.unsigned_abs() != seen) {
+                let level = level.as_str();
+                found.fault(format!("{seen} clients of the trust level {level} can be read, and the store counted another number"));
             }
         }
     }
@@ -67,6 +89,7 @@ impl<'a> Judge<'a> {
                 found.clients
             ));
         }
+        self.levels(found);
         let tally = integrity::stored(self.database);
         if let Some(fault) =
             tally.and_then(|tally| self.whole(tally)).unwrap_or_else(|error| Some(told(error)))

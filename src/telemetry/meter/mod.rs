@@ -114,9 +114,12 @@ pub fn clients_expired(count: usize) {
     counter!(names::CLIENTS_EXPIRED).increment(u64::try_from(count).unwrap_or(u64::MAX));
 }
 
-/// The clients that are registered, and the bytes of the store on the disk where it has some.
-pub fn store(clients: u64, disk_bytes: Option<u64>) {
-    gauge!(names::CLIENTS_STORED).set(large(clients));
+/// The clients that are registered, by how far they are trusted, and the bytes of the store on the disk
+/// where it has some.
+pub fn store(clients: &[(&'static str, u64)], disk_bytes: Option<u64>) {
+    for &(trust_level, count) in clients {
+        gauge!(names::CLIENTS_STORED, "trust_level" => trust_level).set(large(count));
+    }
     if let Some(bytes) = disk_bytes {
         gauge!(names::STORE_BYTES).set(large(bytes));
     }

@@ -48,7 +48,7 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     (RELOAD_SUCCESS, "When the last load succeeded, in seconds since 1970."),
     (RELOAD_GOOD, "1 when the last load succeeded, 0 when the one before it is still in force."),
     (STORE_QUEUE, "Changes that wait for the store."),
-    (CLIENTS_STORED, "Clients that are registered."),
+    (CLIENTS_STORED, "Clients that are registered, by trust level."),
     (STORE_BYTES, "Bytes of the store on the disk."),
     (NOTIFICATIONS_WAITING, "Events that scripts are still to be told of."),
 ];

@@ -1,0 +1,67 @@
+//! How many clients there are of each trust level: a number for each, changed together with the clients.
+
+use super::backend::{Change, Expectation, number};
+use super::clients::Stored;
+use super::race::unless_lost;
+use super::{Clients, StoreError, keys};
+use crate::client::TrustLevel;
+
+/// Clients that are read at a time when they are counted.
+const PAGE: usize = 500;
+
+/// How many clients there are of each trust level, the least trusted first.
+pub type ByLevel = [(TrustLevel, u64); TrustLevel::ALL.len()];
+
+impl Clients {
+    /// How many clients there are of each trust level; those that have expired and are not swept yet
+    /// count.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn by_level(&self) -> Result<ByLevel, StoreError> {
+        let numbers = self.0.scan(keys::under(keys::LEVELS), TrustLevel::ALL.len()).await?;
+        let mut levels = TrustLevel::ALL.map(|level| (level, 0));
+        for (level, count) in &mut levels {
+            let key = keys::level_count(level.as_str());
+            let value = numbers.iter().find(|(one, _)| *one == key).map(|(_, value)| value.as_slice());
+            // No client is counted before it is there, and none is taken away that was not counted.
+            *count = number(&key, value)?.max(0).unsigned_abs();
+        }
+        Ok(levels)
+    }
+
+    /// Counts the clients that were stored before they were counted by level: once in the life of a
+    /// store, before it is used. A server of before then, which goes on beside this one, counts none.
+    ///
+    /// # Errors
+    /// When the store can not be read or written.
+    pub(super) async fn count_levels(&self) -> Result<(), StoreError> {
+        if self.0.get(keys::LEVELS_COUNTED).await?.is_some() {
+            return Ok(());
+        }
+        let mut counts = TrustLevel::ALL.map(|level| (level, 0_i64));
+        let mut range = keys::under(keys::CLIENTS);
+        loop {
+            let pairs = self.0.scan(range.clone(), PAGE).await?;
+            let next = pairs.last().filter(|_| pairs.len() >= PAGE).map(|(key, _)| keys::behind(key));
+            // One that can not be read is of no level.
+            for stored in pairs.into_iter().filter_map(|pair| Stored::read(pair).ok()) {
+                let level = stored.client().provenance.trust_level;
+                counts.iter_mut().filter(|(one, _)| *one == level).for_each(|(_, count)| *count += 1);
+            }
+            let Some(next) = next else { break };
+            range.start = next;
+        }
+        let numbers = counts.into_iter().filter(|(_, count)| *count > 0);
+        let put =
+            numbers.map(|(level, count)| (keys::level_count(level.as_str()), count.to_be_bytes().to_vec()));
+        let change = Change {
+            expect: vec![Expectation::Absent(keys::LEVELS_COUNTED.to_vec())],
+            put: put.collect(),
+            count: vec![(keys::LEVELS_COUNTED.to_vec(), 1)],
+            ..Change::default()
+        };
+        // Another server that starts at the same time counted them.
+        unless_lost(self.0.apply(change).await).map(drop)
+    }
+}
