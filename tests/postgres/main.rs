@@ -12,6 +12,7 @@
 mod database;
 mod node;
 mod outage;
+mod races;
 mod secrets;
 mod sharing;
 mod start;

@@ -1,0 +1,131 @@
+//! Two servers that are asked at the same moment.
+
+use futures_util::future::join_all;
+use registrar::clock::{Clock, SystemClock};
+use registrar::jose::{Algorithm, SigningKey, sign};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::database::Database;
+use crate::node::Node;
+
+/// Requests at the same moment.
+pub(super) const MANY: usize = 20;
+/// Moments.
+pub(super) const ROUNDS: usize = 4;
+
+/// Gives a nonce, takes one, or counts, as the name of the client says.
+const SCRIPT: &str = r#"
+fn createClient(context) {
+    let name = context.client.client_name;
+    if name == "nonce" { throw #{ status: 400, error: "stale_evidence", nonce: attestation::new_nonce() }; }
+    if name == "count" { context.client.client_name = `${kv::increment("count", 1, 3600)}`; }
+    if name.starts_with("nonce ") { return attestation::consume_nonce(name.sub_string(6)); }
+    true
+}
+"#;
+
+/// Two servers with one database.
+pub(super) struct Pair {
+    pub(super) nodes: [Node; 2],
+    folder: TempDir,
+    _database: Database,
+}
+
+impl Pair {
+    /// Two servers with these lines in their `[registration]`; none without a database.
+    pub(super) async fn start(registration: &str) -> Option<Self> {
+        let database = Database::new().await?;
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("10-races.rhai"), SCRIPT).unwrap();
+        let scripts = folder.path().display().to_string();
+        let credentials = folder.path().join("administrator.json").display().to_string();
+        let more = format!(
+            "[server]\nissuer = \"https://registrar.example.org\"\n[admin]\ncredentialsFile = {credentials:?}\n\
+             [scripts]\ndirectory = {scripts:?}\n[scripts.limits]\ndeadlineMs = 20000\n\
+             [registration]\n{registration}\n"
+        );
+        let nodes = [Node::start_with(&database, &more), Node::start_with(&database, &more)];
+        Some(Self { nodes, folder, _database: database })
+    }
+
+    /// Sends so many requests at the same moment, each to the other server than the one before it.
+    pub(super) async fn at_once(
+        &self,
+        count: usize,
+        request: impl Fn(&Node, usize) -> RequestBuilder,
+    ) -> Vec<(StatusCode, Value)> {
+        let sent = (0..count).map(|turn| request(&self.nodes[turn % 2], turn).send());
+        join_all(join_all(sent).await.into_iter().map(|answer| async {
+            let answer = answer.unwrap();
+            (answer.status(), answer.json().await.unwrap_or_default())
+        }))
+        .await
+    }
+
+    pub(super) fn register(node: &Node, body: &Value) -> RequestBuilder {
+        node.request(Method::POST, "/register").json(body)
+    }
+
+    /// An access token of the administrator.
+    pub(super) async fn administrator(&self) -> String {
+        let text = std::fs::read_to_string(self.folder.path().join("administrator.json")).unwrap();
+        let administrator: Value = serde_json::from_str(&text).unwrap();
+        access_token(&self.nodes[0], &administrator).await
+    }
+
+    /// What both servers say of how many clients there are.
+    pub(super) async fn clients(&self) -> Vec<u64> {
+        let token = self.administrator().await;
+        let mut counts = Vec::new();
+        for node in &self.nodes {
+            let metrics = node.get("/metrics").await.text().await.unwrap();
+            let series = metrics.lines().filter(|line| line.starts_with("registrar_clients{"));
+            let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap();
+            counts.push(series.map(count).sum());
+            let list = node.request(Method::GET, "/admin/v1/clients?limit=500").bearer_auth(&token);
+            let list: Value = list.send().await.unwrap().json().await.unwrap();
+            counts.push(list["clients"].as_array().unwrap().len() as u64);
+        }
+        counts
+    }
+}
+
+pub(super) fn form(node: &Node, path: &str, body: String) -> RequestBuilder {
+    let request = node.request(Method::POST, path).body(body);
+    request.header("content-type", "application/x-www-form-urlencoded")
+}
+
+pub(super) fn basic(request: RequestBuilder, client: &Value) -> RequestBuilder {
+    request.basic_auth(client["client_id"].as_str().unwrap(), client["client_secret"].as_str())
+}
+
+pub(super) async fn access_token(node: &Node, client: &Value) -> String {
+    let request = basic(form(node, "/token", "grant_type=client_credentials".to_owned()), client);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+}
+
+/// How many of `answers` have one of these statuses.
+pub(super) fn count(answers: &[(StatusCode, Value)], statuses: &[u16]) -> usize {
+    answers.iter().filter(|(status, _)| statuses.contains(&status.as_u16())).count()
+}
+
+pub(super) fn claims(more: &Value) -> Value {
+    let now = SystemClock.now().unix();
+    let mut claims = json!({"iat": now, "exp": now + 300});
+    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    claims
+}
+
+pub(super) fn token(key: &SigningKey, more: &Value) -> String {
+    sign(&serde_json::Map::new(), claims(more).as_object().unwrap(), key).unwrap()
+}
+
+/// A key, and what names it in a file of the configuration.
+pub(super) fn key() -> (SigningKey, String) {
+    let key = SigningKey::generate(Algorithm::Es256).unwrap();
+    let jwks = json!({"keys": [key.public_jwk().unwrap()]}).to_string();
+    (key, jwks)
+}
