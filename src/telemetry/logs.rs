@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
-use tracing_subscriber::fmt::Layer;
+use tracing_subscriber::fmt::{Layer, MakeWriter};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -33,13 +33,24 @@ pub enum TelemetryError {
 /// # Errors
 /// When the level can not be read, or logging is set up already.
 pub fn init(settings: &TelemetrySettings) -> Result<Option<Traces>, TelemetryError> {
+    init_to(settings, std::io::stderr)
+}
+
+/// The same, with the lines sent to `writer`.
+///
+/// # Errors
+/// As [`init`].
+pub fn init_to<W>(settings: &TelemetrySettings, writer: W) -> Result<Option<Traces>, TelemetryError>
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
     let is_terminal = std::io::stderr().is_terminal();
     let is_text = match settings.format {
         LogFormat::Auto => is_terminal,
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    let lines = Layer::new().with_writer(std::io::stderr);
+    let lines = Layer::new().with_writer(writer);
     let lines = if is_text {
         lines.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).boxed()
     } else {

@@ -8,7 +8,7 @@ pub mod meter;
 pub mod trace;
 pub mod traces;
 
-pub use logs::{TelemetryError, init};
+pub use logs::{TelemetryError, init, init_to};
 
 /// Says in the log of the present request which administrator makes it, once that was proved.
 pub fn acts(client_id: &str) {

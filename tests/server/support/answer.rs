@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::leaks;
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -14,10 +16,15 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.expect("the server answers");
+        let (client, request) = request.build_split();
+        let request = request.expect("a request");
+        leaks::sent(&request);
+        let response = client.execute(request).await.expect("the server answers");
+        let url = response.url().clone();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.expect("the answer arrives");
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        leaks::answered(&url, &body);
         Self { status, headers, text, body }
     }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 pub(crate) mod certificates;
+mod leaks;
 mod origin;
 mod signer;
 mod tokens;
@@ -41,6 +42,8 @@ pub(crate) fn with(mut base: Value, more: Value) -> Value {
 pub(crate) struct TestServer {
     server: Option<Server>,
     pub(crate) clock: Arc<ManualClock>,
+    /// Before the folder: it looks into it at the end.
+    _leaks: leaks::Watch,
     pub(crate) folder: TempDir,
     http: reqwest::Client,
     base: String,
@@ -81,6 +84,7 @@ impl TestServer {
         change: impl FnOnce(&mut Configuration),
         host: Option<Arc<FakeHost>>,
     ) -> Self {
+        leaks::Watch::begin();
         let folder = TempDir::new().expect("a temporary folder");
         let directory = folder.path().join("scripts");
         std::fs::create_dir(&directory).expect("a folder for scripts");
@@ -102,7 +106,8 @@ impl TestServer {
         };
         let server = server.expect("it starts");
         let base = format!("{scheme}://{}", server.address());
-        Self { server: Some(server), clock, folder, http: reqwest::Client::new(), base }
+        let leaks = leaks::Watch::of(server.address().port(), &folder.path().join("data"));
+        Self { server: Some(server), clock, _leaks: leaks, folder, http: reqwest::Client::new(), base }
     }
 
     /// What its clock says, in seconds.
