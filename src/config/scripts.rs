@@ -66,8 +66,7 @@ pub struct ScriptLimits {
     pub map_items: usize,
     /// Variables at the same time.
     pub variables: usize,
-    /// Scripts that run at the same time; of those that are not known to be quick, no more than there
-    /// are processors.
+    /// Scripts that run at the same time.
     pub concurrent: usize,
     /// Scripts that wait for `http` at the same time.
     pub waiting: usize,

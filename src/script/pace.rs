@@ -53,6 +53,7 @@ impl Pace {
 
 /// The time that the present thread has worked, and not what others had of its processor: a busy
 /// server is no slow script.
+#[derive(Clone, Copy)]
 pub(super) struct Work {
     #[cfg(unix)]
     begun: Duration,

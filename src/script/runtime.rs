@@ -59,7 +59,7 @@ impl Runtime {
             host,
             secrets,
             turns: Turns::new(&settings.limits),
-            threads: Threads::new(&settings.limits),
+            threads: Threads::default(),
             statistics: Statistics::default(),
             notifications: Notifications::new(settings.limits.waiting_notifications),
             observer,

@@ -1,7 +1,8 @@
 //! Whose turn it is: how many scripts run, how many wait for the outside, and for how long.
 //!
 //! A script that waits for `http` gives its place to another one, so scripts that are stuck hold
-//! up none that are not. Each script that runs or waits has a thread; both numbers are bounded,
+//! up none that are not. One that has worked for long goes on when few others do so, and behind all
+//! the rest of the server; ordinary ones pass it by. Each script that runs or waits has a thread; both numbers are bounded,
 //! over all sets of scripts together.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,16 +13,14 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::threads;
 use crate::config::ScriptLimits;
 
 /// The places that there are.
 pub(super) struct Turns {
-    /// For hooks that are known to be quick.
-    quick: Arc<Semaphore>,
-    /// For all others: no more than there are processors, so that they share those with the rest of the
-    /// server and not among many of their own.
-    other: Arc<Semaphore>,
+    running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    working_long: Arc<Semaphore>,
     deadline: Duration,
     patience: Duration,
 }
@@ -30,9 +29,10 @@ impl Turns {
     pub(super) fn new(limits: &ScriptLimits) -> Self {
         let processors = available_parallelism().map_or(1, usize::from);
         Self {
-            quick: Arc::new(Semaphore::new(limits.concurrent)),
-            other: Arc::new(Semaphore::new(limits.concurrent.min(processors))),
+            running: Arc::new(Semaphore::new(limits.concurrent)),
             waiting: Arc::new(Semaphore::new(limits.waiting)),
+            // The other processors are for requests that need none of these.
+            working_long: Arc::new(Semaphore::new((processors / 2).max(1))),
             deadline: Duration::from_millis(limits.deadline_ms),
             patience: Duration::from_millis(limits.http_ms),
         }
@@ -42,14 +42,14 @@ impl Turns {
     /// on this thread, which there is where another thread can stand in for it.
     pub(super) async fn take(&self, is_quick: bool) -> Option<Arc<Turn>> {
         let begun = Instant::now();
-        let is_here = is_quick && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
-        let running = if is_here { &self.quick } else { &self.other };
-        let place = tokio::time::timeout(self.deadline, Arc::clone(running).acquire_owned());
+        let place = tokio::time::timeout(self.deadline, Arc::clone(&self.running).acquire_owned());
         let turn = Turn {
             place: Mutex::new(Some(place.await.ok()?.ok()?)),
-            running: Arc::clone(running),
+            running: Arc::clone(&self.running),
             waiting: Arc::clone(&self.waiting),
-            is_here,
+            long_place: Mutex::new(None),
+            working_long: Arc::clone(&self.working_long),
+            is_here: is_quick && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread,
             runtime: Handle::current(),
             begun,
             deadline: self.deadline,
@@ -66,6 +66,9 @@ pub(super) struct Turn {
     place: Mutex<Option<OwnedSemaphorePermit>>,
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    /// The place that a script needs once it has worked for long.
+    long_place: Mutex<Option<OwnedSemaphorePermit>>,
+    working_long: Arc<Semaphore>,
     runtime: Handle,
     is_here: bool,
     begun: Instant,
@@ -91,8 +94,23 @@ impl Turn {
         if self.is_lost.load(Ordering::Relaxed) {
             return Some("too many scripts were running when it had waited");
         }
+        if self.begun.elapsed() >= threads::LONG && !self.is_here && threads::works_long() {
+            self.stand_in_line();
+        }
         let is_over = self.begun.elapsed() >= self.deadline.saturating_add(self.waited());
         is_over.then_some("it took longer than scripts.limits.deadlineMs")
+    }
+
+    /// Waits until few enough others work for long, but not beyond the deadline.
+    fn stand_in_line(&self) {
+        let mut place = self.long_place.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_none() {
+            let end = self.deadline.saturating_add(self.waited());
+            let left = end.saturating_sub(self.begun.elapsed());
+            let free = Arc::clone(&self.working_long).acquire_owned();
+            let free = self.runtime.block_on(async { tokio::time::timeout(left, free).await });
+            *place = free.ok().and_then(Result::ok);
+        }
     }
 
     /// Whether the scripts run on the thread that serves the request.
@@ -137,6 +155,7 @@ impl Turn {
             return Err("too many scripts wait for http (scripts.limits.waiting)".to_owned());
         };
         self.set_place(None);
+        *self.long_place.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let result = work();
         let again = Arc::clone(&self.running).acquire_owned();
         match self.runtime.block_on(async { tokio::time::timeout(self.deadline, again).await }) {
