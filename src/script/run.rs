@@ -128,7 +128,7 @@ impl ScriptSet {
         }
         let (traced, span) = (traces::current(), tracing::Span::current());
         let work = move || traced.in_scope(|| span.in_scope(|| asking.timed(work)));
-        runtime.threads.run(work).await.unwrap_or_else(|error| failed(error.to_string()))
+        runtime.threads.run(work).await.unwrap_or_else(failed)
     }
 
     /// The scripts that have `hook`, with their places in the set.

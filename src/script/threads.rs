@@ -112,17 +112,13 @@ fn wait(name: u64, idle: &Weak<Idle>, jobs: &Receiver<Job>) -> Option<Job> {
             let others = idle.upgrade()?;
             let mut waiting = lock(&others);
             let place = waiting.iter().position(|(one, _)| *one == name);
-            match place {
-                Some(place) => {
-                    waiting.swap_remove(place);
-                    None
-                }
-                // Somebody took it just now, and sends a job.
-                None => {
-                    drop(waiting);
-                    jobs.recv_timeout(IDLE).ok()
-                }
+            if let Some(place) = place {
+                waiting.swap_remove(place);
+                return None;
             }
+            // Somebody took it just now, and sends a job.
+            drop(waiting);
+            jobs.recv_timeout(IDLE).ok()
         }
     }
 }
@@ -149,7 +145,8 @@ fn give_way() {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 

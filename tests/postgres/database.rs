@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// What the servers of one test share.
@@ -16,6 +17,8 @@ pub(crate) struct Database {
     pub(crate) url: String,
     folder: TempDir,
     own: Option<Cluster>,
+    /// Where its rows are, whatever a test makes of `url`.
+    rows: String,
 }
 
 impl Database {
@@ -28,7 +31,7 @@ impl Database {
         drop(client);
         connection.await.expect("it ends");
         let url = format!("{url}?options=-csearch_path%3D{name}");
-        Some(Self { url, folder: TempDir::new().expect("a folder"), own: None })
+        Some(Self { rows: url.clone(), url, folder: TempDir::new().expect("a folder"), own: None })
     }
 
     /// A database that no other test uses.
@@ -36,7 +39,8 @@ impl Database {
         named()?;
         let cluster = Cluster::start();
         let folder = TempDir::new().expect("a folder");
-        Some(Self { url: cluster.url.clone(), folder, own: Some(cluster) })
+        let url = cluster.url.clone();
+        Some(Self { rows: url.clone(), url, folder, own: Some(cluster) })
     }
 
     /// The password in its URL.
@@ -69,6 +73,65 @@ impl Database {
         connection.await.expect("it ends");
         row.get(0)
     }
+}
+
+impl Drop for Database {
+    /// K198 over the whole suite: nothing of what was secret is in a row, the audit log among them.
+    fn drop(&mut self) {
+        // One of its own may not run any more, and a test that fails says why by itself.
+        if self.own.is_some() || std::thread::panicking() {
+            return;
+        }
+        let url = self.rows.clone();
+        let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // The runtime of the test can not be waited for here.
+        let search = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(leaks(&url, &secrets))
+        });
+        let leaks = search.join().expect("the rows are read");
+        assert!(leaks.is_empty(), "in the database: {leaks:?}");
+    }
+}
+
+/// What was secret in the tests of this process.
+static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Remembers what is secret of an answer.
+pub(crate) fn note_secrets(answer: &Value) {
+    let names = ["client_secret", "registration_access_token", "access_token", "token"];
+    let secrets = names.iter().filter_map(|name| answer[name].as_str()).map(str::to_owned);
+    SECRETS.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets);
+}
+
+/// Those of `secrets` that are in a row.
+async fn leaks(url: &str, secrets: &[String]) -> Vec<String> {
+    let (client, connection) = connect(url).await;
+    let there = client.query("SELECT to_regclass('registrar_entries') IS NOT NULL", &[]).await;
+    let rows = if there.expect("an answer").first().expect("a row").get(0) {
+        client.query("SELECT key, value FROM registrar_entries", &[]).await.expect("the rows")
+    } else {
+        Vec::new()
+    };
+    drop(client);
+    connection.await.expect("it ends");
+    let bytes =
+        rows.iter().flat_map(|row| [row.get::<_, Vec<u8>>(0), row.get(1)]).collect::<Vec<_>>().concat();
+    let is_there = |secret: &&String| memchr::memmem::find(&bytes, secret.as_bytes()).is_some();
+    secrets.iter().filter(is_there).cloned().collect()
+}
+
+#[tokio::test]
+async fn a_secret_in_a_row_is_found() {
+    let Some(database) = Database::new().await else { return };
+    let (client, connection) = connect(&database.url).await;
+    let table = "CREATE TABLE registrar_entries (key bytea, value bytea); \
+                 INSERT INTO registrar_entries VALUES ('k', 'a secret-of-a-test-6a1e b')";
+    client.batch_execute(table).await.expect("a row");
+    let secrets = ["secret-of-a-test-6a1e".to_owned(), "another-secret-0d3f".to_owned()];
+    assert_eq!(leaks(&database.url, &secrets).await, secrets[..1]);
+    drop(client);
+    connection.await.expect("it ends");
 }
 
 fn next() -> usize {

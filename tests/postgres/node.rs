@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::body;
-use crate::database::Database;
+use crate::database::{Database, note_secrets};
 
 /// A server that runs.
 pub(crate) struct Node {
@@ -65,7 +65,9 @@ impl Node {
     pub(crate) async fn register(&self, name: &str) -> Value {
         let answer = self.try_register(name).await.expect("an answer");
         assert_eq!(answer.status(), 201, "{}", self.log());
-        answer.json().await.expect("JSON")
+        let client = answer.json().await.expect("JSON");
+        note_secrets(&client);
+        client
     }
 
     /// A request of `client` about itself.

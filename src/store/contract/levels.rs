@@ -1,6 +1,7 @@
 //! The numbers of clients of each trust level.
 
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{Place, client, id, on_every_backend};
 use crate::client::{Client, TrustLevel};
@@ -66,9 +67,10 @@ async fn clients_from_before_are_counted_once(Place { store, backend, .. }: Plac
 }
 
 async fn as_many_as_there_are_after_a_race(Place { store, .. }: Place) {
-    let each = (0..64).map(|number| {
+    let mut each = JoinSet::new();
+    for number in 0..64 {
         let store = store.clone();
-        tokio::spawn(async move {
+        each.spawn(async move {
             let name = format!("c{}", number / 2);
             let _ = store.clients.insert(&of(&name, TrustLevel::Open), Change::default()).await;
             let Some(seen) = store.clients.find(&id(&name)).await.unwrap() else { return };
@@ -78,11 +80,9 @@ async fn as_many_as_there_are_after_a_race(Place { store, .. }: Place) {
                 let expect = vec![Expectation::Absent(keys::client(&id("nobody")))];
                 let _ = store.clients.remove(&seen, Change { expect, ..Change::default() }).await;
             }
-        })
-    });
-    for one in each.collect::<Vec<_>>() {
-        one.await.unwrap();
+        });
     }
+    each.join_all().await;
     let mut found = [0_u64; 6];
     for number in 0..32 {
         if let Some(stored) = store.clients.find(&id(&format!("c{number}"))).await.unwrap() {

@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::database::Database;
+use crate::database::{Database, note_secrets};
 use crate::node::Node;
 
 /// Requests at the same moment.
@@ -59,7 +59,9 @@ impl Pair {
         let sent = (0..count).map(|turn| request(&self.nodes[turn % 2], turn).send());
         join_all(join_all(sent).await.into_iter().map(|answer| async {
             let answer = answer.unwrap();
-            (answer.status(), answer.json().await.unwrap_or_default())
+            let (status, body) = (answer.status(), answer.json().await.unwrap_or_default());
+            note_secrets(&body);
+            (status, body)
         }))
         .await
     }
