@@ -30,12 +30,40 @@ impl OfflineArguments {
         refuse_new(&settings.store)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
-        runtime.block_on(async {
+        let done = runtime.block_on(async {
             let store = Store::open(&settings.store).await.map_err(|error| error.to_string())?;
             work(&store, &settings).await
-        })
+        });
+        // What the store writes when it is closed is among it.
+        drop(runtime);
+        settings.store.url.sled_folder().map(give_back);
+        done
     }
 }
+
+/// Gives the files of the store in `folder` to who has the folder. Root may work on the store of a server
+/// that runs as somebody else, who must be able to read what root made there.
+#[cfg(unix)]
+pub(super) fn give_back(folder: &Path) {
+    use std::os::unix::fs::{MetadataExt, lchown};
+
+    let Ok(owner) = folder.metadata() else { return };
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
+        let (path, Ok(file)) = (entry.path(), entry.metadata()) else { continue };
+        if file.uid() != owner.uid()
+            && let Err(error) = lchown(&path, Some(owner.uid()), Some(owner.gid()))
+        {
+            eprintln!("registrar: {} is not its owner's: {error}", path.display());
+        }
+        if file.is_dir() {
+            give_back(&path);
+        }
+    }
+}
+
+/// There, files have no single owner.
+#[cfg(not(unix))]
+pub(super) const fn give_back(_: &Path) {}
 
 /// A store that is not there must not be made by mistake.
 fn refuse_new(settings: &StoreSettings) -> Result<(), String> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::FileArguments;
+use super::offline::give_back;
 use crate::config::StoreSettings;
 use crate::store::inspect::{self, Inspection};
 
@@ -39,7 +40,9 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
         Command::Check(place) => {
             let (settings, folder) = place.open()?;
             drop(settings);
-            let found = inspect::check(&folder).map_err(|error| error.to_string())?;
+            let found = inspect::check(&folder);
+            give_back(&folder);
+            let found = found.map_err(|error| error.to_string())?;
             for fault in &found.faults {
                 println!("{fault}");
             }
@@ -50,6 +53,7 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
         Command::Export { place, file } => {
             let (settings, folder) = place.open()?;
             let found = inspect::export(&folder, settings.key_file.as_deref(), file);
+            give_back(&folder);
             let found = found.map_err(|error| error.to_string())?;
             for fault in &found.faults {
                 eprintln!("registrar: {fault}");
@@ -59,7 +63,9 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
         }
         Command::Accept(place) => {
             let (_, folder) = place.open()?;
-            inspect::accept(&folder).map_err(|error| error.to_string())?;
+            let accepted = inspect::accept(&folder);
+            give_back(&folder);
+            accepted.map_err(|error| error.to_string())?;
             eprintln!("registrar: the next start goes on with what is in {}", folder.display());
             Ok(())
         }

@@ -48,3 +48,32 @@ fn a_store_that_is_not_there_is_not_made() {
     assert_eq!(reset(&data).status.code(), Some(1));
     assert!(!data.exists());
 }
+
+/// Root works on the store of a server that runs as somebody else.
+#[test]
+#[cfg(unix)]
+fn what_root_makes_in_the_store_of_another_is_the_others() {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    const OTHER: u32 = 61_685;
+    let mut registrar = Registrar::start();
+    assert!(registrar.terminate().success());
+    let data = registrar.folder().join("data");
+    let files = || {
+        let entries = std::fs::read_dir(&data).expect("a folder").map(|entry| entry.expect("a file").path());
+        entries.chain([data.clone()]).collect::<Vec<_>>()
+    };
+    if files().iter().any(|file| chown(file, Some(OTHER), Some(OTHER)).is_err()) {
+        eprintln!("NOT TESTED: only root can give files away");
+        return;
+    }
+    assert!(reset(&data).status.success());
+    for command_line in [["store", "check"], ["store", "accept"]] {
+        let data = data.to_str().expect("a path");
+        let output = command(&command_line).args(["--data", data]).output().expect("the binary runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    for file in files() {
+        assert_eq!(file.metadata().expect("it is there").uid(), OTHER, "{}", file.display());
+    }
+}

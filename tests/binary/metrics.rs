@@ -166,10 +166,11 @@ async fn clients_are_counted_by_trust_level_over_a_restart() {
     assert_eq!(delete.bearer_auth(token).send().await.unwrap().status(), 204);
     for _ in 0..2 {
         let series = series(&scraped.text().await);
-        let count = |level: &str| series[&format!(r#"registrar_clients{{trust_level="{level}"}}"#)];
+        let count =
+            |level: &str| series[&format!(r#"registrar_clients{{trust_level="{level}"}}"#)].to_string();
         let levels = ["open", "token", "mtls", "statement", "attested", "operator"].map(count);
         // The operator's is the one that the first start makes.
-        assert_eq!(levels, [2.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(levels, ["2", "0", "0", "0", "0", "1"]);
         assert!(scraped.registrar.terminate().success());
         scraped = Scraped::of(scraped.registrar.start_again());
     }
