@@ -1,9 +1,14 @@
 //! Servers on one PostgreSQL, in a schema of their own.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use registrar::app::Server;
 use tempfile::TempDir;
 
 use super::product;
+
+/// Schemas that this run has made.
+static MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// So many servers with one database; none when `REGISTRAR_TEST_POSTGRES` names none.
 pub(crate) async fn products(count: usize) -> Option<Vec<(Server, TempDir)>> {
@@ -11,7 +16,7 @@ pub(crate) async fn products(count: usize) -> Option<Vec<(Server, TempDir)>> {
         println!("PostgreSQL is not measured: REGISTRAR_TEST_POSTGRES names none");
         return None;
     };
-    let schema = format!("bench{}_{count}", std::process::id());
+    let schema = format!("bench{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
     let (client, connection) =
         tokio_postgres::connect(&database, tokio_postgres::NoTls).await.expect("the database");
     let connection = tokio::spawn(connection);
