@@ -16,8 +16,8 @@ pub(crate) struct Client {
     /// The answer that registered it.
     answer: Vec<u8>,
     id: String,
-    pub(crate) path: String,
-    pub(crate) token: String,
+    path: String,
+    token: String,
     secret: String,
 }
 

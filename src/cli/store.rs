@@ -1,5 +1,6 @@
 //! `registrar store`: looks at the embedded store while no server has it open.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -38,11 +39,7 @@ pub(super) struct Place {
 pub(super) fn run(command: &Command) -> Result<(), String> {
     match command {
         Command::Check(place) => {
-            let (settings, folder) = place.open()?;
-            drop(settings);
-            let found = inspect::check(&folder);
-            give_back(&folder);
-            let found = found.map_err(|error| error.to_string())?;
+            let (found, folder) = place.work(|_, folder| inspect::check(folder))?;
             for fault in &found.faults {
                 println!("{fault}");
             }
@@ -51,10 +48,8 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
             judged(&found)
         }
         Command::Export { place, file } => {
-            let (settings, folder) = place.open()?;
-            let found = inspect::export(&folder, settings.key_file.as_deref(), file);
-            give_back(&folder);
-            let found = found.map_err(|error| error.to_string())?;
+            let (found, _) =
+                place.work(|settings, folder| inspect::export(folder, settings.key_file.as_deref(), file))?;
             for fault in &found.faults {
                 eprintln!("registrar: {fault}");
             }
@@ -62,10 +57,7 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
             judged(&found)
         }
         Command::Accept(place) => {
-            let (_, folder) = place.open()?;
-            let accepted = inspect::accept(&folder);
-            give_back(&folder);
-            accepted.map_err(|error| error.to_string())?;
+            let ((), folder) = place.work(|_, folder| inspect::accept(folder))?;
             eprintln!("registrar: the next start goes on with what is in {}", folder.display());
             Ok(())
         }
@@ -73,6 +65,17 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
 }
 
 impl Place {
+    /// Does `work` with the settings and the folder that they name; gives the folder beside what comes of it.
+    fn work<T, E: Display>(
+        &self,
+        work: impl FnOnce(&StoreSettings, &Path) -> Result<T, E>,
+    ) -> Result<(T, PathBuf), String> {
+        let (settings, folder) = self.open()?;
+        let done = work(&settings, &folder);
+        give_back(&folder);
+        done.map(|done| (done, folder)).map_err(|error| error.to_string())
+    }
+
     /// The settings, and the folder that they name.
     fn open(&self) -> Result<(StoreSettings, PathBuf), String> {
         let flags = self

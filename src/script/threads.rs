@@ -5,9 +5,8 @@
 //! hardly anybody else. The system takes that back from nobody, so such a thread ends with its script.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -24,15 +23,27 @@ const IDLE: Duration = Duration::from_secs(10);
 const NICENESS: i32 = 19;
 
 type Job = Box<dyn FnOnce() + Send>;
-type Idle = Mutex<Vec<(u64, Sender<Job>)>>;
 
 /// The threads. They are made when they are needed, and end when they are not. How many there are,
 /// [`Turns`](super::turn::Turns) bounds.
 #[derive(Default)]
-pub(super) struct Threads {
-    /// Those that wait for a script; the last one that came is the first to go.
-    idle: Arc<Idle>,
-    made: AtomicU64,
+pub(super) struct Threads(Arc<Shared>);
+
+/// What the threads and those who need one have in common.
+#[derive(Default)]
+struct Shared {
+    line: Mutex<Line>,
+    /// There is a job, or there will be none any more.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Line {
+    /// Jobs for threads that wait; never more than those.
+    jobs: VecDeque<Job>,
+    /// Threads that wait for a job.
+    waiting: usize,
+    is_over: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -64,62 +75,55 @@ impl Threads {
         outcome.await.map_err(|_| "a host function panicked".to_owned())
     }
 
-    fn hand_over(&self, mut job: Job) -> Result<(), String> {
-        loop {
-            let waiting = lock(&self.idle).pop();
-            let Some((_, thread)) = waiting else { break };
-            match thread.send(job) {
-                Ok(()) => return Ok(()),
-                Err(back) => job = back.0,
-            }
+    fn hand_over(&self, job: Job) -> Result<(), String> {
+        let mut line = self.0.line();
+        if line.waiting > line.jobs.len() {
+            line.jobs.push_back(job);
+            self.0.changed.notify_one();
+            return Ok(());
         }
-        let name = self.made.fetch_add(1, Ordering::Relaxed);
-        let idle = Arc::downgrade(&self.idle);
+        drop(line);
+        let shared = Arc::clone(&self.0);
         let thread = std::thread::Builder::new().name("script".to_owned());
-        thread.spawn(move || serve(name, &idle, job)).map(drop).map_err(|error| error.to_string())
+        thread.spawn(move || shared.serve(job)).map(drop).map_err(|error| error.to_string())
     }
 }
 
-fn lock(idle: &Idle) -> MutexGuard<'_, Vec<(u64, Sender<Job>)>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A thread: `job`, and those after it.
-fn serve(name: u64, idle: &Weak<Idle>, job: Job) {
-    let (sender, jobs) = channel();
-    let mut next = Some(job);
-    while let Some(job) = next.take() {
-        AT_WORK.set(Some(At::Work(Work::begin())));
-        // One that panics ends this thread, and whoever asked is told.
-        job();
-        if let Some(At::LongWork) = AT_WORK.take() {
-            return;
-        }
-        // The server has ended when nobody has the others.
-        let Some(others) = idle.upgrade() else { return };
-        lock(&others).push((name, sender.clone()));
-        drop(others);
-        next = wait(name, idle, &jobs);
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.0.line().is_over = true;
+        self.0.changed.notify_all();
     }
 }
 
-/// The next job; none when none comes.
-fn wait(name: u64, idle: &Weak<Idle>, jobs: &Receiver<Job>) -> Option<Job> {
-    match jobs.recv_timeout(IDLE) {
-        Ok(job) => Some(job),
-        Err(RecvTimeoutError::Disconnected) => None,
-        Err(RecvTimeoutError::Timeout) => {
-            let others = idle.upgrade()?;
-            let mut waiting = lock(&others);
-            let place = waiting.iter().position(|(one, _)| *one == name);
-            if let Some(place) = place {
-                waiting.swap_remove(place);
-                return None;
+impl Shared {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A thread: `job`, and those after it.
+    fn serve(&self, job: Job) {
+        let mut next = Some(job);
+        while let Some(job) = next {
+            AT_WORK.set(Some(At::Work(Work::begin())));
+            // One that panics ends this thread, and whoever asked is told.
+            job();
+            if let Some(At::LongWork) = AT_WORK.take() {
+                return;
             }
-            // Somebody took it just now, and sends a job.
-            drop(waiting);
-            jobs.recv_timeout(IDLE).ok()
+            next = self.next();
         }
+    }
+
+    /// The next job; none when none comes.
+    fn next(&self) -> Option<Job> {
+        let mut line = self.line();
+        line.waiting += 1;
+        let is_idle = |line: &mut Line| line.jobs.is_empty() && !line.is_over;
+        let waited = self.changed.wait_timeout_while(line, IDLE, is_idle);
+        let (mut line, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        line.waiting -= 1;
+        line.jobs.pop_front()
     }
 }
 
@@ -173,7 +177,7 @@ mod tests {
         let (first, thread) = threads.run(|| work(Duration::ZERO)).await.unwrap();
         assert_eq!(first, usual);
         // It says that it is done before it waits again.
-        while lock(&threads.idle).is_empty() {
+        while threads.0.line().waiting == 0 {
             tokio::task::yield_now().await;
         }
         let (second, same) = threads.run(|| work(2 * LONG)).await.unwrap();

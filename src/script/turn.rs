@@ -97,18 +97,20 @@ impl Turn {
         if self.begun.elapsed() >= threads::LONG && !self.is_here && threads::works_long() {
             self.stand_in_line();
         }
-        let is_over = self.begun.elapsed() >= self.deadline.saturating_add(self.waited());
-        is_over.then_some("it took longer than scripts.limits.deadlineMs")
+        self.left().is_zero().then_some("it took longer than scripts.limits.deadlineMs")
+    }
+
+    /// The time until the deadline.
+    fn left(&self) -> Duration {
+        self.deadline.saturating_add(self.waited()).saturating_sub(self.begun.elapsed())
     }
 
     /// Waits until few enough others work for long, but not beyond the deadline.
     fn stand_in_line(&self) {
         let mut place = self.long_place.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
-            let end = self.deadline.saturating_add(self.waited());
-            let left = end.saturating_sub(self.begun.elapsed());
             let free = Arc::clone(&self.working_long).acquire_owned();
-            let free = self.runtime.block_on(async { tokio::time::timeout(left, free).await });
+            let free = self.runtime.block_on(async { tokio::time::timeout(self.left(), free).await });
             *place = free.ok().and_then(Result::ok);
         }
     }

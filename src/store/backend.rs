@@ -10,7 +10,7 @@ use std::ops::Range;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
-use super::StoreError;
+use super::{StoreError, keys};
 
 /// A key with its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -96,6 +96,18 @@ pub struct Facts {
     pub disk_bytes: Option<u64>,
     /// Changes that wait to be written.
     pub waiting: usize,
+}
+
+/// The first `limit` pairs of `range`, and what of it is left; none when that was all.
+pub(super) async fn page(
+    backend: &dyn Backend,
+    range: Range<Vec<u8>>,
+    limit: usize,
+) -> Result<(Vec<Pair>, Option<Range<Vec<u8>>>), StoreError> {
+    let pairs = backend.scan(range.clone(), limit).await?;
+    let last = pairs.last().filter(|_| pairs.len() >= limit);
+    let left = last.map(|(key, _)| keys::behind(key)..range.end);
+    Ok((pairs, left))
 }
 
 /// The key of the value with this number in `sequence`. The key of the sequence itself holds

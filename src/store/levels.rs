@@ -1,16 +1,27 @@
 //! How many clients there are of each trust level: a number for each, changed together with the clients.
 
-use super::backend::{Change, Expectation, number};
+use super::backend::{Change, Expectation, number, page};
 use super::clients::Stored;
 use super::race::unless_lost;
 use super::{Clients, StoreError, keys};
-use crate::client::TrustLevel;
+use crate::client::{Client, TrustLevel};
 
 /// Clients that are read at a time when they are counted.
 const PAGE: usize = 500;
 
 /// How many clients there are of each trust level, the least trusted first.
 pub type ByLevel = [(TrustLevel, u64); TrustLevel::ALL.len()];
+
+/// No clients.
+pub(super) fn none() -> ByLevel {
+    TrustLevel::ALL.map(|level| (level, 0))
+}
+
+/// Counts one more client.
+pub(super) fn count(counts: &mut ByLevel, client: &Client) {
+    let level = client.provenance.trust_level;
+    counts.iter_mut().filter(|(one, _)| *one == level).for_each(|(_, count)| *count += 1);
+}
 
 impl Clients {
     /// How many clients there are of each trust level; those that have expired and are not swept yet
@@ -20,7 +31,7 @@ impl Clients {
     /// When the store can not be read.
     pub async fn by_level(&self) -> Result<ByLevel, StoreError> {
         let numbers = self.0.scan(keys::under(keys::LEVELS), TrustLevel::ALL.len()).await?;
-        let mut levels = TrustLevel::ALL.map(|level| (level, 0));
+        let mut levels = none();
         for (level, count) in &mut levels {
             let key = keys::level_count(level.as_str());
             let value = numbers.iter().find(|(one, _)| *one == key).map(|(_, value)| value.as_slice());
@@ -39,18 +50,14 @@ impl Clients {
         if self.0.get(keys::LEVELS_COUNTED).await?.is_some() {
             return Ok(());
         }
-        let mut counts = TrustLevel::ALL.map(|level| (level, 0_i64));
-        let mut range = keys::under(keys::CLIENTS);
-        loop {
-            let pairs = self.0.scan(range.clone(), PAGE).await?;
-            let next = pairs.last().filter(|_| pairs.len() >= PAGE).map(|(key, _)| keys::behind(key));
+        let (mut counts, mut left) = (none(), Some(keys::under(keys::CLIENTS)));
+        while let Some(range) = left {
+            let (pairs, rest) = page(&*self.0, range, PAGE).await?;
+            left = rest;
             // One that can not be read is of no level.
             for stored in pairs.into_iter().filter_map(|pair| Stored::read(pair).ok()) {
-                let level = stored.client().provenance.trust_level;
-                counts.iter_mut().filter(|(one, _)| *one == level).for_each(|(_, count)| *count += 1);
+                count(&mut counts, stored.client());
             }
-            let Some(next) = next else { break };
-            range.start = next;
         }
         let numbers = counts.into_iter().filter(|(_, count)| *count > 0);
         let put =

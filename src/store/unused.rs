@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use futures_util::future::join_all;
 
-use super::backend::{Change, Pair};
+use super::backend::{Change, Pair, page};
 use super::client_index::client_use;
 use super::clients::Stored;
 use super::race::unless_lost;
@@ -63,10 +63,8 @@ impl Uses {
         also: impl Fn(&Client) -> Result<Change, StoreError>,
     ) -> Result<(), StoreError> {
         let Some(range) = sweep.left.pop() else { return Ok(()) };
-        let entries = self.clients.0.scan(range.clone(), limit).await?;
-        if let Some((last, _)) = entries.last().filter(|_| entries.len() >= limit) {
-            sweep.left.push(keys::behind(last)..range.end);
-        }
+        let (entries, rest) = page(&*self.clients.0, range, limit).await?;
+        sweep.left.extend(rest);
         // All at once, so that they share a flush.
         let each = entries.into_iter().map(|(entry, _)| self.sweep_one(entry, &also));
         let mut failed = None;
@@ -118,15 +116,13 @@ impl Uses {
         if backend.get(keys::USES_ENTERED).await?.is_some() {
             return Ok(0);
         }
-        let (mut entered, mut range) = (0, keys::under(keys::CLIENTS));
-        loop {
-            let pairs = backend.scan(range.clone(), limit).await?;
-            let next = pairs.last().filter(|_| pairs.len() >= limit).map(|(key, _)| keys::behind(key));
+        let (mut entered, mut left) = (0, Some(keys::under(keys::CLIENTS)));
+        while let Some(range) = left {
+            let (pairs, rest) = page(&**backend, range, limit).await?;
+            left = rest;
             for outcome in join_all(pairs.into_iter().map(|pair| self.enter(pair))).await {
                 entered += usize::from(outcome?);
             }
-            let Some(next) = next else { break };
-            range.start = next;
             // Nothing of it need wait when all of them are in the index; others are to have their turn.
             tokio::task::yield_now().await;
         }

@@ -52,6 +52,24 @@ impl Node {
         self.http.request(method, format!("{}{path}", self.address))
     }
 
+    /// A form that is posted.
+    pub(crate) fn form(&self, path: &str, body: String) -> RequestBuilder {
+        let request = self.request(Method::POST, path).body(body);
+        request.header("content-type", "application/x-www-form-urlencoded")
+    }
+
+    /// An access token that `client` gets for itself.
+    pub(crate) async fn access_token(&self, client: &Value) -> String {
+        let text = |name: &str| client[name].as_str().expect("a text").to_owned();
+        let request = self.form("/token", "grant_type=client_credentials".to_owned());
+        let answer = request.basic_auth(text("client_id"), Some(text("client_secret"))).send().await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status(), 200, "{}", self.log());
+        let answer: Value = answer.json().await.expect("JSON");
+        note_secrets(&answer);
+        answer["access_token"].as_str().expect("a token").to_owned()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Response {
         self.request(Method::GET, path).send().await.expect("an answer")
     }

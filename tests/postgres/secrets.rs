@@ -22,13 +22,6 @@ async fn json_of(request: RequestBuilder, status: u16) -> Value {
     answer.json().await.unwrap_or_default()
 }
 
-async fn access_token(node: &Node, client: &Value) -> String {
-    let (id, secret) = (text(client, "client_id"), text(client, "client_secret"));
-    let request = node.request(Method::POST, "/token").basic_auth(id, Some(secret));
-    let request = request.header("content-type", "application/x-www-form-urlencoded");
-    text(&json_of(request.body("grant_type=client_credentials"), 200).await, "access_token")
-}
-
 /// What is secret in the life of a client.
 async fn of_a_client(node: &Node) -> Vec<String> {
     let mut wanted = body("can-be-read-5ab0");
@@ -43,14 +36,14 @@ async fn of_a_client(node: &Node) -> Vec<String> {
         text(&client, "client_secret"),
         text(&client, "registration_access_token"),
         text(&rotated, "registration_access_token"),
-        access_token(node, &client).await,
+        node.access_token(&client).await,
         text(&asked, "nonce"),
     ]
 }
 
 /// What is secret of what an administrator does.
 async fn of_an_administrator(node: &Node, administrator: &Value) -> Vec<String> {
-    let token = access_token(node, administrator).await;
+    let token = node.access_token(administrator).await;
     let call = |method: Method, path: &str| node.request(method, path).bearer_auth(&token);
     let made = call(Method::POST, "/admin/v1/initial-access-tokens").json(&json!({})).send().await.unwrap();
     let initial = text(&made.json().await.unwrap(), "token");

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::Inspection;
-use crate::client::TrustLevel;
 use crate::store::audit::AuditEvent;
 use crate::store::backend::number;
 use crate::store::client_index::entered;
 use crate::store::clients::Stored;
 use crate::store::integrity;
 use crate::store::keys::{self, Kind};
+use crate::store::levels::{self, ByLevel};
 use crate::store::mark::Mark;
 use crate::store::sled_database::Database;
 use crate::store::tally::{Content, Tally};
@@ -21,12 +21,12 @@ pub(super) struct Judge<'a> {
     folder: &'a Path,
     content: Content,
     /// Clients of each trust level.
-    levels: [u64; TrustLevel::ALL.len()],
+    levels: ByLevel,
 }
 
 impl<'a> Judge<'a> {
     pub(super) fn new(database: &'a Database, folder: &'a Path) -> Self {
-        Self { database, folder, content: Content::default(), levels: Default::default() }
+        Self { database, folder, content: Content::default(), levels: levels::none() }
     }
 
     /// Looks at one record.
@@ -47,9 +47,7 @@ impl<'a> Judge<'a> {
             Err(error) => return found.fault(error.to_string()),
         };
         found.clients += 1;
-        let level = stored.client().provenance.trust_level;
-        let counts = TrustLevel::ALL.iter().zip(&mut self.levels);
-        counts.filter(|(one, _)| **one == level).for_each(|(_, count)| *count += 1);
+        levels::count(&mut self.levels, stored.client());
         for (entry, _) in entered(stored.client()).put {
             // A client that was stored before there was an index of uses is entered by the sweep.
             let is_use = entry.starts_with(keys::USES);
@@ -68,13 +66,15 @@ impl<'a> Judge<'a> {
         if !self.database.with(|db| db.contains_key(keys::LEVELS_COUNTED)).unwrap_or_default() {
             return;
         }
-        for (level, seen) in TrustLevel::ALL.into_iter().zip(self.levels) {
-            let key = keys::level_count(level.as_str());
+        for (level, seen) in self.levels {
+            let level = level.as_str();
+            let key = keys::level_count(level);
             let counted = self.database.with(|db| db.get(&key));
             let counted = counted.and_then(|value| number(&key, value.as_deref()));
             if counted.is_ok_and(|count| count.unsigned_abs() != seen) {
-                let level = level.as_str();
-                found.fault(format!("{seen} clients of the trust level {level} can be read, and the store counted another number"));
+                found.fault(format!(
+                    "{seen} clients of the trust level {level} can be read, and the store counted another number"
+                ));
             }
         }
     }

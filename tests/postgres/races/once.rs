@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::pair::{MANY, Pair, ROUNDS, count, form, key, token};
+use super::pair::{MANY, Pair, ROUNDS, count, key, token};
 use crate::body;
 use crate::node::Node;
 
@@ -96,12 +96,12 @@ async fn a_client_assertion_gets_one_token_which_is_dead_everywhere_once_revoked
     };
     for round in 0..ROUNDS {
         let parameters = format!("grant_type=client_credentials&{}", assertion(format!("token {round}")));
-        let answers = pair.at_once(MANY, |node, _| form(node, "/token", parameters.clone())).await;
+        let answers = pair.at_once(MANY, |node, _| node.form("/token", parameters.clone())).await;
         assert_eq!((count(&answers, &[200]), count(&answers, &[401])), (1, MANY - 1), "{answers:?}");
         let got = answers.iter().find_map(|(_, answer)| answer["access_token"].as_str()).unwrap();
         let ask = async |node: &Node, path: &str, jti: &str| {
             let parameters = format!("token={got}&{}", assertion(format!("{jti} {round}")));
-            let answer = form(node, path, parameters).send().await.unwrap();
+            let answer = node.form(path, parameters).send().await.unwrap();
             let (status, text) = (answer.status(), answer.text().await.unwrap());
             assert_eq!(status, 200, "{path}: {text}");
             serde_json::from_str::<Value>(&text).unwrap_or_default()

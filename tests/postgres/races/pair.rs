@@ -74,7 +74,7 @@ impl Pair {
     pub(super) async fn administrator(&self) -> String {
         let text = std::fs::read_to_string(self.folder.path().join("administrator.json")).unwrap();
         let administrator: Value = serde_json::from_str(&text).unwrap();
-        access_token(&self.nodes[0], &administrator).await
+        self.nodes[0].access_token(&administrator).await
     }
 
     /// What both servers say of how many clients there are.
@@ -92,21 +92,6 @@ impl Pair {
         }
         counts
     }
-}
-
-pub(super) fn form(node: &Node, path: &str, body: String) -> RequestBuilder {
-    let request = node.request(Method::POST, path).body(body);
-    request.header("content-type", "application/x-www-form-urlencoded")
-}
-
-pub(super) fn basic(request: RequestBuilder, client: &Value) -> RequestBuilder {
-    request.basic_auth(client["client_id"].as_str().unwrap(), client["client_secret"].as_str())
-}
-
-pub(super) async fn access_token(node: &Node, client: &Value) -> String {
-    let request = basic(form(node, "/token", "grant_type=client_credentials".to_owned()), client);
-    let answer: Value = request.send().await.unwrap().json().await.unwrap();
-    answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
 }
 
 /// How many of `answers` have one of these statuses.
