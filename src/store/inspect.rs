@@ -16,7 +16,7 @@ use copy::Copy;
 use judge::Judge;
 
 use super::clients::Stored;
-use super::sled_database::Database;
+use super::sled_database::{self, Database};
 use super::{StoreError, key_file, keys, line, mark, tally};
 use crate::client::TrustLevel;
 
@@ -120,7 +120,7 @@ pub fn export(folder: &Path, key: Option<&Path>, file: &Path) -> Result<Inspecti
 /// # Errors
 /// When there is no store, a server has it open, or sled can not open it.
 pub fn accept(folder: &Path) -> Result<(), StoreError> {
-    copy::refuse_other(folder)?;
+    sled_database::lock(folder)?;
     let database = Database::open(folder, CACHE)?;
     database.with(|db| {
         db.remove(tally::KEY)?;

@@ -4,7 +4,7 @@
 //! anew, though it still reads (tried: what was flushed before is all there then). So that a
 //! server need not be restarted once there is room again, it is closed and opened in place.
 
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -16,6 +16,8 @@ use sled::Db;
 use super::error::StoreError;
 use super::sled_guard::guarded;
 
+/// The file with the log of sled, which it locks.
+pub(super) const LOG: &str = "db";
 /// Bytes that there must be room for before a database that still reads is closed.
 const ROOM: usize = 16 << 20;
 /// How long threads of sled may take to let go of the files.
@@ -56,20 +58,19 @@ impl Database {
             try_room(&self.folder)
                 .map_err(|error| StoreError::Unavailable(format!("there is no room to write: {error}")))?;
         }
-        // What it does when it closes can fail like any other write.
-        let _ = guarded(|| {
-            drop(place.take());
-            Ok(())
-        });
-        let begun = Instant::now();
-        let opened = loop {
-            match open(&self.folder, self.cache_bytes) {
-                Err(StoreError::Locked(_)) if begun.elapsed() < CLOSING => thread::sleep(PAUSE),
-                outcome => break outcome?,
-            }
-        };
-        *place = Some(opened);
+        close(&self.folder, place.take());
+        *place = Some(open(&self.folder, self.cache_bytes)?);
         Ok(())
+    }
+}
+
+impl Drop for Database {
+    /// Closes it, so that the folder is free when this returns.
+    fn drop(&mut self) {
+        let place = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(db) = place.take() {
+            close(&self.folder, Some(db));
+        }
     }
 }
 
@@ -78,6 +79,34 @@ impl Database {
     /// Closes it, as while it is being opened again.
     pub(super) fn close(&self) {
         drop(self.open.write().unwrap().take());
+    }
+}
+
+/// Closes a database, and waits until the threads of sled have let go of its files.
+fn close(folder: &Path, db: Option<Db>) {
+    // What it does when it closes can fail like any other write.
+    let _ = guarded(|| {
+        drop(db);
+        Ok(())
+    });
+    let begun = Instant::now();
+    while begun.elapsed() < CLOSING && matches!(lock(folder), Err(StoreError::Locked(_))) {
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Holds the store in `folder`, so that nobody can open it while what this gives is kept. Refused
+/// where there is none, or where somebody has it open.
+pub(super) fn lock(folder: &Path) -> Result<fs::File, StoreError> {
+    let failed = |error: &std::io::Error| {
+        StoreError::Unavailable(format!("there is no store in {}: {error}", folder.display()))
+    };
+    let file = fs::File::options().read(true).write(true).open(folder.join(LOG));
+    let file = file.map_err(|error| failed(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(folder.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A copy of the files of a store, beside it, which is gone when it is not needed any more.
 
-use std::fs::{self, TryLockError};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,8 @@ use super::Inspection;
 use crate::random;
 use crate::store::StoreError;
 use crate::store::mark;
-use crate::store::sled_database::Database;
+use crate::store::sled_database::{self, Database, LOG};
 
-/// The file with the log of sled.
-const LOG: &str = "db";
 /// What the names of its snapshots begin with: how far the log was read at the last start.
 const SNAPSHOT: &str = "snap.";
 /// The file with its settings, of which we have none that is not the default.
@@ -28,7 +26,7 @@ impl Copy {
         let failed = |error: std::io::Error| {
             StoreError::Unavailable(format!("a copy of {} can not be made: {error}", folder.display()))
         };
-        let lock = refuse_other(folder)?;
+        let lock = sled_database::lock(folder)?;
         let place = beside(folder)?;
         create(&place).map_err(failed)?;
         // From here on it is ours to remove.
@@ -88,21 +86,6 @@ impl Drop for Copy {
         if let Err(error) = fs::remove_dir_all(&self.0) {
             tracing::warn!(%error, folder = %self.0.display(), "a copy of the store could not be removed");
         }
-    }
-}
-
-/// Refuses a folder without a store, or with one that a server has open; nobody can open it while
-/// what this gives is kept.
-pub(super) fn refuse_other(folder: &Path) -> Result<fs::File, StoreError> {
-    let log = folder.join(LOG);
-    let failed = |error: &std::io::Error| {
-        StoreError::Unavailable(format!("there is no store in {}: {error}", folder.display()))
-    };
-    let file = fs::File::options().read(true).write(true).open(log).map_err(|error| failed(&error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(folder.to_owned())),
-        Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
 }
 
