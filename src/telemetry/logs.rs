@@ -10,6 +10,7 @@ use tracing_subscriber::fmt::{Layer, MakeWriter};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::lines::{Line, Members};
 use super::traces::{self, Traces};
 use crate::config::settings::{LogFormat, TelemetrySettings};
 
@@ -54,7 +55,7 @@ where
     let lines = if is_text {
         lines.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).boxed()
     } else {
-        lines.json().flatten_event(true).with_span_list(false).boxed()
+        lines.fmt_fields(Members).event_format(Line).boxed()
     };
     // What other crates say below `info` quotes headers, frames and records, and so secrets:
     // only of our own events do we know what is in them.

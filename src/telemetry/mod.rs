@@ -3,6 +3,7 @@
 //! Any layer may record here, so nothing here knows of clients, scripts or HTTP: what is counted
 //! arrives as a number, a time, or one of few words. No value that a caller chose becomes a label.
 
+mod lines;
 pub mod logs;
 pub mod meter;
 pub mod trace;
