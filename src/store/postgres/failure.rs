@@ -72,6 +72,13 @@ fn is_gone(code: &SqlState) -> bool {
     closing.contains(code) || code.code().starts_with("08")
 }
 
+/// Whether the database understood what was said, and does not do such a thing: what it does not
+/// support, a syntax or a name that it does not know, a value that it does not take.
+pub(super) fn is_refused(error: &Error) -> bool {
+    let code = error.code().map_or("", SqlState::code);
+    ["0A", "22", "42"].iter().any(|class| code.starts_with(class))
+}
+
 /// That the database did not do it.
 pub(super) fn unavailable(error: &Error) -> StoreError {
     StoreError::Unavailable(text(error))

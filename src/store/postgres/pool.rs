@@ -5,8 +5,9 @@ use std::time::Duration;
 use deadpool_postgres::{
     Client, ClientWrapper, Hook, HookError, Manager, Object, PoolError, Runtime, TimeoutType,
 };
-use tokio_postgres::Row;
+use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client as Connection, Row};
 
 use super::connect::Target;
 use super::failure::{self, Failure};
@@ -79,7 +80,7 @@ impl Pool {
         };
         let outcome = tokio::time::timeout(self.patience, query).await;
         let outcome = outcome.unwrap_or_else(|_| Err(Failure::Unavailable(failure::late(self.patience))));
-        if outcome.is_err() {
+        if let Err(Failure::Gone(_) | Failure::Unavailable(_)) = &outcome {
             discard(client);
         }
         outcome
@@ -98,23 +99,36 @@ pub(super) fn pair(row: &Row) -> Result<Pair, tokio_postgres::Error> {
 
 /// Sets up a new connection.
 async fn set_up(client: &ClientWrapper, patience: Duration) -> Result<(), tokio_postgres::Error> {
-    let bound = patience.as_millis();
-    let bounds = format!(
-        "SET statement_timeout = {bound}; SET lock_timeout = {bound}; \
-         SET idle_in_transaction_session_timeout = {bound}"
-    );
-    client.batch_execute(&bounds).await?;
-    // What is committed must survive a power cut; a stronger setting of the operator stays.
-    let row = client.query_one("SHOW synchronous_commit", &[]).await?;
-    if row.try_get::<_, &str>(0)? == "off" {
-        client.batch_execute("SET synchronous_commit = on").await?;
-    }
-    // Everything is found by its key. A plan that was made while the table was small must not
-    // read all of it when it has grown. Not every database knows this.
-    if let Err(error) = client.batch_execute("SET enable_seqscan = off").await
-        && error.code().is_none()
-    {
-        return Err(error);
+    let bound = patience.as_millis().to_string();
+    let settings = [
+        // What a database remarks on each transaction, when it makes it a stricter one for example,
+        // would fill the log.
+        ("client_min_messages", "error"),
+        ("statement_timeout", &bound),
+        ("lock_timeout", &bound),
+        ("idle_in_transaction_session_timeout", &bound),
+        // Everything is found by its key. A plan that was made while the table was small must not
+        // read all of it when it has grown.
+        ("enable_seqscan", "off"),
+    ];
+    try_join_all(settings.map(|(name, value)| set(client, name, value))).await?;
+    // What is committed must survive a power cut; a stronger setting of the operator stays. Where
+    // the setting is not known, nobody can have switched it off.
+    match client.query_one("SHOW synchronous_commit", &[]).await {
+        Ok(row) if row.try_get::<_, &str>(0)? == "off" => {
+            client.batch_execute("SET synchronous_commit = on").await?;
+        }
+        Err(error) if !failure::is_refused(&error) => return Err(error),
+        _ => {}
     }
     Ok(())
+}
+
+/// Sets what a database may not know, or not take: it helps where it is there, and nothing depends
+/// on it.
+pub(super) async fn set(client: &Connection, name: &str, value: &str) -> Result<(), tokio_postgres::Error> {
+    match client.batch_execute(&format!("SET {name} = {value}")).await {
+        Err(error) if !failure::is_refused(&error) => Err(error),
+        _ => Ok(()),
+    }
 }
