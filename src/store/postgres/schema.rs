@@ -1,6 +1,8 @@
-//! The tables, and how they come to be. Servers that start at the same time take turns: the row
-//! of the version is locked. A database whose tables are up to date is only read, so a user that
-//! may not create tables can use what an administrator has made.
+//! The tables, and how they come to be. There is no transaction around it, since databases that
+//! speak the protocol refuse to make tables in one, or commit it in the middle: each step can be
+//! done again, and servers that start at the same time may all do it. A database whose tables are
+//! up to date is only read, so a user that may not create tables can use what an administrator
+//! has made.
 
 use std::time::Duration;
 
@@ -11,18 +13,22 @@ use super::failure;
 use super::pool::{self, Pool};
 use crate::store::StoreError;
 
-/// What takes the tables from each version to the next. Each can be done again, since not every
-/// database takes it back with its transaction.
+/// What takes the tables from each version to the next. Each can be done again, also by another
+/// server at the same time.
 const MIGRATIONS: &[&str] =
     &["CREATE TABLE IF NOT EXISTS registrar_entries (key bytea PRIMARY KEY, value bytea NOT NULL)"];
 
-const VERSION: &str = "SELECT version FROM registrar_schema WHERE id = 1";
-const VERSION_LOCKED: &str = "SELECT version FROM registrar_schema WHERE id = 1 FOR UPDATE";
+/// An `integer` has four bytes in PostgreSQL, and eight in `CockroachDB`.
+const VERSION: &str = "SELECT CAST(version AS bigint) FROM registrar_schema WHERE id = 1";
 const TABLE: &str =
     "CREATE TABLE IF NOT EXISTS registrar_schema (id integer PRIMARY KEY, version integer NOT NULL)";
 const FIRST: &str = "INSERT INTO registrar_schema (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING";
-/// A table can be long in the making.
-const TRANSACTION: &str = "BEGIN; SET LOCAL statement_timeout = 600000; SET LOCAL lock_timeout = 600000";
+/// Another server may have come further meanwhile.
+const RAISE: &str = "UPDATE registrar_schema SET version = CAST($1 AS bigint) \
+                     WHERE id = 1 AND version < CAST($1 AS bigint)";
+
+/// Milliseconds for which a step may take: a table can be long in the making.
+const PATIENCE: &str = "600000";
 
 /// How often it is begun when others create the same tables at the same time.
 const TRIES: u32 = 20;
@@ -65,41 +71,44 @@ impl From<tokio_postgres::Error> for Failed {
 
 async fn migrate_once(pool: &Pool) -> Result<(), Failed> {
     let client = pool.client().await.map_err(Failed::Store)?;
-    let done = bring_up_to_date(&client).await;
-    if done.is_err() {
-        pool::discard(client);
+    let version = found(&client).await?;
+    if let Some([]) = version.map(steps).transpose()? {
+        return Ok(());
     }
+    let done = bring_up_to_date(&client).await;
+    // It waits for longer than requests may.
+    pool::discard(client);
     done
 }
 
-async fn bring_up_to_date(client: &Client) -> Result<(), Failed> {
-    let found = match client.query_opt(VERSION, &[]).await {
-        Ok(row) => row.map(|row| row.try_get::<_, i32>(0)).transpose()?,
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => None,
-        Err(error) => return Err(error.into()),
-    };
-    match found.map(steps).transpose()? {
-        Some([]) => return Ok(()),
-        Some(_) => {}
-        None => {
-            client.batch_execute(TABLE).await?;
-            client.batch_execute(FIRST).await?;
-        }
+/// The version of the tables; none: there are none.
+async fn found(client: &Client) -> Result<Option<i64>, Failed> {
+    match client.query_opt(VERSION, &[]).await {
+        Ok(row) => Ok(row.map(|row| row.try_get(0)).transpose()?),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    client.batch_execute(TRANSACTION).await?;
-    let found: i32 = client.query_one(VERSION_LOCKED, &[]).await?.try_get(0)?;
-    for step in steps(found)? {
+}
+
+async fn bring_up_to_date(client: &Client) -> Result<(), Failed> {
+    pool::set(client, "statement_timeout", PATIENCE).await?;
+    pool::set(client, "lock_timeout", PATIENCE).await?;
+    // YugabyteDB would scatter the keys, of which ranges are read in their order.
+    pool::set(client, "yb_use_hash_splitting_by_default", "off").await?;
+    client.batch_execute(TABLE).await?;
+    client.batch_execute(FIRST).await?;
+    let from = found(client).await?.unwrap_or_default();
+    for step in steps(from)? {
         client.batch_execute(step).await?;
     }
-    let now = i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX);
-    client.execute("UPDATE registrar_schema SET version = $1 WHERE id = 1", &[&now]).await?;
-    client.batch_execute("COMMIT").await?;
-    tracing::info!(from = found, to = now, "the tables of the database are up to date");
+    let now = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    client.execute(RAISE, &[&now]).await?;
+    tracing::info!(from, to = now, "the tables of the database are up to date");
     Ok(())
 }
 
 /// What is to be done to tables of this version.
-fn steps(version: i32) -> Result<&'static [&'static str], Failed> {
+fn steps(version: i64) -> Result<&'static [&'static str], Failed> {
     let known = MIGRATIONS.len();
     usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version..)).ok_or_else(|| {
         let reason = format!(
