@@ -49,7 +49,7 @@ pub(super) async fn is_possible(pool: &Pool) -> Result<bool, StoreError> {
 
 /// Watches what is watched.
 pub(super) struct Listener {
-    target: Target,
+    target: Option<Target>,
     pool: Pool,
     patience: Duration,
     look_again: mpsc::Sender<()>,
@@ -57,8 +57,14 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// A listener that says so to `look_again`.
-    pub(super) fn new(target: Target, pool: Pool, patience: Duration, look_again: mpsc::Sender<()>) -> Self {
+    /// A listener that says so to `look_again`; without a `target` that
+    /// [tells of changes](is_possible), it only looks.
+    pub(super) fn new(
+        target: Option<Target>,
+        pool: Pool,
+        patience: Duration,
+        look_again: mpsc::Sender<()>,
+    ) -> Self {
         Self { target, pool, patience, look_again, tasks: TaskTracker::new() }
     }
 
@@ -103,7 +109,8 @@ impl Listener {
 
     /// A connection on which the database tells of changes; none when there is none now.
     async fn listen(&self) -> Option<tokio_postgres::Client> {
-        let connecting = self.target.config.connect(self.target.tls.clone());
+        let target = self.target.as_ref()?;
+        let connecting = target.config.connect(target.tls.clone());
         let (client, mut connection) = tokio::time::timeout(self.patience, connecting).await.ok()?.ok()?;
         let look_again = self.look_again.clone();
         self.tasks.spawn(async move {

@@ -38,7 +38,8 @@ const QUEUE: usize = 4_096;
 pub(super) struct Postgres {
     pool: Pool,
     queue: mpsc::Sender<Request>,
-    target: Target,
+    /// Where to listen; none where the database does not tell of changes.
+    listen_at: Option<Target>,
     patience: Duration,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -59,7 +60,8 @@ impl Postgres {
         tasks.spawn(writer::run(pool.clone(), requests, has_notify));
         let stop = CancellationToken::new();
         let end = stop.clone().drop_guard();
-        Ok(Self { pool, queue, target, patience, tasks, stop, _end: end })
+        let listen_at = has_notify.then_some(target);
+        Ok(Self { pool, queue, listen_at, patience, tasks, stop, _end: end })
     }
 
     async fn find(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -118,7 +120,8 @@ impl Backend for Postgres {
     fn watch(&self) -> Option<mpsc::Receiver<()>> {
         // One that is there already says the same to whoever looks.
         let (sender, receiver) = mpsc::channel(1);
-        let listener = listen::Listener::new(self.target.clone(), self.pool.clone(), self.patience, sender);
+        let listener =
+            listen::Listener::new(self.listen_at.clone(), self.pool.clone(), self.patience, sender);
         let stop = self.stop.clone();
         self.tasks.spawn(async move { stop.run_until_cancelled(listener.run()).await });
         Some(receiver)
