@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Client;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::failure::{self, Failure};
 use super::pool::{self, Pool};
@@ -13,10 +14,12 @@ use crate::store::backend::Change;
 
 /// Changes that share one transaction.
 const BATCH: usize = 256;
-/// How often a transaction is begun that somebody else came between.
+/// How often a transaction is begun for which there was no connection.
 const TRIES: u32 = 16;
 /// The pause before it begins again grows by this much each time.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Up to this: after longer pauses, a server that loses would lose all the more.
+const LONGEST_PAUSE: Duration = Duration::from_millis(30);
 
 /// A change, and who waits for it.
 pub(super) struct Request {
@@ -61,19 +64,29 @@ async fn make(pool: &Pool, changes: &[Change], has_notify: bool) -> Outcomes {
     }
 }
 
-/// Makes `changes` in one transaction, which begins again when somebody else came between.
+/// Makes `changes` in one transaction, which begins again when somebody else came between. A
+/// database that aborts whoever comes second may do so many times, so that goes on while whoever
+/// asked has patience, and ends early enough to say that nothing was made.
 async fn commit(pool: &Pool, changes: &[Change], has_notify: bool) -> Result<Outcomes, Failure> {
     if changes.is_empty() {
         return Ok(Vec::new());
     }
     let mut transaction = Transaction::of(changes, has_notify);
-    for turn in 1..TRIES {
-        match attempt(pool, &mut transaction).await {
-            Err(Failure::Lost | Failure::Gone(_)) => tokio::time::sleep(PAUSE * turn).await,
-            outcome => return outcome,
+    let begun = Instant::now();
+    let mut turn = 0;
+    loop {
+        turn += 1;
+        let outcome = attempt(pool, &mut transaction).await;
+        let goes_on = match outcome {
+            Err(Failure::Lost) => begun.elapsed() < pool.patience / 2,
+            Err(Failure::Gone(_)) => turn < TRIES,
+            _ => false,
+        };
+        if !goes_on {
+            return outcome;
         }
+        tokio::time::sleep((PAUSE * turn).min(LONGEST_PAUSE)).await;
     }
-    attempt(pool, &mut transaction).await
 }
 
 async fn attempt(pool: &Pool, transaction: &mut Transaction<'_>) -> Result<Outcomes, Failure> {
