@@ -26,10 +26,7 @@ impl Database {
     pub(crate) async fn new() -> Option<Self> {
         let url = named()?;
         let name = format!("s{}_{}", std::process::id(), next());
-        let (client, connection) = connect(&url).await;
-        client.batch_execute(&format!("CREATE SCHEMA {name}")).await.expect("a schema");
-        drop(client);
-        connection.await.expect("it ends");
+        run(&url, &format!("CREATE SCHEMA {name}")).await;
         let url = format!("{url}?options=-csearch_path%3D{name}");
         Some(Self { rows: url.clone(), url, folder: TempDir::new().expect("a folder"), own: None })
     }
@@ -151,6 +148,26 @@ fn named() -> Option<String> {
         });
     }
     url
+}
+
+/// Does `text` in the database at `url`.
+pub(crate) async fn run(url: &str, text: &str) {
+    let (client, connection) = connect(url).await;
+    client.batch_execute(text).await.expect("it is done");
+    drop(client);
+    connection.await.expect("it ends");
+}
+
+/// The one value that `sql` finds in the database at `url`.
+pub(crate) async fn query<T>(url: &str, sql: &str) -> T
+where
+    for<'a> T: tokio_postgres::types::FromSql<'a>,
+{
+    let (client, connection) = connect(url).await;
+    let row = client.query_one(sql, &[]).await.expect("a row");
+    drop(client);
+    connection.await.expect("it ends");
+    row.get(0)
 }
 
 async fn connect(url: &str) -> (tokio_postgres::Client, tokio::task::JoinHandle<()>) {

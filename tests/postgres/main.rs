@@ -10,8 +10,10 @@
 )]
 
 mod database;
+mod dialect;
 mod node;
 mod outage;
+mod proxy;
 mod races;
 mod secrets;
 mod sharing;

@@ -16,7 +16,7 @@ use crate::database::Database;
 use crate::node::{Node, until};
 
 /// The body of a `PUT` of `client`.
-fn update(client: &Value, name: &str) -> Value {
+pub(crate) fn update(client: &Value, name: &str) -> Value {
     let mut update = body(name);
     update["client_id"] = client["client_id"].clone();
     update
@@ -51,7 +51,11 @@ async fn a_client_of_one_server_is_one_of_the_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_conditional_updates_one_is_made() {
     let Some(database) = Database::new().await else { return };
-    let nodes = [Node::start(&database), Node::start(&database)];
+    conditional_updates(&[Node::start(&database), Node::start(&database)]).await;
+}
+
+/// Updates one client at both of `nodes` at the same time, each time by what was seen before.
+pub(crate) async fn conditional_updates(nodes: &[Node; 2]) {
     let client = nodes[0].register("0").await;
     for round in 0..5 {
         let seen = nodes[0].of(Method::GET, &client).send().await.unwrap();
@@ -116,7 +120,12 @@ async fn what_a_killed_server_acknowledged_is_served_by_the_other() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_patch_at_one_server_is_in_force_at_the_other() {
     let Some(database) = Database::new().await else { return };
-    let node = Node::start(&database);
+    patches_of_another_server(&database).await;
+}
+
+/// Patches the configuration at a server of this process, and looks for it at another one.
+pub(crate) async fn patches_of_another_server(database: &Database) {
+    let node = Node::start(database);
     let overrides = [
         ("server.listen", "127.0.0.1:0".to_owned()),
         ("store.url", database.url.clone()),
@@ -144,7 +153,7 @@ async fn a_patch_at_one_server_is_in_force_at_the_other() {
         assert!(took < Duration::from_secs(2), "it took {took:?}");
     }
     assert!(node.log().contains("another server patched the configuration"), "{}", node.log());
-    let late = Node::start(&database);
+    let late = Node::start(database);
     assert_eq!(late.try_register("x").await.unwrap().status(), 403, "one that starts later has it, too");
     here.stop().await;
 }
