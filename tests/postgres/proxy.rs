@@ -161,6 +161,7 @@ impl Session {
             _ if text.starts_with("CREATE TABLE") && was_in_transaction => {
                 refusal("0A000", "no schema changes in a transaction")
             }
+            _ if text.contains("pg_advisory_lock") => refusal("42883", "unknown function"),
             // Settings that are unknown, or taken with one value only.
             _ if text.contains("SET lock_timeout") => refusal("22023", "no such value of the setting"),
             _ if text.starts_with("SHOW synchronous_commit") => "SHOW no_such_setting".to_owned(),

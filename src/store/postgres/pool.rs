@@ -124,10 +124,14 @@ async fn set_up(client: &ClientWrapper, patience: Duration) -> Result<(), tokio_
     Ok(())
 }
 
-/// Sets what a database may not know, or not take: it helps where it is there, and nothing depends
-/// on it.
+/// Sets what a database may not know, or not take.
 pub(super) async fn set(client: &Connection, name: &str, value: &str) -> Result<(), tokio_postgres::Error> {
-    match client.batch_execute(&format!("SET {name} = {value}")).await {
+    ask_for(client, &format!("SET {name} = {value}")).await
+}
+
+/// Asks for what a database may refuse: it helps where it is there, and nothing depends on it.
+pub(super) async fn ask_for(client: &Connection, sql: &str) -> Result<(), tokio_postgres::Error> {
+    match client.batch_execute(sql).await {
         Err(error) if !failure::is_refused(&error) => Err(error),
         _ => Ok(()),
     }

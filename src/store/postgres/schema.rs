@@ -1,8 +1,8 @@
 //! The tables, and how they come to be. There is no transaction around it, since databases that
 //! speak the protocol refuse to make tables in one, or commit it in the middle: each step can be
-//! done again, and servers that start at the same time may all do it. A database whose tables are
-//! up to date is only read, so a user that may not create tables can use what an administrator
-//! has made.
+//! done again, and servers that start at the same time may all do it. They take turns where the
+//! database has a lock for that. A database whose tables are up to date is only read, so a user
+//! that may not create tables can use what an administrator has made.
 
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ const FIRST: &str = "INSERT INTO registrar_schema (id, version) VALUES (1, 0) ON
 /// Another server may have come further meanwhile.
 const RAISE: &str = "UPDATE registrar_schema SET version = CAST($1 AS bigint) \
                      WHERE id = 1 AND version < CAST($1 AS bigint)";
+
+/// Held until the connection ends; the number is of nobody else.
+const LOCK: &str = "SELECT pg_advisory_lock(7591075920)";
 
 /// Milliseconds for which a step may take: a table can be long in the making.
 const PATIENCE: &str = "600000";
@@ -95,6 +98,7 @@ async fn bring_up_to_date(client: &Client) -> Result<(), Failed> {
     pool::set(client, "lock_timeout", PATIENCE).await?;
     // YugabyteDB would scatter the keys, of which ranges are read in their order.
     pool::set(client, "yb_use_hash_splitting_by_default", "off").await?;
+    pool::ask_for(client, LOCK).await?;
     client.batch_execute(TABLE).await?;
     client.batch_execute(FIRST).await?;
     let from = found(client).await?.unwrap_or_default();
