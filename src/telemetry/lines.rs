@@ -4,7 +4,6 @@
 //! member that is recorded later: a fifth of what a GET costs. Here they are kept as they are written.
 
 use std::fmt;
-use std::io;
 
 use serde::Serialize;
 use tracing::field::{Field, Visit};
@@ -120,26 +119,12 @@ fn member(writer: &mut Writer<'_>, name: &str, value: impl Serialize) -> fmt::Re
 }
 
 fn json(writer: &mut Writer<'_>, value: impl Serialize) -> fmt::Result {
-    serde_json::to_writer(Bytes(writer), &value).map_err(|_| fmt::Error)
-}
-
-/// Takes the bytes of a text.
-struct Bytes<'a, 'writer>(&'a mut Writer<'writer>);
-
-impl io::Write for Bytes<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
-        self.0.write_str(text).map_err(io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    writer.write_str(&serde_json::to_string(&value).map_err(|_| fmt::Error)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::{Arc, Mutex};
 
     use serde_json::{Value, json};
