@@ -77,11 +77,13 @@ impl Server {
         let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let rss: u64 = rss.trim().strip_suffix(" kB")?.trim().parse().ok()?;
         let metrics = self.get("/metrics").await?;
-        let clients = metrics.lines().find_map(|line| line.strip_prefix("registrar_clients "))?;
+        // One line for each trust level.
+        let clients = metrics.lines().filter(|line| line.starts_with("registrar_clients{"));
+        let clients = clients.map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
         Some(Sample {
             rss: rss * 1024,
             files: std::fs::read_dir(process.join("fd")).ok()?.count() as u64,
-            clients: clients.parse().ok()?,
+            clients: clients.sum::<Option<u64>>()?,
             disk: disk(&self.folder.join("data")),
         })
     }
