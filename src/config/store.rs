@@ -37,7 +37,7 @@ impl Default for StoreSettings {
         Self {
             url: "sled:data".into(),
             key_file: None,
-            cache_bytes: 32 * 1024 * 1024,
+            cache_bytes: 16 * 1024 * 1024,
             password_file: None,
             ca_file: None,
             connections: 16,
