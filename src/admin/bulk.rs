@@ -5,7 +5,9 @@ use futures_util::stream::{self, StreamExt};
 
 use crate::management::{self, Held, ManageError};
 use crate::registration::Caller;
+use crate::registration::endpoint::refused;
 use crate::service::Context;
+use crate::store::audit::Action;
 use crate::store::{ClientFilter, Stored};
 
 /// Clients that are read at a time.
@@ -81,7 +83,11 @@ async fn delete_one(
         match management::delete(cx, caller, Held { stored: seen, token: None }).await {
             Ok(()) => return Ok(Outcome::Deleted),
             Err(ManageError::Conflict) => {}
-            Err(error) if error.is_refusal() => return Ok(Outcome::Refused),
+            Err(error) if error.is_refusal() => {
+                let (author, problem) = (caller.author(None), management::endpoint::problem(error));
+                refused(cx, (&author, Action::DeletionRefused, id.as_str()), problem);
+                return Ok(Outcome::Refused);
+            }
             Err(error) => return Err(error),
         }
         match cx.service.store.clients.find(&id).await? {

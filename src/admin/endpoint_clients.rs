@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::bulk::{self, Deleted};
 use super::endpoint::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
-use super::endpoint_refusal::{self as refusal, refused};
+use super::endpoint_refusal::{self as refusal, call_refused, refused};
 use super::{Administrator, clients};
 use crate::client::{Client, TrustLevel};
 use crate::clock::Timestamp;
@@ -177,15 +177,9 @@ pub async fn delete_all(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
-    let query = Query::read(&parts.uri, FILTERS)?;
-    if !FILTERS.iter().any(|name| query.text(name).is_some()) {
-        let description = format!("say which clients are meant: {}", FILTERS.join(", "));
-        return Err(bad_request(&description));
-    }
-    if let Some(name) = FILTERS.iter().find(|name| query.text(name).is_some_and(str::is_empty)) {
-        return Err(bad_request(&format!("{name} is empty, and would mean every client")));
-    }
-    let deleted = bulk::delete(&cx, &caller(&cx, &parts, &by), &filter(&query)?).await;
+    let refused = |problem| call_refused(&cx, &parts, &by.author(), problem);
+    let meant = meant(&parts).map_err(refused)?;
+    let deleted = bulk::delete(&cx, &caller(&cx, &parts, &by), &meant).await;
     let (Ok(done) | Err((_, done))) = &deleted;
     tracing::info!(done.deleted, done.refused, "an administrator deleted clients");
     let mut members: Map<String, Value> = Map::from_iter([("deleted".to_owned(), done.deleted.into())]);
@@ -195,8 +189,23 @@ pub async fn delete_all(
             members.insert("refused".to_owned(), done.refused.into());
             Ok(answer::json(StatusCode::OK, &members))
         }
-        Err((error, done)) => Err(management::endpoint::problem(error).member("deleted", done.deleted)),
+        Err((error, done)) => {
+            let problem = refused(management::endpoint::problem(error));
+            Err(problem.member("deleted", done.deleted))
+        }
     }
+}
+
+/// The clients that are to be deleted: the query must say so.
+fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
+    let query = Query::read(&parts.uri, FILTERS)?;
+    if !FILTERS.iter().any(|name| query.text(name).is_some()) {
+        return Err(bad_request(&format!("say which clients are meant: {}", FILTERS.join(", "))));
+    }
+    if let Some(name) = FILTERS.iter().find(|name| query.text(name).is_some_and(str::is_empty)) {
+        return Err(bad_request(&format!("{name} is empty, and would mean every client")));
+    }
+    filter(&query)
 }
 
 /// The administrator as the pipeline sees who asks.

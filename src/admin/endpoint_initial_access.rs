@@ -5,10 +5,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use hyper::header::HeaderMap;
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
+use super::Administrator;
 use super::endpoint::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
+use super::endpoint_refusal::call_refused;
 use super::initial_access::{self, MakeError};
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
@@ -27,14 +30,25 @@ pub async fn create(
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
-    let wanted = read_object(&cx, &parts.headers, body).await?;
+    let made = make(&cx, &by, (&parts.headers, body)).await;
+    let made = made.map_err(|problem| call_refused(&cx, &parts, &by.author(), problem))?;
+    Ok(answer::json(StatusCode::CREATED, &made))
+}
+
+/// Makes the token that a body asks for; gives what is told of it.
+async fn make(
+    cx: &Context<'_>,
+    by: &Administrator,
+    (headers, body): (&HeaderMap, Body),
+) -> Result<Map<String, Value>, Problem> {
+    let wanted = read_object(cx, headers, body).await?;
     let wanted = serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
-    let (id, token) = initial_access::make(&cx, &by, wanted).await.map_err(problem)?;
-    let made = service.store.initial_access_tokens.find(&id, service.clock.now()).await;
+    let (id, token) = initial_access::make(cx, by, wanted).await.map_err(problem)?;
+    let made = cx.service.store.initial_access_tokens.find(&id, cx.service.clock.now()).await;
     let made = made.map_err(|error| store_problem(&error))?.ok_or_else(|| unknown("initial access token"))?;
     let mut members = initial_access::shown(&made);
     members.insert("token".to_owned(), token.expose().into());
-    Ok(answer::json(StatusCode::CREATED, &members))
+    Ok(members)
 }
 
 /// `GET` of a page of tokens.
@@ -87,8 +101,11 @@ pub async fn revoke(
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
-    let was_there = initial_access::revoke(&cx, &by, &id).await.map_err(|error| store_problem(&error))?;
-    if was_there { Ok(answer::empty(StatusCode::NO_CONTENT)) } else { Err(unknown("initial access token")) }
+    match initial_access::revoke(&cx, &by, &id).await {
+        Ok(true) => Ok(answer::empty(StatusCode::NO_CONTENT)),
+        Ok(false) => Err(call_refused(&cx, &parts, &by.author(), unknown("initial access token"))),
+        Err(error) => Err(store_problem(&error)),
+    }
 }
 
 fn problem(error: MakeError) -> Problem {

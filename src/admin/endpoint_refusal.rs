@@ -20,9 +20,9 @@ pub(super) fn refused(
     registration_endpoint::refused(cx, (&by.author(), action, subject), problem)
 }
 
-/// Leaves it to the audit log that `author` may not make the call. It is named by its route: what
-/// stands in the path itself can be anything, a token by mistake.
-pub(super) fn not_admitted(cx: &Context<'_>, parts: &Parts, author: &Author, problem: Problem) -> Problem {
+/// Leaves it to the audit log that a call of `author` was refused, which has no other event of its own.
+/// It is named by its route: what stands in the path itself can be anything, a token by mistake.
+pub(super) fn call_refused(cx: &Context<'_>, parts: &Parts, author: &Author, problem: Problem) -> Problem {
     if problem.status().is_server_error() {
         return problem;
     }

@@ -6,10 +6,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
 use super::endpoint::{Query, admit, bad_request, store_problem, unreadable, unsupported};
+use super::endpoint_refusal::call_refused;
 use super::export;
 use super::import::{self, Import, ImportFault, Tally};
 use crate::http::answer::{self, Problem};
@@ -64,9 +66,8 @@ pub async fn import(
     // Whoever imports gives clients secrets and trust of its choice, so both scopes are needed.
     admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
     let by = admit(&cx, &parts, |scopes| &scopes.clients_export).await?;
-    let query = Query::read(&parts.uri, &["existing"])?;
-    let existing = existing(&query)?;
-    media_type(&parts.headers)?;
+    let refused = |problem| call_refused(&cx, &parts, &by.author(), problem);
+    let existing = existing(&parts).map_err(refused)?;
     let mut lines = Lines::new(body, import::LINE, service.settings.limits.body_timeout_ms);
     let mut import = Import::new(&cx, &by, existing);
     let outcome = import.run(&mut lines).await;
@@ -76,13 +77,16 @@ pub async fn import(
         Ok(()) => Ok(answer::json(StatusCode::OK, &told(tally))),
         Err(fault) => {
             lines.drain().await;
-            let problem = problem(&fault);
+            let problem = refused(problem(&fault));
             Err(told(tally).into_iter().fold(problem, |problem, (name, value)| problem.member(&name, value)))
         }
     }
 }
 
-fn existing(query: &Query) -> Result<Existing, Problem> {
+/// What is to become of clients that are there already, if this is a request with lines.
+fn existing(parts: &Parts) -> Result<Existing, Problem> {
+    media_type(&parts.headers)?;
+    let query = Query::read(&parts.uri, &["existing"])?;
     match query.text("existing") {
         None | Some("refuse") => Ok(Existing::Refuse),
         Some("skip") => Ok(Existing::Skip),

@@ -82,6 +82,10 @@ async fn scripts_keep_some_and_hear_of_the_others() {
     let answer = server.called("DELETE", "/admin/v1/clients?software_id=s").await;
     answer.expect_status(200);
     assert_eq!(answer.body, json!({"deleted": 3, "refused": 2}));
+    let events = server.events(0).await;
+    let kept = events.iter().filter(|event| event["action"] == "deletion_refused");
+    let kept = kept.map(|event| (event["actor"].as_str(), event["subject"].as_str().is_some()));
+    assert!(kept.eq([(Some("administrator"), true); 2]), "{events:?}");
     let told = async || {
         let store = &server.server().service().store;
         let limits =

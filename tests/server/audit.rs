@@ -55,6 +55,7 @@ async fn each_action_is_told_once_and_in_order() {
     let two = Registered::of(server.post_with(made.body["token"].as_str().unwrap(), &b0()).await.body);
     server.called("DELETE", &format!("{tokens}/{token}")).await.expect_status(204);
     server.called("DELETE", &format!("{tokens}/{token}")).await.expect_status(404);
+    server.events(0).await;
     let patched = patch(&server, false).await;
     let revision = patched.header("etag").trim_matches('"');
     patch(&server, false).await.expect_status(200);
@@ -79,6 +80,7 @@ async fn each_action_is_told_once_and_in_order() {
         ("initial_access_token_created", administrator, Some(token), None),
         ("client_created", None, Some(&two.id), None),
         ("initial_access_token_revoked", administrator, Some(token), None),
+        ("administration_refused", administrator, None, Some("not_found")),
         ("configuration_changed", administrator, Some(revision), None),
         ("registration_refused", None, None, Some("access_denied")),
     ];
@@ -94,11 +96,11 @@ async fn each_action_is_told_once_and_in_order() {
     );
     assert_eq!(events[14]["details"]["initial_access_token"], token);
     assert_eq!(
-        events[16]["details"]["changed"],
+        events[17]["details"]["changed"],
         json!(["registration.dynamicRegistrationEnabled"]),
         "names, and no values"
     );
-    assert_eq!(events[17]["details"]["status"], 403);
+    assert_eq!(events[18]["details"]["status"], 403);
 }
 
 #[tokio::test]
@@ -122,6 +124,10 @@ async fn calls_of_administrators_that_are_refused_are_told() {
     let patched = server.administrate("PATCH", "/admin/v1/config").await;
     let patched = patched.header("content-type", "application/json-patch+json").body("[5]");
     Answer::of(patched).await.expect_status(400);
+    server.called("DELETE", "/admin/v1/clients?client_id=").await.expect_status(400);
+    import(&server, "", "{\"secret\": \"1b7\"}\n").await.expect_status(400);
+    let odd = server.administrate("POST", "/admin/v1/initial-access-tokens").await;
+    Answer::of(odd.json(&json!({"uses": "secret-1b7"}))).await.expect_status(400);
     let answer = server.called("GET", &format!("/admin/v1/audit?limit=1000&after={begin}")).await;
     let events = answer.body["events"].as_array().unwrap();
     let seen: Vec<Told<'_>> = events.iter().map(told).collect();
@@ -133,10 +139,14 @@ async fn calls_of_administrators_that_are_refused_are_told() {
         ("update_refused", administrator, administrator, Some("access_denied")),
         ("deletion_refused", administrator, None, Some("not_found")),
         ("configuration_refused", administrator, None, Some("invalid_request")),
+        ("administration_refused", administrator, None, Some("invalid_request")),
+        ("administration_refused", administrator, None, Some("invalid_import")),
+        ("administration_refused", administrator, None, Some("invalid_request")),
     ];
     assert_eq!(seen, expected);
     assert_eq!(events[1]["details"], json!({"call": "GET /admin/v1/clients/{id}", "status": 401}));
     assert_eq!(events[2]["details"], json!({"call": "DELETE /admin/v1/clients/{id}", "status": 403}));
+    assert_eq!(events[8]["details"], json!({"call": "POST /admin/v1/clients/import", "status": 400}));
     assert!(!answer.text.contains("1b7") && !answer.text.contains("9a1"), "{}", answer.text);
 }
 

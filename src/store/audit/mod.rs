@@ -44,7 +44,7 @@ pub enum Action {
     UpdateRefused,
     /// A deletion by the holder of a client was refused.
     DeletionRefused,
-    /// A call of the admin API was refused, since who made it may not.
+    /// A call of the admin API was refused: who made it may not, or what it asked for can not be done.
     AdministrationRefused,
     /// More was refused than could be written down: how many is in the details.
     RefusalsLost,
