@@ -34,7 +34,7 @@ pub enum StartError {
     #[error("the configuration is not right:\n{0}")]
     Configuration(String),
     /// The store does not open.
-    #[error("the store {url} does not open: {source}{}", remedy(.source))]
+    #[error("the store {url} does not open: {source}{}", remedy(.source, .url))]
     Store {
         /// `store.url`
         url: StoreUrl,
@@ -80,8 +80,11 @@ fn advice(error: &std::io::Error) -> &'static str {
 }
 
 /// What somebody can do about a store that says only what the system said.
-fn remedy(error: &StoreError) -> &'static str {
+fn remedy(error: &StoreError, url: &StoreUrl) -> &'static str {
     match error {
+        StoreError::Unavailable(_) if url.is_postgres() => {
+            "; see that the database runs, and that store.url names it and a user whom it lets in"
+        }
         StoreError::Unavailable(_) => {
             "; let this user write to its folder, or name another one with --data or store.url"
         }

@@ -1,7 +1,7 @@
 //! A line of the log as a JSON object.
 //!
 //! The library's own format reads the members of a span again, as JSON, for each line and each
-//! member that is recorded later: a fifth of what a GET costs. Here they are kept as they are written.
+//! member that is recorded later: an eighth of what a GET costs. Here they are kept as they are written.
 
 use std::fmt;
 

@@ -50,7 +50,8 @@ async fn a_database_that_is_not_there_is_named() {
     database.url = format!("{start}127.0.0.1:1/{rest}");
     let text = refusal(&database, "");
     assert!(text.contains("the store postgres://registrar:********@127.0.0.1:1/"), "{text}");
-    assert!(text.contains("refused"), "{text}");
+    assert!(text.contains("refused") && text.contains("see that the database runs"), "{text}");
+    assert!(!text.contains("--data"), "a folder has nothing to do with it: {text}");
     let text = refusal(&database, "connections = 0\ntimeoutMs = 0");
     assert!(text.contains("store.connections") && text.contains("store.timeoutMs"), "{text}");
     database.url = database.url.replace('?', "?sslmode=never&");
