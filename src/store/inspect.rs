@@ -1,7 +1,7 @@
 //! Looks at a store that nobody has open: what is in it can be read, and is as it must be?
 //!
 //! sled can not open a database without writing to it: it ends what was torn, and clears what it
-//! does not understand. So all of this works on a copy beside the folder, and what is still in
+//! does not understand. So all of this works on a copy in the folder, and what is still in
 //! the files stays there; only [`accept`] changes the store.
 
 mod copy;

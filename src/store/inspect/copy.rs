@@ -1,4 +1,5 @@
-//! A copy of the files of a store, beside it, which is gone when it is not needed any more.
+//! A copy of the files of a store, in its own folder: whoever may look at the store can write there,
+//! and perhaps nowhere else. It is gone when it is not needed any more.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -27,7 +28,7 @@ impl Copy {
             StoreError::Unavailable(format!("a copy of {} can not be made: {error}", folder.display()))
         };
         let lock = sled_database::lock(folder)?;
-        let place = beside(folder)?;
+        let place = inside(folder)?;
         create(&place).map_err(failed)?;
         // From here on it is ours to remove.
         let copy = Self(place);
@@ -89,12 +90,10 @@ impl Drop for Copy {
     }
 }
 
-/// A name beside `folder` that nobody has.
-fn beside(folder: &Path) -> Result<PathBuf, StoreError> {
+/// A name in `folder` that nobody has.
+fn inside(folder: &Path) -> Result<PathBuf, StoreError> {
     let suffix = random::text(12).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    let mut name = folder.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".copy-{suffix}"));
-    Ok(folder.with_file_name(name))
+    Ok(folder.join(format!("copy-{suffix}")))
 }
 
 /// Makes a folder that is its owner's only: what is in the store is nobody else's.
@@ -128,7 +127,7 @@ mod tests {
         let parent = tempfile::TempDir::new().unwrap();
         let folder = parent.path().join("data");
         drop(Database::open(&folder, 1 << 20).unwrap());
-        let other = parent.path().join(format!("data.copy-{}", std::process::id()));
+        let other = folder.join("copy-of-mine");
         fs::create_dir(&other).unwrap();
         let copy = Copy::make(&folder).unwrap();
         #[cfg(unix)]
@@ -137,7 +136,7 @@ mod tests {
             assert_eq!(fs::metadata(copy.folder()).unwrap().permissions().mode() & 0o777, 0o700);
         }
         let place = copy.folder().to_owned();
-        assert!(place.join(LOG).exists());
+        assert!(place.starts_with(&folder) && place.join(LOG).exists());
         drop(copy);
         assert!(!place.exists() && other.exists() && folder.exists());
     }
