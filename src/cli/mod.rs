@@ -174,9 +174,13 @@ fn sources(file: &FileArguments, flags: Vec<(String, String)>) -> Sources {
     }
 }
 
+fn read(sources: &Sources) -> Result<Configuration, String> {
+    config::load(sources).map_err(|errors| format!("the configuration is not right:\n{errors}"))
+}
+
+/// The configuration, with its warnings said.
 fn load(sources: &Sources) -> Result<Configuration, String> {
-    let configuration =
-        config::load(sources).map_err(|errors| format!("the configuration is not right:\n{errors}"))?;
+    let configuration = read(sources)?;
     for warning in &configuration.warnings {
         eprintln!("registrar: warning: {warning}");
     }

@@ -20,8 +20,12 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
         flags.push(("scripts.directory".to_owned(), super::text(scripts)));
     }
     let sources = super::sources(&arguments.file, flags);
-    let configuration = super::load(&sources)?;
+    let configuration = super::read(&sources)?;
     let traces = telemetry::init(&configuration.settings.telemetry).map_err(|error| error.to_string())?;
+    // Whoever reads the log reads its form.
+    for warning in &configuration.warnings {
+        tracing::warn!("{warning}");
+    }
     let start = Start { configuration, sources, clock: Arc::new(SystemClock) };
     let sockets = sockets()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

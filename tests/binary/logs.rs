@@ -94,3 +94,13 @@ async fn what_a_script_says_makes_no_line_of_its_own() {
     let log = registrar.log();
     assert!(log.lines().all(|line| !line.starts_with("FORGED")) && !log.contains('\u{1b}'), "{log}");
 }
+
+#[tokio::test]
+async fn a_warning_of_the_configuration_is_a_line_of_the_log() {
+    let registrar = Registrar::start_with("[fetch]\nallowHttp = true\n");
+    let warnings = events(&registrar.log());
+    let warnings = warnings.iter().filter(|event| event["level"] == "WARN");
+    let warnings: Vec<_> = warnings.filter_map(|event| event["message"].as_str()).collect();
+    let [warning] = warnings[..] else { panic!("{warnings:?}") };
+    assert!(warning.contains(":2:1: fetch.allowHttp: is for development"), "{warning}");
+}
