@@ -123,9 +123,9 @@ fn a_secret_that_can_not_be_read_stops_the_start_and_is_named() {
     std::fs::write(&short, "1234567\n").unwrap();
     check(SecretSource::File(short), "it has 7 bytes");
     let change = |settings: &mut ScriptSettings| {
-        settings.secrets.insert("manifest".to_owned(), SecretSource::Env("CARGO_MANIFEST_DIR".into()));
+        settings.secrets.insert("package".to_owned(), SecretSource::Env("CARGO_PKG_NAME".into()));
     };
     let script =
-        "fn createClient(context) { if secrets::get(\"manifest\").len() < 8 { throw \"short\" } true }";
+        "fn createClient(context) { if secrets::get(\"package\").len() < 8 { throw \"short\" } true }";
     assert!(world(&[("10-a.rhai", script)], change).is_ok());
 }
