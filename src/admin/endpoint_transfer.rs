@@ -85,14 +85,14 @@ pub async fn import(
 
 /// What is to become of clients that are there already, if this is a request with lines.
 fn existing(parts: &Parts) -> Result<Existing, Problem> {
-    media_type(&parts.headers)?;
     let query = Query::read(&parts.uri, &["existing"])?;
-    match query.text("existing") {
-        None | Some("refuse") => Ok(Existing::Refuse),
-        Some("skip") => Ok(Existing::Skip),
-        Some("replace") => Ok(Existing::Replace),
-        Some(_) => Err(bad_request("existing must be refuse, skip or replace")),
-    }
+    let existing = match query.text("existing") {
+        None | Some("refuse") => Existing::Refuse,
+        Some("skip") => Existing::Skip,
+        Some("replace") => Existing::Replace,
+        Some(_) => return Err(bad_request("existing must be refuse, skip or replace")),
+    };
+    media_type(&parts.headers).map(|()| existing)
 }
 
 fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
