@@ -138,9 +138,11 @@ fn client_id(bytes: &[u8]) -> Option<ClientId> {
     ClientId::parse(std::str::from_utf8(bytes).ok()?).ok()
 }
 
-/// Everything that begins with `prefix`, which does not end in a byte of 255.
+/// Everything that begins with `prefix`, which has a byte other than 255.
 pub(super) fn under(prefix: &[u8]) -> Range<Vec<u8>> {
     let mut end = prefix.to_vec();
+    // No byte follows 255, so it is the one before it that must grow: a digest may end in any byte.
+    while end.pop_if(|last| *last == u8::MAX).is_some() {}
     if let Some(last) = end.last_mut() {
         *last = last.saturating_add(1);
     }
@@ -258,6 +260,22 @@ mod tests {
         let range = under(b"a/");
         for (key, inside) in [(&b"a/"[..], true), (b"a/\xff\xff", true), (b"a0", false), (b"a", false)] {
             assert_eq!(range.contains(&key.to_vec()), inside, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_holds_its_prefix_whatever_byte_that_ends_in() {
+        let ends = [(&b"i/\xff"[..], &b"i0"[..]), (b"i/\xfe\xff\xff", b"i/\xff"), (b"\0\xff", b"\x01")];
+        for (prefix, end) in ends {
+            let range = under(prefix);
+            assert_eq!(range, prefix.to_vec()..end.to_vec());
+            assert!(range.contains(&[prefix, b"\xff\xff"].concat()), "{prefix:?}");
+            assert!(!range.contains(&end.to_vec()), "{prefix:?}");
+        }
+        for value in ["app-267", "software-222"] {
+            let prefix = index("software_id", &digest(&[value]));
+            assert_eq!(prefix.last(), Some(&u8::MAX), "'{value}' is one of those that were not found");
+            assert!(under(&prefix).contains(&[&prefix[..], b"client"].concat()), "{value}");
         }
     }
 

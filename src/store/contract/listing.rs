@@ -6,9 +6,15 @@ use serde_json::{Value, json};
 use super::{Place, at, client, id, on_every_backend};
 use crate::client::TrustLevel;
 use crate::store::import::Existing;
-use crate::store::{Change, ClientFilter, Store};
+use crate::store::{Change, ClientFilter, Indexed, Store};
 
-on_every_backend!(pages_follow_each_other, filters_choose, a_search_is_bounded, an_export_has_all);
+on_every_backend!(
+    pages_follow_each_other,
+    filters_choose,
+    a_software_is_found_whatever_its_digest_ends_in,
+    a_search_is_bounded,
+    an_export_has_all,
+);
 
 async fn fill(store: &Store, clients: impl IntoIterator<Item = (String, Value)>) {
     let all: Vec<_> = clients.into_iter().map(|(name, members)| client(&name, members)).collect();
@@ -66,6 +72,25 @@ async fn filters_choose(Place { store, .. }: Place) {
         for limit in [1, 10] {
             assert_eq!(list(&store, &filter, limit).await.0, expected, "{filter:?}");
         }
+    }
+}
+
+async fn a_software_is_found_whatever_its_digest_ends_in(Place { store, .. }: Place) {
+    // The digest of the first two ends in a byte of 255, behind which there is no other.
+    let software = ["app-267", "software-222", "app-1"];
+    let members = |id: &str| json!({"metadata": {"software_id": id}});
+    let each = software.iter().zip('a'..);
+    let all = each.flat_map(|(id, name)| (1..=3).map(move |turn| (format!("{name}{turn}"), members(id))));
+    fill(&store, all).await;
+    for (id, name) in software.iter().zip('a'..) {
+        let names: Vec<String> = (1..=3).map(|turn| format!("{name}{turn}")).collect();
+        let filter = ClientFilter { software_id: Some((*id).to_owned()), ..ClientFilter::default() };
+        for limit in [1, 10] {
+            assert_eq!(list(&store, &filter, limit).await.0, names, "{id}");
+        }
+        let second = ClientFilter { client_id_prefix: Some(names[1].clone()), ..filter };
+        assert_eq!(list(&store, &second, 10).await.0, names[1..2], "{id}");
+        assert_eq!(store.clients.having(Indexed::SoftwareId(id), 10).await.unwrap().len(), 3, "{id}");
     }
 }
 
