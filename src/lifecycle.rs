@@ -11,22 +11,31 @@ use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::service::Service;
 use crate::store::audit::{Action, Author};
+use crate::store::expired::Expired;
 use crate::store::unused::Unused;
-use crate::store::{Change, StoreError};
+use crate::store::{Change, Store, StoreError};
 use crate::systemd::{self, State};
 use crate::telemetry::meter;
 
 /// Records that one sweep removes at a time, so that it never holds up the store for long.
 const SWEPT_AT_ONCE: usize = 500;
 
-/// Removes what has ended, some at a time, until `stop`.
+/// Removes what has ended, some at a time, until `stop`, which ends a sweep that is under way too: there
+/// may be more to remove than a server that stops has time for.
 pub async fn sweep(service: Arc<Service>, stop: CancellationToken) {
     let pause = Duration::from_secs(service.settings.store.sweep_seconds);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => sweep_once(&service).await,
+    let sweeps = async {
+        loop {
+            tokio::time::sleep(pause).await;
+            sweep_once(&service).await;
         }
+    };
+    // It can be left wherever it waits: each removal is one change of the store, which is made as a
+    // whole or not at all whoever waits for it; uses that were being written stay noted, and are
+    // written at the end; what was not removed is met by the sweep of the next start.
+    tokio::select! {
+        () = stop.cancelled() => (),
+        () = sweeps => (),
     }
 }
 
@@ -37,11 +46,34 @@ async fn sweep_once(service: &Service) {
     let grace = service.snapshot().live.registration.client_expiry_grace;
     let before = Timestamp::from_unix(now.unix().saturating_sub(grace));
     let most = service.settings.store.audit_events;
-    let expired = until_none("expired clients", || store.clients.sweep(before, SWEPT_AT_ONCE)).await;
+    let expired = remove_expired(store, before).await;
     let unused = remove_unused(service).await;
     meter::clients_expired(expired.saturating_add(unused));
     until_none("records that have ended", || store.sweep(now, SWEPT_AT_ONCE)).await;
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
+}
+
+/// Removes every client that expired at `before` or earlier, and says how many.
+async fn remove_expired(store: &Store, before: Timestamp) -> usize {
+    let mut expired = Expired::at(before);
+    while !expired.is_over() {
+        if let Err(error) = store.clients.sweep_expired(&mut expired, SWEPT_AT_ONCE).await {
+            tracing::error!(%error, "expired clients were not removed");
+            break;
+        }
+        give_way().await;
+    }
+    let removed = expired.removed();
+    if removed > 0 {
+        tracing::info!(removed, "expired clients removed");
+    }
+    removed
+}
+
+/// Lets others have their turn, the stop among them: a page of clients that all stay is read, and
+/// reading does not always wait for anything.
+async fn give_way() {
+    tokio::task::yield_now().await;
 }
 
 /// Removes every client that was not used for as long as the live configuration says, and says how
@@ -78,6 +110,7 @@ pub async fn remove_unused(service: &Service) -> usize {
             tracing::error!(%error, "clients that nobody used were not removed");
             break;
         }
+        give_way().await;
     }
     let removed = sweep.removed();
     if removed > 0 {

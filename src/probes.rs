@@ -1,5 +1,7 @@
 //! What those who run the server ask it: is it alive, is it ready, what has it done.
 
+mod recent;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,9 +17,19 @@ use crate::http::answer::{self, Problem};
 use crate::reload::Reloads;
 use crate::service::{Service, Upstream};
 use crate::telemetry::meter;
+use recent::Recent;
 
 /// The paths of the probes.
 pub const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// What the answers are drawn from.
+#[derive(Clone)]
+struct Sources {
+    service: Arc<Service>,
+    reloads: Arc<Reloads>,
+    /// Whether the store answered.
+    store: Arc<Recent>,
+}
 
 /// The probes: on the admin listener when there is one.
 pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
@@ -26,7 +38,7 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .route(health, get(healthy))
         .route(readiness, get(ready))
         .route(numbers, get(measured))
-        .with_state((service, reloads))
+        .with_state(Sources { service, reloads, store: Arc::default() })
 }
 
 /// Notes what is not counted as it happens.
@@ -51,9 +63,8 @@ async fn healthy() -> Response {
 /// The process can do its work. Scripts or a configuration that did not load do not make it
 /// unready, since those before them are in force, nor does a server beside this one that is down:
 /// clients are registered all the same. The answer says so.
-async fn ready(State((service, reloads)): State<(Arc<Service>, Arc<Reloads>)>) -> Response {
-    if let Err(error) = service.store.check().await {
-        tracing::error!(%error, "the store does not answer");
+async fn ready(State(Sources { service, reloads, store }): State<Sources>) -> Response {
+    if !store.is_well(|| store_answers(&service)).await {
         return Problem::unavailable("the store does not answer", 5).into_response();
     }
     let mut body = status("ok");
@@ -69,12 +80,24 @@ async fn ready(State((service, reloads)): State<(Arc<Service>, Arc<Reloads>)>) -
     answer::json(StatusCode::OK, &body)
 }
 
+/// Looks whether the store takes writes, by one that is flushed.
+fn store_answers(service: &Service) -> impl Future<Output = bool> + Send + use<> {
+    let store = service.store.clone();
+    async move {
+        let outcome = store.check().await;
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "the store does not answer");
+        }
+        outcome.is_ok()
+    }
+}
+
 fn status(text: &str) -> Map<String, Value> {
     Map::from_iter([("status".to_owned(), text.into())])
 }
 
 /// The numbers of this process in the text format of Prometheus.
-async fn measured(State((service, _)): State<(Arc<Service>, Arc<Reloads>)>) -> Response {
+async fn measured(State(Sources { service, .. }): State<Sources>) -> Response {
     look(&service).await;
     let Some(text) = meter::text() else {
         let description = "the program around this server keeps the numbers elsewhere";

@@ -2,15 +2,10 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
-
-use super::audit::{Action, Author};
 use super::backend::{Backend, Change, Expectation, Pair, number};
 use super::client_index::{Indexed, entered, removed};
-use super::race::unless_lost;
 use super::{StoreError, keys, record};
 use crate::client::Client;
-use crate::clock::Timestamp;
 use crate::model::ClientId;
 
 /// A client as it was read, with the bytes that a change of it must find again.
@@ -170,53 +165,6 @@ impl Clients {
     async fn number(&self, key: &[u8]) -> Result<u64, StoreError> {
         Ok(number(key, self.0.get(key).await?.as_deref())?.unsigned_abs())
     }
-
-    /// Removes at most `limit` of the clients that expired at `at` or before, and says how many.
-    /// Clients that live are not touched.
-    ///
-    /// # Errors
-    /// When the store can not be read or written.
-    pub async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let entries = self.0.scan(keys::clients_expired(at), limit).await?;
-        // All at once, so that they share a flush.
-        let outcomes = join_all(entries.into_iter().map(|(entry, _)| self.sweep_one(entry, at))).await;
-        let (mut swept, mut failed) = (0, None);
-        for outcome in outcomes {
-            match outcome {
-                Ok(removed) => swept += usize::from(removed),
-                // It stays, and is no reason to keep the others.
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(%error, "a client that has expired was not removed");
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.map_or(Ok(swept), Err)
-    }
-
-    /// Removes the client that the index entry names; whether it was there to be removed.
-    async fn sweep_one(&self, entry: Vec<u8>, at: Timestamp) -> Result<bool, StoreError> {
-        let found = match keys::expiring_client(&entry) {
-            Some(id) => self.find(&id).await?,
-            None => None,
-        };
-        let change = match &found {
-            Some(stored) if stored.client.is_expired(at) => {
-                let ended = stored.client.expires_at.unwrap_or(at);
-                let event = Author::default().did(Action::ClientExpired, stored.client.id.as_str(), ended);
-                removal(stored).and(event.change()?)
-            }
-            // An entry that leads nowhere: it goes, so that the next sweep does not meet it.
-            Some(stored) => {
-                Change { expect: vec![stored.unchanged()], delete: vec![entry], ..Change::default() }
-            }
-            None => Change { delete: vec![entry], ..Change::default() },
-        };
-        let is_removal = !change.count.is_empty();
-        // It was changed meanwhile, perhaps to live longer: the next sweep will see.
-        let made = unless_lost(self.0.apply(change).await)?;
-        Ok(made.is_some() && is_removal)
-    }
 }
 
 /// That `client` is stored where none is.
@@ -237,7 +185,8 @@ pub(super) fn replacement(seen: &Stored, client: &Client) -> Result<Change, Stor
     Ok(change)
 }
 
-fn removal(seen: &Stored) -> Change {
+/// That `seen` goes.
+pub(super) fn removal(seen: &Stored) -> Change {
     let mut change = removed(&seen.client);
     change.delete.push(keys::client(&seen.client.id));
     change.expect.push(seen.unchanged());

@@ -11,6 +11,7 @@ mod clients;
 #[cfg(test)]
 mod contract;
 mod error;
+pub mod expired;
 mod expiring;
 pub mod import;
 pub mod initial_access_tokens;

@@ -79,7 +79,8 @@ impl Uses {
     }
 
     /// Writes what was noted, and says how many records that changed. Who comes while another one
-    /// writes waits: what was noted before the call is written when it returns.
+    /// writes waits: what was noted before the call is written when it returns. A use of a client
+    /// that can not be read is told in the log and forgotten.
     ///
     /// # Errors
     /// When the store can not be read or written; what is not written stays noted.
@@ -89,13 +90,34 @@ impl Uses {
         let mut changed = 0;
         for chunk in noted.chunks(CHUNK) {
             let outcomes = join_all(chunk.iter().map(|(id, at)| self.write_one(id, *at))).await;
-            changed += outcomes.into_iter().sum::<Result<usize, _>>()?;
-            let mut memory = self.memory();
-            for (id, _) in chunk {
-                memory.writing.remove(id);
-            }
+            changed += self.settle(chunk, outcomes)?;
         }
         Ok(changed)
+    }
+
+    /// What came of the uses of `chunk`: those that are over wait no more, and the others stay noted.
+    fn settle(
+        &self,
+        chunk: &[(ClientId, Timestamp)],
+        outcomes: Vec<Result<usize, StoreError>>,
+    ) -> Result<usize, StoreError> {
+        let (mut changed, mut failed) = (0, None);
+        for ((id, _), outcome) in chunk.iter().zip(outcomes) {
+            match outcome {
+                Ok(written) => changed += written,
+                // One that can not be read now can not be read the next time either, and is no reason
+                // to keep the uses of the others.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(%error, "a use of a client was not written");
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            }
+            self.memory().writing.remove(id);
+        }
+        failed.map_or(Ok(changed), Err)
     }
 
     /// What is to be written: what was noted, and what is left of a write that failed or was given

@@ -39,6 +39,8 @@ async fn refuses(node: &Node) {
     let answer = node.try_register("during").await.unwrap();
     assert_eq!(answer.status(), 503);
     assert!(answer.headers().contains_key("retry-after"));
+    // What it answered before the stop is remembered for a moment.
+    until(10, async || node.get("/readyz").await.status() == 503).await;
     let ready = node.get("/readyz").await;
     assert_eq!(ready.status(), 503);
     let text = ready.text().await.unwrap();

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{Place, at, client, id, on_every_backend};
+use crate::store::expired::Expired;
 use crate::store::key_values::KeyValueLimits;
 use crate::store::keys::{self, Kind};
 use crate::store::single_use::UsedOnce;
@@ -15,6 +16,7 @@ on_every_backend!(
     what_lives_again_stays,
     what_can_not_be_read_does_not_stop_a_sweep,
     a_client_that_can_not_be_read_keeps_no_other,
+    a_page_of_clients_that_can_not_be_read_keeps_no_other,
 );
 
 async fn expired_clients_go(place: Place) {
@@ -100,4 +102,23 @@ async fn a_client_that_can_not_be_read_keeps_no_other(Place { store, backend, ..
     }
     assert_eq!(swept, 23);
     assert!(store.clients.find(&id("p13")).await.is_err(), "what it was can still be looked at");
+}
+
+async fn a_page_of_clients_that_can_not_be_read_keeps_no_other(Place { store, backend, .. }: Place) {
+    for turn in 0..25 {
+        let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));
+        store.clients.insert(&one, Change::default()).await.unwrap();
+    }
+    // The first twelve, as a registrar of a newer version wrote them: more than are looked at at a time.
+    let put = (0..12).map(|turn| (keys::client(&id(&format!("p{turn:02}"))), b"\x09{}".to_vec())).collect();
+    backend.apply(Change { put, ..Change::default() }).await.unwrap();
+    assert_eq!(store.clients.sweep(at(24), 5).await.unwrap(), 3, "those of the third page");
+    let (mut expired, mut pages) = (Expired::at(at(24)), 0);
+    while !expired.is_over() {
+        store.clients.sweep_expired(&mut expired, 5).await.unwrap();
+        pages += 1;
+    }
+    // Twelve and ten were left: each is looked at once.
+    assert_eq!((expired.removed(), pages), (10, 5));
+    assert!(store.clients.find(&id("p11")).await.is_err(), "what it was can still be looked at");
 }

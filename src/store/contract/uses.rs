@@ -21,6 +21,7 @@ on_every_backend!(
     a_use_that_is_not_written_yet_saves_a_client_too,
     a_use_is_no_conflict_for_who_changes_the_client,
     a_client_that_can_not_be_read_holds_up_nothing,
+    a_use_of_a_client_that_can_not_be_read_holds_up_no_other,
     clients_from_before_the_index_are_entered_once,
 );
 
@@ -216,6 +217,28 @@ async fn a_client_that_can_not_be_read_holds_up_nothing(Place { store, backend, 
     let unused = Unused { never_since: Some(at(DAY)), idle_since: None };
     assert_eq!(sweep(&store, unused).await, 23);
     assert!(store.clients.find(&id("n00")).await.is_err(), "what it was can still be looked at");
+}
+
+async fn a_use_of_a_client_that_can_not_be_read_holds_up_no_other(Place { store, backend, .. }: Place) {
+    // So many that they are not written all at the same time.
+    let names: Vec<_> = (0..250).map(|turn| format!("u{turn:03}")).collect();
+    for name in &names {
+        insert(&store, &issued(name, 1)).await;
+        store.uses.note(&id(name), at(2 * DAY));
+    }
+    // One is broken, the other of a newer version.
+    let unreadable = [("u007", b"?{}".to_vec()), ("u120", b"\x09{}".to_vec())];
+    let put = unreadable.map(|(name, record)| (keys::client(&id(name)), record)).to_vec();
+    backend.apply(Change { put, ..Change::default() }).await.unwrap();
+    assert_eq!(store.uses.write().await.unwrap(), 248);
+    for name in names.iter().filter(|name| !["u007", "u120"].contains(&name.as_str())) {
+        assert_eq!(last(&store, name).await, Some(at(2 * DAY)), "{name}");
+    }
+    assert_eq!(store.uses.write().await.unwrap(), 0, "nothing is left");
+    // So those that nobody uses go.
+    let idle = Unused { never_since: None, idle_since: Some(at(2 * DAY)) };
+    assert_eq!(sweep(&store, idle).await, 248);
+    assert!(store.clients.find(&id("u007")).await.is_err(), "what it was can still be looked at");
 }
 
 async fn clients_from_before_the_index_are_entered_once(place: Place) {
