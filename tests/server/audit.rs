@@ -229,6 +229,25 @@ async fn no_secret_is_in_it() {
 }
 
 #[tokio::test]
+async fn a_flood_of_refusals_leaves_room_for_what_others_did() {
+    let server = TestServer::new().await;
+    let begun = std::time::Instant::now();
+    for _ in 0..400 {
+        server.post(&json!({"redirect_uris": 5})).await.expect_status(400);
+    }
+    server.called("DELETE", "/admin/v1/clients/nobody").await.expect_status(404);
+    let events = server.events(0).await;
+    // A burst of 200, and 20 for each second.
+    let most = 201 + u64::try_from(begun.elapsed().as_millis()).unwrap() / 50;
+    let with = |action: &str| events.iter().filter(|event| event["action"] == action).collect::<Vec<_>>();
+    let written = u64::try_from(with("registration_refused").len()).unwrap();
+    assert!((200..=most).contains(&written), "{written} of at most {most}");
+    let lost = with("refusals_lost").into_iter().map(|event| event["details"]["count"].as_u64().unwrap());
+    assert_eq!(written + lost.sum::<u64>(), 400);
+    assert_eq!(with("deletion_refused").len(), 1, "of somebody who proved who he is");
+}
+
+#[tokio::test]
 async fn what_was_refused_is_kept_when_the_server_stops() {
     let server = TestServer::new().await;
     let folder = server.folder.path().join("data");

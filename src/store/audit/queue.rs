@@ -3,18 +3,22 @@
 //! Whoever sends nonsense must not make the store flush for each of them. So such events wait,
 //! bounded, and are written many at a time; those for which there is no place are counted, and
 //! their number is an event itself.
+//!
+//! The log keeps so many events and no more. So that strangers can not push out of it what others
+//! did, those who proved nothing have a budget together; what is beyond it is counted too.
+
+mod losses;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use self::losses::Losses;
 use super::{Action, AuditEvent, AuditLog, Author};
 use crate::store::StoreError;
-use crate::telemetry::meter;
 
 /// Events that may wait.
 const MOST_WAITING: usize = 4_096;
@@ -33,7 +37,7 @@ enum Message {
 #[derive(Debug, Clone)]
 pub struct AuditQueue {
     sender: mpsc::Sender<Message>,
-    lost: Arc<AtomicU64>,
+    losses: Arc<Losses>,
 }
 
 impl std::fmt::Debug for Message {
@@ -43,10 +47,13 @@ impl std::fmt::Debug for Message {
 }
 
 impl AuditQueue {
-    /// Leaves `event` to be written soon; it is counted as lost when too many wait.
+    /// Leaves `event` to be written soon; it is counted as lost when too many wait, or when it has no
+    /// actor and too many like it came just now.
     pub fn leave(&self, event: AuditEvent) {
-        if self.sender.try_send(Message::Event(Box::new(event))).is_err() {
-            lose(&self.lost, 1);
+        let at = event.at;
+        let is_welcome = event.actor.is_some() || self.losses.admits_stranger();
+        if !is_welcome || self.sender.try_send(Message::Event(Box::new(event))).is_err() {
+            self.losses.add(1, at);
         }
     }
 
@@ -60,16 +67,11 @@ impl AuditQueue {
     }
 }
 
-fn lose(lost: &AtomicU64, count: u64) {
-    lost.fetch_add(count, Ordering::Relaxed);
-    meter::audit_lost(count);
-}
-
 /// Who writes what was left.
 pub struct AuditWriter {
     log: AuditLog,
     receiver: mpsc::Receiver<Message>,
-    lost: Arc<AtomicU64>,
+    losses: Arc<Losses>,
     events: Vec<AuditEvent>,
     waiting: Vec<oneshot::Sender<()>>,
     /// When what is here is written.
@@ -79,9 +81,9 @@ pub struct AuditWriter {
 /// A queue whose events come to be in `log`, and who writes them.
 pub fn queue(log: AuditLog) -> (AuditQueue, AuditWriter) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
-    let lost = Arc::new(AtomicU64::new(0));
-    let queue = AuditQueue { sender, lost: Arc::clone(&lost) };
-    (queue, AuditWriter { log, receiver, lost, events: Vec::new(), waiting: Vec::new(), due: None })
+    let losses = Arc::new(Losses::none());
+    let queue = AuditQueue { sender, losses: Arc::clone(&losses) };
+    (queue, AuditWriter { log, receiver, losses, events: Vec::new(), waiting: Vec::new(), due: None })
 }
 
 impl AuditWriter {
@@ -133,9 +135,12 @@ impl AuditWriter {
         self.due = None;
         let events = std::mem::take(&mut self.events);
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        let last = events.last().map(|event| event.at);
         if let Err(error) = self.append(events).await {
             tracing::error!(%error, lost = count, "events are not in the audit log");
-            lose(&self.lost, count);
+            if let Some(last) = last {
+                self.losses.add(count, last);
+            }
         }
         for told in self.waiting.drain(..) {
             // Whoever asked may have gone.
@@ -143,15 +148,23 @@ impl AuditWriter {
         }
     }
 
-    /// Writes `events`, and how many were lost before them.
+    /// Writes `events`, and how many were lost before them when the log is to tell of it.
     async fn append(&self, mut events: Vec<AuditEvent>) -> Result<(), StoreError> {
-        let Some(now) = events.last().map(|event| event.at) else { return Ok(()) };
-        let lost = self.lost.load(Ordering::Relaxed);
-        if lost > 0 {
-            events.push(Author::default().did(Action::RefusalsLost, "", now).with("count", lost));
+        // Who waits for what is here looks at the log; after a stop there is no other time to tell.
+        let is_looked_at = !self.waiting.is_empty() || self.receiver.is_closed();
+        let lost = self.losses.to_tell(is_looked_at);
+        if let Some((count, last)) = lost {
+            let now = events.last().map_or(last, |event| event.at.max(last));
+            events.push(Author::default().did(Action::RefusalsLost, "", now).with("count", count));
+        }
+        if events.is_empty() {
+            return Ok(());
         }
         self.log.append_all(&events).await?;
-        self.lost.fetch_sub(lost, Ordering::Relaxed);
+        if let Some((count, _)) = lost {
+            self.losses.told(count);
+            tracing::warn!(count, "refusals are not in the audit log, which says how many they were");
+        }
         Ok(())
     }
 }

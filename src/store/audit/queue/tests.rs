@@ -1,13 +1,15 @@
 //! Refusals, many and few, and a store that does not take them.
 
 use std::ops::Range;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
 use tokio_util::task::TaskTracker;
 
+use super::losses::{BURST, GAP, TELL};
 use super::*;
 use crate::clock::Timestamp;
+use crate::store::audit::Logged;
 use crate::store::backend::{Backend, Change, Facts, Pair};
 use crate::store::memory::Memory;
 
@@ -41,10 +43,15 @@ impl Backend for Counting {
     }
 }
 
-fn event(subject: usize) -> AuditEvent {
-    let event =
-        Author::default().did(Action::RegistrationRefused, subject.to_string(), Timestamp::from_unix(5));
+fn refused(author: &Author, subject: usize) -> AuditEvent {
+    let event = author.did(Action::RegistrationRefused, subject.to_string(), Timestamp::from_unix(5));
     event.refused("invalid_redirect_uri")
+}
+
+/// What somebody was refused who proved who he is.
+fn event(subject: usize) -> AuditEvent {
+    let author = Author { actor: Some("administrator".to_owned()), ..Author::default() };
+    refused(&author, subject)
 }
 
 struct Running {
@@ -63,6 +70,27 @@ fn run() -> Running {
     tasks.spawn(writer.run(stop.clone()));
     tasks.close();
     Running { queue, log, store, stop, tasks }
+}
+
+impl Running {
+    /// So many refusals of somebody who proved nothing.
+    fn flood(&self, many: u32) {
+        (0..many).for_each(|_| self.queue.leave(refused(&Author::default(), 0)));
+    }
+
+    /// How many events of strangers are written, how many of others, and how many of each number of
+    /// those that were lost.
+    async fn written(&self) -> (u64, u64, Vec<u64>) {
+        let (mut strangers, mut others, mut lost) = (0, 0, Vec::new());
+        for Logged { event, .. } in self.log.page(0, 100_000).await.unwrap() {
+            match event.action {
+                Action::RefusalsLost => lost.push(event.details["count"].as_u64().unwrap()),
+                _ if event.actor.is_none() => strangers += 1,
+                _ => others += 1,
+            }
+        }
+        (strangers, others, lost)
+    }
 }
 
 async fn subjects(log: &AuditLog) -> Vec<String> {
@@ -131,4 +159,56 @@ async fn all_that_was_left_is_written_at_the_end() {
     running.tasks.wait().await;
     assert_eq!(subjects(&running.log).await.len(), 700);
     running.queue.flush().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_can_not_push_out_what_others_did() {
+    let running = run();
+    for turn in 0..10 {
+        running.flood(100);
+        running.queue.leave(event(turn));
+    }
+    running.queue.flush().await;
+    assert_eq!(running.written().await, (u64::from(BURST), 10, vec![1_000 - u64::from(BURST)]));
+    running.queue.flush().await;
+    assert_eq!(running.store.changes.load(Ordering::Relaxed), 1, "they are told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_are_written_down_again_after_a_while() {
+    let running = run();
+    let expect = async |strangers: u32| {
+        running.flood(2 * BURST);
+        running.queue.flush().await;
+        assert_eq!(running.written().await.0, u64::from(strangers));
+    };
+    expect(BURST).await;
+    tokio::time::sleep(GAP * 20).await;
+    expect(BURST + 20).await;
+    tokio::time::sleep(GAP * BURST * 10).await;
+    expect(2 * BURST + 20).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_many_were_lost_is_told_now_and_then_and_at_the_end() {
+    let running = run();
+    for _ in 0..50 {
+        running.flood(100);
+        tokio::time::sleep(TELL / 100).await;
+    }
+    assert_eq!(running.written().await.2.len(), 1, "it did not tell for long enough to tell again");
+    running.stop.cancel();
+    running.tasks.wait().await;
+    let (strangers, _, lost) = running.written().await;
+    assert_eq!((lost.len(), strangers + lost.iter().sum::<u64>()), (2, 5_000), "none is forgotten");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_looks_at_the_log_sees_how_many_were_lost_just_before() {
+    let running = run();
+    running.flood(BURST + 1);
+    running.queue.flush().await;
+    running.flood(7);
+    running.queue.flush().await;
+    assert_eq!(running.written().await.2, [1, 7], "though nothing else is written with the last");
 }
