@@ -2,6 +2,8 @@
 //! test has a schema of its own in it. What is here is about servers that share a database; the
 //! contract itself is kept by one server, and by two that are asked in turn.
 
+mod deadlines;
+
 use std::io::Write;
 use std::ops::Range;
 use std::path::Path;

@@ -17,6 +17,9 @@ pub(super) enum Failure {
     Gone(StoreError),
     /// The database does not take what it was given.
     Refused(StoreError),
+    /// The time of somebody who waits was over before the commit was asked for; nothing was made, and
+    /// the others can go on.
+    Late(StoreError),
     /// The database does not answer, or what it made of it is not known.
     Unavailable(StoreError),
 }
@@ -51,7 +54,7 @@ impl Failure {
     pub(super) fn into_error(self) -> StoreError {
         match self {
             Self::Lost => StoreError::Busy,
-            Self::Gone(cause) | Self::Refused(cause) | Self::Unavailable(cause) => cause,
+            Self::Gone(cause) | Self::Refused(cause) | Self::Late(cause) | Self::Unavailable(cause) => cause,
         }
     }
 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -84,11 +85,12 @@ impl Postgres {
     async fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
         let closed = || StoreError::Unavailable("the writer has ended".to_owned());
         let (answer, outcome) = oneshot::channel();
-        self.queue.try_send(Request { change, answer }).map_err(|error| match error {
+        let deadline = Instant::now() + self.patience;
+        self.queue.try_send(Request { change, deadline, answer }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => closed(),
         })?;
-        match tokio::time::timeout(self.patience, outcome).await {
+        match tokio::time::timeout_at(deadline, outcome).await {
             Ok(outcome) => outcome.map_err(|_| closed())?,
             Err(_) => Err(failure::late(self.patience)),
         }

@@ -9,7 +9,7 @@ use crate::store::pending::Values;
 pub(super) type Keys = BTreeSet<Vec<u8>>;
 
 /// Every key of which `changes` must know the value.
-pub(super) fn read_by(changes: &[Change]) -> Keys {
+pub(super) fn read_by(changes: &[&Change]) -> Keys {
     let expected = |expectation: &Expectation| match expectation {
         Expectation::Absent(key) | Expectation::Value(key, _) | Expectation::Below(key, _) => key.clone(),
     };
@@ -19,16 +19,16 @@ pub(super) fn read_by(changes: &[Change]) -> Keys {
         let sequences = change.append.iter().map(|(key, _)| key.clone());
         expected.chain(counted).chain(sequences).collect::<Vec<_>>()
     };
-    changes.iter().flat_map(of).collect()
+    changes.iter().copied().flat_map(of).collect()
 }
 
 /// Every key that `changes` write, those of appended values excepted: they are not known yet.
-pub(super) fn written_by(changes: &[Change]) -> Keys {
+pub(super) fn written_by(changes: &[&Change]) -> Keys {
     let of = |change: &Change| {
         let put = change.put.iter().map(|(key, _)| key.clone());
         change.delete.iter().cloned().chain(put).collect::<Vec<_>>()
     };
-    changes.iter().flat_map(of).collect()
+    changes.iter().copied().flat_map(of).collect()
 }
 
 /// What is written.

@@ -36,7 +36,7 @@ pub(super) type Outcomes = Vec<Result<Vec<i64>, StoreError>>;
 
 /// Changes that are made together.
 pub(super) struct Transaction<'a> {
-    changes: &'a [Change],
+    changes: Vec<&'a Change>,
     read: Keys,
     locked: Keys,
     has_notify: bool,
@@ -45,21 +45,20 @@ pub(super) struct Transaction<'a> {
 impl<'a> Transaction<'a> {
     /// The transaction of `changes`; those who wait for a change are told where there
     /// [is a way](listen::is_possible).
-    pub(super) fn of(changes: &'a [Change], has_notify: bool) -> Self {
-        let read = plan::read_by(changes);
-        let mut locked = plan::written_by(changes);
+    pub(super) fn of(changes: Vec<&'a Change>, has_notify: bool) -> Self {
+        let read = plan::read_by(&changes);
+        let mut locked = plan::written_by(&changes);
         locked.extend(read.iter().cloned());
         Self { changes, read, locked, has_notify }
     }
 
-    /// Makes all changes that can be made, and commits.
-    pub(super) async fn attempt(&mut self, client: &Client) -> Result<Outcomes, Failure> {
+    /// Makes all changes that can be made; nothing of it is so before the [commit].
+    pub(super) async fn prepare(&mut self, client: &Client) -> Result<Outcomes, Failure> {
         let stored = self.lock(client).await?;
         let mut pending = Pending::on(|key: &[u8]| Ok(stored.get(key).cloned()));
-        let outcomes = self.changes.iter().map(|change| pending.add(change.clone())).collect();
+        let outcomes = self.changes.iter().map(|&change| pending.add(change.clone())).collect();
         let values = pending.into_values();
         self.write(client, &values, &stored).await?;
-        client.batch_execute("COMMIT").await.map_err(|error| Failure::from(error).at_commit())?;
         Ok(outcomes)
     }
 
@@ -109,6 +108,11 @@ impl<'a> Transaction<'a> {
         }
         Ok(())
     }
+}
+
+/// Commits what was [prepared](Transaction::prepare).
+pub(super) async fn commit(client: &Client) -> Result<(), Failure> {
+    client.batch_execute("COMMIT").await.map_err(|error| Failure::from(error).at_commit())
 }
 
 /// Keys, and their values.
