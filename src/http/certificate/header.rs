@@ -108,8 +108,13 @@ fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
 }
 
 /// The certificate of the last element: it is the only one that our own peer has seen, each
-/// one to its left is hearsay of who came before, and the first can be the client's invention.
+/// one to its left is hearsay of who came before, and the first can be the client's invention. One
+/// that leaves a quote open would make what our peer adds a part of itself.
 fn nearest(text: &str) -> Option<Result<Presented, Fault>> {
+    let mut quotes = Quotes::default();
+    if text.chars().fold(false, |_, character| quotes.enclose(character)) {
+        return Some(Err(MALFORMED));
+    }
     let element = split(text, ',').pop()?;
     let member = |name: &str| {
         let pairs = split(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
@@ -127,14 +132,24 @@ fn nearest(text: &str) -> Option<Result<Presented, Fault>> {
 
 /// The parts of `text` between separators that are not within quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    text.split(|character| {
-        let is_end = character == separator && !is_quoted;
-        is_quoted ^= character == '"' && !is_escaped;
-        is_escaped = character == '\\' && !is_escaped;
-        is_end
-    })
-    .collect()
+    let mut quotes = Quotes::default();
+    text.split(|character| !quotes.enclose(character) && character == separator).collect()
+}
+
+/// How far a text was read: whether within quotes, and whether a backslash came last.
+#[derive(Default)]
+struct Quotes {
+    is_open: bool,
+    is_escaped: bool,
+}
+
+impl Quotes {
+    /// Reads one more character, and says whether the quotes are open behind it.
+    const fn enclose(&mut self, character: char) -> bool {
+        self.is_open ^= character == '"' && !self.is_escaped;
+        self.is_escaped = character == '\\' && !self.is_escaped;
+        self.is_open
+    }
 }
 
 /// Every PEM certificate in `text`, however its lines were folded.

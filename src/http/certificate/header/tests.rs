@@ -70,6 +70,16 @@ fn only_the_nearest_hop_is_believed() {
 }
 
 #[test]
+fn a_quote_that_is_left_open_swallows_nothing() {
+    let (real, claimed) = (make(PLAIN, None), make(PLAIN, None));
+    let element = |pair: &Pair| format!("By=x;Cert=\"{}\"", escaped(&pair.pem()));
+    for open in ["\"", "\"\\", "\"\\\""] {
+        let list = format!("{};X={open},{}", element(&claimed), element(&real));
+        check(&[("x-forwarded-client-cert", list)], Err("none of the forms"));
+    }
+}
+
+#[test]
 fn what_can_mean_two_things_means_nothing() {
     let (one, other) = (make(PLAIN, None), make(PLAIN, None));
     let base64 = STANDARD.encode(one.der());
