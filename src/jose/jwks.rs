@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Members of a private or symmetric key (RFC 7518 section 6).
-const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+/// Members of a private or symmetric key (RFC 7518 section 6; `priv` is that of the type AKP, for
+/// ML-DSA).
+const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 /// Checks that `set` is a JWK Set of at most `limit` public keys, of which one at least can be
 /// used. Keys of an unknown type are not looked at (RFC 7517 section 5).

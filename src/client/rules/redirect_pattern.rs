@@ -61,20 +61,24 @@ impl RedirectPattern {
         match self {
             Self::Scheme(scheme) => uri.scheme == *scheme,
             Self::Domain(domain) => {
-                let host = uri.host.as_deref().unwrap_or_default();
-                let host = host.strip_suffix('.').unwrap_or(host);
-                let below = host.strip_suffix(domain.as_str());
+                let below = undotted(uri).unwrap_or_default().strip_suffix(domain.as_str());
                 uri.scheme == "https" && below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
             }
             Self::Location { beginning, is_prefix } => {
                 let Beginning(start) = &**beginning;
-                let same_place =
-                    (&uri.scheme, &uri.host, uri.port) == (&start.scheme, &start.host, start.port);
+                let same_place = (&uri.scheme, undotted(uri), uri.port)
+                    == (&start.scheme, undotted(start), start.port);
                 let same_path = uri.location == start.location;
                 same_place && (same_path || (*is_prefix && uri.location.starts_with(&start.location)))
             }
         }
     }
+}
+
+/// The host without the dot that may stand at the end of a name: with it and without, it is the same.
+fn undotted(uri: &Uri) -> Option<&str> {
+    let host = uri.host.as_deref()?;
+    Some(host.strip_suffix('.').unwrap_or(host))
 }
 
 /// Whether the lists let `uri` pass. A pattern that can not be read lets nothing pass: it is a
@@ -107,7 +111,7 @@ mod tests {
     fn a_location_is_one_uri() {
         check(
             "https://a.example/cb",
-            &["https://a.example/cb", "https://A.example:443/c%62"],
+            &["https://a.example/cb", "https://A.example:443/c%62", "https://a.example./cb"],
             &[
                 "https://a.example/cb2",
                 "https://a.example:8443/cb",

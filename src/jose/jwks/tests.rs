@@ -61,6 +61,7 @@ fn a_secret_key_is_refused_and_not_repeated() {
     check(&[json!({"kty": "oct", "k": "c2VjcmV0"})], Err("symmetric"));
     check(&[json!({"kty": "oct"})], Err("symmetric"));
     check(&[json!({"kty": "FUTURE", "d": "x"})], Err("private"));
+    check(&[json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": "x", "priv": "x"})], Err("private"));
 }
 
 #[test]
