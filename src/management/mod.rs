@@ -75,12 +75,19 @@ pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(),
     let author = caller.author(Some(client));
     let event = author.did(Action::ClientDeleted, client.id.as_str(), cx.service.clock.now());
     let event = event.with("trust_level", client.provenance.trust_level.as_str()).change()?;
-    cx.service.store.clients.remove(&held.stored, event).await.map_err(|error| match error {
+    let clients = &cx.service.store.clients;
+    let removed = match hooks::Announcement::of_deletion(cx, caller, client) {
+        None => clients.remove(&held.stored, event).await,
+        Some(announcement) => {
+            let (clients, seen) = (clients.clone(), held.stored.clone());
+            announcement.follow(async move { clients.remove(&seen, event).await }).await
+        }
+    };
+    removed.map_err(|error| match error {
         StoreError::Conflict => ManageError::Conflict,
         other => ManageError::Store(other),
     })?;
     meter::client(ClientChange::Deleted, client.provenance.trust_level.as_str());
     tracing::info!("client deleted");
-    hooks::after_deletion(cx, caller, client);
     Ok(())
 }

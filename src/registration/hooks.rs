@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use tracing::Instrument as _;
 
 use super::{Caller, ClientInformation, Issued, Proven, Purpose, RegisterError, evidence, sector};
 use crate::client::{Approved, Client, Metadata, ScriptRef, TrustLevel, Valid};
 use crate::http::ClientCertificate;
-use crate::script::{Decision, Facts, Hook, HookError};
+use crate::script::{Decision, Facts, Hook, HookError, ScriptSet};
 use crate::secret::Secret;
 use crate::service::Context;
+use crate::store::StoreError;
 
 /// What scripts see of what a request showed.
 #[derive(Debug, Clone)]
@@ -142,32 +144,61 @@ pub async fn before_deletion(cx: &Context<'_>, caller: &Caller, client: &Client)
     scripts.decide(Hook::DeleteClient, facts, shown(client, None)).await.map(drop)
 }
 
-/// Step 16: the scripts are told, some time after the answer.
-pub(super) fn tell(
-    cx: &Context<'_>,
-    caller: &Caller,
-    purpose: Purpose<'_>,
-    proven: &Proven,
-    issued: &Issued,
-) {
-    let (scripts, hook) = (&cx.snapshot.scripts, purpose.notification_hook());
-    if scripts.has(hook) {
+/// Step 16: what scripts are told of a change, some time after its answer.
+pub struct Announcement {
+    scripts: Arc<ScriptSet>,
+    hook: Hook,
+    facts: Arc<Facts>,
+    client: Metadata,
+}
+
+impl Announcement {
+    /// That `purpose` was done; none when no script wants to know.
+    pub(super) fn of(
+        cx: &Context<'_>,
+        caller: &Caller,
+        purpose: Purpose<'_>,
+        (proven, issued): (&Proven, &Issued),
+    ) -> Option<Self> {
+        let (scripts, hook) = (Arc::clone(&cx.snapshot.scripts), purpose.notification_hook());
+        if !scripts.has(hook) {
+            return None;
+        }
         let mut request = proven.requested.metadata().clone();
         // What waits in the queue holds no evidence.
         for name in evidence::MEMBERS {
             request.remove(name);
         }
         let facts = facts(cx, caller, &proven.shown, request);
-        scripts.tell(hook, facts, shown(&issued.client, issued.secret.as_ref()));
+        Some(Self { scripts, hook, facts, client: shown(&issued.client, issued.secret.as_ref()) })
     }
-}
 
-/// The scripts are told, some time after the answer, that `client` is gone.
-pub fn after_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) {
-    let scripts = &cx.snapshot.scripts;
-    if scripts.has(Hook::ClientDeleted) {
+    /// That `client` is gone; none when no script wants to know.
+    pub fn of_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) -> Option<Self> {
+        let (scripts, hook) = (Arc::clone(&cx.snapshot.scripts), Hook::ClientDeleted);
+        if !scripts.has(hook) {
+            return None;
+        }
         let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Metadata::default());
-        scripts.tell(Hook::ClientDeleted, facts, shown(client, None));
+        Some(Self { scripts, hook, facts, client: shown(client, None) })
+    }
+
+    /// Makes `change`, and tells the scripts once it is made. A caller who goes away meanwhile takes
+    /// the request with him, but not what is written already: so both are done in a task of their own.
+    ///
+    /// # Errors
+    /// Those of `change`: then nobody is told.
+    pub async fn follow(
+        self,
+        change: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let both = async move {
+            change.await?;
+            self.scripts.tell(self.hook, self.facts, self.client);
+            Ok(())
+        };
+        let done = tokio::spawn(both.in_current_span()).await;
+        done.unwrap_or_else(|_| Err(StoreError::Unavailable("the server stops".to_owned())))
     }
 }
 

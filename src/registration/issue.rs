@@ -1,9 +1,9 @@
 //! Step 14: identifiers and secrets are made, and the client is stored.
 
-use super::hooks::Sanctioned;
+use super::hooks::{Announcement, Sanctioned};
 use super::once;
 use super::statement::Statement;
-use super::{Caller, Issued, Proven, RegisterError, certificate, evidence, initial_access};
+use super::{Caller, Issued, Proven, Purpose, RegisterError, certificate, evidence, initial_access};
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
 use crate::clock::Timestamp;
@@ -148,34 +148,49 @@ fn updated(cx: &Context<'_>, caller: &Caller, before: &Client, client: &Client) 
         .with("changed", changed)
 }
 
-/// Stores a new client with what it uses up and `also`; returns when it would survive a power cut.
+/// Stores a new client with what it uses up and `also`, and announces it; returns when it would
+/// survive a power cut.
 pub(super) async fn insert(
     cx: &Context<'_>,
     caller: &Caller,
-    client: &Client,
+    issued: &Issued,
     proven: &Proven,
     also: Change,
 ) -> Result<(), RegisterError> {
     let uses = once::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller));
+    let (clients, client) = (&cx.service.store.clients, &issued.client);
     let also = uses.and(created(cx, caller, client).change()?).and(also);
-    let stored = cx.service.store.clients.insert(client, also).await;
+    let stored = match Announcement::of(cx, caller, Purpose::Create, (proven, issued)) {
+        None => clients.insert(client, also).await,
+        Some(announcement) => {
+            let (clients, client) = (clients.clone(), client.clone());
+            announcement.follow(async move { clients.insert(&client, also).await }).await
+        }
+    };
     if matches!(stored, Err(StoreError::Conflict)) {
         initial_access::check_left(cx, caller).await?;
     }
     lost(cx, caller, proven, stored).await
 }
 
-/// Stores the next revision with what it uses up, unless another one came first.
+/// Stores the next revision with what it uses up, unless another one came first, and announces it.
 pub(super) async fn put_back(
     cx: &Context<'_>,
     caller: &Caller,
     seen: &Stored,
-    client: &Client,
+    issued: &Issued,
     proven: &Proven,
 ) -> Result<(), RegisterError> {
     let also = once::change(cx, caller, proven).await?;
+    let (clients, client) = (&cx.service.store.clients, &issued.client);
     let also = also.and(updated(cx, caller, seen.client(), client).change()?);
-    let stored = cx.service.store.clients.replace(seen, client, also).await;
+    let stored = match Announcement::of(cx, caller, Purpose::Replace(seen), (proven, issued)) {
+        None => clients.replace(seen, client, also).await,
+        Some(announcement) => {
+            let (clients, seen, client) = (clients.clone(), seen.clone(), client.clone());
+            announcement.follow(async move { clients.replace(&seen, &client, also).await }).await
+        }
+    };
     lost(cx, caller, proven, stored).await
 }
 

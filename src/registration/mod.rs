@@ -35,7 +35,7 @@ use std::net::IpAddr;
 use axum::body::Bytes;
 use tracing::Instrument as _;
 
-use crate::client::{Client, Requested, Rules, ScriptRef, TrustLevel, Valid};
+use crate::client::{Client, Metadata, Requested, Rules, ScriptRef, TrustLevel, Valid};
 use crate::http::ClientCertificate;
 use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
@@ -101,6 +101,13 @@ impl Purpose<'_> {
         }
     }
 
+    fn registered(self) -> Option<Metadata> {
+        match self {
+            Self::Create => None,
+            Self::Replace(stored) => Some(stored.client().metadata.metadata().clone()),
+        }
+    }
+
     const fn notification_hook(self) -> Hook {
         match self {
             Self::Create => Hook::ClientCreated,
@@ -123,6 +130,8 @@ struct Proven {
     shown: Shown,
     statement: Option<Statement>,
     initial_access: Option<InitialAccess>,
+    /// What is registered already, when this is an update.
+    registered: Option<Metadata>,
     /// Whether evidence is required that no script has appraised yet.
     is_evidence_owed: bool,
     /// The scripts that gave keys, or judged evidence.
@@ -135,7 +144,7 @@ impl Proven {
     /// The rules of this request.
     fn rules<'a>(&'a self, cx: &'a Context<'_>) -> Rules<'a> {
         let initial_access = self.initial_access.as_ref().map(|shown| &shown.policy);
-        Rules { initial_access, ..cx.rules() }
+        Rules { initial_access, registered: self.registered.as_ref(), ..cx.rules() }
     }
 }
 
@@ -162,7 +171,7 @@ pub async fn register(
     let issued = issue::create(cx, caller, &proven, sanctioned, shared.digest.clone())?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
-    let inserted = issue::insert(cx, caller, &issued.client, &proven, shared.alone());
+    let inserted = issue::insert(cx, caller, &issued, &proven, shared.alone());
     if let Err(error) = inserted.instrument(step("store")).await {
         // Somebody may have registered the same at the same time. After any other failure what can
         // be seen may be a part of this very client.
@@ -176,7 +185,6 @@ pub async fn register(
     telemetry::concerns(issued.client.id.as_str(), trust_level);
     meter::client(ClientChange::Registered, trust_level);
     tracing::debug!(revision = issued.client.revision, "client registered");
-    hooks::tell(cx, caller, Purpose::Create, &proven, &issued);
     Ok(answer)
 }
 
@@ -203,11 +211,10 @@ pub async fn replace(
     let issued = issue::update(cx, caller, stored, token, (&proven, sanctioned))?;
     let answer = answer::build(cx, &issued, purpose);
     let answer = hooks::modify(cx, caller, Hook::ModifyPutResponse, answer).await?;
-    let put_back = issue::put_back(cx, caller, stored, &issued.client, &proven);
+    let put_back = issue::put_back(cx, caller, stored, &issued, &proven);
     put_back.instrument(step("store")).await?;
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
     tracing::debug!(revision = issued.client.revision, "client updated");
-    hooks::tell(cx, caller, purpose, &proven, &issued);
     Ok(answer)
 }
 
@@ -228,7 +235,7 @@ async fn prove(
     let members = merge::merge(cx, members, statement.as_ref());
     let members = client_attestation::apply(cx, caller.attested.as_ref(), members)?;
     let custom = &cx.settings().dynamic_registration_custom_attributes;
-    let requested = update::keep_disabled(purpose, Requested::read(members, custom));
+    let requested = Requested::read(members, custom);
     let initial_access = InitialAccess::of(caller, purpose);
     let shown = shown(cx, caller, statement.as_ref(), signed.as_ref(), initial_access.as_ref());
     let appraised = evidence::appraise(cx, caller, purpose, &shown, requested.metadata()).await?;
@@ -241,6 +248,7 @@ async fn prove(
         scripts: keys_by.chain(appraised.by()).collect(),
         uses: uses.into_iter().chain(proofs).chain(appraised.uses).collect(),
         is_evidence_owed: appraised.is_owed,
+        registered: purpose.registered(),
         requested,
         statement,
         initial_access,

@@ -88,7 +88,7 @@ impl Use {
         let claim = |name: &str| claims.get(name).and_then(serde_json::Value::as_str);
         let identifier = match claim("jti") {
             Some(jti) => vec![claim("iss").unwrap_or_default().to_owned(), jti.to_owned()],
-            None => vec![text.to_owned()],
+            None => vec![signed_part(text).to_owned()],
         };
         let ends = claims.get("exp").and_then(serde_json::Value::as_u64).map(Timestamp::from_unix);
         let until = ends.map_or(now.plus(REMEMBERED), |end| end.plus(SKEW + 1));
@@ -98,7 +98,8 @@ impl Use {
     /// The use of evidence, which is remembered as a digest. How long it is fresh only its verifier
     /// knows.
     pub(super) fn of_evidence(evidence: &str, now: Timestamp) -> Self {
-        Self { what: UsedOnce::Evidence, identifier: vec![evidence.to_owned()], until: now.plus(REMEMBERED) }
+        let identifier = vec![signed_part(evidence).to_owned()];
+        Self { what: UsedOnce::Evidence, identifier, until: now.plus(REMEMBERED) }
     }
 
     /// The use of the proof `jti` by who holds the key with the thumbprint `owner`.
@@ -135,9 +136,33 @@ impl Use {
     }
 }
 
+/// What of `text` its holder can not write otherwise: of a JWS (RFC 7515 section 7.1) what is signed,
+/// since for one ECDSA signature there is another that is as good; of base64 all but the padding.
+fn signed_part(text: &str) -> &str {
+    match text.rsplit_once('.') {
+        Some((signed, _)) if signed.matches('.').count() == 1 => signed,
+        _ => text.trim_ascii().trim_end_matches('='),
+    }
+}
+
 /// It holds evidence, or names what somebody showed: it is not printed.
 impl std::fmt::Debug for Use {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Use({:?}, ..)", self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_spelling_is_the_same_use() {
+        for (one, other) in [("head.body.AA", "head.body.BB"), ("AQI", "AQI=="), ("{}", " {}\n")] {
+            assert_eq!(signed_part(one), signed_part(other));
+        }
+        for (one, other) in [("head.body.AA", "head.bodY.AA"), ("AQI", "AQJ"), ("a.b.c.d.e", "a.b.c.d.f")] {
+            assert_ne!(signed_part(one), signed_part(other));
+        }
     }
 }

@@ -35,10 +35,9 @@ pub async fn replace_as_operator(
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     let mut issued = issue::update(cx, caller, stored, None, (&proven, sanctioned))?;
     issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
-    issue::put_back(cx, caller, stored, &issued.client, &proven).await?;
+    issue::put_back(cx, caller, stored, &issued, &proven).await?;
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
     tracing::info!(revision = issued.client.revision, "an administrator updated a client");
-    hooks::tell(cx, caller, purpose, &proven, &issued);
     Ok(issued.client)
 }
 
@@ -54,6 +53,7 @@ fn unproven(cx: &Context<'_>, caller: &Caller, members: Map<String, Value>, stor
         },
         statement: None,
         initial_access,
+        registered: Purpose::Replace(stored).registered(),
         is_evidence_owed: false,
         scripts: Vec::new(),
         uses: Vec::new(),

@@ -109,6 +109,10 @@ async fn scripted(
     iss(&claims)?;
     let hooks = (Hook::GetSoftwareStatementJwks, Hook::GetSoftwareStatementHmacSecret);
     if !cx.snapshot.scripts.has(hooks.0) && !cx.snapshot.scripts.has(hooks.1) {
+        if cx.settings().software_statement_required {
+            tracing::error!("statements are required, and nothing here has keys of their issuers");
+            return Err(invalid("can not be verified: this server has no keys of issuers"));
+        }
         return Err(invalid("can not be verified: this server has no keys of issuers; register without one"));
     }
     // It is not verified yet; the script chooses keys by what it says of itself.

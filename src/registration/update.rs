@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Purpose, RegisterError};
-use crate::client::Requested;
+use super::RegisterError;
 use crate::model::Violation;
 use crate::service::Context;
 use crate::store::Stored;
@@ -49,17 +48,6 @@ pub(super) fn screen_operator(
         violations.push(Violation::metadata(name, rule));
     }
     if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
-}
-
-/// A client that was disabled stays so, whatever its holder asks for. Scripts see it, and may
-/// decide otherwise.
-pub(super) fn keep_disabled(purpose: Purpose<'_>, requested: Requested) -> Requested {
-    match purpose {
-        Purpose::Replace(stored) if stored.client().metadata.metadata().flag("disabled") => {
-            requested.disabled()
-        }
-        Purpose::Replace(_) | Purpose::Create => requested,
-    }
 }
 
 const OWN_ID: &str = "must be there and be the identifier of this client";

@@ -127,6 +127,7 @@ fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
         limits: &settings.limits,
         fetch: &settings.fetch,
         initial_access: None,
+        registered: None,
     };
     let members = json!({
         "client_name": "Registrar administrator",

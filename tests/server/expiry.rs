@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{START, TestServer, b0, with};
+use crate::support::{Answer, START, TestServer, b0, with};
 
 async fn check(settings: Value, lifetime: Value, expected: Option<u64>) {
     let server = TestServer::registering(settings).await;
@@ -52,6 +52,39 @@ async fn an_update_counts_the_lifetime_from_the_registration() {
     server.read(&client).await.expect_status(200);
     server.clock.advance(1);
     server.read(&client).await.expect_error(401, &["invalid_token"]);
+}
+
+#[tokio::test]
+async fn what_becomes_usual_later_ends_no_client_that_is_updated() {
+    let server = TestServer::new().await;
+    let forever = server.register(&b0()).await;
+    let short = server.register(&with(b0(), json!({"lifetime": 100_000}))).await;
+    for (key, value) in [
+        ("dynamicRegistrationExpirationTime", json!(3_600)),
+        ("maximumClientLifetime", json!(7_200)),
+        ("dcrForbidExpirationTimeInRequest", json!(true)),
+    ] {
+        let on = json!([{"op": "add", "path": format!("/registration/{key}"), "value": value}]);
+        let request = server.administrate("PATCH", "/admin/v1/config").await;
+        let request = request.header("content-type", "application/json-patch+json");
+        Answer::of(request.body(on.to_string())).await.expect_status(200);
+    }
+    server.clock.advance(10_000);
+    for (client, end) in [(&forever, 0), (&short, START + 100_000)] {
+        for change in [json!({"client_name": "Other"}), json!({"lifetime": null})] {
+            let answer = server.update(client, &client.update(change)).await;
+            answer.expect_status(200);
+            assert_eq!(answer.body["client_secret_expires_at"], json!(end));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_usual_for_ever_is_so_for_an_update_that_says_nothing() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(b0(), json!({"lifetime": 100}))).await;
+    let answer = server.update(&client, &client.update(json!({"lifetime": null}))).await;
+    assert_eq!(answer.body["client_secret_expires_at"], json!(0), "{}", answer.text);
 }
 
 #[tokio::test]

@@ -1,0 +1,34 @@
+//! Callers who go away before they are answered.
+
+use std::time::Duration;
+
+use futures_util::poll;
+use hyper::Request;
+use registrar::management::{self, Held};
+use registrar::model::ClientId;
+use registrar::registration::Caller;
+use registrar::service::Context;
+use serde_json::json;
+
+use crate::support::{TestServer, b0};
+
+const TELL: &str = "fn clientDeleted(context) { http::get(\"https://other.example.org/deleted\"); }";
+
+#[tokio::test]
+async fn who_goes_away_while_his_client_is_deleted_leaves_no_trace_in_another_system() {
+    let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
+    host.answer_json("GET", "https://other.example.org/deleted", 200, &json!({}));
+    let client = server.register(&b0()).await;
+    let service = server.server().service();
+    let cx = Context::new(service);
+    let caller = Caller::of(&cx, &Request::new(()).into_parts().0);
+    let stored = service.store.clients.find(&ClientId::parse(&client.id).unwrap()).await.unwrap().unwrap();
+    {
+        let mut deletion = Box::pin(management::delete(&cx, &caller, Held { stored, token: None }));
+        assert!(poll!(&mut deletion).is_pending(), "it waits for the store");
+    }
+    while host.calls().is_empty() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    server.read(&client).await.expect_status(401);
+}
