@@ -14,7 +14,7 @@ pub enum Kind {
     Label,
     /// The `https` URL of a page for people; it may be repeated as `name#tag`.
     Page,
-    /// An absolute `https` URL that a server calls.
+    /// An absolute `https` URL that a server calls, or sends a browser to.
     Url,
     /// An array of strings.
     Texts,

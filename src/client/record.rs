@@ -45,8 +45,8 @@ impl Client {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// Whether the client may get and use access tokens at `now`: it has not expired, and nobody
-    /// has disabled it.
+    /// Whether the client may manage itself, and get and use access tokens, at `now`: it has not
+    /// expired, and nobody has disabled it.
     pub fn is_usable(&self, now: Timestamp) -> bool {
         !self.is_expired(now) && !self.metadata.metadata().flag("disabled")
     }

@@ -39,13 +39,6 @@ impl Requested {
         Self(Metadata::new(kept.collect()))
     }
 
-    /// The same, of a client that is disabled.
-    #[must_use]
-    pub fn disabled(mut self) -> Self {
-        self.0.set("disabled", true);
-        self
-    }
-
     /// The members.
     pub const fn metadata(&self) -> &Metadata {
         &self.0

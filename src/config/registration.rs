@@ -102,6 +102,9 @@ pub struct Registration {
     pub redirect_uri_allow_list: Vec<String>,
     /// Patterns of which no redirect URI may match one.
     pub redirect_uri_deny_list: Vec<String>,
+    /// Whether a client may register `redirect_uris_regex`, by which a server that heeds it lets in
+    /// redirect URIs that no rule has seen.
+    pub redirect_uris_regex_enabled: bool,
     /// Whether a native client may use a scheme without a dot, such as `myapp:`.
     pub allow_private_use_uri_schemes_without_dot: bool,
     /// Whether a native client may use `https` redirect URIs (RFC 8252 section 7.2).

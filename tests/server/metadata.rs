@@ -305,7 +305,7 @@ async fn k129_and_k130_a_certificate_has_one_subject() {
 
 #[tokio::test]
 async fn the_members_of_the_seed_are_registered() {
-    let server = TestServer::new().await;
+    let server = TestServer::registering(json!({"redirectUrisRegexEnabled": true})).await;
     let members = json!({
         "access_token_as_jwt": true,
         "access_token_signing_alg": "ES256",

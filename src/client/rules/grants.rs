@@ -39,6 +39,8 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
             let types = response_types_for(cx, metadata);
             metadata.set("response_types", types);
         }
+        // Nothing follows from what can not be registered.
+        (false, true) if !metadata.texts("response_types").all(|one| is_supported(cx, one)) => {}
         (false, true) => {
             let needed = [CODE_GRANT, IMPLICIT].map(|grant| (grant, needs(metadata, grant)));
             let grants: Vec<&str> =
@@ -70,9 +72,11 @@ fn drop_repeated(metadata: &mut Metadata, member: &str) {
 
 /// Every grant and response type is supported, and those that belong together are both there.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    check_grants(cx, metadata, found);
-    check_own_tokens(cx, metadata, found);
     check_response_types(cx, metadata, found);
+    if metadata.has("grant_types") || !is_faulted(found, "response_types") {
+        check_grants(cx, metadata, found);
+        check_own_tokens(cx, metadata, found);
+    }
     if !is_faulted(found, "grant_types") && !is_faulted(found, "response_types") {
         check_agreement(metadata, found);
     }
@@ -108,12 +112,17 @@ fn check_own_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 fn check_response_types(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let supported = &cx.settings.response_types_supported;
     for (index, response_type) in items(metadata, "response_types") {
-        let words = sorted_words(response_type);
-        if !response_type.is_empty() && !supported.iter().any(|one| sorted_words(one) == words) {
+        if !response_type.is_empty() && !is_supported(cx, response_type) {
             let rule = format!("`{}` is not supported; {}", shown(response_type), choice_of(supported));
             found.push(item_violation("response_types", index, rule));
         }
     }
+}
+
+/// Whether this response type is supported, in whatever order its words are.
+fn is_supported(cx: &Rules<'_>, response_type: &str) -> bool {
+    let words = sorted_words(response_type);
+    cx.settings.response_types_supported.iter().any(|one| sorted_words(one) == words)
 }
 
 /// The table of RFC 7591 section 2.1, in both directions.
@@ -251,8 +260,9 @@ mod tests {
         );
         check(
             json!({"response_types": ["token"]}),
-            Err(&["grant_types[0]: not supported", "response_types[0]: supports only code"]),
+            Err(&["response_types[0]: supports only code"]),
         );
+        check(json!({"response_types": 5}), Err(&["response_types: an array"]));
         check(json!({"response_types": ["code", "code code"]}), Err(&["response_types[1]: not supported"]));
         check(
             json!({"grant_types": ["implicit"]}),

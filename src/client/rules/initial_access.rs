@@ -31,6 +31,25 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         let rule = format!("`{}` is not allowed; {}", shown(method), choice(allowed));
         found.push(violation("token_endpoint_auth_method", rule));
     }
+    if let Some(allowed) = &policy.token_endpoint_auth_methods {
+        let member = "additional_token_endpoint_auth_methods";
+        let others = items(metadata, member).filter(|(_, method)| !allowed.iter().any(|one| one == method));
+        let rule = |method: &str| format!("`{}` is not allowed; {}", shown(method), choice(allowed));
+        found.extend(others.map(|(index, method)| item_violation(member, index, rule(method))));
+    }
+    check_spontaneous(policy, metadata, found);
+}
+
+/// Scopes that come up as they are asked for are more than those that the token allows.
+fn check_spontaneous(policy: &InitialAccessPolicy, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let Some(allowed) = &policy.scopes else { return };
+    let rule = || format!("are scopes that are not known; {}", choice(allowed));
+    if metadata.flag("allow_spontaneous_scopes") {
+        found.push(violation("allow_spontaneous_scopes", rule()));
+    }
+    if items(metadata, "spontaneous_scopes").next().is_some() {
+        found.push(violation("spontaneous_scopes", rule()));
+    }
 }
 
 fn check_hosts(policy: &InitialAccessPolicy, member: &str, metadata: &Metadata, found: &mut Vec<Violation>) {
@@ -108,6 +127,30 @@ mod tests {
             json!({"grant_types": ["client_credentials"], "redirect_uris": null}),
             Ok(json!({"grant_types": ["client_credentials"]})),
         );
+    }
+
+    #[test]
+    fn no_other_method_comes_in_beside_the_first() {
+        let sent = |more: Value| {
+            json!({"additional_token_endpoint_auth_methods": more, "token_endpoint_auth_method": "none"})
+        };
+        let policy = || json!({"token_endpoint_auth_methods": ["none", "client_secret_post"]});
+        let member = "additional_token_endpoint_auth_methods";
+        check(policy(), sent(json!(["client_secret_post"])), Ok(json!({})));
+        check(
+            policy(),
+            sent(json!(["client_secret_post", "client_secret_basic"])),
+            Err(&[&format!("{member}[1]: none, client_secret_post")]),
+        );
+    }
+
+    #[test]
+    fn no_scope_comes_up_that_it_does_not_allow() {
+        let sent = || json!({"allow_spontaneous_scopes": true, "spontaneous_scopes": ["^.*$"]});
+        let faults = ["allow_spontaneous_scopes: only profile", "spontaneous_scopes: only profile"];
+        check(json!({"scopes": ["profile"]}), sent(), Err(&faults));
+        check(json!({"scopes": ["profile"]}), json!({"allow_spontaneous_scopes": false}), Ok(json!({})));
+        check(json!({}), sent(), Ok(sent()));
     }
 
     #[test]

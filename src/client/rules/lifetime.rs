@@ -17,20 +17,30 @@ pub(super) fn ask(cx: &Rules<'_>, metadata: &mut Metadata) {
 
 /// After this, `lifetime` is what is in force, and absent when the client never expires. The
 /// client of an initial access token that bounds it lives as long as it may.
+///
+/// It counts from when the client was registered. What has become usual since may have passed for this
+/// client long ago, so an update that does not speak of its lifetime leaves it then as it is.
 pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
     let usual = u64::try_from(cx.settings.dynamic_registration_expiration_time).ok().filter(|&one| one > 0);
     let most = of_token(cx).map(|most| most.min(cx.settings.maximum_client_lifetime.unwrap_or(most)));
-    if let Some(seconds) = usual.into_iter().chain(most).min() {
+    let default = match cx.registered {
+        Some(registered) if usual.is_some() => registered.count("lifetime"),
+        _ => usual.into_iter().chain(most).min(),
+    };
+    if let Some(seconds) = default {
         metadata.set_default("lifetime", seconds);
     }
 }
 
-/// A lifetime is at most what the operator allows, everybody or the holder of a token.
+/// A lifetime is at most what the operator allows, everybody or the holder of a token. One that an
+/// update leaves as it is was allowed once.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let Some(most) = cx.settings.maximum_client_lifetime.into_iter().chain(of_token(cx)).min() else {
         return;
     };
-    if metadata.count("lifetime").is_some_and(|seconds| seconds > most) && !is_faulted(found, "lifetime") {
+    let lifetime = metadata.count("lifetime");
+    let is_kept = cx.registered.is_some_and(|registered| registered.count("lifetime") == lifetime);
+    if lifetime.is_some_and(|seconds| seconds > most) && !is_kept && !is_faulted(found, "lifetime") {
         found.push(violation("lifetime", format!("must be {most} seconds or less")));
     }
 }

@@ -56,6 +56,8 @@ pub struct Rules<'a> {
     pub fetch: &'a FetchSettings,
     /// What the initial access token of this registration allows; none: what the server does.
     pub initial_access: Option<&'a InitialAccessPolicy>,
+    /// What is registered already, when it is updated; none: the client is new.
+    pub registered: Option<&'a Metadata>,
 }
 
 /// A rule, or the rules of one topic: looks at metadata and adds what is wrong.
@@ -160,11 +162,12 @@ impl Rules<'_> {
     /// Fills in what is absent, also after a script took it away: a rule that looks at a member
     /// must never be passed by because the member is missing.
     ///
-    /// What is meant for one request, evidence above all, ends here: it is neither stored nor told.
+    /// What is meant for one request, evidence above all, ends here: it is neither stored nor told. So
+    /// does an empty text, which is what RFC 7592 section 2.2 has for a member that is absent.
     fn complete(&self, mut metadata: Metadata, mut found: Vec<Violation>) -> Result<Valid, Vec<Violation>> {
         let is_of_request = |name: &str| member::find(name).is_some_and(|it| it.set_by == SetBy::Request);
-        let of_request = metadata.iter().map(|(name, _)| name).filter(|name| is_of_request(name));
-        for name in of_request.map(str::to_owned).collect::<Vec<_>>() {
+        let ending = metadata.iter().filter(|(name, value)| is_of_request(name) || value.as_str() == Some(""));
+        for name in ending.map(|(name, _)| name.to_owned()).collect::<Vec<_>>() {
             metadata.remove(&name);
         }
         defaults::fill_in(self, &mut metadata, &found);

@@ -21,6 +21,25 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     for member in ANSWERED.iter().chain([&AFTER_LOGOUT]) {
         check_list(cx, application, (member, metadata), found);
     }
+    check_regex(cx, metadata, found);
+}
+
+/// An authorization server that heeds `redirect_uris_regex` takes it for more redirect URIs, which no
+/// rule can look at beforehand.
+fn check_regex(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let member = "redirect_uris_regex";
+    if !metadata.has(member) || is_faulted(found, member) {
+        return;
+    }
+    let is_bounded = cx.initial_access.is_some_and(|policy| policy.redirect_hosts.is_some());
+    let rule = if !cx.settings.redirect_uris_regex_enabled {
+        "is not supported here (redirectUrisRegexEnabled); register each redirect URI"
+    } else if is_bounded || !cx.settings.redirect_uri_allow_list.is_empty() {
+        "is not possible where only some redirect URIs are allowed; register each of them"
+    } else {
+        return;
+    };
+    found.push(violation(member, rule));
 }
 
 /// RFC 7591 section 2: clients of grants that redirect must register where to.

@@ -27,6 +27,11 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         let rule = "must be there, because a pairwise client has redirect URIs on several hosts";
         found.push(violation("sector_identifier_uri", rule));
     }
+    // OpenID Connect Core section 8.1: the sector is that host, unless the client names another.
+    if hosts.iter().any(Option::is_none) && hosts.len() == 1 && !metadata.has("sector_identifier_uri") {
+        let rule = "must be there, because a pairwise client has no redirect URI with a host";
+        found.push(violation("sector_identifier_uri", rule));
+    }
     // Without a redirect URI the sector is that of the keys.
     let is_polled = matches!(metadata.text("backchannel_token_delivery_mode"), Some("poll" | "ping"));
     if is_polled && !metadata.has("jwks_uri") {

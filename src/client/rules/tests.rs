@@ -46,10 +46,17 @@ fn what_the_operator_decides_is_registered() {
 fn servers_are_not_lured_into_their_own_network() {
     for host in ["127.0.0.1", "169.254.169.254", "[::1]", "localhost", "10.0.0.1"] {
         let url = format!("https://{host}/x");
-        for member in ["jwks_uri", "sector_identifier_uri", "initiate_login_uri"] {
+        for member in ["jwks_uri", "sector_identifier_uri", "backchannel_logout_uri", "logo_uri", "logo_uri#fr"] {
             check(json!({member: url}), Err(&[&format!("{member}: public internet")]));
         }
+        check(json!({"request_uris": [url]}), Err(&["request_uris[0]: public internet"]));
+        // A browser goes there.
+        for member in ["client_uri", "initiate_login_uri", "frontchannel_logout_uri"] {
+            check(json!({member: url}), Ok(json!({member: url})));
+        }
     }
+    let native = json!({"application_type": "native", "backchannel_logout_uri": "http://127.0.0.1:6379/"});
+    check(native, Err(&["backchannel_logout_uri: https"]));
 }
 
 #[test]
@@ -191,10 +198,34 @@ proptest! {
     #[test]
     fn no_request_panics_and_what_is_valid_stays_so(request in request()) {
         let (settings, limits, scopes) = (Registration::default(), Limits::default(), scopes());
-        let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits, fetch: &FetchSettings::default(), initial_access: None };
+        let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits, fetch: &FetchSettings::default(), initial_access: None, registered: None };
         if let Ok(valid) = rules.validate(Requested::read(request, &[])) {
             let again = rules.validate_changed(valid.metadata().clone());
             prop_assert_eq!(again.map(|again| again.metadata().clone()), Ok(valid.metadata().clone()));
         }
     }
+}
+
+#[test]
+fn a_script_that_empties_a_member_takes_it_away() {
+    let changed = json!({"redirect_uris": ["https://client.example/cb"], "client_name": "", "logo_uri": ""});
+    check_changed(&Registration::default(), changed, Ok(json!({"client_name": null, "logo_uri": null})));
+}
+
+#[test]
+fn a_pairwise_client_has_a_sector() {
+    let native = |more: Value| {
+        let mut client = json!({
+            "application_type": "native", "subject_type": "pairwise", "redirect_uris": ["com.example.app:/cb"],
+        });
+        client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client
+    };
+    let settings = Registration {
+        subject_types_supported: vec!["public".to_owned(), "pairwise".to_owned()],
+        ..Registration::default()
+    };
+    check_with(&settings, native(json!({})), Err(&["sector_identifier_uri: no redirect URI with a host"]));
+    let named = native(json!({"sector_identifier_uri": "https://sector.example/file"}));
+    check_with(&settings, named, Ok(json!({"subject_type": "pairwise"})));
 }

@@ -15,18 +15,24 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         let kind = member::find(name).map(|member| member.kind);
         let Some(text) = value.as_str().filter(|_| !is_faulted(found, name)) else { continue };
         let rule = match kind {
+            // A server shows it to its users, and may fetch it for that.
+            Some(Kind::Page) if name.starts_with("logo_uri") => fetched_fault(cx.fetch, text),
             Some(Kind::Page) => page_fault(text),
+            // OpenID Connect Core section 4: a browser is sent there.
+            Some(Kind::Url) if name == "initiate_login_uri" => page_fault(text),
             Some(Kind::Url) => endpoint_fault(cx.fetch, text),
             _ => None,
         };
         found.extend(rule.map(|rule| violation(name, rule)));
     }
-    check_logout(metadata, found);
-    check_lists(metadata, found);
+    check_logout(cx, metadata, found);
+    check_lists(cx, metadata, found);
 }
 
+const OUT_OF_REACH: &str = "must name a host on the public internet";
+
 /// What is wrong with a URL; none when nothing is.
-type Fault = fn(&str) -> Option<String>;
+type Fault = fn(&FetchSettings, &str) -> Option<String>;
 
 /// A page that a browser shows.
 fn page_fault(text: &str) -> Option<String> {
@@ -37,6 +43,14 @@ fn page_fault(text: &str) -> Option<String> {
     }
 }
 
+/// A document that a server fetches: not from its own network.
+fn fetched_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
+    page_fault(text).or_else(|| {
+        let is_inside = uri::parse(text).is_ok_and(|uri| is_out_of_reach(fetch, &uri));
+        is_inside.then(|| OUT_OF_REACH.to_owned())
+    })
+}
+
 /// An endpoint that a server calls: one that it must not be lured to its own network by.
 fn endpoint_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
     match uri::parse(text) {
@@ -45,7 +59,7 @@ fn endpoint_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
             Some("must be https".to_owned())
         }
         Ok(uri) if uri.fragment.is_some() => Some("must not have a fragment (#..)".to_owned()),
-        Ok(uri) if is_out_of_reach(fetch, &uri) => Some("must name a host on the public internet".to_owned()),
+        Ok(uri) if is_out_of_reach(fetch, &uri) => Some(OUT_OF_REACH.to_owned()),
         Ok(_) => None,
     }
 }
@@ -59,9 +73,13 @@ fn is_out_of_reach(fetch: &FetchSettings, uri: &Uri) -> bool {
 }
 
 /// OpenID Connect Front-Channel Logout section 2, Back-Channel Logout section 2.2.
-fn check_logout(metadata: &Metadata, found: &mut Vec<Violation>) {
-    for member in ["frontchannel_logout_uri", "backchannel_logout_uri"] {
-        let Some(text) = metadata.text(member).filter(|_| !is_faulted(found, member)) else { continue };
+/// The first is loaded by a browser, the second is called by a server.
+fn check_logout(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let (front, back) = ("frontchannel_logout_uri", "backchannel_logout_uri");
+    if let Some(text) = metadata.text(back).filter(|_| !is_faulted(found, back)) {
+        found.extend(endpoint_fault(cx.fetch, text).map(|rule| violation(back, rule)));
+    }
+    if let Some(text) = metadata.text(front).filter(|_| !is_faulted(found, front)) {
         let is_native = matches!(Application::of(metadata, found), Application::Native);
         let rule = match uri::parse(text) {
             Err(rule) => Some(rule),
@@ -73,24 +91,25 @@ fn check_logout(metadata: &Metadata, found: &mut Vec<Violation>) {
                     .to_owned(),
             ),
         };
-        found.extend(rule.map(|rule| violation(member, rule)));
+        found.extend(rule.map(|rule| violation(front, rule)));
     }
 }
 
-fn check_lists(metadata: &Metadata, found: &mut Vec<Violation>) {
-    let origin = |text: &str| match uri::parse(text) {
+fn check_lists(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let origin: Fault = |_, text| match uri::parse(text) {
         Err(rule) => Some(rule),
         Ok(uri) if !uri.is_web() || !uri.is_origin => {
             Some("must be an origin, such as https://app.example.org".to_owned())
         }
         Ok(_) => None,
     };
-    // OpenID Connect Core section 6.2: the fragment of a request URI is a hash of what is there.
-    let lists: [(&str, Fault); 2] = [("request_uris", page_fault), ("authorized_origins", origin)];
+    // OpenID Connect Core section 6.2: a server fetches a request URI, whose fragment is a hash of what
+    // is there.
+    let lists: [(&str, Fault); 2] = [("request_uris", fetched_fault), ("authorized_origins", origin)];
     for (member, fault) in lists {
         for (index, text) in items(metadata, member) {
             if !is_item_faulted(found, member, index) {
-                found.extend(fault(text).map(|rule| item_violation(member, index, rule)));
+                found.extend(fault(cx.fetch, text).map(|rule| item_violation(member, index, rule)));
             }
         }
     }

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use crate::client::rules::testing::{check, check_with};
+use crate::client::InitialAccessPolicy;
+use crate::client::rules::testing::{check, check_with, check_within};
 use crate::config::Registration;
 use crate::config::registration::DefaultApplicationType;
 
@@ -89,6 +90,20 @@ fn the_lists_of_the_operator_hold() {
         "post_logout_redirect_uris": ["https://elsewhere.example/", "https://old.example.org/x"],
     });
     check_with(&settings, logout, Err(&["post_logout_redirect_uris[1]: redirectUriDenyList"]));
+}
+
+#[test]
+fn a_regex_is_for_who_wants_it_and_opens_no_list() {
+    let sent = || json!({"redirect_uris_regex": ".*"});
+    check(sent(), Err(&["redirect_uris_regex: redirectUrisRegexEnabled"]));
+    let on = Registration { redirect_uris_regex_enabled: true, ..Registration::default() };
+    check_with(&on, sent(), Ok(sent()));
+    let listed = Registration { redirect_uri_allow_list: vec!["*.example".to_owned()], ..on.clone() };
+    check_with(&listed, sent(), Err(&["redirect_uris_regex: only some"]));
+    let policy = |members: Value| serde_json::from_value::<InitialAccessPolicy>(members).unwrap();
+    let hosts = policy(json!({"redirect_hosts": ["client.example"]}));
+    check_within(&hosts, &on, sent(), Err(&["redirect_uris_regex: only some"]));
+    check_within(&policy(json!({})), &on, sent(), Ok(sent()));
 }
 
 #[test]
