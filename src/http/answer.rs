@@ -63,8 +63,22 @@ impl Problem {
         Self { status, body, headers: Vec::new() }
     }
 
-    /// A problem whose body somebody else wrote.
-    pub fn with_body(status: StatusCode, body: Map<String, Value>) -> Self {
+    /// A problem whose body somebody else wrote. It has an `error` in any case, and its description is
+    /// printable (RFC 6749 section 5.2).
+    pub fn with_body(status: StatusCode, mut body: Map<String, Value>) -> Self {
+        for member in ["error", "error_description"] {
+            if let Some(Value::String(text)) = body.get_mut(member) {
+                *text = printable(text).into();
+            }
+        }
+        if !body.get("error").is_some_and(|error| error.as_str().is_some_and(|text| !text.is_empty())) {
+            let usual = match status {
+                StatusCode::FORBIDDEN => "access_denied",
+                _ if status.is_server_error() => "server_error",
+                _ => "invalid_request",
+            };
+            body.insert("error".to_owned(), usual.into());
+        }
         Self { status, body, headers: Vec::new() }
     }
 
@@ -122,7 +136,7 @@ impl Problem {
 
     /// 500 with nothing of the cause, which is in the log under the same correlation id.
     pub fn server_error() -> Self {
-        let description = "the server could not decide; the correlation id in the answer names the cause";
+        let description = "the server could not decide; its log has the cause, under the X-Correlation-ID of this answer";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", description)
     }
 

@@ -14,6 +14,7 @@ use crate::http::answer::{self, Problem};
 use crate::http::precondition;
 use crate::registration::endpoint::{self as registration_endpoint, entity_tag};
 use crate::registration::{self, Caller, Received, certificate};
+use crate::script::HookError;
 use crate::service::{Context, Service};
 use crate::store::audit::Action;
 use crate::telemetry;
@@ -122,6 +123,12 @@ pub fn problem(error: ManageError) -> Problem {
         }
         ManageError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", &description),
         ManageError::Update(error) => registration_endpoint::problem(error),
+        // RFC 7592 section 2.3: of what is done here, a script refuses a deletion only.
+        ManageError::Hook(HookError::Refused { script }) => {
+            tracing::info!(script, "a script refused");
+            let description = "the policy of this server does not allow that this client is deleted";
+            Problem::new(StatusCode::FORBIDDEN, "access_denied", description)
+        }
         ManageError::Hook(error) => registration_endpoint::hook_problem(error),
         ManageError::Store(error) => registration_endpoint::store_problem(&error),
         ManageError::Randomness(_) | ManageError::Seal(_) => {

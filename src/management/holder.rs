@@ -9,14 +9,14 @@ use crate::http::answer::Presented;
 use crate::http::credentials;
 use crate::model::ClientId;
 use crate::registration::{Caller, certificate};
-use crate::secret::Secret;
+use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
 use crate::token::bearer;
 
 /// Finds the client that the request names and checks that the token is its own.
 ///
-/// An unknown client, a deleted or expired one and a wrong token are refused alike, after the
+/// An unknown client, a deleted, expired or disabled one and a wrong token are refused alike, after the
 /// same work, so that nobody learns which clients there are (OpenID Connect Registration
 /// section 4.4).
 pub(super) async fn authenticate(
@@ -40,7 +40,7 @@ pub(super) async fn authenticate(
         return by_access_token(cx, stored, token, caller).await;
     }
     let (Some(stored), Some(matched)) = (stored, matched) else { return Err(refused) };
-    if stored.client().is_expired(cx.service.clock.now()) {
+    if !stored.client().is_usable(cx.service.clock.now()) {
         return Err(refused);
     }
     certificate::hold(cx, caller, stored.client()).await?;
@@ -82,8 +82,9 @@ enum Matched {
 /// Compares `token` with those of `client`: always with two, so that it takes as long for each.
 fn matched(client: &Client, token: &str) -> Option<Matched> {
     let RegistrationTokens { current, previous } = &client.tokens;
-    let is_current = current.matches(token);
-    let is_previous = previous.as_ref().unwrap_or(current).matches(token);
+    let shown = TokenDigest::of(token);
+    let is_current = current.is(&shown);
+    let is_previous = previous.as_ref().unwrap_or(current).is(&shown);
     match (previous, is_current, is_previous) {
         (Some(_), true, _) => Some(Matched::Successor),
         (None, true, _) => Some(Matched::Current),

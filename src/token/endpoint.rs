@@ -146,7 +146,7 @@ fn problem(error: TokenError) -> Problem {
         TokenError::Form(error) => Problem::new(form_status(&error), "invalid_request", &description),
         TokenError::Request(_) => refused("invalid_request"),
         TokenError::Client { by_header } => unauthenticated(by_header, &description),
-        TokenError::Unauthorised => refused("unauthorized_client"),
+        TokenError::Unauthorised | TokenError::Dpop => refused("unauthorized_client"),
         TokenError::GrantType => refused("unsupported_grant_type"),
         TokenError::Scope(_) => refused("invalid_scope"),
         TokenError::Bearer(presented) => Problem::unauthorised(presented),

@@ -26,6 +26,9 @@ pub enum TokenError {
     /// The client may not use the grant.
     #[error("this client did not register the grant type client_credentials and a method that proves it")]
     Unauthorised,
+    /// Every token of the client must be bound to a key (RFC 9449 section 5.2), which is not done here.
+    #[error("this client registered dpop_bound_access_tokens, and here no token is bound to a DPoP key")]
+    Dpop,
     /// There is no such grant here.
     #[error("this endpoint has only the grant type client_credentials")]
     GrantType,

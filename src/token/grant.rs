@@ -53,9 +53,12 @@ fn check_grant(caller: &Authenticated, form: &Form) -> Result<(), TokenError> {
         Some(GRANT) => {}
         Some(_) => return Err(TokenError::GrantType),
     }
-    let is_registered =
-        caller.client.client().metadata.metadata().texts("grant_types").any(|grant| grant == GRANT);
-    if is_registered && caller.is_proven { Ok(()) } else { Err(TokenError::Unauthorised) }
+    let metadata = caller.client.client().metadata.metadata();
+    let is_registered = metadata.texts("grant_types").any(|grant| grant == GRANT);
+    if !is_registered || !caller.is_proven {
+        return Err(TokenError::Unauthorised);
+    }
+    if metadata.flag("dpop_bound_access_tokens") { Err(TokenError::Dpop) } else { Ok(()) }
 }
 
 /// What is granted: what is asked for, or everything that is registered (RFC 6749 section 3.3).

@@ -85,7 +85,7 @@ async fn no_update_is_lost() {
 }
 
 #[tokio::test]
-async fn what_only_the_operator_sets_an_administrator_sets_and_the_client_keeps() {
+async fn who_is_disabled_does_nothing_until_an_administrator_enables_it() {
     let server = TestServer::new().await;
     let client = server.register(&machine()).await;
     let off = with(machine(), json!({"disabled": true, "trusted_client": true}));
@@ -94,9 +94,12 @@ async fn what_only_the_operator_sets_an_administrator_sets_and_the_client_keeps(
     assert_eq!(answer.body["metadata"]["trusted_client"], true);
     server.basic(&client, "/token", &[GRANT]).await.expect_error(401, &["invalid_client"]);
     let own = server.update(&client, &client.update(json!({"disabled": false}))).await;
-    own.expect_status(200);
+    own.expect_error(401, &["invalid_token"]);
+    server.read(&client).await.expect_error(401, &["invalid_token"]);
+    server.delete(&client).await.expect_error(401, &["invalid_token"]);
     server.basic(&client, "/token", &[GRANT]).await.expect_error(401, &["invalid_client"]);
     put(&server, &client, &machine()).await.expect_status(200);
+    server.read(&client).await.expect_status(200);
     server.access_token(&client).await;
 }
 
@@ -133,7 +136,7 @@ async fn scripts_have_their_say_in_updates_and_deletions() {
     let answer = put(&server, &client, &named("kept")).await;
     assert_eq!(answer.body["metadata"]["contacts"], json!(["of@the.script"]));
     assert_eq!(answer.body["provenance"]["scripts"][0]["name"], "10-a.rhai");
-    server.called("DELETE", &path(&client)).await.expect_status(400);
+    server.called("DELETE", &path(&client)).await.expect_error(403, &["access_denied"]);
     put(&server, &client, &named("free")).await.expect_status(200);
     server.called("DELETE", &path(&client)).await.expect_status(204);
 }

@@ -224,3 +224,12 @@ async fn the_paths_are_the_operators() {
     server.basic(&client, "/jans-auth/restv1/token", &[GRANT]).await.expect_status(200);
     Answer::of(server.ask("POST", "/token")).await.expect_error(404, &["not_found"]);
 }
+
+#[tokio::test]
+async fn who_wants_tokens_bound_to_a_dpop_key_gets_no_others() {
+    let server = TestServer::new().await;
+    let client = server.register(&with(machine(), json!({"dpop_bound_access_tokens": true}))).await;
+    let answer = server.basic(&client, "/token", &[GRANT]).await;
+    answer.expect_error(400, &["unauthorized_client"]);
+    assert!(answer.text.contains("dpop_bound_access_tokens"), "{}", answer.text);
+}
