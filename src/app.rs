@@ -22,7 +22,7 @@ use crate::host::Outside;
 use crate::http::certificate::Proxies;
 use crate::http::serve::{Bounds, Entrance};
 use crate::http::tls::Tls;
-use crate::reload::{Reloader, Reloads, Requests};
+use crate::reload::{Reloader, Reloads, Requests, Watched};
 use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
 use crate::service::{self, Judged, Parts, Service, Snapshot, Upstream};
@@ -97,14 +97,17 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let listeners = Listeners::open(&configuration.settings, sockets).await?;
     let (address, admin_address) = listeners.addresses(&configuration.settings);
     let runtime = Runtime::new(&configuration.settings.scripts, Arc::clone(&clock), host)?;
+    let watched = Watched::open(&configuration.settings, &sources, &tls);
     let scripts = load_scripts(&configuration.settings, Arc::clone(&runtime)).await?;
+    // A folder that is not there is said better by who reads it.
+    let watched = watched?;
     let url = configuration.settings.store.url.clone();
     let opened = Store::open(&configuration.settings.store).await;
     let store = opened.map_err(|source| StartError::Store { url, source })?;
     let sources = sources.or_embedded(&configuration);
     let patched = Box::pin(patched((configuration, judged), sources, &store)).await?;
     let Patched { configuration, judged, sources, revision } = patched;
-    let Configuration { settings, origins, .. } = configuration;
+    let Configuration { settings, origins, warnings, .. } = configuration;
     let issuer = issuer(&settings, address);
     let entrance = entrance(&settings, &tls);
     let patience = entrance.bounds.shutdown;
@@ -125,8 +128,8 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     // All that can be loaded again.
     let certificate = (!tls.files().is_empty()).then_some(Reloaded::Certificate);
     let loaded = [Reloaded::Scripts, Reloaded::Configuration].into_iter().chain(certificate);
-    let reloader = Reloader::new(Arc::clone(&service), sources, Arc::clone(&reloads), tls);
-    tasks.spawn(reloader.run(Requests { again, changes: requested }, stop.clone())?);
+    let reloader = Reloader::new(Arc::clone(&service), (sources, warnings), Arc::clone(&reloads), tls);
+    tasks.spawn(reloader.run(watched, Requests { again, changes: requested }, stop.clone()));
     // Open requests may still have something to tell when the server stops.
     let served = CancellationToken::new();
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));

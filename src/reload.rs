@@ -1,14 +1,14 @@
 //! What changes while the server runs: scripts, the live part of the configuration, and the files
 //! of TLS.
 //!
-//! One task writes, and whoever wants a change asks it. It builds the new thing beside the running one and swaps it when it is
-//! whole; when it is not, the one that runs stays, and the reason is kept to be asked for.
+//! One task writes, and whoever wants a change asks it. It builds the new thing beside the running one
+//! and swaps it when it is whole; when it is not, the one that runs stays, and the reason is kept to be
+//! asked for.
 
 mod change;
+mod watched;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,10 +22,8 @@ use crate::service::{self, Judged, Service};
 use crate::store::audit::{Action, AuditEvent, Author};
 use crate::systemd::{self, State};
 use crate::telemetry::meter::{self, Reloaded};
-use crate::watch::{self, WatchError};
 
-/// How long files must be left alone before they are read.
-const QUIET: Duration = Duration::from_millis(200);
+pub use watched::Watched;
 
 /// Why the last reload of a kind was not taken.
 #[derive(Debug, Default)]
@@ -69,53 +67,44 @@ pub struct Reloader {
     sources: Sources,
     /// The revision of the stored patch, which is the one in the sources.
     patches: u64,
+    /// What was said of the configuration that is in force.
+    warnings: Vec<String>,
     reloads: Arc<Reloads>,
     tls: Arc<Tls>,
 }
 
 impl Reloader {
-    /// A reloader of `service`, whose configuration came from `sources`, and of `tls`.
-    pub fn new(service: Arc<Service>, sources: Sources, reloads: Arc<Reloads>, tls: Arc<Tls>) -> Self {
+    /// A reloader of `service`, whose configuration came from `sources` with `warnings`, and of `tls`.
+    pub fn new(
+        service: Arc<Service>,
+        (sources, warnings): (Sources, Vec<String>),
+        reloads: Arc<Reloads>,
+        tls: Arc<Tls>,
+    ) -> Self {
         let patches = service.snapshot().patches;
-        Self { service, sources, patches, reloads, tls }
+        Self { service, sources, patches, warnings, reloads, tls }
     }
 
-    /// Watches, and does what is asked, until `stop`.
-    ///
-    /// # Errors
-    /// When the files can not be watched.
-    pub fn run(
-        mut self,
-        mut requests: Requests,
-        stop: CancellationToken,
-    ) -> Result<impl Future<Output = ()> + Send, WatchError> {
-        let directory: PathBuf = self.service.settings.scripts.directory.clone();
-        let (scripts_guard, mut scripts) = watch::watch(&[directory], QUIET)?;
-        let files: Vec<PathBuf> = self.sources.file.clone().into_iter().collect();
-        let (file_guard, mut file) = watch::watch(&files, QUIET)?;
-        let (tls_guard, mut tls) = watch::watch(&self.tls.files(), QUIET)?;
+    /// Does what is asked, and what is due when a file of `watched` changes, until `stop`.
+    pub async fn run(mut self, mut watched: Watched, mut requests: Requests, stop: CancellationToken) {
         let mut store = self.service.store.watch();
-        Ok(async move {
-            // The guards end the watching when they are dropped.
-            let _guards = (scripts_guard, file_guard, tls_guard);
-            loop {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    Some(()) = scripts.recv() => self.scripts().await,
-                    Some(()) = file.recv() => self.configuration(Some(Author::default())).await,
-                    Some(()) = tls.recv() => self.tls().await,
-                    Some(()) = told(&mut store) => self.adopt().await,
-                    Some(change) = requests.changes.recv() => self.change(change).await,
-                    Some(()) = requests.again.recv() => {
-                        systemd::tell(State::Reloading);
-                        self.configuration(Some(Author::default())).await;
-                        self.scripts().await;
-                        self.tls().await;
-                        systemd::tell(State::Ready);
-                    }
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(()) = watched.scripts.1.recv() => self.scripts().await,
+                Some(()) = watched.configuration.1.recv() => self.configuration(Some(Author::default())).await,
+                Some(()) = watched.tls.1.recv() => self.tls().await,
+                Some(()) = told(&mut store) => self.adopt().await,
+                Some(change) = requests.changes.recv() => self.change(change).await,
+                Some(()) = requests.again.recv() => {
+                    systemd::tell(State::Reloading);
+                    self.configuration(Some(Author::default())).await;
+                    self.scripts().await;
+                    self.tls().await;
+                    systemd::tell(State::Ready);
                 }
             }
-        })
+        }
     }
 
     /// Reads the certificates and the key again; connections from now on use them.
@@ -190,7 +179,7 @@ impl Reloader {
 
     /// Reads the configuration again and swaps its live part. Without an `author`, whoever changed
     /// it has written that down.
-    async fn configuration(&self, author: Option<Author>) {
+    async fn configuration(&mut self, author: Option<Author>) {
         match (read(&self.sources).await, author) {
             (Ok(next), Some(author)) => {
                 self.take_from(&author, &next).await;
@@ -212,7 +201,7 @@ impl Reloader {
     }
 
     /// The same as [`take`](Self::take), and writes down what `author` changed by it.
-    async fn take_from(&self, author: &Author, next: &Whole) {
+    async fn take_from(&mut self, author: &Author, next: &Whole) {
         let present = self.service.snapshot();
         self.take(next);
         let changed = config::changed_keys(&present.live, &next.configuration.live);
@@ -230,8 +219,9 @@ impl Reloader {
     }
 
     /// Swaps the live part of the configuration for that of `next`.
-    fn take(&self, next: &Whole) {
+    fn take(&mut self, next: &Whole) {
         note(&self.reloads.configuration, None);
+        self.warn(&next.configuration.warnings);
         meter::loaded(Reloaded::Configuration, self.service.clock.now().unix());
         let is_from_file = self.sources.file.is_some();
         if is_from_file && next.configuration.settings != self.service.settings {
@@ -245,6 +235,14 @@ impl Reloader {
             tracing::info!(revision = next.revision, "another configuration is in force");
         }
         self.service.replace(next);
+    }
+
+    /// Says what is odd about the configuration that is in force now and was not before.
+    fn warn(&mut self, warnings: &[String]) {
+        for warning in warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
+            tracing::warn!("{warning}");
+        }
+        self.warnings = warnings.to_vec();
     }
 }
 

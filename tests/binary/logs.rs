@@ -104,3 +104,17 @@ async fn a_warning_of_the_configuration_is_a_line_of_the_log() {
     let [warning] = warnings[..] else { panic!("{warnings:?}") };
     assert!(warning.contains(":2:1: fetch.allowHttp: is for development"), "{warning}");
 }
+
+#[tokio::test]
+async fn a_warning_that_comes_up_with_a_reload_is_a_line_too_and_said_once() {
+    let registrar = Registrar::start_with("[fetch]\nallowHttp = true\n");
+    let warned = |word: &str| {
+        let of_word = |event: &&Value| event["message"].as_str().is_some_and(|text| text.contains(word));
+        let events = events(&registrar.log());
+        events.iter().filter(|event| event["level"] == "WARN").filter(of_word).count()
+    };
+    let text = "[fetch]\nallowHttp = true\n[registration]\ndcrAuthorizationWithMTLS = true\n";
+    registrar.configure(text);
+    until(async || registrar.log().contains("another configuration is in force")).await;
+    assert_eq!((warned("dcrAuthorizationWithMTLS"), warned("allowHttp")), (1, 1));
+}
