@@ -16,7 +16,7 @@ use crate::config::Paths;
 use crate::http::answer::Problem;
 use crate::http::observe::{self, CORRELATION_ID, Observer};
 use crate::http::stack::{self, Reception};
-use crate::service::Service;
+use crate::service::{Context, Service};
 use crate::telemetry::meter::Endpoint;
 use crate::{discovery, management, probes, registration, token};
 
@@ -49,17 +49,14 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
 /// `routes`, with as many requests at a time as there may be, each with its body received before.
 fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
     let limits = &service.settings.limits;
-    let permits = Arc::new(Semaphore::new(limits.requests));
     let reception = Reception {
         body_bytes: limits.body_bytes,
         body_timeout_ms: limits.body_timeout_ms,
         waiting: limits.requests,
         room: Arc::default(),
+        permits: Arc::new(Semaphore::new(limits.requests)),
     };
-    routes
-        .with_state(service)
-        .layer(axum::middleware::from_fn_with_state(permits, stack::shed_load))
-        .layer(axum::middleware::from_fn_with_state(reception, stack::receive))
+    routes.with_state(service).layer(axum::middleware::from_fn_with_state(reception, stack::receive))
 }
 
 /// What the admin listener answers.
@@ -153,25 +150,36 @@ fn post_only(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
 }
 
 /// The registration URL is also where a client is managed, once its query names one.
+///
+/// What answers is in a box: a registration is some ten thousand bytes while it waits, and each layer
+/// around this would move all of them, for a `GET` too.
 async fn registered(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
-    let is_management = management::endpoint::client_id(request.uri()).is_some();
     let method = request.method().clone();
+    let is_management = matches!(method, Method::GET | Method::PUT | Method::DELETE)
+        || management::endpoint::client_id(request.uri()).is_some();
     let state = State(service);
-    match (method, is_management) {
-        (Method::POST, false) => registration::endpoint::post(state, request).await,
-        (Method::GET, _) => management::endpoint::get(state, request).await,
-        (Method::PUT, _) => management::endpoint::put(state, request).await,
-        (Method::DELETE, _) => management::endpoint::delete(state, request).await,
-        _ => Err(Problem::method_not_allowed(&allowed(is_management))),
+    match method {
+        Method::GET => Box::pin(management::endpoint::get(state, request)).await,
+        Method::PUT => Box::pin(management::endpoint::put(state, request)).await,
+        Method::DELETE => Box::pin(management::endpoint::delete(state, request)).await,
+        Method::POST if !is_management => Box::pin(registration::endpoint::post(state, request)).await,
+        _ => {
+            let has_deletion = Context::new(&state.0).settings().client_deletion_enabled;
+            Err(Problem::method_not_allowed(&allowed(is_management, has_deletion)))
+        }
     }
 }
 
-fn allowed(is_management: bool) -> Vec<Method> {
-    let managed = [Method::GET, Method::PUT, Method::DELETE, Method::OPTIONS];
-    if is_management { managed.to_vec() } else { [&[Method::POST], &managed[..]].concat() }
+/// What the registration URL answers: `POST` only where it names no client, `DELETE` only where
+/// clients may delete themselves, as the refusal of that says too.
+fn allowed(is_management: bool, has_deletion: bool) -> Vec<Method> {
+    let post = (!is_management).then_some(Method::POST);
+    let delete = has_deletion.then_some(Method::DELETE);
+    let always = [Method::GET, Method::PUT];
+    post.into_iter().chain(always).chain(delete).chain([Method::OPTIONS]).collect()
 }
 
 /// Any origin, no credentials (OpenID Connect Registration sections 3 and 4): what a caller may

@@ -1,7 +1,13 @@
 //! The metadata documents (OpenID Connect Discovery section 3, RFC 8414 section 2), built from
-//! what the server really accepts: every value they name can be registered, and no other.
+//! the lists that the rules read: every value that one of these names can be registered.
+//!
+//! Without a server beside this one, no other value can. Beside an authorization server a list
+//! names of ours only what that server can do too, and all of ours where it does not say or the two
+//! have nothing in common. The rules take all of ours there, too: what can be registered, and kept
+//! in an update, must not depend on whether the metadata of another server can be had.
 
 pub mod endpoint;
+mod endpoints;
 mod upstream;
 
 use serde_json::Value;
@@ -11,41 +17,51 @@ use crate::config::{Registration, UPSTREAM};
 use crate::jose::Algorithm;
 use crate::service::{Context, Members};
 
+/// Lists of ours that allow any value where they are empty, so what others say of them holds.
+const OPEN: &[&str] =
+    &["response_modes_supported", "acr_values_supported", "authorization_details_types_supported"];
+
+/// Lists that are there also where they are empty: RFC 8414 section 2 demands the first, and takes
+/// the absence of any other for values that nobody can use here.
+const DEMANDED: &[&str] = &[
+    "response_types_supported",
+    "grant_types_supported",
+    "token_endpoint_auth_methods_supported",
+    "revocation_endpoint_auth_methods_supported",
+];
+
 /// The document: what the authorization server beside us says (`theirs`), the members of
 /// `[discovery]` for what is not ours, and ours on top of them.
 pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
     let mut document = theirs.map(upstream::without_ours).unwrap_or_default();
     let named = cx.service.settings.discovery.iter().filter(|(name, _)| *name != UPSTREAM);
     document.extend(named.map(|(name, value)| (name.clone(), value.clone())));
-    let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
-    put("issuer", cx.service.issuer.clone().into());
+    put(&mut document, "issuer", cx.service.issuer.clone());
     if cx.settings().dynamic_registration_enabled {
-        put("registration_endpoint", cx.service.registration_endpoint().into());
+        put(&mut document, "registration_endpoint", cx.service.registration_endpoint());
     }
     // Beside an authorization server its endpoints are the ones for users' clients, and ours
     // know none of its tokens.
-    for (name, path) in own_endpoints(cx).into_iter().filter(|_| theirs.is_none()) {
-        document.entry(name).or_insert_with(|| cx.service.endpoint(path).into());
+    if theirs.is_none() {
+        endpoints::put(cx, &mut document);
     }
-    let mut put = |name: &str, value: Value| drop(document.insert(name.to_owned(), value));
-    let scopes: Vec<&str> = cx.snapshot.live.scopes.iter().map(|scope| scope.id.as_str()).collect();
-    if !scopes.is_empty() {
-        put("scopes_supported", scopes.into());
-    }
+    let scopes = cx.snapshot.live.scopes.iter().map(|scope| scope.id.clone());
+    put_list(&mut document, "scopes_supported", scopes.collect());
     let attestation = client_attestation(cx);
     if !attestation.is_empty() {
-        put("challenge_endpoint", cx.service.endpoint(&cx.service.settings.server.paths.challenge).into());
+        let challenge = cx.service.endpoint(&cx.service.settings.server.paths.challenge);
+        put(&mut document, "challenge_endpoint", challenge);
     }
-    let registrable = lists(cx.settings()).into_iter();
-    let shared = registrable.map(|(name, values)| (name, upstream::shared(theirs, name, values)));
+    let bounded =
+        lists(cx.settings()).into_iter().filter(|(name, values)| !values.is_empty() || !OPEN.contains(name));
+    let shared = bounded.map(|(name, values)| (name, upstream::shared(theirs, name, values)));
     for (name, values) in shared.chain(attestation) {
-        if !values.is_empty() {
-            put(name, values.into());
-        }
+        put_list(&mut document, name, values);
     }
     let user_code = "backchannel_user_code_parameter_supported";
     let is_theirs = theirs.is_none_or(|theirs| theirs.get(user_code) == Some(&Value::Bool(true)));
-    put(user_code, (is_theirs && cx.settings().backchannel_user_code_parameter_supported).into());
+    let is_ours = cx.settings().backchannel_user_code_parameter_supported;
+    put(&mut document, user_code, is_theirs && is_ours);
     // MCP clients refuse a server that does not name S256; who does not offer PKCE says so in
     // `[discovery]`, or beside us in its own document.
     if theirs.is_none() {
@@ -54,15 +70,18 @@ pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
     document
 }
 
-/// The endpoints that `[discovery]` may name elsewhere.
-fn own_endpoints<'a>(cx: &'a Context<'_>) -> [(&'static str, &'a str); 4] {
-    let paths = &cx.service.settings.server.paths;
-    [
-        ("token_endpoint", &paths.token),
-        ("introspection_endpoint", &paths.introspection),
-        ("revocation_endpoint", &paths.revocation),
-        ("jwks_uri", &paths.jwks),
-    ]
+fn put(document: &mut Members, name: &str, value: impl Into<Value>) {
+    document.insert(name.to_owned(), value.into());
+}
+
+/// Puts a list of ours in the place of what others say. One without values is left out (RFC 8414
+/// section 3.2), whoever would fill it, unless its absence says something else.
+fn put_list(document: &mut Members, name: &str, values: Vec<String>) {
+    if values.is_empty() && !DEMANDED.contains(&name) {
+        document.remove(name);
+    } else {
+        put(document, name, values);
+    }
 }
 
 /// What a client can be attested with, where anybody is trusted to attest clients.

@@ -1,5 +1,7 @@
 //! What the metadata of the authorization server beside us becomes below ours.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::service::Members;
@@ -25,7 +27,42 @@ pub(super) fn shared(theirs: Option<&Members>, name: &str, ours: Vec<String>) ->
     let Some(values) = theirs.and_then(|theirs| theirs.get(name)).and_then(Value::as_array) else {
         return ours;
     };
-    let is_shared = |own: &&String| values.iter().any(|value| value.as_str() == Some(own.as_str()));
-    let both: Vec<String> = ours.iter().filter(is_shared).cloned().collect();
+    let known: Vec<BTreeSet<&str>> =
+        values.iter().filter_map(Value::as_str).map(|value| words(name, value)).collect();
+    let both: Vec<String> = ours.iter().filter(|own| known.contains(&words(name, own))).cloned().collect();
     if both.is_empty() { ours } else { both }
+}
+
+/// What is compared of a value of the list `name`: the words of a response type have no order (RFC
+/// 6749 section 3.1.1).
+fn words<'a>(name: &str, value: &'a str) -> BTreeSet<&'a str> {
+    if name == "response_types_supported" { value.split(' ').collect() } else { BTreeSet::from([value]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(name: &str, theirs: &[&str], ours: &[&str], expected: &[&str]) {
+        let theirs = json!({ name: theirs });
+        let ours = ours.iter().map(|&one| one.to_owned()).collect();
+        assert_eq!(shared(theirs.as_object(), name, ours), expected, "{theirs}");
+    }
+
+    #[test]
+    fn response_types_are_sets_of_words_and_all_else_is_text() {
+        let types = "response_types_supported";
+        check(types, &["token id_token", "code"], &["code", "id_token token"], &["code", "id_token token"]);
+        check(types, &["code id_token", "code"], &["code token", "id_token", "code"], &["code"]);
+        check("acr_values_supported", &["b a", "c"], &["a b", "c"], &["c"]);
+    }
+
+    #[test]
+    fn ours_are_named_where_nothing_is_shared() {
+        check("grant_types_supported", &["implicit"], &["client_credentials"], &["client_credentials"]);
+        check("grant_types_supported", &[], &["client_credentials"], &["client_credentials"]);
+        assert_eq!(shared(None, "grant_types_supported", vec!["implicit".to_owned()]), ["implicit"]);
+    }
 }

@@ -1,8 +1,13 @@
 //! K193 and K194: what is advertised can be registered, and nothing else.
 
+use registrar::config::ClientCertificates::{Off, Optional};
+use registrar::config::Configuration;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, b0, with};
+use crate::support::certificates::Files;
+use crate::support::{Answer, TestServer, b0, registering, with};
+
+const OAUTH: &str = "/.well-known/oauth-authorization-server";
 
 async fn document(server: &TestServer, path: &str) -> Value {
     let answer = Answer::of(server.ask("GET", path)).await;
@@ -95,6 +100,9 @@ fn registered_as(list: &str) -> Option<(String, bool)> {
         "subject_types_supported" => ("subject_type".to_owned(), false),
         "token_endpoint_auth_methods_supported" => ("token_endpoint_auth_method".to_owned(), false),
         "backchannel_token_delivery_modes_supported" => ("backchannel_token_delivery_mode".to_owned(), false),
+        // What these endpoints take follows from what is registered for the token endpoint.
+        "revocation_endpoint_auth_signing_alg_values_supported"
+        | "introspection_endpoint_auth_signing_alg_values_supported" => return None,
         _ => {
             let stem = list.strip_suffix("_values_supported")?;
             let member = match stem {
@@ -150,4 +158,136 @@ async fn k194_what_is_advertised_can_be_registered_and_nothing_else() {
         server.post(&body).await.expect_bad_metadata(&member);
     }
     assert!(tried > 100, "only {tried} values were tried");
+}
+
+#[tokio::test]
+async fn k194_a_list_without_values_is_there_only_where_it_must_be() {
+    let server = TestServer::configured(|configuration| {
+        // What others say can not be registered here either.
+        let members = json!({"id_token_encryption_alg_values_supported": ["RSA-OAEP"]});
+        configuration.settings.discovery = members.as_object().unwrap().clone();
+        let none = json!({"responseTypesSupported": [], "idTokenEncryptionAlgValuesSupported": []});
+        registering(configuration, none);
+    })
+    .await;
+    let found = document(&server, OAUTH).await;
+    assert_eq!(found["response_types_supported"], json!([]), "RFC 8414 section 2 demands it");
+    assert_eq!(found.get("id_token_encryption_alg_values_supported"), None);
+    let body = json!({
+        "grant_types": ["client_credentials"],
+        "id_token_encrypted_response_alg": "RSA-OAEP",
+        "jwks_uri": "https://client.example.org/jwks",
+    });
+    server.post(&body).await.expect_bad_metadata("id_token_encrypted_response_alg");
+}
+
+#[tokio::test]
+async fn revocation_and_introspection_say_how_clients_authenticate_there() {
+    let server = TestServer::new().await;
+    let found = document(&server, OAUTH).await;
+    let proving = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
+    let (public, bearer) = ([&["none"], &proving[..]].concat(), [&proving[..], &["Bearer"]].concat());
+    assert_eq!(found["revocation_endpoint_auth_methods_supported"], json!(public));
+    assert_eq!(found["introspection_endpoint_auth_methods_supported"], json!(bearer));
+    for endpoint in ["revocation", "introspection"] {
+        let signed = &found[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
+        assert_eq!(signed, &found["token_endpoint_auth_signing_alg_values_supported"], "{endpoint}");
+    }
+    // As they do.
+    let client = server.register(&with(b0(), json!({"token_endpoint_auth_method": "none"}))).await;
+    let parameters = [("token", "x"), ("client_id", client.id.as_str())];
+    server.form("/revoke", &parameters).await.expect_status(200);
+    server.form("/introspect", &parameters).await.expect_error(401, &["invalid_client"]);
+}
+
+#[tokio::test]
+async fn they_say_it_of_what_can_be_registered_and_is_known_to_this_server() {
+    let rs256_and_hs256 = json!(["RS256", "HS256"]);
+    for (methods, taken, signed) in [
+        (json!(["private_key_jwt", "attest_jwt_client_auth"]), json!(["private_key_jwt"]), json!(["RS256"])),
+        (json!(["client_secret_jwt"]), json!(["client_secret_jwt"]), json!(["HS256"])),
+        (json!(["client_secret_post"]), json!(["client_secret_post"]), json!(null)),
+        (json!(["tls_client_auth"]), json!([]), json!(null)),
+    ] {
+        let server = TestServer::registering(json!({
+            "tokenEndpointAuthMethodsSupported": methods,
+            "tokenEndpointAuthSigningAlgValuesSupported": rs256_and_hs256,
+        }))
+        .await;
+        let found = document(&server, OAUTH).await;
+        assert_eq!(found["revocation_endpoint_auth_methods_supported"], taken, "{methods}");
+        let also = found["introspection_endpoint_auth_methods_supported"].as_array().unwrap();
+        assert_eq!(also.split_last(), Some((&json!("Bearer"), taken.as_array().unwrap().as_slice())));
+        for endpoint in ["revocation", "introspection"] {
+            let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
+            assert_eq!(found[&name], signed, "{name} with {methods}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_an_endpoint_that_is_elsewhere_the_operator_says_what_it_takes() {
+    let members = json!({
+        "token_endpoint": "https://as.example.org/token",
+        "revocation_endpoint": "https://as.example.org/revoke",
+        "introspection_endpoint": "https://as.example.org/introspect",
+        "introspection_endpoint_auth_methods_supported": ["private_key_jwt"],
+        "tls_client_certificate_bound_access_tokens": true,
+    });
+    let server = TestServer::configured(|configuration| {
+        configuration.settings.discovery = members.as_object().unwrap().clone();
+    })
+    .await;
+    let found = document(&server, OAUTH).await;
+    for (name, value) in members.as_object().unwrap() {
+        assert_eq!(&found[name], value, "{name}");
+    }
+    for name in [
+        "revocation_endpoint_auth_methods_supported",
+        "revocation_endpoint_auth_signing_alg_values_supported",
+    ] {
+        assert_eq!(found.get(name), None, "{name}");
+    }
+}
+
+/// What is published of certificates: the methods at the revocation endpoint, and whether tokens are
+/// bound to them.
+async fn by_certificate(files: &Files, change: impl FnOnce(&mut Configuration)) -> Value {
+    let mut server = TestServer::configured(change).await;
+    server.use_client(files.client(None));
+    let found = document(&server, OAUTH).await;
+    let methods = found["revocation_endpoint_auth_methods_supported"].as_array().unwrap().iter();
+    let methods: Vec<&str> = methods.filter_map(Value::as_str).filter(|one| one.contains("tls")).collect();
+    json!([methods, found["tls_client_certificate_bound_access_tokens"]])
+}
+
+#[tokio::test]
+async fn certificates_are_a_proof_where_they_can_arrive() {
+    let files = Files::new();
+    let unasked = |configuration: &mut Configuration| files.switch_on(configuration, Off);
+    let asked = |configuration: &mut Configuration| files.switch_on(configuration, Optional);
+    let without_authority = |configuration: &mut Configuration| {
+        files.switch_on(configuration, Optional);
+        configuration.settings.server.tls.client_ca = None;
+    };
+    let behind_proxy = |configuration: &mut Configuration| {
+        configuration.settings.server.trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+    };
+    let behind_silent_proxy = |configuration: &mut Configuration| {
+        behind_proxy(configuration);
+        configuration.settings.server.certificate_headers.clear();
+    };
+    let claimed = |configuration: &mut Configuration| {
+        let name = "tls_client_certificate_bound_access_tokens".to_owned();
+        configuration.settings.discovery.insert(name, true.into());
+    };
+    let (all, none) = (json!([["tls_client_auth", "self_signed_tls_client_auth"], true]), json!([[], null]));
+    assert_eq!(by_certificate(&files, |_| {}).await, none);
+    assert_eq!(by_certificate(&files, claimed).await, none);
+    assert_eq!(by_certificate(&files, unasked).await, none);
+    assert_eq!(by_certificate(&files, behind_silent_proxy).await, none);
+    assert_eq!(by_certificate(&files, asked).await, all);
+    assert_eq!(by_certificate(&files, behind_proxy).await, all);
+    let by_key = json!([["self_signed_tls_client_auth"], true]);
+    assert_eq!(by_certificate(&files, without_authority).await, by_key);
 }

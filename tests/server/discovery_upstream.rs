@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Origin, Reply, TestServer, b0, with};
+use crate::support::{Answer, Origin, Reply, TestServer, b0, machine, registering, with};
 
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
@@ -61,6 +61,14 @@ async fn what_the_server_beside_us_says_is_published_with_ours_on_top() {
     }
     for member in ["signed_metadata", "introspection_endpoint", "revocation_endpoint", "upstream"] {
         assert_eq!(found[member], Value::Null, "{member}");
+    }
+    // Nor what our endpoints take, which are not named.
+    for member in [
+        "revocation_endpoint_auth_methods_supported",
+        "introspection_endpoint_auth_methods_supported",
+        "tls_client_certificate_bound_access_tokens",
+    ] {
+        assert_eq!(found.get(member), None, "{member}");
     }
     // It says nothing of PKCE, and we can not know.
     assert_eq!(found["code_challenge_methods_supported"], Value::Null);
@@ -190,4 +198,57 @@ async fn naming_a_server_opens_no_other_host_to_clients() {
     let body = with(b0(), json!({"subject_type": "pairwise", "sector_identifier_uri": sector}));
     server.post(&body).await.expect_bad_metadata("sector_identifier_uri");
     assert_eq!(origin.hits("/sector"), 0);
+}
+
+/// The server at `origin`, with these members on top of what it says of itself, beside one whose
+/// `[registration]` has these.
+async fn pair(origin: &Origin, theirs_more: Value, ours: Value) -> TestServer {
+    let upstream = origin.url("");
+    origin.set(OPENID, Reply::json(with(theirs(&upstream), theirs_more)));
+    TestServer::configured(|configuration| {
+        configuration.settings.discovery.insert("upstream".to_owned(), upstream.as_str().into());
+        configuration.live.scopes.clear();
+        registering(configuration, ours);
+    })
+    .await
+}
+
+#[tokio::test]
+async fn k194_what_can_not_be_registered_here_is_not_published_for_the_server_beside_us() {
+    let origin = Origin::new().await;
+    let theirs = json!({
+        "id_token_encryption_alg_values_supported": ["RSA-OAEP"],
+        "scopes_supported": ["openid"],
+        "acr_values_supported": ["urn:example:gold"],
+    });
+    let ours = json!({"idTokenEncryptionAlgValuesSupported": [], "responseTypesSupported": []});
+    let server = pair(&origin, theirs, ours).await;
+    let found = document(&server).await.body;
+    for member in ["id_token_encryption_alg_values_supported", "scopes_supported"] {
+        assert_eq!(found.get(member), None, "{member}");
+    }
+    assert_eq!(found["response_types_supported"], json!([]), "RFC 8414 section 2 demands it");
+    let keys = json!({"jwks_uri": "https://client.example.org/jwks"});
+    let encrypted = with(keys, json!({"id_token_encrypted_response_alg": "RSA-OAEP"}));
+    server.post(&with(machine(), encrypted)).await.expect_bad_metadata("id_token_encrypted_response_alg");
+    // An empty list of these allows any, so theirs is what both can do.
+    assert_eq!(found["acr_values_supported"], json!(["urn:example:gold"]));
+    server.register(&with(machine(), json!({"default_acr_values": ["urn:example:gold"]}))).await;
+}
+
+#[tokio::test]
+async fn the_words_of_a_response_type_have_no_order_and_the_rules_take_all_of_ours() {
+    let origin = Origin::new().await;
+    let theirs = json!({"response_types_supported": ["token id_token", "code"]});
+    let ours = json!({
+        "grantTypesSupported": ["authorization_code", "implicit"],
+        "responseTypesSupported": ["code", "id_token token", "token"],
+    });
+    let server = pair(&origin, theirs, ours).await;
+    let found = document(&server).await.body;
+    assert_eq!(found["response_types_supported"], json!(["code", "id_token token"]), "what both support");
+    for registered in ["token id_token", "id_token token", "token"] {
+        let members = json!({"grant_types": ["implicit"], "response_types": [registered]});
+        server.register(&with(b0(), members)).await;
+    }
 }

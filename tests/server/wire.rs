@@ -1,6 +1,6 @@
 //! HTTP as it may arrive: old, chunked, spelled differently, doubled.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -108,4 +108,20 @@ async fn head_asks_for_the_head_of_a_document_and_not_for_that_of_a_client() {
     // It could rotate the token of a client that never sees the new one.
     let managed = Answer::of(server.ask("HEAD", &client.uri).bearer_auth(&client.token)).await;
     assert_eq!((managed.status, managed.header("allow")), (405, "GET, PUT, DELETE, OPTIONS"));
+}
+
+#[tokio::test]
+async fn k91_a_deletion_that_is_switched_off_is_allowed_nowhere() {
+    let server = TestServer::registering(json!({"clientDeletionEnabled": false})).await;
+    let client = server.register(&b0()).await;
+    for (method, url, allowed) in [
+        ("PATCH", client.uri.as_str(), "GET, PUT, OPTIONS"),
+        ("POST", client.uri.as_str(), "GET, PUT, OPTIONS"),
+        ("HEAD", client.uri.as_str(), "GET, PUT, OPTIONS"),
+        ("DELETE", client.uri.as_str(), "GET, PUT, OPTIONS"),
+        ("PATCH", "/register", "POST, GET, PUT, OPTIONS"),
+    ] {
+        let answer = Answer::of(server.ask(method, url)).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, allowed), "{method} {url}");
+    }
 }

@@ -1,0 +1,96 @@
+//! The endpoints of this server, and how clients prove there who they are (RFC 8414 section 2):
+//! by a method that can be registered, that `token/client_authentication` knows, and whose proof
+//! can arrive here.
+
+use super::put_list;
+use crate::config::settings::ServerSettings;
+use crate::config::{ClientCertificates, Registration};
+use crate::jose::Algorithm;
+use crate::service::{Context, Members};
+
+/// Puts our endpoints and what they take. Of an endpoint that `[discovery]` names elsewhere we know
+/// nothing, so what `[discovery]` says of it stays.
+pub(super) fn put(cx: &Context<'_>, document: &mut Members) {
+    let server = &cx.service.settings.server;
+    let paths = &server.paths;
+    let methods = methods(cx.settings(), server);
+    put_own(cx, document, ("jwks_uri", &paths.jwks));
+    if put_own(cx, document, ("token_endpoint", &paths.token)) {
+        put_bound_tokens(server, document);
+    }
+    if put_own(cx, document, ("revocation_endpoint", &paths.revocation)) {
+        put_methods(cx.settings(), document, "revocation_endpoint", &methods);
+    }
+    if put_own(cx, document, ("introspection_endpoint", &paths.introspection)) {
+        // Who asks proves who it is, or shows an access token (RFC 7662 section 2.1), which is named
+        // by its type.
+        let proving = methods.into_iter().filter(|method| *method != "none");
+        let taken: Vec<&str> = proving.chain(["Bearer"]).collect();
+        put_methods(cx.settings(), document, "introspection_endpoint", &taken);
+    }
+}
+
+/// Puts the endpoint at a path of ours, unless another one is named; whether it is ours.
+fn put_own(cx: &Context<'_>, document: &mut Members, (name, path): (&str, &str)) -> bool {
+    let is_ours = !document.contains_key(name);
+    if is_ours {
+        super::put(document, name, cx.service.endpoint(path));
+    }
+    is_ours
+}
+
+/// RFC 8705 section 3.3: a token is bound to the certificate with which its client asks for it.
+fn put_bound_tokens(server: &ServerSettings, document: &mut Members) {
+    let name = "tls_client_certificate_bound_access_tokens";
+    if is_asked_for(server) || is_named(server) {
+        super::put(document, name, true);
+    } else {
+        document.remove(name);
+    }
+}
+
+/// Puts what `endpoint` takes, with the algorithms of what is signed.
+fn put_methods(settings: &Registration, document: &mut Members, endpoint: &str, methods: &[&str]) {
+    let signs = |algorithm: &Algorithm| {
+        let method = if algorithm.is_symmetric() { "client_secret_jwt" } else { "private_key_jwt" };
+        methods.contains(&method)
+    };
+    let signed = algorithms(settings).filter(signs).map(|algorithm| algorithm.as_str().to_owned());
+    let named = methods.iter().map(|&method| method.to_owned());
+    put_list(document, &format!("{endpoint}_auth_methods_supported"), named.collect());
+    put_list(document, &format!("{endpoint}_auth_signing_alg_values_supported"), signed.collect());
+}
+
+/// The methods that each endpoint of ours takes.
+fn methods<'a>(settings: &'a Registration, server: &ServerSettings) -> Vec<&'a str> {
+    let is_signed =
+        |is_symmetric: bool| algorithms(settings).any(|algorithm| algorithm.is_symmetric() == is_symmetric);
+    let is_taken = |method: &str| match method {
+        "none" | "client_secret_basic" | "client_secret_post" => true,
+        "client_secret_jwt" => is_signed(true),
+        "private_key_jwt" => is_signed(false),
+        "tls_client_auth" => (is_asked_for(server) && server.tls.client_ca.is_some()) || is_named(server),
+        "self_signed_tls_client_auth" => is_asked_for(server) || is_named(server),
+        // It can be registered, for a server beside this one.
+        _ => false,
+    };
+    let supported = settings.token_endpoint_auth_methods_supported.iter().map(String::as_str);
+    supported.filter(|&method| is_taken(method)).collect()
+}
+
+/// The algorithms of client assertions that can be verified.
+fn algorithms(settings: &Registration) -> impl Iterator<Item = Algorithm> {
+    let names = settings.token_endpoint_auth_signing_alg_values_supported.iter();
+    names.filter_map(|name| Algorithm::parse(name))
+}
+
+/// Whether this server asks for client certificates itself.
+fn is_asked_for(server: &ServerSettings) -> bool {
+    server.tls.is_on() && server.tls.client_certificates != ClientCertificates::Off
+}
+
+/// Whether a proxy can name the certificate of a client, which it vouches for where no authority of
+/// ours does.
+const fn is_named(server: &ServerSettings) -> bool {
+    !server.trusted_proxies.is_empty() && !server.certificate_headers.is_empty()
+}
