@@ -94,7 +94,12 @@ impl TokenDigest {
 
     /// Whether `token` is the one that was digested, in constant time.
     pub fn matches(&self, token: &str) -> bool {
-        self.0.ct_eq(&Self::of(token).0).into()
+        self.is(&Self::of(token))
+    }
+
+    /// Whether `other` is the digest of the same token, in constant time.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 }
 

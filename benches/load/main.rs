@@ -8,8 +8,8 @@
 //! on it and one for two that share it; all of them, the database too, are on this machine.
 //!
 //! `cargo bench --bench load -- 10 1 64` runs each load for 10 seconds, once with 1 connection and once
-//! with 64. `stuck` or `busy` before the numbers measures only what is left to others while scripts
-//! wait, or work as long as they may.
+//! with 64. Before the numbers, words choose parts: `registrations`, `managed` (what registered clients
+//! ask), and `stuck` and `busy` (what is left to others while scripts wait, or work as long as they may).
 
 #![expect(
     clippy::print_stdout,
@@ -52,12 +52,16 @@ fn createClient(context) {
 }
 "#;
 
+/// What can be measured alone.
+const PARTS: [&str; 4] = ["registrations", "managed", "stuck", "busy"];
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let numbers: Vec<u64> = words.iter().filter_map(|word| word.parse().ok()).collect();
     let (seconds, connections) = numbers.split_first().unwrap_or((&5, &[]));
     let connections = if connections.is_empty() { &[64] } else { connections };
-    let is_only = |part: &str| words.iter().any(|word| word == part);
+    let chosen: Vec<&str> = words.iter().map(String::as_str).filter(|word| PARTS.contains(word)).collect();
+    let is_chosen = |part: &str| chosen.is_empty() || chosen.contains(&part);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     for &connections in connections {
         println!("\n{connections} connections, {seconds} s each, {} cores\n", cores());
@@ -68,14 +72,16 @@ fn main() {
         let connections = usize::try_from(connections).expect("a number of connections");
         let size = Size { connections, duration: Duration::from_secs(*seconds) };
         runtime.block_on(async {
-            if !is_only("stuck") && !is_only("busy") {
+            if is_chosen("registrations") {
                 registrations::measure(size).await;
+            }
+            if is_chosen("managed") {
                 managed::measure(size).await;
             }
-            if !is_only("busy") {
+            if is_chosen("stuck") {
                 beside::measure(&beside::STUCK, size).await;
             }
-            if !is_only("stuck") {
+            if is_chosen("busy") {
                 beside::measure(&beside::BUSY, size).await;
             }
         });

@@ -157,5 +157,6 @@ impl Drop for Observed {
 }
 
 fn clipped(text: &str) -> String {
-    text.chars().take(LOGGED).collect()
+    let end = text.char_indices().nth(LOGGED).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or_default().to_owned()
 }

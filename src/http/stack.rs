@@ -28,26 +28,31 @@ pub struct Reception {
     pub waiting: usize,
     /// Who waits.
     pub room: Arc<Room>,
+    /// Requests that are at work at the same time, whose bodies are here.
+    pub permits: Arc<Semaphore>,
 }
 
 /// Receives the body of the request before anything of the server is kept busy with it, so that
 /// slow senders are in each other's way only. Who reads the body later has the whole of it at
-/// once, or the reason why it is not there.
+/// once, or the reason why it is not there. Then it is [let in](shed_load) or not.
 pub async fn receive(State(reception): State<Reception>, request: Request, next: Next) -> Response {
-    if request.body().is_end_stream() {
-        return next.run(request).await;
-    }
-    let connection = request.extensions().get::<Arc<Connection>>().cloned();
-    let (parts, body) = request.into_parts();
-    let whole = body::read(body, reception.body_bytes, reception.body_timeout_ms);
-    let received = match reception.patiently(whole, connection.as_ref()).await {
-        Ok(bytes) => Body::from(bytes),
-        Err(error) => body::refused(error),
-    };
-    next.run(Request::from_parts(parts, received)).await
+    let request = if request.body().is_end_stream() { request } else { reception.whole(request).await };
+    shed_load(State(reception.permits), request, next).await
 }
 
 impl Reception {
+    /// The request with its body, or with the reason why that is not there.
+    async fn whole(&self, request: Request) -> Request {
+        let connection = request.extensions().get::<Arc<Connection>>().cloned();
+        let (parts, body) = request.into_parts();
+        let whole = body::read(body, self.body_bytes, self.body_timeout_ms);
+        let received = match self.patiently(whole, connection.as_ref()).await {
+            Ok(bytes) => Body::from(bytes),
+            Err(error) => body::refused(error),
+        };
+        Request::from_parts(parts, received)
+    }
+
     async fn patiently(
         &self,
         whole: impl Future<Output = Result<Bytes, BodyError>>,
