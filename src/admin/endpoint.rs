@@ -142,6 +142,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
     }
 }
 
+/// Why the parameter `name` is not taken. It is named when it looks like one: what stands there by mistake
+/// can be a token.
+fn unknown_parameter(name: &str, known: &[&str]) -> String {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let is_name = name.len() <= 32 && !name.is_empty() && name.bytes().all(is_word);
+    let named = if is_name { format!("the parameter {name}") } else { "a parameter".to_owned() };
+    match known {
+        [] => format!("{named} is not known; this call takes none"),
+        known => format!("{named} is not known; there are {}", known.join(", ")),
+    }
+}
+
 /// The parameters of a query, each at most once and each known.
 pub(super) struct Query(Vec<(String, String)>);
 
@@ -155,8 +167,7 @@ impl Query {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             if !known.contains(&name.as_ref()) {
-                let known = known.join(", ");
-                return Err(bad_request(&format!("a parameter is not known; there are {known}")));
+                return Err(bad_request(&unknown_parameter(&name, known)));
             }
             if pairs.iter().any(|(seen, _)| *seen == name) {
                 return Err(bad_request(&format!("{name} is there twice")));
@@ -189,6 +200,21 @@ impl Query {
             Ok(limit)
         } else {
             Err(bad_request(&format!("limit must be from 1 to {most}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_is_not_known_is_named_and_so_are_those_that_are() {
+        let said = unknown_parameter("foo", &["after", "limit"]);
+        assert_eq!(said, "the parameter foo is not known; there are after, limit");
+        assert_eq!(unknown_parameter("foo", &[]), "the parameter foo is not known; this call takes none");
+        for odd in ["", "a b", "\u{1b}", &"x".repeat(33)] {
+            assert!(unknown_parameter(odd, &[]).starts_with("a parameter is not known"), "{odd}");
         }
     }
 }

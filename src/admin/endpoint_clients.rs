@@ -122,8 +122,7 @@ pub async fn replace(
         let stored = found?;
         check_precondition(&parts, stored.client())?;
         if stored.client().is_operators() {
-            let description = "the administrator follows [admin.scopes], and is changed in no other way";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "access_denied", description));
+            return Err(denied("the administrator follows [admin.scopes], and is changed in no other way"));
         }
         let members = read_object(&cx, &parts.headers, body).await?;
         let caller = caller(&cx, &parts, &by);
@@ -136,10 +135,11 @@ pub async fn replace(
     }
 }
 
-/// `DELETE` of one client, as its holder would: `deleteClient` has its say.
+/// `DELETE` of one client, as its holder would: `deleteClient` has its say. One that the operator made
+/// stays: without it nobody could call any more.
 ///
 /// # Errors
-/// 401 and 403 who may not, 404, 409 when others changed the client at the same time, 412 when
+/// 401 and 403 who may not and for clients of the operator, 404, 409 when others changed the client at the same time, 412 when
 /// `If-Match` names another revision; what a script answers.
 pub async fn delete(
     State(service): State<Arc<Service>>,
@@ -154,6 +154,11 @@ pub async fn delete(
     let outcome = async {
         let stored = found?;
         check_precondition(&parts, stored.client())?;
+        if stored.client().is_operators() {
+            let description = "the administrator is not deleted here; with the server stopped, registrar admin \
+                               reset removes it, and the next start makes another";
+            return Err(denied(description));
+        }
         telemetry::concerns(stored.client().id.as_str(), stored.client().provenance.trust_level.as_str());
         let held = Held { stored, token: None };
         let deleted = management::delete(&cx, &caller(&cx, &parts, &by), held).await;
@@ -211,6 +216,11 @@ fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
 /// The administrator as the pipeline sees who asks.
 fn caller(cx: &Context<'_>, parts: &Parts, by: &Administrator) -> Caller {
     Caller { administrator: Some(by.client_id.clone()), ..Caller::of(cx, parts) }
+}
+
+/// 403: nobody may do this to a client of the operator.
+fn denied(description: &str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "access_denied", description)
 }
 
 fn check_precondition(parts: &Parts, client: &Client) -> Result<(), Problem> {

@@ -110,7 +110,7 @@ pub async fn revoke(
 
 fn problem(error: MakeError) -> Problem {
     match error {
-        MakeError::Wanted(reason) => bad_request(reason),
+        MakeError::Wanted(reason) => bad_request(&reason),
         MakeError::Store(error) => store_problem(&error),
         MakeError::Randomness(error) => {
             tracing::error!(%error, "no token could be made");

@@ -1,5 +1,7 @@
 //! Initial access tokens (RFC 7591 section 1.2): made, shown, revoked.
 
+mod policy;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -32,7 +34,7 @@ pub struct Wanted {
 pub enum MakeError {
     /// What is asked for makes no sense.
     #[error("{0}")]
-    Wanted(&'static str),
+    Wanted(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -44,6 +46,10 @@ pub enum MakeError {
 /// Characters of a note.
 const NOTE: usize = 256;
 
+fn wrong(reason: &str) -> MakeError {
+    MakeError::Wanted(reason.to_owned())
+}
+
 /// Makes a token. It is told here and never again.
 ///
 /// # Errors
@@ -54,11 +60,12 @@ pub async fn make(
     wanted: Wanted,
 ) -> Result<(String, Secret), MakeError> {
     if wanted.uses == Some(0) || wanted.expires_in == Some(0) {
-        return Err(MakeError::Wanted("uses and expires_in must be 1 or more; leave them out for no bound"));
+        return Err(wrong("uses and expires_in must be 1 or more; leave them out for no bound"));
     }
     if wanted.note.as_ref().is_some_and(|note| note.chars().count() > NOTE) {
-        return Err(MakeError::Wanted("note must have 256 characters or less"));
+        return Err(wrong("note must have 256 characters or less"));
     }
+    policy::check(&wanted.policy, &cx.snapshot.live).map_err(MakeError::Wanted)?;
     let now = cx.service.clock.now();
     let grant = InitialAccess {
         note: wanted.note,

@@ -73,9 +73,17 @@ pub enum StartError {
 /// What somebody can do about an address that is not to be had.
 fn advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
-        ErrorKind::AddrInUse => "stop who has it, or name another port with --listen or server.listen",
-        ErrorKind::PermissionDenied => "name a port from 1024 up with --listen or server.listen",
-        _ => "name an address of this machine with --listen or server.listen",
+        ErrorKind::AddrInUse => {
+            "stop who has it, or name another port with --listen or server.listen, for administrators with \
+             admin.listen"
+        }
+        ErrorKind::PermissionDenied => {
+            "name a port from 1024 up with --listen or server.listen, for administrators with admin.listen"
+        }
+        _ => {
+            "name an address of this machine with --listen or server.listen, for administrators with \
+             admin.listen"
+        }
     }
 }
 

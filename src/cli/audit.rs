@@ -33,7 +33,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut remote = arguments.remote.connect(&[READ]).await?;
     let mut renewed = tokio::time::Instant::now();
-    let mut table = Table::new(["POSITION", "TIME", "ACTION", "OUTCOME", "SUBJECT", "ACTOR", "ADDRESS"]);
+    let mut table =
+        Table::new(["POSITION", "TIME", "ACTION", "OUTCOME", "SUBJECT", "ACTOR", "ADDRESS", "DETAILS"]);
     let mut after = arguments.after;
     loop {
         let events = page(&remote, after).await?;
@@ -67,8 +68,10 @@ async fn page(remote: &Remote, after: u64) -> Result<Vec<Value>, Failure> {
     Ok(page.get("events").and_then(Value::as_array).cloned().unwrap_or_default())
 }
 
-fn row(event: &Value) -> [String; 7] {
+fn row(event: &Value) -> [String; 8] {
     let error = event.get("error");
+    let details = event.get("details").and_then(Value::as_object).into_iter().flatten();
+    let details: Vec<String> = details.map(|(name, value)| format!("{name}={}", cell(Some(value)))).collect();
     [
         cell(event.get("position")),
         moment::shown(event.get("time")),
@@ -77,5 +80,24 @@ fn row(event: &Value) -> [String; 7] {
         cell(event.get("subject")),
         cell(event.get("actor")),
         cell(event.get("address")),
+        details.join(" "),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_has_the_details() {
+        let event = json!({
+            "position": 7, "time": 0, "action": "client_updated", "outcome": "success", "subject": "one",
+            "details": {"revision": 2, "changed": ["scope", "contacts"]},
+        });
+        let row = row(&event);
+        assert_eq!((row[0].as_str(), row[7].as_str()), ("7", "revision=2 changed=scope, contacts"));
+        assert_eq!(super::row(&json!({}))[7], "");
+    }
 }

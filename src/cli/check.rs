@@ -1,6 +1,9 @@
 //! `registrar check`
 
+mod closed;
+
 use super::FileArguments;
+use super::output::counted;
 use crate::config::{self, TlsSettings};
 use crate::fetch::Fetcher;
 use crate::http::tls::{Tls, TlsFault};
@@ -10,15 +13,21 @@ use crate::service;
 #[expect(clippy::print_stdout, reason = "the verdict is the result of this command")]
 pub(super) fn run(file: &FileArguments) -> Result<(), String> {
     let configuration = super::load(&super::sources(file, Vec::new()))?;
-    service::judge(configuration.live).map_err(|reason| format!("{}:\n{reason}", file.config.display()))?;
+    service::judge(configuration.live.clone())
+        .map_err(|reason| format!("{}:\n{reason}", file.config.display()))?;
     Fetcher::new(&configuration.settings.fetch).map_err(|error| error.to_string())?;
     tls(file, &configuration.settings.server.tls)?;
     println!("{}: fine", file.config.display());
     let settings = &configuration.settings.scripts;
     let runtime = Runtime::without_host(settings, super::clock()).map_err(|error| error.to_string())?;
-    let scripts = ScriptSet::load(settings, &runtime)
-        .map_err(|errors| format!("the scripts do not load:\n{errors}"))?;
-    println!("{}: fine, {} scripts", settings.directory.display(), scripts.scripts().len());
+    let scripts = ScriptSet::load(settings, &runtime).map_err(|errors| {
+        format!("the scripts in {} do not load:\n{errors}", settings.directory.display())
+    })?;
+    for (key, reason) in closed::oddities(&configuration.live, &|hook| scripts.has(hook)) {
+        eprintln!("registrar: warning: {}: {key}: {reason}", config::place(&file.config, key));
+    }
+    let number = counted(scripts.scripts().len(), "script");
+    println!("{}: fine, {number}", settings.directory.display());
     Ok(())
 }
 

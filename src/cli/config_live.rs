@@ -1,4 +1,4 @@
-//! `registrar config show`, `set` and `patch`: the live configuration of a running server.
+//! `registrar config show`, `set`, `unset` and `patch`: the live configuration of a running server.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::output::{self, Form, Format, Table, cell};
 use super::remote::{Call, Needs, Remote, RemoteArguments};
+use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// Only what begins with this, as in registration.dcr or settings.store.
+    /// Only what begins with this, as in dynamicRegistration, registration.dcr or store.
     #[arg(value_name = "OPTION")]
     option: Option<String>,
     /// Also show where each value came from: default, file, patch, environment or flag.
@@ -26,12 +27,23 @@ pub(super) struct Show {
 
 #[derive(Debug, Args)]
 pub(super) struct Set {
-    /// A property of [registration], such as dynamicRegistrationEnabled.
+    /// A property of [registration], such as dynamicRegistrationEnabled; or scopes.
     #[arg(value_name = "PROPERTY")]
     property: String,
     /// Its value: JSON, or text that stands for itself.
-    #[arg(value_name = "VALUE")]
+    #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     value: String,
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    remote: RemoteArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Unset {
+    /// A property of [registration], such as dynamicRegistrationEnabled; or scopes.
+    #[arg(value_name = "PROPERTY")]
+    property: String,
     #[command(flatten)]
     form: Form,
     #[command(flatten)]
@@ -61,7 +73,10 @@ pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
     let document = remote.call(Call { path: &path, ..Call::default() }).await?;
     let mut options = options(&document);
     if let Some(prefix) = &arguments.option {
-        options.retain(|option| option.name.starts_with(prefix.as_str()));
+        options.retain(|option| {
+            let short = option.name.strip_prefix("registration.").unwrap_or_default();
+            [option.name.as_str(), short].iter().any(|name| name.starts_with(prefix.as_str()))
+        });
         if options.is_empty() {
             return Err(Failure::Failed(format!("no option begins with {prefix}")));
         }
@@ -139,28 +154,71 @@ fn leaves(
 }
 
 pub(super) async fn set(arguments: &Set) -> Result<(), Failure> {
-    let property = arguments.property.strip_prefix("registration.").unwrap_or(&arguments.property);
-    // A name with these would point elsewhere.
-    if property.is_empty() || property.contains(['/', '~']) {
-        return Err(Failure::Usage(format!("'{property}' is no property of [registration]")));
-    }
+    let Place { name, pointer } = Place::of(&arguments.property)?;
     let value: Value =
         serde_json::from_str(&arguments.value).unwrap_or_else(|_| arguments.value.as_str().into());
-    let operations =
-        json!([{"op": "add", "path": format!("/registration/{property}"), "value": value}]).to_string();
+    let operations = json!([{"op": "add", "path": pointer, "value": value}]).to_string();
     let document = patched(&arguments.remote.connect(&[WRITE]).await?, operations.into_bytes()).await?;
-    let name = format!("registration.{property}");
-    let shown = options(&document).into_iter().find(|option| option.name == name);
-    let shown = shown.unwrap_or(Shown { name, value: Value::Null, origin: String::new() });
+    let shown = option(&document, name);
     match arguments.form.format {
-        Format::Json => {
-            let mut members = shown.into_json().as_object().cloned().unwrap_or_default();
-            members
-                .extend(document.get("revision").map(|revision| ("revision".to_owned(), revision.clone())));
-            output::json(&Value::Object(members))
-        }
+        Format::Json => json_of(shown, &document),
         Format::Table => output::line(&format!("{} = {}", shown.name, cell(Some(&shown.value)))),
     }
+}
+
+/// Takes a patched value back; what is below it, in the file or by default, is in force again.
+pub(super) async fn unset(arguments: &Unset) -> Result<(), Failure> {
+    let Place { name, pointer } = Place::of(&arguments.property)?;
+    let operations = json!([{"op": "remove", "path": pointer}]).to_string();
+    let document = patched(&arguments.remote.connect(&[WRITE]).await?, operations.into_bytes()).await?;
+    let shown = option(&document, name);
+    match arguments.form.format {
+        Format::Json => json_of(shown, &document),
+        Format::Table if shown.value.is_null() => output::line(&format!("{} has no value", shown.name)),
+        Format::Table => {
+            output::line(&format!("{} = {} ({})", shown.name, cell(Some(&shown.value)), shown.origin))
+        }
+    }
+}
+
+/// Where an option is that can change.
+struct Place {
+    name: String,
+    pointer: String,
+}
+
+impl Place {
+    fn of(text: &str) -> Result<Self, Failure> {
+        let property = text.strip_prefix("registration.").unwrap_or(text);
+        // A name with these would point elsewhere.
+        if property.is_empty() || property.contains(['/', '~']) {
+            return Err(Failure::Usage(format!("'{property}' is no property of [registration]")));
+        }
+        let sections = serde_json::to_value(Settings::default()).unwrap_or_default();
+        let section = property.split('.').next().unwrap_or_default();
+        if sections.get(section).is_some() {
+            let message = format!("{property} needs a restart: change it in the configuration file");
+            return Err(Failure::Usage(message));
+        }
+        if property == "scopes" {
+            return Ok(Self { name: property.to_owned(), pointer: "/scopes".to_owned() });
+        }
+        let pointer = format!("/registration/{property}");
+        Ok(Self { name: format!("registration.{property}"), pointer })
+    }
+}
+
+/// The option `name` of `document`.
+fn option(document: &Value, name: String) -> Shown {
+    let found = options(document).into_iter().find(|option| option.name == name);
+    found.unwrap_or(Shown { name, value: Value::Null, origin: String::new() })
+}
+
+/// Shows an option, with the revision of the configuration.
+fn json_of(shown: Shown, document: &Value) -> Result<(), Failure> {
+    let mut members = shown.into_json().as_object().cloned().unwrap_or_default();
+    members.extend(document.get("revision").map(|revision| ("revision".to_owned(), revision.clone())));
+    output::json(&Value::Object(members))
 }
 
 pub(super) async fn patch(arguments: &Patch) -> Result<(), Failure> {
@@ -194,6 +252,24 @@ async fn patched(remote: &Remote, operations: Vec<u8>) -> Result<Value, Failure>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_can_change_has_a_place_and_the_rest_needs_a_restart() {
+        let place = |text: &str| Place::of(text).map(|place| (place.name, place.pointer));
+        for text in ["clientExpiryGrace", "registration.clientExpiryGrace"] {
+            let (name, pointer) = place(text).unwrap();
+            assert_eq!(name, "registration.clientExpiryGrace");
+            assert_eq!(pointer, "/registration/clientExpiryGrace");
+        }
+        assert_eq!(place("scopes").unwrap(), ("scopes".to_owned(), "/scopes".to_owned()));
+        for text in ["server.listen", "telemetry", "store.url"] {
+            let Err(Failure::Usage(message)) = place(text) else { panic!("{text}") };
+            assert!(message.contains(text) && message.contains("needs a restart"), "{message}");
+        }
+        for text in ["", "a/b", "registration."] {
+            assert!(matches!(place(text), Err(Failure::Usage(_))), "{text}");
+        }
+    }
 
     #[test]
     fn options_have_their_origins() {

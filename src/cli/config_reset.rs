@@ -1,6 +1,7 @@
 //! `registrar config reset`
 
 use super::offline::OfflineArguments;
+use super::output::counted;
 use crate::config::Patch;
 use crate::store::{Change, Store};
 
@@ -17,7 +18,8 @@ pub(super) fn run(arguments: &OfflineArguments, keys: &[String]) -> Result<(), S
     for key in &gone {
         println!("{key}");
     }
-    eprintln!("registrar: {} patched values are gone; the file has its say again", gone.len());
+    let verb = if gone.len() == 1 { "is" } else { "are" };
+    eprintln!("registrar: {} {verb} gone; the file has its say again", counted(gone.len(), "patched value"));
     Ok(())
 }
 
@@ -38,13 +40,16 @@ async fn everything(store: &Store) -> Result<Vec<String>, String> {
 async fn some(store: &Store, keys: &[String]) -> Result<Vec<String>, String> {
     let stored = store.patches.load().await.map_err(|error| error.to_string())?;
     let mut patch = Patch::from(stored.document);
+    let mut gone = Vec::new();
     for key in keys {
-        if patch.0.shift_remove(key).is_none() {
+        let names = [key.clone(), format!("registration.{key}")];
+        let Some(name) = names.into_iter().find(|name| patch.0.shift_remove(name).is_some()) else {
             let known = patch.keys().join(", ");
             return Err(format!("{key} is not patched; patched are: {known}"));
-        }
+        };
+        gone.push(name);
     }
     let replaced = store.patches.replace(stored.revision, &patch.0.into(), Change::default()).await;
     replaced.map_err(|error| error.to_string())?;
-    Ok(keys.to_vec())
+    Ok(gone)
 }

@@ -81,13 +81,16 @@ enum ConfigCommand {
     Show(config_live::Show),
     /// Set one property of [registration] on a running server; it is in force at once and stays.
     Set(config_live::Set),
+    /// Take back a value that was set or patched on a running server: the file has its say again, or the
+    /// default.
+    Unset(config_live::Unset),
     /// Change the live configuration of a running server by a JSON Patch, as a whole.
     Patch(config_live::Patch),
     /// Let go of values that were patched while the server ran; the server must not run.
     Reset {
         #[command(flatten)]
         store: OfflineArguments,
-        /// The options, as in registration.dynamicRegistrationEnabled; none: all of them.
+        /// The options, as in dynamicRegistrationEnabled or scopes; none: all of them.
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
     },
@@ -149,6 +152,7 @@ fn configure(command: &ConfigCommand) -> Result<(), Failure> {
     match command {
         ConfigCommand::Show(arguments) => wait(config_live::show(arguments)),
         ConfigCommand::Set(arguments) => wait(config_live::set(arguments)),
+        ConfigCommand::Unset(arguments) => wait(config_live::unset(arguments)),
         ConfigCommand::Patch(arguments) => wait(config_live::patch(arguments)),
         ConfigCommand::Reset { store, keys } => config_reset::run(store, keys).map_err(Failure::from),
     }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::FileArguments;
 use crate::config::{Settings, StoreSettings};
-use crate::store::Store;
+use crate::store::{Store, inspect};
 
 /// Which store.
 #[derive(Debug, Args)]
@@ -66,9 +66,9 @@ pub(super) fn give_back(folder: &Path) {
 pub(super) const fn give_back(_: &Path) {}
 
 /// A store that is not there must not be made by mistake.
-fn refuse_new(settings: &StoreSettings) -> Result<(), String> {
+pub(super) fn refuse_new(settings: &StoreSettings) -> Result<(), String> {
     match settings.url.sled_folder() {
-        Some(folder) if !folder.is_dir() => {
+        Some(folder) if inspect::is_absent(folder) => {
             Err(format!("there is no store in {}; name its folder with --data", folder.display()))
         }
         _ => Ok(()),

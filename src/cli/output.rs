@@ -33,6 +33,9 @@ pub(super) fn json(value: &Value) -> Result<(), Failure> {
     line(&format!("{value:#}"))
 }
 
+/// How wide a column becomes: beyond that, a cell pushes those behind it in its row alone.
+const WIDEST: usize = 72;
+
 /// Rows under a heading, in columns that only grow, so that rows can be shown as they come.
 pub(super) struct Table<const N: usize> {
     heading: Option<[&'static str; N]>,
@@ -49,7 +52,7 @@ impl<const N: usize> Table<N> {
         let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| tame(&cell))).collect();
         for row in &rows {
             for (width, cell) in self.widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.width());
+                *width = (*width).max(cell.width().min(WIDEST));
             }
         }
         let mut out = io::stdout().lock();
@@ -88,6 +91,12 @@ fn collect(value: &Value, name: &str, rows: &mut Vec<[String; 2]>) {
     }
 }
 
+/// How many there are of `thing`, which is made plural by an s.
+pub(super) fn counted(count: impl TryInto<u64>, thing: &str) -> String {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A value in a table.
 pub(super) fn cell(value: Option<&Value>) -> String {
     match value {
@@ -122,6 +131,15 @@ mod tests {
         table.widths = [4, 1];
         assert_eq!(table.aligned(&["日本".to_owned(), "x".to_owned()]), "日本  x");
         assert_eq!(table.aligned(&["a".to_owned(), String::new()]), "a");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(
+            [0_u64, 1, 2].map(|count| counted(count, "script")),
+            ["0 scripts", "1 script", "2 scripts"]
+        );
+        assert_eq!(counted(1_usize, "client"), "1 client");
     }
 
     #[test]

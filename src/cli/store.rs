@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::FileArguments;
-use super::offline::give_back;
+use super::offline::{give_back, refuse_new};
+use super::output::counted;
 use crate::config::StoreSettings;
 use crate::store::inspect::{self, Inspection};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Read every record, and say what is missing or can not be read. Works on a copy.
+    /// Read every record, and say what is missing or can not be read, be it the key of the secrets. Works
+    /// on a copy.
     Check(Place),
     /// Write every client that can be read to a file, as an export has them. Works on a copy.
     Export {
@@ -21,7 +23,8 @@ pub(super) enum Command {
         /// The file, which must not be there yet. Client secrets are in it in clear.
         file: PathBuf,
     },
-    /// Go on with what is there: what is lost is not missed any more, be it the key of the secrets.
+    /// Go on with what is there: what is lost is not missed any more. A key of the secrets that is missing is
+    /// followed by a new one; what the lost one sealed can not be read any more.
     Accept(Place),
 }
 
@@ -39,11 +42,14 @@ pub(super) struct Place {
 pub(super) fn run(command: &Command) -> Result<(), String> {
     match command {
         Command::Check(place) => {
-            let (found, folder) = place.work(|_, folder| inspect::check(folder))?;
+            let check = |settings: &StoreSettings, folder: &Path| {
+                inspect::check(folder, settings.key_file.as_deref())
+            };
+            let (found, folder) = place.work(check)?;
             for fault in &found.faults {
                 println!("{fault}");
             }
-            let counts = format!("{} clients, {} records", found.clients, found.records);
+            let counts = [counted(found.clients, "client"), counted(found.records, "record")].join(", ");
             println!("{}: {}{counts}", folder.display(), if found.is_fine() { "fine, " } else { "" });
             judged(&found)
         }
@@ -53,11 +59,22 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
             for fault in &found.faults {
                 eprintln!("registrar: {fault}");
             }
-            println!("{}: {} clients", file.display(), found.clients);
+            println!("{}: {}", file.display(), counted(found.clients, "client"));
             judged(&found)
         }
         Command::Accept(place) => {
-            let ((), folder) = place.work(|_, folder| inspect::accept(folder))?;
+            let accept = |settings: &StoreSettings, folder: &Path| {
+                inspect::accept(folder, settings.key_file.as_deref())
+            };
+            let (another_key, folder) = place.work(accept)?;
+            if let Some(file) = another_key {
+                eprintln!(
+                    "registrar: what another key sealed can not be read with {}: client secrets, values of \
+                     scripts, patches. registrar admin reset makes new credentials of the administrator, and \
+                     registrar config reset lets go of the patches",
+                    file.display()
+                );
+            }
             eprintln!("registrar: the next start goes on with what is in {}", folder.display());
             Ok(())
         }
@@ -84,6 +101,7 @@ impl Place {
             .map(|path: &Path| ("store.url".to_owned(), format!("sled:{}", super::text(path))));
         let configuration = super::load(&super::sources(&self.file, flags.into_iter().collect()))?;
         let settings = configuration.settings.store;
+        refuse_new(&settings)?;
         match settings.url.sled_folder().map(Path::to_owned) {
             Some(folder) => Ok((settings, folder)),
             None => {
@@ -99,5 +117,5 @@ fn judged(found: &Inspection) -> Result<(), String> {
         return Ok(());
     }
     let count = found.faults.len() as u64 + found.further;
-    Err(format!("{count} faults were found"))
+    Err(format!("{} found", counted(count, "fault")))
 }

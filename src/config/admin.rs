@@ -114,6 +114,10 @@ pub(super) fn check_listener(settings: &AdminSettings, server: &ServerSettings, 
         }
         return;
     };
+    // Of port 0 each has another one.
+    if listen == server.listen && listen.port() != 0 {
+        verdict.refuse("admin.listen", "is the address of server.listen; name another port, or leave it out");
+    }
     if settings.tls && !server.tls.is_on() {
         verdict.refuse("admin.tls", "needs server.tls.certificate and server.tls.key");
     }
@@ -176,5 +180,12 @@ mod tests {
         check(&[&on[..], &[far]].concat(), &[]);
         check(&[far, on[0]], &["admin.tls: needs server.tls.certificate"]);
         check(&on, &["admin.tls: is for admin.listen"]);
+    }
+
+    #[test]
+    fn two_listeners_have_two_addresses() {
+        let both = |address| [("server.listen", address), ("admin.listen", address)];
+        check(&both("127.0.0.1:8080"), &["admin.listen: is the address of server.listen"]);
+        check(&both("127.0.0.1:0"), &[]);
     }
 }

@@ -1,5 +1,7 @@
 //! Options that can not stand together, and values that their type alone does not refuse.
 
+mod level;
+
 use serde_json::Value;
 use url::Url;
 
@@ -32,6 +34,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     admin::check(&settings.admin, live, &mut verdict);
     admin::check_listener(&settings.admin, &settings.server, &mut verdict);
     tls::check(&settings.server, live, &mut verdict);
+    level::check(&settings.telemetry.level, &mut verdict);
     traces(settings, &mut verdict);
     positive(settings, &mut verdict);
     store::check(&settings.store, &mut verdict);

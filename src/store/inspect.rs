@@ -5,20 +5,21 @@
 //! the files stays there; only [`accept`] changes the store.
 
 mod copy;
+mod export;
 mod judge;
+mod key;
 mod walk;
 
 use std::fs;
-use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use copy::Copy;
+pub use export::{ExportError, export};
 use judge::Judge;
 
-use super::clients::Stored;
 use super::sled_database::{self, Database};
-use super::{StoreError, key_file, keys, line, mark, tally};
-use crate::client::TrustLevel;
+use super::{StoreError, key_file, keys, mark, tally};
 
 /// Bytes of memory for the pages of a copy.
 const CACHE: u64 = 32 << 20;
@@ -53,12 +54,19 @@ impl Inspection {
     }
 }
 
-/// Reads every record of the store in `folder`.
+/// Whether there is no store in `folder`.
+pub fn is_absent(folder: &Path) -> bool {
+    let log = folder.join(sled_database::LOG).metadata();
+    log.is_err_and(|error| [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()))
+}
+
+/// Reads every record of the store in `folder`, and looks whether the key of its secrets is there: in
+/// the file `key`; none: in the folder.
 ///
 /// # Errors
 /// When there is no store, a server has it open, there is no room for a copy, or nothing of it
 /// can be read.
-pub fn check(folder: &Path) -> Result<Inspection, StoreError> {
+pub fn check(folder: &Path, key: Option<&Path>) -> Result<Inspection, StoreError> {
     let copy = Copy::make(folder)?;
     let mut found = Inspection::default();
     let database = copy.open(&mut found)?;
@@ -68,60 +76,28 @@ pub fn check(folder: &Path) -> Result<Inspection, StoreError> {
         walk::Event::Gap(gap) => found.fault(gap.to_string()),
     });
     judge.end(&mut found);
-    Ok(found)
-}
-
-/// Writes every client of the store in `folder` that can be read to `file`, which must not be
-/// there yet, in the form of an export. Secrets are in it in clear, so it is its owner's only.
-///
-/// # Errors
-/// As with [`check`], and when the key of the secrets or the file is not to be had.
-pub fn export(folder: &Path, key: Option<&Path>, file: &Path) -> Result<Inspection, StoreError> {
-    let default = folder.join(key_file::DEFAULT_NAME);
-    let key = key_file::load_or_make(key.unwrap_or(&default), true)?;
-    let copy = Copy::make(folder)?;
-    let mut found = Inspection::default();
-    let database = copy.open(&mut found)?;
-    let failed = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", file.display()));
-    let mut lines = BufWriter::new(create(file).map_err(failed)?);
-    let mut written = Ok(());
-    walk::all(&database, |event| match event {
-        walk::Event::Pair(pair, value) if pair.starts_with(keys::CLIENTS) && written.is_ok() => {
-            found.records += 1;
-            match Stored::read((pair.to_vec(), value.to_vec())) {
-                // The administrator belongs to its server, where it is made anew.
-                Ok(stored) if stored.client().provenance.trust_level == TrustLevel::Operator => {}
-                Ok(stored) => match line::of(stored.client(), &key) {
-                    Ok(members) => {
-                        written = serde_json::to_writer(&mut lines, &members)
-                            .map_err(std::io::Error::from)
-                            .and_then(|()| lines.write_all(b"\n"));
-                        found.clients += 1;
-                    }
-                    Err(error) => found.fault(format!("the client {}: {error}", stored.client().id)),
-                },
-                Err(error) => found.fault(error.to_string()),
-            }
-        }
-        walk::Event::Pair(..) => {}
-        walk::Event::Gap(gap) => found.fault(gap.to_string()),
-    });
-    let last = format!("{}\n", serde_json::json!({ line::CLIENTS: found.clients }));
-    written.and_then(|()| lines.write_all(last.as_bytes())).map_err(failed)?;
-    let file = lines.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)?;
+    // The first start makes it before it stores anything.
+    if found.records > 0
+        && let Err(error) = key::check(&database, &key::place(folder, key))
+    {
+        found.fault(error.to_string());
+    }
     Ok(found)
 }
 
 /// Lets the server in `folder` go on with what is there: what is lost stays lost, and is not
-/// missed any more; a key of the secrets that is lost may be followed by another. The next start
-/// counts anew.
+/// missed any more. A key of the secrets that is lost is followed by another: by the one in the file
+/// `key` (none: in the folder), which is made when it is not there. The next start counts anew.
+///
+/// Gives the file of the key when it is not the one that sealed what is there.
 ///
 /// # Errors
-/// When there is no store, a server has it open, or sled can not open it.
-pub fn accept(folder: &Path) -> Result<(), StoreError> {
+/// When there is no store, a server has it open, sled can not open it, or the key can not be made.
+pub fn accept(folder: &Path, key: Option<&Path>) -> Result<Option<PathBuf>, StoreError> {
     sled_database::lock(folder)?;
     let database = Database::open(folder, CACHE)?;
+    let file = key::place(folder, key);
+    let is_another = key::check(&database, &file).is_err();
     database.with(|db| {
         db.remove(tally::KEY)?;
         db.remove(keys::KEY_PROOF)?;
@@ -130,17 +106,12 @@ pub fn accept(folder: &Path) -> Result<(), StoreError> {
     drop(database);
     let path = folder.join(mark::NAME);
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(StoreError::Unavailable(format!("{}: {error}", path.display())))
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(StoreError::Unavailable(format!("{}: {error}", path.display())));
         }
-        _ => Ok(()),
+        _ => {}
     }
-}
-
-fn create(file: &Path) -> std::io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(file)
+    // A key that is there and can not be used is not replaced: that is told, as it is at the start.
+    key_file::load_or_make(&file, false)?;
+    Ok(is_another.then_some(file))
 }

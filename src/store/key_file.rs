@@ -25,12 +25,15 @@ pub(super) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, Sto
             refuse_readers(file)?;
             let text = String::from_utf8_lossy(&text);
             let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            let bytes = bytes
-                .ok_or_else(|| failed("it is not 32 bytes in base64; restore it from a backup".to_owned()))?;
+            let advice = "it is not 32 bytes in base64; restore it from a backup; when it is lost, remove what is \
+                          left of it, and then it is missing";
+            let bytes = bytes.ok_or_else(|| failed(advice.to_owned()))?;
             Ok(SealingKey::from_bytes(bytes))
         }
         Err(error) if error.kind() == ErrorKind::NotFound && is_used => {
-            let advice = "it is missing, and the store has secrets that it seals; restore it from a backup";
+            let advice = "it is missing, and the store has secrets that it seals; restore it from a backup; when \
+                          it is lost, 'registrar store accept' goes on without what it sealed in an embedded \
+                          store";
             Err(failed(advice.to_owned()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -67,7 +67,9 @@ where
     // It bounds no level. Without a word of that, every event of every crate would be made, to be
     // dropped here.
     let ours = ours.with_max_level_hint(LevelFilter::TRACE);
-    let filter = EnvFilter::try_new(&settings.level)?.and(ours);
+    // It would count the spaces around a word into it.
+    let level = settings.level.split(',').map(str::trim).collect::<Vec<_>>().join(",");
+    let filter = EnvFilter::try_new(level)?.and(ours);
     let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))

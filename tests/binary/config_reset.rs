@@ -36,8 +36,9 @@ async fn values_are_let_go_of_one_by_one_or_all() {
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(message.contains("patched are: registration.clientExpiryGrace, registration.gone"), "{message}");
 
-    let output = reset(&data, &["registration.gone"]);
+    let output = reset(&data, &["gone"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "registration.gone\n");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 patched value is gone"));
     assert_eq!(patched(&data).await, json!({"registration.clientExpiryGrace": 7, "scopes": []}));
 
     let output = reset(&data, &[]);

@@ -67,7 +67,7 @@ fn the_check_of_the_unit_looks_at_what_the_unit_runs() {
     let output = check.output().unwrap();
     let told = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     assert!(output.status.success(), "{told:?}");
-    let scripts = format!("{}: fine, 1 scripts", mapped("/etc/registrar/scripts"));
+    let scripts = format!("{}: fine, 1 script\n", mapped("/etc/registrar/scripts"));
     assert!(told.concat().contains(&scripts), "{told:?}");
 }
 

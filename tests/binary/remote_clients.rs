@@ -80,6 +80,14 @@ fn a_deletion_says_which_clients_it_means() {
 }
 
 #[test]
+fn the_administrator_does_not_lock_itself_out() {
+    let registrar = Registrar::start();
+    let delete = registrar.cli(&["clients", "delete", "administrator"]);
+    delete.failed(1, &["access_denied", "status 403", "registrar admin reset"]);
+    assert_eq!(registrar.cli(&["clients", "list", "--format", "json"]).json().as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_a_list_quietly() {
     let registrar = Registrar::start();
     for format in ["table", "json"] {

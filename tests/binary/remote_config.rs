@@ -1,4 +1,4 @@
-//! `registrar config show`, `set` and `patch`, and `registrar schema`.
+//! `registrar config show`, `set`, `unset` and `patch`, and `registrar schema`.
 
 use serde_json::{Value, json};
 
@@ -42,6 +42,38 @@ async fn the_configuration_is_shown_set_and_patched() {
     assert_eq!(patched["registration"]["clientExpiryGrace"], 9);
     let again = registrar.cli_reading(&["config", "patch", "-"], operations.to_string().as_bytes()).fine();
     assert_eq!(again, format!("revision {}\n", patched["revision"].as_str().unwrap()));
+}
+
+#[test]
+fn a_value_is_set_and_taken_back_by_its_short_name() {
+    let registrar = Registrar::start_with("[registration]\ndynamicRegistrationExpirationTime = 60\n");
+    let name = "dynamicRegistrationExpirationTime";
+    let set = registrar.cli(&["config", "set", name, "-1"]).fine();
+    assert_eq!(set, format!("registration.{name} = -1\n"));
+    let shown = registrar.cli(&["config", "show", name, "--origin"]).fine();
+    assert_eq!(row(&shown, &format!("registration.{name}")), ["-1", "patch"]);
+    let unset = registrar.cli(&["config", "unset", name]).fine();
+    assert_eq!(unset, format!("registration.{name} = 60 (file)\n"));
+    let unset =
+        registrar.cli(&["config", "unset", &format!("registration.{name}"), "--format", "json"]).json();
+    assert_eq!((&unset["value"], &unset["origin"]), (&json!(60), &json!("file")), "twice does no harm");
+    registrar.cli(&["config", "set", "maximumClientLifetime", "9"]).fine();
+    let unset = registrar.cli(&["config", "unset", "maximumClientLifetime"]).fine();
+    assert_eq!(unset, "registration.maximumClientLifetime has no value\n");
+    registrar.cli(&["config", "set", "scopes", r#"[{"id": "openid"}]"#]).fine();
+    assert_eq!(registrar.cli(&["config", "unset", "scopes"]).fine(), "scopes =  (default)\n");
+    for arguments in [&["set", "server.listen", "1"][..], &["unset", "server.listen"]] {
+        registrar.cli(&[&["config"][..], arguments].concat()).failed(2, &["server.listen needs a restart"]);
+    }
+}
+
+#[test]
+fn a_long_value_pushes_nobody_elses_columns_away() {
+    let registrar = Registrar::start();
+    let shown = registrar.cli(&["config", "show", "--origin"]).fine();
+    let line = |name: &str| shown.lines().find(|line| line.starts_with(name)).expect("a row").len();
+    assert!(line("registration.grantTypesSupported ") > 200, "{shown}");
+    assert!(line("registration.clientDeletionEnabled ") < 160, "{shown}");
 }
 
 #[test]

@@ -70,7 +70,8 @@ async fn credentials_are_looked_for_and_must_be_right() {
     let wrong =
         write_credentials(folder.path(), &json!({"client_id": "administrator", "client_secret": "wrong"}));
     let refused = run(&[&list[..], &["--credentials", &wrong]].concat());
-    refused.failed(1, &["does not take the credentials", &wrong, "administrator", "the secret is wrong"]);
+    let said = ["does not take the credentials", &wrong, "the secret is wrong", "registrar admin reset"];
+    refused.failed(1, &said);
 
     let right: serde_json::Value =
         serde_json::from_slice(&std::fs::read(registrar.credentials()).unwrap()).unwrap();

@@ -12,7 +12,7 @@ async fn register(registrar: &Registrar, token: &str, scope: &str) -> u16 {
 
 #[tokio::test]
 async fn a_token_is_made_with_a_policy_listed_and_revoked() {
-    let registrar = Registrar::start();
+    let registrar = Registrar::start_with("[[scopes]]\nid = \"email\"\n");
     let policy = registrar.folder().join("policy.json");
     std::fs::write(
         &policy,
@@ -84,6 +84,12 @@ fn what_makes_no_sense_is_refused() {
     };
     with("[]").failed(1, &["policy.json", "object"]);
     with(r#"{"scope": ["email"]}"#).failed(1, &["invalid_request", "unknown field `scope`"]);
+    let create = |flag: &str, value: &str| registrar.cli(&["tokens", "create", flag, value]);
+    create("--redirect-host", "https://a.example/cb").failed(1, &["policy.redirect_hosts[0]", "no host"]);
+    create("--scope", "emial").failed(1, &["policy.scopes[0]: 'emial' is not known here"]);
+    create("--grant-type", "code").failed(1, &["policy.grant_types[0]", "authorization_code"]);
+    create("--auth-method", "basic")
+        .failed(1, &["policy.token_endpoint_auth_methods[0]", "client_secret_basic"]);
     std::fs::remove_file(&policy).unwrap();
     registrar.cli(&["tokens", "create", "--policy", policy.to_str().unwrap()]).failed(1, &["policy.json"]);
     let list: Value = registrar.cli(&["tokens", "list", "--format", "json"]).json();

@@ -56,7 +56,10 @@ async fn an_export_is_imported_elsewhere() {
     let read: Value = read.send().await.unwrap().json().await.unwrap();
     assert_eq!(read["client_secret"], clients[0]["client_secret"], "it works there as it did here");
 
-    other.cli(&["clients", "import", name]).failed(1, &["client_exists", "before that: 0 imported"]);
+    registrar.cli(&["clients", "export", "--output", name]).failed(1, &[name, "is there already"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), export, "it stays as it is");
+    let said = ["client_exists: line 1: ", "--existing skip", "before that: 0 imported"];
+    other.cli(&["clients", "import", name]).failed(1, &said);
     let skipped = other.cli(&["clients", "import", name, "--existing", "skip"]).fine();
     assert_eq!(skipped, "0 imported, 0 replaced, 3 skipped\n");
     let replaced = other
@@ -157,6 +160,8 @@ async fn the_audit_log_is_read_and_followed() {
     assert_eq!((&last["action"], &last["subject"]), (&json!("client_deleted"), &json!(id)));
     assert_eq!(last["actor"], "administrator");
     let table = registrar.cli(&["audit"]).fine();
+    assert!(table.lines().next().is_some_and(|heading| heading.ends_with("DETAILS")), "{table}");
+    assert!(table.contains("trust_level=open"), "{table}");
     assert_eq!(table.lines().count(), events.len() + 1, "{table}");
     assert!(
         table.lines().last().is_some_and(|row| row.contains("client_deleted") && row.contains(id)),

@@ -48,6 +48,8 @@ async fn a_whole_store_is_fine_and_is_exported() {
     }
     let again = store(&data, &["export", file.to_str().expect("a path")]);
     assert_eq!(again.status.code(), Some(1), "a file that is there is not overwritten");
+    let said = format!("registrar: {} is there already; name another file", file.display());
+    assert!(text(&again).starts_with(&said), "{}", text(&again));
     assert_eq!(fs::read_dir(folder.path()).expect("files").count(), 4, "the copies are gone");
 }
 
@@ -119,11 +121,42 @@ fn a_store_that_is_in_use_or_not_there_is_left_alone() {
         assert!(text(&output).contains("another registrar has the folder"), "{}", text(&output));
     }
     let nowhere = registrar.folder().join("nowhere");
-    let output = store(&nowhere, &["check"]);
-    assert!(
-        output.status.code() == Some(1) && text(&output).contains("there is no store in"),
-        "{}",
-        text(&output)
-    );
+    for arguments in [&["check"][..], &["export", file.to_str().expect("a path")], &["accept"]] {
+        let output = store(&nowhere, arguments);
+        let said =
+            format!("registrar: there is no store in {}; name its folder with --data", nowhere.display());
+        assert!(
+            output.status.code() == Some(1) && text(&output).starts_with(&said),
+            "{arguments:?}: {}",
+            text(&output)
+        );
+    }
     assert!(!nowhere.exists());
+}
+
+#[tokio::test]
+async fn a_key_that_is_lost_is_missed_until_it_is_accepted() {
+    let (folder, clients) = stopped().await;
+    let data = folder.path().join("data");
+    fs::remove_file(data.join("registrar.key")).expect("it is removed");
+    let check = store(&data, &["check"]);
+    assert_eq!(check.status.code(), Some(1), "{}", text(&check));
+    for part in ["registrar.key: it is missing", "registrar store accept", "1 fault found"] {
+        assert!(text(&check).contains(part), "'{}' does not say '{part}'", text(&check));
+    }
+    let patience = std::time::Duration::from_mins(1);
+    let refusal = Registrar::try_start_in(folder, patience).err().expect("it is refused");
+    assert!(refusal.log.contains("registrar store accept"), "{}", refusal.log);
+
+    let accept = store(&data, &["accept"]);
+    assert!(accept.status.success(), "{}", text(&accept));
+    for part in ["registrar.key", "client secrets", "registrar admin reset", "the next start goes on"] {
+        assert!(text(&accept).contains(part), "'{}' does not say '{part}'", text(&accept));
+    }
+    assert!(store(&data, &["check"]).status.success());
+    let reset = ["admin", "reset", "--data", data.to_str().expect("a path")];
+    assert!(command(&reset).output().expect("the binary runs").status.success());
+    let registrar = Registrar::try_start_in(refusal.folder, patience).ok().expect("it starts");
+    let list = registrar.cli(&["clients", "list", "--format", "json"]).json();
+    assert_eq!(list.as_array().expect("an array").len(), clients.len() + 1);
 }

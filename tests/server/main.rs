@@ -10,6 +10,7 @@
 
 mod support;
 
+mod abandoned;
 mod admin;
 mod admin_clients;
 mod admin_deletion;
@@ -53,6 +54,7 @@ mod seed;
 mod signed_requests;
 mod slow;
 mod statements;
+mod sweeping;
 mod tls;
 mod token;
 mod transfer;

@@ -6,8 +6,20 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::super::Failure;
+use super::super::output::counted;
 use super::super::progress::Progress;
 use super::super::remote::{Call, Remote};
+
+/// Refuses a file that is there: an export before, perhaps the only one.
+pub(super) fn refuse_existing(output: Option<&Path>) -> Result<(), Failure> {
+    match output.filter(|file| file.symlink_metadata().is_ok()) {
+        None => Ok(()),
+        Some(file) => Err(Failure::Failed(format!(
+            "{} is there already; name another file, or move that one away",
+            file.display()
+        ))),
+    }
+}
 
 pub(super) async fn run(remote: &Remote, output: Option<&Path>) -> Result<(), Failure> {
     let Some(file) = output else {
@@ -18,13 +30,14 @@ pub(super) async fn run(remote: &Remote, output: Option<&Path>) -> Result<(), Fa
     };
     let beside = Beside::new(file)?;
     let clients = copy(remote, &mut &beside.open).await?;
+    refuse_existing(Some(file))?;
     beside.keep(file)?;
     said(clients);
     Ok(())
 }
 
 fn said(clients: u64) {
-    eprintln!("registrar: {clients} clients exported");
+    eprintln!("registrar: {} exported", counted(clients, "client"));
 }
 
 /// Copies the export; how many clients are in it.
@@ -77,7 +90,10 @@ impl Lines {
         match said {
             None => Err("is cut off: its last line does not say how many clients there are".to_owned()),
             Some(said) if said == clients => Ok(clients),
-            Some(said) => Err(format!("has {clients} clients, and says itself that there are {said}")),
+            Some(said) => {
+                let found = counted(clients, "client");
+                Err(format!("has {found}, and says itself that there are {said}"))
+            }
         }
     }
 }
@@ -142,6 +158,6 @@ mod tests {
         for cut in [&["{}\n{}\n"][..], &["{}\n{\"clients\""], &[""], &["{}\n{\"client_id\": 1}\n"]] {
             assert!(end(cut).unwrap_err().contains("cut off"), "{cut:?}");
         }
-        assert!(end(&["{}\n{\"clients\": 2}\n"]).unwrap_err().contains("has 1 clients"));
+        assert!(end(&["{}\n{\"clients\": 2}\n"]).unwrap_err().contains("has 1 client,"));
     }
 }

@@ -46,7 +46,8 @@ pub(super) enum Command {
     Delete(Deletion),
     /// Write all clients as lines of JSON, with their secrets in clear.
     Export {
-        /// Where to; none: standard output. The file is there when it is whole, for its owner only.
+        /// Where to, a file that is not there yet; none: standard output. It is there when it is whole, for
+        /// its owner only.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]
@@ -106,6 +107,7 @@ pub(super) async fn run(command: &Command) -> Result<(), Failure> {
         Command::Show { id, form, remote } => show(id, form.format, remote).await,
         Command::Delete(deletion) => delete(deletion).await,
         Command::Export { output, remote } => {
+            export::refuse_existing(output.as_deref())?;
             export::run(&remote.connect(&[EXPORT]).await?, output.as_deref()).await
         }
         Command::Import { file, existing, form, remote } => {

@@ -111,7 +111,8 @@ impl Grant<'_> {
         Failure::Failed(match code {
             "invalid_client" => format!(
                 "{} does not take the credentials of {place} (client {client_id}): the secret is wrong, or \
-                 the client is not there, is disabled or has expired",
+                 the client is not there, is disabled or has expired. A start makes an administrator, with new \
+                 credentials, when there is none; registrar admin reset removes one whose credentials are lost",
                 self.url
             ),
             "invalid_scope" => {

@@ -107,6 +107,14 @@ impl Remote {
                 "{url} is not there: this is no admin API of this version; --admin-server names its address"
             ),
             (404, _) => description.to_owned(),
+            (_, "client_exists") => {
+                let line = value.get("line").map(|line| format!("line {line}: ")).unwrap_or_default();
+                format!(
+                    "{code}: {line}there is a client with this client_id already; --existing skip leaves such \
+                     clients as they are, --existing replace replaces them{}",
+                    done(&value)
+                )
+            }
             (status, "") => return Err(no_registrar(url, status)),
             (status, code) => format!("{code}: {description} (status {status}){}", done(&value)),
         }))

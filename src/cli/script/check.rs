@@ -11,7 +11,7 @@ pub(super) fn run(arguments: &ScriptArguments, format: Format) -> Result<(), Str
     let runtime =
         Runtime::without_host(settings, super::super::clock()).map_err(|error| error.to_string())?;
     let scripts = ScriptSet::load(settings, &runtime).map_err(|errors| {
-        format!("the scripts of {} do not load:\n{errors}", settings.directory.display())
+        format!("the scripts in {} do not load:\n{errors}", settings.directory.display())
     })?;
     match format {
         Format::Text => table(&scripts),

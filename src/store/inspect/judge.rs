@@ -142,7 +142,7 @@ mod tests {
     use crate::store::backend::{Backend, Change};
     use crate::store::client_index::client_use;
     use crate::store::sled_backend::Sled;
-    use crate::store::{Store, keys};
+    use crate::store::{Store, key_file, keys};
 
     #[tokio::test]
     async fn a_client_from_before_the_index_of_uses_is_no_fault() {
@@ -159,13 +159,17 @@ mod tests {
         let remove = |key| Change { delete: vec![key], ..Change::default() };
         backend.apply(remove(client_use(&client).unwrap())).await.unwrap();
         drop((store, backend));
-        let found = check(&place).unwrap();
+        // The store was opened without the file of its key.
+        let key = folder.path().join("some.key");
+        key_file::load_or_make(&key, false).unwrap();
+        let check = || check(&place, Some(&key)).unwrap();
+        let found = check();
         assert!(found.is_fine() && found.clients == 1, "{found:?}");
         // Every other index must be whole.
         let backend = Sled::open(&place, 1 << 20).unwrap();
         let expiry = keys::client_expiry(client.expires_at.unwrap(), &client.id);
         backend.apply(remove(expiry)).await.unwrap();
         drop(backend);
-        assert!(!check(&place).unwrap().is_fine());
+        assert!(!check().is_fine());
     }
 }

@@ -1,0 +1,119 @@
+//! What a policy may say: with a host, a scope or a method that no client can have, nobody would register.
+
+use url::Url;
+
+use crate::client::InitialAccessPolicy;
+use crate::client::rules::supported_grants;
+use crate::config::Live;
+
+/// Refuses what no client of `live` can have, so that nobody is given a token that is of no use.
+///
+/// # Errors
+/// The member that is wrong, and what would be right.
+pub(super) fn check(policy: &InitialAccessPolicy, live: &Live) -> Result<(), String> {
+    let settings = &live.registration;
+    let scopes: Vec<String> = live.scopes.iter().map(|scope| scope.id.clone()).collect();
+    let (grants, methods) = (supported_grants(settings), &settings.token_endpoint_auth_methods_supported);
+    hosts(policy.redirect_hosts.as_deref().unwrap_or_default())?;
+    let lists = [
+        ("scopes", &policy.scopes, &scopes),
+        ("grant_types", &policy.grant_types, &grants),
+        ("token_endpoint_auth_methods", &policy.token_endpoint_auth_methods, methods),
+    ];
+    lists.into_iter().try_for_each(|(member, named, known)| {
+        let unknown = named.iter().flatten().enumerate().find(|(_, name)| !known.contains(name));
+        unknown.map_or(Ok(()), |(at, name)| Err(fault(member, at, name, &choice(name, known))))
+    })
+}
+
+fn hosts(hosts: &[String]) -> Result<(), String> {
+    let odd = hosts.iter().enumerate().find(|(_, host)| !is_host(host));
+    odd.map_or(Ok(()), |(at, host)| {
+        let due = "is no host; give its name alone, as in client.example.org, without scheme, port and path";
+        Err(fault("redirect_hosts", at, host, due))
+    })
+}
+
+/// Whether a redirect URI can have this host, in just these characters.
+fn is_host(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let host = Url::parse(&format!("https://{text}/")).ok().and_then(|url| url.host_str().map(str::to_owned));
+    text.bytes().all(is_plain) && host.is_some_and(|host| host.eq_ignore_ascii_case(text))
+}
+
+/// What is wrong with the item at `at` of a member.
+fn fault(member: &str, at: usize, item: &str, due: &str) -> String {
+    const MOST: usize = 80;
+    let shown: String = item.chars().take(MOST).collect();
+    format!("policy.{member}[{at}]: '{shown}' {due}")
+}
+
+/// What would be right in the place of `name`.
+fn choice(name: &str, known: &[String]) -> String {
+    match known {
+        _ if name.contains(' ') => "is more than one word; name each by itself".to_owned(),
+        [] => "is not known here; there are none".to_owned(),
+        known => format!("is not known here; there are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn said(policy: Value) -> Result<(), String> {
+        let live: Live =
+            serde_json::from_value(json!({"scopes": [{"id": "openid"}, {"id": "email"}]})).unwrap();
+        check(&serde_json::from_value(policy).unwrap(), &live)
+    }
+
+    #[test]
+    fn a_host_is_a_name_and_nothing_else() {
+        for good in ["client.example.org", "Client.Example", "localhost", "127.0.0.1", "[::1]", "a_b.example"]
+        {
+            assert_eq!(said(json!({"redirect_hosts": [good]})), Ok(()), "{good}");
+        }
+        for bad in [
+            "https://client.example.org",
+            "client.example.org:8443",
+            "client.example.org:443",
+            "client.example.org/cb",
+            "*.example.org",
+            "u@client.example.org",
+            "127.1",
+            "a b",
+            "",
+        ] {
+            let told = said(json!({"redirect_hosts": ["client.example.org", bad]})).unwrap_err();
+            assert!(told.starts_with(&format!("policy.redirect_hosts[1]: '{bad}' is no host")), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_no_client_can_have_is_no_choice() {
+        let fine = json!({
+            "scopes": ["openid"], "grant_types": ["authorization_code"],
+            "token_endpoint_auth_methods": ["none"], "redirect_hosts": [], "attributes": {"any": "thing"},
+        });
+        assert_eq!(said(fine), Ok(()));
+        assert_eq!(said(json!({})), Ok(()));
+        for (policy, expected) in [
+            (json!({"scopes": ["openid email"]}), "policy.scopes[0]: 'openid email' is more than one word"),
+            (
+                json!({"scopes": ["openid", "emial"]}),
+                "policy.scopes[1]: 'emial' is not known here; there are openid",
+            ),
+            (json!({"grant_types": ["code"]}), "policy.grant_types[0]: 'code' is not known here"),
+            (json!({"grant_types": ["password"]}), "policy.grant_types[0]: 'password' is not known here"),
+            (
+                json!({"token_endpoint_auth_methods": ["basic"]}),
+                "policy.token_endpoint_auth_methods[0]: 'basic'",
+            ),
+        ] {
+            let told = said(policy).unwrap_err();
+            assert!(told.starts_with(expected), "{told}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Configurations with which everything starts, and nobody can register.
+
+use crate::config::trust::{SsaValidationType, StatementValidation};
+use crate::config::{Live, Registration};
+use crate::script::Hook;
+
+/// What is odd about `live` with scripts of which some `has` a hook or not: the key, and why.
+pub(super) fn oddities(live: &Live, has: &dyn Fn(Hook) -> bool) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    let settings = &live.registration;
+    found.extend(statements(settings, has).map(|reason| ("registration.softwareStatementRequired", reason)));
+    found
+        .extend(requests(settings, has).map(|reason| ("registration.dcrSignatureValidationEnabled", reason)));
+    found.extend(
+        evidence(settings, has).map(|reason| ("registration.dcrAttestationEvidenceRequired", reason)),
+    );
+    found.extend(granted(live).map(|reason| ("registration.trustedSsaIssuers", reason)));
+    found
+}
+
+fn statements(settings: &Registration, has: &dyn Fn(Hook) -> bool) -> Option<String> {
+    let by_script = settings.software_statement_validation_type == StatementValidation::Script;
+    let has_keys = has(Hook::GetSoftwareStatementJwks) || has(Hook::GetSoftwareStatementHmacSecret);
+    (settings.software_statement_required && by_script && !has_keys).then(|| {
+        "nobody can register: softwareStatementValidationType is script, and no script has \
+         getSoftwareStatementJwks or getSoftwareStatementHmacSecret"
+            .to_owned()
+    })
+}
+
+fn requests(settings: &Registration, has: &dyn Fn(Hook) -> bool) -> Option<String> {
+    let by_entry =
+        settings.dcr_ssa_validation_configs.iter().any(|entry| entry.r#type == SsaValidationType::Dcr);
+    let has_keys = by_entry
+        || settings.dcr_signature_validation_jwks.is_some()
+        || settings.dcr_signature_validation_jwks_uri.is_some()
+        || settings.dcr_signature_validation_shared_secret.is_some()
+        || settings.dcr_signature_validation_software_statement_jwks_uri_claim.is_some()
+        || settings.dcr_signature_validation_software_statement_jwks_claim.is_some()
+        || has(Hook::GetDcrJwks)
+        || has(Hook::GetDcrHmacSecret);
+    (settings.dcr_signature_validation_enabled && !has_keys).then(|| {
+        "nobody can register: there are no keys of signed requests; name them in dcrSignatureValidationJwks or \
+         beside it, in an entry of dcrSsaValidationConfigs, or in a script with getDcrJwks"
+            .to_owned()
+    })
+}
+
+fn evidence(settings: &Registration, has: &dyn Fn(Hook) -> bool) -> Option<String> {
+    if !settings.dcr_attestation_evidence_required || has(Hook::VerifyEvidence) {
+        return None;
+    }
+    Some(if has(Hook::CreateClient) {
+        "no script has verifyEvidence: nobody can register unless createClient sets context.attestation"
+            .to_owned()
+    } else {
+        "nobody can register: no script has verifyEvidence".to_owned()
+    })
+}
+
+/// Scopes that issuers grant and nobody can have.
+fn granted(live: &Live) -> impl Iterator<Item = String> {
+    let is_defined = move |name: &str| live.scopes.iter().any(|scope| scope.id == name);
+    live.registration.trusted_ssa_issuers.iter().flat_map(move |(issuer, entry)| {
+        let unknown = entry.automatically_granted_scopes.iter().filter(move |name| !is_defined(name));
+        unknown.map(move |name| {
+            format!("automaticallyGrantedScopes of {issuer} has '{name}', which is not in [[scopes]]")
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Says `expected` of `registration`, with scripts that have `hooks`.
+    #[track_caller]
+    fn check(registration: Value, hooks: &[Hook], expected: &[&str]) {
+        let live: Live = serde_json::from_value(json!({
+            "registration": registration, "scopes": [{"id": "openid"}],
+        }))
+        .unwrap();
+        let said = oddities(&live, &|hook| hooks.contains(&hook));
+        assert_eq!(said.len(), expected.len(), "{said:?}");
+        for ((key, reason), expected) in said.iter().zip(expected) {
+            assert!(format!("{key}: {reason}").contains(expected), "{key}: {reason}");
+        }
+    }
+
+    #[test]
+    fn keys_are_somewhere() {
+        let required = || json!({"softwareStatementRequired": true});
+        check(json!({}), &[], &[]);
+        check(required(), &[], &["softwareStatementRequired: nobody can register"]);
+        check(required(), &[Hook::GetSoftwareStatementJwks], &[]);
+        check(
+            json!({"softwareStatementRequired": true, "softwareStatementValidationType": "none"}),
+            &[],
+            &[],
+        );
+        let signed = |more: &str, value: Value| json!({"dcrSignatureValidationEnabled": true, more: value});
+        check(
+            signed("softwareStatementRequired", json!(false)),
+            &[Hook::GetSoftwareStatementJwks],
+            &["dcrSignatureValidationEnabled: nobody can register"],
+        );
+        check(signed("softwareStatementRequired", json!(false)), &[Hook::GetDcrHmacSecret], &[]);
+        check(signed("dcrSignatureValidationJwksUri", json!("https://a.example/jwks")), &[], &[]);
+        let entry = json!([{"id": "a", "type": "DCR", "jwksUri": "https://a.example/jwks"}]);
+        check(signed("dcrSsaValidationConfigs", entry), &[], &[]);
+    }
+
+    #[test]
+    fn evidence_is_appraised_by_somebody() {
+        let required = || json!({"dcrAttestationEvidenceRequired": true});
+        check(required(), &[], &["nobody can register: no script has verifyEvidence"]);
+        check(required(), &[Hook::CreateClient], &["unless createClient sets context.attestation"]);
+        check(required(), &[Hook::VerifyEvidence], &[]);
+    }
+
+    #[test]
+    fn what_is_granted_is_defined() {
+        let granted = json!({"https://a.example": {"automaticallyGrantedScopes": ["openid", "accounts"]}});
+        check(
+            json!({"trustedSsaIssuers": granted}),
+            &[],
+            &["trustedSsaIssuers: automaticallyGrantedScopes of https://a.example has 'accounts'"],
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! The key of the secrets: whether it is there, and the one that sealed what is in the store.
+
+use std::path::{Path, PathBuf};
+
+use crate::secret::Sealed;
+use crate::store::sled_database::Database;
+use crate::store::{StoreError, key_file, keys, record, sealing};
+
+/// Where it is: in the file that is `named`, else in the folder.
+pub(super) fn place(folder: &Path, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| folder.join(key_file::DEFAULT_NAME), Path::to_owned)
+}
+
+/// That the key in `file` is there, and opens what shows that it is that of the store, as at a start. A
+/// store that was accepted has nothing to show until it is started.
+pub(super) fn check(database: &Database, file: &Path) -> Result<(), StoreError> {
+    let key = key_file::load_or_make(file, true)?;
+    let Some(proof) = database.with(|db| db.get(keys::KEY_PROOF))? else { return Ok(()) };
+    let sealed: Sealed = record::decode(keys::KEY_PROOF, &proof)?;
+    let opened: Result<String, _> = sealing::open(&key, keys::KEY_PROOF, &sealed);
+    opened.map(drop).map_err(|_| StoreError::KeyFile {
+        file: file.to_owned(),
+        reason: "it is not the key of this store; restore it from a backup; when it is lost, \
+                 'registrar store accept' goes on without what it sealed"
+            .to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{accept, check};
+    use super::*;
+    use crate::config::StoreSettings;
+    use crate::store::Store;
+
+    /// Opens the store, as a start does.
+    async fn open(folder: &Path) -> Result<Store, StoreError> {
+        let url = format!("sled:{}", folder.display()).into();
+        Store::open(&StoreSettings { url, ..StoreSettings::default() }).await
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_missing_or_another_is_a_fault_until_it_is_accepted() {
+        let parent = tempfile::TempDir::new().unwrap();
+        let folder = parent.path().join("data");
+        let file = folder.join(key_file::DEFAULT_NAME);
+        drop(open(&folder).await.unwrap());
+        assert!(check(&folder, None).unwrap().is_fine());
+        assert_eq!(accept(&folder, None).unwrap(), None, "nothing was lost");
+        drop(open(&folder).await.unwrap());
+
+        std::fs::remove_file(&file).unwrap();
+        let found = check(&folder, None).unwrap();
+        assert!(found.faults.len() == 1 && found.faults[0].contains("it is missing"), "{found:?}");
+        assert!(found.faults[0].contains("registrar store accept"), "{found:?}");
+        let error = open(&folder).await.err().unwrap().to_string();
+        assert!(error.contains("registrar store accept"), "{error}");
+        assert_eq!(accept(&folder, None).unwrap(), Some(file.clone()));
+        assert!(check(&folder, None).unwrap().is_fine());
+        drop(open(&folder).await.unwrap());
+
+        std::fs::remove_file(&file).unwrap();
+        key_file::load_or_make(&file, false).unwrap();
+        let found = check(&folder, None).unwrap();
+        assert!(
+            found.faults.len() == 1 && found.faults[0].contains("not the key of this store"),
+            "{found:?}"
+        );
+        assert_eq!(accept(&folder, None).unwrap(), Some(file));
+        drop(open(&folder).await.unwrap());
+        assert!(check(&folder, None).unwrap().is_fine());
+    }
+
+    #[tokio::test]
+    async fn the_key_is_where_the_configuration_says() {
+        let parent = tempfile::TempDir::new().unwrap();
+        let folder = parent.path().join("data");
+        drop(open(&folder).await.unwrap());
+        let elsewhere = parent.path().join("elsewhere.key");
+        std::fs::rename(folder.join(key_file::DEFAULT_NAME), &elsewhere).unwrap();
+        assert!(check(&folder, Some(&elsewhere)).unwrap().is_fine());
+        assert!(!check(&folder, None).unwrap().is_fine());
+    }
+}
