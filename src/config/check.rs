@@ -146,8 +146,10 @@ fn supported(registration: &Registration, verdict: &mut Verdict) {
         verdict.refuse(&key("defaultSignatureAlgorithm"), "must be one of idTokenSigningAlgValuesSupported");
     }
     for response_type in &registration.response_types_supported {
+        let is_code = |word: &str| word == "code";
+        let is_of_code = !registration.hybrid_needs_implicit_grant && response_type.split(' ').any(is_code);
         for word in response_type.split(' ') {
-            let grant = if word == "code" { "authorization_code" } else { "implicit" };
+            let grant = if is_code(word) || is_of_code { "authorization_code" } else { "implicit" };
             if word != "none" && !has(&registration.grant_types_supported, grant) {
                 let reason = format!("'{response_type}' needs the grant type {grant} in grantTypesSupported");
                 verdict.refuse(&key("responseTypesSupported"), reason);

@@ -102,6 +102,9 @@ pub struct Registration {
     pub redirect_uri_allow_list: Vec<String>,
     /// Patterns of which no redirect URI may match one.
     pub redirect_uri_deny_list: Vec<String>,
+    /// Whether a response type that has `code` beside `token` or `id_token` needs the grant type
+    /// `implicit` too (OpenID Connect Dynamic Client Registration section 2).
+    pub hybrid_needs_implicit_grant: bool,
     /// Whether a client may register `redirect_uris_regex`, by which a server that heeds it lets in
     /// redirect URIs that no rule has seen.
     pub redirect_uris_regex_enabled: bool,

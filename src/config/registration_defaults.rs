@@ -114,6 +114,7 @@ impl Default for Registration {
             default_signature_algorithm: "RS256".to_owned(),
             redirect_uri_allow_list: Vec::new(),
             redirect_uri_deny_list: Vec::new(),
+            hybrid_needs_implicit_grant: true,
             redirect_uris_regex_enabled: false,
             allow_private_use_uri_schemes_without_dot: false,
             native_allow_https: true,

@@ -42,7 +42,7 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
         // Nothing follows from what can not be registered.
         (false, true) if !metadata.texts("response_types").all(|one| is_supported(cx, one)) => {}
         (false, true) => {
-            let needed = [CODE_GRANT, IMPLICIT].map(|grant| (grant, needs(metadata, grant)));
+            let needed = [CODE_GRANT, IMPLICIT].map(|grant| (grant, needs(cx, metadata, grant)));
             let grants: Vec<&str> =
                 needed.iter().filter(|(_, is_needed)| *is_needed).map(|(grant, _)| *grant).collect();
             metadata.set("grant_types", grants);
@@ -78,7 +78,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         check_own_tokens(cx, metadata, found);
     }
     if !is_faulted(found, "grant_types") && !is_faulted(found, "response_types") {
-        check_agreement(metadata, found);
+        check_agreement(cx, metadata, found);
     }
 }
 
@@ -126,15 +126,15 @@ fn is_supported(cx: &Rules<'_>, response_type: &str) -> bool {
 }
 
 /// The table of RFC 7591 section 2.1, in both directions.
-fn check_agreement(metadata: &Metadata, found: &mut Vec<Violation>) {
+fn check_agreement(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for (grant, example) in [(CODE_GRANT, "code"), (IMPLICIT, "token or id_token")] {
         let has_grant = metadata.texts("grant_types").any(|one| one == grant);
-        let is_needed = needs(metadata, grant);
-        if is_needed && !has_grant {
+        let is_used = metadata.texts("response_types").any(|response_type| uses_grant(response_type, grant));
+        if needs(cx, metadata, grant) && !has_grant {
             let rule =
                 format!("must hold {grant}, which response_types asks for; add it, or change response_types");
             found.push(violation("grant_types", rule));
-        } else if has_grant && !is_needed {
+        } else if has_grant && !is_used {
             let rule = format!(
                 "must hold a response type with {example}, because grant_types has {grant}; add it, or take {grant} away"
             );
@@ -144,11 +144,16 @@ fn check_agreement(metadata: &Metadata, found: &mut Vec<Violation>) {
 }
 
 /// Whether a response type of the client can only be answered with `grant`.
-fn needs(metadata: &Metadata, grant: &str) -> bool {
-    metadata.texts("response_types").any(|response_type| needs_grant(response_type, grant))
+fn needs(cx: &Rules<'_>, metadata: &Metadata, grant: &str) -> bool {
+    metadata.texts("response_types").any(|response_type| {
+        // What comes back beside a code is of its grant where the operator says so.
+        let is_hybrid = grant == IMPLICIT && uses_grant(response_type, CODE_GRANT);
+        uses_grant(response_type, grant) && !(is_hybrid && !cx.settings.hybrid_needs_implicit_grant)
+    })
 }
 
-fn needs_grant(response_type: &str, grant: &str) -> bool {
+/// Whether a part of the answer to `response_type` is of `grant`.
+fn uses_grant(response_type: &str, grant: &str) -> bool {
     let mut words = response_type.split(' ');
     match grant {
         CODE_GRANT => words.any(|word| word == "code"),
@@ -165,7 +170,7 @@ fn response_types_for(cx: &Rules<'_>, metadata: &Metadata) -> Vec<String> {
         types.push("code".to_owned());
     }
     if has(IMPLICIT) {
-        let is_implicit = |one: &&String| needs_grant(one, IMPLICIT) && !needs_grant(one, CODE_GRANT);
+        let is_implicit = |one: &&String| uses_grant(one, IMPLICIT) && !uses_grant(one, CODE_GRANT);
         let supported = cx.settings.response_types_supported.iter().find(is_implicit);
         types.push(supported.cloned().unwrap_or_else(|| "token".to_owned()));
     }
@@ -180,115 +185,4 @@ fn sorted_words(response_type: &str) -> Vec<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use crate::client::rules::testing::{check, check_with};
-    use crate::config::Registration;
-
-    fn hybrid() -> Registration {
-        let mut settings = Registration::default();
-        settings.grant_types_supported.push("implicit".to_owned());
-        let types = ["id_token token", "id_token", "code id_token"];
-        settings.response_types_supported.extend(types.map(str::to_owned));
-        settings
-    }
-
-    #[test]
-    fn one_member_follows_from_the_other() {
-        check(json!({}), Ok(json!({"grant_types": ["authorization_code"], "response_types": ["code"]})));
-        check(json!({"grant_types": ["client_credentials"]}), Ok(json!({"response_types": []})));
-        check(
-            json!({"grant_types": ["refresh_token", "authorization_code"]}),
-            Ok(json!({"response_types": ["code"]})),
-        );
-        check_with(
-            &hybrid(),
-            json!({"grant_types": ["implicit"]}),
-            Ok(json!({"response_types": ["id_token token"]})),
-        );
-        check_with(
-            &hybrid(),
-            json!({"response_types": ["id_token"]}),
-            Ok(json!({"grant_types": ["implicit"]})),
-        );
-        check_with(
-            &hybrid(),
-            json!({"response_types": ["code id_token"]}),
-            Ok(json!({"grant_types": ["authorization_code", "implicit"]})),
-        );
-    }
-
-    #[test]
-    fn members_that_disagree_are_refused() {
-        let client =
-            |grants: &[&str], types: &[&str]| json!({"grant_types": grants, "response_types": types});
-        check_with(
-            &hybrid(),
-            client(&["authorization_code"], &["id_token"]),
-            Err(&["grant_types: implicit", "response_types: authorization_code"]),
-        );
-        check_with(
-            &hybrid(),
-            client(&["implicit"], &["code"]),
-            Err(&["grant_types: add it", "response_types: take implicit away"]),
-        );
-        check_with(
-            &hybrid(),
-            client(&["authorization_code"], &["code id_token"]),
-            Err(&["grant_types: implicit"]),
-        );
-        check(client(&["authorization_code"], &[]), Err(&["response_types: code"]));
-        check(client(&["client_credentials"], &["code"]), Err(&["grant_types: authorization_code"]));
-    }
-
-    #[test]
-    fn the_order_of_words_does_not_matter_and_is_kept() {
-        for words in ["token id_token", "id_token token"] {
-            let client = json!({"grant_types": ["implicit"], "response_types": [words]});
-            check_with(&hybrid(), client.clone(), Ok(client));
-        }
-    }
-
-    #[test]
-    fn only_what_is_supported_can_be_registered() {
-        check(json!({"grant_types": []}), Err(&["grant_types: at least one"]));
-        check(json!({"response_types": []}), Err(&["grant_types: at least one"]));
-        check(
-            json!({"grant_types": ["foo"]}),
-            Err(&["grant_types[0]: supports authorization_code, refresh_token"]),
-        );
-        check(
-            json!({"response_types": ["token"]}),
-            Err(&["response_types[0]: supports only code"]),
-        );
-        check(json!({"response_types": 5}), Err(&["response_types: an array"]));
-        check(json!({"response_types": ["code", "code code"]}), Err(&["response_types[1]: not supported"]));
-        check(
-            json!({"grant_types": ["implicit"]}),
-            Err(&["grant_types[0]: not supported", "response_types[0]: not"]),
-        );
-    }
-
-    #[test]
-    fn a_client_that_manages_itself_with_access_tokens_can_get_them() {
-        let settings =
-            Registration { dcr_authorization_with_client_credentials: true, ..Registration::default() };
-        check_with(&settings, json!({}), Err(&["grant_types: must hold client_credentials"]));
-        check_with(
-            &settings,
-            json!({"grant_types": ["authorization_code", "client_credentials"]}),
-            Ok(json!({"response_types": ["code"]})),
-        );
-    }
-
-    #[test]
-    fn the_password_grant_has_a_switch() {
-        let mut settings = Registration::default();
-        settings.grant_types_supported.push("password".to_owned());
-        let client = json!({"grant_types": ["password"]});
-        check_with(&settings, client.clone(), Err(&["grant_types[0]: not supported"]));
-        settings.dynamic_registration_password_grant_type_enabled = true;
-        check_with(&settings, client, Ok(json!({"response_types": []})));
-    }
-}
+mod tests;

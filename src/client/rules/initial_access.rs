@@ -131,9 +131,7 @@ mod tests {
 
     #[test]
     fn no_other_method_comes_in_beside_the_first() {
-        let sent = |more: Value| {
-            json!({"additional_token_endpoint_auth_methods": more, "token_endpoint_auth_method": "none"})
-        };
+        let sent = |more: Value| json!({"additional_token_endpoint_auth_methods": more, "token_endpoint_auth_method": "none"});
         let policy = || json!({"token_endpoint_auth_methods": ["none", "client_secret_post"]});
         let member = "additional_token_endpoint_auth_methods";
         check(policy(), sent(json!(["client_secret_post"])), Ok(json!({})));

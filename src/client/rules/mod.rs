@@ -166,7 +166,8 @@ impl Rules<'_> {
     /// does an empty text, which is what RFC 7592 section 2.2 has for a member that is absent.
     fn complete(&self, mut metadata: Metadata, mut found: Vec<Violation>) -> Result<Valid, Vec<Violation>> {
         let is_of_request = |name: &str| member::find(name).is_some_and(|it| it.set_by == SetBy::Request);
-        let ending = metadata.iter().filter(|(name, value)| is_of_request(name) || value.as_str() == Some(""));
+        let ending =
+            metadata.iter().filter(|(name, value)| is_of_request(name) || value.as_str() == Some(""));
         for name in ending.map(|(name, _)| name.to_owned()).collect::<Vec<_>>() {
             metadata.remove(&name);
         }

@@ -66,8 +66,8 @@ impl RedirectPattern {
             }
             Self::Location { beginning, is_prefix } => {
                 let Beginning(start) = &**beginning;
-                let same_place = (&uri.scheme, undotted(uri), uri.port)
-                    == (&start.scheme, undotted(start), start.port);
+                let same_place =
+                    (&uri.scheme, undotted(uri), uri.port) == (&start.scheme, undotted(start), start.port);
                 let same_path = uri.location == start.location;
                 same_place && (same_path || (*is_prefix && uri.location.starts_with(&start.location)))
             }

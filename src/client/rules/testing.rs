@@ -41,7 +41,14 @@ fn check_sent(
     let requested = Requested::read(request, &settings.dynamic_registration_custom_attributes);
     let limits = Limits::default();
     let fetch = FetchSettings::default();
-    let rules = Rules { settings, scopes: &scopes(), limits: &limits, fetch: &fetch, initial_access, registered: None };
+    let rules = Rules {
+        settings,
+        scopes: &scopes(),
+        limits: &limits,
+        fetch: &fetch,
+        initial_access,
+        registered: None,
+    };
     let result = rules.validate(requested).map(|valid| valid.metadata().clone());
     compare(result, expected);
 }
@@ -50,7 +57,14 @@ fn check_sent(
 pub(super) fn check_changed(settings: &Registration, changed: Value, expected: Result<Value, &[&str]>) {
     let limits = Limits::default();
     let fetch = FetchSettings::default();
-    let rules = Rules { settings, scopes: &scopes(), limits: &limits, fetch: &fetch, initial_access: None, registered: None };
+    let rules = Rules {
+        settings,
+        scopes: &scopes(),
+        limits: &limits,
+        fetch: &fetch,
+        initial_access: None,
+        registered: None,
+    };
     let result = rules.validate_changed(Metadata::new(object(changed)));
     compare(result.map(|valid| valid.metadata().clone()), expected);
 }

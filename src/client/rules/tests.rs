@@ -46,7 +46,9 @@ fn what_the_operator_decides_is_registered() {
 fn servers_are_not_lured_into_their_own_network() {
     for host in ["127.0.0.1", "169.254.169.254", "[::1]", "localhost", "10.0.0.1"] {
         let url = format!("https://{host}/x");
-        for member in ["jwks_uri", "sector_identifier_uri", "backchannel_logout_uri", "logo_uri", "logo_uri#fr"] {
+        for member in
+            ["jwks_uri", "sector_identifier_uri", "backchannel_logout_uri", "logo_uri", "logo_uri#fr"]
+        {
             check(json!({member: url}), Err(&[&format!("{member}: public internet")]));
         }
         check(json!({"request_uris": [url]}), Err(&["request_uris[0]: public internet"]));

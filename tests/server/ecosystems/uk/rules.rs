@@ -165,3 +165,28 @@ async fn an_update_keeps_to_the_rules_of_a_registration() {
     let read = party.manage("GET", &client, &token).await;
     assert_eq!(read.body["redirect_uris"], json!([REDIRECT]), "it is as it was");
 }
+
+#[tokio::test]
+async fn the_hybrid_flow_needs_no_implicit_grant_and_is_the_default() {
+    let party = Party::new().await;
+    for types in [json!(["code id_token"]), json!(["code"]), json!(null)] {
+        let answer = party.post(party.claims(json!({"response_types": types}))).await;
+        answer.expect_status(201);
+        let expected = if types.is_null() { json!(["code id_token"]) } else { types };
+        assert_eq!(answer.body["response_types"], expected);
+    }
+    let implicit = json!({"grant_types": ["authorization_code", "client_credentials", "implicit"]});
+    party.post(party.claims(implicit)).await.expect_error(400, METADATA);
+}
+
+#[tokio::test]
+async fn a_statement_is_called_a_jwt() {
+    let party = Party::new().await;
+    for header in [json!({}), json!({"typ": "software-statement+jwt"})] {
+        let claims = json!({"iss": "OpenBanking Ltd", "iat": START, "jti": jti(), "software_id": SOFTWARE});
+        let statement = party.bank.directory.signer.raw(&header, claims);
+        let answer = party.post(party.claims(json!({"software_statement": statement}))).await;
+        answer.expect_error(400, STATEMENT);
+        assert!(answer.text.contains("typ"), "{}", answer.text);
+    }
+}

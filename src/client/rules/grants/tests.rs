@@ -1,0 +1,115 @@
+use serde_json::json;
+
+use crate::client::rules::testing::{check, check_with};
+use crate::config::Registration;
+
+fn hybrid() -> Registration {
+    let mut settings = Registration::default();
+    settings.grant_types_supported.push("implicit".to_owned());
+    let types = ["id_token token", "id_token", "code id_token"];
+    settings.response_types_supported.extend(types.map(str::to_owned));
+    settings
+}
+
+#[test]
+fn one_member_follows_from_the_other() {
+    check(json!({}), Ok(json!({"grant_types": ["authorization_code"], "response_types": ["code"]})));
+    check(json!({"grant_types": ["client_credentials"]}), Ok(json!({"response_types": []})));
+    check(
+        json!({"grant_types": ["refresh_token", "authorization_code"]}),
+        Ok(json!({"response_types": ["code"]})),
+    );
+    check_with(
+        &hybrid(),
+        json!({"grant_types": ["implicit"]}),
+        Ok(json!({"response_types": ["id_token token"]})),
+    );
+    check_with(&hybrid(), json!({"response_types": ["id_token"]}), Ok(json!({"grant_types": ["implicit"]})));
+    check_with(
+        &hybrid(),
+        json!({"response_types": ["code id_token"]}),
+        Ok(json!({"grant_types": ["authorization_code", "implicit"]})),
+    );
+}
+
+#[test]
+fn members_that_disagree_are_refused() {
+    let client = |grants: &[&str], types: &[&str]| json!({"grant_types": grants, "response_types": types});
+    check_with(
+        &hybrid(),
+        client(&["authorization_code"], &["id_token"]),
+        Err(&["grant_types: implicit", "response_types: authorization_code"]),
+    );
+    check_with(
+        &hybrid(),
+        client(&["implicit"], &["code"]),
+        Err(&["grant_types: add it", "response_types: take implicit away"]),
+    );
+    check_with(
+        &hybrid(),
+        client(&["authorization_code"], &["code id_token"]),
+        Err(&["grant_types: implicit"]),
+    );
+    check(client(&["authorization_code"], &[]), Err(&["response_types: code"]));
+    check(client(&["client_credentials"], &["code"]), Err(&["grant_types: authorization_code"]));
+}
+
+#[test]
+fn a_hybrid_flow_is_one_of_the_code_grant_where_the_operator_says_so() {
+    let settings = Registration { hybrid_needs_implicit_grant: false, ..hybrid() };
+    for grants in [json!(["authorization_code"]), json!(["authorization_code", "implicit"])] {
+        let client = json!({"grant_types": grants, "response_types": ["code id_token"]});
+        check_with(&settings, client.clone(), Ok(client));
+    }
+    let hybrid = json!({"response_types": ["code id_token"]});
+    check_with(&settings, hybrid, Ok(json!({"grant_types": ["authorization_code"]})));
+    let implicit = json!({"grant_types": ["authorization_code"], "response_types": ["code", "id_token"]});
+    check_with(&settings, implicit, Err(&["grant_types: implicit"]));
+}
+
+#[test]
+fn the_order_of_words_does_not_matter_and_is_kept() {
+    for words in ["token id_token", "id_token token"] {
+        let client = json!({"grant_types": ["implicit"], "response_types": [words]});
+        check_with(&hybrid(), client.clone(), Ok(client));
+    }
+}
+
+#[test]
+fn only_what_is_supported_can_be_registered() {
+    check(json!({"grant_types": []}), Err(&["grant_types: at least one"]));
+    check(json!({"response_types": []}), Err(&["grant_types: at least one"]));
+    check(
+        json!({"grant_types": ["foo"]}),
+        Err(&["grant_types[0]: supports authorization_code, refresh_token"]),
+    );
+    check(json!({"response_types": ["token"]}), Err(&["response_types[0]: supports only code"]));
+    check(json!({"response_types": 5}), Err(&["response_types: an array"]));
+    check(json!({"response_types": ["code", "code code"]}), Err(&["response_types[1]: not supported"]));
+    check(
+        json!({"grant_types": ["implicit"]}),
+        Err(&["grant_types[0]: not supported", "response_types[0]: not"]),
+    );
+}
+
+#[test]
+fn a_client_that_manages_itself_with_access_tokens_can_get_them() {
+    let settings =
+        Registration { dcr_authorization_with_client_credentials: true, ..Registration::default() };
+    check_with(&settings, json!({}), Err(&["grant_types: must hold client_credentials"]));
+    check_with(
+        &settings,
+        json!({"grant_types": ["authorization_code", "client_credentials"]}),
+        Ok(json!({"response_types": ["code"]})),
+    );
+}
+
+#[test]
+fn the_password_grant_has_a_switch() {
+    let mut settings = Registration::default();
+    settings.grant_types_supported.push("password".to_owned());
+    let client = json!({"grant_types": ["password"]});
+    check_with(&settings, client.clone(), Err(&["grant_types[0]: not supported"]));
+    settings.dynamic_registration_password_grant_type_enabled = true;
+    check_with(&settings, client, Ok(json!({"response_types": []})));
+}
