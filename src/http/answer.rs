@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 
 use crate::model::violation::printable;
 
+/// What is wrong with a request that authenticates twice in its head.
+pub const SEVERAL: &str = "send one Authorization header, not several";
+
 /// Headers of an ordinary answer, at most.
 const HEADERS: usize = 16;
 
@@ -82,10 +85,22 @@ impl Problem {
         Self { status, body, headers: Vec::new() }
     }
 
-    /// 401: no bearer token was presented, or one that is not good (RFC 6750 section 3).
+    /// 401: no bearer token was presented, and which would be the right one (RFC 6750 section 3).
+    pub fn token_needed(description: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description)
+            .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="registrar""#))
+    }
+
+    /// 401: no bearer token was presented, or one that is not good; 400 for several (RFC 6750 section
+    /// 3.1).
     pub fn unauthorised(credentials: Presented) -> Self {
         let (challenge, description) = match credentials {
-            Presented::Nothing => (r#"Bearer realm="registrar""#, "a bearer token is needed"),
+            Presented::Nothing => return Self::token_needed("a bearer token is needed"),
+            Presented::Several => {
+                let challenge = r#"Bearer realm="registrar", error="invalid_request""#;
+                return Self::new(StatusCode::BAD_REQUEST, "invalid_request", SEVERAL)
+                    .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
             Presented::Invalid => {
                 (r#"Bearer realm="registrar", error="invalid_token""#, "the bearer token is not valid here")
             }
@@ -136,7 +151,8 @@ impl Problem {
 
     /// 500 with nothing of the cause, which is in the log under the same correlation id.
     pub fn server_error() -> Self {
-        let description = "the server could not decide; its log has the cause, under the X-Correlation-ID of this answer";
+        let description =
+            "the server could not decide; its log has the cause, under the X-Correlation-ID of this answer";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", description)
     }
 
@@ -184,6 +200,8 @@ pub enum Presented {
     Nothing,
     /// Credentials that are not good here.
     Invalid,
+    /// More than one `Authorization` header: nobody knows which is meant.
+    Several,
     /// A good token with a client certificate that is not its client's (RFC 8705 section 3).
     OtherCertificate,
 }

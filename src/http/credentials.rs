@@ -20,7 +20,7 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, Presented> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Presented::Nothing)?;
     if values.next().is_some() {
-        return Err(Presented::Invalid);
+        return Err(Presented::Several);
     }
     let (scheme, token) =
         value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Presented::Invalid)?;
@@ -43,7 +43,9 @@ pub enum Authorization {
     },
     /// `Bearer`.
     Bearer(Secret),
-    /// More than one, another scheme, or one that can not be read.
+    /// More than one.
+    Several,
+    /// Another scheme, or one that can not be read.
     Unreadable,
 }
 
@@ -52,6 +54,7 @@ pub fn authorization(headers: &HeaderMap) -> Authorization {
     match bearer(headers) {
         Ok(token) => Authorization::Bearer(Secret::new(token.to_owned())),
         Err(Presented::Nothing) => Authorization::Nothing,
+        Err(Presented::Several) => Authorization::Several,
         Err(_) => basic(headers).unwrap_or(Authorization::Unreadable),
     }
 }
@@ -98,7 +101,7 @@ mod tests {
         check(&[], Err(Presented::Nothing));
         check(&["Basic YTpi"], Err(Presented::Invalid));
         check(&["Bearer "], Err(Presented::Invalid));
-        check(&["Bearer a", "Bearer b"], Err(Presented::Invalid));
+        check(&["Bearer a", "Bearer b"], Err(Presented::Several));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use super::{Held, ManageError, holder};
-use crate::http::answer::{self, Problem};
+use crate::http::answer::{self, Presented, Problem};
 use crate::http::precondition;
 use crate::registration::endpoint::{self as registration_endpoint, entity_tag};
 use crate::registration::{self, Caller, Received, certificate};
@@ -114,6 +114,9 @@ pub fn client_id(uri: &Uri) -> Option<String> {
 pub fn problem(error: ManageError) -> Problem {
     let description = error.to_string();
     match error {
+        ManageError::Unauthorised(Presented::Nothing) => {
+            Problem::token_needed("the registration_access_token of the client is needed, as a bearer token")
+        }
         ManageError::Unauthorised(presented) => Problem::unauthorised(presented),
         ManageError::DeletionDisabled => {
             Problem::method_not_allowed(&[Method::GET, Method::PUT, Method::OPTIONS])

@@ -180,6 +180,9 @@ pub fn problem(error: RegisterError) -> Problem {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
                 .retry_after(too_often.retry_after)
         }
+        RegisterError::Unauthorised(Presented::Nothing) => Problem::token_needed(
+            "an initial access token is needed, as a bearer token: ask whoever runs this server for one",
+        ),
         RegisterError::Unauthorised(presented) => Problem::unauthorised(presented),
         RegisterError::OtherToken => Problem::insufficient_scope(None, &description),
         RegisterError::NoCertificate | RegisterError::UntrustedCertificate => {

@@ -4,7 +4,7 @@
 use registrar::client::member::{Kind, MEMBERS, SetBy};
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, b0, with};
+use crate::support::{Answer, TestServer, b0, with};
 
 /// A value of a JSON type that `kind` is not, for each such type.
 fn wrong(kind: Kind) -> Vec<Value> {
@@ -91,4 +91,43 @@ async fn a_compressed_body_is_not_unpacked() {
     let request = server.ask("POST", "/register").header("content-type", "application/json");
     let request = request.header("content-encoding", "gzip").body("x");
     crate::support::Answer::of(request).await.expect_error(415, &["invalid_client_metadata"]);
+}
+
+#[tokio::test]
+async fn who_may_not_be_deleted_by_a_script_is_forbidden_to_delete_itself() {
+    let server = TestServer::scripted(&[("10-a.rhai", "fn deleteClient(context) { false }")], |_| {}).await;
+    let client = server.register(&b0()).await;
+    server.delete(&client).await.expect_error(403, &["access_denied"]);
+    server.read(&client).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn two_authorization_headers_are_no_request_at_all() {
+    let server = TestServer::new().await;
+    let client = server.register(&b0()).await;
+    let twice = |request: reqwest::RequestBuilder| {
+        let request = request.header("authorization", format!("Bearer {}", client.token));
+        Answer::of(request.header("authorization", "Bearer another"))
+    };
+    let own = format!("/register?client_id={}", client.id);
+    for (method, path) in
+        [("GET", &*own), ("DELETE", &own), ("POST", "/introspect"), ("GET", "/admin/v1/clients")]
+    {
+        let request = server.ask(method, path);
+        let request =
+            if method == "POST" { crate::support::form(request, &[("token", "x")]) } else { request };
+        twice(request).await.expect_error(400, &["invalid_request"]);
+    }
+    server.read(&client).await.expect_status(200);
+}
+
+#[tokio::test]
+async fn who_shows_no_token_is_told_which_one_is_needed() {
+    let server = TestServer::registering(json!({"initialAccessToken": "required"})).await;
+    let answer = server.post(&b0()).await;
+    answer.expect_error(401, &["invalid_token"]);
+    assert!(answer.text.contains("initial access token"), "{}", answer.text);
+    let answer = Answer::of(server.ask("GET", "/register?client_id=x")).await;
+    answer.expect_error(401, &["invalid_token"]);
+    assert!(answer.text.contains("registration_access_token"), "{}", answer.text);
 }

@@ -244,14 +244,6 @@ async fn k92_a_script_makes_a_client_read_only() {
 }
 
 #[tokio::test]
-async fn who_may_not_be_deleted_by_a_script_is_forbidden_to_delete_itself() {
-    let server = TestServer::scripted(&[("10-a.rhai", "fn deleteClient(context) { false }")], |_| {}).await;
-    let client = server.register(&b0()).await;
-    server.delete(&client).await.expect_error(403, &["access_denied"]);
-    server.read(&client).await.expect_status(200);
-}
-
-#[tokio::test]
 async fn k94_of_parallel_updates_one_wins_as_a_whole() {
     let server = TestServer::new().await;
     let client = server.register(&b0()).await;

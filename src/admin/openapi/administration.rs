@@ -23,7 +23,7 @@ fn operation(method: &'static str, path: &str, (id, scope): (&str, &str), summar
     Operation::new(method, path, id, summary)
         .tag("administration")
         .access(Access::Scopes(&[scope]))
-        .problems(&[401, 403, 503])
+        .problems(&[400, 401, 403, 503])
 }
 
 fn id(what: &str) -> Value {

@@ -61,7 +61,7 @@ fn management(path: &str) -> Vec<Operation> {
         operation("get", "readClient", "Read what is registered (RFC 7592 section 2.1).")
             .parameters(vec![client_id.clone()])
             .json(200, "The client.", "ClientInformation", &["ETag"])
-            .problems(&[401, 409, 500, 503]),
+            .problems(&[400, 401, 409, 500, 503]),
         operation("put", "updateClient", "Put other metadata in its place (RFC 7592 section 2.2).")
             .parameters(vec![client_id.clone(), if_match.clone()])
             .body(true, &metadata())
@@ -70,7 +70,7 @@ fn management(path: &str) -> Vec<Operation> {
         operation("delete", "deleteClient", "Delete the client (RFC 7592 section 2.3).")
             .parameters(vec![client_id, if_match])
             .empty(204, "The client is gone, with its secret and its tokens.")
-            .problems(&[401, 405, 409, 412, 500, 503]),
+            .problems(&[400, 401, 403, 405, 409, 412, 500, 503]),
     ]
 }
 

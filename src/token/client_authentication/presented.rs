@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Shown;
+use crate::http::answer::SEVERAL;
 use crate::http::credentials::Authorization;
 use crate::jose::Compact;
 use crate::model::ClientId;
@@ -37,6 +38,9 @@ impl Presented {
     /// Reads what `shown` has (RFC 6749 section 2.3: one method in each request).
     pub(super) fn read(shown: &Shown<'_>) -> Result<Self, TokenError> {
         let (secret, assertion) = (shown.form.get("client_secret"), shown.form.get("client_assertion"));
+        if matches!(shown.authorization, Authorization::Several) {
+            return Err(TokenError::Request(SEVERAL));
+        }
         let by_header = !matches!(shown.authorization, Authorization::Nothing);
         if [by_header, secret.is_some(), assertion.is_some()].into_iter().filter(|used| *used).count() > 1 {
             return Err(TokenError::Request("use one method of client authentication, not several"));
@@ -51,7 +55,9 @@ impl Presented {
             (Authorization::Basic { client_id, secret }, ..) => {
                 (Some(client_id.clone()), Proof::Basic(secret.clone()))
             }
-            (Authorization::Bearer(_) | Authorization::Unreadable, ..) => (None, Proof::Unreadable),
+            (Authorization::Bearer(_) | Authorization::Several | Authorization::Unreadable, ..) => {
+                (None, Proof::Unreadable)
+            }
             (Authorization::Nothing, Some(secret), _) => (None, Proof::Post(Secret::new(secret.to_owned()))),
             (Authorization::Nothing, None, Some(assertion)) => read_assertion(assertion),
             (Authorization::Nothing, None, None) => (None, Proof::Nothing),
