@@ -1,10 +1,11 @@
 //! Hooks that run after the answer: what happened waits in a bounded queue, and one task tells it.
 //!
 //! The scripts are those of the set that the request was decided by, in their order. A script
-//! that fails is tried again after a pause; the ones behind it wait. Nothing here can fail the
-//! request, which has been answered.
+//! that fails is tried again after a pause; the ones behind it wait, and so do later events of the
+//! same client. Nothing here can fail the request, which has been answered.
 
-use std::collections::VecDeque;
+mod lines;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use self::lines::Lines;
 use super::facts::Facts;
 use super::hook::Hook;
 use super::members::weight;
@@ -128,14 +130,19 @@ impl Notifications {
         }
     }
 
-    /// Tells events, [`AT_ONCE`] at a time, until the queue is closed and empty.
+    /// Tells events, [`AT_ONCE`] at a time and one of each client, until the queue is closed and empty.
     async fn tell_all(&self, mut receiver: UnboundedReceiver<Event>, finish: &CancellationToken) {
         let (mut told, mut paused) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let mut due = VecDeque::new();
+        let mut lines = Lines::default();
         let (mut is_open, mut is_closing) = (true, false);
-        while is_open || !told.is_empty() || !paused.is_empty() || !due.is_empty() {
+        while is_open || !lines.is_empty() {
+            // All that has come is looked at first: a deletion in it leaves less to be told.
+            for _ in 0..receiver.len() {
+                let Ok(event) = receiver.try_recv() else { break };
+                self.forgo(lines.add(event));
+            }
             while told.len() < AT_ONCE
-                && let Some(event) = due.pop_front()
+                && let Some(event) = lines.take_due()
             {
                 told.push(self.advance(event));
             }
@@ -144,22 +151,35 @@ impl Notifications {
                     receiver.close();
                     is_closing = true;
                 }
-                event = receiver.recv(), if is_open && told.len() < AT_ONCE => match event {
-                    Some(event) => due.push_back(event),
+                event = receiver.recv(), if is_open => match event {
+                    Some(event) => self.forgo(lines.add(event)),
                     None => is_open = false,
                 },
-                Some(failed) = told.next() => match failed {
-                    Some((event, pause)) => paused.push(after(event, pause, finish)),
-                    None => drop(self.waiting.fetch_sub(1, Ordering::Relaxed)),
+                Some((event, pause)) = told.next() => if let Some(pause) = pause {
+                    let end = finish.child_token();
+                    lines.pause(&event, &end);
+                    paused.push(after(event, pause, end));
+                } else {
+                    lines.leave(&event);
+                    self.waiting.fetch_sub(1, Ordering::Relaxed);
                 },
-                Some(event) = paused.next() => due.push_back(event),
+                Some(event) = paused.next() => self.forgo(lines.resume(event)),
             }
         }
     }
 
-    /// Tells `event` to its scripts from the next one on; returns it with a pause when one of
+    /// Drops events of clients that are gone: of those the deletion alone is told.
+    fn forgo(&self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            let hook = event.hook.name();
+            event.span.in_scope(|| tracing::debug!(hook, "scripts are told of the deletion alone"));
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells `event` to its scripts from the next one on; returns it, with a pause when one of
     /// them failed and is to be tried again.
-    async fn advance(&self, mut event: Event) -> Option<(Event, Duration)> {
+    async fn advance(&self, mut event: Event) -> (Event, Option<Duration>) {
         while event.set.has_script(event.next) {
             let failure = event.tell_next().await;
             let pauses = &event.set.runtime().settings.retry_pauses_ms;
@@ -172,7 +192,7 @@ impl Notifications {
                         tracing::warn!(hook, tries, pause, %cause, "a script was not told; it is tried again");
                     });
                     event.tries += 1;
-                    return Some((event, Duration::from_millis(pause)));
+                    return (event, Some(Duration::from_millis(pause)));
                 }
                 (Some(cause), None) => {
                     event.span.in_scope(|| self.lose(event.hook, &cause.to_string()));
@@ -180,11 +200,20 @@ impl Notifications {
                 }
             }
         }
-        None
+        (event, None)
     }
 }
 
 impl Event {
+    /// Whose event it is.
+    fn client_id(&self) -> &str {
+        self.client.text("client_id").unwrap_or_default()
+    }
+
+    fn is_deletion(&self) -> bool {
+        self.hook == Hook::ClientDeleted
+    }
+
     /// Tells the next script; what it returns or answers does not matter.
     async fn tell_next(&self) -> Option<HookError> {
         let told = self.set.tell_one(self.next, self.hook, &self.facts, &self.client);
@@ -193,8 +222,8 @@ impl Event {
     }
 }
 
-/// `event` after a pause, which `finish` ends.
-async fn after(event: Event, pause: Duration, finish: &CancellationToken) -> Event {
-    let _ = tokio::time::timeout(pause, finish.cancelled()).await;
+/// `event` after a pause, which `end` ends.
+async fn after(event: Event, pause: Duration, end: CancellationToken) -> Event {
+    let _ = tokio::time::timeout(pause, end.cancelled()).await;
     event
 }

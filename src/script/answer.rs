@@ -3,6 +3,7 @@
 use rhai::{Dynamic, EvalAltResult, ImmutableString};
 use serde_json::{Map, Value, json};
 
+use super::explain::caught;
 use super::value::{Outcome, failure, to_json};
 use crate::model::json;
 
@@ -51,7 +52,7 @@ impl Answer {
             Some(status) => status.as_i64()?,
             None => 400,
         };
-        entity.get("error").filter(|code| code.is_string())?;
+        entity.get("error").filter(|code| code.is_string() && caught(&entity).is_none())?;
         Some(Self { status: error_status(status).ok()?, entity })
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
 use super::facts::Facts;
+use super::hide::Hidden;
 use super::members::{Access, Frame, Members, too_large, weight};
 use super::modules::decode_jwt;
 use super::turn::Turn;
@@ -112,13 +113,15 @@ impl Context {
         Ok(())
     }
 
-    /// `text` without the evidence of the request and the credentials of the client: no line in
-    /// the log has them.
+    /// `text` without the evidence of the request and the credentials of the client, in whatever form
+    /// they are written there: no line in the log has them.
     pub(super) fn conceal(&self, text: &str) -> String {
         let shown = std::iter::once(&self.0.client).chain(&self.0.response);
-        let evidence = self.sent_evidence().map(|evidence| ("evidence", evidence.to_owned()));
-        let hidden = shown.flat_map(Members::credentials).chain(evidence);
-        hidden.fold(text.to_owned(), |text, (name, value)| text.replace(&value, &format!("[{name}]")))
+        let credentials: Vec<(&str, String)> = shown.flat_map(Members::credentials).collect();
+        let evidence = self.sent_evidence().map(|evidence| ("evidence", evidence));
+        let hidden = credentials.iter().map(|(name, value)| (*name, value.as_str())).chain(evidence);
+        // Evidence may be long, and what is longer than the text is not in it.
+        Hidden::new(hidden.filter(|(_, value)| value.len() <= text.len())).conceal(text)
     }
 
     fn sent_evidence(&self) -> Option<&str> {

@@ -9,7 +9,7 @@ use super::modules::{self, Log};
 use super::observer::Observer;
 use super::runtime::Runtime;
 use super::value::{Outcome, failure};
-use super::{bytes, context, members, present};
+use super::{bounds, bytes, context, members, present};
 use crate::config::ScriptLimits;
 
 /// The clock is read once in so many operations: reading it at each would cost half as much
@@ -32,6 +32,7 @@ impl SharedModules {
         context::register(&mut types);
         members::register(&mut types);
         bytes::register(&mut types);
+        bounds::register(&mut types);
         refuse_sleep(&mut types);
         let host = modules::all(runtime).into_iter().map(|(name, module)| (name, module.into()));
         Self {
@@ -56,7 +57,7 @@ impl SharedModules {
     pub(super) fn engine(&self, over: impl Fn() -> Option<&'static str> + Send + Sync + 'static) -> Engine {
         let mut engine = Engine::new_raw();
         engine.register_global_module(Shared::clone(&self.standard));
-        // Later modules come first, so that `sleep` is ours.
+        // Later modules come first, so that `sleep` and what has no bounds of its own are ours.
         engine.register_global_module(Shared::clone(&self.types));
         for (name, module) in &self.host {
             engine.register_static_module(*name, Shared::clone(module));
@@ -93,6 +94,9 @@ fn limit(engine: &mut Engine, limits: &ScriptLimits) {
     engine.set_strict_variables(true);
     engine.set_optimization_level(OptimizationLevel::Simple);
     engine.disable_symbol("eval");
+    // No limit counts what a function takes along: `f = f.curry(f)` doubles it each time. Closures,
+    // which share what they take along, do without the word.
+    engine.disable_symbol("curry");
 }
 
 /// A native function is not interrupted, so none may wait.

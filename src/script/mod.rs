@@ -12,13 +12,16 @@
 mod after;
 mod answer;
 mod ask;
+mod bounds;
 mod bytes;
 mod context;
 pub mod docs;
 mod engine;
+mod explain;
 mod facts;
 pub mod fake;
 mod given;
+mod hide;
 mod hook;
 pub mod host;
 mod library;

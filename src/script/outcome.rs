@@ -64,8 +64,7 @@ pub enum HookError {
 }
 
 /// A script failed: for the log, never for the client.
-#[derive(Debug, thiserror::Error)]
-#[error("{script}:{line}:{column}: {hook}: {message}")]
+#[derive(Debug)]
 pub struct Fault {
     /// Its file name, or that of the library in which it failed.
     pub script: String,
@@ -80,6 +79,22 @@ pub struct Fault {
     /// The functions that were being called, the outermost first.
     pub calls: String,
 }
+
+impl fmt::Display for Fault {
+    /// As in `10-a.rhai:2:5: createClient: it threw 5`; without the line when there is none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.script.is_empty() {
+            f.write_str(&self.script)?;
+            if self.line > 0 {
+                write!(f, ":{}:{}", self.line, self.column)?;
+            }
+            f.write_str(": ")?;
+        }
+        write!(f, "{}: {}", self.hook, self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
 
 impl Fault {
     /// A fault at no place in particular.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::context::{Context, Round};
+use super::explain::value_of;
 use super::facts::Facts;
 use super::hook::Hook;
 use super::load::Script;
@@ -223,7 +224,8 @@ impl Asking {
 
     /// The fault of a script that returned a value of the type `found`.
     pub(super) fn mistyped(&self, script: &Script, due: &str, found: &str) -> HookError {
-        let message = format!("{} must return {due}, not a value of the type {found}", self.hook.name());
+        let advice = if found == "()" { ": end the hook with `true`" } else { "" };
+        let message = format!("{} must return {due}, not {}{advice}", self.hook.name(), value_of(found));
         HookError::Fault(Fault::new(&script.id.name, self.hook, message))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::hide::Hidden;
 use crate::config::{SecretSource, nearest};
 use crate::secret::Secret;
 
@@ -24,7 +25,21 @@ pub struct SecretError {
 
 /// The secrets by name. They are read once; only a test says further ones.
 #[derive(Debug, Default)]
-pub(super) struct Secrets(ArcSwap<BTreeMap<String, Secret>>);
+pub(super) struct Secrets(ArcSwap<Known>);
+
+/// The secrets by name, and what hides them in the log.
+#[derive(Debug, Default)]
+struct Known {
+    named: BTreeMap<String, Secret>,
+    hidden: Hidden,
+}
+
+impl Known {
+    fn new(named: BTreeMap<String, Secret>) -> Self {
+        let hidden = Hidden::new(named.iter().map(|(name, secret)| (name.as_str(), secret.expose())));
+        Self { named, hidden }
+    }
+}
 
 impl Secrets {
     /// Reads every secret.
@@ -36,7 +51,7 @@ impl Secrets {
             Ok(secret) => Ok((name.clone(), secret)),
             Err(reason) => Err(SecretError { name: name.clone(), reason }),
         });
-        Ok(Self(ArcSwap::from_pointee(read.collect::<Result<_, _>>()?)))
+        Ok(Self(ArcSwap::from_pointee(Known::new(read.collect::<Result<_, _>>()?))))
     }
 
     /// Says what the secret called `name` is.
@@ -45,9 +60,9 @@ impl Secrets {
     /// When it is too short or too long.
     pub(super) fn say(&self, name: &str, text: &str) -> Result<(), String> {
         let secret = bounded(text.to_owned())?;
-        let mut secrets = BTreeMap::clone(&self.0.load());
-        secrets.insert(name.to_owned(), secret);
-        self.0.store(Arc::new(secrets));
+        let mut named = self.0.load().named.clone();
+        named.insert(name.to_owned(), secret);
+        self.0.store(Arc::new(Known::new(named)));
         Ok(())
     }
 
@@ -56,7 +71,8 @@ impl Secrets {
     /// # Errors
     /// When there is none, saying which there are.
     pub(super) fn get(&self, name: &str) -> Result<Secret, String> {
-        let secrets = self.0.load();
+        let known = self.0.load();
+        let secrets = &known.named;
         secrets.get(name).cloned().ok_or_else(|| {
             let known = secrets.keys().map(String::as_str);
             match nearest(name, known.clone()) {
@@ -74,18 +90,12 @@ impl Secrets {
 
     /// All of them.
     pub(super) fn all(&self) -> Vec<Secret> {
-        self.0.load().values().cloned().collect()
+        self.0.load().named.values().cloned().collect()
     }
 
-    /// `text` with the name of each secret in its place.
+    /// `text` with the name of each secret in its place, in whatever form it is written there.
     pub(super) fn redact(&self, text: &str) -> String {
-        let secrets = self.0.load();
-        let mut secrets: Vec<(&String, &Secret)> = secrets.iter().collect();
-        // A secret may be a part of another one.
-        secrets.sort_by_key(|(_, secret)| std::cmp::Reverse(secret.expose().len()));
-        secrets
-            .into_iter()
-            .fold(text.to_owned(), |text, (name, secret)| text.replace(secret.expose(), &format!("[{name}]")))
+        self.0.load().hidden.conceal(text)
     }
 }
 

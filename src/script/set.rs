@@ -71,12 +71,15 @@ impl ScriptSet {
         let libraries = Libraries::new(texts.libraries);
         let deadline = Instant::now() + LOAD_TIME;
         let (mut scripts, mut errors) = (Vec::new(), Vec::<LoadError>::new());
+        // What a top level throws goes into the log too.
+        let redacted =
+            |error: LoadError| LoadError { message: runtime.secrets.redact(&error.message), ..error };
         for (name, text) in &texts.scripts {
             let mut engine = modules.engine(move || over(deadline));
             engine.set_module_resolver(libraries.clone());
             match load::compile(&mut engine, name, text) {
                 Ok(script) => scripts.push(script.ready(&modules)),
-                Err(wrong) => errors.extend(wrong),
+                Err(wrong) => errors.extend(wrong.into_iter().map(redacted)),
             }
         }
         if !errors.is_empty() {

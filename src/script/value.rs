@@ -4,6 +4,8 @@ use rhai::serde::{from_dynamic, to_dynamic};
 use rhai::{Dynamic, EvalAltResult};
 use serde_json::Value;
 
+use super::explain;
+
 /// What a host function returns.
 pub(super) type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
@@ -30,14 +32,12 @@ pub(super) fn to_json(value: &Dynamic) -> Outcome<Value> {
 pub(super) fn message(error: &EvalAltResult) -> String {
     match error {
         EvalAltResult::ErrorTerminated(reason, _) => reason.to_string(),
-        EvalAltResult::ErrorRuntime(value, _) => match value.read_lock::<rhai::ImmutableString>() {
-            Some(text) => text.to_string(),
-            None => format!("it threw {value}"),
-        },
+        EvalAltResult::ErrorRuntime(value, _) => explain::thrown(value),
         error => {
             let text = error.to_string();
             let place = format!(" ({})", error.position());
-            text.strip_suffix(&place).unwrap_or(&text).to_owned()
+            let text = text.strip_suffix(&place).unwrap_or(&text);
+            explain::explained(error, text).unwrap_or_else(|| text.to_owned())
         }
     }
 }

@@ -108,6 +108,25 @@ fn a_call_shows_what_changed_and_what_it_took() {
 }
 
 #[test]
+fn a_fault_of_a_call_has_its_place_where_there_is_one() {
+    let (_folder, path) = folder(&[("s/10-a.rhai", ""), ("request.json", "{}")]);
+    let (scripts, request) = (format!("{path}/s"), format!("{path}/request.json"));
+    for (body, expected) in [
+        ("", "10-a.rhai: createClient must return true or false, not (): end the hook with `true`"),
+        ("loop { }", "10-a.rhai: Too many operations (scripts.limits.operations)"),
+        ("throw #{ status: 403 }", "10-a.rhai:1:28: a thrown map needs `error`"),
+    ] {
+        std::fs::write(format!("{scripts}/10-a.rhai"), format!("fn createClient(context) {{ {body} }}"))
+            .expect("a script");
+        let output = script(&["call", "createClient", "--scripts", &scripts, "--request", &request]);
+        assert_eq!(output.status.code(), Some(1));
+        let shown = text(&output.stdout);
+        let start = format!("createClient: failed by 10-a.rhai: 500\n  {expected}\n");
+        assert!(shown.starts_with(&start), "{shown}");
+    }
+}
+
+#[test]
 fn check_shows_hooks_and_warnings_or_the_line_that_is_wrong() {
     let (_folder, path) =
         folder(&[("10-a.rhai", SCRIPT), ("20-bb.rhai", "fn updateCleint(context) { true }")]);

@@ -49,6 +49,24 @@ async fn another_system_is_told_what_happened() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_deleted_while_its_events_wait_does_not_come_back_elsewhere() {
+    let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
+    for what in ["created", "updated", "deleted"] {
+        host.answer_json("PUT", &format!("https://other.example.org/{what}"), 200, &json!({}));
+    }
+    host.hold();
+    let client = server.register(&b0()).await;
+    until(|| host.waiting() == 1).await;
+    server.update(&client, &client.update(json!({"client_name": "Other"}))).await.expect_status(200);
+    server.delete(&client).await.expect_status(204);
+    host.release();
+    // What waits is told before the server has stopped.
+    server.stop().await;
+    let told: Vec<String> = host.calls().into_iter().map(|call| call.url).collect();
+    assert_eq!(told, ["https://other.example.org/created", "https://other.example.org/deleted"]);
+}
+
+#[tokio::test]
 async fn nobody_waits_for_it_and_its_faults_reach_nobody() {
     let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
     host.hold();

@@ -64,9 +64,7 @@ fn with_the_rest(mut fakes: Fakes, beginning: &Beginning) -> Fakes {
 fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> {
     let mut lines = vec![ending(hook, trial)];
     if let Some(message) = &trial.message {
-        let place = |number: Option<usize>| number.unwrap_or(0);
-        let script = trial.script.as_deref().unwrap_or("the server");
-        lines.push(format!("  {script}:{}:{}: {message}", place(trial.line), place(trial.column)));
+        lines.push(format!("  {}: {message}", place(trial)));
     }
     if let Some(entity) = &trial.entity {
         lines.push(format!("  {}", Value::Object(entity.clone())));
@@ -85,8 +83,22 @@ fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> 
     lines
 }
 
+/// The script that ended the hook; none when it was the server.
+fn script(trial: &Trial) -> Option<&str> {
+    trial.script.as_deref().filter(|name| !name.is_empty())
+}
+
+/// Where a fault is: its line is not always known.
+fn place(trial: &Trial) -> String {
+    let script = script(trial).unwrap_or("the server");
+    match trial.line {
+        Some(line) => format!("{script}:{line}:{}", trial.column.unwrap_or(0)),
+        None => script.to_owned(),
+    }
+}
+
 fn ending(hook: &str, trial: &Trial) -> String {
-    let by = trial.script.as_ref().map_or_else(String::new, |script| format!(" by {script}"));
+    let by = script(trial).map_or_else(String::new, |script| format!(" by {script}"));
     let status = trial.status.map_or_else(String::new, |status| format!(": {status}"));
     let outcome = match trial.outcome {
         Ending::Passed => "passed",

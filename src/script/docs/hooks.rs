@@ -14,7 +14,7 @@ impl Hook {
                  `/admin/` in `context.httpRequest`, and no statement."
             }
             Self::DeleteClient => {
-                "Before a client is deleted, by whomever. The same; `context.client` is read-only."
+                "Before a client is deleted, by whomever. `true`: go on; `false`: 403 `access_denied`. `context.client` is read-only."
             }
             Self::ModifyPostResponse => {
                 "The answer to a registration is ready. `true`: keep what was changed in `response`. \
@@ -42,10 +42,12 @@ impl Hook {
                 "Whether a certificate is that of the client, where its subject alone does not settle it. `true` or `false`; `()`: ask the next script."
             }
             Self::ClientCreated => {
-                "After a client was stored and answered. What it returns does not matter; a fault is tried again after each of `retryPausesMs`, so it may be called more than once, and after a later event."
+                "After a client was stored and answered. What it returns does not matter; a fault is tried again after each of `retryPausesMs`, so it may be called more than once. Later events of the same client wait for it."
             }
             Self::ClientUpdated => "The same after an update.",
-            Self::ClientDeleted => "The same after a deletion.",
+            Self::ClientDeleted => {
+                "The same after a deletion, which takes the place of earlier events of the client that still wait."
+            }
         }
     }
 }

@@ -37,6 +37,12 @@ impl HostFunction {
         self.signature.split('(').next().unwrap_or_default()
     }
 
+    /// Its parameters alone, as in `(text: string)`.
+    pub fn parameters(&self) -> &'static str {
+        let call = self.signature.split(" -> ").next().unwrap_or_default();
+        call.find('(').and_then(|at| call.get(at..)).unwrap_or_default()
+    }
+
     /// How it is called, as in `crypto::sha256(text: string) -> string`.
     pub fn call(&self) -> String {
         match self.module {

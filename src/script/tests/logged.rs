@@ -9,8 +9,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata as EventMetadata, Subscriber};
 
 use super::super::members::Access;
-use super::super::{Hook, HookError};
-use super::{create, facts, hooked, object, world};
+use super::super::{Facts, Hook, HookError};
+use super::{World, create, facts, hooked, object, world};
 use crate::config::{ScriptSettings, SecretSource};
 
 /// Keeps the messages of scripts.
@@ -50,9 +50,17 @@ fn lines(body: &str) -> Vec<String> {
 
 /// What `hook` writes to the log about a client and an answer.
 fn lines_about(client: Value, answer: Option<Value>, (hook, body): (Hook, &str)) -> Vec<String> {
-    let world = hooked(hook, body);
+    lines_in(hooked(hook, body), hook, facts(json!({})), (client, answer))
+}
+
+/// What the script of `world` that has `hook` writes to the log, on the thread that calls it.
+pub(super) fn lines_in(
+    world: World,
+    hook: Hook,
+    asked: Arc<Facts>,
+    (client, answer): (Value, Option<Value>),
+) -> Vec<String> {
     let lines = Lines::default();
-    let asked = facts(json!({}));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let set = world.set;
     runtime.block_on(async {

@@ -10,8 +10,12 @@ use crate::clock::{ManualClock, Timestamp};
 use crate::config::{ScriptSettings, SecretSource};
 
 mod after;
+mod after_order;
 mod ask;
+mod bounds;
+mod concealed;
 mod docs;
+mod faults;
 mod hooks;
 mod hostile;
 mod keys;

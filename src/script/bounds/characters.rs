@@ -1,0 +1,75 @@
+//! `chars`: the characters of a text, one after the other.
+//!
+//! Rhai's own iterator has a copy of the characters, four bytes each, that is copied with it and that
+//! no limit counts: an array may hold some thousand of them. Ours shares the text.
+
+use std::ops::{Range, RangeInclusive};
+
+use rhai::{ImmutableString, Module};
+
+/// The characters of a text from a place on, so many at most.
+#[derive(Clone)]
+struct Characters {
+    text: ImmutableString,
+    /// The bytes before the next one.
+    at: usize,
+    left: usize,
+}
+
+impl Characters {
+    /// Those from the one numbered `from` on, `most` at most; a negative number counts from the end.
+    fn new(text: ImmutableString, from: i64, most: i64) -> Self {
+        let number = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX);
+        let number = if from < 0 { text.chars().count().saturating_sub(number) } else { number };
+        let at = text.char_indices().nth(number).map_or(text.len(), |(at, _)| at);
+        Self { text, at, left: usize::try_from(most.max(0)).unwrap_or(usize::MAX) }
+    }
+
+    fn all(text: ImmutableString) -> Self {
+        Self::new(text, 0, i64::MAX)
+    }
+}
+
+impl Iterator for Characters {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        self.left = self.left.checked_sub(1)?;
+        let next = self.text.get(self.at..)?.chars().next()?;
+        self.at += next.len_utf8();
+        Some(next)
+    }
+}
+
+pub(super) fn register(module: &mut Module) {
+    module.set_custom_type::<Characters>("Characters");
+    module.set_iterator::<Characters>();
+    module.set_getter_fn("chars", |text: &mut ImmutableString| Ok(Characters::all(text.clone())));
+    module.set_native_fn("chars", |text: ImmutableString| Ok(Characters::all(text)));
+    module
+        .set_native_fn("chars", |text: ImmutableString, from: i64| Ok(Characters::new(text, from, i64::MAX)));
+    module.set_native_fn("chars", |text: ImmutableString, from: i64, most: i64| {
+        Ok(Characters::new(text, from, most))
+    });
+    module.set_native_fn("chars", |text: ImmutableString, numbers: Range<i64>| {
+        let from = numbers.start.max(0);
+        Ok(Characters::new(text, from, numbers.end.saturating_sub(from)))
+    });
+    module.set_native_fn("chars", |text: ImmutableString, numbers: RangeInclusive<i64>| {
+        let from = (*numbers.start()).max(0);
+        Ok(Characters::new(text, from, numbers.end().saturating_sub(from).saturating_add(1)))
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_characters_is_no_copy_of_the_text() {
+        let characters = Characters::all("grün".into());
+        let copy = characters.clone();
+        assert!(copy.text.ptr_eq(&characters.text));
+        assert_eq!(copy.collect::<String>(), "grün");
+    }
+}

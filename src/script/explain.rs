@@ -1,0 +1,230 @@
+//! What the engine says of a fault, in the words of the manual and of the configuration.
+
+use rhai::{Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap};
+use serde_json::Value;
+
+use super::docs::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
+use super::modules::readable;
+use super::value::to_json;
+use crate::config::nearest;
+
+/// What is wrong, where more can be said than `text`, which the engine says.
+pub(super) fn explained(error: &EvalAltResult, text: &str) -> Option<String> {
+    match error {
+        EvalAltResult::ErrorFunctionNotFound(call, _) => unknown_function(call),
+        EvalAltResult::ErrorDotExpr(said, _) => unknown_property(said),
+        EvalAltResult::ErrorIndexingType(types, _) if types.starts_with("() [") => Some(absent("[")),
+        error => limit(error).map(|option| format!("{text} (scripts.limits.{option})")),
+    }
+}
+
+/// The option whose limit was exceeded, if that is what is wrong.
+fn limit(error: &EvalAltResult) -> Option<&'static str> {
+    match error {
+        EvalAltResult::ErrorTooManyOperations(_) => Some("operations"),
+        EvalAltResult::ErrorStackOverflow(_) => Some("callDepth"),
+        EvalAltResult::ErrorTooManyVariables(_) => Some("variables"),
+        EvalAltResult::ErrorDataTooLarge(what, _) if what.contains("string") => Some("stringBytes"),
+        EvalAltResult::ErrorDataTooLarge(what, _) if what.contains("map") => Some("mapItems"),
+        EvalAltResult::ErrorDataTooLarge(..) => Some("arrayItems"),
+        _ => None,
+    }
+}
+
+/// What a script threw, which is no answer.
+pub(super) fn thrown(value: &Dynamic) -> String {
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return text.to_string();
+    }
+    if value.is_unit() {
+        return "it threw ()".to_owned();
+    }
+    if let Ok(Value::Object(members)) = to_json(value)
+        && let Some(message) = caught(&members)
+    {
+        return message.to_owned();
+    }
+    wrong_answer(value).unwrap_or_else(|| format!("it threw {}", kind(&value.to_string())))
+}
+
+/// What the engine said of a fault, when a script caught that and threw it again. It has an `error` too,
+/// but speaks of the script, which is no business of a client.
+pub(super) fn caught(members: &serde_json::Map<String, Value>) -> Option<&str> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    text("error").filter(|kind| kind.starts_with("Error")).and_then(|_| text("message"))
+}
+
+/// What is wrong with a map that is meant as an answer. Its values are not shown: they are for the
+/// client.
+fn wrong_answer(value: &Dynamic) -> Option<String> {
+    let map = value.read_lock::<ScriptMap>();
+    // Host functions throw maps too, which say what is wrong by other members.
+    let is_answer = map.is_some_and(|map| map.contains_key("status") || map.contains_key("error"));
+    if !is_answer {
+        return None;
+    }
+    let Ok(Value::Object(members)) = to_json(value) else {
+        return Some("a thrown map must have a JSON form".to_owned());
+    };
+    let code = match members.get("error") {
+        None => Some("a thrown map needs `error`"),
+        Some(code) if !code.is_string() => Some("`error` of a thrown map must be a string"),
+        Some(_) => None,
+    };
+    let is_due = |status: &Value| status.as_i64().is_some_and(|status| (400..=599).contains(&status));
+    let is_wrong = members.get("status").is_some_and(|status| !is_due(status));
+    let status = is_wrong.then_some("`status` of a thrown map must be a whole number from 400 to 599");
+    let wrong: Vec<&str> = code.into_iter().chain(status).collect();
+    (!wrong.is_empty()).then(|| wrong.join("; "))
+}
+
+/// A value of the type that the engine calls `name`.
+pub(super) fn value_of(name: &str) -> String {
+    match kind(name) {
+        shown @ ("()" | "a client" | "context") => shown.to_owned(),
+        shown => format!("a value of the type {shown}"),
+    }
+}
+
+/// The type that the engine calls `name`, as the manual calls it.
+fn kind(name: &str) -> &str {
+    match name.rsplit("::").next().unwrap_or(name) {
+        "Members" => "a client",
+        "Context" => "context",
+        "Bytes" => "bytes",
+        "&str | ImmutableString | String" => "string",
+        "i64" => "int",
+        "f64" => "float",
+        _ => name,
+    }
+}
+
+/// A call as in `kv::set (&str | ImmutableString | String, i64)`, for which there is no function.
+fn unknown_function(call: &str) -> Option<String> {
+    let (name, types) = call.split_once(" (")?;
+    let types = types.strip_suffix(')')?;
+    let given: Vec<&str> = types.split(", ").filter(|of| !of.is_empty()).map(kind).collect();
+    let shown = given.join(", ");
+    let known = documented(name);
+    if let Some(first) = known.first() {
+        let forms: Vec<&str> = known.iter().map(|function| function.parameters()).collect();
+        let (module, name) = (first.module, first.name());
+        return Some(format!("{module}::{name} takes {}, not ({shown})", forms.join(" or ")));
+    }
+    let text = format!("Function not found: {name} ({shown})");
+    match given.split_first() {
+        // An operator is no method.
+        Some((&"()", _)) if name.starts_with(|first: char| first.is_alphabetic() || first == '_') => {
+            // The engine asks `contains` for `in`.
+            let method = format!(".{name}");
+            let next = if name == "contains" { ".contains` or after `in" } else { method.as_str() };
+            Some(format!("{text}: {}", absent(next)))
+        }
+        Some((&"context", rest)) => Some(unknown_method(name, rest, text)),
+        _ => Some(text),
+    }
+}
+
+/// The host functions that are called so: `name` is what the engine was given to read.
+fn documented(name: &str) -> Vec<&'static HostFunction> {
+    // What is in no module is there in tests only, and may be a function of the script otherwise.
+    let of_tests = TEST_FUNCTIONS.iter().filter(|function| !function.module.is_empty());
+    let is_called = |function: &&HostFunction| {
+        let call = format!("{}::{}(", function.module, function.name());
+        readable(&call).strip_suffix('(') == Some(name)
+    };
+    host_functions().into_iter().chain(of_tests).filter(is_called).collect()
+}
+
+/// A method of `context` that is none, or not with these arguments.
+fn unknown_method(name: &str, given: &[&str], text: String) -> String {
+    if let Some(member) = CONTEXT_MEMBERS.iter().find(|member| method(member) == name) {
+        let due = member.spelling.get(name.len()..).unwrap_or_default();
+        return format!("context.{name} takes {due}, not ({})", given.join(", "));
+    }
+    match nearest(name, CONTEXT_MEMBERS.iter().map(method)) {
+        Some(near) => format!("{text}; did you mean context.{near}?"),
+        None => text,
+    }
+}
+
+fn method(member: &ContextMember) -> &'static str {
+    member.spelling.split('(').next().unwrap_or_default()
+}
+
+/// What the engine says of a property that a value does not have.
+fn unknown_property(said: &str) -> Option<String> {
+    let mut parts = said.split('\'');
+    let (start, name, _, of) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    match of {
+        "()" => Some(format!("{start}'{name}': {}", absent(&format!(".{name}")))),
+        "Context" => Some(unknown_member(name)),
+        _ => None,
+    }
+}
+
+/// A member of `context` that is none, or can not be set.
+fn unknown_member(name: &str) -> String {
+    let names = CONTEXT_MEMBERS.iter().map(|member| member.name).filter(|known| !known.contains('('));
+    if names.clone().any(|known| known == name) {
+        return format!("context.{name} can not be set");
+    }
+    match nearest(name, names.clone()) {
+        Some(near) => format!("context has no member called '{name}'; did you mean '{near}'?"),
+        None => {
+            format!("context has no member called '{name}'; it has {}", names.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// What is said where a script goes on from a value that is not there.
+fn absent(next: &str) -> String {
+    format!(
+        "the value before `{next}` is (): there is none; set it first, as in context.client.contacts = [..], \
+         or look whether it is there"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rhai::Position;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_is_named_as_in_the_configuration() {
+        let none = Position::NONE;
+        let large = |what: &str| EvalAltResult::ErrorDataTooLarge(what.to_owned(), none);
+        for (error, option) in [
+            (EvalAltResult::ErrorTooManyOperations(none), "operations"),
+            (EvalAltResult::ErrorStackOverflow(none), "callDepth"),
+            (EvalAltResult::ErrorTooManyVariables(none), "variables"),
+            (large("Length of string"), "stringBytes"),
+            (large("Size of array/BLOB"), "arrayItems"),
+            (large("Size of BLOB"), "arrayItems"),
+            (large("Size of object map"), "mapItems"),
+        ] {
+            let expected = format!("too much (scripts.limits.{option})");
+            assert_eq!(explained(&error, "too much"), Some(expected), "{error}");
+        }
+        assert_eq!(explained(&EvalAltResult::ErrorFor(none), "other"), None);
+    }
+
+    #[test]
+    fn types_have_the_names_of_the_manual() {
+        for (call, expected) in [
+            ("foo (&str | ImmutableString | String, i64)", "Function not found: foo (string, int)"),
+            ("foo ()", "Function not found: foo ()"),
+            ("- (())", "Function not found: - (())"),
+            ("foo (Members, f64, map)", "Function not found: foo (a client, float, map)"),
+            ("log::dbug_ (i64)", "log::debug takes (text: string), not (int)"),
+            ("fake::now ()", "fake::now takes (seconds: int), not ()"),
+            ("http::get (i64)", "http::get takes (url: string) or (url: string, headers: map), not (int)"),
+        ] {
+            assert_eq!(unknown_function(call).as_deref(), Some(expected), "{call}");
+        }
+        assert_eq!(unknown_function("elements of different types cannot be sorted"), None);
+        assert_eq!(value_of("registrar::script::members::Members"), "a client");
+        assert_eq!(value_of("i64"), "a value of the type int");
+    }
+}

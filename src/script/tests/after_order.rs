@@ -1,0 +1,164 @@
+//! The order in which the events of a client are told.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::super::Hook;
+use super::{World, facts, object, world};
+use crate::client::Metadata;
+
+/// Tells another system what happened, under a URL that says it.
+const TELL: &str = "
+fn tell(what, client) { http::post(`https://other.example.org/${client.client_id}/${what}`, (), #{}); }
+fn clientCreated(context) { tell(\"created\", context.client); }
+fn clientUpdated(context) { tell(context.client.client_name, context.client); }
+fn clientDeleted(context) { tell(\"deleted\", context.client); }";
+
+fn telling(script: &str, pauses: &[u64]) -> World {
+    world(&[("10-a.rhai", script)], |settings| settings.retry_pauses_ms = pauses.to_vec()).unwrap()
+}
+
+/// Something happened to the client called `id`; the other system will know what to answer.
+fn tell(world: &World, hook: Hook, id: &str, name: &str) {
+    for what in ["created", "deleted", name] {
+        let url = format!("https://other.example.org/{id}/{what}");
+        world.host.answer_json("POST", &url, 200, &json!({}));
+    }
+    let client = Metadata::new(object(json!({"client_id": id, "client_name": name})));
+    world.set.tell(hook, facts(json!({})), client);
+}
+
+/// What the other system was told of the client called `id`, as it began.
+fn told(world: &World, id: &str) -> Vec<String> {
+    let of = format!("https://other.example.org/{id}/");
+    let calls = world.host.calls();
+    calls.iter().filter_map(|call| call.url.strip_prefix(&of).map(str::to_owned)).collect()
+}
+
+fn calls(world: &World, hook: Hook) -> u64 {
+    world.set.statistics().iter().filter(|counted| counted.hook == hook).map(|counted| counted.calls).sum()
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Tells what waits while `meanwhile` goes on, and then what is left.
+async fn during(world: &World, meanwhile: impl Future<Output = ()>) {
+    let finish = CancellationToken::new();
+    let meanwhile = async {
+        meanwhile.await;
+        finish.cancel();
+    };
+    tokio::join!(world.set.runtime().notify(finish.clone(), Duration::from_secs(20)), meanwhile);
+    assert_eq!(world.set.runtime().notifications_waiting(), 0);
+}
+
+#[tokio::test]
+async fn events_of_one_client_are_told_one_at_a_time_in_their_order() {
+    let world = telling(TELL, &[]);
+    world.host.hold();
+    tell(&world, Hook::ClientCreated, "a", "");
+    for name in ["1", "2", "3"] {
+        tell(&world, Hook::ClientUpdated, "a", name);
+    }
+    tell(&world, Hook::ClientCreated, "b", "");
+    during(&world, async {
+        until(|| !told(&world, "a").is_empty() && !told(&world, "b").is_empty()).await;
+        assert_eq!(
+            (told(&world, "a"), world.set.runtime().notifications_waiting()),
+            (vec!["created".to_owned()], 5)
+        );
+        world.host.release();
+    })
+    .await;
+    assert_eq!(told(&world, "a"), ["created", "1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn a_later_event_waits_until_the_one_before_is_given_up() {
+    let fails = "fn clientCreated(context) { tell(\"created\", context.client); throw \"not told\"; }";
+    let script = TELL.replace("fn clientCreated(context) { tell(\"created\", context.client); }", fails);
+    let world = telling(&script, &[1, 1]);
+    tell(&world, Hook::ClientCreated, "a", "");
+    tell(&world, Hook::ClientUpdated, "a", "1");
+    tell(&world, Hook::ClientUpdated, "b", "1");
+    during(&world, async {}).await;
+    assert_eq!(told(&world, "a"), ["created", "created", "created", "1"]);
+    assert_eq!((told(&world, "b").len(), world.set.runtime().notifications_lost()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_does_not_come_back_by_a_late_try() {
+    let fails = "fn clientCreated(context) {
+        if kv::increment(context.client.client_id, 1, 60) == 1 { throw \"not yet\" }
+        tell(\"created\", context.client);
+    }";
+    let script = TELL.replace("fn clientCreated(context) { tell(\"created\", context.client); }", fails);
+    // The deletion does not wait for an hour, and the stop would end the pause.
+    let world = telling(&script, &[3_600_000]);
+    tell(&world, Hook::ClientCreated, "a", "");
+    during(&world, async {
+        until(|| calls(&world, Hook::ClientCreated) == 1).await;
+        tell(&world, Hook::ClientDeleted, "a", "");
+        until(|| !told(&world, "a").is_empty()).await;
+    })
+    .await;
+    assert_eq!((told(&world, "a"), calls(&world, Hook::ClientCreated)), (vec!["deleted".to_owned()], 1));
+    assert_eq!(world.set.runtime().notifications_lost(), 0, "nothing is lost: it is not worth telling");
+}
+
+#[tokio::test]
+async fn a_deletion_waits_for_what_is_under_way_and_takes_the_place_of_what_waits() {
+    let world = telling(TELL, &[]);
+    world.host.hold();
+    tell(&world, Hook::ClientCreated, "a", "");
+    during(&world, async {
+        until(|| !told(&world, "a").is_empty()).await;
+        for (hook, id) in [(Hook::ClientUpdated, "a"), (Hook::ClientDeleted, "a"), (Hook::ClientCreated, "b")]
+        {
+            tell(&world, hook, id, "1");
+        }
+        until(|| !told(&world, "b").is_empty()).await;
+        assert_eq!(told(&world, "a"), ["created"]);
+        world.host.release();
+    })
+    .await;
+    assert_eq!(told(&world, "a"), ["created", "deleted"]);
+}
+
+#[tokio::test]
+async fn what_came_before_a_deletion_and_is_heard_of_later_is_not_told() {
+    let world = telling(TELL, &[]);
+    tell(&world, Hook::ClientDeleted, "a", "");
+    tell(&world, Hook::ClientUpdated, "a", "1");
+    during(&world, async {}).await;
+    assert_eq!(told(&world, "a"), ["deleted"]);
+}
+
+#[tokio::test]
+async fn a_client_whose_events_are_stuck_holds_up_no_other() {
+    let script = "fn clientUpdated(context) {
+        if context.client.client_id == \"stuck\" { http::get(\"https://slow.example.org/\"); }
+    }";
+    let world = telling(script, &[]);
+    world.host.answer_json("GET", "https://slow.example.org/", 200, &json!({}));
+    world.host.hold();
+    for _ in 0..20 {
+        tell(&world, Hook::ClientUpdated, "stuck", "1");
+    }
+    for number in 0..20 {
+        tell(&world, Hook::ClientUpdated, &format!("c{number}"), "1");
+    }
+    during(&world, async {
+        until(|| calls(&world, Hook::ClientUpdated) == 20).await;
+        assert_eq!((world.host.calls().len(), world.set.runtime().notifications_lost()), (1, 0));
+        world.host.release();
+    })
+    .await;
+    assert_eq!(world.host.calls().len(), 20);
+}

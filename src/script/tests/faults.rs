@@ -1,0 +1,127 @@
+//! What a fault says to who wrote the script.
+
+use serde_json::json;
+
+use super::super::{Hook, HookError};
+use super::{create, hooked};
+
+/// What is said of a `createClient` with this body, which fails.
+async fn said(body: &str) -> String {
+    let world = hooked(Hook::CreateClient, body);
+    match create(&world.set, json!({"client_name": "K"})).await {
+        Err(HookError::Fault(fault)) => fault.to_string(),
+        other => panic!("{body}: {other:?} is no fault"),
+    }
+}
+
+/// What is said has a place, and ends so.
+async fn check(body: &str, expected: &str) {
+    let said = said(body).await;
+    let end = format!(": createClient: {expected}");
+    assert!(said.starts_with("10-a.rhai:1:") && said.ends_with(&end), "{body}: '{said}' is not '{expected}'");
+}
+
+#[tokio::test]
+async fn what_has_no_place_is_told_without_one() {
+    for (body, expected) in [
+        ("", "createClient must return true or false, not (): end the hook with `true`"),
+        ("5", "createClient must return true or false, not a value of the type int"),
+        ("context.client", "createClient must return true or false, not a client"),
+        ("loop { }", "Too many operations (scripts.limits.operations)"),
+        ("createClient(context)", "Stack overflow (scripts.limits.callDepth)"),
+        ("let s = \"aaaaaaaa\"; loop { s += s; }", "Length of string too large (scripts.limits.stringBytes)"),
+        ("let a = [1]; loop { a += a; }", "Size of array/BLOB too large (scripts.limits.arrayItems)"),
+    ] {
+        assert_eq!(said(body).await, format!("10-a.rhai: createClient: {expected}"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_thrown_map_that_is_no_answer_says_why_and_shows_no_value() {
+    let status = "`status` of a thrown map must be a whole number from 400 to 599";
+    for body in ["status: 200", "status: 600", "status: \"400\"", "status: 400.0", "status: ()"] {
+        check(&format!("throw #{{ {body}, error: \"x\" }}"), status).await;
+    }
+    check("throw #{ status: 403 }", "a thrown map needs `error`").await;
+    check("throw #{ error: 5 }", "`error` of a thrown map must be a string").await;
+    check("throw #{ status: 1 }", &format!("a thrown map needs `error`; {status}")).await;
+    check("throw #{ error: \"x\", note: || 1 }", "a thrown map must have a JSON form").await;
+    check("throw", "it threw ()").await;
+    check("throw context.client", "it threw a client").await;
+    // What host functions throw is shown.
+    let verified = "attestation::verify_ear(\"a.b\", #{ keys: [#{ kty: \"EC\" }] }, #{ nonce: \"AAAA\" })";
+    let verified = said(verified).await;
+    assert!(verified.contains("it threw #{") && verified.contains("\"check\": \"token\""), "{verified}");
+}
+
+#[tokio::test]
+async fn a_fault_that_is_caught_and_thrown_again_is_no_answer() {
+    for body in [
+        "try { nothing(); } catch (e) { throw e; }",
+        "try { let x = 1 / 0; } catch (e) { e.status = 400; throw e; }",
+    ] {
+        let said = said(body).await;
+        assert!(said.contains("nothing") || said.contains("Division by zero"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn arguments_that_do_not_fit_are_shown_with_those_that_do() {
+    let cases = [
+        ("log::info(context.client); true", "log::info takes (text: string), not (a client)"),
+        ("log::debug(5); true", "log::debug takes (text: string), not (int)"),
+        (
+            "kv::set(\"a\", 1); true",
+            "kv::set takes (key: string, value: any, seconds: int), not (string, int)",
+        ),
+        ("http::get(1); true", "http::get takes (url: string) or (url: string, headers: map), not (int)"),
+        ("crypto::sha256(()); true", "crypto::sha256 takes (text: string), not (())"),
+        ("foo(\"a\", context.client)", "Function not found: foo (string, a client)"),
+        (
+            "context.createWebApplicationException(\"400\", #{}); true",
+            "context.createWebApplicationException takes (status, entity), not (string, map)",
+        ),
+    ];
+    for (body, expected) in cases {
+        check(body, expected).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slip_in_a_member_of_context_is_a_suggestion() {
+    let near = "context has no member called 'registrationRequest'; did you mean 'registerRequest'?";
+    check("context.registrationRequest.scope == ()", near).await;
+    check("context.registrationRequest = 5; true", near).await;
+    check("context.trustLevel = \"open\"; true", "context.trustLevel can not be set").await;
+    check(
+        "context.getRegistrationRequest()",
+        "Function not found: getRegistrationRequest (context); did you mean context.getRegisterRequest?",
+    )
+    .await;
+    let far = said("context.xyzzy").await;
+    assert!(far.contains("no member called 'xyzzy'; it has client, registerRequest, "), "{far}");
+}
+
+#[tokio::test]
+async fn a_value_that_is_not_there_is_named_by_what_follows_it() {
+    let absent = |next: &str| {
+        format!(
+            "the value before `{next}` is (): there is none; set it first, as in context.client.contacts = [..], \
+             or look whether it is there"
+        )
+    };
+    for (body, start, next) in [
+        ("context.client.contacts.push(\"x\"); true", "Function not found: push ((), string): ", ".push"),
+        ("context.client.scope.split(\" \"); true", "Function not found: split ((), string): ", ".split"),
+        (
+            "\"x\" in context.client.contacts",
+            "Function not found: contains ((), string): ",
+            ".contains` or after `in",
+        ),
+        ("context.dcr.claims.iss == 1", "Unknown property 'claims': ", ".claims"),
+        ("context.client.contacts[0] == 1", "", "["),
+    ] {
+        check(body, &format!("{start}{}", absent(next))).await;
+    }
+    check("-context.client.scope", "Function not found: - (())").await;
+}
