@@ -255,6 +255,13 @@ impl<'a> Context<'a> {
     pub fn rules(&self) -> Rules<'_> {
         let live = &self.snapshot.live;
         let Settings { limits, fetch, .. } = &self.service.settings;
-        Rules { settings: &live.registration, scopes: &live.scopes, limits, fetch, initial_access: None, registered: None }
+        Rules {
+            settings: &live.registration,
+            scopes: &live.scopes,
+            limits,
+            fetch,
+            initial_access: None,
+            registered: None,
+        }
     }
 }
