@@ -139,8 +139,11 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     tasks.spawn(runtime.notify(served.clone(), patience));
     tasks.spawn(refused.run(served.clone()));
     let serving = listeners.serve(&service, reloads, entrance, &stop);
+    let following = Arc::clone(&service);
     tasks.spawn(async move {
         serving.await;
+        following.changes_under_way.close();
+        following.changes_under_way.wait().await;
         served.cancel();
     });
     tasks.close();

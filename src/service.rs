@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
+use tokio_util::task::TaskTracker;
 
 use crate::client::Rules;
 use crate::clock::Clock;
@@ -176,6 +177,8 @@ pub struct Service {
     pub changes: Changes,
     /// Where events of refused requests are left.
     pub refusals: AuditQueue,
+    /// Changes that are followed to their end, whether or not their callers still wait.
+    pub changes_under_way: TaskTracker,
     /// The public keys of this server, as a JWK Set.
     pub jwks: Map<String, Value>,
     /// The authorization server beside this one, where `discovery.upstream` names it.
@@ -203,6 +206,7 @@ impl Service {
             verifier,
             changes,
             refusals,
+            changes_under_way: TaskTracker::new(),
             jwks,
             upstream,
             admin_address,

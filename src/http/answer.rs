@@ -71,10 +71,10 @@ impl Problem {
     pub fn with_body(status: StatusCode, mut body: Map<String, Value>) -> Self {
         for member in ["error", "error_description"] {
             if let Some(Value::String(text)) = body.get_mut(member) {
-                *text = printable(text).into();
+                *text = printable(text);
             }
         }
-        if !body.get("error").is_some_and(|error| error.as_str().is_some_and(|text| !text.is_empty())) {
+        if body.get("error").and_then(Value::as_str).is_none_or(str::is_empty) {
             let usual = match status {
                 StatusCode::FORBIDDEN => "access_denied",
                 _ if status.is_server_error() => "server_error",

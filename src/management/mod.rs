@@ -80,7 +80,7 @@ pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(),
         None => clients.remove(&held.stored, event).await,
         Some(announcement) => {
             let (clients, seen) = (clients.clone(), held.stored.clone());
-            announcement.follow(async move { clients.remove(&seen, event).await }).await
+            announcement.follow(cx, async move { clients.remove(&seen, event).await }).await
         }
     };
     removed.map_err(|error| match error {

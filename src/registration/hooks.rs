@@ -190,6 +190,7 @@ impl Announcement {
     /// Those of `change`: then nobody is told.
     pub async fn follow(
         self,
+        cx: &Context<'_>,
         change: impl Future<Output = Result<(), StoreError>> + Send + 'static,
     ) -> Result<(), StoreError> {
         let both = async move {
@@ -197,7 +198,7 @@ impl Announcement {
             self.scripts.tell(self.hook, self.facts, self.client);
             Ok(())
         };
-        let done = tokio::spawn(both.in_current_span()).await;
+        let done = cx.service.changes_under_way.spawn(both.in_current_span()).await;
         done.unwrap_or_else(|_| Err(StoreError::Unavailable("the server stops".to_owned())))
     }
 }

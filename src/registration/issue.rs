@@ -164,7 +164,7 @@ pub(super) async fn insert(
         None => clients.insert(client, also).await,
         Some(announcement) => {
             let (clients, client) = (clients.clone(), client.clone());
-            announcement.follow(async move { clients.insert(&client, also).await }).await
+            announcement.follow(cx, async move { clients.insert(&client, also).await }).await
         }
     };
     if matches!(stored, Err(StoreError::Conflict)) {
@@ -188,7 +188,7 @@ pub(super) async fn put_back(
         None => clients.replace(seen, client, also).await,
         Some(announcement) => {
             let (clients, seen, client) = (clients.clone(), seen.clone(), client.clone());
-            announcement.follow(async move { clients.replace(&seen, &client, also).await }).await
+            announcement.follow(cx, async move { clients.replace(&seen, &client, also).await }).await
         }
     };
     lost(cx, caller, proven, stored).await

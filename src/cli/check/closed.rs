@@ -77,7 +77,7 @@ mod tests {
 
     /// Says `expected` of `registration`, with scripts that have `hooks`.
     #[track_caller]
-    fn check(registration: Value, hooks: &[Hook], expected: &[&str]) {
+    fn check(registration: &Value, hooks: &[Hook], expected: &[&str]) {
         let live: Live = serde_json::from_value(json!({
             "registration": registration, "scopes": [{"id": "openid"}],
         }))
@@ -92,39 +92,39 @@ mod tests {
     #[test]
     fn keys_are_somewhere() {
         let required = || json!({"softwareStatementRequired": true});
-        check(json!({}), &[], &[]);
-        check(required(), &[], &["softwareStatementRequired: nobody can register"]);
-        check(required(), &[Hook::GetSoftwareStatementJwks], &[]);
+        check(&json!({}), &[], &[]);
+        check(&required(), &[], &["softwareStatementRequired: nobody can register"]);
+        check(&required(), &[Hook::GetSoftwareStatementJwks], &[]);
         check(
-            json!({"softwareStatementRequired": true, "softwareStatementValidationType": "none"}),
+            &json!({"softwareStatementRequired": true, "softwareStatementValidationType": "none"}),
             &[],
             &[],
         );
         let signed = |more: &str, value: Value| json!({"dcrSignatureValidationEnabled": true, more: value});
         check(
-            signed("softwareStatementRequired", json!(false)),
+            &signed("softwareStatementRequired", json!(false)),
             &[Hook::GetSoftwareStatementJwks],
             &["dcrSignatureValidationEnabled: nobody can register"],
         );
-        check(signed("softwareStatementRequired", json!(false)), &[Hook::GetDcrHmacSecret], &[]);
-        check(signed("dcrSignatureValidationJwksUri", json!("https://a.example/jwks")), &[], &[]);
+        check(&signed("softwareStatementRequired", json!(false)), &[Hook::GetDcrHmacSecret], &[]);
+        check(&signed("dcrSignatureValidationJwksUri", json!("https://a.example/jwks")), &[], &[]);
         let entry = json!([{"id": "a", "type": "DCR", "jwksUri": "https://a.example/jwks"}]);
-        check(signed("dcrSsaValidationConfigs", entry), &[], &[]);
+        check(&signed("dcrSsaValidationConfigs", entry), &[], &[]);
     }
 
     #[test]
     fn evidence_is_appraised_by_somebody() {
         let required = || json!({"dcrAttestationEvidenceRequired": true});
-        check(required(), &[], &["nobody can register: no script has verifyEvidence"]);
-        check(required(), &[Hook::CreateClient], &["unless createClient sets context.attestation"]);
-        check(required(), &[Hook::VerifyEvidence], &[]);
+        check(&required(), &[], &["nobody can register: no script has verifyEvidence"]);
+        check(&required(), &[Hook::CreateClient], &["unless createClient sets context.attestation"]);
+        check(&required(), &[Hook::VerifyEvidence], &[]);
     }
 
     #[test]
     fn what_is_granted_is_defined() {
         let granted = json!({"https://a.example": {"automaticallyGrantedScopes": ["openid", "accounts"]}});
         check(
-            json!({"trustedSsaIssuers": granted}),
+            &json!({"trustedSsaIssuers": granted}),
             &[],
             &["trustedSsaIssuers: automaticallyGrantedScopes of https://a.example has 'accounts'"],
         );

@@ -148,7 +148,7 @@ fn needs(cx: &Rules<'_>, metadata: &Metadata, grant: &str) -> bool {
     metadata.texts("response_types").any(|response_type| {
         // What comes back beside a code is of its grant where the operator says so.
         let is_hybrid = grant == IMPLICIT && uses_grant(response_type, CODE_GRANT);
-        uses_grant(response_type, grant) && !(is_hybrid && !cx.settings.hybrid_needs_implicit_grant)
+        uses_grant(response_type, grant) && (!is_hybrid || cx.settings.hybrid_needs_implicit_grant)
     })
 }
 

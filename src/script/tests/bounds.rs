@@ -80,7 +80,7 @@ async fn what_stays_within_the_limits_is_done_as_rhai_does_it() {
         r#"let s = "ab"; s.pad(2, ""); s.pad(-1, "x"); s == "ab""#,
         r#"let s = "ab"; s.pad(4, 'x'); s == "abxx""#,
         r#"let a = [1]; a.pad(3, "x"); a.pad(2, 0); a.pad(-1, 0); a == [1, "x", "x"]"#,
-        r#"let a = []; a.pad(5, [0]); a == [[0], [0], [0], [0], [0]]"#,
+        "let a = []; a.pad(5, [0]); a == [[0], [0], [0], [0], [0]]",
         r#""a,b,,c".split(",") == ["a", "b", "", "c"] && "abc".split(",") == ["abc"]"#,
         r#""a,b,c".split(',') == ["a", "b", "c"] && "".split(',') == [""]"#,
         r#""ab".split("") == ["", "a", "b", ""] && "".split("") == [""]"#,

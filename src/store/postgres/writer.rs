@@ -42,7 +42,7 @@ impl Request {
 pub(super) async fn run(pool: Pool, mut requests: mpsc::Receiver<Request>, has_notify: bool) {
     let mut waiting = Vec::new();
     while requests.recv_many(&mut waiting, BATCH).await > 0 {
-        make(&pool, waiting.drain(..).collect(), has_notify).await;
+        make(&pool, std::mem::take(&mut waiting), has_notify).await;
     }
 }
 
