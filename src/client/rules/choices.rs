@@ -68,10 +68,14 @@ fn pick(cx: &Rules<'_>, metadata: &Metadata, choice: &Choice, list: &[String]) -
         let of_method = choice.member == "token_endpoint_auth_signing_alg";
         is_supported && (!of_method || methods::can_sign(metadata, value))
     };
-    // The value that the client prefers, then the others in its own order.
-    let preferred = list.iter().filter(|one| Some(one.as_str()) == wanted);
-    let chosen = preferred.chain(list).find(fits).cloned();
-    chosen.ok_or_else(|| {
+    let is_possible = |value: &&String| {
+        fits(value) && (choice.member != methods::METHOD || methods::has_what_it_needs(metadata, value))
+    };
+    // The value that the client prefers, then the others in its own order; one for which something is
+    // missing only where there is no other, so that it is said what.
+    let in_order = || list.iter().filter(|one| Some(one.as_str()) == wanted).chain(list);
+    let chosen = in_order().find(is_possible).or_else(|| in_order().find(fits));
+    chosen.cloned().ok_or_else(|| {
         violation(choice.list, format!("has nothing that is supported; {}", choice_of(supported)))
     })
 }

@@ -48,3 +48,68 @@ fn check_alone(has_grant: bool, metadata: &Metadata, found: &mut Vec<Violation>)
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::client::rules::testing::{check, check_with};
+    use crate::config::Registration;
+
+    const NOTIFIED: &str = "https://client.example/notified";
+
+    fn ciba(more: Value) -> Value {
+        let mut client = json!({"grant_types": [GRANT], "redirect_uris": null, MODE: "poll"});
+        client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        client
+    }
+
+    #[test]
+    fn its_members_are_there_together() {
+        check(ciba(json!({})), Ok(json!({MODE: "poll"})));
+        check(ciba(json!({MODE: null})), Err(&[&format!("{MODE}: one of poll, ping, push")]));
+        check(ciba(json!({MODE: "pull"})), Err(&[&format!("{MODE}: not supported")]));
+        for mode in ["ping", "push"] {
+            check(ciba(json!({MODE: mode})), Err(&[&format!("{ENDPOINT}: mode {mode}")]));
+            check(ciba(json!({MODE: mode, ENDPOINT: NOTIFIED})), Ok(json!({MODE: mode})));
+        }
+        check(json!({MODE: "poll"}), Err(&[&format!("{MODE}: needs the grant type")]));
+    }
+
+    #[test]
+    fn without_its_grant_they_mean_nothing() {
+        let signed = "backchannel_authentication_request_signing_alg";
+        for (member, value) in [(ENDPOINT, NOTIFIED), (signed, "ES256")] {
+            let client = json!({member: value, "jwks_uri": "https://client.example/jwks"});
+            check(client, Err(&[&format!("{member}: is for clients with the grant type")]));
+        }
+    }
+
+    #[test]
+    fn user_codes_are_for_servers_that_have_them() {
+        let client = || ciba(json!({"backchannel_user_code_parameter": true}));
+        let with = |is_on| Registration {
+            backchannel_user_code_parameter_supported: is_on,
+            ..Registration::default()
+        };
+        check_with(&with(false), client(), Err(&["backchannel_user_code_parameter: leave it out"]));
+        check_with(&with(true), client(), Ok(json!({"backchannel_user_code_parameter": true})));
+    }
+
+    #[test]
+    fn the_sector_of_a_pairwise_client_that_is_polled_is_that_of_its_keys() {
+        let settings = Registration {
+            subject_types_supported: vec!["public".to_owned(), "pairwise".to_owned()],
+            ..Registration::default()
+        };
+        let pairwise = |more: Value| {
+            let mut client = ciba(json!({"subject_type": "pairwise"}));
+            client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            client
+        };
+        check_with(&settings, pairwise(json!({})), Err(&["jwks_uri: poll and ping"]));
+        let named = json!({"jwks_uri": "https://client.example/jwks"});
+        check_with(&settings, pairwise(named.clone()), Ok(named));
+    }
+}

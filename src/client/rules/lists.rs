@@ -41,3 +41,40 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         found.push(violation(list, "must not be empty"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::client::rules::testing::{check, check_with};
+    use crate::config::Registration;
+
+    #[test]
+    fn a_list_of_encryptions_names_one_at_least() {
+        let list = "encrypted_response_enc_values_supported";
+        check(json!({list: []}), Err(&[&format!("{list}: must not be empty")]));
+    }
+
+    #[test]
+    fn lists_without_values_allow_any_and_others_only_theirs() {
+        let client = || {
+            json!({
+                "default_acr_values": ["urn:acr:gold"], "authorization_details_types": ["payment"],
+            })
+        };
+        check(client(), Ok(client()));
+        let settings = Registration {
+            acr_values_supported: vec!["urn:acr:silver".to_owned()],
+            authorization_details_types_supported: vec!["account".to_owned()],
+            ..Registration::default()
+        };
+        check_with(
+            &settings,
+            client(),
+            Err(&[
+                "default_acr_values[0]: only urn:acr:silver",
+                "authorization_details_types[0]: only account",
+            ]),
+        );
+    }
+}

@@ -3,11 +3,11 @@
 
 use super::algorithms::is_symmetric;
 use super::report::{is_faulted, is_item_faulted, items, unsupported, violation};
-use super::{Rules, keys};
+use super::{Rules, keys, tls};
 use crate::client::Metadata;
 use crate::model::Violation;
 
-const METHOD: &str = "token_endpoint_auth_method";
+pub(super) const METHOD: &str = "token_endpoint_auth_method";
 const FURTHER: &str = "additional_token_endpoint_auth_methods";
 const SIGNING: &str = "token_endpoint_auth_signing_alg";
 
@@ -46,6 +46,13 @@ pub(super) fn can_sign(metadata: &Metadata, alg: &str) -> bool {
         Some("private_key_jwt") => !is_symmetric(alg),
         _ => true,
     }
+}
+
+/// Whether the other members have what `method` asks of them.
+pub(super) fn has_what_it_needs(metadata: &Metadata, method: &str) -> bool {
+    let mut missing = Vec::new();
+    check_needs(METHOD, method, metadata, &mut missing);
+    missing.is_empty() && (method != "tls_client_auth" || tls::has_subject(metadata))
 }
 
 /// What `method`, which stands at `place`, asks of the other members.

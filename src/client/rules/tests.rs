@@ -231,3 +231,24 @@ fn a_pairwise_client_has_a_sector() {
     let named = native(json!({"sector_identifier_uri": "https://sector.example/file"}));
     check_with(&settings, named, Ok(json!({"subject_type": "pairwise"})));
 }
+
+#[test]
+fn of_several_methods_one_is_chosen_that_has_what_it_needs() {
+    let sent = |methods: &[&str]| json!({"token_endpoint_auth_methods_supported": methods});
+    let chosen = |method: &str| Ok(json!({"token_endpoint_auth_method": method}));
+    let methods = ["private_key_jwt", "tls_client_auth", "client_secret_basic"];
+    check(sent(&methods), chosen("client_secret_basic"));
+    let mut with_subject = sent(&methods);
+    with_subject["tls_client_auth_subject_dn"] = "CN=client".into();
+    check(with_subject, chosen("tls_client_auth"));
+    check(sent(&["private_key_jwt"]), Err(&["token_endpoint_auth_method: jwks_uri or jwks"]));
+}
+
+#[test]
+fn origins_and_offers_have_their_form() {
+    check(json!({"authorized_origins": ["https://a.example/x"]}), Err(&["authorized_origins[0]: an origin"]));
+    check(json!({"authorized_origins": ["https://a.example"]}), Ok(json!({})));
+    check(json!({"credential_offer_endpoint": "nowhere"}), Err(&["credential_offer_endpoint: absolute URI"]));
+    let offer = json!({"credential_offer_endpoint": "openid-credential-offer://"});
+    check(offer.clone(), Ok(offer));
+}

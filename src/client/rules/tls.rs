@@ -34,6 +34,11 @@ fn says(is_wrong: bool, rule: &str) -> Option<String> {
     is_wrong.then(|| rule.to_owned())
 }
 
+/// Whether the metadata say whose the certificate is.
+pub(super) fn has_subject(metadata: &Metadata) -> bool {
+    SUBJECTS.iter().any(|(member, _)| metadata.has(member))
+}
+
 /// One subject with the method `tls_client_auth`, never several, each in its form.
 pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let subjects: Vec<&Subject> = SUBJECTS.iter().filter(|(member, _)| metadata.has(member)).collect();
