@@ -9,7 +9,7 @@ use super::modules::{self, Log};
 use super::observer::Observer;
 use super::runtime::Runtime;
 use super::value::{Outcome, failure};
-use super::{bounds, bytes, context, members, present};
+use super::{absent, bounds, bytes, context, members, present};
 use crate::config::ScriptLimits;
 
 /// The clock is read once in so many operations: reading it at each would cost half as much
@@ -33,6 +33,7 @@ impl SharedModules {
         members::register(&mut types);
         bytes::register(&mut types);
         bounds::register(&mut types);
+        absent::register(&mut types);
         refuse_sleep(&mut types);
         let host = modules::all(runtime).into_iter().map(|(name, module)| (name, module.into()));
         Self {

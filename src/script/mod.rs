@@ -9,6 +9,7 @@
 //! script reaches beyond itself goes through [`host::Host`]. A script that waits there holds up
 //! none that does not.
 
+mod absent;
 mod after;
 mod answer;
 mod ask;

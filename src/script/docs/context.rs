@@ -13,8 +13,8 @@ pub static CONTEXT_MEMBERS: &[ContextMember] = &[
         "getClient()",
         "The client that will be stored, read and written by the names of its JSON members: \
          `context.client.contacts.push(\"a@example.org\")`, `context.client[\"client_name#fr\"] = \"Nom\"`. \
-         An absent member is `()`; setting `()` takes one away. A name that no metadata has is a fault \
-         that suggests the nearest one. `client_id` and `client_id_issued_at` are there for every client that has \
+         An absent member is `()`, of which `push` makes a list of one; setting `()` takes one away. A name that no \
+         metadata has is a fault that suggests the nearest one. `client_id` and `client_id_issued_at` are there for every client that has \
          them, so not in `createClient`, and are never changed. Read-only where nothing is stored. `client_secret` is \
          there in `clientCreated` and `clientUpdated` alone; no line of the log shows it.",
     ),

@@ -111,7 +111,7 @@ async fn a_value_that_is_not_there_is_named_by_what_follows_it() {
         )
     };
     for (body, start, next) in [
-        ("context.client.contacts.push(\"x\"); true", "Function not found: push ((), string): ", ".push"),
+        ("context.client.contacts.pop(); true", "Function not found: pop (()): ", ".pop"),
         ("context.client.scope.split(\" \"); true", "Function not found: split ((), string): ", ".split"),
         (
             "\"x\" in context.client.contacts",

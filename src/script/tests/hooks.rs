@@ -40,6 +40,8 @@ fn createClient(context) {
     );
     assert_eq!(decision.client.text("scope"), Some("openid profile"));
     assert_eq!(decision.decided_by[0].name, "20-attestation.rhai");
+    let alone = create(&set, json!({"evidence": "e"})).await.unwrap();
+    assert_eq!(alone.client.texts("contacts").collect::<Vec<_>>(), ["registry@example.org"]);
 }
 
 #[tokio::test]
