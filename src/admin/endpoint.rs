@@ -42,7 +42,7 @@ pub async fn admit(
         Ok(bearer) => bearer,
         Err(problem) => {
             let nobody = Author { actor: None, address: Some(address), correlation_id };
-            return Err(refusal::call_refused(cx, parts, &nobody, problem));
+            return Err(refusal::stranger_refused(cx, parts, &nobody, problem));
         }
     };
     let by = Administrator { client_id: bearer.token.client_id.to_string(), address, correlation_id };
@@ -50,7 +50,7 @@ pub async fn admit(
     if !token::administers(bearer.client.client(), &bearer.token.scope, scope) {
         let description = format!("the access token has not the scope {scope}");
         let problem = Problem::insufficient_scope(Some(scope), &description);
-        return Err(refusal::call_refused(cx, parts, &by.author(), problem));
+        return Err(refusal::stranger_refused(cx, parts, &by.author(), problem));
     }
     telemetry::acts(&by.client_id);
     Ok(by)

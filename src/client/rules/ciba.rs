@@ -59,7 +59,7 @@ mod tests {
 
     const NOTIFIED: &str = "https://client.example/notified";
 
-    fn ciba(more: Value) -> Value {
+    fn ciba(more: &Value) -> Value {
         let mut client = json!({"grant_types": [GRANT], "redirect_uris": null, MODE: "poll"});
         client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         client
@@ -67,12 +67,12 @@ mod tests {
 
     #[test]
     fn its_members_are_there_together() {
-        check(ciba(json!({})), Ok(json!({MODE: "poll"})));
-        check(ciba(json!({MODE: null})), Err(&[&format!("{MODE}: one of poll, ping, push")]));
-        check(ciba(json!({MODE: "pull"})), Err(&[&format!("{MODE}: not supported")]));
+        check(ciba(&json!({})), Ok(json!({MODE: "poll"})));
+        check(ciba(&json!({MODE: null})), Err(&[&format!("{MODE}: one of poll, ping, push")]));
+        check(ciba(&json!({MODE: "pull"})), Err(&[&format!("{MODE}: not supported")]));
         for mode in ["ping", "push"] {
-            check(ciba(json!({MODE: mode})), Err(&[&format!("{ENDPOINT}: mode {mode}")]));
-            check(ciba(json!({MODE: mode, ENDPOINT: NOTIFIED})), Ok(json!({MODE: mode})));
+            check(ciba(&json!({MODE: mode})), Err(&[&format!("{ENDPOINT}: mode {mode}")]));
+            check(ciba(&json!({MODE: mode, ENDPOINT: NOTIFIED})), Ok(json!({MODE: mode})));
         }
         check(json!({MODE: "poll"}), Err(&[&format!("{MODE}: needs the grant type")]));
     }
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn user_codes_are_for_servers_that_have_them() {
-        let client = || ciba(json!({"backchannel_user_code_parameter": true}));
+        let client = || ciba(&json!({"backchannel_user_code_parameter": true}));
         let with = |is_on| Registration {
             backchannel_user_code_parameter_supported: is_on,
             ..Registration::default()
@@ -104,7 +104,7 @@ mod tests {
             ..Registration::default()
         };
         let pairwise = |more: Value| {
-            let mut client = ciba(json!({"subject_type": "pairwise"}));
+            let mut client = ciba(&json!({"subject_type": "pairwise"}));
             client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             client
         };

@@ -50,9 +50,26 @@ impl AuditQueue {
     /// Leaves `event` to be written soon; it is counted as lost when too many wait, or when it has no
     /// actor and too many like it came just now.
     pub fn leave(&self, event: AuditEvent) {
+        if event.actor.is_some() {
+            self.send(event);
+        } else {
+            self.leave_of_stranger(event);
+        }
+    }
+
+    /// The same of an event whose actor, if it has one, is nobody in particular: whoever registers a
+    /// client is one.
+    pub fn leave_of_stranger(&self, event: AuditEvent) {
+        if self.losses.admits_stranger() {
+            self.send(event);
+        } else {
+            self.losses.add(1, event.at);
+        }
+    }
+
+    fn send(&self, event: AuditEvent) {
         let at = event.at;
-        let is_welcome = event.actor.is_some() || self.losses.admits_stranger();
-        if !is_welcome || self.sender.try_send(Message::Event(Box::new(event))).is_err() {
+        if self.sender.try_send(Message::Event(Box::new(event))).is_err() {
             self.losses.add(1, at);
         }
     }

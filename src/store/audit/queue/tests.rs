@@ -175,6 +175,16 @@ async fn strangers_can_not_push_out_what_others_did() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_registered_a_client_is_a_stranger_too() {
+    let running = run();
+    for subject in 0..1_000 {
+        running.queue.leave_of_stranger(event(subject));
+    }
+    running.queue.flush().await;
+    assert_eq!(running.written().await, (0, u64::from(BURST), vec![1_000 - u64::from(BURST)]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn strangers_are_written_down_again_after_a_while() {
     let running = run();
     let expect = async |strangers: u32| {
