@@ -1,4 +1,4 @@
-//! K31 to K39, K100 to K122, K127 to K130: every rule of metadata, asked from outside.
+//! K31 to K39, K100 to K113, K120 to K122, K127 to K130: every rule of metadata, asked from outside.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ fn jwks(names: &[&str]) -> Value {
 }
 
 /// `accepted` and `refused` are members on top of B0; a refusal names the member beside it.
-async fn check(server: &TestServer, accepted: &[Value], refused: &[(Value, &str)]) {
+pub(crate) async fn check(server: &TestServer, accepted: &[Value], refused: &[(Value, &str)]) {
     for members in accepted {
         let answer = server.post(&with(b0(), members.clone())).await;
         assert_eq!(answer.status, 201, "{members}: {}", answer.text);
@@ -167,54 +167,6 @@ async fn k112_and_k113_pairwise_clients_have_one_host() {
 }
 
 #[tokio::test]
-async fn k114_to_k117_the_uris_and_numbers_of_openid_connect() {
-    let server = TestServer::new().await;
-    let client =
-        server.register(&with(b0(), json!({"initiate_login_uri": "https://client.example.org/login"}))).await;
-    assert_eq!(server.read(&client).await.body["initiate_login_uri"], "https://client.example.org/login");
-    let with_fragment = "https://client.example.org/request#GkurKxf5T0Y-mnPFCHqWOMiZi4VS138cQO_V7PZHAdM";
-    let client = server.register(&with(b0(), json!({"request_uris": [with_fragment]}))).await;
-    assert_eq!(client.body["request_uris"], json!([with_fragment]));
-    let accepted = [json!({"default_max_age": 0}), json!({"require_auth_time": true})];
-    let refused = [
-        (json!({"initiate_login_uri": "http://client.example.org/login"}), "initiate_login_uri"),
-        (json!({"request_uris": ["http://client.example.org/request"]}), "request_uris"),
-        (json!({"default_max_age": -1}), "default_max_age"),
-        (json!({"default_max_age": "60"}), "default_max_age"),
-        (json!({"default_max_age": 1.5}), "default_max_age"),
-        (json!({"require_auth_time": "true"}), "require_auth_time"),
-    ];
-    check(&server, &accepted, &refused).await;
-}
-
-#[tokio::test]
-async fn k118_and_k119_logout() {
-    let server = TestServer::new().await;
-    for member in ["frontchannel_logout_uri", "backchannel_logout_uri"] {
-        let accepted = [json!({member: "https://client.example.org/out"})];
-        let refused = [(
-            json!({member: "http://client.example.org/out", "token_endpoint_auth_method": "none"}),
-            member,
-        )];
-        check(&server, &accepted, &refused).await;
-    }
-    let accepted = [
-        json!({"post_logout_redirect_uris": ["https://client.example.org/out"]}),
-        json!({"backchannel_logout_session_required": true}),
-    ];
-    let refused = [
-        (
-            json!({"post_logout_redirect_uris": ["http://client.example.org/out"], "token_endpoint_auth_method": "none"}),
-            "post_logout_redirect_uris",
-        ),
-        (json!({"backchannel_logout_uri": "https://client.example.org/out#f"}), "backchannel_logout_uri"),
-        (json!({"frontchannel_logout_session_required": "yes"}), "frontchannel_logout_session_required"),
-        (json!({"backchannel_logout_session_required": "yes"}), "backchannel_logout_session_required"),
-    ];
-    check(&server, &accepted, &refused).await;
-}
-
-#[tokio::test]
 async fn k120_ciba_is_registered_whole() {
     let server = TestServer::new().await;
     let grant = json!({"grant_types": ["authorization_code", "urn:openid:params:grant-type:ciba"]});
@@ -301,39 +253,4 @@ async fn k129_and_k130_a_certificate_has_one_subject() {
         (json!({"token_endpoint_auth_method": "self_signed_tls_client_auth"}), "jwks"),
     ];
     check(&server, &accepted, &refused).await;
-}
-
-#[tokio::test]
-async fn the_members_of_the_seed_are_registered() {
-    let server = TestServer::registering(json!({"redirectUrisRegexEnabled": true})).await;
-    let members = json!({
-        "access_token_as_jwt": true,
-        "access_token_signing_alg": "ES256",
-        "rpt_as_jwt": true,
-        "par_lifetime": 600,
-        "spontaneous_scopes": ["^transaction:.+$"],
-        "allow_spontaneous_scopes": true,
-        "additional_audience": ["https://api.example.org"],
-        "redirect_uris_regex": "^https://client\\.example\\.org/",
-        "run_introspection_script_before_jwt_creation": false,
-        "keep_client_authorization_after_expiration": true,
-        "authorized_origins": ["https://client.example.org"],
-        "default_prompt_login": true,
-        "claims": ["email"],
-        "groups": ["a"],
-        "org_id": "o1",
-    });
-    let client = server.register(&with(b0(), members.clone())).await;
-    for (name, value) in members.as_object().unwrap() {
-        assert_eq!(&client.body[name], value, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_client_can_not_ask_for_trust() {
-    let server = TestServer::new().await;
-    let trust = json!({"trusted_client": true, "post_authn_script_dns": ["inum=1"], "disabled": false});
-    let client = server.register(&with(b0(), trust)).await;
-    assert_ne!(client.body.get("trusted_client"), Some(&json!(true)));
-    assert_eq!(client.body.get("post_authn_script_dns"), None);
 }

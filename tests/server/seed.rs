@@ -1,5 +1,5 @@
-//! Every curl command of the seed document, with the paths and scopes of `config/janssen.toml`:
-//! changed in nothing but host and identifiers.
+//! Every curl command of the seed document, with the paths and scopes of `config/janssen.toml`,
+//! changed in nothing but host and identifiers; and the members of its client schema.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use registrar::config::Sources;
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Registered, START, Signer, TestServer, registering, with};
+use crate::support::{Answer, Registered, START, Signer, TestServer, b0, registering, with};
 
 const REGISTER: &str = "/jans-auth/restv1/register";
 const TOKEN: &str = "/jans-auth/restv1/token";
@@ -149,4 +149,39 @@ async fn evidence_that_is_missing_is_asked_for_with_the_answer_of_the_seed() {
         })
     );
     assert_eq!(answer.header("pragma"), "no-cache");
+}
+
+#[tokio::test]
+async fn the_members_of_the_seed_are_registered() {
+    let server = TestServer::registering(json!({"redirectUrisRegexEnabled": true})).await;
+    let members = json!({
+        "access_token_as_jwt": true,
+        "access_token_signing_alg": "ES256",
+        "rpt_as_jwt": true,
+        "par_lifetime": 600,
+        "spontaneous_scopes": ["^transaction:.+$"],
+        "allow_spontaneous_scopes": true,
+        "additional_audience": ["https://api.example.org"],
+        "redirect_uris_regex": "^https://client\\.example\\.org/",
+        "run_introspection_script_before_jwt_creation": false,
+        "keep_client_authorization_after_expiration": true,
+        "authorized_origins": ["https://client.example.org"],
+        "default_prompt_login": true,
+        "claims": ["email"],
+        "groups": ["a"],
+        "org_id": "o1",
+    });
+    let client = server.register(&with(b0(), members.clone())).await;
+    for (name, value) in members.as_object().unwrap() {
+        assert_eq!(&client.body[name], value, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_can_not_ask_for_trust() {
+    let server = TestServer::new().await;
+    let trust = json!({"trusted_client": true, "post_authn_script_dns": ["inum=1"], "disabled": false});
+    let client = server.register(&with(b0(), trust)).await;
+    assert_ne!(client.body.get("trusted_client"), Some(&json!(true)));
+    assert_eq!(client.body.get("post_authn_script_dns"), None);
 }

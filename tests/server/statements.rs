@@ -1,26 +1,24 @@
-//! K131 to K149: software statements (RFC 7591 section 2.3), with keys from each source.
+//! K131 to K149: software statements (RFC 7591 section 2.3), and what becomes of them.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Answer, Canary, Origin, Reply, START, Signer, TestServer, b0, fetches_locally, registering, with,
-};
+use crate::support::{Answer, Canary, START, Signer, TestServer, b0, with};
 
-const REFUSED: &[&str] = &["invalid_software_statement"];
-const UNAPPROVED: &[&str] = &["unapproved_software_statement"];
+pub(crate) const REFUSED: &[&str] = &["invalid_software_statement"];
+pub(crate) const UNAPPROVED: &[&str] = &["unapproved_software_statement"];
 
-fn issuer() -> Signer {
+pub(crate) fn issuer() -> Signer {
     Signer::new("https://directory.example", Algorithm::Es256)
 }
 
 /// A server that knows `issuer` from its configuration.
-async fn knowing(issuer: &Signer, more: Value) -> TestServer {
+pub(crate) async fn knowing(issuer: &Signer, more: Value) -> TestServer {
     TestServer::registering(with(builtin(issuer, json!({})), more)).await
 }
 
 /// The configuration of one issuer, whose entry has these further members.
-fn builtin(issuer: &Signer, entry: Value) -> Value {
+pub(crate) fn builtin(issuer: &Signer, entry: Value) -> Value {
     let entry = with(
         json!({"id": "directory", "type": "SSA", "issuers": [issuer.iss], "jwks": issuer.jwks()}),
         entry,
@@ -28,11 +26,11 @@ fn builtin(issuer: &Signer, entry: Value) -> Value {
     json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]})
 }
 
-fn request(statement: &str) -> Value {
+pub(crate) fn request(statement: &str) -> Value {
     with(b0(), json!({"software_statement": statement}))
 }
 
-async fn post(server: &TestServer, statement: &str) -> Answer {
+pub(crate) async fn post(server: &TestServer, statement: &str) -> Answer {
     server.post(&request(statement)).await
 }
 
@@ -125,59 +123,6 @@ async fn k136_k137_k138_times_and_audience() {
             answer.expect_error(400, REFUSED);
         }
     }
-}
-
-#[tokio::test]
-async fn k139_an_unknown_key_costs_one_fetch_in_a_while() {
-    let (issuer, next, origin) = (issuer(), issuer(), Origin::new().await);
-    let url = origin.at("/jwks", Reply::json(issuer.jwks()));
-    let server = TestServer::configured(|configuration| {
-        fetches_locally(configuration);
-        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
-        let members =
-            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
-        registering(configuration, members);
-    })
-    .await;
-    post(&server, &issuer.token(json!({}))).await.expect_status(201);
-    for _ in 0..100 {
-        post(&server, &next.token(json!({}))).await.expect_error(400, REFUSED);
-    }
-    assert_eq!(origin.hits("/jwks"), 2, "the first use, and one more look");
-    origin.set("/jwks", Reply::json(json!({"keys": [next.jwk()]})));
-    server.clock.advance(31);
-    post(&server, &next.token(json!({}))).await.expect_status(201);
-    assert_eq!(origin.hits("/jwks"), 3, "the keys were changed, and that is seen");
-    origin.set("/jwks", Reply::status(500));
-    server.clock.advance(400);
-    post(&server, &next.token(json!({}))).await.expect_status(201);
-}
-
-#[tokio::test]
-async fn keys_that_can_not_be_had_are_an_outage_and_not_a_mistake() {
-    let (issuer, origin) = (issuer(), Origin::new().await);
-    let url = origin.at("/jwks", Reply::status(503));
-    let server = TestServer::configured(|configuration| {
-        fetches_locally(configuration);
-        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
-        let members =
-            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
-        registering(configuration, members);
-    })
-    .await;
-    let answer = post(&server, &issuer.token(json!({}))).await;
-    answer.expect_status(503);
-    assert!(!answer.header("retry-after").is_empty());
-    server.expect_empty().await;
-}
-
-#[tokio::test]
-async fn k140_keys_with_one_kid_are_told_apart() {
-    let (issuer, other) = (issuer(), Signer::new("x", Algorithm::Rs256));
-    let kid = issuer.jwk()["kid"].clone();
-    let keys = json!({"keys": [with(other.jwk(), json!({"kid": kid})), issuer.jwk()]});
-    let server = TestServer::registering(builtin(&issuer, json!({"jwks": keys.to_string()}))).await;
-    post(&server, &issuer.token(json!({}))).await.expect_status(201);
 }
 
 #[tokio::test]
@@ -316,146 +261,7 @@ async fn a_trusted_issuer_hands_out_scopes_and_no_other_is_accepted() {
     post(&server, &issuer.token(json!({}))).await.expect_error(400, UNAPPROVED);
 }
 
-#[tokio::test]
-async fn a_statement_with_its_own_keys_proves_no_trust() {
-    let (issuer, origin) = (issuer(), Origin::new().await);
-    let url = origin.at("/own", Reply::json(issuer.jwks()));
-    let trusted = json!({issuer.iss.clone(): {"automaticallyGrantedScopes": ["email"]}});
-    for (kind, claim) in [("jwks", issuer.jwks()), ("jwks_uri", json!(url))] {
-        let server = TestServer::configured(|configuration| {
-            fetches_locally(configuration);
-            let members = json!({
-                "softwareStatementValidationType": kind, "softwareStatementValidationClaimName": "keys",
-                "trustedSsaIssuers": trusted, "dynamicRegistrationScopesParamEnabled": false,
-            });
-            registering(configuration, members);
-        })
-        .await;
-        let client =
-            server.register(&request(&issuer.token(json!({"keys": claim, "software_id": "s"})))).await;
-        assert_eq!(client.body["software_id"], "s");
-        assert_eq!(client.body.get("scope"), None, "nobody vouches for it, so nothing is granted");
-        assert_eq!(server.provenance(&client).await["trust_level"], "open");
-        post(&server, &issuer.token(json!({}))).await.expect_error(400, REFUSED);
-        let other = Signer::new(&issuer.iss, Algorithm::Es256);
-        post(&server, &other.token(json!({"keys": claim}))).await.expect_error(400, REFUSED);
-    }
-    assert_eq!(origin.hits("/own"), 2, "once, and once more for a key that is not there");
-}
-
-#[tokio::test]
-async fn none_takes_the_claims_as_the_requester_s_own() {
-    let server = TestServer::registering(json!({"softwareStatementValidationType": "NONE"})).await;
-    let client = server.register(&request(&issuer().token(json!({"client_name": "Own word"})))).await;
-    assert_eq!(client.body["client_name"], "Own word");
-    assert_eq!(server.provenance(&client).await["trust_level"], "open");
-    post(&server, "abc").await.expect_error(400, REFUSED);
-}
-
-#[tokio::test]
-async fn a_shared_secret_verifies_hmac_and_nothing_else() {
-    let secret = "a shared secret of more than 32 bytes";
-    let (issuer, sharing) = (issuer(), Signer::sharing("https://directory.example", secret));
-    let server = TestServer::registering(builtin(&issuer, json!({"sharedSecret": secret}))).await;
-    post(&server, &sharing.token(json!({}))).await.expect_status(201);
-    post(&server, &issuer.token(json!({}))).await.expect_status(201);
-    let other = Signer::sharing("https://directory.example", "another secret of more than 32 bytes!");
-    post(&server, &other.token(json!({}))).await.expect_error(400, REFUSED);
-}
-
-#[tokio::test]
-async fn a_script_gives_the_keys() {
-    let (issuer, sharing) =
-        (issuer(), Signer::sharing("https://shared.example", "a secret of a script, with 32 bytes"));
-    let script = format!(
-        r#"
-        fn getSoftwareStatementJwks(context) {{
-            if context.softwareStatement.claims.iss == "https://directory.example" {{ {}.to_string() }} else {{ () }}
-        }}
-        fn getSoftwareStatementHmacSecret(context) {{ "a secret of a script, with 32 bytes" }}
-        fn createClient(context) {{
-            context.client.client_name = `${{context.trustLevel}} ${{context.softwareStatement.claims.software_id}}`;
-            true
-        }}
-        "#,
-        rhai_text(&issuer.jwks().to_string())
-    );
-    let server = TestServer::scripted(&[("10-keys.rhai", &script)], |_| {}).await;
-    let client = server.register(&request(&issuer.token(json!({"software_id": "s1"})))).await;
-    assert_eq!(client.body["client_name"], "statement s1");
-    let names: Vec<String> = server.provenance(&client).await["scripts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|script| script["name"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(names, ["10-keys.rhai", "10-keys.rhai"], "it gave the keys, and it decided");
-    post(&server, &sharing.token(json!({}))).await.expect_status(201);
-    let stranger = Signer::new("https://stranger.example", Algorithm::Es256);
-    post(&server, &stranger.token(json!({}))).await.expect_error(400, UNAPPROVED);
-}
-
-#[tokio::test]
-async fn a_discovery_document_says_where_the_keys_are() {
-    let (issuer, origin) = (issuer(), Origin::new().await);
-    let jwks = origin.at("/keys", Reply::json(issuer.jwks()));
-    let endpoint = origin.at("/discovery", Reply::json(json!({"ssa_jwks_endpoint": jwks})));
-    let server = TestServer::configured(|configuration| {
-        fetches_locally(configuration);
-        let entry = json!({
-            "id": "1", "type": "ssa", "issuers": [issuer.iss], "configuration_endpoint": endpoint,
-            "configuration_endpoint_claim": "ssa_jwks_endpoint",
-        });
-        let members =
-            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
-        registering(configuration, members);
-    })
-    .await;
-    for _ in 0..5 {
-        post(&server, &issuer.token(json!({}))).await.expect_status(201);
-    }
-    assert_eq!((origin.hits("/discovery"), origin.hits("/keys")), (1, 1));
-}
-
 fn base64url(text: &str) -> String {
     use base64::Engine;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
-}
-
-/// `text` as a literal of a script.
-fn rhai_text(text: &str) -> String {
-    serde_json::to_string(text).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_wait_for_keys_hold_up_nobody_else() {
-    const WAITING: usize = 900;
-    let (issuer, origin) = (issuer(), Origin::new().await);
-    let url = origin.at("/jwks", Reply::never());
-    let server = TestServer::configured(|configuration| {
-        fetches_locally(configuration);
-        configuration.settings.fetch.timeout_ms = 60_000;
-        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
-        let members =
-            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
-        registering(configuration, members);
-    })
-    .await;
-    let statement = issuer.token(json!({}));
-    let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(post(&server, &statement))).collect();
-    let mut stuck = Box::pin(futures_util::future::join_all(waiting.iter_mut()));
-    let others = async {
-        while origin.hits("/jwks") == 0 {
-            tokio::task::yield_now().await;
-        }
-        for _ in 0..50 {
-            let client = server.register(&b0()).await;
-            server.read(&client).await.expect_status(200);
-        }
-    };
-    tokio::select! {
-        _ = &mut stuck => panic!("the keys never come, so nobody who needs them is answered"),
-        () = others => {}
-    }
-    assert_eq!(origin.hits("/jwks"), 1, "one fetch for all who wait");
 }
