@@ -27,7 +27,7 @@ pub fn client() -> Map<String, Value> {
 fn property(member: &Member) -> Value {
     let mut schema = match member.kind {
         Kind::Text | Kind::Label => json!({"type": "string", "minLength": 1}),
-        Kind::Page | Kind::Url => json!({"type": "string", "format": "uri"}),
+        Kind::Page | Kind::Picture | Kind::Link | Kind::Url => json!({"type": "string", "format": "uri"}),
         Kind::Texts => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Count => json!({"type": "integer", "minimum": 0}),

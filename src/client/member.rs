@@ -14,7 +14,12 @@ pub enum Kind {
     Label,
     /// The `https` URL of a page for people; it may be repeated as `name#tag`.
     Page,
-    /// An absolute `https` URL that a server calls, or sends a browser to.
+    /// The `https` URL of a picture for people, which a server may fetch to show it; it may be repeated
+    /// as `name#tag`.
+    Picture,
+    /// An absolute `https` URL that a browser is sent to.
+    Link,
+    /// An absolute `https` URL that a server calls.
     Url,
     /// An array of strings.
     Texts,
@@ -31,7 +36,7 @@ pub enum Kind {
 impl Kind {
     /// Whether the member may be repeated with a language tag.
     pub const fn is_localised(self) -> bool {
-        matches!(self, Self::Label | Self::Page)
+        matches!(self, Self::Label | Self::Page | Self::Picture)
     }
 }
 
@@ -106,7 +111,7 @@ pub static MEMBERS: &[Member] = &[
     // RFC 7591 section 2.
     client("client_name", Kind::Label),
     client("client_uri", Kind::Page),
-    client("logo_uri", Kind::Page),
+    client("logo_uri", Kind::Picture),
     client("tos_uri", Kind::Page),
     client("policy_uri", Kind::Page),
     client("redirect_uris", Kind::Texts),
@@ -137,7 +142,7 @@ pub static MEMBERS: &[Member] = &[
     client("default_max_age", Kind::Count),
     client("require_auth_time", Kind::Flag),
     client("default_acr_values", Kind::Texts),
-    client("initiate_login_uri", Kind::Url),
+    client("initiate_login_uri", Kind::Link),
     client("request_uris", Kind::Texts),
     // OpenID Connect RP-Initiated, Front-Channel and Back-Channel Logout.
     client("post_logout_redirect_uris", Kind::Texts),

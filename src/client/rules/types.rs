@@ -48,7 +48,7 @@ pub(super) fn check_kinds(metadata: &Metadata, found: &mut Vec<Violation>) {
 
 fn is_of_kind(kind: Kind, value: &Value) -> bool {
     match kind {
-        Kind::Text | Kind::Label | Kind::Page | Kind::Url => value.is_string(),
+        Kind::Text | Kind::Label | Kind::Page | Kind::Picture | Kind::Link | Kind::Url => value.is_string(),
         Kind::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         Kind::Flag => value.is_boolean(),
         Kind::Count => value.as_u64().is_some_and(|count| count <= LARGEST_COUNT),
@@ -65,7 +65,9 @@ fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut V
         (Kind::Text, Value::String(_)) if name == "evidence" => None,
         (Kind::Text, Value::String(text)) if LONG_TEXTS.contains(&name) => hidden_character(text),
         (Kind::Text, Value::String(text)) => too_many_bytes(cx, text).or_else(|| hidden_character(text)),
-        (Kind::Page | Kind::Url, Value::String(text)) => too_many_bytes(cx, text),
+        (Kind::Page | Kind::Picture | Kind::Link | Kind::Url, Value::String(text)) => {
+            too_many_bytes(cx, text)
+        }
         (Kind::Texts, Value::Array(array)) => return check_items(cx, name, array, found),
         (Kind::Flag, Value::Bool(_)) | (Kind::Object | Kind::Jwks, Value::Object(_)) => None,
         (Kind::Count, Value::Number(number)) => {
@@ -101,7 +103,7 @@ fn check_items(cx: &Rules<'_>, name: &str, array: &[Value], found: &mut Vec<Viol
 const fn due(kind: Kind) -> &'static str {
     match kind {
         Kind::Text | Kind::Label => "a string",
-        Kind::Page | Kind::Url => "a string that is a URL",
+        Kind::Page | Kind::Picture | Kind::Link | Kind::Url => "a string that is a URL",
         Kind::Texts => "an array of strings",
         Kind::Flag => "a Boolean (true or false)",
         Kind::Count => "an integer of 0 or more",

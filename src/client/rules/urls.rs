@@ -15,11 +15,8 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         let kind = member::find(name).map(|member| member.kind);
         let Some(text) = value.as_str().filter(|_| !is_faulted(found, name)) else { continue };
         let rule = match kind {
-            // A server shows it to its users, and may fetch it for that.
-            Some(Kind::Page) if name.starts_with("logo_uri") => fetched_fault(cx.fetch, text),
-            Some(Kind::Page) => page_fault(text),
-            // OpenID Connect Core section 4: a browser is sent there.
-            Some(Kind::Url) if name == "initiate_login_uri" => page_fault(text),
+            Some(Kind::Page | Kind::Link) => page_fault(text),
+            Some(Kind::Picture) => fetched_fault(cx.fetch, text),
             Some(Kind::Url) => endpoint_fault(cx.fetch, text),
             _ => None,
         };

@@ -108,8 +108,8 @@ const fn kind(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Text => ("String", "a string"),
         Kind::Label => ("String", "a string for people"),
-        Kind::Page => ("String", "the URL of a page for people"),
-        Kind::Url => ("String", "a URL that a server calls"),
+        Kind::Page | Kind::Picture => ("String", "the URL of a page for people"),
+        Kind::Link | Kind::Url => ("String", "a URL that a server calls"),
         Kind::Texts => ("Array", "an array of strings"),
         Kind::Flag => ("bool", "true or false"),
         Kind::Count => ("int", "a whole number of 0 or more"),
