@@ -160,7 +160,7 @@ impl Announcement {
         purpose: Purpose<'_>,
         (proven, issued): (&Proven, &Issued),
     ) -> Option<Self> {
-        let (scripts, hook) = (Arc::clone(&cx.snapshot.scripts), purpose.notification_hook());
+        let (scripts, hook) = (&cx.snapshot.scripts, purpose.notification_hook());
         if !scripts.has(hook) {
             return None;
         }
@@ -170,17 +170,18 @@ impl Announcement {
             request.remove(name);
         }
         let facts = facts(cx, caller, &proven.shown, request);
-        Some(Self { scripts, hook, facts, client: shown(&issued.client, issued.secret.as_ref()) })
+        let client = shown(&issued.client, issued.secret.as_ref());
+        Some(Self { scripts: Arc::clone(scripts), hook, facts, client })
     }
 
     /// That `client` is gone; none when no script wants to know.
     pub fn of_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) -> Option<Self> {
-        let (scripts, hook) = (Arc::clone(&cx.snapshot.scripts), Hook::ClientDeleted);
+        let (scripts, hook) = (&cx.snapshot.scripts, Hook::ClientDeleted);
         if !scripts.has(hook) {
             return None;
         }
         let facts = facts(cx, caller, &Shown::of(client.provenance.trust_level), Metadata::default());
-        Some(Self { scripts, hook, facts, client: shown(client, None) })
+        Some(Self { scripts: Arc::clone(scripts), hook, facts, client: shown(client, None) })
     }
 
     /// Makes `change`, and tells the scripts once it is made. A caller who goes away meanwhile takes

@@ -8,6 +8,7 @@ use super::audit::{Action, Author};
 use super::backend::{Change, page};
 use super::clients::removal;
 use super::race::unless_lost;
+use super::sweep::add_up;
 use super::{Clients, StoreError, keys};
 use crate::clock::Timestamp;
 
@@ -50,19 +51,7 @@ impl Clients {
         expired.left = rest;
         // All at once, so that they share a flush.
         let each = entries.into_iter().map(|(entry, _)| self.sweep_one(entry, expired.at));
-        let outcomes = join_all(each).await;
-        let mut failed = None;
-        for outcome in outcomes {
-            match outcome {
-                Ok(removed) => expired.removed += usize::from(removed),
-                // It stays, and is no reason to keep the others.
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(%error, "a client that has expired was not removed");
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.map_or(Ok(()), Err)
+        add_up(join_all(each).await, "a client that has expired", &mut expired.removed)
     }
 
     /// Removes at most `limit` of the clients that expired at `at` or before, and says how many: 0

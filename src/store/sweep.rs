@@ -8,6 +8,24 @@ use super::race::unless_lost;
 use super::{StoreError, expiring, record};
 use crate::clock::Timestamp;
 
+/// Adds up the clients that were removed by one page of a sweep. One that can not be read stays, and is
+/// no reason to keep the others: it is told in the log as `who`.
+pub(super) fn add_up(
+    outcomes: Vec<Result<bool, StoreError>>,
+    who: &str,
+    removed: &mut usize,
+) -> Result<(), StoreError> {
+    let mut failed = None;
+    for outcome in outcomes {
+        match outcome {
+            Ok(is_removed) => *removed += usize::from(is_removed),
+            Err(error @ StoreError::Corrupt { .. }) => tracing::error!(%error, "{who} was not removed"),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
 /// Removes at most `limit` of the records of `kind` that have ended at `at`, and says how many
 /// index entries it met: none when there is no more to do. Records that live are not touched.
 pub(super) async fn sweep(

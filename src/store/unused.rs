@@ -8,6 +8,7 @@ use super::backend::{Change, Pair, page};
 use super::client_index::client_use;
 use super::clients::Stored;
 use super::race::unless_lost;
+use super::sweep::add_up;
 use super::{StoreError, Uses, keys};
 use crate::client::Client;
 use crate::clock::Timestamp;
@@ -67,17 +68,7 @@ impl Uses {
         sweep.left.extend(rest);
         // All at once, so that they share a flush.
         let each = entries.into_iter().map(|(entry, _)| self.sweep_one(entry, &also));
-        let mut failed = None;
-        for outcome in join_all(each).await {
-            match outcome {
-                Ok(removed) => sweep.removed += usize::from(removed),
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(%error, "a client that nobody used was not removed");
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.map_or(Ok(()), Err)
+        add_up(join_all(each).await, "a client that nobody used", &mut sweep.removed)
     }
 
     /// Removes the client that the index entry names; whether it was there to be removed.
