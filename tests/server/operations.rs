@@ -4,8 +4,9 @@ use registrar::config::ClientCertificates;
 use registrar::jose::Algorithm;
 use serde_json::json;
 
+use crate::statements::keys_at;
 use crate::support::certificates::Files;
-use crate::support::{Answer, Origin, Reply, Signer, TestServer, b0, fetches_locally, registering, with};
+use crate::support::{Answer, Origin, Reply, Signer, TestServer, b0, with};
 
 fn issued_by(issuer: &'static str) -> impl Future<Output = TestServer> {
     TestServer::configured(move |configuration| {
@@ -93,14 +94,7 @@ async fn what_is_fetched_and_who_is_vouched_for_are_counted() {
     let issuer = Signer::new("https://directory.example", Algorithm::Es256);
     let origin = Origin::new().await;
     let url = origin.at("/jwks", Reply::json(issuer.jwks()));
-    let server = TestServer::configured(|configuration| {
-        fetches_locally(configuration);
-        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
-        let members =
-            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
-        registering(configuration, members);
-    })
-    .await;
+    let server = TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
     let names = [
         r#"fetches_total{outcome="ok"}"#,
         "fetch_duration_seconds_count",

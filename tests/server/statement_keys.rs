@@ -3,21 +3,14 @@
 use registrar::jose::Algorithm;
 use serde_json::json;
 
-use crate::statements::{REFUSED, UNAPPROVED, builtin, issuer, post, request};
+use crate::statements::{REFUSED, UNAPPROVED, builtin, issuer, keys_at, post, request};
 use crate::support::{Origin, Reply, Signer, TestServer, b0, fetches_locally, registering, with};
 
 #[tokio::test]
 async fn k139_an_unknown_key_costs_one_fetch_in_a_while() {
     let (issuer, next, origin) = (issuer(), issuer(), Origin::new().await);
     let url = origin.at("/jwks", Reply::json(issuer.jwks()));
-    let server = TestServer::configured(|configuration| {
-        fetches_locally(configuration);
-        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
-        let members =
-            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
-        registering(configuration, members);
-    })
-    .await;
+    let server = TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
     post(&server, &issuer.token(json!({}))).await.expect_status(201);
     for _ in 0..100 {
         post(&server, &next.token(json!({}))).await.expect_error(400, REFUSED);
@@ -36,14 +29,7 @@ async fn k139_an_unknown_key_costs_one_fetch_in_a_while() {
 async fn keys_that_can_not_be_had_are_an_outage_and_not_a_mistake() {
     let (issuer, origin) = (issuer(), Origin::new().await);
     let url = origin.at("/jwks", Reply::status(503));
-    let server = TestServer::configured(|configuration| {
-        fetches_locally(configuration);
-        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
-        let members =
-            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
-        registering(configuration, members);
-    })
-    .await;
+    let server = TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
     let answer = post(&server, &issuer.token(json!({}))).await;
     answer.expect_status(503);
     assert!(!answer.header("retry-after").is_empty());
@@ -171,12 +157,8 @@ async fn requests_that_wait_for_keys_hold_up_nobody_else() {
     let (issuer, origin) = (issuer(), Origin::new().await);
     let url = origin.at("/jwks", Reply::never());
     let server = TestServer::configured(|configuration| {
-        fetches_locally(configuration);
+        keys_at(configuration, &issuer, &url);
         configuration.settings.fetch.timeout_ms = 60_000;
-        let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
-        let members =
-            json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
-        registering(configuration, members);
     })
     .await;
     let statement = issuer.token(json!({}));

@@ -1,9 +1,10 @@
 //! K131 to K149: software statements (RFC 7591 section 2.3), and what becomes of them.
 
+use registrar::config::Configuration;
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Canary, START, Signer, TestServer, b0, with};
+use crate::support::{Answer, Canary, START, Signer, TestServer, b0, fetches_locally, registering, with};
 
 pub(crate) const REFUSED: &[&str] = &["invalid_software_statement"];
 pub(crate) const UNAPPROVED: &[&str] = &["unapproved_software_statement"];
@@ -24,6 +25,14 @@ pub(crate) fn builtin(issuer: &Signer, entry: Value) -> Value {
         entry,
     );
     json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]})
+}
+
+/// Configures one issuer, whose keys are at `url`.
+pub(crate) fn keys_at(configuration: &mut Configuration, issuer: &Signer, url: &str) {
+    fetches_locally(configuration);
+    let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
+    let members = json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
+    registering(configuration, members);
 }
 
 pub(crate) fn request(statement: &str) -> Value {

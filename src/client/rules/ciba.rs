@@ -54,15 +54,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::client::rules::testing::{check, check_with};
+    use crate::client::rules::testing::{check, check_with, pairwise, with};
     use crate::config::Registration;
 
     const NOTIFIED: &str = "https://client.example/notified";
 
     fn ciba(more: &Value) -> Value {
-        let mut client = json!({"grant_types": [GRANT], "redirect_uris": null, MODE: "poll"});
-        client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        client
+        with(json!({"grant_types": [GRANT], "redirect_uris": null, MODE: "poll"}), more)
     }
 
     #[test]
@@ -89,27 +87,19 @@ mod tests {
     #[test]
     fn user_codes_are_for_servers_that_have_them() {
         let client = || ciba(&json!({"backchannel_user_code_parameter": true}));
-        let with = |is_on| Registration {
+        let settings = |is_on| Registration {
             backchannel_user_code_parameter_supported: is_on,
             ..Registration::default()
         };
-        check_with(&with(false), client(), Err(&["backchannel_user_code_parameter: leave it out"]));
-        check_with(&with(true), client(), Ok(json!({"backchannel_user_code_parameter": true})));
+        check_with(&settings(false), client(), Err(&["backchannel_user_code_parameter: leave it out"]));
+        check_with(&settings(true), client(), Ok(json!({"backchannel_user_code_parameter": true})));
     }
 
     #[test]
     fn the_sector_of_a_pairwise_client_that_is_polled_is_that_of_its_keys() {
-        let settings = Registration {
-            subject_types_supported: vec!["public".to_owned(), "pairwise".to_owned()],
-            ..Registration::default()
-        };
-        let pairwise = |more: Value| {
-            let mut client = ciba(&json!({"subject_type": "pairwise"}));
-            client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            client
-        };
-        check_with(&settings, pairwise(json!({})), Err(&["jwks_uri: poll and ping"]));
+        let client = || ciba(&json!({"subject_type": "pairwise"}));
+        check_with(&pairwise(), client(), Err(&["jwks_uri: poll and ping"]));
         let named = json!({"jwks_uri": "https://client.example/jwks"});
-        check_with(&settings, pairwise(named.clone()), Ok(named));
+        check_with(&pairwise(), with(client(), &named), Ok(named));
     }
 }

@@ -53,6 +53,19 @@ fn check_sent(
     compare(result, expected);
 }
 
+/// `base`, with the members of `more` on top.
+pub(super) fn with(base: Value, more: &Value) -> Value {
+    let mut members = object(base);
+    members.extend(object(more.clone()));
+    members.into()
+}
+
+/// Settings under which a client may be a pairwise one.
+pub(super) fn pairwise() -> Registration {
+    let subject_types_supported = vec!["public".to_owned(), "pairwise".to_owned()];
+    Registration { subject_types_supported, ..Registration::default() }
+}
+
 /// Checks what a script made, by the rules for changed metadata; expected as in [`check_with`].
 pub(super) fn check_changed(settings: &Registration, changed: Value, expected: Result<Value, &[&str]>) {
     let limits = Limits::default();

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::Rules;
-use super::testing::{check, check_changed, check_with, scopes};
+use super::testing::{check, check_changed, check_with, pairwise, scopes, with};
 use crate::client::Requested;
 use crate::client::member::MEMBERS;
 use crate::config::{FetchSettings, Limits, Registration};
@@ -216,20 +216,14 @@ fn a_script_that_empties_a_member_takes_it_away() {
 
 #[test]
 fn a_pairwise_client_has_a_sector() {
-    let native = |more: Value| {
-        let mut client = json!({
+    let native = || {
+        json!({
             "application_type": "native", "subject_type": "pairwise", "redirect_uris": ["com.example.app:/cb"],
-        });
-        client.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        client
+        })
     };
-    let settings = Registration {
-        subject_types_supported: vec!["public".to_owned(), "pairwise".to_owned()],
-        ..Registration::default()
-    };
-    check_with(&settings, native(json!({})), Err(&["sector_identifier_uri: no redirect URI with a host"]));
-    let named = native(json!({"sector_identifier_uri": "https://sector.example/file"}));
-    check_with(&settings, named, Ok(json!({"subject_type": "pairwise"})));
+    check_with(&pairwise(), native(), Err(&["sector_identifier_uri: no redirect URI with a host"]));
+    let named = json!({"sector_identifier_uri": "https://sector.example/file"});
+    check_with(&pairwise(), with(native(), &named), Ok(json!({"subject_type": "pairwise"})));
 }
 
 #[test]
