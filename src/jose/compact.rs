@@ -1,8 +1,12 @@
 //! A JWS in its compact form (RFC 7515 section 7.1), read but not verified.
 //!
 //! Everything is bounded before it is decoded, so the work is linear in at most 64 KiB. What a
-//! reader could understand in two ways, or what would let the token choose its own key, is
-//! refused: RFC 8725 sections 3.10 and 3.11.
+//! reader could understand in two ways is refused.
+//!
+//! A header may show a key, or say where one is: `jwk`, `x5c`, `jku`, `x5u`, `x5t`, `x5t#S256`
+//! (RFC 7515 sections 4.1.2 to 4.1.8). It is never followed and never a source of trust (RFC 8725
+//! sections 3.10 and 3.11): a token is verified with the keys of its issuer like any other, and the
+//! certificates of `x5c` count only where the operator named anchors for that issuer.
 
 use std::fmt;
 
@@ -15,23 +19,19 @@ use crate::model::json::{self, JsonError};
 
 /// How long a token may be, in bytes.
 pub const MAXIMUM_TOKEN_BYTES: usize = 65_536;
-/// How long its header may be, in bytes of JSON.
+/// How long its header may be, in bytes of JSON, without certificates.
 pub const MAXIMUM_HEADER_BYTES: usize = 4_096;
+/// How long a header with certificates (`x5c`) may be, in bytes of JSON: four of RSA, with 4096 bits
+/// each, have 11 KiB.
+pub const MAXIMUM_CHAIN_HEADER_BYTES: usize = 16_384;
 /// How deep the JSON of header and claims may be nested.
 pub const MAXIMUM_DEPTH: usize = 16;
 
-/// Members of a header that would bring or name a key, or change how the token is read.
+/// Members of a header that change how the token is read.
 const REFUSED: &[(&str, &str)] = &[
     ("crit", "its header has `crit`, and no extension is known here"),
     ("b64", "its header has `b64`; the payload must be encoded"),
-    ("jku", "its header has `jku`; keys are never taken from where a token points"),
-    ("x5u", "its header has `x5u`; keys are never taken from where a token points"),
-    ("jwk", "its header has `jwk`; keys are never taken from the token itself"),
-    ("x5c", "its header has `x5c`; keys are never taken from the token itself"),
 ];
-
-/// Those of them that only show a key. Verifiers of evidence are known to do so.
-const SHOWN_KEYS: &[&str] = &["jwk", "x5c"];
 
 /// A JWS that can be read. Nothing that it says is verified.
 #[derive(Clone)]
@@ -52,29 +52,21 @@ impl Compact {
     /// [`JwsError::Malformed`] when it has not the form or asks for what is refused, and
     /// [`JwsError::Algorithm`] when its algorithm is not known.
     pub fn parse(text: &str) -> Result<Self, JwsError> {
-        Self::read(text, &[])
-    }
-
-    /// Reads `text`, whose header may show a key. Nobody looks at it: it is verified with the keys
-    /// of its issuer like any other token.
-    ///
-    /// # Errors
-    /// As [`Compact::parse`].
-    pub fn parse_beside_shown_key(text: &str) -> Result<Self, JwsError> {
-        Self::read(text, SHOWN_KEYS)
-    }
-
-    fn read(text: &str, overlooked: &[&str]) -> Result<Self, JwsError> {
         if text.len() > MAXIMUM_TOKEN_BYTES {
             return Err(JwsError::Malformed("it is longer than 64 KiB"));
         }
         let [header, payload, signature] = parts(text)?;
-        if header.len() > MAXIMUM_HEADER_BYTES.div_ceil(3) * 4 {
-            return Err(JwsError::Malformed("its header is longer than 4 KiB"));
+        if header.len() > MAXIMUM_CHAIN_HEADER_BYTES.div_ceil(3) * 4 {
+            return Err(JwsError::Malformed("its header is longer than 16 KiB"));
         }
         let signed_bytes = header.len() + 1 + payload.len();
-        let header = object(&decode(header)?).map_err(header_fault)?;
-        check_header(&header, overlooked)?;
+        let header = decode(header)?;
+        let header_bytes = header.len();
+        let header = object(&header).map_err(header_fault)?;
+        if header_bytes > MAXIMUM_HEADER_BYTES && !header.contains_key("x5c") {
+            return Err(JwsError::Malformed("its header is longer than 4 KiB, and has no certificates"));
+        }
+        check_header(&header)?;
         let algorithm = algorithm(&header)?;
         let (payload, signature) = (decode(payload)?, decode(signature)?);
         Ok(Self { text: text.to_owned(), signed_bytes, header, algorithm, payload, signature })
@@ -149,9 +141,8 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, JsonError> {
     json::parse_object_within(bytes, MAXIMUM_DEPTH)
 }
 
-fn check_header(header: &Map<String, Value>, overlooked: &[&str]) -> Result<(), JwsError> {
-    let is_refused = |name: &str| header.contains_key(name) && !overlooked.contains(&name);
-    if let Some((_, fault)) = REFUSED.iter().find(|(name, _)| is_refused(name)) {
+fn check_header(header: &Map<String, Value>) -> Result<(), JwsError> {
+    if let Some((_, fault)) = REFUSED.iter().find(|(name, _)| header.contains_key(*name)) {
         return Err(JwsError::Malformed(fault));
     }
     if ["kid", "typ"].iter().any(|name| header.get(*name).is_some_and(|value| !value.is_string())) {

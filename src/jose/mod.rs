@@ -21,7 +21,9 @@ mod thumbprint;
 mod verify;
 
 pub use algorithm::Algorithm;
-pub use compact::{Compact, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BYTES};
+pub use compact::{
+    Compact, MAXIMUM_CHAIN_HEADER_BYTES, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BYTES,
+};
 pub use error::JwsError;
 pub use expectations::{Expectations, TypRule};
 pub use keyset::{KeySet, MOST_KEYS_TRIED};

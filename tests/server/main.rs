@@ -20,6 +20,7 @@ mod attestation;
 mod audit;
 mod audit_reloads;
 mod bad_input;
+mod chains;
 mod client_authentication;
 mod discovery;
 mod discovery_upstream;

@@ -1,6 +1,6 @@
 //! The form of tokens, and everything that must not look like a signature (K133, K141, K142).
 
-use super::super::{MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BYTES};
+use super::super::{MAXIMUM_CHAIN_HEADER_BYTES, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BYTES};
 use super::*;
 use crate::secret::Secret;
 
@@ -36,10 +36,21 @@ fn what_is_no_compact_jws_is_refused() {
     }
     check_form(&"a".repeat(20_000), three);
     check_form(&".".repeat(20_000), three);
-    check_form(&format!("{}.a.a", "a".repeat(20_000)), Err(("malformed", "4 KiB")));
+    check_form(&format!("{}.a.a", "a".repeat(24_000)), Err(("malformed", "16 KiB")));
     check_form(&format!("{header}.{}.a", "\u{e9}".repeat(10_000)), Err(("malformed", "base64url")));
     check_form(&"a".repeat(MAXIMUM_TOKEN_BYTES + 1), Err(("malformed", "64 KiB")));
-    check_form(&with_header(json!({"x": "y".repeat(MAXIMUM_HEADER_BYTES)})), Err(("malformed", "4 KiB")));
+}
+
+#[test]
+fn a_header_is_bounded_and_longer_only_for_certificates() {
+    let too_long = |name| Err(("malformed", name));
+    check_form(&with_header(json!({"x": "y".repeat(MAXIMUM_HEADER_BYTES - 200)})), Ok(()));
+    for name in ["x", "jwk", "x5t", "x5u"] {
+        check_form(&with_header(json!({name: "y".repeat(MAXIMUM_HEADER_BYTES)})), too_long("4 KiB"));
+    }
+    let chain = |bytes| with_header(json!({"x5c": ["y".repeat(bytes)]}));
+    check_form(&chain(MAXIMUM_CHAIN_HEADER_BYTES - 200), Ok(()));
+    check_form(&chain(MAXIMUM_CHAIN_HEADER_BYTES), too_long("16 KiB"));
 }
 
 #[test]
@@ -80,16 +91,41 @@ fn header_and_claims_are_one_object_each() {
 }
 
 #[test]
-fn a_header_can_not_bring_its_own_rules_or_keys() {
+fn a_header_brings_no_rules_of_its_own() {
     let refused = |more: Value, name: &str| check_form(&with_header(more), Err(("malformed", name)));
     refused(json!({"crit": ["x"], "x": 1}), "`crit`");
     refused(json!({"crit": []}), "`crit`");
     refused(json!({"b64": false}), "`b64`");
     refused(json!({"b64": false, "crit": ["b64"]}), "`crit`");
-    refused(json!({"jku": "https://attacker.example/jwks"}), "`jku`");
-    refused(json!({"x5u": "https://attacker.example/x"}), "`x5u`");
-    refused(json!({"jwk": EC.public_jwk()}), "`jwk`");
-    refused(json!({"x5c": ["AQAB"]}), "`x5c`");
+}
+
+#[test]
+fn a_key_that_a_header_shows_changes_nothing() {
+    let other = SigningKey::generate(Algorithm::Es256).unwrap();
+    let shown = |key: &SigningKey| {
+        let at = "https://attacker.example/key";
+        let jwk = key.public_jwk().unwrap();
+        let members = [
+            json!({"jwk": jwk}),
+            json!({"jwk": "no key"}),
+            json!({"x5c": ["AQAB"]}),
+            json!({"x5c": 5}),
+            json!({"jku": at}),
+            json!({"x5u": at}),
+            json!({"x5t": "abc"}),
+            json!({"x5t#S256": null}),
+        ];
+        let all = members.iter().fold(json!({}), |all, one| merged(all, one.clone()));
+        members.into_iter().chain([all]).collect::<Vec<_>>()
+    };
+    for header in shown(&EC).into_iter().chain(shown(&other)) {
+        let claims = json!({"iss": "https://i.example"});
+        check_form(&with_header(header.clone()), Ok(()));
+        let unnamed = merged(json!({"alg": "ES256"}), header.clone());
+        check_form(&token(&unnamed, &claims, &other), Err(("signature", "does not verify")));
+        let named = merged(json!({"kid": other.kid()}), unnamed);
+        check_form(&token(&named, &claims, &other), Err(("unknown key", "`kid`")));
+    }
 }
 
 #[test]
