@@ -88,6 +88,12 @@ pub fn find(name: &str) -> Option<&'static Member> {
     }
 }
 
+/// Whether `name` is that of a member, with or without a language tag. Members that have no languages
+/// count too: `jwks#en` is no name of its own.
+pub fn is_taken(name: &str) -> bool {
+    called(name.split_once('#').map_or(name, |(base, _)| base)).is_some()
+}
+
 /// The member of exactly this name. Few names are of the same length, and every rule asks here for
 /// every member, so this is quicker than hashing.
 fn called(name: &str) -> Option<&'static Member> {

@@ -51,9 +51,11 @@ pub enum SecretSource {
 pub struct ScriptLimits {
     /// Operations, as Rhai counts them.
     pub operations: u64,
-    /// Milliseconds of wall-clock time, from the moment the call is queued; waiting for answers
-    /// from outside does not count.
+    /// Milliseconds that all scripts of one hook may work. Waiting does not count: for a place, for a
+    /// processor that others use, for answers from outside.
     pub deadline_ms: u64,
+    /// Milliseconds that a request may wait for a place for its scripts; then it is answered with 503.
+    pub queue_ms: u64,
     /// Function calls inside one another.
     pub call_depth: usize,
     /// Expressions inside one another, in the text of a script.
@@ -93,6 +95,7 @@ impl Default for ScriptLimits {
         Self {
             operations: 200_000,
             deadline_ms: 100,
+            queue_ms: 10_000,
             call_depth: 32,
             expression_depth: 64,
             string_bytes: 65_536,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rhai::packages::{Package, StandardPackage};
 use rhai::{Engine, Module, OptimizationLevel, Shared};
 
+use super::cycles::TopLevels;
 use super::modules::{self, Log};
 use super::observer::Observer;
 use super::runtime::Runtime;
@@ -24,6 +25,7 @@ pub(super) struct SharedModules {
     log: Log,
     observer: Option<Arc<Observer>>,
     limits: ScriptLimits,
+    top_levels: TopLevels,
 }
 
 impl SharedModules {
@@ -43,7 +45,13 @@ impl SharedModules {
             log: Log::new(runtime),
             observer: runtime.observer.clone(),
             limits: runtime.settings.limits.clone(),
+            top_levels: TopLevels::default(),
         }
+    }
+
+    /// What the closures of the top levels share.
+    pub(super) const fn top_levels(&self) -> &TopLevels {
+        &self.top_levels
     }
 
     /// Bytes of JSON that a call may leave behind.

@@ -3,9 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use base64::Engine;
+use base64::engine::GeneralPurpose;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use crate::secret::Secret;
+use crate::secret::{Secret, hex};
 
 /// Structures inside one another in which a value is recognised: JSON text in a map that is printed.
 const DEPTH: usize = 2;
@@ -26,6 +29,17 @@ impl Hidden {
         Self(hidden)
     }
 
+    /// Hides `secrets`, each with its name: also where a script encoded one (`Basic` takes base64), or
+    /// wrote it in capitals.
+    pub(super) fn of_secrets<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let secrets: Vec<(&str, &str)> = secrets.into_iter().collect();
+        let encoded: Vec<(&str, String)> = secrets
+            .iter()
+            .flat_map(|(name, secret)| encodings(secret).into_iter().map(|form| (*name, form)))
+            .collect();
+        Self::new(secrets.into_iter().chain(encoded.iter().map(|(name, form)| (*name, form.as_str()))))
+    }
+
     /// `text` with the name of each value in its place.
     pub(super) fn conceal(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (form, shown)| {
@@ -43,6 +57,30 @@ fn forms(value: &str) -> BTreeSet<String> {
         forms.extend(written);
     }
     forms
+}
+
+/// What `secret` looks like in capitals or not, in hex, percent-encoded, and in base64, alone or within
+/// a longer text. None of them is shorter than `secret`.
+fn encodings(secret: &str) -> BTreeSet<String> {
+    let (lower, upper) = (secret.to_lowercase(), secret.to_uppercase());
+    let in_hex = hex(secret.as_bytes());
+    let percent: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let spaced = percent.replace('+', "%20");
+    let base64 = [STANDARD_NO_PAD, URL_SAFE_NO_PAD]
+        .into_iter()
+        .flat_map(|encoding| (0..3).map(move |before| within_base64(&encoding, secret, before)));
+    let mut forms: BTreeSet<String> = base64.collect();
+    forms.extend([lower, upper, in_hex.to_uppercase(), in_hex, spaced, percent]);
+    forms.retain(|form| form.len() >= secret.len() && form != secret);
+    forms
+}
+
+/// The characters of base64 that say nothing but `secret`, when so many bytes (modulo 3) are before it.
+fn within_base64(encoding: &GeneralPurpose, secret: &str, before: usize) -> String {
+    let text = encoding.encode([&vec![0; before], secret.as_bytes()].concat());
+    // Six bits a character: those that share some with a neighbour are left out.
+    let (first, end) = ((before * 8).div_ceil(6), (before + secret.len()) * 8 / 6);
+    text.get(first..end).unwrap_or_default().to_owned()
 }
 
 /// As Rhai prints it, which is as Rust does.
@@ -79,6 +117,29 @@ mod tests {
         ] {
             assert_eq!(hidden.conceal(&text), shown);
         }
+    }
+
+    #[test]
+    fn a_secret_is_hidden_in_each_encoding() {
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+        let secret = "Key/of?the tests+\u{e4}";
+        let hidden = Hidden::of_secrets([("key", secret)]);
+        for around in ["", "a", "ab", "abc", "user:"] {
+            let whole = format!("{around}{secret}{around}");
+            for text in [STANDARD.encode(&whole), URL_SAFE.encode(&whole), STANDARD_NO_PAD.encode(&whole)] {
+                let shown = hidden.conceal(&text);
+                assert!(shown.contains("[key]") && shown.len() < around.len() * 3 + 16, "{text}: {shown}");
+            }
+        }
+        let in_hex = hex(secret.as_bytes()).to_uppercase();
+        let percent = "Key%2Fof%3Fthe%20tests%2B%C3%A4";
+        for text in [in_hex.to_lowercase(), in_hex, percent.to_owned(), percent.replace("%20", "+")] {
+            assert_eq!(hidden.conceal(&text), "[key]", "{text}");
+        }
+        for text in [secret.to_uppercase(), secret.to_lowercase()] {
+            assert_eq!(hidden.conceal(&text), "[key]", "{text}");
+        }
+        assert_eq!(hidden.conceal(&format!("{:?}", secret.to_uppercase())), "\"[key]\"");
     }
 
     #[test]

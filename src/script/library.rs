@@ -1,9 +1,12 @@
 //! What a script may import: files below `lib/`, read when the set is loaded, and nothing else.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+
+use super::cycles;
 
 /// The files below `lib/`. A clone is another handle on the same files.
 #[derive(Clone)]
@@ -13,6 +16,7 @@ struct Shelf {
     /// What an import calls a file, and its text.
     texts: BTreeMap<String, String>,
     loaded: Mutex<BTreeMap<String, State>>,
+    has_closures: AtomicBool,
 }
 
 enum State {
@@ -23,12 +27,17 @@ enum State {
 
 impl Libraries {
     pub(super) fn new(texts: BTreeMap<String, String>) -> Self {
-        Self(Arc::new(Shelf { texts, loaded: Mutex::default() }))
+        Self(Arc::new(Shelf { texts, loaded: Mutex::default(), has_closures: AtomicBool::default() }))
     }
 
     /// The names that can be imported.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.texts.keys().map(String::as_str)
+    }
+
+    /// Whether any of those that were imported has closures.
+    pub(super) fn have_closures(&self) -> bool {
+        self.0.has_closures.load(Ordering::Relaxed)
     }
 
     fn note(&self, name: &str, state: State) {
@@ -39,6 +48,7 @@ impl Libraries {
         self.note(name, State::Loading);
         let mut ast = engine.compile(text)?;
         ast.set_source(format!("{name}.rhai"));
+        self.0.has_closures.fetch_or(cycles::has_closures(&ast), Ordering::Relaxed);
         let module: Shared<Module> = Module::eval_ast_as_new(Scope::new(), &ast, engine)?.into();
         self.note(name, State::Ready(Shared::clone(&module)));
         Ok(module)

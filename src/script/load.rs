@@ -7,8 +7,10 @@ use std::path::Path;
 
 use rhai::{AST, Engine, EvalAltResult, Module, Position, Scope, Shared};
 
+use super::cycles;
 use super::engine::SharedModules;
 use super::hook::Hook;
+use super::library::Libraries;
 use super::modules::readable;
 use super::present;
 use super::value::message;
@@ -184,13 +186,17 @@ pub(super) struct Compiled {
     module: Shared<Module>,
     dispatch: AST,
     warnings: Vec<String>,
+    has_closures: bool,
 }
 
 impl Compiled {
     /// The same with an engine for its calls, which can import nothing any more.
-    pub(super) fn ready(self, modules: &SharedModules) -> Script {
-        let Self { id, hooks, module, dispatch, warnings } = self;
+    pub(super) fn ready(self, modules: &SharedModules, libraries: &Libraries) -> Script {
+        let Self { id, hooks, module, dispatch, warnings, has_closures } = self;
         let mut engine = modules.engine(present::over);
+        if has_closures || libraries.have_closures() {
+            modules.top_levels().watch_calls(&mut engine);
+        }
         engine.register_static_module(SCRIPT_MODULE, module);
         Script { id, hooks, engine, dispatch, warnings }
     }
@@ -209,7 +215,7 @@ pub(super) fn compile(engine: &mut Engine, name: &str, text: &str) -> Result<Com
     let dispatch =
         engine.compile(dispatch(&hooks)).map_err(|error| vec![LoadError::new(name, error.to_string())])?;
     let id = ScriptRef { name: name.to_owned(), hash: sha256_hex(text.as_bytes()) };
-    Ok(Compiled { id, hooks, module, dispatch, warnings })
+    Ok(Compiled { id, hooks, module, dispatch, warnings, has_closures: cycles::has_closures(&ast) })
 }
 
 /// Compiles the text of one file.

@@ -16,6 +16,7 @@ mod ask;
 mod bounds;
 mod bytes;
 mod context;
+mod cycles;
 pub mod docs;
 mod engine;
 mod explain;

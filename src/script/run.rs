@@ -9,13 +9,13 @@ use serde_json::{Map, Value};
 
 use super::answer::Answer;
 use super::context::{Context, Round};
+use super::cycles;
 use super::explain::value_of;
 use super::facts::Facts;
 use super::hook::Hook;
 use super::load::Script;
 use super::members::{Access, Frame, Members};
 use super::outcome::{Decision, Fault, HookError};
-use super::pace::Work;
 use super::present;
 use super::set::ScriptSet;
 use crate::client::Metadata;
@@ -105,7 +105,7 @@ impl ScriptSet {
 
     /// Runs `work` where it may take its time, or here when it is known to take little and holds up
     /// this one request only. Scripts
-    /// take turns; who waits past the deadline is told so.
+    /// take turns; a request that waits too long for its turn is told to come again.
     pub(super) async fn on_a_thread<T: Send + 'static>(
         self: &Arc<Self>,
         hook: Hook,
@@ -148,8 +148,8 @@ pub(super) struct Asking {
 impl Asking {
     /// Does `work`, and notes how long the hook takes.
     fn timed<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
-        let begun = Work::begin();
-        let done = work(self);
+        let begun = self.round.turn.begin();
+        let done = cycles::freed(|| work(self));
         self.set.pace(self.hook).note(begun.done(), !self.round.turn.waited().is_zero());
         done
     }
@@ -211,6 +211,9 @@ impl Asking {
     }
 
     fn failed(&self, script: &Script, context: &Context, error: &EvalAltResult) -> HookError {
+        if self.round.turn.gave_up() {
+            return HookError::Busy;
+        }
         let fault = Fault::of(&script.id.name, self.hook.name(), error);
         // What a script throws goes into the log too.
         let message = context.conceal(&self.set.runtime().secrets.redact(&fault.message));
@@ -237,6 +240,7 @@ fn word(outcome: &Result<Dynamic, HookError>) -> ScriptOutcome {
         Ok(_) => ScriptOutcome::Passed,
         Err(HookError::Refused { .. }) => ScriptOutcome::Refused,
         Err(HookError::Answered { .. }) => ScriptOutcome::Answered,
-        Err(HookError::Fault(_) | HookError::Busy) => ScriptOutcome::Fault,
+        Err(HookError::Fault(_)) => ScriptOutcome::Fault,
+        Err(HookError::Busy) => ScriptOutcome::Busy,
     }
 }

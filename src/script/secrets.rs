@@ -36,7 +36,7 @@ struct Known {
 
 impl Known {
     fn new(named: BTreeMap<String, Secret>) -> Self {
-        let hidden = Hidden::new(named.iter().map(|(name, secret)| (name.as_str(), secret.expose())));
+        let hidden = Hidden::of_secrets(named.iter().map(|(name, secret)| (name.as_str(), secret.expose())));
         Self { named, hidden }
     }
 }

@@ -77,8 +77,9 @@ impl ScriptSet {
         for (name, text) in &texts.scripts {
             let mut engine = modules.engine(move || over(deadline));
             engine.set_module_resolver(libraries.clone());
+            modules.top_levels().keep(&mut engine);
             match load::compile(&mut engine, name, text) {
-                Ok(script) => scripts.push(script.ready(&modules)),
+                Ok(script) => scripts.push(script.ready(&modules, &libraries)),
                 Err(wrong) => errors.extend(wrong.into_iter().map(redacted)),
             }
         }

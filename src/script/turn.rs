@@ -4,15 +4,20 @@
 //! up none that are not. One that has worked for long goes on when few others do so, and behind all
 //! the rest of the server; ordinary ones pass it by. Each script that runs or waits has a thread; both numbers are bounded,
 //! over all sets of scripts together.
+//!
+//! The deadline counts the work of the script alone. A server that has much to do makes its scripts
+//! wait; that is no fault of theirs. A request for which waiting takes too long is told to come
+//! again.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::pace::Work;
 use super::threads;
 use crate::config::ScriptLimits;
 
@@ -22,8 +27,12 @@ pub(super) struct Turns {
     waiting: Arc<Semaphore>,
     working_long: Arc<Semaphore>,
     deadline: Duration,
+    queue: Duration,
     patience: Duration,
 }
+
+/// Why a script must end that gets no place in time.
+const NO_PLACE: &str = "it waited for a place as long as scripts.limits.queueMs allows";
 
 impl Turns {
     pub(super) fn new(limits: &ScriptLimits) -> Self {
@@ -34,6 +43,7 @@ impl Turns {
             // The other processors are for requests that need none of these.
             working_long: Arc::new(Semaphore::new((processors / 2).max(1))),
             deadline: Duration::from_millis(limits.deadline_ms),
+            queue: Duration::from_millis(limits.queue_ms),
             patience: Duration::from_millis(limits.http_ms),
         }
     }
@@ -41,9 +51,8 @@ impl Turns {
     /// Waits for a place; none when the time is over before there is one. `is_quick` asks for one
     /// on this thread, which there is where another thread can stand in for it.
     pub(super) async fn take(&self, is_quick: bool) -> Option<Arc<Turn>> {
-        let begun = Instant::now();
-        let place = tokio::time::timeout(self.deadline, Arc::clone(&self.running).acquire_owned());
-        let turn = Turn {
+        let place = tokio::time::timeout(self.queue, Arc::clone(&self.running).acquire_owned());
+        Some(Arc::new(Turn {
             place: Mutex::new(Some(place.await.ok()?.ok()?)),
             running: Arc::clone(&self.running),
             waiting: Arc::clone(&self.waiting),
@@ -51,13 +60,14 @@ impl Turns {
             working_long: Arc::clone(&self.working_long),
             is_here: is_quick && Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread,
             runtime: Handle::current(),
-            begun,
+            begun: Instant::now(),
+            work: OnceLock::new(),
             deadline: self.deadline,
+            queue: self.queue,
             patience: self.patience,
             waited: AtomicU64::new(0),
             is_lost: AtomicBool::new(false),
-        };
-        turn.over().is_none().then(|| Arc::new(turn))
+        }))
     }
 }
 
@@ -72,9 +82,14 @@ pub(super) struct Turn {
     runtime: Handle,
     is_here: bool,
     begun: Instant,
+    /// What the thread of the scripts has done since they began.
+    work: OnceLock<Work>,
+    /// How long the scripts may work.
     deadline: Duration,
+    /// How long they may wait for a place, and for a processor that others use.
+    queue: Duration,
     patience: Duration,
-    /// Microseconds that did not count for the deadline.
+    /// Microseconds that they waited for the outside.
     waited: AtomicU64,
     is_lost: AtomicBool,
 }
@@ -89,30 +104,54 @@ pub(super) enum Outside {
 }
 
 impl Turn {
+    /// The scripts begin to work, on this thread.
+    pub(super) fn begin(&self) -> Work {
+        *self.work.get_or_init(Work::begin)
+    }
+
     /// Why the script must end now.
     pub(super) fn over(&self) -> Option<&'static str> {
-        if self.is_lost.load(Ordering::Relaxed) {
-            return Some("too many scripts were running when it had waited");
+        if self.gave_up() {
+            return Some(NO_PLACE);
         }
         if self.begun.elapsed() >= threads::LONG && !self.is_here && threads::works_long() {
             self.stand_in_line();
         }
-        self.left().is_zero().then_some("it took longer than scripts.limits.deadlineMs")
+        let passed = self.begun.elapsed().saturating_sub(self.waited());
+        // Nobody has worked for longer than has passed, and that clock is the cheaper one.
+        if passed >= self.deadline && self.begin().done() >= self.deadline {
+            return Some("it worked longer than scripts.limits.deadlineMs allows");
+        }
+        if passed >= self.deadline.saturating_add(self.queue) {
+            self.is_lost.store(true, Ordering::Relaxed);
+        }
+        self.gave_up().then_some(NO_PLACE)
     }
 
-    /// The time until the deadline.
-    fn left(&self) -> Duration {
-        self.deadline.saturating_add(self.waited()).saturating_sub(self.begun.elapsed())
+    /// Whether the scripts ended because the server had no place for them: no fault of theirs.
+    pub(super) fn gave_up(&self) -> bool {
+        self.is_lost.load(Ordering::Relaxed)
     }
 
-    /// Waits until few enough others work for long, but not beyond the deadline.
+    /// Waits until few enough others work for long.
     fn stand_in_line(&self) {
         let mut place = self.long_place.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
-            let free = Arc::clone(&self.working_long).acquire_owned();
-            let free = self.runtime.block_on(async { tokio::time::timeout(self.left(), free).await });
-            *place = free.ok().and_then(Result::ok);
+            *place = self.wait_for(&self.working_long);
         }
+    }
+
+    /// One of `places`; none, and the scripts give up, when the time for waiting is over before one is
+    /// free.
+    fn wait_for(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        let free = Arc::clone(places).acquire_owned();
+        let free = self.runtime.block_on(async { tokio::time::timeout(self.queue, free).await });
+        let place = free.ok().and_then(Result::ok);
+        if place.is_none() {
+            // It may not run on, whatever it would do with the failure.
+            self.is_lost.store(true, Ordering::Relaxed);
+        }
+        place
     }
 
     /// Whether the scripts run on the thread that serves the request.
@@ -159,12 +198,8 @@ impl Turn {
         self.set_place(None);
         *self.long_place.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let result = work();
-        let again = Arc::clone(&self.running).acquire_owned();
-        match self.runtime.block_on(async { tokio::time::timeout(self.deadline, again).await }) {
-            Ok(Ok(place)) => self.set_place(Some(place)),
-            // It may not run on, whatever it would do with the failure.
-            _ => self.is_lost.store(true, Ordering::Relaxed),
-        }
+        let again = self.wait_for(&self.running);
+        self.set_place(again);
         Ok(result)
     }
 

@@ -75,12 +75,48 @@ async fn a_verifier_that_never_answers_ends_with_a_fault() {
     server.post(&b0()).await.expect_status(201);
 }
 
+/// A script of some 20 000 operations: none is at fault, however many ask for it at the same time.
+fn busy_script() -> String {
+    only("bad", "let i = 0; while i < 4_000 { i += 1; }")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_of_requests_is_no_fault_of_the_script() {
+    let patient = |configuration: &mut Configuration| {
+        let limits = &mut configuration.settings.scripts.limits;
+        // One call takes far less, all of them together take longer, also on a slow machine.
+        (limits.deadline_ms, limits.queue_ms) = (1_000, 120_000);
+    };
+    let server = TestServer::scripted(&[("10-a.rhai", &busy_script())], patient).await;
+    for answer in bad(&server, 64, &AtomicUsize::new(0)).await {
+        answer.expect_status(201);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_gets_no_place_is_told_to_come_again() {
+    let impatient = |configuration: &mut Configuration| {
+        let limits = &mut configuration.settings.scripts.limits;
+        (limits.concurrent, limits.queue_ms, limits.deadline_ms) = (1, 1, 10_000);
+    };
+    let server = TestServer::scripted(&[("10-a.rhai", &busy_script())], impatient).await;
+    let answers = bad(&server, 16, &AtomicUsize::new(0)).await;
+    let (done, busy): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(|answer| answer.status == 201);
+    assert!(!done.is_empty() && !busy.is_empty(), "{} of {}", done.len(), answers.len());
+    for answer in busy {
+        answer.expect_error(503, &["temporarily_unavailable"]);
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    let counted = server.server().service().snapshot().scripts.statistics();
+    assert_eq!(counted.iter().map(|counted| counted.faults).sum::<u64>(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn others_are_answered_while_scripts_loop() {
     let script = only("bad", "loop { }");
     let endless = |configuration: &mut Configuration| {
         let limits = &mut configuration.settings.scripts.limits;
-        (limits.operations, limits.deadline_ms) = (u64::MAX, 6_000);
+        (limits.operations, limits.deadline_ms) = (u64::MAX, 4_000);
     };
     let server = TestServer::scripted(&[("10-a.rhai", &script)], endless).await;
     let (client, done) = (server.register(&b0()).await, AtomicUsize::new(0));

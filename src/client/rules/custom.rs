@@ -34,7 +34,7 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata) {
 /// A custom attribute never stands in for a member that has rules.
 fn is_allowed(cx: &Rules<'_>, name: &str) -> bool {
     let allowed = &cx.settings.dynamic_registration_custom_attributes;
-    member::find(name).is_none() && allowed.iter().any(|attribute| attribute == name)
+    !member::is_taken(name) && allowed.iter().any(|attribute| attribute == name)
 }
 
 fn is_shorter(value: &Value, limit: usize) -> bool {
@@ -85,6 +85,23 @@ mod tests {
             Ok(json!({"region": {"name": "eu"}, "trusted_client": null, "other": null})),
         );
         check_with(&settings(), json!({"region": "us"}), Ok(json!({"region": "us"})));
+    }
+
+    #[test]
+    fn a_language_tag_makes_no_attribute_of_a_member() {
+        for name in ["jwks#en", "client_id#x", "client_name#en", "grant_types#"] {
+            let settings =
+                Registration { dynamic_registration_custom_attributes: vec![name.to_owned()], ..settings() };
+            let faults = crate::client::rules::settings_faults(&settings);
+            assert_eq!(faults[0].1, format!("'{name}' is a standard member already"));
+        }
+        let settings =
+            Registration { dynamic_registration_custom_attributes: vec!["jwks#en".to_owned()], ..settings() };
+        check_changed(
+            &settings,
+            json!({"jwks#en": {"keys": []}, "redirect_uris": ["https://a.example/cb"]}),
+            Err(&["jwks#en: unknown"]),
+        );
     }
 
     #[test]

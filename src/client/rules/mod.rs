@@ -92,8 +92,7 @@ pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
         let faults = patterns.iter().filter_map(|text| Some((text, RedirectPattern::parse(text).err()?)));
         faults.map(move |(text, fault)| (format!("registration.{key}"), format!("'{text}' {fault}")))
     });
-    let taken =
-        settings.dynamic_registration_custom_attributes.iter().filter(|name| member::find(name).is_some());
+    let taken = settings.dynamic_registration_custom_attributes.iter().filter(|name| member::is_taken(name));
     let taken = taken.map(|name| {
         let key = "registration.dynamicRegistrationCustomAttributes".to_owned();
         (key, format!("'{name}' is a standard member already"))

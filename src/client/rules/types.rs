@@ -127,17 +127,26 @@ fn too_many_bytes(cx: &Rules<'_>, text: &str) -> Option<String> {
 fn hidden_character(text: &str) -> Option<String> {
     let found = text.chars().find(|&character| is_hidden(character))?;
     let code = u32::from(found);
-    Some(format!("has the character U+{code:04X}; control, direction and zero-width characters are refused"))
+    Some(format!("has the character U+{code:04X}; control, direction and invisible characters are refused"))
 }
 
+/// Controls, and what Unicode calls default-ignorable (UAX 44), and what it calls a letter or a symbol and
+/// shows as nothing: the fillers of Hangul and the blank of Braille. Not the selectors of variants, which
+/// names in Japanese, Mongolian and pictures need.
 fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{feff}'
+            | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
+            | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+            | '\u{2800}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
-            | '\u{e0000}'..='\u{e007f}')
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -199,7 +208,26 @@ mod tests {
             json!({"client_name": "B\u{e4}nk \u{30af}\u{30e9}"}),
             Ok(json!({"client_name": "B\u{e4}nk \u{30af}\u{30e9}"})),
         );
-        for hidden in ["a\nb", "a\u{7f}", "a\u{202e}b", "a\u{200b}b", "\u{feff}a"] {
+        for name in ["\u{845b}\u{e0100}\u{98fe}", "\u{2764}\u{fe0f}", "\u{1820}\u{180b}"] {
+            check(json!({"client_name": name}), Ok(json!({"client_name": name})));
+        }
+        for hidden in [
+            "a\nb",
+            "a\u{7f}",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "\u{feff}a",
+            "a\u{3164}b",
+            "a\u{34f}b",
+            "\u{2800}",
+            "a\u{115f}",
+            "\u{ffa0}",
+            "a\u{17b4}",
+            "a\u{e0001}",
+            "a\u{fff9}b",
+            "a\u{1d173}",
+            "a\u{e01f0}",
+        ] {
             check(json!({"client_name": hidden}), Err(&["client_name: has the character U+"]));
             check(json!({"client_name#de": hidden}), Err(&["client_name#de: has the character U+"]));
             check(json!({"contacts": [hidden]}), Err(&["contacts[0]: has the character U+"]));

@@ -14,6 +14,7 @@ use crate::client::Metadata;
 use rhai::{AST, CallFnOptions, Engine, Position, Scope};
 
 use super::context::{Context, Round};
+use super::cycles;
 use super::engine::SharedModules;
 use super::hook::Hook;
 use super::library::Libraries;
@@ -112,8 +113,9 @@ impl Suite {
             let Some(turn) = turn else {
                 return Err(suite.failed(&test, &world, "there was no place to run in"));
             };
+            turn.begin();
             let modules = SharedModules::new(&runtime);
-            suite.run_in(&test, &world, &modules, &turn)
+            cycles::freed(|| suite.run_in(&test, &world, &modules, &turn))
         });
         task.await.unwrap_or_else(|error| {
             let error = LoadError::new(&file, error.to_string());
@@ -134,6 +136,7 @@ impl Suite {
         engine.set_module_resolver(Libraries::new(self.texts.libraries.clone()));
         let scene = Scene { world: Arc::clone(world), texts: Arc::clone(&self.texts) };
         functions::register(&mut engine, &scene);
+        modules.top_levels().watch_calls(&mut engine);
         let failure = |error| Box::new(Failure { error, calls: String::new(), log: world.log() });
         let dispatch = self.prepare(&mut engine, test).map_err(failure)?;
         let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());

@@ -62,8 +62,13 @@ async fn a_deadline_ends_what_the_count_of_operations_would_not() {
 #[tokio::test]
 async fn scripts_take_turns_and_who_waits_too_long_is_told() {
     let set = load(&[("10-a.rhai", "fn createClient(context) { loop { } }")], |settings| {
-        settings.limits =
-            ScriptLimits { operations: u64::MAX, deadline_ms: 300, concurrent: 1, ..ScriptLimits::default() };
+        settings.limits = ScriptLimits {
+            operations: u64::MAX,
+            deadline_ms: 600,
+            queue_ms: 50,
+            concurrent: 1,
+            ..ScriptLimits::default()
+        };
     })
     .unwrap();
     let (one, other) = tokio::join!(create(&set, json!({})), create(&set, json!({})));

@@ -14,6 +14,7 @@ mod after_order;
 mod ask;
 mod bounds;
 mod concealed;
+mod cycles;
 mod docs;
 mod faults;
 mod hooks;

@@ -111,7 +111,7 @@ async fn what_was_waited_is_taken_from_what_is_left() {
 
 #[tokio::test]
 async fn who_gets_no_place_back_ends() {
-    let limits = ScriptLimits { concurrent: 1, deadline_ms: 500, ..ScriptLimits::default() };
+    let limits = ScriptLimits { concurrent: 1, queue_ms: 500, ..ScriptLimits::default() };
     let turns = Arc::new(Turns::new(&limits));
     let turn = turns.take(false).await.unwrap();
     assert_eq!(turn.over(), None);
@@ -122,5 +122,8 @@ async fn who_gets_no_place_back_ends() {
         assert!(other.unwrap().is_some());
         turn.over()
     });
-    assert_eq!(waiting.await.unwrap(), Some("too many scripts were running when it had waited"));
+    assert_eq!(
+        waiting.await.unwrap(),
+        Some("it waited for a place as long as scripts.limits.queueMs allows")
+    );
 }

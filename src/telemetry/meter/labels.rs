@@ -51,6 +51,8 @@ words! {
         Answered = "answered",
         /// It failed.
         Fault = "fault",
+        /// It ended because the server had no place for it in time.
+        Busy = "busy",
     }
 }
 
