@@ -1,15 +1,16 @@
 //! JWK Sets of others: public keys, strong enough, each what it says it is (RFC 7517, RFC 7518
 //! section 6, RFC 8037; FAPI 2.0 section 5.4.1 for the sizes).
 
+mod edwards;
 pub(in crate::jose) mod key;
+mod members;
+mod modulus;
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Members of a private or symmetric key (RFC 7518 section 6; `priv` is that of the type AKP, for
-/// ML-DSA).
-const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+pub use members::without_unknown;
 
 /// Checks that `set` is a JWK Set of at most `limit` public keys, of which one at least can be
 /// used. Keys of an unknown type are not looked at (RFC 7517 section 5).
@@ -48,7 +49,7 @@ pub(in crate::jose) fn keys(set: &Value, limit: usize) -> Result<&[Value], Strin
 
 /// OpenID Connect Dynamic Client Registration section 2: neither private nor symmetric keys.
 pub(in crate::jose) fn check_secrecy(members: &Map<String, Value>) -> Result<(), String> {
-    if let Some(name) = PRIVATE.iter().find(|name| members.contains_key(**name)) {
+    if let Some(name) = members::private(members) {
         return Err(format!(
             "is a private or symmetric key (it has `{name}`); replace it, since it was sent, and send the public one"
         ));

@@ -8,6 +8,7 @@ mod claims;
 mod compact;
 mod error;
 mod expectations;
+pub mod fit;
 pub mod jwks;
 mod keyset;
 pub mod kind;

@@ -12,6 +12,7 @@ use josekit::jws::alg::rsassa_pss::RsassaPssJwsAlgorithm;
 use josekit::jws::{JwsSigner, JwsVerifier};
 use serde_json::{Map, Value};
 
+use super::fit::{self, Work};
 use super::{Algorithm, jwks};
 
 /// A key that verifies signatures.
@@ -32,8 +33,9 @@ impl PublicKey {
     pub(super) fn read(members: &Map<String, Value>) -> Result<Option<Self>, String> {
         jwks::check_secrecy(members)?;
         let Some(key) = jwks::key::read(members)? else { return Ok(None) };
-        let algorithms = algorithms(members);
-        if algorithms.is_empty() || !is_for_verifying(members) {
+        let is_fit = |algorithm: &Algorithm| fit::can(members, Work::Verify, algorithm.as_str());
+        let algorithms: Vec<Algorithm> = Algorithm::ALL.iter().copied().filter(is_fit).collect();
+        if algorithms.is_empty() {
             return Ok(None);
         }
         let der = key.public_key_to_der().map_err(|_| "can not be written down".to_owned())?;
@@ -51,40 +53,6 @@ impl PublicKey {
         let (_, verifier) = self.verifiers.iter().find(|(one, _)| *one == algorithm)?;
         verifier.get_or_init(|| verifier_of(algorithm, &self.der)).as_deref()
     }
-}
-
-/// The algorithms of a key: those of its type and curve, or the one that its `alg` names
-/// (RFC 8725 section 3.1).
-fn algorithms(members: &Map<String, Value>) -> Vec<Algorithm> {
-    use Algorithm::{Ed448, Ed25519, EdDsa, Es256, Es256k, Es384, Es512};
-    use Algorithm::{Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-
-    let text = |name: &str| members.get(name).and_then(Value::as_str);
-    let of_type: &[Algorithm] = match (text("kty"), text("crv")) {
-        (Some("RSA"), _) => &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512],
-        (Some("EC"), Some("P-256")) => &[Es256],
-        (Some("EC"), Some("P-384")) => &[Es384],
-        (Some("EC"), Some("P-521")) => &[Es512],
-        (Some("EC"), Some("secp256k1")) => &[Es256k],
-        (Some("OKP"), Some("Ed25519")) => &[EdDsa, Ed25519],
-        (Some("OKP"), Some("Ed448")) => &[EdDsa, Ed448],
-        _ => &[],
-    };
-    let Some(name) = text("alg") else { return of_type.to_vec() };
-    let Some(bound) = Algorithm::parse(name).filter(|bound| of_type.contains(bound)) else {
-        return Vec::new();
-    };
-    // The two names of one algorithm on one curve are the same binding.
-    let is_bound = |one: &Algorithm| bound.covers(*one) || one.covers(bound);
-    of_type.iter().copied().filter(is_bound).collect()
-}
-
-fn is_for_verifying(members: &Map<String, Value>) -> bool {
-    let by_use = members.get("use").is_none_or(|value| value.as_str() == Some("sig"));
-    let by_operations = members.get("key_ops").is_none_or(|value| {
-        value.as_array().is_some_and(|operations| operations.iter().any(|one| one.as_str() == Some("verify")))
-    });
-    by_use && by_operations
 }
 
 /// The library's name of an asymmetric algorithm.

@@ -17,6 +17,15 @@ pub enum Purpose {
     Content,
 }
 
+/// Whose key pair an algorithm uses, where it uses one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyOf {
+    /// That of the server.
+    Server,
+    /// That of the client, whose public half is in `jwks` or at `jwks_uri`.
+    Client,
+}
+
 /// A member of metadata that names an algorithm.
 #[derive(Debug, Clone, Copy)]
 pub struct Algorithm {
@@ -29,22 +38,44 @@ pub struct Algorithm {
     pub supported: fn(&Registration) -> &[String],
     /// What it is for.
     pub purpose: Purpose,
+    /// Whose key pair it uses.
+    pub key_of: KeyOf,
 }
 
+/// The server signs.
 const fn signature(
     member: &'static str,
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
 ) -> Algorithm {
-    Algorithm { member, choices, supported, purpose: Purpose::Signature }
+    Algorithm { member, choices, supported, purpose: Purpose::Signature, key_of: KeyOf::Server }
 }
 
+/// The client signs.
+const fn signed_by_client(
+    member: &'static str,
+    choices: &'static str,
+    supported: fn(&Registration) -> &[String],
+) -> Algorithm {
+    Algorithm { member, choices, supported, purpose: Purpose::Signature, key_of: KeyOf::Client }
+}
+
+/// The server encrypts to the client.
 const fn key(
     member: &'static str,
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
 ) -> Algorithm {
-    Algorithm { member, choices, supported, purpose: Purpose::KeyManagement }
+    Algorithm { member, choices, supported, purpose: Purpose::KeyManagement, key_of: KeyOf::Client }
+}
+
+/// The client encrypts to the server.
+const fn key_of_server(
+    member: &'static str,
+    choices: &'static str,
+    supported: fn(&Registration) -> &[String],
+) -> Algorithm {
+    Algorithm { member, choices, supported, purpose: Purpose::KeyManagement, key_of: KeyOf::Server }
 }
 
 const fn content(
@@ -52,7 +83,7 @@ const fn content(
     choices: &'static str,
     supported: fn(&Registration) -> &[String],
 ) -> Algorithm {
-    Algorithm { member, choices, supported, purpose: Purpose::Content }
+    Algorithm { member, choices, supported, purpose: Purpose::Content, key_of: KeyOf::Server }
 }
 
 /// Every member that names an algorithm. Each `Content` follows its `KeyManagement`.
@@ -75,16 +106,20 @@ pub const ALGORITHMS: &[Algorithm] = &[
     content("userinfo_encrypted_response_enc", "userinfo_encryption_enc_values_supported", |settings| {
         &settings.userinfo_encryption_enc_values_supported
     }),
-    signature("request_object_signing_alg", "request_object_signing_alg_values_supported", |settings| {
-        &settings.request_object_signing_alg_values_supported
-    }),
-    key("request_object_encryption_alg", "request_object_encryption_alg_values_supported", |settings| {
-        &settings.request_object_encryption_alg_values_supported
-    }),
+    signed_by_client(
+        "request_object_signing_alg",
+        "request_object_signing_alg_values_supported",
+        |settings| &settings.request_object_signing_alg_values_supported,
+    ),
+    key_of_server(
+        "request_object_encryption_alg",
+        "request_object_encryption_alg_values_supported",
+        |settings| &settings.request_object_encryption_alg_values_supported,
+    ),
     content("request_object_encryption_enc", "request_object_encryption_enc_values_supported", |settings| {
         &settings.request_object_encryption_enc_values_supported
     }),
-    signature(
+    signed_by_client(
         "token_endpoint_auth_signing_alg",
         "token_endpoint_auth_signing_alg_values_supported",
         |settings| &settings.token_endpoint_auth_signing_alg_values_supported,
@@ -122,7 +157,7 @@ pub const ALGORITHMS: &[Algorithm] = &[
     signature("access_token_signing_alg", "access_token_signing_alg_values_supported", |settings| {
         &settings.access_token_signing_alg_values_supported
     }),
-    signature(
+    signed_by_client(
         "backchannel_authentication_request_signing_alg",
         "backchannel_authentication_request_signing_alg_values_supported",
         |settings| &settings.backchannel_authentication_request_signing_alg_values_supported,
@@ -140,7 +175,10 @@ pub const ALGORITHMS: &[Algorithm] = &[
 
 /// Whether `alg` is keyed with a secret that both sides know.
 pub(super) fn is_symmetric(alg: &str) -> bool {
-    alg.starts_with("HS") || alg == "dir" || (alg.starts_with('A') && alg.ends_with("KW"))
+    alg.starts_with("HS")
+        || alg == "dir"
+        || alg.starts_with("PBES2-")
+        || (alg.starts_with('A') && alg.ends_with("KW"))
 }
 
 /// Each member that a `Content` algorithm is for, with the one that protects its key.

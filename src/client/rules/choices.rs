@@ -1,8 +1,8 @@
 //! OpenID Connect RP Metadata Choices 1.0: a client names what it can do, the server picks one.
 
-use super::algorithms::ALGORITHMS;
+use super::algorithms::{ALGORITHMS, Algorithm};
 use super::report::{choice_of, is_faulted, violation};
-use super::{Rules, methods};
+use super::{Rules, keys, methods};
 use crate::client::Metadata;
 use crate::config::Registration;
 use crate::model::Violation;
@@ -12,6 +12,8 @@ struct Choice {
     list: &'static str,
     member: &'static str,
     supported: fn(&Registration) -> &[String],
+    /// The algorithm that is chosen, when it is one.
+    algorithm: Option<&'static Algorithm>,
 }
 
 /// The choices. The method comes before the algorithm that has to fit it.
@@ -21,17 +23,20 @@ fn choices() -> impl Iterator<Item = Choice> {
             list: "subject_types_supported",
             member: "subject_type",
             supported: |settings| &settings.subject_types_supported,
+            algorithm: None,
         },
         Choice {
             list: "token_endpoint_auth_methods_supported",
             member: "token_endpoint_auth_method",
             supported: |settings| &settings.token_endpoint_auth_methods_supported,
+            algorithm: None,
         },
     ];
     let algorithms = ALGORITHMS.iter().map(|algorithm| Choice {
         list: algorithm.choices,
         member: algorithm.member,
         supported: algorithm.supported,
+        algorithm: Some(algorithm),
     });
     first.into_iter().chain(algorithms)
 }
@@ -69,7 +74,10 @@ fn pick(cx: &Rules<'_>, metadata: &Metadata, choice: &Choice, list: &[String]) -
         is_supported && (!of_method || methods::can_sign(metadata, value))
     };
     let is_possible = |value: &&String| {
-        fits(value) && (choice.member != methods::METHOD || methods::has_what_it_needs(metadata, value))
+        let has_key =
+            choice.algorithm.is_none_or(|one| keys::algorithm_fault(metadata, one, value).is_none());
+        let is_usable = choice.member != methods::METHOD || methods::has_what_it_needs(cx, metadata, value);
+        fits(value) && has_key && is_usable
     };
     // The value that the client prefers, then the others in its own order; one for which something is
     // missing only where there is no other, so that it is said what.

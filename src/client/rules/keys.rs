@@ -1,13 +1,27 @@
 //! The client's keys (RFC 7591 section 2, OpenID Connect Dynamic Client Registration section 2).
+//!
+//! A client whose keys cannot do what its other members name would register, and then fail at each
+//! request. So whatever needs a key asks [`fault`], which asks `jose::fit`; what is behind `jwks_uri`
+//! changes without us, and is not judged.
 
 use serde_json::Value;
 
-use super::Rules;
-use super::algorithms::{ALGORITHMS, Purpose, is_symmetric};
+use super::algorithms::{ALGORITHMS, Algorithm, KeyOf, Purpose, is_symmetric};
 use super::report::{is_faulted, violation};
+use super::{Rules, methods, secret, urls};
 use crate::client::Metadata;
+use crate::jose::fit::{self, Work};
 use crate::jose::jwks;
 use crate::model::Violation;
+
+const SIGNED_REQUESTS: &str = "require_signed_request_object";
+
+/// Takes away from `jwks` what is not known to be public.
+pub(super) fn keep_public(metadata: &mut Metadata) {
+    if let Some(kept) = metadata.get("jwks").and_then(jwks::without_unknown) {
+        metadata.set("jwks", kept);
+    }
+}
 
 /// Keys are there once, public and strong, and wherever an algorithm needs them.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
@@ -18,73 +32,115 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         ));
     }
     if let Some(set) = metadata.get("jwks").filter(|_| !is_faulted(found, "jwks"))
-        && let Err(rule) = jwks::check_public(set, cx.limits.jwks_keys)
+        && let Err(rule) = jwks::check_public(set, cx.limits.jwks_keys).and_then(|()| check_links(cx, set))
     {
         found.push(violation("jwks", rule));
     }
-    // What is behind jwks_uri changes without us.
-    if metadata.has("jwks_uri") || is_faulted(found, "jwks") {
+    if is_faulted(found, "jwks") {
         return;
     }
     for algorithm in ALGORITHMS {
         let Some(alg) = metadata.text(algorithm.member) else { continue };
         let is_supported = (algorithm.supported)(cx.settings).iter().any(|one| one == alg);
-        if is_supported && !is_symmetric(alg) && needs_keys(algorithm.member, algorithm.purpose, alg) {
-            let rule = key_fault(metadata.get("jwks"), algorithm.purpose, alg);
+        if is_supported && !is_faulted(found, algorithm.member) {
+            let rule = algorithm_fault(metadata, algorithm, alg);
             found.extend(rule.map(|rule| violation(algorithm.member, rule)));
         }
     }
+    if !is_faulted(found, "request_object_signing_alg") {
+        found.extend(requests_fault(cx, metadata).map(|rule| violation(SIGNED_REQUESTS, rule)));
+    }
 }
 
-fn key_fault(set: Option<&Value>, purpose: Purpose, alg: &str) -> Option<String> {
-    let Some(set) = set else {
-        return Some(format!("{alg} needs the client's public keys: send jwks_uri or jwks"));
-    };
-    let usage = if purpose == Purpose::Signature { "sig" } else { "enc" };
-    let has_one = keys(set).any(|key| is_for(key, usage) && can_be_used(key, alg));
-    (!has_one).then(|| {
-        format!("{alg} needs a key in jwks that it can be used with, whose `use` is {usage} or absent")
-    })
-}
-
-/// Whether one of the keys in `set` may verify what the client signs.
-pub(super) fn can_verify(set: &Value) -> bool {
-    keys(set).any(|key| is_for(key, "sig"))
+/// RFC 7517 section 4.6. Nothing here follows `x5u`, but a server beside this one may.
+fn check_links(cx: &Rules<'_>, set: &Value) -> Result<(), String> {
+    for (index, key) in keys(set).enumerate() {
+        let Some(link) = key.get("x5u") else { continue };
+        let text = link.as_str().ok_or_else(|| format!("keys[{index}] must have a string in `x5u`"))?;
+        if let Some(rule) = urls::endpoint_fault(cx.fetch, text) {
+            return Err(format!("keys[{index}] has an `x5u` that {rule}"));
+        }
+    }
+    Ok(())
 }
 
 fn keys(set: &Value) -> impl Iterator<Item = &Value> {
     set.get("keys").and_then(Value::as_array).into_iter().flatten()
 }
 
-/// RFC 7517 section 4.2: without `use`, a key is for both.
-fn is_for(key: &Value, usage: &str) -> bool {
-    key.get("use").is_none_or(|found| found == usage)
+/// What is wrong with the client's keys when its member `algorithm` has the value `alg`.
+pub(super) fn algorithm_fault(metadata: &Metadata, algorithm: &Algorithm, alg: &str) -> Option<String> {
+    let work = work_of(metadata, algorithm)?;
+    (!is_symmetric(alg) && alg != "none").then(|| fault(metadata, work, &[alg])).flatten()
 }
 
-/// RFC 7518 sections 3.1 and 4.1, RFC 8037, RFC 8812. What no rule is known for may be used.
-fn can_be_used(key: &Value, alg: &str) -> bool {
-    let text = |name: &str| key.get(name).and_then(Value::as_str).unwrap_or_default();
-    match (text("kty"), text("crv")) {
-        _ if !["RS", "PS", "ES", "ECDH-ES", "Ed"].iter().any(|family| alg.starts_with(family)) => true,
-        ("RSA", _) => alg.starts_with("RS") || alg.starts_with("PS"),
-        ("EC", _) if alg.starts_with("ECDH-ES") => true,
-        ("EC", "P-256") => alg == "ES256",
-        ("EC", "P-384") => alg == "ES384",
-        ("EC", "P-521") => alg == "ES512",
-        ("EC", "secp256k1") => alg == "ES256K",
-        ("OKP", "X25519" | "X448") => alg.starts_with("ECDH-ES"),
-        ("OKP", curve) => alg == "EdDSA" || alg == curve,
-        _ => false,
+/// What a key of the client is needed for by the member `algorithm`; none when it needs none.
+fn work_of(metadata: &Metadata, algorithm: &Algorithm) -> Option<Work> {
+    // The algorithm of client assertions matters only with the method that signs them.
+    let is_idle = algorithm.member == methods::SIGNING && !methods::uses(metadata, "private_key_jwt");
+    match algorithm.purpose {
+        _ if algorithm.key_of == KeyOf::Server || is_idle => None,
+        Purpose::Signature => Some(Work::Verify),
+        Purpose::KeyManagement | Purpose::Content => Some(Work::Encrypt),
     }
 }
 
-/// Whether it is the client's key that `alg` uses: to encrypt to it, or to verify what it signs.
-fn needs_keys(member: &str, purpose: Purpose, alg: &str) -> bool {
-    let signed_by_client = ["request_object_signing_alg", "backchannel_authentication_request_signing_alg"];
-    match purpose {
-        // What the client encrypts is encrypted to the server's key.
-        Purpose::KeyManagement => member != "request_object_encryption_alg",
-        Purpose::Signature => signed_by_client.contains(&member) && alg != "none",
-        Purpose::Content => false,
+/// What is wrong with the client's keys when it authenticates by `method`.
+pub(super) fn method_fault(cx: &Rules<'_>, metadata: &Metadata, method: &str) -> Option<String> {
+    match method {
+        // What the member of the algorithm says is judged there.
+        "private_key_jwt" if metadata.has(methods::SIGNING) => fault(metadata, Work::Verify, &[]),
+        "private_key_jwt" => {
+            let supported = &cx.settings.token_endpoint_auth_signing_alg_values_supported;
+            fault(metadata, Work::Verify, &asymmetric(supported))
+        }
+        "self_signed_tls_client_auth" => fault(metadata, Work::Verify, &[]).or_else(|| {
+            let has_one = metadata.get("jwks").is_none_or(|set| keys(set).any(fit::has_certificates));
+            let rule = "needs a key in jwks that a certificate can be for: RSA, EC, Ed25519 or Ed448";
+            (!has_one).then(|| rule.to_owned())
+        }),
+        _ => None,
     }
 }
+
+/// What is wrong when all requests must be signed and no algorithm is named (RFC 9101 section 10.5).
+fn requests_fault(cx: &Rules<'_>, metadata: &Metadata) -> Option<String> {
+    let alg = metadata.text("request_object_signing_alg");
+    if !metadata.flag(SIGNED_REQUESTS) || alg.is_some() {
+        return None;
+    }
+    let supported = &cx.settings.request_object_signing_alg_values_supported;
+    let by_secret = secret::needs_secret(metadata) && supported.iter().any(|alg| is_symmetric(alg));
+    (!by_secret).then(|| fault(metadata, Work::Verify, &asymmetric(supported))).flatten()
+}
+
+fn asymmetric(supported: &[String]) -> Vec<&str> {
+    supported.iter().map(String::as_str).filter(|alg| !is_symmetric(alg) && *alg != "none").collect()
+}
+
+/// What is wrong with the client's keys for `work` with one of `algorithms`; where none is named, whether
+/// there are keys at all.
+fn fault(metadata: &Metadata, work: Work, algorithms: &[&str]) -> Option<String> {
+    if metadata.has("jwks_uri") {
+        return None;
+    }
+    let named = if algorithms.is_empty() { "it".to_owned() } else { algorithms.join(", ") };
+    let Some(set) = metadata.get("jwks") else {
+        return Some(format!("needs the client's public keys for {named}: send jwks_uri or jwks"));
+    };
+    let has_one = algorithms.is_empty() || algorithms.iter().any(|alg| fit::set_can(set, work, alg));
+    let (what, usage, operation) = match work {
+        Work::Verify => ("to verify", "sig", "verify"),
+        Work::Encrypt => ("to encrypt to", "enc", "encrypt, wrapKey or deriveKey"),
+    };
+    (!has_one).then(|| {
+        format!(
+            "needs a key in jwks {what} with {named}: one of the type and curve for that, whose `alg` is \
+             that or absent, whose `use` is {usage} or absent, and whose `key_ops` has {operation} or is \
+             absent"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::model::Violation;
 
 pub(super) const METHOD: &str = "token_endpoint_auth_method";
 const FURTHER: &str = "additional_token_endpoint_auth_methods";
-const SIGNING: &str = "token_endpoint_auth_signing_alg";
+pub(super) const SIGNING: &str = "token_endpoint_auth_signing_alg";
 
 /// The method is supported and has what it needs.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
@@ -19,11 +19,11 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         found.push(unsupported(METHOD, method, supported));
         return;
     }
-    check_needs(METHOD, method, metadata, found);
+    check_needs(cx, METHOD, method, metadata, found);
     for (index, method) in items(metadata, FURTHER) {
         let place = format!("{FURTHER}[{index}]");
         if supported.iter().any(|one| one == method) {
-            check_needs(&place, method, metadata, found);
+            check_needs(cx, &place, method, metadata, found);
         } else if !is_item_faulted(found, FURTHER, index) {
             found.push(unsupported(&place, method, supported));
         }
@@ -48,24 +48,22 @@ pub(super) fn can_sign(metadata: &Metadata, alg: &str) -> bool {
     }
 }
 
+/// Whether the client authenticates by `method`, first or as well.
+pub(super) fn uses(metadata: &Metadata, method: &str) -> bool {
+    metadata.text(METHOD).into_iter().chain(metadata.texts(FURTHER)).any(|one| one == method)
+}
+
 /// Whether the other members have what `method` asks of them.
-pub(super) fn has_what_it_needs(metadata: &Metadata, method: &str) -> bool {
+pub(super) fn has_what_it_needs(cx: &Rules<'_>, metadata: &Metadata, method: &str) -> bool {
     let mut missing = Vec::new();
-    check_needs(METHOD, method, metadata, &mut missing);
+    check_needs(cx, METHOD, method, metadata, &mut missing);
     missing.is_empty() && (method != "tls_client_auth" || tls::has_subject(metadata))
 }
 
 /// What `method`, which stands at `place`, asks of the other members.
-fn check_needs(place: &str, method: &str, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let needs_keys = matches!(method, "private_key_jwt" | "self_signed_tls_client_auth");
-    if needs_keys && !metadata.has("jwks") && !metadata.has("jwks_uri") {
-        let rule = format!("needs the client's public keys: send jwks_uri or jwks with {method}");
-        found.push(violation(place, rule));
-    }
-    let set = metadata.get("jwks").filter(|_| !is_faulted(found, "jwks"));
-    if method == "private_key_jwt" && set.is_some_and(|set| !keys::can_verify(set)) {
-        let rule = "needs a key in jwks to verify with, whose `use` is sig or absent";
-        found.push(violation(place, rule));
+fn check_needs(cx: &Rules<'_>, place: &str, method: &str, metadata: &Metadata, found: &mut Vec<Violation>) {
+    if !is_faulted(found, "jwks") {
+        found.extend(keys::method_fault(cx, metadata, method).map(|rule| violation(place, rule)));
     }
     // RFC 6749 section 4.4: this grant is for clients that can prove who they are.
     if method == "none" && metadata.texts("grant_types").any(|grant| grant == "client_credentials") {

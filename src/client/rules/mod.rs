@@ -170,6 +170,7 @@ impl Rules<'_> {
         for name in ending.map(|(name, _)| name.to_owned()).collect::<Vec<_>>() {
             metadata.remove(&name);
         }
+        keys::keep_public(&mut metadata);
         defaults::fill_in(self, &mut metadata, &found);
         for check in CHECKS {
             check(self, &metadata, &mut found);

@@ -49,7 +49,7 @@ fn fetched_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
 }
 
 /// An endpoint that a server calls: one that it must not be lured to its own network by.
-fn endpoint_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
+pub(super) fn endpoint_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
     match uri::parse(text) {
         Err(rule) => Some(rule),
         Ok(uri) if uri.scheme != "https" && !(fetch.allow_http && uri.scheme == "http") => {
