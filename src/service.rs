@@ -1,6 +1,7 @@
 //! What every use case works with: the settings, the store, the clock, and one snapshot of
 //! all that can change while the server runs.
 
+pub mod limits;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -14,13 +15,13 @@ use crate::client::Rules;
 use crate::clock::Clock;
 use crate::config::{Live, Origins, Settings};
 use crate::fetch::{self, Fetcher};
-use crate::http::rate::RateLimit;
 use crate::keys::RemoteDocuments;
 use crate::live::{Changes, Document};
 use crate::script::ScriptSet;
 use crate::store::Store;
 use crate::store::audit::AuditQueue;
 use crate::trust::{Trust, Verifier};
+use limits::RateLimits;
 pub use upstream::{Members, Upstream};
 
 /// All that can change while the server runs. It is never changed, only replaced.
@@ -40,16 +41,16 @@ pub struct Snapshot {
     pub patches: u64,
     /// The scripts.
     pub scripts: Arc<ScriptSet>,
-    /// How often one address may register.
-    pub rate_limit: Option<Arc<RateLimit>>,
+    /// How often callers may ask.
+    pub limits: RateLimits,
     own_names: Arc<[String]>,
 }
 
 impl Snapshot {
     /// The first snapshot of a server that is called by `own_names`: its issuer and its endpoints.
     pub fn new(judged: Judged, scripts: Arc<ScriptSet>, own_names: Vec<String>) -> Self {
-        let rate_limit = rate_limit(&judged.live).map(Arc::new);
-        Self::with(judged, scripts, own_names.into(), rate_limit)
+        let limits = RateLimits::new(&judged.live.registration);
+        Self::with(judged, scripts, own_names.into(), limits)
     }
 
     /// The same snapshot, whose options came from `origins`, after `patches` patches.
@@ -62,38 +63,26 @@ impl Snapshot {
     #[must_use]
     pub fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
         let judged = Judged { live: self.live.clone(), trust: Arc::clone(&self.trust) };
-        let next = Self::with(judged, scripts, Arc::clone(&self.own_names), self.rate_limit.clone());
+        let next = Self::with(judged, scripts, Arc::clone(&self.own_names), self.limits.clone());
         Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
     }
 
-    /// The same scripts with another configuration. What addresses have used of their budget
-    /// is forgotten only when the budget itself changes.
+    /// The same scripts with another configuration. What callers have used of a limit is forgotten only
+    /// when that limit itself changes.
     #[must_use]
     pub fn with_live(&self, judged: Judged) -> Self {
-        let budget = |live: &Live| {
-            let settings = &live.registration;
-            let count = settings.rate_limit_registration_request_count;
-            (count, settings.rate_limit_registration_period_in_seconds)
-        };
-        let is_same = budget(&self.live) == budget(&judged.live);
-        let rate_limit =
-            if is_same { self.rate_limit.clone() } else { rate_limit(&judged.live).map(Arc::new) };
+        let limits = self.limits.following(&self.live.registration, &judged.live.registration);
         let (scripts, own_names) = (Arc::clone(&self.scripts), Arc::clone(&self.own_names));
-        let next = Self::with(judged, scripts, own_names, rate_limit);
+        let next = Self::with(judged, scripts, own_names, limits);
         Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
     }
 
-    fn with(
-        judged: Judged,
-        scripts: Arc<ScriptSet>,
-        own_names: Arc<[String]>,
-        rate_limit: Option<Arc<RateLimit>>,
-    ) -> Self {
+    fn with(judged: Judged, scripts: Arc<ScriptSet>, own_names: Arc<[String]>, limits: RateLimits) -> Self {
         let Judged { live, trust } = judged;
         let further = live.registration.accepted_audiences.iter();
         let audiences = own_names.iter().chain(further).cloned().collect();
         let (revision, origins, patches) = (live.revision(), Arc::default(), 0);
-        Self { live, trust, audiences, revision, origins, patches, scripts, rate_limit, own_names }
+        Self { live, trust, audiences, revision, origins, patches, scripts, limits, own_names }
     }
 
     /// The configuration as an administrator sees it, beside `settings`. Its revision differs
@@ -129,12 +118,6 @@ pub fn judge(live: Live) -> Result<Judged, String> {
     });
     let lines: Vec<String> = faults.into_iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
     if lines.is_empty() { Ok(Judged { live, trust: Arc::new(trust) }) } else { Err(lines.join("\n")) }
-}
-
-fn rate_limit(live: &Live) -> Option<RateLimit> {
-    let settings = &live.registration;
-    let count = settings.rate_limit_registration_request_count?;
-    RateLimit::new(count, settings.rate_limit_registration_period_in_seconds)
 }
 
 /// What a service is made of: opened before it, and its own from then on.

@@ -18,7 +18,8 @@ use std::path::Path;
 use measure::Measured;
 
 /// What the server is started with.
-const CONFIGURATION: &str = "[store]\nsweepSeconds = 1\n[telemetry]\nlevel = \"warn\"\n";
+const CONFIGURATION: &str = "[store]\nsweepSeconds = 1\n[telemetry]\nlevel = \"warn\"\n\
+                             [registration]\nrateLimitRegistrationRequestCount = 0\n";
 /// The first size; each one after it is ten times the one before it, and the last is what was asked for.
 const FIRST: u64 = 10_000;
 /// Clients that expire at once, at most.

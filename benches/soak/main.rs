@@ -31,6 +31,7 @@ sweepSeconds = 5
 auditEvents = 20000
 [registration]
 accessTokenLifetime = 20
+rateLimitRegistrationRequestCount = 0
 ";
 /// Between two samples.
 const PAUSE: Duration = Duration::from_secs(5);

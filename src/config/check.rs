@@ -196,12 +196,16 @@ fn times(registration: &Registration, verdict: &mut Verdict) {
             verdict.refuse(&key(name), reason);
         }
     }
-    if registration.rate_limit_registration_request_count == Some(0) {
-        let reason = "must be 1 or more; leave it out for no limit";
-        verdict.refuse(&key("rateLimitRegistrationRequestCount"), reason);
-    }
-    if registration.rate_limit_registration_period_in_seconds == 0 {
-        verdict.refuse(&key("rateLimitRegistrationPeriodInSeconds"), "must be 1 or more");
+    let periods = [
+        ("rateLimitRegistrationPeriodInSeconds", registration.rate_limit_registration_period_in_seconds),
+        ("rateLimitTokenPeriodInSeconds", registration.rate_limit_token_period_in_seconds),
+        (
+            "rateLimitAuthenticationFailurePeriodInSeconds",
+            registration.rate_limit_authentication_failure_period_in_seconds,
+        ),
+    ];
+    for (name, _) in periods.into_iter().filter(|(_, seconds)| *seconds == 0) {
+        verdict.refuse(&key(name), "must be 1 or more; for no limit, set its count to 0");
     }
 }
 

@@ -183,10 +183,21 @@ pub struct Registration {
     /// Whether the proof of a client attestation needs a challenge of ours.
     pub client_attestation_challenge_required: bool,
 
-    /// Registrations that one address may make in a period; none: any number.
+    /// Registrations that one address, or the holder of one initial access token, may ask for in a
+    /// period; 0: any number. Challenges for client attestations have a budget of the same size.
     pub rate_limit_registration_request_count: Option<u32>,
     /// The period of that limit in seconds.
     pub rate_limit_registration_period_in_seconds: u32,
+    /// Access tokens that clients at one address may get in a period, those of the operator aside; 0 or
+    /// none: any number.
+    pub rate_limit_token_request_count: Option<u32>,
+    /// The period of that limit in seconds.
+    pub rate_limit_token_period_in_seconds: u32,
+    /// Failed authentications that one address may make in a period as one client, and ten times as many
+    /// as all clients together; 0: any number. A right secret is accepted whatever failed before.
+    pub rate_limit_authentication_failure_count: Option<u32>,
+    /// The period of that limit in seconds.
+    pub rate_limit_authentication_failure_period_in_seconds: u32,
     /// Seconds for which an expired client is kept before it is removed.
     pub client_expiry_grace: u64,
     /// Seconds after its registration when a client is removed that was never used; none: it stays.

@@ -87,8 +87,9 @@ fn options_that_can_not_stand_together_are_refused() {
     for (key, value) in [
         ("dynamicRegistrationExpirationTime", "-5"),
         ("maximumClientLifetime", "0"),
-        ("rateLimitRegistrationRequestCount", "0"),
         ("rateLimitRegistrationPeriodInSeconds", "0"),
+        ("rateLimitTokenPeriodInSeconds", "0"),
+        ("rateLimitAuthenticationFailurePeriodInSeconds", "0"),
     ] {
         let errors = read(&format!("[registration]\n{key} = {value}\n"), &[], &[]).unwrap_err();
         assert!(errors.starts_with(&format!("r.toml:2:1: registration.{key}: must be")), "{errors}");

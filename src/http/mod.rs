@@ -10,6 +10,7 @@ pub mod certificate;
 pub mod connection;
 mod conversation;
 pub mod credentials;
+pub mod failures;
 pub mod form;
 pub mod lines;
 pub mod observe;

@@ -82,7 +82,7 @@ pub async fn challenge(
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let caller = Caller::of(&cx, &request.into_parts().0);
-    initial_access::count(&cx, &caller, None).map_err(problem)?;
+    cx.snapshot.limits.count_challenge(caller.address).map_err(|limited| problem(limited.into()))?;
     match client_attestation::challenge(&cx).await.map_err(problem)? {
         None => Err(Problem::not_found()),
         Some(challenge) => {
@@ -176,9 +176,9 @@ pub fn problem(error: RegisterError) -> Problem {
         }
         RegisterError::Body(error) => unreadable(&error),
         RegisterError::Json(_) => client_error(ErrorCode::InvalidClientMetadata),
-        RegisterError::TooOften(too_often) => {
+        RegisterError::TooOften(limited) => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
-                .retry_after(too_often.retry_after)
+                .retry_after(limited.retry_after)
         }
         RegisterError::Unauthorised(Presented::Nothing) => Problem::token_needed(
             "an initial access token is needed, as a bearer token: ask whoever runs this server for one",

@@ -4,12 +4,12 @@ use super::ClientAttestationError;
 use crate::fetch::FetchError;
 use crate::http::answer::Presented;
 use crate::http::body::BodyError;
-use crate::http::rate::TooOften;
 use crate::model::Violation;
 use crate::model::json::JsonError;
 use crate::random::NoRandomness;
 use crate::script::HookError;
 use crate::secret::{SealError, Secret};
+use crate::service::limits::Limited;
 use crate::store::StoreError;
 
 /// Why a registration or an update is refused.
@@ -31,8 +31,8 @@ pub enum RegisterError {
     #[error("this access token registers no clients; an initial access token does")]
     OtherToken,
     /// The address, or the holder of the token, registered too often.
-    #[error("too many registrations from this address or with this token")]
-    TooOften(TooOften),
+    #[error(transparent)]
+    TooOften(#[from] Limited),
     /// `dcrAuthorizationWithMTLS`: no client certificate came with the request.
     #[error("a client certificate is needed: connect with one that an authority of this server signed")]
     NoCertificate,

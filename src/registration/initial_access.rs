@@ -1,6 +1,8 @@
 //! Step 4: the initial access token (RFC 7591 section 3, RFC 6750 section 3.1), and what it allows
 //! for the whole life of the client that is registered with it.
 
+use std::sync::Once;
+
 use serde_json::Value;
 
 use super::{Caller, Purpose, RegisterError};
@@ -10,7 +12,6 @@ use crate::http::answer::Presented;
 use crate::service::Context;
 use crate::store::Change;
 use crate::store::initial_access_tokens::InitialAccessToken;
-use crate::telemetry::meter;
 
 /// The initial access token of a client: when it is registered, and whenever it is updated.
 pub(super) struct InitialAccess {
@@ -81,15 +82,28 @@ pub(super) fn count(
     caller: &Caller,
     token: Option<&InitialAccessToken>,
 ) -> Result<(), RegisterError> {
-    let Some(limit) = &cx.snapshot.rate_limit else { return Ok(()) };
+    let limits = &cx.snapshot.limits;
     let counted = match token {
-        Some(token) => limit.check_named(&format!("initial access {}", token.id())),
-        None => limit.check(caller.address),
+        Some(token) => limits.count_registration_with(&token.id()),
+        None => limits.count_registration(caller.address).inspect_err(|_| suspect_proxy(cx, caller)),
     };
-    counted.map_err(|too_often| {
-        meter::rate_limited();
-        RegisterError::TooOften(too_often)
-    })
+    Ok(counted?)
+}
+
+/// Says once when many callers seem to share one budget, because they come through a proxy that is not named.
+fn suspect_proxy(cx: &Context<'_>, caller: &Caller) {
+    static SAID: Once = Once::new();
+    let is_forwarding = |name: &str| matches!(name, "x-forwarded-for" | "forwarded");
+    let is_forwarded = caller.request.headers.iter().any(|(name, _)| is_forwarding(name));
+    if is_forwarded && cx.service.settings.server.trusted_proxies.is_empty() {
+        SAID.call_once(|| {
+            tracing::warn!(
+                address = %caller.address,
+                "rate limit reached by what looks like a proxy: all clients behind it share one budget until \
+                 server.trustedProxies names it"
+            );
+        });
+    }
 }
 
 /// That the token of `caller` is used once more.

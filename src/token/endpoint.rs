@@ -17,9 +17,11 @@ use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::BodyError;
 use crate::http::credentials::{self, Authorization};
 use crate::http::form::{Form, FormError};
+use crate::http::observe::CorrelationId;
 use crate::http::peer;
 use crate::secret::Secret;
 use crate::service::{Context, Service};
+use crate::store::audit::{Action, Author};
 use crate::telemetry;
 
 /// `POST` on the token endpoint: gives an access token.
@@ -30,8 +32,8 @@ pub async fn token(State(service): State<Arc<Service>>, request: Request<Body>) 
     let cx = Context::new(&service);
     let outcome = async {
         let received = Received::read(&cx, request).await?;
-        count(&cx, &received.parts)?;
         let caller = received.caller(&cx).await?;
+        count(&cx, &received, &caller)?;
         super::grant::grant(&cx, &caller, &received.form, received.certificate.as_ref()).await
     };
     outcome.await.map(|members| answer::json(StatusCode::OK, &members)).map_err(problem)
@@ -81,7 +83,7 @@ pub async fn jwks(State(service): State<Arc<Service>>) -> Response {
 
 /// A request, read to its end.
 struct Received {
-    parts: Parts,
+    author: Author,
     authorization: Authorization,
     form: Form,
     certificate: Option<ClientCertificate>,
@@ -94,12 +96,13 @@ impl Received {
         let form = Form::read(&parts.headers, body, limits.body_bytes, limits.body_timeout_ms).await?;
         let authorization = credentials::authorization(&parts.headers);
         let certificate = parts.extensions.get().cloned();
-        Ok(Self { parts, authorization, form, certificate })
+        Ok(Self { author: author(cx, &parts), authorization, form, certificate })
     }
 
     async fn caller(&self, cx: &Context<'_>) -> Result<Authenticated, TokenError> {
         let certificate = self.certificate.as_ref();
-        let shown = Shown { authorization: &self.authorization, form: &self.form, certificate };
+        let shown =
+            Shown { authorization: &self.authorization, form: &self.form, certificate, author: &self.author };
         let caller = authenticate(cx, &shown).await?;
         if caller.is_proven {
             let client = caller.client.client();
@@ -131,12 +134,24 @@ impl Received {
     }
 }
 
-/// Counts a request for a token on the budget of its address: as large as that for registrations,
-/// and another one.
-fn count(cx: &Context<'_>, parts: &Parts) -> Result<(), TokenError> {
-    let Some(limit) = &cx.snapshot.rate_limit else { return Ok(()) };
-    let address = peer::of(parts, &cx.service.settings.server.trusted_proxies);
-    limit.check_named(&format!("token {}", peer::prefix(address))).map_err(TokenError::TooOften)
+/// Where a request comes from, of whose sender nothing is known yet.
+fn author(cx: &Context<'_>, parts: &Parts) -> Author {
+    Author {
+        actor: None,
+        address: Some(peer::of(parts, &cx.service.settings.server.trusted_proxies)),
+        correlation_id: parts.extensions.get::<CorrelationId>().map(|id| id.0.to_string()),
+    }
+}
+
+/// Counts a token for `caller` on the budget of its address. Administrators have no such budget: they must
+/// get in to change it.
+fn count(cx: &Context<'_>, received: &Received, caller: &Authenticated) -> Result<(), TokenError> {
+    let (client, author) = (caller.client.client(), &received.author);
+    let Some(address) = author.address.filter(|_| !client.is_operators()) else { return Ok(()) };
+    Ok(cx.snapshot.limits.count_token(address).inspect_err(|_| {
+        let event = author.did(Action::TokenRefused, client.id.as_str(), cx.service.clock.now());
+        cx.service.refusals.leave(event.refused("too_many_requests").with("status", 429));
+    })?)
 }
 
 fn problem(error: TokenError) -> Problem {
@@ -150,9 +165,9 @@ fn problem(error: TokenError) -> Problem {
         TokenError::GrantType => refused("unsupported_grant_type"),
         TokenError::Scope(_) => refused("invalid_scope"),
         TokenError::Bearer(presented) => Problem::unauthorised(presented),
-        TokenError::TooOften(too_often) => {
+        TokenError::TooOften(limited) => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
-                .retry_after(too_often.retry_after)
+                .retry_after(limited.retry_after)
         }
         TokenError::Store(error) => {
             tracing::error!(%error, "the store failed");

@@ -2,9 +2,9 @@
 
 use crate::http::answer::Presented;
 use crate::http::form::FormError;
-use crate::http::rate::TooOften;
 use crate::random::NoRandomness;
 use crate::secret::SealError;
+use crate::service::limits::Limited;
 use crate::store::StoreError;
 
 /// Why a request at the token, introspection or revocation endpoint is refused.
@@ -38,9 +38,9 @@ pub enum TokenError {
     /// The bearer token with which somebody asks is not good.
     #[error("the bearer token is not valid here")]
     Bearer(Presented),
-    /// The address asks too often.
-    #[error("too many requests for tokens from this address")]
-    TooOften(TooOften),
+    /// Tokens were asked for too often, or authentication failed too often.
+    #[error(transparent)]
+    TooOften(#[from] Limited),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),

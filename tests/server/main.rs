@@ -43,6 +43,7 @@ mod openidconnect_crate;
 mod operations;
 mod own_tokens;
 mod proxies;
+mod rate_limits;
 mod redirect_uris;
 mod registration;
 mod registration_bodies;

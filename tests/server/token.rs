@@ -157,8 +157,8 @@ async fn a_client_takes_back_its_own_tokens_only() {
 #[tokio::test]
 async fn token_requests_have_a_budget_of_their_own() {
     let members = json!({
-        "rateLimitRegistrationRequestCount": 3,
-        "rateLimitRegistrationPeriodInSeconds": 3_600,
+        "rateLimitRegistrationRequestCount": 2, "rateLimitRegistrationPeriodInSeconds": 3_600,
+        "rateLimitTokenRequestCount": 3, "rateLimitTokenPeriodInSeconds": 3_600,
     });
     let server = TestServer::registering(members).await;
     let client = server.register(&machine()).await;

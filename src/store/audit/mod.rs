@@ -46,6 +46,10 @@ pub enum Action {
     DeletionRefused,
     /// A call of the admin API was refused: who made it may not, or what it asked for can not be done.
     AdministrationRefused,
+    /// An administrator did not prove to be one, or anybody failed too often to prove who they are.
+    AuthenticationRefused,
+    /// Access tokens were asked for too often.
+    TokenRefused,
     /// More was refused than could be written down: how many is in the details.
     RefusalsLost,
     /// An initial access token was made.

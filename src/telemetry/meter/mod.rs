@@ -52,7 +52,7 @@ pub fn request(endpoint: Endpoint, method: &str, (status, code): (u16, &str), to
     histogram!(names::REQUEST_SECONDS, "endpoint" => endpoint, "method" => method).record(took);
 }
 
-/// A registration refused because its address registered too often.
+/// A request refused because of a rate limit.
 pub fn rate_limited() {
     counter!(names::RATE_LIMITED).increment(1);
 }

@@ -29,7 +29,7 @@ pub(super) const AUDIT_LOST: &str = "registrar_audit_events_lost_total";
 
 pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Requests that were answered."),
-    (RATE_LIMITED, "Registrations refused because their address registered too often."),
+    (RATE_LIMITED, "Requests refused because of a rate limit of [registration]."),
     (SCRIPT_CALLS, "Calls of scripts, by what became of them."),
     (RELOADS, "Attempts to load scripts, configuration or certificate again."),
     (FETCHES, "Documents fetched from elsewhere, by what became of it."),

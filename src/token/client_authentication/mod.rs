@@ -7,6 +7,7 @@
 mod assertion;
 mod certificate;
 mod decoy;
+mod failed;
 mod presented;
 mod secret;
 
@@ -17,6 +18,7 @@ use crate::http::credentials::Authorization;
 use crate::http::form::Form;
 use crate::service::Context;
 use crate::store::Stored;
+use crate::store::audit::Author;
 use presented::{Presented, Proof};
 
 /// What a request shows of its client.
@@ -27,6 +29,15 @@ pub struct Shown<'a> {
     pub form: &'a Form,
     /// The client certificate of the connection.
     pub certificate: Option<&'a ClientCertificate>,
+    /// Where the request comes from; nobody has proved who they are yet.
+    pub author: &'a Author,
+}
+
+impl Shown<'_> {
+    /// Whether the client tries with the `Authorization` header.
+    const fn is_by_header(&self) -> bool {
+        !matches!(self.authorization, Authorization::Nothing)
+    }
 }
 
 /// A client that is who it says.
@@ -44,20 +55,21 @@ pub struct Authenticated {
 /// [`TokenError::Request`] when it uses several methods at once, [`TokenError::Client`] when it is
 /// not known or not proven, and when the store fails.
 pub async fn authenticate(cx: &Context<'_>, shown: &Shown<'_>) -> Result<Authenticated, TokenError> {
-    let by_header = !matches!(shown.authorization, Authorization::Nothing);
     let presented = Presented::read(shown)?;
+    failed::admit(cx, shown, &presented)?;
     let stored = match &presented.client_id {
         Some(id) => cx.service.store.clients.find(id).await?,
         None => None,
     };
-    let usable = stored.filter(|stored| stored.client().is_usable(cx.service.clock.now()));
-    let method = prove(cx, usable.as_ref().map(Stored::client), &presented, shown.certificate).await?;
+    let named = stored.as_ref().map(Stored::client);
+    let usable = named.filter(|client| client.is_usable(cx.service.clock.now()));
+    let method = prove(cx, usable, &presented, shown.certificate).await?;
     match (usable, method) {
-        (Some(client), Some(method)) if registered_method(client.client()) == method => {
-            Ok(Authenticated { client, is_proven: method != NONE })
-        }
-        _ => Err(TokenError::Client { by_header }),
+        (Some(client), Some(method)) if registered_method(client) == method => {}
+        _ => return Err(failed::fail(cx, shown, &presented, named)),
     }
+    let is_proven = method != Some(NONE);
+    stored.map(|client| Authenticated { client, is_proven }).ok_or(TokenError::Unauthorised)
 }
 
 /// The method that only identifies.

@@ -1,0 +1,155 @@
+//! How often somebody may fail to prove who they are. What succeeds is not counted.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::peer;
+use super::rate::TooOften;
+
+/// Failures that one address may make under all names together, in multiples of those under one.
+const NAMES: u32 = 10;
+
+/// Parties that are remembered. When this many fail at the same time, all of them begin anew: no budget
+/// by address holds such a crowd.
+const REMEMBERED: usize = 100_000;
+
+/// A number of failures in a period for each address and name, and ten times as many for each address.
+pub struct Failures {
+    /// The time after which there is room for another failure under one name.
+    gap: Duration,
+    period: Duration,
+    parties: Mutex<Parties>,
+    hasher: RandomState,
+}
+
+/// When each party has its whole budget again; those that have it are not here.
+type Parties = HashMap<u64, Instant>;
+
+impl Failures {
+    /// A budget of `count` failures in `period_seconds`; none when either is 0.
+    pub fn new(count: u32, period_seconds: u32) -> Option<Self> {
+        let period = Duration::from_secs(period_seconds.into());
+        let gap = period.checked_div(count).filter(|gap| !gap.is_zero())?;
+        Some(Self { gap, period, parties: Mutex::default(), hasher: RandomState::new() })
+    }
+
+    /// Whether the party at `address` may try again under `name`; nothing is counted.
+    ///
+    /// # Errors
+    /// When it has failed too often.
+    pub fn check(&self, address: IpAddr, name: &str) -> Result<(), TooOften> {
+        self.check_at(Instant::now(), address, name)
+    }
+
+    /// Counts a failure of the party at `address` under `name`.
+    ///
+    /// # Errors
+    /// When it had failed too often before; then nothing is counted.
+    pub fn count(&self, address: IpAddr, name: &str) -> Result<(), TooOften> {
+        self.count_at(Instant::now(), address, name)
+    }
+
+    fn check_at(&self, now: Instant, address: IpAddr, name: &str) -> Result<(), TooOften> {
+        let parties = self.parties();
+        self.budgets(address, name).into_iter().try_for_each(|(party, gap)| {
+            let whole = parties.get(&party).map_or(now, |&whole| whole.max(now));
+            match (whole + gap).duration_since(now).checked_sub(self.period).filter(|wait| !wait.is_zero()) {
+                Some(wait) => Err(TooOften { retry_after: wait.as_secs().saturating_add(1) }),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn count_at(&self, now: Instant, address: IpAddr, name: &str) -> Result<(), TooOften> {
+        self.check_at(now, address, name)?;
+        let mut parties = self.parties();
+        if parties.len() >= REMEMBERED {
+            parties.retain(|_, whole| *whole > now);
+        }
+        if parties.len() >= REMEMBERED {
+            parties.clear();
+        }
+        for (party, gap) in self.budgets(address, name) {
+            let whole = parties.entry(party).or_insert(now);
+            *whole = (*whole).max(now) + gap;
+        }
+        Ok(())
+    }
+
+    /// The two budgets that a failure is counted on, each with its gap.
+    fn budgets(&self, address: IpAddr, name: &str) -> [(u64, Duration); 2] {
+        let address = peer::prefix(address);
+        let (one, all) =
+            (self.hasher.hash_one((address, Some(name))), self.hasher.hash_one((address, None::<&str>)));
+        [(one, self.gap), (all, self.gap / NAMES)]
+    }
+
+    fn parties(&self) -> MutexGuard<'_, Parties> {
+        self.parties.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Failures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Failures").field("parties", &self.parties().len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    #[test]
+    fn failures_under_one_name_from_one_address_are_counted_together() {
+        let (failures, now) = (Failures::new(3, 60).unwrap(), Instant::now());
+        for _ in 0..3 {
+            assert_eq!(failures.count_at(now, address(1), "a"), Ok(()));
+        }
+        assert_eq!(failures.count_at(now, address(1), "a"), Err(TooOften { retry_after: 21 }));
+        assert_eq!(failures.check_at(now, address(1), "b"), Ok(()));
+        assert_eq!(failures.check_at(now, address(2), "a"), Ok(()));
+        let later = now + Duration::from_secs(20);
+        assert_eq!(failures.count_at(later, address(1), "a"), Ok(()));
+        assert!(failures.count_at(later, address(1), "a").is_err());
+    }
+
+    #[test]
+    fn an_address_does_not_fail_for_ever_under_ever_new_names() {
+        let (failures, now) = (Failures::new(2, 60).unwrap(), Instant::now());
+        let counted =
+            (0..100).filter(|name| failures.count_at(now, address(1), &name.to_string()).is_ok()).count();
+        assert_eq!(counted, 20);
+        assert!(failures.check_at(now, address(1), "another").is_err());
+        assert_eq!(failures.check_at(now, address(2), "another"), Ok(()));
+    }
+
+    #[test]
+    fn what_is_only_checked_is_not_counted() {
+        let (failures, now) = (Failures::new(1, 60).unwrap(), Instant::now());
+        for _ in 0..100 {
+            assert_eq!(failures.check_at(now, address(1), "a"), Ok(()));
+        }
+        assert_eq!(failures.count_at(now, address(1), "a"), Ok(()));
+    }
+
+    #[test]
+    fn a_crowd_does_not_fill_the_memory() {
+        let failures = Failures::new(1, 60).unwrap();
+        for number in 0..u32::try_from(2 * REMEMBERED).unwrap() {
+            let _ = failures.count(IpAddr::V4(number.into()), "a");
+        }
+        assert!(failures.parties().len() <= REMEMBERED + 1, "{failures:?}");
+    }
+
+    #[test]
+    fn no_count_is_no_limit() {
+        assert!(Failures::new(0, 60).is_none() && Failures::new(5, 0).is_none());
+    }
+}

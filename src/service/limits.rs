@@ -1,0 +1,238 @@
+//! How often callers may ask. Each limit has options of its own, and what is counted on one budget is
+//! never counted on another.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::config::Registration;
+use crate::http::failures::Failures;
+use crate::http::rate::{RateLimit, TooOften};
+use crate::telemetry::meter;
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Registrations, by address or by initial access token.
+    Registrations,
+    /// Challenges for client attestations, by address; as many as registrations.
+    Challenges,
+    /// Access tokens given to clients that registered themselves, by address.
+    Tokens,
+    /// Failed client authentications, by address and client.
+    Failures,
+}
+
+impl Limit {
+    /// The option of `[registration]` that has its number.
+    pub const fn option(self) -> &'static str {
+        match self {
+            Self::Registrations | Self::Challenges => "rateLimitRegistrationRequestCount",
+            Self::Tokens => "rateLimitTokenRequestCount",
+            Self::Failures => "rateLimitAuthenticationFailureCount",
+        }
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Registrations => "registrations from this address or with this initial access token",
+            Self::Challenges => "requests for challenges from this address",
+            Self::Tokens => "requests for access tokens from this address",
+            Self::Failures => "failed client authentications from this address",
+        }
+    }
+}
+
+/// A caller asked too often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limited {
+    /// What it asked for.
+    pub limit: Limit,
+    /// Seconds after which it may ask again: at least 1.
+    pub retry_after: u64,
+}
+
+impl std::error::Error for Limited {}
+
+impl fmt::Display for Limited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, option, seconds) = (self.limit.what(), self.limit.option(), self.retry_after);
+        let unit = if seconds == 1 { "second" } else { "seconds" };
+        write!(f, "too many {what}: try again in {seconds} {unit}; the operator of this server sets {option}")
+    }
+}
+
+/// The limits of one configuration, with what was used of them so far.
+#[derive(Debug, Clone, Default)]
+pub struct RateLimits {
+    registrations: Option<Arc<RateLimit>>,
+    challenges: Option<Arc<RateLimit>>,
+    tokens: Option<Arc<RateLimit>>,
+    failures: Option<Arc<Failures>>,
+}
+
+impl RateLimits {
+    /// The limits of `settings`, of which nothing is used yet.
+    pub fn new(settings: &Registration) -> Self {
+        let limit = |(count, seconds)| RateLimit::new(count, seconds).map(Arc::new);
+        let (count, seconds) = failures(settings);
+        Self {
+            registrations: limit(registrations(settings)),
+            challenges: limit(registrations(settings)),
+            tokens: limit(tokens(settings)),
+            failures: Failures::new(count, seconds).map(Arc::new),
+        }
+    }
+
+    /// The limits of `after`. What was used of a limit that is as it was under `before` stays used.
+    #[must_use]
+    pub fn following(&self, before: &Registration, after: &Registration) -> Self {
+        let (old, new) = (self.clone(), Self::new(after));
+        let is_same = |limit: fn(&Registration) -> (u32, u32)| limit(before) == limit(after);
+        let has_same_registrations = is_same(registrations);
+        Self {
+            registrations: if has_same_registrations { old.registrations } else { new.registrations },
+            challenges: if has_same_registrations { old.challenges } else { new.challenges },
+            tokens: if is_same(tokens) { old.tokens } else { new.tokens },
+            failures: if is_same(failures) { old.failures } else { new.failures },
+        }
+    }
+
+    /// Counts a registration from `address`.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub fn count_registration(&self, address: IpAddr) -> Result<(), Limited> {
+        limited(Limit::Registrations, self.registrations.as_ref().map(|limit| limit.check(address)))
+    }
+
+    /// Counts a registration with the initial access token called `id`.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub fn count_registration_with(&self, id: &str) -> Result<(), Limited> {
+        limited(Limit::Registrations, self.registrations.as_ref().map(|limit| limit.check_named(id)))
+    }
+
+    /// Counts a challenge for `address`.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub fn count_challenge(&self, address: IpAddr) -> Result<(), Limited> {
+        limited(Limit::Challenges, self.challenges.as_ref().map(|limit| limit.check(address)))
+    }
+
+    /// Counts an access token for a client at `address`.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub fn count_token(&self, address: IpAddr) -> Result<(), Limited> {
+        limited(Limit::Tokens, self.tokens.as_ref().map(|limit| limit.check(address)))
+    }
+
+    /// Whether the party at `address` may try to authenticate as `client`; nothing is counted. For proofs
+    /// that are expensive to look at.
+    ///
+    /// # Errors
+    /// When it failed too often.
+    pub fn check_failures(&self, address: IpAddr, client: &str) -> Result<(), Limited> {
+        limited(Limit::Failures, self.failures.as_ref().map(|limit| limit.check(address, client)))
+    }
+
+    /// Counts a failure of the party at `address` to authenticate as `client`.
+    ///
+    /// # Errors
+    /// When it had failed too often before.
+    pub fn count_failure(&self, address: IpAddr, client: &str) -> Result<(), Limited> {
+        limited(Limit::Failures, self.failures.as_ref().map(|limit| limit.count(address, client)))
+    }
+}
+
+/// Requests, and the seconds in which they may be made.
+fn registrations(settings: &Registration) -> (u32, u32) {
+    let count = settings.rate_limit_registration_request_count.unwrap_or(0);
+    (count, settings.rate_limit_registration_period_in_seconds)
+}
+
+fn tokens(settings: &Registration) -> (u32, u32) {
+    (settings.rate_limit_token_request_count.unwrap_or(0), settings.rate_limit_token_period_in_seconds)
+}
+
+fn failures(settings: &Registration) -> (u32, u32) {
+    let count = settings.rate_limit_authentication_failure_count.unwrap_or(0);
+    (count, settings.rate_limit_authentication_failure_period_in_seconds)
+}
+
+fn limited(limit: Limit, checked: Option<Result<(), TooOften>>) -> Result<(), Limited> {
+    let Some(Err(TooOften { retry_after })) = checked else { return Ok(()) };
+    meter::rate_limited();
+    Err(Limited { limit, retry_after })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(count: u32) -> Registration {
+        Registration {
+            rate_limit_registration_request_count: Some(count),
+            rate_limit_token_request_count: Some(count),
+            rate_limit_authentication_failure_count: Some(count),
+            ..Registration::default()
+        }
+    }
+
+    /// What each limit says of one more request of an address.
+    fn one_more(limits: &RateLimits) -> [Option<Limit>; 4] {
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let said = |counted: Result<(), Limited>| counted.err().map(|limited| limited.limit);
+        [
+            said(limits.count_registration(address)),
+            said(limits.count_challenge(address)),
+            said(limits.count_token(address)),
+            said(limits.count_failure(address, "a")),
+        ]
+    }
+
+    #[test]
+    fn each_limit_has_a_budget_of_its_own() {
+        let limits = RateLimits::new(&settings(1));
+        let all = [Limit::Registrations, Limit::Challenges, Limit::Tokens, Limit::Failures].map(Some);
+        assert_eq!(one_more(&limits), [None; 4]);
+        assert_eq!(one_more(&limits), all);
+        assert_eq!(limits.count_registration_with("a token"), Ok(()));
+    }
+
+    #[test]
+    fn what_was_used_of_a_limit_is_forgotten_only_when_that_limit_changes() {
+        let (before, mut after) = (settings(1), settings(1));
+        let limits = RateLimits::new(&before);
+        one_more(&limits);
+        after.rate_limit_token_request_count = Some(2);
+        let next = limits.following(&before, &after);
+        let expected = [Some(Limit::Registrations), Some(Limit::Challenges), None, Some(Limit::Failures)];
+        assert_eq!(one_more(&next), expected);
+    }
+
+    #[test]
+    fn nothing_is_limited_where_the_number_is_0_or_absent() {
+        let absent = Registration {
+            rate_limit_registration_request_count: None,
+            rate_limit_authentication_failure_count: None,
+            ..Registration::default()
+        };
+        for limits in [RateLimits::new(&settings(0)), RateLimits::new(&absent)] {
+            for _ in 0..2_000 {
+                assert_eq!(one_more(&limits), [None; 4]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_when_to_come_again_and_which_option_it_is() {
+        let said = Limited { limit: Limit::Failures, retry_after: 1 }.to_string();
+        let expected = "too many failed client authentications from this address: try again in 1 second; the \
+                        operator of this server sets rateLimitAuthenticationFailureCount";
+        assert_eq!(said, expected);
+    }
+}

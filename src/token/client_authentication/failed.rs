@@ -1,0 +1,108 @@
+//! What follows from a failed client authentication: it is counted, and logged with the client that was
+//! tried. When that is an administrator, or there were too many failures, it is in the audit log too.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::Shown;
+use super::presented::{Presented, Proof};
+use crate::client::Client;
+use crate::service::Context;
+use crate::service::limits::Limited;
+use crate::store::audit::Action;
+use crate::token::TokenError;
+
+/// Characters of an unknown client identifier that are logged: whoever confuses identifier and secret
+/// sends a longer text, for every secret of this server is.
+const MOST_SHOWN: usize = 40;
+
+/// Whether the caller may try, before its proof is looked at. A secret is compared in no time, so a right
+/// one is accepted whatever failed before; keys and certificates are a lot of work.
+///
+/// # Errors
+/// When the caller failed too often.
+pub(super) fn admit(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) -> Result<(), TokenError> {
+    let is_costly = match presented.proof {
+        Proof::Assertion(_) => true,
+        Proof::Nothing => shown.certificate.is_some(),
+        Proof::Basic(_) | Proof::Post(_) | Proof::Unreadable => false,
+    };
+    if !is_costly {
+        return Ok(());
+    }
+    let checked = cx.snapshot.limits.check_failures(address(shown), name(presented));
+    checked.map_err(|limited| too_often(cx, shown, presented, limited))
+}
+
+/// Counts, logs and audits that the authentication failed; `client` is the one that was named, when there
+/// is such a client. Gives what the caller is told.
+pub(super) fn fail(
+    cx: &Context<'_>,
+    shown: &Shown<'_>,
+    presented: &Presented,
+    client: Option<&Client>,
+) -> TokenError {
+    if let Err(limited) = cx.snapshot.limits.count_failure(address(shown), name(presented)) {
+        return too_often(cx, shown, presented, limited);
+    }
+    let tried = tried(name(presented), client.is_some());
+    if client.is_some_and(Client::is_operators) {
+        tracing::warn!(tried_client_id = tried, "sign-in of an administrator failed");
+        audit(cx, shown, (&tried, "invalid_client", 401));
+    } else {
+        tracing::info!(tried_client_id = tried, "client authentication failed");
+    }
+    TokenError::Client { by_header: shown.is_by_header() }
+}
+
+fn too_often(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented, limited: Limited) -> TokenError {
+    // Whether there is such a client was not looked at.
+    let tried = tried(name(presented), false);
+    tracing::warn!(tried_client_id = tried, "too many failed client authentications");
+    audit(cx, shown, (&tried, "too_many_requests", 429));
+    TokenError::TooOften(limited)
+}
+
+fn audit(cx: &Context<'_>, shown: &Shown<'_>, (tried, error, status): (&str, &str, u16)) {
+    let event = shown.author.did(Action::AuthenticationRefused, tried, cx.service.clock.now());
+    cx.service.refusals.leave(event.refused(error).with("status", status));
+}
+
+fn address(shown: &Shown<'_>) -> IpAddr {
+    shown.author.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// The client that was named; empty when that can be the name of no client.
+fn name(presented: &Presented) -> &str {
+    presented.client_id.as_ref().map_or("", |id| id.as_str())
+}
+
+/// What is written down of the client that was tried.
+fn tried(name: &str, is_known: bool) -> String {
+    match name.len() {
+        0 => "(unreadable)".to_owned(),
+        length if length > MOST_SHOWN && !is_known => format!("(unknown, of {length} characters)"),
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_shown_and_what_may_be_a_secret_is_not() {
+        let secret = crate::random::client_secret().unwrap();
+        let (token, id) = (crate::random::token().unwrap(), crate::random::client_id());
+        for (name, is_known, expected) in [
+            ("administrator", true, "administrator"),
+            ("no-such-client", false, "no-such-client"),
+            (id.as_str(), false, id.as_str()),
+            (secret.expose(), false, "(unknown, of 86 characters)"),
+            (token.expose(), false, "(unknown, of 43 characters)"),
+            (&"x".repeat(128), true, &"x".repeat(128)),
+            ("", false, "(unreadable)"),
+        ] {
+            assert_eq!(tried(name, is_known), expected);
+        }
+    }
+}
