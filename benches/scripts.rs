@@ -138,6 +138,7 @@ fn facts(request: Map<String, Value>) -> Arc<Facts> {
         },
         trust_level: TrustLevel::Open,
         custom_attributes: Vec::new(),
+        settled: std::collections::BTreeSet::new(),
     })
 }
 

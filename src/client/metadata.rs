@@ -5,10 +5,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::member::{self, Kind};
+use crate::model::absent;
+
 /// Up to so many members, looking at one after the other is quicker than hashing the name.
 const FEW: usize = 48;
 
-/// The members of a client's metadata.
+/// The members of a client's metadata. None of them is [absent], and none has a member that is, in
+/// a JWK Set or another object that a standard defines.
 ///
 /// A clone costs nothing: the members are copied when one of two holders changes them. A request
 /// is told to its scripts, checked, approved and answered, and most of these change nothing.
@@ -17,8 +21,13 @@ const FEW: usize = 48;
 pub struct Metadata(Arc<Map<String, Value>>);
 
 impl Metadata {
-    /// The metadata with these members.
+    /// The metadata with those of `members` that are not absent.
     pub fn new(members: Map<String, Value>) -> Self {
+        let mut members = absent::present(members);
+        members
+            .iter_mut()
+            .filter(|(name, _)| is_structured(name))
+            .for_each(|(_, value)| absent::prune(value));
         Self(Arc::new(members))
     }
 
@@ -55,9 +64,17 @@ impl Metadata {
         self.get(name)?.as_u64()
     }
 
-    /// Sets `name` to `value`.
+    /// Sets `name` to `value`; one that is absent takes the member away.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
-        Arc::make_mut(&mut self.0).insert(name.to_owned(), value.into());
+        let mut value = value.into();
+        if absent::is_absent(&value) {
+            self.remove(name);
+            return;
+        }
+        if is_structured(name) {
+            absent::prune(&mut value);
+        }
+        Arc::make_mut(&mut self.0).insert(name.to_owned(), value);
     }
 
     /// Sets `name` to `value` when it is absent.
@@ -93,6 +110,11 @@ impl Metadata {
     pub fn into_object(self) -> Map<String, Value> {
         Arc::unwrap_or_clone(self.0)
     }
+}
+
+/// Whether `name` is an object whose members a standard defines.
+fn is_structured(name: &str) -> bool {
+    member::find(name).is_some_and(|member| matches!(member.kind, Kind::Jwks | Kind::Object))
 }
 
 impl PartialEq for Metadata {

@@ -17,8 +17,7 @@ impl Requested {
     /// that `custom` names.
     ///
     /// Unknown members are not heard (RFC 7591 section 2), nor are those that only this server
-    /// or its operator sets. `null` and the empty string are what RFC 7592 section 2.2 makes
-    /// them: the member is absent.
+    /// or its operator sets.
     pub fn read(object: Map<String, Value>, custom: &[String]) -> Self {
         Self::set_by(&[SetBy::Client, SetBy::Request], object, custom)
     }
@@ -34,8 +33,7 @@ impl Requested {
             Some(member) => who.contains(&member.set_by),
             None => custom.iter().any(|attribute| attribute == name),
         };
-        let is_absent = |value: &Value| value.is_null() || value.as_str() == Some("");
-        let kept = object.into_iter().filter(|(name, value)| !is_absent(value) && may_set(name));
+        let kept = object.into_iter().filter(|(name, _)| may_set(name));
         Self(Metadata::new(kept.collect()))
     }
 

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::trust::{ClientAttester, SecretText, SsaValidationConfig, StatementValidation, TrustedSsaIssuer};
+use super::trust::{
+    ClientAttester, SecretText, SsaValidationConfig, StatementRedirectUris, StatementValidation,
+    TrustedSsaIssuer,
+};
 
 /// `[registration]`: what this server registers, and for whom.
 #[expect(clippy::struct_excessive_bools, reason = "each is a property of its own in the configuration")]
@@ -150,9 +153,11 @@ pub struct Registration {
     pub software_statement_typ: Option<String>,
     /// Whether a statement registers one client only, by its `iss` and `jti`.
     pub software_statement_single_use: bool,
-    /// Claims of a statement, and the metadata that each stands for where the request leaves it
-    /// out: directories have names of their own, such as `software_jwks_endpoint`.
+    /// Claims of a statement, and the metadata that each stands for: directories have names of their
+    /// own, such as `software_jwks_endpoint`. They win over the request like any other claim.
     pub software_statement_claims: BTreeMap<String, String>,
+    /// What becomes of redirect URIs of the request when the statement has some.
+    pub software_statement_redirect_uris: StatementRedirectUris,
     /// Signature algorithms of signed requests; those of HMAC need a shared secret.
     pub dcr_signing_alg_values_supported: Vec<String>,
     /// Seconds since `iat` for which a signed request is good; none: its `exp` alone bounds it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::registration::{DefaultApplicationType, InitialAccessToken, Registration, Rotation};
-use super::trust::StatementValidation;
+use super::trust::{StatementRedirectUris, StatementValidation};
 
 /// Asymmetric signatures that are not known to be weak.
 const ASYMMETRIC: &[&str] =
@@ -136,6 +136,7 @@ impl Default for Registration {
             software_statement_typ: None,
             software_statement_single_use: false,
             software_statement_claims: BTreeMap::new(),
+            software_statement_redirect_uris: StatementRedirectUris::Replace,
             dcr_signing_alg_values_supported: signatures(),
             dcr_maximum_age: None,
             accepted_audiences: Vec::new(),

@@ -34,6 +34,16 @@ impl TryFrom<String> for StatementValidation {
     }
 }
 
+/// `softwareStatementRedirectUris`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StatementRedirectUris {
+    /// Those of the statement are the client's, whatever the request says.
+    Replace,
+    /// The request names some of those of the statement, or none to have all of them.
+    Subset,
+}
+
 /// An entry of `dcrSsaValidationConfigs`. Both spellings of the seed document are read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::model::absent;
 use crate::service::Members;
 
-/// Its members without those that are ours to say: where clients register, also behind a client
+/// Its members without those that are absent and those that are ours to say: where clients register, also behind a client
 /// certificate (RFC 8705 section 5), and the signed form (RFC 8414 section 2.1), which says
 /// what the document said before.
 pub(super) fn without_ours(theirs: &Members) -> Members {
-    let mut members = theirs.clone();
+    let mut members = absent::present(theirs.clone());
+    members.values_mut().for_each(absent::prune);
     for name in ["registration_endpoint", "signed_metadata"] {
         members.remove(name);
     }
@@ -57,6 +59,18 @@ mod tests {
         check(types, &["token id_token", "code"], &["code", "id_token token"], &["code", "id_token token"]);
         check(types, &["code id_token", "code"], &["code token", "id_token", "code"], &["code"]);
         check("acr_values_supported", &["b a", "c"], &["a b", "c"], &["c"]);
+    }
+
+    #[test]
+    fn what_is_absent_there_is_absent_here() {
+        let theirs = json!({
+            "issuer": "https://as.example", "jwks_uri": null, "op_tos_uri": "",
+            "mtls_endpoint_aliases": {"token_endpoint": null, "registration_endpoint": "https://as.example/r"},
+            "registration_endpoint": "https://as.example/register", "scopes_supported": [],
+        });
+        let expected =
+            json!({"issuer": "https://as.example", "mtls_endpoint_aliases": {}, "scopes_supported": []});
+        assert_eq!(Value::Object(without_ours(theirs.as_object().unwrap())), expected);
     }
 
     #[test]

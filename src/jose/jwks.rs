@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 
 pub use members::without_unknown;
 
+use crate::model::absent;
+
 /// Checks that `set` is a JWK Set of at most `limit` public keys, of which one at least can be
 /// used. Keys of an unknown type are not looked at (RFC 7517 section 5).
 ///
@@ -22,14 +24,16 @@ pub fn check_public(set: &Value, limit: usize) -> Result<(), String> {
     let mut known = Vec::new();
     for (index, key) in keys.iter().enumerate() {
         let members = key.as_object().ok_or_else(|| format!("keys[{index}] must be an object"))?;
-        check_secrecy(members).map_err(|rule| format!("keys[{index}] {rule}"))?;
-        if key::read(members).map_err(|rule| format!("keys[{index}] {rule}"))?.is_some() {
+        let members = absent::present_of(members);
+        check_secrecy(&members).map_err(|rule| format!("keys[{index}] {rule}"))?;
+        if key::read(&members).map_err(|rule| format!("keys[{index}] {rule}"))?.is_some() {
             known.push(members);
         }
     }
     if known.is_empty() {
         return Err("has no key of a known type; send RSA, EC or OKP keys".to_owned());
     }
+    let known: Vec<&Map<String, Value>> = known.iter().map(|members| &**members).collect();
     check_identifiers(&known)?;
     check_uses(&known)
 }

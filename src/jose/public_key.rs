@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::fit::{self, Work};
 use super::{Algorithm, jwks};
+use crate::model::absent;
 
 /// A key that verifies signatures.
 pub(super) struct PublicKey {
@@ -31,6 +32,7 @@ impl PublicKey {
     /// Reads a JWK; none when it is not there for verifying, or of a type that is not known
     /// (RFC 7517 sections 4.2, 4.3 and 5).
     pub(super) fn read(members: &Map<String, Value>) -> Result<Option<Self>, String> {
+        let members = &*absent::present_of(members);
         jwks::check_secrecy(members)?;
         let Some(key) = jwks::key::read(members)? else { return Ok(None) };
         let is_fit = |algorithm: &Algorithm| fit::can(members, Work::Verify, algorithm.as_str());

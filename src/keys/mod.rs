@@ -134,7 +134,8 @@ impl RemoteDocuments<Value> {
     /// When the document is not to be had, or has no such member.
     pub async fn member(&self, url: &str, name: &str) -> Result<String, FetchError> {
         let document = self.get(url).await?;
-        let text = document.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = text.map(str::to_owned);
         text.ok_or_else(|| FetchError::Unusable(format!("must be an object with a string '{name}'")))
     }
 }

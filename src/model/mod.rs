@@ -1,6 +1,7 @@
-//! Facts that everything above shares: identifiers, violations, strict JSON, which addresses are
+//! Facts that everything above shares: identifiers, violations, strict JSON, what is absent, which addresses are
 //! public. Pure, no I/O.
 
+pub mod absent;
 pub mod address;
 pub mod ids;
 pub mod json;

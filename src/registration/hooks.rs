@@ -1,5 +1,6 @@
 //! Steps 12, 13, 15 and 16: what scripts say, what becomes of it, and what they are told.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -236,6 +237,7 @@ pub(super) fn facts(
         http_request: caller.request.clone(),
         trust_level: shown.trust_level,
         custom_attributes: cx.settings().dynamic_registration_custom_attributes.clone(),
+        settled: BTreeSet::new(),
         software_statement: shown.software_statement.clone(),
         dcr: shown.dcr.clone(),
         attestation: shown.attestation.clone(),

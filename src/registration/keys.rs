@@ -8,6 +8,7 @@ use super::hooks::{self, Shown};
 use super::{Caller, RegisterError};
 use crate::client::{Metadata, ScriptRef};
 use crate::jose::{Compact, KeySet};
+use crate::model::absent;
 use crate::script::{Fault, Hook, HookError};
 use crate::secret::Secret;
 use crate::service::Context;
@@ -54,8 +55,8 @@ pub(super) fn of_claim(
     name: &str,
     is_url: bool,
 ) -> Result<Option<Keys>, String> {
-    match claims.get(name) {
-        None | Some(Value::Null) => Ok(None),
+    match claims.get(name).filter(|value| !absent::is_absent(value)) {
+        None => Ok(None),
         Some(Value::String(url)) if is_url => Ok(Some(Keys::Claimed(url.clone()))),
         Some(_) if is_url => Err(format!("must have a URL in the claim `{name}`")),
         Some(set) => match key_set(set) {

@@ -1,10 +1,17 @@
 //! Step 8: the software statement over the request (RFC 7591 sections 2.3 and 3.1.1), then the
 //! rules of its issuer for scopes and claims.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
+use super::RegisterError;
 use super::signed_request::SignedRequest;
 use super::statement::Statement;
+use crate::client::member::{self, SetBy};
+use crate::client::rules::retells;
+use crate::config::trust::StatementRedirectUris;
+use crate::model::{Violation, absent};
 use crate::service::Context;
 
 /// Claims of a JWT (RFC 7519 section 4.1), which say something of the token and never of the
@@ -19,48 +26,107 @@ pub(super) fn said(members: Map<String, Value>, signed: Option<&SignedRequest>) 
     match signed {
         None => members,
         Some(signed) => {
-            let claims = signed.claims.clone().into_iter();
+            let claims = absent::present(signed.claims.clone()).into_iter();
             claims.filter(|(name, _)| !REGISTERED_CLAIMS.contains(&name.as_str())).collect()
         }
     }
 }
 
-/// Puts what `statement` says of the client over what the request says, and what it says under
-/// names of its directory's own where the request says nothing.
+/// A request over which its statement was laid.
+pub(super) struct Merged {
+    pub(super) members: Map<String, Value>,
+    /// The members that a verified statement has set.
+    pub(super) settled: BTreeSet<String>,
+}
+
+/// Puts what `statement` says of the client over what the request says. What the request says of the
+/// same in another language, or in another way, goes: nobody has vouched for that.
+///
+/// # Errors
+/// When the request names redirect URIs that the statement does not have.
 pub(super) fn merge(
     cx: &Context<'_>,
     mut members: Map<String, Value>,
     statement: Option<&Statement>,
-) -> Map<String, Value> {
-    let Some(statement) = statement else { return members };
-    for (name, value) in &statement.claims {
-        let is_own = REGISTERED_CLAIMS.contains(&name.as_str()) || OF_THE_REQUEST.contains(&name.as_str());
-        let may_claim = statement.issuer.as_ref().is_none_or(|issuer| issuer.may_claim(name));
-        if !is_own && may_claim {
-            members.insert(name.clone(), vouched(statement, name, value));
-        }
+) -> Result<Merged, RegisterError> {
+    let Some(statement) = statement else { return Ok(Merged { members, settled: BTreeSet::new() }) };
+    let mut vouched = claims(cx, statement);
+    if cx.settings().software_statement_redirect_uris == StatementRedirectUris::Subset {
+        narrow(&mut vouched, &members)?;
     }
-    for (claim, name) in &cx.settings().software_statement_claims {
-        let may_claim = statement.issuer.as_ref().is_none_or(|issuer| issuer.may_claim(claim));
-        let is_absent = members.get(name).is_none_or(Value::is_null);
-        if let Some(value) = statement.claims.get(claim).filter(|_| may_claim && is_absent) {
-            members.insert(name.clone(), value.clone());
-        }
+    let is_retold = |name: &str| !vouched.contains_key(name) && vouched.keys().any(|own| retells(name, own));
+    members.retain(|name, _| !is_retold(name));
+    let settled = if statement.is_verified { vouched.keys().cloned().collect() } else { BTreeSet::new() };
+    for (name, value) in vouched {
+        members.insert(name, value);
     }
     grant(&mut members, automatic(cx, statement));
-    members
+    Ok(Merged { members: absent::present(members), settled })
 }
 
-/// The value of a claim, of which only the scopes are left that its issuer may hand out.
-fn vouched(statement: &Statement, name: &str, value: &Value) -> Value {
+/// What the claims of `statement` say of the client: those that are called like metadata, then those
+/// that `softwareStatementClaims` translates.
+fn claims(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
+    let may_claim = |name: &str| statement.issuer.as_ref().is_none_or(|issuer| issuer.may_claim(name));
+    let is_own = |name: &str| {
+        let is_servers = member::find(name).is_some_and(|member| member.set_by == SetBy::Server);
+        is_servers || REGISTERED_CLAIMS.contains(&name) || OF_THE_REQUEST.contains(&name)
+    };
+    let present =
+        statement.claims.iter().filter(|(name, value)| may_claim(name) && !absent::is_absent(value));
+    let mut vouched = Map::new();
+    for (name, value) in present.filter(|(name, _)| !is_own(name)) {
+        vouched.insert(name.clone(), permitted(statement, name, value));
+    }
+    for (claim, name) in &cx.settings().software_statement_claims {
+        let said = statement.claims.get(claim).filter(|value| may_claim(claim) && !absent::is_absent(value));
+        if let (Some(value), false) = (said, vouched.contains_key(name)) {
+            vouched.insert(name.clone(), permitted(statement, name, value));
+        }
+    }
+    vouched
+}
+
+/// The value of a claim for the member `name`, of which only the scopes are left that its issuer may
+/// hand out: when none is, the client gets none by its own word either.
+fn permitted(statement: &Statement, name: &str, value: &Value) -> Value {
     let allowed = statement.issuer.as_ref().and_then(|issuer| issuer.scopes.as_ref());
     match (name, allowed, value.as_str()) {
         ("scope", Some(allowed), Some(scope)) => {
-            let kept = scope.split(' ').filter(|word| allowed.iter().any(|own| own == word));
+            let kept = scope.split_ascii_whitespace().filter(|word| allowed.iter().any(|own| own == word));
             kept.collect::<Vec<_>>().join(" ").into()
         }
         _ => value.clone(),
     }
+}
+
+/// `softwareStatementRedirectUris = "subset"`: of the redirect URIs that were vouched for the client has
+/// those that it names, or all when it names none.
+fn narrow(vouched: &mut Map<String, Value>, members: &Map<String, Value>) -> Result<(), RegisterError> {
+    let (Some(asked), Some(all)) = (members.get(REDIRECT_URIS), vouched.get(REDIRECT_URIS)) else {
+        return Ok(());
+    };
+    let (asked, all) = (items(asked), items(all));
+    let outside = asked.iter().enumerate().filter(|(_, uri)| !all.contains(uri));
+    let violations: Vec<Violation> = outside.map(|(index, _)| not_vouched(index)).collect();
+    if !violations.is_empty() {
+        return Err(violations.into());
+    }
+    vouched.insert(REDIRECT_URIS.to_owned(), asked.to_vec().into());
+    Ok(())
+}
+
+const REDIRECT_URIS: &str = "redirect_uris";
+
+/// The items of a list; what is no list is the only item of one.
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
+}
+
+fn not_vouched(index: usize) -> Violation {
+    let rule = "is not one of the redirect URIs of the software statement; send some of those, or leave \
+                redirect_uris out to register all of them";
+    Violation::redirect_uri(format!("{REDIRECT_URIS}[{index}]"), rule)
 }
 
 /// The scopes that clients of the statement's issuer get without asking. Whoever only says that
@@ -73,7 +139,7 @@ fn automatic<'a>(cx: &'a Context<'_>, statement: &Statement) -> &'a [String] {
 
 fn grant(members: &mut Map<String, Value>, granted: &[String]) {
     let asked = match members.get("scope") {
-        None | Some(Value::Null) => "",
+        None => "",
         Some(Value::String(scope)) => scope,
         // Of another type: the rules say so.
         Some(_) => return,

@@ -4,6 +4,7 @@
 //! [`register`] and [`replace`] read like the table of steps in `src/ARCHITECTURE.md`. Nothing
 //! here knows how a request is routed; [`endpoint`] is the only file that answers in HTTP.
 
+mod adapt;
 mod answer;
 pub mod certificate;
 mod client_attestation;
@@ -18,6 +19,7 @@ mod merge;
 mod once;
 mod operator;
 mod parse;
+mod prove;
 mod reuse;
 mod sector;
 mod signed_request;
@@ -35,7 +37,7 @@ use std::net::IpAddr;
 use axum::body::Bytes;
 use tracing::Instrument as _;
 
-use crate::client::{Client, Metadata, Requested, Rules, ScriptRef, TrustLevel, Valid};
+use crate::client::{Client, Metadata, Valid};
 use crate::http::ClientCertificate;
 use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
@@ -48,10 +50,7 @@ use crate::telemetry;
 use crate::telemetry::meter::{self, ClientChange};
 use crate::telemetry::traces::step;
 
-use hooks::Shown;
-use initial_access::InitialAccess;
-use signed_request::SignedRequest;
-use statement::Statement;
+use prove::{Proven, prove};
 
 /// Who asks, and how: what the head of the request says.
 #[derive(Debug, Clone)]
@@ -124,30 +123,6 @@ pub struct Received {
     pub bytes: Bytes,
 }
 
-/// A request that passed the steps which look at its proofs: what is left is metadata.
-struct Proven {
-    requested: Requested,
-    shown: Shown,
-    statement: Option<Statement>,
-    initial_access: Option<InitialAccess>,
-    /// What is registered already, when this is an update.
-    registered: Option<Metadata>,
-    /// Whether evidence is required that no script has appraised yet.
-    is_evidence_owed: bool,
-    /// The scripts that gave keys, or judged evidence.
-    scripts: Vec<ScriptRef>,
-    /// What this request uses up.
-    uses: Vec<once::Use>,
-}
-
-impl Proven {
-    /// The rules of this request.
-    fn rules<'a>(&'a self, cx: &'a Context<'_>) -> Rules<'a> {
-        let initial_access = self.initial_access.as_ref().map(|shown| &shown.policy);
-        Rules { initial_access, registered: self.registered.as_ref(), ..cx.rules() }
-    }
-}
-
 /// Steps 5 to 16 of a registration.
 ///
 /// # Errors
@@ -216,67 +191,6 @@ pub async fn replace(
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
     tracing::debug!(revision = issued.client.revision, "client updated");
     Ok(answer)
-}
-
-/// Steps 6 to 9: whatever the request offers as a proof is verified or refused, never ignored.
-async fn prove(
-    cx: &Context<'_>,
-    caller: &Caller,
-    purpose: Purpose<'_>,
-    parsed: parse::Parsed,
-) -> Result<Proven, RegisterError> {
-    let statement = statement::verify(cx, caller, &parsed).instrument(step("statement")).await?;
-    let signed = signed_request::verify(cx, caller, &parsed, statement.as_ref());
-    let signed = signed.instrument(step("signed request")).await?;
-    let members = merge::said(parsed.members, signed.as_ref());
-    if let Purpose::Replace(stored) = purpose {
-        update::screen(cx, stored, &members)?;
-    }
-    let members = merge::merge(cx, members, statement.as_ref());
-    let members = client_attestation::apply(cx, caller.attested.as_ref(), members)?;
-    let custom = &cx.settings().dynamic_registration_custom_attributes;
-    let requested = Requested::read(members, custom);
-    let initial_access = InitialAccess::of(caller, purpose);
-    let shown = shown(cx, caller, statement.as_ref(), signed.as_ref(), initial_access.as_ref());
-    let appraised = evidence::appraise(cx, caller, purpose, &shown, requested.metadata()).await?;
-    let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
-    let keys_by = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone()));
-    let uses = once::uses(cx, purpose, statement.as_ref(), signed.as_ref());
-    let proofs = caller.attested.iter().map(AttestedClient::uses);
-    Ok(Proven {
-        shown: appraised.over(shown),
-        scripts: keys_by.chain(appraised.by()).collect(),
-        uses: uses.into_iter().chain(proofs).chain(appraised.uses).collect(),
-        is_evidence_owed: appraised.is_owed,
-        registered: purpose.registered(),
-        requested,
-        statement,
-        initial_access,
-    })
-}
-
-/// What scripts see of the proofs that need no script, of which the greatest counts.
-fn shown(
-    cx: &Context<'_>,
-    caller: &Caller,
-    statement: Option<&Statement>,
-    signed: Option<&SignedRequest>,
-    initial_access: Option<&InitialAccess>,
-) -> Shown {
-    let is_vouched = statement.is_some_and(|statement| statement.is_vouched);
-    let levels = [
-        certificate::trust_level(cx, caller),
-        initial_access::trust_level(initial_access),
-        if is_vouched { TrustLevel::Statement } else { TrustLevel::Open },
-        if caller.attested.is_some() { TrustLevel::Attested } else { TrustLevel::Open },
-    ];
-    Shown {
-        trust_level: levels.into_iter().max().unwrap_or(TrustLevel::Open),
-        software_statement: statement.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
-        dcr: signed.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
-        attestation: caller.attested.as_ref().map(AttestedClient::shown),
-        initial_access_token: initial_access.map(InitialAccess::attributes),
-    }
 }
 
 /// Steps 10 and 11: every rule, and the file that a pairwise client points to.

@@ -12,6 +12,7 @@ use super::hooks::{self, Shown};
 use super::initial_access::InitialAccess;
 use super::{Caller, Proven, Purpose, RegisterError, check, issue, update};
 use crate::client::{Client, Provenance, Requested};
+use crate::model::absent;
 use crate::service::Context;
 use crate::store::Stored;
 use crate::telemetry::meter::{self, ClientChange};
@@ -27,7 +28,7 @@ pub async fn replace_as_operator(
     members: Map<String, Value>,
     stored: &Stored,
 ) -> Result<Client, RegisterError> {
-    let purpose = Purpose::Replace(stored);
+    let (purpose, members) = (Purpose::Replace(stored), absent::present(members));
     update::screen_operator(cx, stored, &members)?;
     let proven = unproven(cx, caller, members, stored);
     let valid = check(cx, &proven).await?;

@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 use super::{Received, RegisterError};
 use crate::http::body::MediaType;
 use crate::jose::Compact;
-use crate::model::{Violation, json};
+use crate::model::{Violation, absent, json};
 
 /// A body, read but not believed.
 pub(super) struct Parsed {
-    /// The members of the object; of a signed request its claims, which nobody has verified yet.
+    /// The members of the object that are not absent; of a signed request its claims, which nobody has
+    /// verified yet.
     pub(super) members: Map<String, Value>,
     /// The signed request.
     pub(super) signed: Option<Compact>,
@@ -18,7 +19,9 @@ pub(super) struct Parsed {
 /// Reads the members of a body.
 pub(super) fn body(received: &Received) -> Result<Parsed, RegisterError> {
     match received.media_type {
-        MediaType::Json => Ok(Parsed { members: json::parse_object(&received.bytes)?, signed: None }),
+        MediaType::Json => {
+            Ok(Parsed { members: absent::present(json::parse_object(&received.bytes)?), signed: None })
+        }
         MediaType::Signed => signed(&received.bytes),
     }
 }
@@ -30,7 +33,7 @@ fn signed(bytes: &[u8]) -> Result<Parsed, RegisterError> {
     // A file that ends with a line feed is sent as it is by many tools.
     let token = Compact::parse(text.trim_ascii()).and_then(|token| Ok((token.unverified_claims()?, token)));
     match token {
-        Ok((members, token)) => Ok(Parsed { members, signed: Some(token) }),
+        Ok((members, token)) => Ok(Parsed { members: absent::present(members), signed: Some(token) }),
         Err(error) => Err(refuse(format!("the signed request {error}"))),
     }
 }

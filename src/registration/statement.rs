@@ -53,10 +53,10 @@ pub(super) async fn verify(
     parsed: &Parsed,
 ) -> Result<Option<Statement>, RegisterError> {
     let text = match parsed.members.get("software_statement") {
-        None | Some(Value::Null) if cx.settings().software_statement_required => {
+        None if cx.settings().software_statement_required => {
             return Err(invalid("is required here"));
         }
-        None | Some(Value::Null) => return Ok(None),
+        None => return Ok(None),
         Some(Value::String(text)) => text,
         Some(_) => return Err(invalid("must be a string: a signed JWT in compact form")),
     };

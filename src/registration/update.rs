@@ -43,7 +43,7 @@ pub(super) fn screen_operator(
     let mut violations = own_members(cx, stored, members)?;
     let name = "software_statement";
     let registered = stored.client().metadata.metadata().get(name);
-    if members.get(name).is_some_and(|sent| !sent.is_null() && Some(sent) != registered) {
+    if members.get(name).is_some_and(|sent| Some(sent) != registered) {
         let rule = "must be left out or be that of the client: its holder shows another one, nobody else";
         violations.push(Violation::metadata(name, rule));
     }

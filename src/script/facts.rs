@@ -1,5 +1,6 @@
 //! What a script may know of a request.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -28,6 +29,8 @@ pub struct Facts {
     pub trust_level: TrustLevel,
     /// Names of members beyond the standard ones that a client may have here.
     pub custom_attributes: Vec<String>,
+    /// Members that a verified statement has set: `adaptRequest` leaves them as they are.
+    pub settled: BTreeSet<String>,
 }
 
 /// The head of the request, without credentials.

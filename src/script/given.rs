@@ -1,10 +1,12 @@
 //! What a test or a trial says that a hook is given.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::facts::{Facts, HttpRequest};
-use crate::client::{Metadata, TrustLevel};
+use crate::client::{Metadata, TrustLevel, member};
 
 /// What a hook is given. What is not said is as in a plain registration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -74,9 +76,11 @@ impl Given {
         let client = self.client().clone();
         let response = self.response.unwrap_or_else(|| client.clone());
         let headers = self.http_request.headers.into_iter();
+        let statement = self.software_statement.map(token);
         let facts = Facts {
             register_request: Metadata::new(self.request),
-            software_statement: self.software_statement.map(token),
+            settled: statement.as_ref().map(settled).unwrap_or_default(),
+            software_statement: statement,
             dcr: self.dcr.map(token),
             attestation: self.attestation,
             certificate: self.certificate,
@@ -102,4 +106,11 @@ fn token(said: Map<String, Value>) -> Value {
         (true, false) => json!({ "header": {}, "claims": said.get("claims") }),
         (false, _) => json!({ "header": {}, "claims": said }),
     }
+}
+
+/// The members that the claims of `statement` set.
+fn settled(statement: &Value) -> BTreeSet<String> {
+    let claims = statement.get("claims").and_then(Value::as_object);
+    let names = claims.into_iter().flatten().map(|(name, _)| name.clone());
+    names.filter(|name| member::find(name).is_some()).collect()
 }

@@ -3,6 +3,8 @@
 /// A place at which scripts are asked, and the function that is called there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
+    /// `adaptRequest(request, context)`: repairs a request before any rule looks at it.
+    AdaptRequest,
     /// `createClient(context)`: may this client be registered?
     CreateClient,
     /// `updateClient(context)`: may this client be changed?
@@ -39,7 +41,8 @@ pub enum Hook {
 
 impl Hook {
     /// All hooks.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
+        Self::AdaptRequest,
         Self::CreateClient,
         Self::UpdateClient,
         Self::DeleteClient,
@@ -61,6 +64,7 @@ impl Hook {
     /// The name of its function.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::AdaptRequest => "adaptRequest",
             Self::CreateClient => "createClient",
             Self::UpdateClient => "updateClient",
             Self::DeleteClient => "deleteClient",
@@ -86,6 +90,7 @@ impl Hook {
             Self::ModifyPostResponse | Self::ModifyPutResponse | Self::ModifyReadResponse => {
                 &["response", "context"]
             }
+            Self::AdaptRequest => &["request", "context"],
             Self::IsCertValidForClient => &["certificate", "context"],
             _ => &["context"],
         }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::value::{Outcome, failure, to_json, to_script};
 use crate::client::Metadata;
 use crate::client::member::{self, MEMBERS, SetBy};
+use crate::client::rules::retells;
 use crate::config::nearest;
 
 /// What a script may do with members.
@@ -23,16 +24,24 @@ pub(super) enum Access {
     ReadOnly,
     /// Read and write an answer, but for its credentials.
     Answer,
+    /// Read a request, whatever its members are called, and write what a client may set and no
+    /// statement has set.
+    Request,
 }
 
 /// Members that are credentials of a client.
 const CREDENTIALS: [&str; 2] = ["client_secret", "registration_access_token"];
 
+/// The member that holds the software statement.
+const STATEMENT: &str = "software_statement";
+
 /// What holds for all members of one request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Frame {
     /// Names beyond the standard ones.
     pub(super) custom: BTreeSet<String>,
+    /// Members of a request that a statement has set.
+    pub(super) settled: BTreeSet<String>,
     /// Bytes of JSON that members may have together.
     pub(super) bytes: usize,
 }
@@ -87,6 +96,10 @@ impl Members {
         if let Some(value) = self.lock().members.get(name) {
             return to_script(value);
         }
+        // A request may have members of any name.
+        if self.access == Access::Request {
+            return Ok(Dynamic::UNIT);
+        }
         self.known(name).map(|()| Dynamic::UNIT)
     }
 
@@ -100,7 +113,10 @@ impl Members {
         if is_same {
             return Ok(());
         }
-        self.may_set(name)?;
+        // What nobody knows may be taken away all the same.
+        if !(self.access == Access::Request && value.is_null() && self.known(name).is_err()) {
+            self.may_set(name)?;
+        }
         let mut values = self.lock();
         let before = values.members.get(name).map_or(0, |value| weight_of_member(name, value));
         let grown = if value.is_null() { 0 } else { weight_of_member(name, &value) };
@@ -135,14 +151,26 @@ impl Members {
 
     fn may_set(&self, name: &str) -> Outcome<()> {
         self.known(name)?;
-        let is_ours = member::find(name).is_some_and(|member| member.set_by == SetBy::Server);
-        match self.access {
-            Access::ReadOnly => Err(failure(format!("'{name}' is read-only here"))),
-            Access::Metadata | Access::Answer if is_ours => {
-                Err(failure(format!("'{name}' is set by the server and can not be changed")))
+        let set_by = member::find(name).map(|member| member.set_by);
+        let fault = match (self.access, set_by) {
+            (Access::ReadOnly, _) => "is read-only here",
+            (_, Some(SetBy::Server)) => "is set by the server and cannot be changed",
+            (Access::Request, Some(SetBy::Operator)) => {
+                "is no member that a client may send; set it in createClient and updateClient"
             }
-            Access::Metadata | Access::Answer => Ok(()),
-        }
+            (Access::Request, _) if name == STATEMENT => "was verified before and cannot be changed",
+            (Access::Request, _) if self.is_settled(name) => {
+                "comes from the software statement and cannot be changed"
+            }
+            (Access::Metadata | Access::Answer | Access::Request, _) => return Ok(()),
+        };
+        Err(failure(format!("'{name}' {fault}")))
+    }
+
+    /// Whether a statement has set `name`, or what `name` would say in another way.
+    fn is_settled(&self, name: &str) -> bool {
+        let settled = &self.frame.settled;
+        settled.contains(name) || settled.iter().any(|own| retells(name, own))
     }
 
     fn contains(&self, name: &str) -> bool {

@@ -21,6 +21,15 @@ pub struct Decision {
     pub attestation: Option<Value>,
 }
 
+/// Scripts adapted a request.
+#[derive(Debug)]
+pub struct Adapted {
+    /// The request as they left it.
+    pub request: Metadata,
+    /// The scripts that were asked, in their order.
+    pub by: Vec<ScriptRef>,
+}
+
 /// A script said what was asked for.
 pub struct Answered {
     /// What it said, of the type that the hook asks for.

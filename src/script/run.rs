@@ -15,7 +15,7 @@ use super::facts::Facts;
 use super::hook::Hook;
 use super::load::Script;
 use super::members::{Access, Frame, Members};
-use super::outcome::{Decision, Fault, HookError};
+use super::outcome::{Adapted, Decision, Fault, HookError};
 use super::present;
 use super::set::ScriptSet;
 use crate::client::Metadata;
@@ -46,6 +46,34 @@ impl ScriptSet {
             }
             let (client, attestation) = (members.take(), asking.round.attestation.said());
             Ok(Decision { client, decided_by, attestation })
+        })
+        .await
+    }
+
+    /// Lets every script that has `adaptRequest` change `request`, in their order, until one does not
+    /// let it pass. Each sees what the ones before it made of it.
+    ///
+    /// # Errors
+    /// When a script refuses or fails, or none can be asked at present.
+    pub async fn adapt(
+        self: &Arc<Self>,
+        request: Metadata,
+        facts: Arc<Facts>,
+        client: Metadata,
+    ) -> Result<Adapted, HookError> {
+        let hook = Hook::AdaptRequest;
+        self.on_a_thread(hook, facts, move |asking| {
+            let client = asking.members(client, Access::ReadOnly);
+            let request = asking.members(request, Access::Request);
+            let mut by = Vec::new();
+            for (index, script) in asking.set.with(hook) {
+                let argument = Some(Dynamic::from(request.clone()));
+                if !asking.pass(script, &asking.call(index, script, argument, &client)?)? {
+                    return Err(HookError::Refused { script: script.id.name.clone() });
+                }
+                by.push(script.id.clone());
+            }
+            Ok(Adapted { request: request.take(), by })
         })
         .await
     }
@@ -118,7 +146,8 @@ impl ScriptSet {
             return Err(HookError::Busy);
         };
         let bytes = runtime.settings.limits.result_bytes;
-        let frame = Arc::new(Frame { custom: facts.custom_attributes.iter().cloned().collect(), bytes });
+        let (custom, settled) = (facts.custom_attributes.iter().cloned().collect(), facts.settled.clone());
+        let frame = Arc::new(Frame { custom, settled, bytes });
         let attributes = Arc::clone(&self.attributes);
         let round = Round { facts, frame, attributes, turn, attestation: Arc::default() };
         let asking = Asking { set: Arc::clone(self), hook, round };

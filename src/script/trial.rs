@@ -15,6 +15,7 @@ use super::host::HttpCall;
 use super::observer::Observer;
 use super::outcome::{Fault, HookError};
 use super::set::ScriptSet;
+use crate::client::Metadata;
 use crate::model::json;
 
 pub use super::given::{Given, GivenHttpRequest};
@@ -55,6 +56,8 @@ pub struct Trial {
     pub client: Option<Map<String, Value>>,
     /// What a script that may change the client found the evidence to say.
     pub attestation: Option<Value>,
+    /// The request as the scripts left it, when the hook is for that.
+    pub request: Option<Map<String, Value>>,
     /// The answer as the scripts left it, when the hook is for that.
     pub response: Option<Map<String, Value>>,
     /// What a script said, when the hook asks for something; none when none did.
@@ -112,6 +115,7 @@ struct Left {
     script: Option<String>,
     client: Option<Map<String, Value>>,
     attestation: Option<Value>,
+    request: Option<Map<String, Value>>,
     response: Option<Map<String, Value>>,
     value: Option<Value>,
 }
@@ -148,9 +152,15 @@ pub(super) async fn run(
 }
 
 async fn ask(set: &Arc<ScriptSet>, hook: Hook, given: Given, custom: &[String]) -> Result<Left, HookError> {
+    // Nothing is registered of a client that is new.
+    let registered = given.client.clone().map(Metadata::new).unwrap_or_default();
     let (facts, client, response) = given.into_parts(custom);
     let facts = Arc::new(facts);
     match hook {
+        Hook::AdaptRequest => {
+            let adapted = set.adapt(facts.register_request.clone(), facts, registered).await?;
+            Ok(Left { request: Some(adapted.request.into_object()), ..Left::default() })
+        }
         Hook::CreateClient | Hook::UpdateClient | Hook::DeleteClient => {
             let decision = set.decide(hook, facts, client).await?;
             let (client, attestation) = (Some(decision.client.into_object()), decision.attestation);
@@ -182,6 +192,7 @@ fn passed(left: Left) -> Trial {
         script: left.script,
         client: left.client,
         attestation: left.attestation,
+        request: left.request,
         response: left.response,
         value: left.value,
         ..ended(Ending::Passed)
@@ -233,6 +244,7 @@ const fn ended(outcome: Ending) -> Trial {
         column: None,
         client: None,
         attestation: None,
+        request: None,
         response: None,
         value: None,
         http: Vec::new(),

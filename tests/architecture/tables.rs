@@ -81,7 +81,8 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "token",
         ],
     ),
-    ("discovery", &["client", "config", "http", "jose", "service"]),
+    // What is absent in the metadata of another server is decided as everywhere.
+    ("discovery", &["client", "config", "http", "jose", "model", "service"]),
     ("host", &["clock", "ear", "fetch", "jose", "script", "secret", "service", "store", "x509"]),
     // Who calls is found by its access token. What an administrator does to a client is what its
     // holder could do, on the same code.

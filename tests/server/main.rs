@@ -11,6 +11,8 @@
 mod support;
 
 mod abandoned;
+mod absent;
+mod adapt_request;
 mod admin;
 mod admin_clients;
 mod admin_deletion;
@@ -67,4 +69,5 @@ mod transfer;
 mod transfer_bad_lines;
 mod unknown_keys;
 mod unused;
+mod vouched;
 mod wire;

@@ -223,7 +223,7 @@ async fn an_issuer_has_its_scopes_claims_and_algorithms() {
 }
 
 #[tokio::test]
-async fn names_of_a_directory_stand_for_metadata_that_is_left_out() {
+async fn names_of_a_directory_stand_for_metadata() {
     let issuer = issuer();
     let claims = json!({"software_jwks_endpoint": "jwks_uri", "software_client_name": "client_name"});
     let server = knowing(&issuer, json!({"softwareStatementClaims": claims})).await;
@@ -233,7 +233,7 @@ async fn names_of_a_directory_stand_for_metadata_that_is_left_out() {
     let keyed = with(request(&statement), json!({"token_endpoint_auth_method": "private_key_jwt"}));
     let client = server.register(&keyed).await;
     assert_eq!(client.body["jwks_uri"], "https://keystore.example/software.jwks");
-    assert_eq!(client.body["client_name"], "K", "the request has its own word");
+    assert_eq!(client.body["client_name"], "Named there", "the statement counts more than the request");
     let error = registrar::service::judge(registrar::config::Live {
         registration: registrar::config::Registration {
             software_statement_claims: [("a".to_owned(), "client_secret".to_owned())].into(),

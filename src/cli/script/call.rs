@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Format, ScriptArguments};
 use crate::model::json;
+use crate::script::Hook;
 use crate::script::testing::{self, Beginning, Fakes, World};
 use crate::script::trial::{Ending, Given, Trial};
 
@@ -23,7 +24,7 @@ pub(super) fn run(arguments: &ScriptArguments, subject: &Subject<'_>, format: Fo
     let (given, fakes) = read(subject.request)?;
     let world = World::new(&beginning);
     world.fake(with_the_rest(fakes, &beginning))?;
-    let before = given.client().clone();
+    let before = if hook == Hook::AdaptRequest { &given.request } else { given.client() }.clone();
     let trial = testing::call(&beginning, &world, subject.script, hook, given);
     let trial = super::runtime()?.block_on(trial)?;
     match format {
@@ -72,10 +73,8 @@ fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> 
     if let Some(value) = &trial.value {
         lines.push(format!("  said: {value}"));
     }
-    match (&trial.client, &trial.response) {
-        (Some(after), _) | (None, Some(after)) => lines.extend(difference(before, after)),
-        (None, None) => {}
-    }
+    let after = trial.client.as_ref().or(trial.response.as_ref()).or(trial.request.as_ref());
+    lines.extend(after.map(|after| difference(before, after)).unwrap_or_default());
     lines.extend(trial.http.iter().map(|sent| format!("  http: {} {}", sent.method, sent.url)));
     lines.extend(trial.log.iter().map(|line| format!("  log: {line}")));
     let (whole, rest) = (trial.microseconds / 1_000, trial.microseconds % 1_000);

@@ -41,6 +41,11 @@ fn choices() -> impl Iterator<Item = Choice> {
     first.into_iter().chain(algorithms)
 }
 
+/// Each list with the member that it is a choice for.
+pub(super) fn lists() -> impl Iterator<Item = (&'static str, &'static str)> {
+    choices().map(|choice| (choice.list, choice.member))
+}
+
 /// Puts one supported value of each list into its member, and takes the lists away: an answer
 /// has only what was chosen (section 2).
 pub(super) fn narrow(cx: &Rules<'_>, metadata: &mut Metadata, found: &mut Vec<Violation>) {

@@ -20,6 +20,7 @@ mod methods;
 mod redirect_pattern;
 mod redirect_uris;
 mod report;
+mod retold;
 mod scope;
 mod secret;
 mod subject;
@@ -35,6 +36,7 @@ mod urls;
 pub use algorithms::{ALGORITHMS, Algorithm};
 pub use grants::supported_grants;
 pub use lifetime::expiry;
+pub use retold::retells;
 pub use secret::needs_secret;
 
 use super::member::SetBy;
@@ -143,6 +145,7 @@ impl Rules<'_> {
     /// When it can not be read as metadata: a member has another type, or is not one that is
     /// stored.
     pub fn take_over(&self, metadata: Metadata) -> Result<(Approved, Vec<Violation>), Vec<Violation>> {
+        let metadata = Metadata::new(metadata.into_object());
         let mut found = Vec::new();
         types::check_kinds(&metadata, &mut found);
         for (name, _) in metadata.iter() {
@@ -161,12 +164,10 @@ impl Rules<'_> {
     /// Fills in what is absent, also after a script took it away: a rule that looks at a member
     /// must never be passed by because the member is missing.
     ///
-    /// What is meant for one request, evidence above all, ends here: it is neither stored nor told. So
-    /// does an empty text, which is what RFC 7592 section 2.2 has for a member that is absent.
+    /// What is meant for one request, evidence above all, ends here: it is neither stored nor told.
     fn complete(&self, mut metadata: Metadata, mut found: Vec<Violation>) -> Result<Valid, Vec<Violation>> {
         let is_of_request = |name: &str| member::find(name).is_some_and(|it| it.set_by == SetBy::Request);
-        let ending =
-            metadata.iter().filter(|(name, value)| is_of_request(name) || value.as_str() == Some(""));
+        let ending = metadata.iter().filter(|(name, _)| is_of_request(name));
         for name in ending.map(|(name, _)| name.to_owned()).collect::<Vec<_>>() {
             metadata.remove(&name);
         }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::super::RegisterError;
 use super::AttestedClient;
 use crate::jose;
-use crate::model::Violation;
+use crate::model::{Violation, absent};
 use crate::service::Context;
 
 /// How a client authenticates with the attested key, the best first.
@@ -30,7 +30,7 @@ pub(in super::super) fn apply(
 }
 
 fn is_absent(members: &Map<String, Value>, name: &str) -> bool {
-    members.get(name).is_none_or(|value| value.is_null() || value == "")
+    members.get(name).is_none_or(absent::is_absent)
 }
 
 /// There is no `client_id` yet that could be the `sub` of the attestation.

@@ -21,7 +21,7 @@ pub static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "registerRequest",
         "getRegisterRequest()",
-        "The request, after its proofs were merged into it. Read-only. `evidence` is a text there, and absent after \
+        "The request, after its proofs were merged into it and `adaptRequest` has changed it. Read-only. `evidence` is a text there, and absent after \
          the answer.",
     ),
     member(
@@ -42,9 +42,16 @@ pub static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "softwareStatement",
         "getSoftwareStatement()",
-        "The verified software statement as `#{ header, claims }`, or `()`.",
+        "The software statement as `#{ header, claims }`, or `()`. It is verified, but for two cases: \
+         `getSoftwareStatementJwks` and `getSoftwareStatementHmacSecret` say which keys verify it, so it is not \
+         verified there; and with `softwareStatementValidationType = \"none\"` it never is.",
     ),
-    member("dcr", "getDcr()", "The verified signed request as `#{ header, claims }`, or `()`."),
+    member(
+        "dcr",
+        "getDcr()",
+        "The signed request as `#{ header, claims }`, or `()`. It is verified, but not in `getDcrJwks` and \
+         `getDcrHmacSecret`, which say with which keys.",
+    ),
     member(
         "evidence",
         "getEvidence()",

@@ -93,7 +93,7 @@ fn hooks() -> String {
     for hook in Hook::ALL {
         let parameters = hook.parameters().iter().map(|name| match *name {
             "context" => "context: Context".to_owned(),
-            "response" => "response: Members".to_owned(),
+            "response" | "request" => format!("{name}: Members"),
             other => format!("{other}: ?"),
         });
         let parameters = parameters.collect::<Vec<_>>().join(", ");

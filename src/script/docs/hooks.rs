@@ -6,6 +6,13 @@ impl Hook {
     /// When it is called, and what becomes of what it returns.
     pub const fn about(self) -> &'static str {
         match self {
+            Self::AdaptRequest => {
+                "A registration or an update was read and its software statement laid over it; no default was \
+                 filled in, and no rule has looked at it. `true`: go on with what `request` is now; `false`: 400 \
+                 `invalid_client_metadata`. What comes out is judged like any request. What a verified statement \
+                 has set cannot be changed. `context.client` is what is registered already, and has no members \
+                 when the client is new. An administrator's update is not adapted."
+            }
             Self::CreateClient => {
                 "Before a client is stored. `true`: go on; `false`: 400 `invalid_client_metadata`."
             }
@@ -23,7 +30,8 @@ impl Hook {
             Self::ModifyPutResponse => "The same for an update.",
             Self::ModifyReadResponse => "The same for a read.",
             Self::GetSoftwareStatementJwks => {
-                "Keys for a software statement: a JWK Set as a map or as JSON text; `()`: ask the next script."
+                "Keys for a software statement: a JWK Set as a map or as JSON text; `()`: ask the next script. The \
+                 statement is not verified yet: find the keys of its `iss`, and believe nothing else that it says."
             }
             Self::GetSoftwareStatementHmacSecret => {
                 "The HMAC key for a software statement: a string; `()`: ask the next script."

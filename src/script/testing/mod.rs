@@ -210,7 +210,7 @@ fn generous(settings: &mut ScriptSettings) {
 /// What a test itself is, seen from host functions: a hook without a request.
 fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
     let (facts, ..) = Given::default().into_parts(&[]);
-    let frame = Arc::new(Frame { custom: std::collections::BTreeSet::new(), bytes: modules.result_bytes() });
+    let frame = Arc::new(Frame { bytes: modules.result_bytes(), ..Frame::default() });
     let client = Members::new(Metadata::default(), Access::ReadOnly, &frame);
     let round = Round {
         facts: Arc::new(facts),

@@ -229,14 +229,17 @@ async fn one_call_shows_what_it_did() {
 async fn the_hook_and_the_test_of_the_manual_go_together() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/README.md");
     let manual = std::fs::read_to_string(path).unwrap();
-    let mut blocks = manual.split("```rhai\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let (script, tests) = (blocks.next().unwrap(), blocks.next().unwrap());
-    assert!(tests.starts_with("// scripts/tests/"), "{tests}");
-    let folder = Folder::new(tests);
-    std::fs::write(folder.folder.path().join("10-a.rhai"), script).unwrap();
-    let suite = folder.suite().unwrap();
-    assert_eq!(suite.tests().len(), 2);
-    for test in suite.tests() {
-        assert_eq!(suite.run(test).await, Ok(()), "{test}");
+    let blocks = manual.split("```rhai\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let blocks: Vec<&str> = blocks.collect();
+    let mut tested = 0;
+    for pair in blocks.windows(2).filter(|pair| pair[1].starts_with("// scripts/tests/")) {
+        let folder = Folder::new(pair[1]);
+        std::fs::write(folder.folder.path().join("10-a.rhai"), pair[0]).unwrap();
+        let suite = folder.suite().unwrap();
+        for test in suite.tests() {
+            assert_eq!(suite.run(test).await, Ok(()), "{test}");
+            tested += 1;
+        }
     }
+    assert_eq!(tested, 4, "those of the first script, and of the one that repairs a request");
 }

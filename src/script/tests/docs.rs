@@ -109,6 +109,21 @@ async fn every_script_of_the_manual_loads_and_has_a_hook() {
         let beside = libraries.iter().map(|(name, text)| (name.as_str(), text.as_str()));
         let all: Vec<(&str, &str)> = std::iter::once(("10-a.rhai", script)).chain(beside).collect();
         let set = load(&all, |_| {}).unwrap();
-        assert!(!set.scripts()[0].hooks.is_empty(), "{script}");
+        let hooks = &set.scripts()[0].hooks;
+        assert!(!hooks.is_empty(), "{script}");
+        // Whoever copies it does not leave a way around it.
+        assert_eq!(hooks.contains(&Hook::CreateClient), hooks.contains(&Hook::UpdateClient), "{script}");
+    }
+}
+
+#[test]
+fn no_first_example_is_passed_by_with_an_update() {
+    for file in ["README.md", "config/deploy/README.md", "scripts/README.md"] {
+        let text = std::fs::read_to_string(root(file)).unwrap();
+        let blocks = text.split("```rhai\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+        let deciding = blocks.filter(|block| block.contains("fn createClient(context)"));
+        for block in deciding {
+            assert!(block.contains("fn updateClient(context)"), "{file}: {block}");
+        }
     }
 }

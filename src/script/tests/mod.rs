@@ -89,6 +89,7 @@ fn facts(request: Value) -> Arc<Facts> {
         },
         trust_level: TrustLevel::Open,
         custom_attributes: vec!["department".into()],
+        settled: ["software_id".to_owned(), "tos_uri".to_owned()].into(),
     })
 }
 

@@ -1,0 +1,100 @@
+//! Steps 6 to 9: what a request offers as a proof is looked at, and what is left is metadata.
+
+use tracing::Instrument as _;
+
+use super::hooks::{self, Shown};
+use super::initial_access::{self, InitialAccess};
+use super::parse::Parsed;
+use super::signed_request::{self, SignedRequest};
+use super::statement::{self, Statement};
+use super::{AttestedClient, Caller, Purpose, RegisterError};
+use super::{adapt, certificate, client_attestation, evidence, merge, once, update};
+use crate::client::{Metadata, Requested, Rules, ScriptRef, TrustLevel};
+use crate::service::Context;
+use crate::telemetry::traces::step;
+
+/// A request that passed the steps which look at its proofs: what is left is metadata.
+pub(super) struct Proven {
+    pub(super) requested: Requested,
+    pub(super) shown: Shown,
+    pub(super) statement: Option<Statement>,
+    pub(super) initial_access: Option<InitialAccess>,
+    /// What is registered already, when this is an update.
+    pub(super) registered: Option<Metadata>,
+    /// Whether evidence is required that no script has appraised yet.
+    pub(super) is_evidence_owed: bool,
+    /// The scripts that gave keys, adapted the request, or judged evidence.
+    pub(super) scripts: Vec<ScriptRef>,
+    /// What this request uses up.
+    pub(super) uses: Vec<once::Use>,
+}
+
+impl Proven {
+    /// The rules of this request.
+    pub(super) fn rules<'a>(&'a self, cx: &'a Context<'_>) -> Rules<'a> {
+        let initial_access = self.initial_access.as_ref().map(|shown| &shown.policy);
+        Rules { initial_access, registered: self.registered.as_ref(), ..cx.rules() }
+    }
+}
+
+/// Steps 6 to 9: whatever the request offers as a proof is verified or refused, never ignored.
+pub(super) async fn prove(
+    cx: &Context<'_>,
+    caller: &Caller,
+    purpose: Purpose<'_>,
+    parsed: Parsed,
+) -> Result<Proven, RegisterError> {
+    let statement = statement::verify(cx, caller, &parsed).instrument(step("statement")).await?;
+    let signed = signed_request::verify(cx, caller, &parsed, statement.as_ref());
+    let signed = signed.instrument(step("signed request")).await?;
+    let members = merge::said(parsed.members, signed.as_ref());
+    if let Purpose::Replace(stored) = purpose {
+        update::screen(cx, stored, &members)?;
+    }
+    let merged = merge::merge(cx, members, statement.as_ref())?;
+    let initial_access = InitialAccess::of(caller, purpose);
+    let shown = shown(cx, caller, statement.as_ref(), signed.as_ref(), initial_access.as_ref());
+    let adapted = adapt::adapt(cx, caller, purpose, &shown, merged).await?;
+    let members = client_attestation::apply(cx, caller.attested.as_ref(), adapted.members)?;
+    let custom = &cx.settings().dynamic_registration_custom_attributes;
+    let requested = Requested::read(members, custom);
+    let appraised = evidence::appraise(cx, caller, purpose, &shown, requested.metadata()).await?;
+    let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
+    let keys_by = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone()));
+    let uses = once::uses(cx, purpose, statement.as_ref(), signed.as_ref());
+    let proofs = caller.attested.iter().map(AttestedClient::uses);
+    Ok(Proven {
+        shown: appraised.over(shown),
+        scripts: keys_by.chain(adapted.by).chain(appraised.by()).collect(),
+        uses: uses.into_iter().chain(proofs).chain(appraised.uses).collect(),
+        is_evidence_owed: appraised.is_owed,
+        registered: purpose.registered(),
+        requested,
+        statement,
+        initial_access,
+    })
+}
+
+/// What scripts see of the proofs that need no script, of which the greatest counts.
+fn shown(
+    cx: &Context<'_>,
+    caller: &Caller,
+    statement: Option<&Statement>,
+    signed: Option<&SignedRequest>,
+    initial_access: Option<&InitialAccess>,
+) -> Shown {
+    let is_vouched = statement.is_some_and(|statement| statement.is_vouched);
+    let levels = [
+        certificate::trust_level(cx, caller),
+        initial_access::trust_level(initial_access),
+        if is_vouched { TrustLevel::Statement } else { TrustLevel::Open },
+        if caller.attested.is_some() { TrustLevel::Attested } else { TrustLevel::Open },
+    ];
+    Shown {
+        trust_level: levels.into_iter().max().unwrap_or(TrustLevel::Open),
+        software_statement: statement.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
+        dcr: signed.map(|shown| hooks::jwt(&shown.header, &shown.claims)),
+        attestation: caller.attested.as_ref().map(AttestedClient::shown),
+        initial_access_token: initial_access.map(InitialAccess::attributes),
+    }
+}
