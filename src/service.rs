@@ -249,6 +249,7 @@ impl<'a> Context<'a> {
             fetch,
             initial_access: None,
             registered: None,
+            is_certified: false,
         }
     }
 }

@@ -51,6 +51,11 @@ impl Client {
         !self.is_expired(now) && !self.metadata.metadata().flag("disabled")
     }
 
+    /// Whether it was registered with a statement that was believed for the certificate of its signer.
+    pub fn is_certified(&self) -> bool {
+        self.provenance.statement.as_ref().is_some_and(|statement| statement.certified_by.is_some())
+    }
+
     /// Whether the operator of this server made the client: the only kind that administers it.
     pub fn is_operators(&self) -> bool {
         self.provenance.trust_level == TrustLevel::Operator
@@ -180,6 +185,10 @@ pub struct StatementOrigin {
     /// Its `software_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub software_id: Option<String>,
+    /// The entry of `dcrSsaValidationConfigs` whose authorities issued the certificate of its signer,
+    /// who is called `iss` there: so are the certificates of this client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified_by: Option<String>,
 }
 
 #[cfg(test)]

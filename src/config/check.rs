@@ -239,10 +239,17 @@ fn statements(registration: &Registration, verdict: &mut Verdict) {
         let has_keys = entry.jwks.is_some()
             || entry.jwks_uri.is_some()
             || entry.configuration_endpoint.is_some()
-            || entry.shared_secret.is_some();
+            || entry.shared_secret.is_some()
+            || entry.trust_anchors.is_some();
+        let key = key(&format!("dcrSsaValidationConfigs[{at}]"));
         if !has_keys {
-            let key = key(&format!("dcrSsaValidationConfigs[{at}]"));
-            verdict.refuse(&key, "needs jwks, jwksUri, configurationEndpoint or sharedSecret");
+            let reason = "needs jwks, jwksUri, configurationEndpoint, sharedSecret or trustAnchors";
+            verdict.refuse(&key, reason);
+        }
+        // Else each certificate of these authorities would speak for every issuer.
+        if entry.trust_anchors.is_some() != entry.certificate_san.is_some() {
+            let reason = "needs trustAnchors and certificateSan together: set certificateSan = \"iss\"";
+            verdict.refuse(&key, reason);
         }
     }
 }
@@ -255,8 +262,14 @@ fn attesters(registration: &Registration, verdict: &mut Verdict) {
         if entry.issuer.is_empty() || entries.iter().take(at).any(|earlier| earlier.issuer == entry.issuer) {
             verdict.refuse(&format!("{key}.issuer"), "must not be empty, and be there once");
         }
-        if entry.jwks.is_some() == entry.jwks_uri.is_some() {
-            verdict.refuse(&key, "needs jwks or jwksUri, and not both");
+        if entry.jwks.is_some() && entry.jwks_uri.is_some() {
+            verdict.refuse(&key, "has jwks and jwksUri; keep one of them");
+        }
+        if entry.jwks.is_none() && entry.jwks_uri.is_none() && entry.trust_anchors.is_none() {
+            verdict.refuse(&key, "needs jwks, jwksUri or trustAnchors");
+        }
+        if entry.certificate_san.is_some() && entry.trust_anchors.is_none() {
+            verdict.refuse(&format!("{key}.certificateSan"), "means nothing without trustAnchors");
         }
     }
     if registration.evidence_nonce_lifetime == 0 {

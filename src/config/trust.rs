@@ -1,5 +1,7 @@
 //! Whose software statements and signed requests are believed, and which secrets verify them.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -86,6 +88,21 @@ pub struct SsaValidationConfig {
     /// The issuer's key for HMAC.
     #[serde(default, alias = "shared_secret")]
     pub shared_secret: Option<SecretText>,
+    /// A PEM file of the authorities whose certificates are believed when a token shows one in `x5c`.
+    #[serde(default, alias = "trust_anchors")]
+    pub trust_anchors: Option<PathBuf>,
+    /// How such a certificate names the issuer. Without `issuers` the entry is for every issuer that
+    /// has a certificate.
+    #[serde(default, alias = "certificate_san")]
+    pub certificate_san: Option<CertificateSan>,
+}
+
+/// Which of the alternative names of a certificate says whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CertificateSan {
+    /// One of its URIs is the `iss` of the token.
+    #[serde(rename = "iss")]
+    Iss,
 }
 
 /// What an entry of `dcrSsaValidationConfigs` is for.
@@ -122,6 +139,14 @@ pub struct ClientAttester {
     /// The only signature algorithms that are taken from it; absent: all with a key pair.
     #[serde(default)]
     pub algorithms: Option<Vec<String>>,
+    /// A PEM file of the authorities whose certificates are believed when an attestation shows one
+    /// in `x5c`.
+    #[serde(default, alias = "trust_anchors")]
+    pub trust_anchors: Option<PathBuf>,
+    /// How such a certificate names the attester; absent: every certificate of the authorities is
+    /// the attester's.
+    #[serde(default, alias = "certificate_san")]
+    pub certificate_san: Option<CertificateSan>,
 }
 
 /// What is shown in the place of a secret.

@@ -45,7 +45,7 @@ pub(super) async fn ask(
 fn secret(value: &Value) -> Result<Source, String> {
     let text = value.as_str().ok_or("are not a string")?;
     let set = KeySet::from_secret(&Secret::new(text.to_owned()))?;
-    Ok(Source { keys: None, secret: Some(Arc::new(set)) })
+    Ok(Source { secret: Some(Arc::new(set)), ..Source::default() })
 }
 
 /// The keys that the claim `name` holds, or points to when it `is_url`; none when there is no

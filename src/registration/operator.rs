@@ -55,6 +55,7 @@ fn unproven(cx: &Context<'_>, caller: &Caller, members: Map<String, Value>, stor
         statement: None,
         initial_access,
         registered: Purpose::Replace(stored).registered(),
+        is_certified: stored.client().is_certified(),
         is_evidence_owed: false,
         scripts: Vec::new(),
         uses: Vec::new(),

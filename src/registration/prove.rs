@@ -21,6 +21,8 @@ pub(super) struct Proven {
     pub(super) initial_access: Option<InitialAccess>,
     /// What is registered already, when this is an update.
     pub(super) registered: Option<Metadata>,
+    /// Whether the client proves itself by the certificates of its statement.
+    pub(super) is_certified: bool,
     /// Whether evidence is required that no script has appraised yet.
     pub(super) is_evidence_owed: bool,
     /// The scripts that gave keys, adapted the request, or judged evidence.
@@ -33,7 +35,8 @@ impl Proven {
     /// The rules of this request.
     pub(super) fn rules<'a>(&'a self, cx: &'a Context<'_>) -> Rules<'a> {
         let initial_access = self.initial_access.as_ref().map(|shown| &shown.policy);
-        Rules { initial_access, registered: self.registered.as_ref(), ..cx.rules() }
+        let (registered, is_certified) = (self.registered.as_ref(), self.is_certified);
+        Rules { initial_access, registered, is_certified, ..cx.rules() }
     }
 }
 
@@ -69,6 +72,7 @@ pub(super) async fn prove(
         uses: uses.into_iter().chain(proofs).chain(appraised.uses).collect(),
         is_evidence_owed: appraised.is_owed,
         registered: purpose.registered(),
+        is_certified: statement.as_ref().is_some_and(|statement| statement.is_certified),
         requested,
         statement,
         initial_access,

@@ -13,7 +13,7 @@ use crate::jose::{Claims, Compact, Expectations, TypRule, Verified, kind};
 use crate::model::{ErrorCode, Violation};
 use crate::script::Hook;
 use crate::service::Context;
-use crate::trust::{Issuer, Source};
+use crate::trust::{Believed, Issuer, Source, TrustError};
 
 /// A software statement that was accepted.
 #[derive(Clone)]
@@ -31,9 +31,16 @@ pub(super) struct Statement {
     pub(super) issuer: Option<Arc<Issuer>>,
     /// The script that gave the keys.
     pub(super) keys_by: Option<ScriptRef>,
+    /// Whether it was believed for the certificate of its signer, which has the name of its `iss`.
+    pub(super) is_certified: bool,
 }
 
 impl Statement {
+    /// The entry whose authorities vouch for the certificate of its signer.
+    pub(super) fn certified_by(&self) -> Option<&Issuer> {
+        self.issuer.as_deref().filter(|_| self.is_certified)
+    }
+
     /// What names it in a provenance.
     pub(super) fn origin(&self) -> StatementOrigin {
         let text = |name: &str| self.claims.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -41,6 +48,7 @@ impl Statement {
             iss: text("iss").unwrap_or_default(),
             jti: text("jti"),
             software_id: text("software_id"),
+            certified_by: self.certified_by().map(|issuer| issuer.id.clone()),
         }
     }
 }
@@ -75,7 +83,16 @@ pub(super) async fn verify(
 /// `none`: the claims are the requester's own, and so they are worth no more than its request.
 fn unverified(token: &Compact, claims: Map<String, Value>) -> Statement {
     let (text, header) = (token.as_str().to_owned(), token.unverified_header().clone());
-    Statement { text, header, claims, is_vouched: false, is_verified: false, issuer: None, keys_by: None }
+    Statement {
+        text,
+        header,
+        claims,
+        is_vouched: false,
+        is_verified: false,
+        issuer: None,
+        keys_by: None,
+        is_certified: false,
+    }
 }
 
 /// `builtin`: an entry of `dcrSsaValidationConfigs` has the keys.
@@ -88,10 +105,14 @@ async fn builtin(
     let mut failure = unapproved("has an `iss` that this server does not know");
     for issuer in issuers {
         let expected = expectations(cx, &issuer.algorithms);
-        match cx.service.verifier.verify(token, &issuer.source, &expected).await {
-            Ok(verified) => {
-                let statement = Statement { issuer: Some(issuer), ..accepted(token, &verified, true)? };
-                return Ok(statement);
+        match cx.service.verifier.judge(token, &issuer.source, &expected).await {
+            Ok(Believed { claims, is_certified }) => {
+                let accepted = accepted(token, &claims, true)?;
+                return Ok(Statement { issuer: Some(issuer), is_certified, ..accepted });
+            }
+            // Nothing is wrong with it, but that nobody here trusts its signer.
+            Err(TrustError::Certificate(error)) if error.is_untrusted() => {
+                failure = unapproved(error.to_string());
             }
             Err(error) => failure = keys::failed(error, &|rule| invalid(rule)),
         }
@@ -157,7 +178,16 @@ fn accepted(
     if let Some(other) = kind::looks_like_other_token(&header, &claims) {
         return Err(invalid(format!("must be a software statement, not {other}")));
     }
-    Ok(Statement { text, header, claims, is_vouched, is_verified: true, issuer: None, keys_by: None })
+    Ok(Statement {
+        text,
+        header,
+        claims,
+        is_vouched,
+        is_verified: true,
+        issuer: None,
+        keys_by: None,
+        is_certified: false,
+    })
 }
 
 /// `trustedSsaIssuers`: when the operator names any, no other one is accepted.

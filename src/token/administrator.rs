@@ -128,6 +128,7 @@ fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
         fetch: &settings.fetch,
         initial_access: None,
         registered: None,
+        is_certified: false,
     };
     let members = json!({
         "client_name": "Registrar administrator",

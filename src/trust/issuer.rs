@@ -42,9 +42,11 @@ impl Issuer {
         }
     }
 
-    /// Whether it is for tokens whose `iss` is `name`.
+    /// Whether it is for tokens whose `iss` is `name`. Where certificates say who an issuer is, none
+    /// needs to be named.
     pub fn is_for(&self, name: &str) -> bool {
-        self.names.iter().any(|own| own == name)
+        let is_open = self.names.is_empty() && self.source.certified.is_some();
+        is_open || self.names.iter().any(|own| own == name)
     }
 
     /// Whether metadata may be taken from the claim called `name`.

@@ -5,6 +5,7 @@
 //! [`Verifier`] finds the keys that are elsewhere and verifies. Knows nothing of clients.
 
 mod attester;
+mod certified;
 mod given;
 mod issuer;
 mod source;
@@ -13,9 +14,10 @@ mod tests;
 mod verifier;
 
 pub use attester::Attester;
+pub use certified::{Certified, CertifiedError};
 pub use issuer::Issuer;
 pub use source::{Keys, Source, key_set};
-pub use verifier::{TrustError, Verifier};
+pub use verifier::{Believed, TrustError, Verifier};
 
 use std::sync::Arc;
 
@@ -88,6 +90,13 @@ impl Trust {
     /// The entries of type `SSA` that are for statements of `iss`.
     pub fn statement_issuers(&self, iss: &str) -> Vec<Arc<Issuer>> {
         named(&self.statements, iss)
+    }
+
+    /// What verifies the tokens of `subject`, whom the statements of the entry `id` know by its
+    /// certificates; none when there is no such entry any more.
+    pub fn certified(&self, id: &str, subject: &str) -> Option<Source> {
+        let entry = self.statements.iter().find(|issuer| issuer.id == id)?;
+        Some(Source::certified(entry.source.certified.as_ref()?.of(subject)))
     }
 
     /// The source made of a JWK Set that a script gave. The same set is read once.

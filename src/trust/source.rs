@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::MOST_KEYS;
+use super::{Certified, MOST_KEYS};
 use crate::config::Registration;
 use crate::config::trust::{ClientAttester, SecretText, SsaValidationConfig};
 use crate::jose::KeySet;
@@ -37,12 +37,19 @@ pub struct Source {
     pub keys: Option<Keys>,
     /// For HMAC.
     pub secret: Option<Arc<KeySet>>,
+    /// For what is signed with the key of a certificate that the token shows.
+    pub certified: Option<Certified>,
 }
 
 impl Source {
     /// A source of public keys only.
-    pub const fn of(keys: Keys) -> Self {
-        Self { keys: Some(keys), secret: None }
+    pub fn of(keys: Keys) -> Self {
+        Self { keys: Some(keys), ..Self::default() }
+    }
+
+    /// A source of certificates only.
+    pub fn certified(certified: Certified) -> Self {
+        Self { certified: Some(certified), ..Self::default() }
     }
 }
 
@@ -55,13 +62,19 @@ pub(super) fn of_entry(entry: &SsaValidationConfig, key: &str, faults: &mut Vec<
     let known = entry.jwks.as_ref().and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
     let keys = known.or_else(|| entry.jwks_uri.clone().map(Keys::At)).or_else(discovered);
     let secret = entry.shared_secret.as_ref();
-    Source { keys, secret: secret.and_then(|text| shared(text, &format!("{key}.sharedSecret"), faults)) }
+    let secret = secret.and_then(|text| shared(text, &format!("{key}.sharedSecret"), faults));
+    let anchors = entry.trust_anchors.as_deref();
+    let certified = anchors.and_then(|file| Certified::read(file, entry.certificate_san, key, faults));
+    Source { keys, secret, certified }
 }
 
 /// The source of an entry of `trustedClientAttesters`.
 pub(super) fn of_attester(entry: &ClientAttester, key: &str, faults: &mut Vec<(String, String)>) -> Source {
     let known = entry.jwks.as_ref().and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
-    Source { keys: known.or_else(|| entry.jwks_uri.clone().map(Keys::At)), secret: None }
+    let keys = known.or_else(|| entry.jwks_uri.clone().map(Keys::At));
+    let anchors = entry.trust_anchors.as_deref();
+    let certified = anchors.and_then(|file| Certified::read(file, entry.certificate_san, key, faults));
+    Source { keys, secret: None, certified }
 }
 
 /// The source of signed requests whose issuer has no entry.
@@ -71,7 +84,7 @@ pub(super) fn of_requests(settings: &Registration, faults: &mut Vec<(String, Str
     let keys = known.or_else(|| settings.dcr_signature_validation_jwks_uri.clone().map(Keys::At));
     let secret = settings.dcr_signature_validation_shared_secret.as_ref();
     let secret = secret.and_then(|text| shared(text, "dcrSignatureValidationSharedSecret", faults));
-    (keys.is_some() || secret.is_some()).then_some(Source { keys, secret })
+    (keys.is_some() || secret.is_some()).then_some(Source { keys, secret, certified: None })
 }
 
 fn known(jwks: &Value, key: &str, faults: &mut Vec<(String, String)>) -> Option<Keys> {

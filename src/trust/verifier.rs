@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::certified::{Certified, CertifiedError};
 use super::source::{Keys, Source};
 use crate::clock::Clock;
 use crate::config::FetchSettings;
@@ -20,9 +21,20 @@ pub enum TrustError {
     /// There is no key for what the token is signed with.
     #[error("is signed with {0}, and its issuer has no key for that here")]
     NoKey(jose::Algorithm),
+    /// The certificate that it shows is not believed.
+    #[error(transparent)]
+    Certificate(#[from] CertifiedError),
     /// The keys can not be had.
     #[error("needs keys that can not be fetched: {0}")]
     Fetch(#[from] FetchError),
+}
+
+/// A token that was verified.
+pub struct Believed {
+    /// What it says.
+    pub claims: Verified<Claims>,
+    /// Whether it is believed for the certificate that it shows.
+    pub is_certified: bool,
 }
 
 /// Keys in a set that is fetched.
@@ -56,6 +68,53 @@ impl Verifier {
     /// # Errors
     /// When the keys can not be had, or the token is not what is expected.
     pub async fn verify(
+        &self,
+        token: &Compact,
+        source: &Source,
+        expected: &Expectations<'_>,
+    ) -> Result<Verified<Claims>, TrustError> {
+        self.judge(token, source, expected).await.map(|believed| believed.claims)
+    }
+
+    /// Verifies `token` with a certificate that it shows, where those of some authority are believed,
+    /// or else with a key of `source`; says which.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub async fn judge(
+        &self,
+        token: &Compact,
+        source: &Source,
+        expected: &Expectations<'_>,
+    ) -> Result<Believed, TrustError> {
+        let Some(certified) = source.certified.as_ref().filter(|_| !token.algorithm().is_symmetric()) else {
+            let claims = self.with_keys(token, source, expected).await?;
+            return Ok(Believed { claims, is_certified: false });
+        };
+        match (self.with_certificate(token, certified, expected), &source.keys) {
+            (Ok(claims), _) => Ok(Believed { claims, is_certified: true }),
+            (Err(error), None) => Err(error),
+            (Err(_), Some(_)) => {
+                let claims = self.with_keys(token, source, expected).await?;
+                Ok(Believed { claims, is_certified: false })
+            }
+        }
+    }
+
+    /// Verifies with the key of the certificate in the header, if that is believed.
+    fn with_certificate(
+        &self,
+        token: &Compact,
+        certified: &Certified,
+        expected: &Expectations<'_>,
+    ) -> Result<Verified<Claims>, TrustError> {
+        let claims = token.unverified_claims()?;
+        let iss = claims.get("iss").and_then(Value::as_str);
+        let key = certified.key(token, iss, self.clock.now())?;
+        self.with(token, &key, expected)
+    }
+
+    async fn with_keys(
         &self,
         token: &Compact,
         source: &Source,

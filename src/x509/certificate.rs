@@ -8,7 +8,7 @@ use openssl::hash::MessageDigest;
 use openssl::x509::{X509, X509NameRef, X509Ref};
 use serde_json::{Map, Value, json};
 
-use super::{AlternativeNames, CertificateError, Dn, key};
+use super::{AlternativeNames, CertificateError, Dn, key, usage};
 use crate::clock::Timestamp;
 
 /// Bytes of one certificate, as PEM or DER: four times what is usual.
@@ -83,6 +83,11 @@ impl Certificate {
     /// Whether `now` is within its life.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         (self.not_before..=self.not_after).contains(&now)
+    }
+
+    /// Whether its key may sign tokens: digitalSignature is among its usages, or none are said.
+    pub fn may_sign_tokens(&self) -> bool {
+        self.x509.to_der().is_ok_and(|der| usage::may_sign(&der))
     }
 
     /// SHA-256 of its DER, in hex.

@@ -5,6 +5,7 @@
 mod alternative_names;
 mod anchors;
 mod certificate;
+mod chain;
 mod der;
 pub mod dn;
 mod error;
@@ -13,10 +14,12 @@ mod key;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use alternative_names::AlternativeNames;
 pub use anchors::Anchors;
 pub use certificate::{Certificate, MAXIMUM_BYTES};
+pub use chain::{Chain, ChainError, MAXIMUM_CERTIFICATES};
 pub use dn::Dn;
 pub use error::CertificateError;
 pub use key::jwk_of_spki;

@@ -18,7 +18,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("script", &["client", "config", "ear", "model", "clock", "secret", "random", "telemetry"]),
     ("fetch", &["config", "model", "telemetry"]),
     ("keys", &["clock", "config", "fetch", "telemetry"]),
-    ("trust", &["clock", "config", "fetch", "jose", "keys", "secret"]),
+    ("trust", &["clock", "config", "fetch", "jose", "keys", "secret", "x509"]),
     ("http", &["clock", "config", "model", "secret", "telemetry", "x509"]),
     ("watch", &[]),
     ("systemd", &[]),

@@ -42,7 +42,8 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     for algorithm in ALGORITHMS {
         let Some(alg) = metadata.text(algorithm.member) else { continue };
         let is_supported = (algorithm.supported)(cx.settings).iter().any(|one| one == alg);
-        if is_supported && !is_faulted(found, algorithm.member) {
+        let is_shown = algorithm.member == methods::SIGNING && has_certificates(cx, metadata);
+        if is_supported && !is_shown && !is_faulted(found, algorithm.member) {
             let rule = algorithm_fault(metadata, algorithm, alg);
             found.extend(rule.map(|rule| violation(algorithm.member, rule)));
         }
@@ -85,9 +86,16 @@ fn work_of(metadata: &Metadata, algorithm: &Algorithm) -> Option<Work> {
     }
 }
 
+/// Whether the client shows the key of its assertions in a certificate, which its software statement
+/// is believed for, and registers none.
+fn has_certificates(cx: &Rules<'_>, metadata: &Metadata) -> bool {
+    cx.is_certified && !metadata.has("jwks") && !metadata.has("jwks_uri")
+}
+
 /// What is wrong with the client's keys when it authenticates by `method`.
 pub(super) fn method_fault(cx: &Rules<'_>, metadata: &Metadata, method: &str) -> Option<String> {
     match method {
+        "private_key_jwt" if has_certificates(cx, metadata) => None,
         // What the member of the algorithm says is judged there.
         "private_key_jwt" if metadata.has(methods::SIGNING) => fault(metadata, Work::Verify, &[]),
         "private_key_jwt" => {

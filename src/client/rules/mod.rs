@@ -60,6 +60,9 @@ pub struct Rules<'a> {
     pub initial_access: Option<&'a InitialAccessPolicy>,
     /// What is registered already, when it is updated; none: the client is new.
     pub registered: Option<&'a Metadata>,
+    /// Whether a verified statement knows the client by its certificates, so that it proves itself
+    /// with those and needs no keys of its own.
+    pub is_certified: bool,
 }
 
 /// A rule, or the rules of one topic: looks at metadata and adds what is wrong.

@@ -48,6 +48,7 @@ fn check_sent(
         fetch: &fetch,
         initial_access,
         registered: None,
+        is_certified: false,
     };
     let result = rules.validate(requested).map(|valid| valid.metadata().clone());
     compare(result, expected);
@@ -77,6 +78,7 @@ pub(super) fn check_changed(settings: &Registration, changed: Value, expected: R
         fetch: &fetch,
         initial_access: None,
         registered: None,
+        is_certified: false,
     };
     let result = rules.validate_changed(Metadata::new(object(changed)));
     compare(result.map(|valid| valid.metadata().clone()), expected);

@@ -200,7 +200,7 @@ proptest! {
     #[test]
     fn no_request_panics_and_what_is_valid_stays_so(request in request()) {
         let (settings, limits, scopes) = (Registration::default(), Limits::default(), scopes());
-        let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits, fetch: &FetchSettings::default(), initial_access: None, registered: None };
+        let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits, fetch: &FetchSettings::default(), initial_access: None, registered: None, is_certified: false };
         if let Ok(valid) = rules.validate(Requested::read(request, &[])) {
             let again = rules.validate_changed(valid.metadata().clone());
             prop_assert_eq!(again.map(|again| again.metadata().clone()), Ok(valid.metadata().clone()));

@@ -25,7 +25,8 @@ pub(super) async fn verify(
     token: &Compact,
 ) -> Result<Option<&'static str>, TokenError> {
     let is_symmetric = token.algorithm().is_symmetric();
-    let source = if is_symmetric { shared(cx, client)? } else { client.and_then(public) };
+    let source =
+        if is_symmetric { shared(cx, client)? } else { client.and_then(|client| public(cx, client)) };
     let algorithms = algorithms(cx, client, is_symmetric);
     let id = client.map(|client| client.id.as_str());
     let audiences = audiences(cx);
@@ -92,12 +93,19 @@ fn audiences(cx: &Context<'_>) -> [String; 2] {
 fn shared(cx: &Context<'_>, client: Option<&Client>) -> Result<Option<Source>, TokenError> {
     let secret = secret::open(cx, client)?;
     let set = secret.and_then(|secret| KeySet::from_secret(&secret).ok());
-    Ok(set.map(|set| Source { keys: None, secret: Some(Arc::new(set)) }))
+    Ok(set.map(|set| Source { secret: Some(Arc::new(set)), ..Source::default() }))
 }
 
-fn public(client: &Client) -> Option<Source> {
+/// The keys that the client registered; where it registered none, its certificates, by which the
+/// software statement that registered it was believed.
+fn public(cx: &Context<'_>, client: &Client) -> Option<Source> {
     let metadata = client.metadata.metadata();
     let known = metadata.get("jwks").and_then(|jwks| key_set(jwks).ok());
     let known = known.map(|set| Keys::Known(Arc::new(set)));
-    known.or_else(|| metadata.text("jwks_uri").map(|url| Keys::Claimed(url.to_owned()))).map(Source::of)
+    let keys = known.or_else(|| metadata.text("jwks_uri").map(|url| Keys::Claimed(url.to_owned())));
+    if metadata.has("jwks") || keys.is_some() {
+        return keys.map(Source::of);
+    }
+    let statement = client.provenance.statement.as_ref()?;
+    cx.snapshot.trust.certified(statement.certified_by.as_deref()?, &statement.iss)
 }

@@ -24,9 +24,9 @@ static SHARED: LazyLock<Option<Arc<KeySet>>> =
 /// The keys of nobody.
 pub(super) fn source(is_symmetric: bool) -> Source {
     if is_symmetric {
-        Source { keys: None, secret: SHARED.clone() }
+        Source { secret: SHARED.clone(), ..Source::default() }
     } else {
-        Source { keys: PUBLIC.clone().map(Keys::Known), secret: None }
+        Source { keys: PUBLIC.clone().map(Keys::Known), ..Source::default() }
     }
 }
 

@@ -19,6 +19,12 @@ impl Signer {
         Self { iss: iss.to_owned(), key: SigningKey::generate(algorithm).expect("a key") }
     }
 
+    /// The holder of the private key in `pem`.
+    pub(crate) fn of_pem(iss: &str, pem: &str, algorithm: Algorithm) -> Self {
+        let pem = Secret::new(pem.to_owned());
+        Self { iss: iss.to_owned(), key: SigningKey::from_pem(&pem, algorithm).expect("a key") }
+    }
+
     /// A signer with a shared secret.
     pub(crate) fn sharing(iss: &str, secret: &str) -> Self {
         let secret = Secret::new(secret.to_owned());
