@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::client::{Client, ClientSecret, Metadata, Provenance, RegistrationTokens, TrustLevel};
 use crate::clock::Timestamp;
 use crate::config::AdminScopes;
-use crate::model::ClientId;
+use crate::model::{ClientId, scope};
 use crate::secret::Secret;
 use crate::service::Context;
 use crate::token::administrator;
@@ -102,7 +102,7 @@ fn refuse_administrators(
         return Err("provenance.trust_level: clients of the operator stay where they were made".to_owned());
     }
     let asked = metadata.text("scope").unwrap_or_default();
-    match asked.split(' ').find(|scope| scopes.all().contains(scope)) {
+    match scope::words(asked).find(|scope| scopes.all().contains(scope)) {
         Some(_) => Err("metadata.scope: has a scope of administrators ([admin.scopes])".to_owned()),
         None => Ok(()),
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Live;
 use super::check::Verdict;
 use super::settings::ServerSettings;
+use crate::model::scope;
 
 /// `[admin]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -137,8 +138,8 @@ pub(super) fn check(settings: &AdminSettings, live: &Live, verdict: &mut Verdict
         }
     }
     let scopes = serde_json::to_value(&settings.scopes).unwrap_or_default();
-    for (name, scope) in scopes.as_object().into_iter().flatten() {
-        if !is_scope(scope.as_str().unwrap_or_default()) {
+    for (name, named) in scopes.as_object().into_iter().flatten() {
+        if !scope::is_word(named.as_str().unwrap_or_default()) {
             verdict.refuse(&format!("admin.scopes.{name}"), NOT_A_SCOPE);
         }
     }
@@ -146,12 +147,6 @@ pub(super) fn check(settings: &AdminSettings, live: &Live, verdict: &mut Verdict
 
 /// What a scope token is (RFC 6749 section 3.3).
 pub(super) const NOT_A_SCOPE: &str = "must be visible ASCII without a quote or a backslash";
-
-/// Whether `text` is a scope token (RFC 6749 section 3.3).
-pub(super) fn is_scope(text: &str) -> bool {
-    let fits = |byte: u8| byte == b'!' || (b'#'..=b'[').contains(&byte) || (b']'..=b'~').contains(&byte);
-    !text.is_empty() && text.bytes().all(fits)
-}
 
 #[cfg(test)]
 mod tests {

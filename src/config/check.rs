@@ -7,6 +7,7 @@ use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
 use super::{FetchSettings, Live, Registration, Settings, admin, paths, store, tls, upstream};
+use crate::model::scope;
 
 /// What is wrong, and what is only odd: the key, and why.
 #[derive(Default)]
@@ -278,13 +279,13 @@ fn attesters(registration: &Registration, verdict: &mut Verdict) {
 }
 
 fn scopes(live: &Live, verdict: &mut Verdict) {
-    for (at, scope) in live.scopes.iter().enumerate() {
+    for (at, defined) in live.scopes.iter().enumerate() {
         let key = format!("scopes[{at}].id");
-        if !admin::is_scope(&scope.id) {
+        if !scope::is_word(&defined.id) {
             verdict.refuse(&key, admin::NOT_A_SCOPE);
         }
-        if live.scopes.iter().take(at).any(|earlier| earlier.id == scope.id) {
-            verdict.refuse(&key, format!("'{}' is there twice", scope.id));
+        if live.scopes.iter().take(at).any(|earlier| earlier.id == defined.id) {
+            verdict.refuse(&key, format!("'{}' is there twice", defined.id));
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod admin;
 mod check;
+mod choices;
 mod difference;
 mod error;
 mod exposed;
@@ -16,6 +17,7 @@ pub mod paths;
 mod reader;
 pub mod registration;
 mod registration_defaults;
+mod scopes;
 pub mod scripts;
 pub mod settings;
 mod store;
@@ -37,7 +39,8 @@ pub use load::{Configuration, Origin, Origins, Sources, all_origins, load};
 pub use names::nearest;
 pub use patch::Patch;
 pub use paths::Paths;
-pub use registration::{Registration, Scope};
+pub use registration::Registration;
+pub use scopes::Scope;
 pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
 pub use settings::{Limits, Settings, UPSTREAM};
 pub use store::StoreSettings;
@@ -47,13 +50,19 @@ pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};
 use serde::{Deserialize, Serialize};
 
 /// What can change while the server runs.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Live {
     /// `[registration]`
     pub registration: Registration,
     /// `[[scopes]]`
     pub scopes: Vec<Scope>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { registration: Registration::default(), scopes: scopes::default_scopes() }
+    }
 }
 
 impl Live {

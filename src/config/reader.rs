@@ -12,6 +12,9 @@ use super::patch::{Patch, is_live};
 use super::tree::{is_free, join, lookup, put, unknown};
 use super::{ConfigError, ConfigErrors, Configuration, Live, Origin, Origins, Settings, check};
 
+/// Bytes of a default that a message repeats; config/registrar.toml shows the longer ones.
+const LONGEST_HINT: usize = 200;
+
 pub(super) struct Reader {
     defaults: Value,
     values: Map<String, Value>,
@@ -138,7 +141,8 @@ impl Reader {
         put(&mut values, path, value);
         whole(values).map(drop).map_err(|error| {
             let default = lookup(&self.defaults, path).filter(|value| !value.is_null());
-            let hint = default.map(|value| format!("; the default is {value}")).unwrap_or_default();
+            let default = default.map(|value| format!("; the default is {value}"));
+            let hint = default.filter(|hint| hint.len() <= LONGEST_HINT).unwrap_or_default();
             format!("{error}{hint}")
         })
     }

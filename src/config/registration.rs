@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::choices::{
+    DefaultApplicationType, InitialAccessToken, PageUriHosts, Rotation, UnsupportedListValues,
+};
 use super::trust::{
     ClientAttester, SecretText, SsaValidationConfig, StatementRedirectUris, StatementValidation,
     TrustedSsaIssuer,
@@ -94,6 +97,8 @@ pub struct Registration {
     /// Authentication context classes; empty: any.
     pub acr_values_supported: Vec<String>,
 
+    /// What becomes of the values of a list that are not supported, where others of it are.
+    pub unsupported_list_values: UnsupportedListValues,
     /// `application_type` of a client that names none.
     pub default_application_type: DefaultApplicationType,
     /// `subject_type` of a client that asks for none.
@@ -115,6 +120,12 @@ pub struct Registration {
     pub allow_private_use_uri_schemes_without_dot: bool,
     /// Whether a native client may use `https` redirect URIs (RFC 8252 section 7.2).
     pub native_allow_https: bool,
+    /// Whether a client with `application_type` `web` may use `http` on loopback, as a native one may.
+    pub web_allow_loopback: bool,
+    /// Whether redirect URIs may have a `*` in their path, which some servers take for a pattern.
+    pub redirect_uri_wildcards_enabled: bool,
+    /// Which hosts the pages of a client may be on (RFC 7591 section 5).
+    pub page_uri_hosts: PageUriHosts,
 
     /// Whether GET and PUT answers carry `client_secret`; the 201 always does.
     pub return_client_secret_on_read: bool,
@@ -211,58 +222,4 @@ pub struct Registration {
     pub inactive_client_lifetime: Option<u64>,
     /// Whether who registers exactly what a public client registered gets that client.
     pub reuse_identical_public_clients: bool,
-}
-
-/// `defaultApplicationType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum DefaultApplicationType {
-    /// `web`, as OpenID Connect Dynamic Client Registration section 2 has it.
-    Web,
-    /// `native`
-    Native,
-    /// `native` when no redirect URI is `https`, else `web`: for clients that know RFC 7591
-    /// only, which lets them use the loopback without saying what they are.
-    ByRedirectUris,
-}
-
-/// When a registration access token is replaced by a new one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Rotation {
-    /// One token for the life of the client.
-    Never,
-    /// A new one with each PUT.
-    OnUpdate,
-    /// A new one with each GET and PUT.
-    OnUse,
-}
-
-/// `initialAccessToken`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum InitialAccessToken {
-    /// Not looked at.
-    Off,
-    /// Taken when there is one; a wrong one is refused.
-    Optional,
-    /// Nobody registers without one.
-    Required,
-}
-
-/// One of `[[scopes]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Scope {
-    /// The scope token (RFC 6749 section 3.3).
-    pub id: String,
-    /// For people.
-    #[serde(default)]
-    pub description: Option<String>,
-    /// Whether every client gets it.
-    #[serde(default)]
-    pub default: bool,
-    /// Claims that it stands for.
-    #[serde(default)]
-    pub claims: Vec<String>,
 }

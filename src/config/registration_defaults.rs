@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::registration::{DefaultApplicationType, InitialAccessToken, Registration, Rotation};
+use super::registration::{
+    DefaultApplicationType, InitialAccessToken, PageUriHosts, Registration, Rotation, UnsupportedListValues,
+};
 use super::trust::{StatementRedirectUris, StatementValidation};
 
 /// Asymmetric signatures that are not known to be weak.
@@ -62,6 +64,7 @@ fn signatures() -> Vec<String> {
 }
 
 impl Default for Registration {
+    #[expect(clippy::too_many_lines, reason = "one line for each property")]
     fn default() -> Self {
         Self {
             dynamic_registration_enabled: true,
@@ -109,7 +112,8 @@ impl Default for Registration {
             backchannel_user_code_parameter_supported: true,
             authorization_details_types_supported: Vec::new(),
             acr_values_supported: Vec::new(),
-            default_application_type: DefaultApplicationType::Web,
+            unsupported_list_values: UnsupportedListValues::Drop,
+            default_application_type: DefaultApplicationType::ByRedirectUris,
             default_subject_type: "public".to_owned(),
             default_signature_algorithm: "RS256".to_owned(),
             redirect_uri_allow_list: Vec::new(),
@@ -118,6 +122,9 @@ impl Default for Registration {
             redirect_uris_regex_enabled: false,
             allow_private_use_uri_schemes_without_dot: false,
             native_allow_https: true,
+            web_allow_loopback: false,
+            redirect_uri_wildcards_enabled: false,
+            page_uri_hosts: PageUriHosts::Any,
             return_client_secret_on_read: true,
             rotate_registration_access_token: Rotation::Never,
             refuse_server_members_in_update: true,

@@ -104,6 +104,12 @@ pub struct Limits {
     pub uri_bytes: usize,
     /// Characters of one text for people.
     pub text_characters: usize,
+    /// Bytes of one text for programs, such as `software_id`, and of one item of a list of texts.
+    pub text_bytes: usize,
+    /// Bytes of `scope`.
+    pub scope_bytes: usize,
+    /// Bytes of one custom attribute, as JSON.
+    pub custom_attribute_bytes: usize,
     /// Items of one list of a client's metadata.
     pub list_items: usize,
     /// Language tags of one member.
@@ -129,6 +135,9 @@ impl Default for Limits {
             redirect_uris: 32,
             uri_bytes: 2_048,
             text_characters: 1_024,
+            text_bytes: 2_048,
+            scope_bytes: 16_384,
+            custom_attribute_bytes: 16_384,
             list_items: 64,
             language_tags: 64,
             jwks_keys: 20,

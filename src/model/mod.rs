@@ -1,10 +1,11 @@
-//! Facts that everything above shares: identifiers, violations, strict JSON, what is absent, which addresses are
-//! public. Pure, no I/O.
+//! Facts that everything above shares: identifiers, violations, strict JSON, what is absent, scope
+//! texts, which addresses are public. Pure, no I/O.
 
 pub mod absent;
 pub mod address;
 pub mod ids;
 pub mod json;
+pub mod scope;
 pub mod violation;
 
 pub use ids::{BadClientId, ClientId};

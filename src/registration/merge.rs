@@ -11,7 +11,7 @@ use super::statement::Statement;
 use crate::client::member::{self, SetBy};
 use crate::client::rules::retells;
 use crate::config::trust::StatementRedirectUris;
-use crate::model::{Violation, absent};
+use crate::model::{Violation, absent, scope};
 use crate::service::Context;
 
 /// Claims of a JWT (RFC 7519 section 4.1), which say something of the token and never of the
@@ -92,8 +92,8 @@ fn claims(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
 fn permitted(statement: &Statement, name: &str, value: &Value) -> Value {
     let allowed = statement.issuer.as_ref().and_then(|issuer| issuer.scopes.as_ref());
     match (name, allowed, value.as_str()) {
-        ("scope", Some(allowed), Some(scope)) => {
-            let kept = scope.split_ascii_whitespace().filter(|word| allowed.iter().any(|own| own == word));
+        ("scope", Some(allowed), Some(asked)) => {
+            let kept = scope::words(asked).filter(|word| allowed.iter().any(|own| own == word));
             kept.collect::<Vec<_>>().join(" ").into()
         }
         _ => value.clone(),
@@ -140,12 +140,12 @@ fn automatic<'a>(cx: &'a Context<'_>, statement: &Statement) -> &'a [String] {
 fn grant(members: &mut Map<String, Value>, granted: &[String]) {
     let asked = match members.get("scope") {
         None => "",
-        Some(Value::String(scope)) => scope,
+        Some(Value::String(asked)) => asked,
         // Of another type: the rules say so.
         Some(_) => return,
     };
-    let missing = granted.iter().filter(|own| asked.split(' ').all(|word| word != *own)).map(String::as_str);
-    let words: Vec<&str> = asked.split(' ').filter(|word| !word.is_empty()).chain(missing).collect();
+    let missing = granted.iter().filter(|own| !scope::has(asked, own)).map(String::as_str);
+    let words: Vec<&str> = scope::words(asked).chain(missing).collect();
     if !granted.is_empty() {
         members.insert("scope".to_owned(), words.join(" ").into());
     }

@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::config::AdminScopes;
 use crate::http::ClientCertificate;
 use crate::http::form::Form;
+use crate::model::scope;
 use crate::random;
 use crate::service::Context;
 use crate::store::tokens::AccessToken;
@@ -27,7 +28,7 @@ pub(super) async fn grant(
 ) -> Result<Map<String, Value>, TokenError> {
     let client = caller.client.client();
     check_grant(caller, form)?;
-    let scope = scope(cx, client, form.get("scope"))?;
+    let scope = granted_scope(cx, client, form.get("scope"))?;
     let stands_for =
         AccessToken { certificate: bound(client, certificate)?, ..access_token(cx, client, scope) };
     let token = random::token()?;
@@ -62,10 +63,11 @@ fn check_grant(caller: &Authenticated, form: &Form) -> Result<(), TokenError> {
 }
 
 /// What is granted: what is asked for, or everything that is registered (RFC 6749 section 3.3).
-fn scope(cx: &Context<'_>, client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
+fn granted_scope(cx: &Context<'_>, client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
     let registered = own_scope(&cx.service.settings.admin.scopes, client);
     let Some(asked) = asked else { return Ok(registered) };
     let mut granted: Vec<&str> = Vec::new();
+    // A request for a token keeps to RFC 6749: one space between two words.
     for word in asked.split(' ') {
         if word.is_empty() || !has_scope(&registered, word) {
             let own = if registered.is_empty() { "no scope" } else { &registered };
@@ -86,7 +88,7 @@ fn own_scope(scopes: &AdminScopes, client: &Client) -> String {
         return registered.to_owned();
     }
     let administering = scopes.all();
-    let own: Vec<&str> = registered.split(' ').filter(|word| !administering.contains(word)).collect();
+    let own: Vec<&str> = scope::words(registered).filter(|word| !administering.contains(word)).collect();
     own.join(" ")
 }
 

@@ -28,5 +28,5 @@ pub fn administers(client: &Client, scope: &str, wanted: &str) -> bool {
 
 /// Whether `scope` has the word `wanted` (RFC 6749 section 3.3).
 fn has_scope(scope: &str, wanted: &str) -> bool {
-    scope.split(' ').any(|word| word == wanted)
+    crate::model::scope::has(scope, wanted)
 }

@@ -7,7 +7,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("random", &["secret"]),
     ("secret", &["random"]),
     ("model", &[]),
-    ("config", &["secret"]),
+    ("config", &["model", "secret"]),
     // Any layer says what goes on; nothing there knows of what.
     ("telemetry", &["config"]),
     ("jose", &["model", "clock", "secret"]),
@@ -173,6 +173,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("notify", &["watch"]),
     ("josekit", &["jose"]),
+    ("psl", &["client"]),
     ("openssl", &["http", "jose", "secret", "store", "x509"]),
     ("tokio_openssl", &["http"]),
     ("sled", &["store"]),

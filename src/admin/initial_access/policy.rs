@@ -51,7 +51,7 @@ fn fault(member: &str, at: usize, item: &str, due: &str) -> String {
 /// What would be right in the place of `name`.
 fn choice(name: &str, known: &[String]) -> String {
     match known {
-        _ if name.contains(' ') => "is more than one word; name each by itself".to_owned(),
+        _ if name.contains(char::is_whitespace) => "is more than one word; name each by itself".to_owned(),
         [] => "is not known here; there are none".to_owned(),
         known => format!("is not known here; there are {}", known.join(", ")),
     }

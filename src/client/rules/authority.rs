@@ -30,6 +30,9 @@ pub(super) fn read(authority: &str, is_web: bool) -> Result<Host, String> {
         return Err("must not have a wildcard in its host; register each URI".to_owned());
     }
     let address = if is_web { address_of(&name)? } else { None };
+    if !is_web && name.contains(['[', ']']) && UrlHost::parse(&name).is_err() {
+        return Err("has a bracket in its host that is not of an IPv6 address".to_owned());
+    }
     Ok(Host { name, address })
 }
 

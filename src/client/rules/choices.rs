@@ -46,6 +46,11 @@ pub(super) fn lists() -> impl Iterator<Item = (&'static str, &'static str)> {
     choices().map(|choice| (choice.list, choice.member))
 }
 
+/// The list from which the value of `member` is chosen, where a request has that.
+pub(super) fn list_of(member: &str) -> Option<&'static str> {
+    lists().find(|(_, chosen)| *chosen == member).map(|(list, _)| list)
+}
+
 /// Puts one supported value of each list into its member, and takes the lists away: an answer
 /// has only what was chosen (section 2).
 pub(super) fn narrow(cx: &Rules<'_>, metadata: &mut Metadata, found: &mut Vec<Violation>) {
@@ -73,10 +78,14 @@ fn pick(cx: &Rules<'_>, metadata: &Metadata, choice: &Choice, list: &[String]) -
             format!("must be one of {}, which does not have {}", choice.list, super::report::shown(wanted));
         return Err(violation(choice.member, rule));
     }
+    let policy = cx.initial_access.and_then(|policy| policy.token_endpoint_auth_methods.as_ref());
     let fits = |value: &&String| {
-        let is_supported = supported.contains(value);
-        let of_method = choice.member == "token_endpoint_auth_signing_alg";
-        is_supported && (!of_method || methods::can_sign(metadata, value))
+        let is_allowed = match choice.member {
+            "token_endpoint_auth_signing_alg" => methods::can_sign(metadata, value),
+            methods::METHOD => policy.is_none_or(|allowed| allowed.contains(value)),
+            _ => true,
+        };
+        supported.contains(value) && is_allowed
     };
     let is_possible = |value: &&String| {
         let has_key =

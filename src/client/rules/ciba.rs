@@ -8,6 +8,17 @@ use crate::model::Violation;
 const GRANT: &str = "urn:openid:params:grant-type:ciba";
 const MODE: &str = "backchannel_token_delivery_mode";
 const ENDPOINT: &str = "backchannel_client_notification_endpoint";
+const SIGNING: &str = "backchannel_authentication_request_signing_alg";
+const USER_CODE: &str = "backchannel_user_code_parameter";
+
+/// Takes the members of CIBA away when its grant was left out.
+pub(super) fn let_go(dropped: &[String], metadata: &mut Metadata) {
+    if dropped.iter().any(|grant| grant == GRANT) {
+        for member in [MODE, ENDPOINT, SIGNING, USER_CODE] {
+            metadata.remove(member);
+        }
+    }
+}
 
 /// The members of CIBA are there together, with the grant that they are for.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
@@ -24,10 +35,8 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         }
         None => check_alone(has_grant, metadata, found),
     }
-    let wants_codes = metadata.flag("backchannel_user_code_parameter");
-    if wants_codes && !cx.settings.backchannel_user_code_parameter_supported {
-        found
-            .push(violation("backchannel_user_code_parameter", "user codes are not supported; leave it out"));
+    if metadata.flag(USER_CODE) && !cx.settings.backchannel_user_code_parameter_supported {
+        found.push(violation(USER_CODE, "user codes are not supported; leave it out"));
     }
 }
 
@@ -42,7 +51,7 @@ fn check_mode(mode: &str, has_grant: bool, metadata: &Metadata, found: &mut Vec<
 
 /// Without a mode and without the grant, the other members mean nothing.
 fn check_alone(has_grant: bool, metadata: &Metadata, found: &mut Vec<Violation>) {
-    for member in [ENDPOINT, "backchannel_authentication_request_signing_alg"] {
+    for member in [ENDPOINT, SIGNING] {
         if !has_grant && metadata.has(member) && !is_faulted(found, member) {
             found.push(violation(member, format!("is for clients with the grant type {GRANT}")));
         }
@@ -77,11 +86,22 @@ mod tests {
 
     #[test]
     fn without_its_grant_they_mean_nothing() {
-        let signed = "backchannel_authentication_request_signing_alg";
-        for (member, value) in [(ENDPOINT, NOTIFIED), (signed, "ES256")] {
+        for (member, value) in [(ENDPOINT, NOTIFIED), (SIGNING, "ES256")] {
             let client = json!({member: value, "jwks_uri": "https://client.example/jwks"});
             check(client, Err(&[&format!("{member}: is for clients with the grant type")]));
         }
+    }
+
+    #[test]
+    fn they_go_with_a_grant_that_is_not_supported() {
+        let settings = Registration {
+            grant_types_supported: vec!["authorization_code".to_owned()],
+            ..Registration::default()
+        };
+        let members = json!({MODE: "ping", ENDPOINT: NOTIFIED, SIGNING: "ES256", USER_CODE: true});
+        let both = with(json!({"grant_types": ["authorization_code", GRANT]}), &members);
+        let left = json!({MODE: null, ENDPOINT: null, SIGNING: null, USER_CODE: null});
+        check_with(&settings, both, Ok(with(json!({"grant_types": ["authorization_code"]}), &left)));
     }
 
     #[test]

@@ -12,13 +12,16 @@ use crate::model::Violation;
 ///
 /// A request never gets here with another name, because unknown members are not heard.
 pub(super) fn check(cx: &Rules<'_>, name: &str, value: &Value, found: &mut Vec<Violation>) {
-    let limit = cx.limits.uri_bytes;
+    let limit = cx.limits.custom_attribute_bytes;
     if !is_allowed(cx, name) {
         let rule =
             "is unknown: neither a member of client metadata nor in dynamicRegistrationCustomAttributes";
         found.push(violation(name, rule));
     } else if !is_shorter(value, limit) {
-        found.push(violation(name, format!("is longer than {limit} bytes of JSON")));
+        found.push(violation(
+            name,
+            format!("is longer than {limit} bytes of JSON (limits.customAttributeBytes)"),
+        ));
     }
 }
 
@@ -106,6 +109,7 @@ mod tests {
 
     #[test]
     fn an_attribute_is_bounded() {
-        check_with(&settings(), json!({"tier": "x".repeat(3000)}), Err(&["tier: longer than 2048"]));
+        check_with(&settings(), json!({"tier": "x".repeat(16_382)}), Ok(json!({})));
+        check_with(&settings(), json!({"tier": "x".repeat(16_383)}), Err(&["tier: longer than 16384"]));
     }
 }

@@ -2,9 +2,8 @@
 //! Registration section 2).
 
 use super::algorithms::encryptions;
-use super::{Rules, grants, lifetime};
+use super::{Rules, application, grants, lifetime};
 use crate::client::Metadata;
-use crate::config::registration::DefaultApplicationType;
 use crate::model::Violation;
 
 /// The content encryption that OpenID Connect Dynamic Client Registration section 2 makes the
@@ -13,8 +12,7 @@ const DEFAULT_CONTENT: &str = "A128CBC-HS256";
 
 /// Fills in what is absent.
 pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]) {
-    let application_type = application_type(cx, metadata);
-    metadata.set_default("application_type", application_type);
+    metadata.set_default("application_type", application::default_type(cx, metadata));
     metadata.set_default("token_endpoint_auth_method", "client_secret_basic");
     grants::fill_in(cx, metadata, found);
     metadata.set_default("subject_type", cx.settings.default_subject_type.as_str());
@@ -31,19 +29,6 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
         cx.settings.dynamic_registration_persist_client_authorizations,
     );
     lifetime::settle(cx, metadata);
-}
-
-/// What a client is that does not say it.
-fn application_type(cx: &Rules<'_>, metadata: &Metadata) -> &'static str {
-    let mut uris = metadata.texts("redirect_uris").peekable();
-    let is_native = match cx.settings.default_application_type {
-        DefaultApplicationType::Web => false,
-        DefaultApplicationType::Native => true,
-        DefaultApplicationType::ByRedirectUris => {
-            uris.peek().is_some() && uris.all(|uri| !uri.starts_with("https:"))
-        }
-    };
-    if is_native { "native" } else { "web" }
 }
 
 /// Trust is the operator's to give.

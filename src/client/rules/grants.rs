@@ -1,9 +1,10 @@
 //! Grant types and response types (RFC 7591 section 2.1, OpenID Connect Dynamic Client
-//! Registration section 2; standards A30–A35, C2).
+//! Registration section 2).
 
 use super::Rules;
-use super::report::{choice_of, is_faulted, item_violation, items, shown, violation};
+use super::report::{choice_of, is_faulted, is_item_faulted, item_violation, items, shown, violation};
 use crate::client::Metadata;
+use crate::config::Registration;
 use crate::model::Violation;
 
 /// Grants that answer by redirecting a browser.
@@ -14,7 +15,7 @@ const CLIENT_CREDENTIALS: &str = "client_credentials";
 const PASSWORD: &str = "password";
 
 /// The grant types that can be registered: `password` only where its switch is on too.
-pub fn supported_grants(settings: &crate::config::Registration) -> Vec<String> {
+pub fn supported_grants(settings: &Registration) -> Vec<String> {
     let mut grants = settings.grant_types_supported.clone();
     let password_is_on = settings.dynamic_registration_password_grant_type_enabled;
     grants.retain(|grant| grant != PASSWORD || password_is_on);
@@ -22,6 +23,43 @@ pub fn supported_grants(settings: &crate::config::Registration) -> Vec<String> {
         grants.push(PASSWORD.to_owned());
     }
     grants
+}
+
+/// The supported grants with which a client can work here: one that answers by redirecting needs a
+/// response type that is supported.
+pub(super) fn usable_grants(settings: &Registration) -> Vec<String> {
+    let mut grants = supported_grants(settings);
+    grants.retain(|grant| can_answer(settings, grant));
+    grants
+}
+
+/// Whether `grant` is one of the [`usable_grants`].
+pub(super) fn is_usable(settings: &Registration, grant: &str) -> bool {
+    let is_supported = match grant {
+        PASSWORD => settings.dynamic_registration_password_grant_type_enabled,
+        _ => settings.grant_types_supported.iter().any(|one| one == grant),
+    };
+    is_supported && can_answer(settings, grant)
+}
+
+fn can_answer(settings: &Registration, grant: &str) -> bool {
+    !REDIRECTING.contains(&grant)
+        || settings.response_types_supported.iter().any(|one| uses_grant(one, grant))
+}
+
+/// Takes away the grants whose response types were all left out, when others are left: what the
+/// client can do was cut down on both sides, and both must still agree.
+pub(super) fn let_go(dropped: &[String], metadata: &mut Metadata) {
+    let is_lost = |grant: &&str| {
+        REDIRECTING.contains(grant)
+            && dropped.iter().any(|one| uses_grant(one, grant))
+            && !metadata.texts("response_types").any(|one| uses_grant(one, grant))
+    };
+    let kept: Vec<String> =
+        metadata.texts("grant_types").filter(|grant| !is_lost(grant)).map(str::to_owned).collect();
+    if !kept.is_empty() && metadata.has("grant_types") {
+        metadata.set("grant_types", kept);
+    }
 }
 
 /// Fills in what is absent: one member follows from the other, and `authorization_code` with
@@ -40,12 +78,12 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
             metadata.set("response_types", types);
         }
         // Nothing follows from what can not be registered.
-        (false, true) if !metadata.texts("response_types").all(|one| is_supported(cx, one)) => {}
+        (false, true) if !metadata.texts("response_types").all(|one| is_supported(cx.settings, one)) => {}
         (false, true) => {
             let needed = [CODE_GRANT, IMPLICIT].map(|grant| (grant, needs(cx, metadata, grant)));
             let grants: Vec<&str> =
                 needed.iter().filter(|(_, is_needed)| *is_needed).map(|(grant, _)| *grant).collect();
-            metadata.set("grant_types", grants);
+            metadata.set("grant_types", if grants.is_empty() { vec![CODE_GRANT] } else { grants });
         }
         (false, false) => {
             metadata.set("grant_types", vec![CODE_GRANT]);
@@ -70,7 +108,8 @@ fn drop_repeated(metadata: &mut Metadata, member: &str) {
     }
 }
 
-/// Every grant and response type is supported, and those that belong together are both there.
+/// Every grant and response type is supported, also those that nobody sent, and those that belong
+/// together are both there.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     check_response_types(cx, metadata, found);
     if metadata.has("grant_types") || !is_faulted(found, "response_types") {
@@ -83,14 +122,15 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 }
 
 fn check_grants(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let supported = supported_grants(cx.settings);
     for (index, grant) in items(metadata, "grant_types") {
-        if !grant.is_empty() && !supported.iter().any(|one| one == grant) {
+        if !is_usable(cx.settings, grant) && !is_item_faulted(found, "grant_types", index) {
+            let supported = usable_grants(cx.settings);
             let rule = format!("`{}` is not supported; {}", shown(grant), choice_of(&supported));
             found.push(item_violation("grant_types", index, rule));
         }
     }
     if !is_faulted(found, "grant_types") && metadata.texts("grant_types").next().is_none() {
+        let supported = usable_grants(cx.settings);
         let rule = format!("must hold at least one grant type; {}", choice_of(&supported));
         found.push(violation("grant_types", rule));
     }
@@ -112,7 +152,7 @@ fn check_own_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 fn check_response_types(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let supported = &cx.settings.response_types_supported;
     for (index, response_type) in items(metadata, "response_types") {
-        if !response_type.is_empty() && !is_supported(cx, response_type) {
+        if !is_supported(cx.settings, response_type) && !is_item_faulted(found, "response_types", index) {
             let rule = format!("`{}` is not supported; {}", shown(response_type), choice_of(supported));
             found.push(item_violation("response_types", index, rule));
         }
@@ -120,9 +160,9 @@ fn check_response_types(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Vio
 }
 
 /// Whether this response type is supported, in whatever order its words are.
-fn is_supported(cx: &Rules<'_>, response_type: &str) -> bool {
+pub(super) fn is_supported(settings: &Registration, response_type: &str) -> bool {
     let words = sorted_words(response_type);
-    cx.settings.response_types_supported.iter().any(|one| sorted_words(one) == words)
+    settings.response_types_supported.iter().any(|one| sorted_words(one) == words)
 }
 
 /// The table of RFC 7591 section 2.1, in both directions.

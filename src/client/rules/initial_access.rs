@@ -1,5 +1,5 @@
 //! What an initial access token (RFC 7591 section 1.2) allows, where that is less than what the
-//! server does (standards J2). Scopes are in `scope.rs`: those that are not allowed are left out.
+//! server does. Scopes are in `scope.rs`: those that are not allowed are left out.
 //! The lifetime is in `lifetime.rs`.
 
 use super::Rules;

@@ -1,4 +1,4 @@
-//! Members in several languages: `client_name#ja-Jpan-JP` (RFC 7591 section 2.2; standards A40–A44).
+//! Members in several languages: `client_name#ja-Jpan-JP` (RFC 7591 section 2.2).
 //!
 //! Each variant keeps the rules of its base member, because [`member::find`] knows it by that.
 

@@ -22,10 +22,10 @@ pub(super) fn ask(cx: &Rules<'_>, metadata: &mut Metadata) {
 /// client long ago, so an update that does not speak of its lifetime leaves it then as it is.
 pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
     let usual = u64::try_from(cx.settings.dynamic_registration_expiration_time).ok().filter(|&one| one > 0);
-    let most = of_token(cx).map(|most| most.min(cx.settings.maximum_client_lifetime.unwrap_or(most)));
+    let within = |seconds: u64| seconds.min(cx.settings.maximum_client_lifetime.unwrap_or(seconds));
     let default = match cx.registered {
         Some(registered) if usual.is_some() => registered.count("lifetime"),
-        _ => usual.into_iter().chain(most).min(),
+        _ => usual.into_iter().chain(of_token(cx)).min().map(within),
     };
     if let Some(seconds) = default {
         metadata.set_default("lifetime", seconds);
@@ -53,4 +53,24 @@ fn of_token(cx: &Rules<'_>) -> Option<u64> {
 /// When a client with this valid metadata expires; none: never.
 pub fn expiry(metadata: &Metadata, issued_at: Timestamp) -> Option<Timestamp> {
     metadata.count("lifetime").map(|seconds| issued_at.plus(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::client::rules::testing::check_with;
+    use crate::config::Registration;
+
+    #[test]
+    fn what_is_usual_is_not_longer_than_what_is_allowed() {
+        let settings = Registration {
+            dynamic_registration_expiration_time: 3_600,
+            maximum_client_lifetime: Some(600),
+            ..Registration::default()
+        };
+        check_with(&settings, json!({}), Ok(json!({"lifetime": 600})));
+        check_with(&settings, json!({"lifetime": 60}), Ok(json!({"lifetime": 60})));
+        check_with(&settings, json!({"lifetime": 601}), Err(&["lifetime: must be 600 seconds or less"]));
+    }
 }

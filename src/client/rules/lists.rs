@@ -1,39 +1,126 @@
 //! Lists and words whose values the server must support.
 
-use super::Rules;
-use super::report::{
-    choice_of, is_faulted, is_item_faulted, item_violation, items, shown, unsupported, violation,
-};
+use super::report::{choice_of, is_faulted, item_violation, items, shown, unsupported, violation};
+use super::{Rules, ciba, grants, methods};
 use crate::client::Metadata;
 use crate::config::Registration;
+use crate::config::registration::UnsupportedListValues;
 use crate::model::Violation;
 
-/// A list, and what may be in it; an empty list of supported values allows any.
-type Bounded = (&'static str, fn(&Registration) -> &[String]);
+/// A list whose values are among those that the server supports.
+struct List {
+    member: &'static str,
+    is_supported: fn(&Registration, &str) -> bool,
+    /// What is supported, in words for a message.
+    supported: fn(&Registration) -> Vec<String>,
+}
 
-const LISTS: &[Bounded] = &[
-    ("response_modes", |settings| &settings.response_modes_supported),
-    ("default_acr_values", |settings| &settings.acr_values_supported),
-    ("authorized_acr_values", |settings| &settings.acr_values_supported),
-    ("authorization_details_types", |settings| &settings.authorization_details_types_supported),
+/// Every such list but those of RP Metadata Choices, of which one value is chosen.
+const LISTS: &[List] = &[
+    List { member: "grant_types", is_supported: grants::is_usable, supported: grants::usable_grants },
+    List {
+        member: "response_types",
+        is_supported: grants::is_supported,
+        supported: |settings| settings.response_types_supported.clone(),
+    },
+    List {
+        member: methods::FURTHER,
+        is_supported: |settings, value| {
+            settings.token_endpoint_auth_methods_supported.iter().any(|one| one == value)
+        },
+        supported: |settings| settings.token_endpoint_auth_methods_supported.clone(),
+    },
+    List {
+        member: "response_modes",
+        is_supported: |settings, value| is_among(&settings.response_modes_supported, value),
+        supported: |settings| settings.response_modes_supported.clone(),
+    },
+    List {
+        member: "default_acr_values",
+        is_supported: |settings, value| is_among(&settings.acr_values_supported, value),
+        supported: |settings| settings.acr_values_supported.clone(),
+    },
+    List {
+        member: "authorized_acr_values",
+        is_supported: |settings, value| is_among(&settings.acr_values_supported, value),
+        supported: |settings| settings.acr_values_supported.clone(),
+    },
+    List {
+        member: "authorization_details_types",
+        is_supported: |settings, value| is_among(&settings.authorization_details_types_supported, value),
+        supported: |settings| settings.authorization_details_types_supported.clone(),
+    },
 ];
 
-/// Every value is one that the server supports.
-pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+/// An empty list of supported values allows any.
+fn is_among(supported: &[String], value: &str) -> bool {
+    supported.is_empty() || supported.iter().any(|one| one == value)
+}
+
+/// Leaves out what is not supported of each list, or refuses it: `unsupportedListValues`. A list of
+/// which nothing would be left is refused, so that no client gets what it cannot work with.
+pub(super) fn screen(
+    cx: &Rules<'_>,
+    how: UnsupportedListValues,
+    metadata: &mut Metadata,
+    found: &mut Vec<Violation>,
+) {
+    for list in LISTS {
+        let is_supported = |value: &str| (list.is_supported)(cx.settings, value);
+        if metadata.texts(list.member).all(is_supported) || is_faulted(found, list.member) {
+            continue;
+        }
+        let (kept, dropped): (Vec<String>, Vec<String>) =
+            metadata.texts(list.member).map(str::to_owned).partition(|value| is_supported(value));
+        match how {
+            UnsupportedListValues::Refuse => refuse(cx, list, metadata, found),
+            UnsupportedListValues::Drop if kept.is_empty() => {
+                found.push(nothing_left(list.member, &dropped, &(list.supported)(cx.settings)));
+            }
+            UnsupportedListValues::Drop => {
+                metadata.set(list.member, kept);
+                let_go(list.member, &dropped, metadata);
+            }
+        }
+    }
+}
+
+/// Takes away what has lost its meaning with values that were left out.
+fn let_go(member: &str, dropped: &[String], metadata: &mut Metadata) {
+    match member {
+        "grant_types" => ciba::let_go(dropped, metadata),
+        "response_types" => grants::let_go(dropped, metadata),
+        _ => {}
+    }
+}
+
+fn refuse(cx: &Rules<'_>, list: &List, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let supported = (list.supported)(cx.settings);
+    for (index, value) in items(metadata, list.member) {
+        if !(list.is_supported)(cx.settings, value) {
+            let rule = format!("`{}` is not supported; {}", shown(value), choice_of(&supported));
+            found.push(item_violation(list.member, index, rule));
+        }
+    }
+}
+
+/// How many values of a client's list a message repeats.
+const REPEATED: usize = 3;
+
+fn nothing_left(member: &str, sent: &[String], supported: &[String]) -> Violation {
+    let named: Vec<String> = sent.iter().take(REPEATED).map(|value| format!("`{}`", shown(value))).collect();
+    let more = if sent.len() > REPEATED { " and others" } else { "" };
+    let rule =
+        format!("has nothing that is supported ({}{more}); {}", named.join(", "), choice_of(supported));
+    violation(member, rule)
+}
+
+/// Every word is one that the server supports.
+pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let application_types = ["web", "native"].map(str::to_owned);
     let application = metadata.text("application_type").filter(|_| !is_faulted(found, "application_type"));
     if let Some(value) = application.filter(|value| !application_types.iter().any(|one| one == value)) {
         found.push(unsupported("application_type", value, &application_types));
-    }
-    for (member, supported) in LISTS {
-        let supported = supported(cx.settings);
-        for (index, value) in items(metadata, member) {
-            let is_supported = supported.is_empty() || supported.iter().any(|one| one == value);
-            if !is_supported && !is_item_faulted(found, member, index) {
-                let rule = format!("`{}` is not supported; {}", shown(value), choice_of(supported));
-                found.push(item_violation(member, index, rule));
-            }
-        }
     }
     // OpenID for Verifiable Presentations 1.0 section 11.1.
     let list = "encrypted_response_enc_values_supported";
@@ -43,38 +130,4 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use crate::client::rules::testing::{check, check_with};
-    use crate::config::Registration;
-
-    #[test]
-    fn a_list_of_encryptions_names_one_at_least() {
-        let list = "encrypted_response_enc_values_supported";
-        check(json!({list: []}), Err(&[&format!("{list}: must not be empty")]));
-    }
-
-    #[test]
-    fn lists_without_values_allow_any_and_others_only_theirs() {
-        let client = || {
-            json!({
-                "default_acr_values": ["urn:acr:gold"], "authorization_details_types": ["payment"],
-            })
-        };
-        check(client(), Ok(client()));
-        let settings = Registration {
-            acr_values_supported: vec!["urn:acr:silver".to_owned()],
-            authorization_details_types_supported: vec!["account".to_owned()],
-            ..Registration::default()
-        };
-        check_with(
-            &settings,
-            client(),
-            Err(&[
-                "default_acr_values[0]: only urn:acr:silver",
-                "authorization_details_types[0]: only account",
-            ]),
-        );
-    }
-}
+mod tests;

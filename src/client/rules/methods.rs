@@ -8,7 +8,7 @@ use crate::client::Metadata;
 use crate::model::Violation;
 
 pub(super) const METHOD: &str = "token_endpoint_auth_method";
-const FURTHER: &str = "additional_token_endpoint_auth_methods";
+pub(super) const FURTHER: &str = "additional_token_endpoint_auth_methods";
 pub(super) const SIGNING: &str = "token_endpoint_auth_signing_alg";
 
 /// The method is supported and has what it needs.
@@ -21,11 +21,8 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
     check_needs(cx, METHOD, method, metadata, found);
     for (index, method) in items(metadata, FURTHER) {
-        let place = format!("{FURTHER}[{index}]");
-        if supported.iter().any(|one| one == method) {
-            check_needs(cx, &place, method, metadata, found);
-        } else if !is_item_faulted(found, FURTHER, index) {
-            found.push(unsupported(&place, method, supported));
+        if !is_item_faulted(found, FURTHER, index) {
+            check_needs(cx, &format!("{FURTHER}[{index}]"), method, metadata, found);
         }
     }
     if metadata.text(SIGNING).is_some_and(|alg| alg == "none" || !can_sign(metadata, alg))

@@ -5,6 +5,7 @@
 //! type is named for that alone.
 
 mod algorithms;
+mod application;
 mod authority;
 mod choices;
 mod ciba;
@@ -17,6 +18,7 @@ mod language;
 mod lifetime;
 mod lists;
 mod methods;
+mod pages;
 mod redirect_pattern;
 mod redirect_uris;
 mod report;
@@ -41,6 +43,7 @@ pub use secret::needs_secret;
 
 use super::member::SetBy;
 use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
+use crate::config::registration::UnsupportedListValues;
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::Violation;
 use redirect_pattern::RedirectPattern;
@@ -78,6 +81,7 @@ const CHECKS: &[Check] = &[
     tls::check,
     subject::check,
     urls::check,
+    pages::check,
     ciba::check,
     lists::check,
     scope::check,
@@ -121,24 +125,29 @@ impl Rules<'_> {
     /// Every rule that it breaks.
     pub fn validate(&self, requested: Requested) -> Result<Valid, Vec<Violation>> {
         let mut metadata = requested.into_metadata();
+        let sent = metadata.clone();
         let mut found = Vec::new();
         custom::fill_in(self, &mut metadata);
+        scope::normalise(&mut metadata);
         types::check(self, &metadata, &mut found);
+        lists::screen(self, self.settings.unsupported_list_values, &mut metadata, &mut found);
         choices::narrow(self, &mut metadata, &mut found);
         scope::grant(self, &mut metadata, &found);
         lifetime::ask(self, &mut metadata);
         defaults::trust(self, &mut metadata);
-        self.complete(metadata, found)
+        self.complete(metadata, Some(&sent), found)
     }
 
     /// Checks what scripts made of valid metadata, by the same rules.
     ///
     /// # Errors
     /// Every rule that it breaks.
-    pub fn validate_changed(&self, changed: Metadata) -> Result<Valid, Vec<Violation>> {
+    pub fn validate_changed(&self, mut changed: Metadata) -> Result<Valid, Vec<Violation>> {
         let mut found = Vec::new();
+        scope::normalise(&mut changed);
         types::check(self, &changed, &mut found);
-        self.complete(changed, found)
+        lists::screen(self, UnsupportedListValues::Refuse, &mut changed, &mut found);
+        self.complete(changed, None, found)
     }
 
     /// Takes over metadata that another server, or this one under other settings, has approved:
@@ -168,7 +177,14 @@ impl Rules<'_> {
     /// must never be passed by because the member is missing.
     ///
     /// What is meant for one request, evidence above all, ends here: it is neither stored nor told.
-    fn complete(&self, mut metadata: Metadata, mut found: Vec<Violation>) -> Result<Valid, Vec<Violation>> {
+    ///
+    /// `sent` is what a client asked for; none when the metadata is what scripts made of that.
+    fn complete(
+        &self,
+        mut metadata: Metadata,
+        sent: Option<&Metadata>,
+        mut found: Vec<Violation>,
+    ) -> Result<Valid, Vec<Violation>> {
         let is_of_request = |name: &str| member::find(name).is_some_and(|it| it.set_by == SetBy::Request);
         let ending = metadata.iter().filter(|(name, _)| is_of_request(name));
         for name in ending.map(|(name, _)| name.to_owned()).collect::<Vec<_>>() {
@@ -176,9 +192,18 @@ impl Rules<'_> {
         }
         keys::keep_public(&mut metadata);
         defaults::fill_in(self, &mut metadata, &found);
+        if sent.is_some() {
+            pages::leave_out_pictures(self, &mut metadata, &found);
+        }
         for check in CHECKS {
             check(self, &metadata, &mut found);
         }
-        if found.is_empty() { Ok(Valid::new(metadata)) } else { Err(found) }
+        if found.is_empty() {
+            return Ok(Valid::new(metadata));
+        }
+        if let Some(sent) = sent {
+            report::name_defaults(sent, &metadata, &mut found);
+        }
+        Err(found)
     }
 }

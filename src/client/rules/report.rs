@@ -1,5 +1,8 @@
 //! How violations are written, and what the rules ask about those that were found already.
 
+use serde_json::Value;
+
+use super::choices;
 use crate::client::Metadata;
 use crate::model::Violation;
 use crate::model::violation::printable;
@@ -41,8 +44,38 @@ pub(super) fn is_item_faulted(found: &[Violation], member: &str, index: usize) -
 
 /// The strings of an array with their places; items of another type have been reported.
 pub(super) fn items<'a>(metadata: &'a Metadata, member: &str) -> impl Iterator<Item = (usize, &'a str)> {
-    let array = metadata.get(member).and_then(serde_json::Value::as_array);
+    let array = metadata.get(member).and_then(Value::as_array);
     array.into_iter().flatten().enumerate().filter_map(|(index, item)| Some((index, item.as_str()?)))
+}
+
+/// Says of each violation that is of a member which nobody sent, or speaks of one, where its value comes
+/// from: whoever reads it would look for that value in vain.
+pub(super) fn name_defaults(sent: &Metadata, metadata: &Metadata, found: &mut [Violation]) {
+    let filled_in: Vec<(&str, &Value)> = metadata.iter().filter(|(name, _)| !sent.has(name)).collect();
+    for violation in found {
+        // A name of one word, such as scope, may be just that in a sentence.
+        let is_mentioned =
+            |name: &str| name.contains('_') && violation.rule.split([' ', ',', ';']).any(|word| word == name);
+        let is_meant = |name: &str| base(&violation.member) == name || is_mentioned(name);
+        let meant: Vec<_> = filled_in.iter().filter(|(name, _)| is_meant(name)).collect();
+        for (name, value) in meant {
+            violation.rule += &origin(sent, name, value);
+        }
+    }
+}
+
+/// Where the value of a member comes from that was not sent.
+fn origin(sent: &Metadata, name: &str, value: &Value) -> String {
+    let texts = value.as_array().map(|items| items.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+    let text = match (texts, value) {
+        (Some(texts), _) => texts.join(", "),
+        (None, Value::String(text)) => text.clone(),
+        (None, other) => other.to_string(),
+    };
+    match choices::list_of(name).filter(|list| sent.has(list)) {
+        Some(list) => format!("; {} was chosen from {list}", shown(&text)),
+        None => format!("; {} is what a request without {name} gets", shown(&text)),
+    }
 }
 
 /// `text` as it can stand in an answer: short, printable ASCII.
@@ -68,4 +101,79 @@ fn base(member: &str) -> &str {
 
 fn place(member: &str, index: usize) -> String {
     format!("{member}[{index}]")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::client::InitialAccessPolicy;
+    use crate::client::rules::testing::{check, check_with, check_within};
+    use crate::config::Registration;
+
+    fn only(method: &str) -> Registration {
+        let token_endpoint_auth_methods_supported = vec![method.to_owned()];
+        Registration { token_endpoint_auth_methods_supported, ..Registration::default() }
+    }
+
+    #[test]
+    fn a_member_that_was_not_sent_is_not_blamed_without_a_word_where_its_value_is_from() {
+        let settings = only("private_key_jwt");
+        check_with(
+            &settings,
+            json!({}),
+            Err(&[
+                "token_endpoint_auth_method: supports only private_key_jwt; client_secret_basic is what a \
+                   request without token_endpoint_auth_method gets",
+            ]),
+        );
+        let chosen = json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]});
+        check_with(
+            &settings,
+            chosen,
+            Err(&["token_endpoint_auth_method: send jwks_uri or jwks; private_key_jwt \
+                   was chosen from token_endpoint_auth_methods_supported"]),
+        );
+        let code = "authorization_code is what a request without grant_types gets";
+        check(
+            json!({"response_types": []}),
+            Err(&[&format!("response_types: take authorization_code away; {code}")]),
+        );
+        check(json!({"redirect_uris": null}), Err(&[&format!("redirect_uris: redirects to it; {code}")]));
+        let no_code = Registration {
+            grant_types_supported: vec!["client_credentials".to_owned()],
+            response_types_supported: Vec::new(),
+            ..Registration::default()
+        };
+        check_with(
+            &no_code,
+            json!({}),
+            Err(&[
+                &format!("grant_types[0]: supports only client_credentials; {code}"),
+                "response_types[0]: supports none; code is what a request without response_types gets",
+            ]),
+        );
+        let policy: InitialAccessPolicy =
+            serde_json::from_value(json!({"grant_types": ["client_credentials"]})).unwrap();
+        let expected = format!("grant_types[0]: allows only client_credentials; {code}");
+        check_within(&policy, &Registration::default(), json!({}), Err(&[&expected]));
+    }
+
+    #[test]
+    fn nothing_follows_from_a_list_that_is_refused() {
+        check(json!({"grant_types": ["implicit"]}), Err(&["grant_types: has nothing that is supported"]));
+        check(json!({"response_types": ["token"]}), Err(&["response_types: this server supports only code"]));
+    }
+
+    #[test]
+    fn a_member_that_was_sent_needs_no_such_word() {
+        let sent = json!({"token_endpoint_auth_method": "client_secret_basic"});
+        check_with(
+            &only("none"),
+            sent,
+            Err(&[
+                "token_endpoint_auth_method: `client_secret_basic` is not supported; this server supports only none",
+            ]),
+        );
+    }
 }

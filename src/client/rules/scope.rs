@@ -3,7 +3,16 @@
 use super::Rules;
 use super::report::{is_faulted, shown, violation};
 use crate::client::Metadata;
-use crate::model::Violation;
+use crate::model::{Violation, scope};
+
+/// Writes `scope` with single spaces between its words; one that has no word is absent.
+pub(super) fn normalise(metadata: &mut Metadata) {
+    match metadata.text("scope").and_then(scope::normal) {
+        None => {}
+        Some(words) if words.is_empty() => drop(metadata.remove("scope")),
+        Some(words) => metadata.set("scope", words),
+    }
+}
 
 /// Grants what was asked for and is defined, and the scopes that everybody gets. What is left out
 /// is no mistake: the answer shows what was granted.
@@ -15,7 +24,7 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
     let is_defined = |name: &&str| cx.scopes.iter().any(|scope| scope.id == *name);
     let allowed = cx.initial_access.and_then(|policy| policy.scopes.as_ref());
     let is_allowed = |name: &&str| allowed.is_none_or(|allowed| allowed.iter().any(|one| one == name));
-    let asked = asked.split(' ').filter(is_defined);
+    let asked = scope::words(&asked).filter(is_defined);
     let adds_defaults = cx.settings.dynamic_registration_scopes_param_enabled;
     let default =
         cx.scopes.iter().filter(|scope| adds_defaults && scope.default).map(|scope| scope.id.as_str());
@@ -35,26 +44,57 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
 /// Every scope is written as RFC 6749 has it, and defined. A request never gets here with one
 /// that is not defined; a script may.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let Some(scope) = metadata.text("scope").filter(|_| !is_faulted(found, "scope")) else { return };
-    if !is_scope(scope) {
-        let rule =
-            "must be words of visible ASCII without a quote or a backslash, with one space between two";
+    let Some(granted) = metadata.text("scope").filter(|_| !is_faulted(found, "scope")) else { return };
+    if !is_scope(granted) {
+        let rule = "must be words of visible ASCII without a quote or a backslash";
         found.push(violation("scope", rule));
         return;
     }
-    for name in scope.split(' ').filter(|name| !cx.scopes.iter().any(|scope| scope.id == *name)) {
+    for name in scope::words(granted).filter(|name| !cx.scopes.iter().any(|scope| scope.id == *name)) {
         found.push(violation("scope", format!("`{}` is not defined in [[scopes]]", shown(name))));
     }
     let Some(allowed) = cx.initial_access.and_then(|policy| policy.scopes.as_ref()) else { return };
-    for name in scope.split(' ').filter(|name| !allowed.iter().any(|one| one == name)) {
+    for name in scope::words(granted).filter(|name| !allowed.iter().any(|one| one == name)) {
         let rule = format!("`{}` is not allowed by the initial access token", shown(name));
         found.push(violation("scope", rule));
     }
 }
 
-/// RFC 6749 section 3.3; the empty text asks for nothing.
 fn is_scope(text: &str) -> bool {
-    let is_character =
-        |byte: u8| byte == b'!' || (b'#'..=b'[').contains(&byte) || (b']'..=b'~').contains(&byte);
-    text.is_empty() || text.split(' ').all(|word| !word.is_empty() && word.bytes().all(is_character))
+    scope::words(text).all(scope::is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::client::rules::testing::{check, check_changed};
+    use crate::config::Registration;
+
+    #[test]
+    fn any_white_space_separates_and_single_spaces_are_stored() {
+        for text in ["openid profile", " openid  profile ", "\n    openid\n    profile\n", "profile\topenid"]
+        {
+            let stored = if text.starts_with('p') { "profile openid" } else { "openid profile" };
+            check(json!({"scope": text}), Ok(json!({"scope": stored})));
+            let changed = json!({"scope": text, "redirect_uris": ["https://a.example/cb"]});
+            check_changed(&Registration::default(), changed, Ok(json!({"scope": stored})));
+        }
+        // What everybody gets.
+        check(json!({"scope": " \n"}), Ok(json!({"scope": "openid"})));
+    }
+
+    #[test]
+    fn a_scope_is_visible_ascii() {
+        for text in ["openid \"x\"", "op\u{200b}enid", "\u{e9}", "a\\b"] {
+            check(json!({"scope": text}), Err(&["scope: visible ASCII"]));
+        }
+    }
+
+    #[test]
+    fn scopes_have_a_limit_of_their_own() {
+        let scopes = |count: usize| vec!["https://purl.example.org/spec/scope"; count].join("\n      ");
+        check(json!({"scope": scopes(400)}), Ok(json!({"scope": "openid"})));
+        check(json!({"scope": scopes(500)}), Err(&["scope: has 17999 bytes; 16384 are allowed"]));
+    }
 }

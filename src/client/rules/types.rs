@@ -1,4 +1,4 @@
-//! JSON types and sizes (RFC 7591 section 2; standards A8).
+//! JSON types and sizes (RFC 7591 section 2).
 //!
 //! A value of another type is refused and never coerced: `"60"` is not a number of seconds.
 
@@ -16,6 +16,14 @@ pub(super) const LARGEST_COUNT: u64 = (1 << 53) - 1;
 
 /// JWTs: only the body bounds them.
 const LONG_TEXTS: &[&str] = &["software_statement"];
+
+/// Texts that are URIs, whose form is checked where URIs are.
+const URI_TEXTS: &[&str] = &[
+    "frontchannel_logout_uri",
+    "backchannel_logout_uri",
+    "credential_offer_endpoint",
+    "tls_client_auth_san_uri",
+];
 
 /// Lists of URIs. What their items are made of is checked where URIs are.
 const URI_LISTS: &[&str] = &[
@@ -64,10 +72,13 @@ fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut V
         // Nobody reads it, and it may be a chain of certificates in PEM.
         (Kind::Text, Value::String(_)) if name == "evidence" => None,
         (Kind::Text, Value::String(text)) if LONG_TEXTS.contains(&name) => hidden_character(text),
-        (Kind::Text, Value::String(text)) => too_many_bytes(cx, text).or_else(|| hidden_character(text)),
-        (Kind::Page | Kind::Picture | Kind::Link | Kind::Url, Value::String(text)) => {
-            too_many_bytes(cx, text)
+        // Which characters it may have is the rule of its words.
+        (Kind::Text, Value::String(text)) if name == "scope" => {
+            too_many_bytes(text, cx.limits.scope_bytes, "scopeBytes")
         }
+        (Kind::Text, Value::String(text)) if URI_TEXTS.contains(&name) => uri_too_long(cx, text),
+        (Kind::Text, Value::String(text)) => text_fault(cx, text),
+        (Kind::Page | Kind::Picture | Kind::Link | Kind::Url, Value::String(text)) => uri_too_long(cx, text),
         (Kind::Texts, Value::Array(array)) => return check_items(cx, name, array, found),
         (Kind::Flag, Value::Bool(_)) | (Kind::Object | Kind::Jwks, Value::Object(_)) => None,
         (Kind::Count, Value::Number(number)) => {
@@ -92,8 +103,8 @@ fn check_items(cx: &Rules<'_>, name: &str, array: &[Value], found: &mut Vec<Viol
         let fault = match item.as_str() {
             None => Some(format!("must be a string, not {}", type_name(item))),
             Some("") => Some("must not be empty".to_owned()),
-            Some(text) if has_uris => too_many_bytes(cx, text),
-            Some(text) => too_many_bytes(cx, text).or_else(|| hidden_character(text)),
+            Some(text) if has_uris => uri_too_long(cx, text),
+            Some(text) => text_fault(cx, text),
         };
         found.extend(fault.map(|rule| item_violation(name, index, rule)));
     }
@@ -114,12 +125,21 @@ const fn due(kind: Kind) -> &'static str {
 
 fn too_many_characters(cx: &Rules<'_>, text: &str) -> Option<String> {
     let (count, limit) = (text.chars().count(), cx.limits.text_characters);
-    (count > limit).then(|| format!("has {count} characters; {limit} are allowed"))
+    (count > limit).then(|| format!("has {count} characters; {limit} are allowed (limits.textCharacters)"))
 }
 
-fn too_many_bytes(cx: &Rules<'_>, text: &str) -> Option<String> {
-    let (count, limit) = (text.len(), cx.limits.uri_bytes);
-    (count > limit).then(|| format!("has {count} bytes; {limit} are allowed"))
+/// What is wrong with a text for programs.
+fn text_fault(cx: &Rules<'_>, text: &str) -> Option<String> {
+    too_many_bytes(text, cx.limits.text_bytes, "textBytes").or_else(|| hidden_character(text))
+}
+
+fn uri_too_long(cx: &Rules<'_>, text: &str) -> Option<String> {
+    too_many_bytes(text, cx.limits.uri_bytes, "uriBytes")
+}
+
+fn too_many_bytes(text: &str, limit: usize, key: &str) -> Option<String> {
+    let count = text.len();
+    (count > limit).then(|| format!("has {count} bytes; {limit} are allowed (limits.{key})"))
 }
 
 /// A text that looks like another one is how an application borrows another one's name (RFC 7591
@@ -200,6 +220,24 @@ mod tests {
         let long = format!("https://a.example/{}", "x".repeat(10_000));
         check(json!({"redirect_uris": [long]}), Err(&["redirect_uris[0]: has 10018 bytes; 2048"]));
         check(json!({"software_statement": "x".repeat(10_000)}), Ok(json!({})));
+    }
+
+    #[test]
+    fn each_limit_is_for_what_its_name_says() {
+        let (text, uri) = ("x".repeat(3_000), format!("https://a.example/{}", "x".repeat(3_000)));
+        let sent = [
+            (json!({"software_id": text}), "software_id: limits.textBytes"),
+            (json!({"contacts": [text]}), "contacts[0]: limits.textBytes"),
+            (json!({"client_name": text}), "client_name: limits.textCharacters"),
+            (json!({"client_uri": uri}), "client_uri: limits.uriBytes"),
+            (json!({"jwks_uri": uri}), "jwks_uri: limits.uriBytes"),
+            (json!({"request_uris": [uri]}), "request_uris[0]: limits.uriBytes"),
+            (json!({"frontchannel_logout_uri": uri}), "frontchannel_logout_uri: limits.uriBytes"),
+            (json!({"backchannel_logout_uri": uri}), "backchannel_logout_uri: limits.uriBytes"),
+        ];
+        for (client, expected) in sent {
+            check(client, Err(&[expected]));
+        }
     }
 
     #[test]

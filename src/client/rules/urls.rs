@@ -1,9 +1,9 @@
 //! URLs that are not for redirection: pages for people, endpoints that a server calls, logout.
 
-use super::redirect_uris::Application;
+use super::application::Application;
 use super::report::{is_faulted, is_item_faulted, item_violation, items, violation};
 use super::uri::Uri;
-use super::{Rules, uri};
+use super::{Rules, redirect_uris, uri};
 use crate::client::Metadata;
 use crate::client::member::{self, Kind};
 use crate::config::FetchSettings;
@@ -11,41 +11,48 @@ use crate::model::{Violation, address};
 
 /// Every URL is `https`, and every one that a server calls is on the public internet.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let application = Application::of(metadata, found);
     for (name, value) in metadata.iter() {
         let kind = member::find(name).map(|member| member.kind);
         let Some(text) = value.as_str().filter(|_| !is_faulted(found, name)) else { continue };
         let rule = match kind {
-            Some(Kind::Page | Kind::Link) => page_fault(text),
+            Some(Kind::Page | Kind::Link) => page_fault(cx, application, text),
             Some(Kind::Picture) => fetched_fault(cx.fetch, text),
             Some(Kind::Url) => endpoint_fault(cx.fetch, text),
             _ => None,
         };
         found.extend(rule.map(|rule| violation(name, rule)));
     }
-    check_logout(cx, metadata, found);
+    check_logout(cx, application, metadata, found);
     check_lists(cx, metadata, found);
 }
 
 const OUT_OF_REACH: &str = "must name a host on the public internet";
 
 /// What is wrong with a URL; none when nothing is.
-type Fault = fn(&FetchSettings, &str) -> Option<String>;
+type Fault = fn(&Rules<'_>, &str) -> Option<String>;
 
-/// A page that a browser shows.
-fn page_fault(text: &str) -> Option<String> {
+/// A page that a browser goes to. While an application is developed, its pages are on the machine of its
+/// developer, and a native one may keep them there.
+fn page_fault(cx: &Rules<'_>, application: Application, text: &str) -> Option<String> {
     match uri::parse(text) {
         Err(rule) => Some(rule),
-        Ok(uri) if uri.scheme != "https" => Some("must be https".to_owned()),
-        Ok(_) => None,
+        Ok(uri) if uri.scheme == "https" => None,
+        Ok(uri) if uri.is_loopback_http() && application.may_use_loopback(cx) => None,
+        Ok(_) => Some(
+            "must be https; http is only for loopback of a client with application_type native".to_owned(),
+        ),
     }
 }
 
 /// A document that a server fetches: not from its own network.
-fn fetched_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
-    page_fault(text).or_else(|| {
-        let is_inside = uri::parse(text).is_ok_and(|uri| is_out_of_reach(fetch, &uri));
-        is_inside.then(|| OUT_OF_REACH.to_owned())
-    })
+pub(super) fn fetched_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
+    match uri::parse(text) {
+        Err(rule) => Some(rule),
+        Ok(uri) if uri.scheme != "https" => Some("must be https".to_owned()),
+        Ok(uri) if is_out_of_reach(fetch, &uri) => Some(OUT_OF_REACH.to_owned()),
+        Ok(_) => None,
+    }
 }
 
 /// An endpoint that a server calls: one that it must not be lured to its own network by.
@@ -71,22 +78,17 @@ fn is_out_of_reach(fetch: &FetchSettings, uri: &Uri) -> bool {
 
 /// OpenID Connect Front-Channel Logout section 2, Back-Channel Logout section 2.2.
 /// The first is loaded by a browser, the second is called by a server.
-fn check_logout(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+fn check_logout(cx: &Rules<'_>, application: Application, metadata: &Metadata, found: &mut Vec<Violation>) {
     let (front, back) = ("frontchannel_logout_uri", "backchannel_logout_uri");
     if let Some(text) = metadata.text(back).filter(|_| !is_faulted(found, back)) {
         found.extend(endpoint_fault(cx.fetch, text).map(|rule| violation(back, rule)));
     }
     if let Some(text) = metadata.text(front).filter(|_| !is_faulted(found, front)) {
-        let is_native = matches!(Application::of(metadata, found), Application::Native);
-        let rule = match uri::parse(text) {
-            Err(rule) => Some(rule),
-            Ok(uri) if uri.fragment.is_some() => Some("must not have a fragment (#..)".to_owned()),
-            Ok(uri) if uri.scheme == "https" => None,
-            Ok(uri) if uri.scheme == "http" && uri.is_loopback() && is_native => None,
-            Ok(_) => Some(
-                "must be https; http is only for loopback of a client with application_type native"
-                    .to_owned(),
-            ),
+        let has_fragment = uri::parse(text).is_ok_and(|uri| uri.fragment.is_some());
+        let rule = if has_fragment {
+            Some("must not have a fragment (#..)".to_owned())
+        } else {
+            page_fault(cx, application, text)
         };
         found.extend(rule.map(|rule| violation(front, rule)));
     }
@@ -102,11 +104,15 @@ fn check_lists(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) 
     };
     // OpenID Connect Core section 6.2: a server fetches a request URI, whose fragment is a hash of what
     // is there.
-    let lists: [(&str, Fault); 2] = [("request_uris", fetched_fault), ("authorized_origins", origin)];
+    let request: Fault = |cx, text| {
+        let pattern = uri::parse(text).ok().and_then(|uri| redirect_uris::pattern_fault(cx, &uri));
+        fetched_fault(cx.fetch, text).or(pattern.map(str::to_owned))
+    };
+    let lists: [(&str, Fault); 2] = [("request_uris", request), ("authorized_origins", origin)];
     for (member, fault) in lists {
         for (index, text) in items(metadata, member) {
             if !is_item_faulted(found, member, index) {
-                found.extend(fault(cx.fetch, text).map(|rule| item_violation(member, index, rule)));
+                found.extend(fault(cx, text).map(|rule| item_violation(member, index, rule)));
             }
         }
     }

@@ -78,18 +78,12 @@ fn the_order_of_words_does_not_matter_and_is_kept() {
 #[test]
 fn only_what_is_supported_can_be_registered() {
     check(json!({"grant_types": []}), Err(&["grant_types: at least one"]));
-    check(json!({"response_types": []}), Err(&["grant_types: at least one"]));
-    check(
-        json!({"grant_types": ["foo"]}),
-        Err(&["grant_types[0]: supports authorization_code, refresh_token"]),
-    );
-    check(json!({"response_types": ["token"]}), Err(&["response_types[0]: supports only code"]));
+    check(json!({"response_types": []}), Err(&["response_types: a response type with code"]));
+    check(json!({"grant_types": ["foo"]}), Err(&["grant_types: supports authorization_code, refresh_token"]));
+    check(json!({"response_types": ["token"]}), Err(&["response_types: supports only code"]));
     check(json!({"response_types": 5}), Err(&["response_types: an array"]));
-    check(json!({"response_types": ["code", "code code"]}), Err(&["response_types[1]: not supported"]));
-    check(
-        json!({"grant_types": ["implicit"]}),
-        Err(&["grant_types[0]: not supported", "response_types[0]: not"]),
-    );
+    check(json!({"response_types": ["code", "code code"]}), Ok(json!({"response_types": ["code"]})));
+    check(json!({"grant_types": ["implicit"]}), Err(&["grant_types: has nothing that is supported"]));
 }
 
 #[test]
@@ -109,7 +103,52 @@ fn the_password_grant_has_a_switch() {
     let mut settings = Registration::default();
     settings.grant_types_supported.push("password".to_owned());
     let client = json!({"grant_types": ["password"]});
-    check_with(&settings, client.clone(), Err(&["grant_types[0]: not supported"]));
+    check_with(&settings, client.clone(), Err(&["grant_types: has nothing that is supported"]));
     settings.dynamic_registration_password_grant_type_enabled = true;
     check_with(&settings, client, Ok(json!({"response_types": []})));
+}
+
+#[test]
+fn what_is_left_of_both_lists_agrees() {
+    let sent = |grants: &[&str], types: &[&str]| json!({"grant_types": grants, "response_types": types});
+    // Every flow that the client can do, not what the server supports.
+    let all = sent(
+        &["authorization_code", "implicit", "refresh_token"],
+        &["code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"],
+    );
+    check(all.clone(), Ok(sent(&["authorization_code", "refresh_token"], &["code"])));
+    let both = sent(
+        &["authorization_code", "implicit", "refresh_token"],
+        &["code", "id_token", "id_token token", "code id_token"],
+    );
+    check_with(&hybrid(), all, Ok(both));
+    // The grant is supported, and no response type of the client that needs it.
+    let token = sent(&["authorization_code", "implicit"], &["code", "token"]);
+    check_with(&hybrid(), token, Ok(sent(&["authorization_code"], &["code"])));
+    let code = sent(&["authorization_code", "implicit"], &["id_token", "code code"]);
+    check_with(&hybrid(), code, Ok(sent(&["implicit"], &["id_token"])));
+    // What did not agree when it was sent is not repaired.
+    check_with(
+        &hybrid(),
+        sent(&["authorization_code"], &["code", "id_token", "x"]),
+        Err(&["grant_types: must hold implicit"]),
+    );
+    check(sent(&["refresh_token", "x"], &["code"]), Err(&["grant_types: must hold authorization_code"]));
+}
+
+#[test]
+fn a_grant_that_redirects_needs_a_response_type_of_the_server() {
+    let mut settings = Registration::default();
+    settings.grant_types_supported.push("implicit".to_owned());
+    let both = json!({"grant_types": ["authorization_code", "implicit"]});
+    check_with(
+        &settings,
+        both,
+        Ok(json!({"grant_types": ["authorization_code"], "response_types": ["code"]})),
+    );
+    check_with(
+        &settings,
+        json!({"grant_types": ["implicit"]}),
+        Err(&["grant_types: supports authorization_code"]),
+    );
 }

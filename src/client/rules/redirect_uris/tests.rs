@@ -3,7 +3,6 @@ use serde_json::{Value, json};
 use crate::client::InitialAccessPolicy;
 use crate::client::rules::testing::{check, check_with, check_within};
 use crate::config::Registration;
-use crate::config::registration::DefaultApplicationType;
 
 /// Checks one redirect URI of a client that is otherwise made of `other`.
 fn check_uri(settings: &Registration, mut other: Value, uri: &str, expected: Result<(), &str>) {
@@ -15,7 +14,7 @@ fn check_uri(settings: &Registration, mut other: Value, uri: &str, expected: Res
 }
 
 fn web(uri: &str, expected: Result<(), &str>) {
-    check_uri(&Registration::default(), json!({}), uri, expected);
+    check_uri(&Registration::default(), json!({"application_type": "web"}), uri, expected);
 }
 
 fn native(uri: &str, expected: Result<(), &str>) {
@@ -142,23 +141,24 @@ fn other_redirects_have_the_same_rules_and_their_own_error_code() {
 }
 
 #[test]
-fn who_does_not_say_what_it_is_can_be_told_by_its_redirect_uris() {
-    let by_uris = Registration {
-        default_application_type: DefaultApplicationType::ByRedirectUris,
-        ..Registration::default()
-    };
-    let is = |settings: &Registration, sent: serde_json::Value, expected: &str| {
-        check_with(settings, sent, Ok(json!({"application_type": expected})));
-    };
-    is(&by_uris, json!({"redirect_uris": ["http://localhost:33418/callback"]}), "native");
-    is(&by_uris, json!({"redirect_uris": ["http://127.0.0.1/cb", "com.example.app:/cb"]}), "native");
-    is(&by_uris, json!({"redirect_uris": ["https://client.example/cb"]}), "web");
-    is(&by_uris, json!({"redirect_uris": null, "grant_types": ["client_credentials"]}), "web");
-    let mixed = json!({"redirect_uris": ["https://client.example/cb", "http://localhost/cb"]});
-    check_with(&by_uris, mixed, Err(&["redirect_uris[1]: must be https"]));
-    let told = json!({"redirect_uris": ["http://localhost/cb"], "application_type": "web"});
-    check_with(&by_uris, told, Err(&["redirect_uris[0]: must be https"]));
-    let native =
-        Registration { default_application_type: DefaultApplicationType::Native, ..Registration::default() };
-    is(&native, json!({"redirect_uris": ["http://localhost/cb"]}), "native");
+fn no_redirect_uri_is_a_pattern_to_another_server() {
+    let members = ["redirect_uris", "claims_redirect_uris", "post_logout_redirect_uris", "request_uris"];
+    for path in ["/*", "/cb*", "/*/cb", "/cb/*?x=1"] {
+        for member in members {
+            let client = json!({member: [format!("https://a.example{path}")]});
+            check(client, Err(&[&format!("{member}[0]: register each URI")]));
+        }
+        native(&format!("http://localhost:3000{path}"), Err("register each URI"));
+        native(&format!("com.example.app:{path}"), Err("register each URI"));
+    }
+    for host in ["*", "*.example.org", "a.*.example"] {
+        web(&format!("https://{host}/cb"), Err("wildcard in its host"));
+        native(&format!("com.example.app://{host}/cb"), Err("wildcard in its host"));
+    }
+    native("com.example.app:*", Err("register each URI"));
+    web("https://a.example/%2A", Ok(()));
+    web("https://a.example/cb?x=*", Ok(()));
+    let on = Registration { redirect_uri_wildcards_enabled: true, ..Registration::default() };
+    check_uri(&on, json!({}), "https://a.example/*", Ok(()));
+    check_uri(&on, json!({}), "https://*.example.org/*", Err("wildcard in its host"));
 }

@@ -1,0 +1,199 @@
+//! Pages and pictures for people: on whose host they are (RFC 7591 section 5, OpenID Connect Dynamic
+//! Client Registration section 9.1).
+
+use std::borrow::Cow;
+
+use super::application::Application;
+use super::report::{is_faulted, violation};
+use super::uri::{self, Uri};
+use super::{Rules, urls};
+use crate::client::Metadata;
+use crate::client::member::{self, Kind};
+use crate::config::registration::PageUriHosts;
+use crate::model::Violation;
+
+/// Leaves out the pictures of an application that is developed on the machine of its user. A server
+/// which shows a picture may fetch it first, and would look for this one on itself; without it, such
+/// an application works as well.
+pub(super) fn leave_out_pictures(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]) {
+    if !Application::of(metadata, found).may_use_loopback(cx) {
+        return;
+    }
+    let is_local = |text: &str| {
+        uri::parse(text).is_ok_and(|uri| uri.is_web() && uri.is_loopback())
+            && urls::fetched_fault(cx.fetch, text).is_some()
+    };
+    let local = metadata.iter().filter(|(name, value)| {
+        let is_picture = member::find(name).is_some_and(|member| member.kind == Kind::Picture);
+        is_picture && value.as_str().is_some_and(is_local)
+    });
+    for name in local.map(|(name, _)| name.to_owned()).collect::<Vec<_>>() {
+        metadata.remove(&name);
+    }
+}
+
+/// `pageUriHosts`: a client shows no pages of somebody else.
+pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let due = match cx.settings.page_uri_hosts {
+        PageUriHosts::Any => return,
+        PageUriHosts::RedirectHost => "on the host of a redirect URI",
+        PageUriHosts::RedirectSite => "on the site of a redirect URI",
+    };
+    if is_faulted(found, "redirect_uris") {
+        return;
+    }
+    let redirects: Vec<Uri> =
+        metadata.texts("redirect_uris").filter_map(|text| uri::parse(text).ok()).collect();
+    // A client that nobody is redirected to has no page that anybody sees on the way.
+    if redirects.is_empty() {
+        return;
+    }
+    for (name, value) in metadata.iter() {
+        let kind = member::find(name).map(|member| member.kind);
+        let is_page = matches!(kind, Some(Kind::Page | Kind::Picture)) && !is_faulted(found, name);
+        let Some(page) = value.as_str().filter(|_| is_page).and_then(|text| uri::parse(text).ok()) else {
+            continue;
+        };
+        if !redirects.iter().any(|redirect| vouches(cx.settings.page_uri_hosts, redirect, &page)) {
+            let rule =
+                format!("must be {due}, with its scheme (pageUriHosts); move it there, or leave it out");
+            found.push(violation(name, rule));
+        }
+    }
+}
+
+/// Whether what is redirected to `redirect` goes to those who own `page`. Whoever uses a private-use
+/// scheme has shown no host.
+fn vouches(how: PageUriHosts, redirect: &Uri, page: &Uri) -> bool {
+    let is_same = match how {
+        PageUriHosts::Any => true,
+        PageUriHosts::RedirectHost => host(redirect) == host(page),
+        PageUriHosts::RedirectSite => site(redirect) == site(page),
+    };
+    redirect.is_web() && redirect.scheme == page.scheme && is_same
+}
+
+fn host(uri: &Uri) -> &str {
+    let host = uri.host.as_deref().unwrap_or_default();
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+/// The domain that somebody registered, by the Public Suffix List; the host itself where there is none.
+fn site(uri: &Uri) -> Cow<'_, str> {
+    let host = host(uri);
+    let domain = uri.address.is_none().then(|| psl::domain_str(host)).flatten();
+    domain.unwrap_or(host).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::client::rules::testing::{check, check_with, with};
+    use crate::config::Registration;
+    use crate::config::registration::PageUriHosts::{self, RedirectHost, RedirectSite};
+
+    const PAGES: [&str; 9] = [
+        "client_uri",
+        "logo_uri",
+        "tos_uri",
+        "policy_uri",
+        "client_uri#fr",
+        "logo_uri#ja",
+        "organization_uri",
+        "homepage_uri",
+        "information_uri",
+    ];
+
+    /// Checks a page of a client that has these redirect URIs.
+    fn on(how: PageUriHosts, redirect_uris: &Value, page: &str, expected: Result<(), &str>) {
+        let settings = Registration { page_uri_hosts: how, ..Registration::default() };
+        for member in PAGES.into_iter().filter(|name| page.starts_with("https") || !name.starts_with("logo"))
+        {
+            let client = json!({"redirect_uris": redirect_uris, member: page});
+            match expected {
+                Ok(()) => check_with(&settings, client, Ok(json!({member: page}))),
+                Err(words) => check_with(&settings, client, Err(&[&format!("{member}: {words}")])),
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_is_on_the_host_of_a_redirect_uri() {
+        let redirects = json!(["https://app.example.org/cb", "https://b.example/cb"]);
+        for page in ["https://app.example.org/", "https://APP.example.org.:8443/x", "https://b.example/"] {
+            on(RedirectHost, &redirects, page, Ok(()));
+        }
+        for page in
+            ["https://www.example.org/", "https://example.org/", "https://app.example.org.evil.example/"]
+        {
+            on(RedirectHost, &redirects, page, Err("must be on the host of a redirect URI"));
+        }
+    }
+
+    #[test]
+    fn a_page_is_on_the_site_of_a_redirect_uri() {
+        let redirects =
+            json!(["https://app.example.co.uk/cb", "https://me.github.io/cb", "https://93.184.216.34/"]);
+        for page in ["https://www.example.co.uk/", "https://example.co.uk/", "https://me.github.io/x"] {
+            on(RedirectSite, &redirects, page, Ok(()));
+        }
+        for page in
+            ["https://other.co.uk/", "https://you.github.io/", "https://93.184.216.35/", "https://co.uk/"]
+        {
+            on(RedirectSite, &redirects, page, Err("must be on the site of a redirect URI"));
+        }
+    }
+
+    #[test]
+    fn what_is_on_the_machine_of_the_user_proves_no_host() {
+        let redirects = json!(["http://localhost:8080/cb", "com.example.app:/cb"]);
+        for how in [RedirectHost, RedirectSite] {
+            on(how, &redirects, "https://app.example.com/", Err("leave it out"));
+            on(how, &redirects, "https://localhost.example/", Err("leave it out"));
+            on(how, &redirects, "http://localhost:5173/", Ok(()));
+            let machine = json!({"redirect_uris": null, "grant_types": ["client_credentials"],
+                                 "client_uri": "https://a.example"});
+            let settings = Registration { page_uri_hosts: how, ..Registration::default() };
+            check_with(&settings, machine, Ok(json!({"client_uri": "https://a.example"})));
+        }
+        on(PageUriHosts::Any, &redirects, "https://app.example.com/", Ok(()));
+    }
+
+    #[test]
+    fn an_application_in_development_has_its_pages_on_loopback() {
+        let local = || json!({"redirect_uris": ["http://localhost:5173/oauth/callback"]});
+        let pages =
+            ["client_uri", "tos_uri#fr", "policy_uri", "initiate_login_uri", "frontchannel_logout_uri"];
+        for page in ["http://localhost:5173", "http://127.0.0.1:1/x", "HTTP://[::1]/"] {
+            for member in pages {
+                check(with(local(), &json!({member: page})), Ok(json!({member: page})));
+                check(json!({member: page}), Err(&[&format!("{member}: loopback of a client")]));
+                let settings = Registration { web_allow_loopback: true, ..Registration::default() };
+                let web = json!({member: page, "application_type": "web"});
+                check_with(&settings, web, Ok(json!({member: page})));
+            }
+            // A server calls these, and would call itself.
+            for member in ["jwks_uri", "backchannel_logout_uri", "sector_identifier_uri"] {
+                check(with(local(), &json!({member: page})), Err(&[&format!("{member}: must be https")]));
+            }
+        }
+        for page in ["http://client.example/", "http://localhost.evil.example/", "http://127.0.0.2/"] {
+            check(with(local(), &json!({"client_uri": page})), Err(&["client_uri: must be https"]));
+        }
+    }
+
+    #[test]
+    fn a_picture_on_the_machine_of_the_user_is_left_out() {
+        for member in ["logo_uri", "logo_uri#fr"] {
+            for picture in ["http://localhost:5173/logo.png", "https://localhost/x", "http://[::1]/"] {
+                let local = json!({"redirect_uris": ["http://localhost:5173/cb"], member: picture});
+                check(local, Ok(json!({member: null, "application_type": "native"})));
+                let rule = if picture.starts_with("https") { "public internet" } else { "must be https" };
+                check(json!({member: picture}), Err(&[&format!("{member}: {rule}")]));
+            }
+            let other = json!({"redirect_uris": ["http://localhost/cb"], member: "https://10.0.0.1/x"});
+            check(other, Err(&[&format!("{member}: public internet")]));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `[[scopes]]`: the scopes that a client can be given.
+
+use serde::{Deserialize, Serialize};
+
+/// One of `[[scopes]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Scope {
+    /// The scope token (RFC 6749 section 3.3).
+    pub id: String,
+    /// For people.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Whether every client gets it.
+    #[serde(default)]
+    pub default: bool,
+    /// Claims that it stands for.
+    #[serde(default)]
+    pub claims: Vec<String>,
+}
+
+/// The scopes of OpenID Connect Core sections 5.4 and 11, with their claims.
+const OPENID: &[(&str, &str, &[&str])] = &[
+    ("openid", "Sign in", &[]),
+    (
+        "profile",
+        "The name and other facts of the profile",
+        &[
+            "name",
+            "family_name",
+            "given_name",
+            "middle_name",
+            "nickname",
+            "preferred_username",
+            "profile",
+            "picture",
+            "website",
+            "gender",
+            "birthdate",
+            "zoneinfo",
+            "locale",
+            "updated_at",
+        ],
+    ),
+    ("email", "The e-mail address", &["email", "email_verified"]),
+    ("address", "The postal address", &["address"]),
+    ("phone", "The telephone number", &["phone_number", "phone_number_verified"]),
+    ("offline_access", "Access while the user is away", &[]),
+];
+
+/// The scopes of a configuration that has no `[[scopes]]`.
+pub(super) fn default_scopes() -> Vec<Scope> {
+    let scope = |&(id, description, claims): &(&str, &str, &[&str])| Scope {
+        id: id.to_owned(),
+        description: Some(description.to_owned()),
+        default: false,
+        claims: claims.iter().map(|&claim| claim.to_owned()).collect(),
+    };
+    OPENID.iter().map(scope).collect()
+}

@@ -1,0 +1,56 @@
+//! Scope texts: words with white space between them (RFC 6749 section 3.3).
+//!
+//! The RFC has exactly one space between two words. Programs keep their scopes over several lines and
+//! with tabs or doubled spaces, so any white space separates wherever a scope text is read; what is
+//! stored and told has single spaces.
+
+/// The words of a scope text.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+}
+
+/// `text` with single spaces between its words; none when it has them already.
+pub fn normal(text: &str) -> Option<String> {
+    let is_single = text.split(' ').all(|word| !word.is_empty() && !word.contains(char::is_whitespace));
+    (!is_single).then(|| words(text).collect::<Vec<_>>().join(" "))
+}
+
+/// Whether `text` has the word `wanted`.
+pub fn has(text: &str, wanted: &str) -> bool {
+    words(text).any(|word| word == wanted)
+}
+
+/// Whether `text` is one word as RFC 6749 section 3.3 has it: visible ASCII without `"` and `\`.
+pub fn is_word(text: &str) -> bool {
+    let fits = |byte: u8| byte == b'!' || (b'#'..=b'[').contains(&byte) || (b']'..=b'~').contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_white_space_separates() {
+        for text in ["a b", " a  b ", "\n  a\n  b\n", "a\tb", "a\r\nb", "a\u{a0}b\u{3000}", "a\u{b}\u{c}b"] {
+            assert_eq!(words(text).collect::<Vec<_>>(), ["a", "b"], "{text:?}");
+            assert_eq!(normal(text).unwrap_or_else(|| text.to_owned()), "a b", "{text:?}");
+            assert!(has(text, "b") && !has(text, "a b"), "{text:?}");
+        }
+        assert_eq!(normal("a b"), None);
+        assert_eq!(normal("a"), None);
+        for empty in ["", " ", "\n\t"] {
+            assert_eq!(normal(empty), Some(String::new()), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_visible_ascii() {
+        for word in ["openid", "patient/*.rs?category=http://a.example/x|y", "!#[]~"] {
+            assert!(is_word(word), "{word}");
+        }
+        for other in ["", "a b", "a\"", "a\\", "\u{e9}", "a\n"] {
+            assert!(!is_word(other), "{other:?}");
+        }
+    }
+}
