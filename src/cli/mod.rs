@@ -2,6 +2,7 @@
 //! all is well, 1 when something failed, 2 for wrong usage.
 
 mod admin_reset;
+mod attended;
 mod audit;
 mod check;
 mod clients;
@@ -86,7 +87,8 @@ enum ConfigCommand {
     Unset(config_live::Unset),
     /// Change the live configuration of a running server by a JSON Patch, as a whole.
     Patch(config_live::Patch),
-    /// Let go of values that were patched while the server ran; the server must not run.
+    /// Let go of values that were patched while the server ran. The server of an embedded store must not run;
+    /// those of a database may.
     Reset {
         #[command(flatten)]
         store: OfflineArguments,
@@ -98,7 +100,8 @@ enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
-    /// Remove the administrator, so that the next start makes another; the server must not run.
+    /// Give the administrator a new secret. The server of an embedded store must not run; those of a database
+    /// may.
     Reset(OfflineArguments),
 }
 

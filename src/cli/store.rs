@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use super::FileArguments;
 use super::offline::{give_back, refuse_new};
 use super::output::counted;
+use super::{FileArguments, attended};
 use crate::config::StoreSettings;
 use crate::store::inspect::{self, Inspection};
+use crate::store::work::Work;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -42,10 +43,8 @@ pub(super) struct Place {
 pub(super) fn run(command: &Command) -> Result<(), String> {
     match command {
         Command::Check(place) => {
-            let check = |settings: &StoreSettings, folder: &Path| {
-                inspect::check(folder, settings.key_file.as_deref())
-            };
-            let (found, folder) = place.work(check)?;
+            let (found, folder) = place
+                .work(|settings, folder, work| inspect::check(folder, settings.key_file.as_deref(), work))?;
             for fault in &found.faults {
                 println!("{fault}");
             }
@@ -54,8 +53,10 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
             judged(&found)
         }
         Command::Export { place, file } => {
-            let (found, _) =
-                place.work(|settings, folder| inspect::export(folder, settings.key_file.as_deref(), file))?;
+            let target = file.clone();
+            let (found, _) = place.work(move |settings, folder, work| {
+                inspect::export(folder, settings.key_file.as_deref(), &target, work)
+            })?;
             for fault in &found.faults {
                 eprintln!("registrar: {fault}");
             }
@@ -63,14 +64,12 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
             judged(&found)
         }
         Command::Accept(place) => {
-            let accept = |settings: &StoreSettings, folder: &Path| {
-                inspect::accept(folder, settings.key_file.as_deref())
-            };
-            let (another_key, folder) = place.work(accept)?;
+            let (another_key, folder) =
+                place.work(|settings, folder, _| inspect::accept(folder, settings.key_file.as_deref()))?;
             if let Some(file) = another_key {
                 eprintln!(
                     "registrar: what another key sealed can not be read with {}: client secrets, values of \
-                     scripts, patches. registrar admin reset makes new credentials of the administrator, and \
+                     scripts, patches. registrar admin reset gives the administrator a new secret, and \
                      registrar config reset lets go of the patches",
                     file.display()
                 );
@@ -83,13 +82,15 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
 
 impl Place {
     /// Does `work` with the settings and the folder that they name; gives the folder beside what comes of it.
-    fn work<T, E: Display>(
+    fn work<T: Send + 'static, E: Display + Send + 'static>(
         &self,
-        work: impl FnOnce(&StoreSettings, &Path) -> Result<T, E>,
+        work: impl FnOnce(&StoreSettings, &Path, &Work) -> Result<T, E> + Send + 'static,
     ) -> Result<(T, PathBuf), String> {
         let (settings, folder) = self.open()?;
-        let done = work(&settings, &folder);
+        let place = folder.clone();
+        let done = attended::run(move |state| work(&settings, &place, state));
         give_back(&folder);
+        let done = done.map_err(|error| error.to_string())?;
         done.map(|done| (done, folder)).map_err(|error| error.to_string())
     }
 

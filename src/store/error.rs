@@ -33,9 +33,25 @@ pub enum StoreError {
          'registrar store accept'"
     )]
     Damaged(String),
+    /// Something has another form than this registrar reads.
+    #[error(
+        "{what} is of version {version}, and this registrar reads version {known}: run the registrar that wrote \
+         it. If there was no other one, it was changed, and 'registrar store accept' goes on without it"
+    )]
+    Version {
+        /// What.
+        what: String,
+        /// The version that it says.
+        version: u64,
+        /// The one that is known.
+        known: u64,
+    },
     /// Another process has the folder open.
     #[error("another registrar has the folder {} open; stop it, or name another folder in store.url", .0.display())]
     Locked(PathBuf),
+    /// Whoever asked for long work had it ended.
+    #[error("it was ended before it was done; its copy of the store is removed")]
+    Ended,
     /// `store.url` names no store.
     #[error("store.url: '{0}' names no store; use sled:FOLDER, postgres://..., or memory: for a test")]
     Url(String),

@@ -1,24 +1,27 @@
 //! Looks at a store that nobody has open: what is in it can be read, and is as it must be?
 //!
-//! sled can not open a database without writing to it: it ends what was torn, and clears what it
-//! does not understand. So all of this works on a copy in the folder, and what is still in
-//! the files stays there; only [`accept`] changes the store.
+//! sled cannot open a database without writing to it: it ends what was torn, and clears what it
+//! does not understand. So it works on a copy in the folder, and what is still in the files stays
+//! there; only [`accept`] changes the store. What sled cannot read, or never comes back from, is read
+//! from its log without it.
 
 mod copy;
 mod export;
 mod judge;
 mod key;
-mod walk;
+mod source;
+mod trial;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use copy::Copy;
-pub use export::{ExportError, export};
-use judge::Judge;
-
+pub use self::export::{ExportError, export};
+use self::judge::Judge;
+use self::source::Source;
 use super::sled_database::{self, Database};
+use super::sled_log::Met;
+use super::work::Work;
 use super::{StoreError, key_file, keys, mark, tally};
 
 /// Bytes of memory for the pages of a copy.
@@ -64,23 +67,22 @@ pub fn is_absent(folder: &Path) -> bool {
 /// the file `key`; none: in the folder.
 ///
 /// # Errors
-/// When there is no store, a server has it open, there is no room for a copy, or nothing of it
-/// can be read.
-pub fn check(folder: &Path, key: Option<&Path>) -> Result<Inspection, StoreError> {
-    let copy = Copy::make(folder)?;
+/// When there is no store, a server has it open, nothing of it can be read, or `work` is ended.
+pub fn check(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Inspection, StoreError> {
     let mut found = Inspection::default();
-    let database = copy.open(&mut found)?;
-    let mut judge = Judge::new(&database, copy.folder());
-    walk::all(&database, |event| match event {
-        walk::Event::Pair(key, value) => judge.see(&mut found, key, value),
-        walk::Event::Gap(gap) => found.fault(gap.to_string()),
-    });
+    let source = Source::open(folder, work, &mut found)?;
+    let mut judge = Judge::new(&source, folder);
+    source.all(work, |met| match met {
+        Met::Pair(key, value) => judge.see(&mut found, key, value),
+        Met::Lost(what) => found.fault(what),
+    })?;
     judge.end(&mut found);
     // The first start makes it before it stores anything.
-    if found.records > 0
-        && let Err(error) = key::check(&database, &key::place(folder, key))
-    {
-        found.fault(error.to_string());
+    if found.records > 0 {
+        let proof = source.get(keys::KEY_PROOF);
+        if let Err(error) = proof.and_then(|proof| key::check(proof, &key::place(folder, key))) {
+            found.fault(error.to_string());
+        }
     }
     Ok(found)
 }
@@ -92,12 +94,13 @@ pub fn check(folder: &Path, key: Option<&Path>) -> Result<Inspection, StoreError
 /// Gives the file of the key when it is not the one that sealed what is there.
 ///
 /// # Errors
-/// When there is no store, a server has it open, sled can not open it, or the key can not be made.
+/// When there is no store, a server has it open, sled cannot open it, or the key cannot be made.
 pub fn accept(folder: &Path, key: Option<&Path>) -> Result<Option<PathBuf>, StoreError> {
     sled_database::lock(folder)?;
     let database = Database::open(folder, CACHE)?;
     let file = key::place(folder, key);
-    let is_another = key::check(&database, &file).is_err();
+    let proof = database.with(|db| Ok(db.get(keys::KEY_PROOF)?.map(|value| value.to_vec())))?;
+    let is_another = key::check(proof, &file).is_err();
     database.with(|db| {
         db.remove(tally::KEY)?;
         db.remove(keys::KEY_PROOF)?;

@@ -183,6 +183,9 @@ impl Integrity {
 /// The tally that is stored.
 pub(super) fn stored(database: &Database) -> Result<Option<Tally>, StoreError> {
     let Some(bytes) = database.with(|db| db.get(tally::KEY))? else { return Ok(None) };
+    if let Some(error) = Tally::other_version(&bytes) {
+        return Err(error);
+    }
     let damaged = || StoreError::Damaged("the tally of what is stored can not be read".to_owned());
     Tally::decode(&bytes).map(Some).ok_or_else(damaged)
 }

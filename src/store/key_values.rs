@@ -2,22 +2,26 @@
 //!
 //! An integer is a number that many can add to at once; every other value is sealed, since a
 //! script may well keep the token of a verifier.
+//!
+//! Keys are often chosen by strangers, so a script that keeps as much as it may is no reason to fail
+//! everybody: what it [set](ScriptValues::set) and what ends first gives way. What it counts does not: a quota that
+//! a stranger could have forgotten would be none.
+
+mod making_room;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::backend::{Backend, Change, Expectation, number};
+pub(super) use self::making_room::GIVES_WAY;
+use super::backend::{Backend, Change, number};
 use super::expiring::{Entry, Found, Space};
 use super::keys::Kind;
 use super::race::{unless_lost, until_won};
-use super::{StoreError, sealing, sweep};
+use super::{StoreError, sealing};
 use crate::clock::Timestamp;
 use crate::secret::{Sealed, SealingKey};
-
-/// Values that are over and may be removed at a time to make room.
-const CLEARED: usize = 256;
 
 /// How much one script may keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +43,8 @@ pub enum KeyValueError {
     /// The value is too long.
     #[error("a value has at most {0} bytes as JSON")]
     Value(usize),
-    /// The script keeps as much as it may.
-    #[error("the script keeps {0} values already, which is as many as it may")]
+    /// The script keeps as much as it may, and nothing of it gives way.
+    #[error("the script keeps {0} values already, which is as many as it may, and none of them may give way")]
     Full(u64),
     /// What is there can not be added to.
     #[error("the value is not an integer of 64 bits, so it can not be added to")]
@@ -103,7 +107,8 @@ impl ScriptValues<'_> {
         Ok(Some(value))
     }
 
-    /// Keeps `value` under `key` until `until`, in the place of what was there.
+    /// Keeps `value` under `key` until `until`, in the place of what was there. It may give way to others
+    /// before that, when the script keeps as much as it may.
     ///
     /// # Errors
     /// When a limit is passed, or the store can not be read or written.
@@ -133,7 +138,11 @@ impl ScriptValues<'_> {
         now: Timestamp,
     ) -> Result<Option<()>, KeyValueError> {
         let seen = self.store.space.find_any(&entry.key).await?;
-        let change = self.storing(seen.as_ref(), entry, start, now).await?;
+        let mut change = self.storing(seen.as_ref(), entry, start, now).await?;
+        let index = Kind::KeyValue.expiry(entry.expires_at, &entry.key);
+        for (_, mark) in change.put.iter_mut().filter(|(key, _)| *key == index) {
+            *mark = GIVES_WAY.to_vec();
+        }
         Ok(unless_lost(self.store.space.backend.apply(change).await)?.map(drop))
     }
 
@@ -150,7 +159,8 @@ impl ScriptValues<'_> {
     /// nothing is there, it begins at 0 and ends at `until`; its end does not move later, so
     /// that what is counted is what happens within one span of time.
     ///
-    /// Any number may add at the same time; none is lost, and none waits for another.
+    /// Any number may add at the same time; none is lost, and none waits for another. What is counted
+    /// never gives way.
     ///
     /// # Errors
     /// When a limit is passed, another kind of value is there, or the store fails.
@@ -176,11 +186,14 @@ impl ScriptValues<'_> {
         let change = match &seen {
             Some(live) if live.is_live(now) => match live.entry.value {
                 Kept::Sealed(_) => return Err(KeyValueError::NotAnInteger),
-                Kept::Integer => Change {
-                    expect: vec![space.unchanged(live)],
-                    count: vec![(own_number(&entry.key), by)],
-                    ..Change::default()
-                },
+                Kept::Integer => {
+                    let counted = Change {
+                        expect: vec![space.unchanged(live)],
+                        count: vec![(own_number(&entry.key), by)],
+                        ..Change::default()
+                    };
+                    self.staying(live).await?.and(counted)
+                }
             },
             over_or_absent => self.storing(over_or_absent.as_ref(), entry, Some(by), now).await?,
         };
@@ -205,21 +218,6 @@ impl ScriptValues<'_> {
         };
         change.count.extend(start.map(|start| (own_number(&entry.key), start)));
         Ok(change)
-    }
-
-    /// That there is room for one more value, which is made of values that are over when needed.
-    async fn room(&self, key: &[u8], now: Timestamp) -> Result<Expectation, KeyValueError> {
-        let count = Kind::KeyValue.group_count(key).unwrap_or_default();
-        let backend = &*self.store.space.backend;
-        loop {
-            let kept = number(&count, backend.get(&count).await?.as_deref())?;
-            if kept.unsigned_abs() < self.limits.entries {
-                return Ok(Expectation::Below(count, self.limits.entries));
-            }
-            if sweep::sweep(backend, Kind::KeyValue, now, CLEARED).await? == 0 {
-                return Err(KeyValueError::Full(self.limits.entries));
-            }
-        }
     }
 
     fn key(&self, key: &str) -> Result<Vec<u8>, KeyValueError> {

@@ -19,8 +19,9 @@
 //! | `n/x/` kind, `/`, group | number: how many records of a bounded kind there are in the group |
 //! | `n/u/` kind, `/`, key | number: belongs to the record of this key, and goes with it |
 //! | `p/configuration` | the patches of the live configuration, sealed |
+//! | `s` | what time the store saw last |
 //! | `x/` kind, `/`, key | a record that ends |
-//! | `y/` kind, `/`, moment, key | nothing: the record of this key ends then |
+//! | `y/` kind, `/`, moment, key | nothing, or 1 byte, 1, where it may give way: the record of this key ends then |
 //!
 //! The backend of sled has one more, behind all others: its [tally](super::tally).
 //!
@@ -53,6 +54,8 @@ const LAST_USED: &[u8] = b"l/u";
 pub(super) const HEARTBEAT: &[u8] = b"h";
 /// What shows that a key is that of the store.
 pub(super) const KEY_PROOF: &[u8] = b"k";
+/// What time the store saw last.
+pub(super) const SEEN: &[u8] = b"s";
 /// Where numbers begin.
 pub(super) const NUMBERS: &[u8] = b"n/";
 /// How many clients there are.

@@ -21,8 +21,10 @@ use crate::secret::sha256_hex;
 pub(super) const NAME: &str = "registrar.mark";
 /// Its name until it is whole.
 const NEW: &str = "registrar.mark.new";
-/// What it begins with.
-const HEAD: &str = "registrar mark 1";
+/// What it begins with, before its version.
+const HEAD: &str = "registrar mark ";
+/// The version that is written.
+const VERSION: u64 = 1;
 /// Between two flushes.
 const LAG: Duration = Duration::from_secs(1);
 /// Bytes that are read at most.
@@ -46,7 +48,12 @@ impl Mark {
             Ok(0) => return Ok(None),
             Ok(_) => {}
         }
-        let batches = String::from_utf8(text).ok().and_then(|text| parse(&text));
+        let text = String::from_utf8(text).unwrap_or_default();
+        if let Some(version) = version(&text).filter(|version| *version != VERSION) {
+            let what = path.display().to_string();
+            return Err(StoreError::Version { what, version, known: VERSION });
+        }
+        let batches = parse(&text);
         let damaged = || StoreError::Damaged(format!("{} is not as it was written", path.display()));
         batches.map(Some).ok_or_else(damaged)
     }
@@ -91,13 +98,18 @@ fn unavailable(path: &Path, error: &std::io::Error) -> StoreError {
 }
 
 fn line(batches: u64) -> String {
-    let text = format!("{HEAD} {batches:020}");
+    let text = format!("{HEAD}{VERSION} {batches:020}");
     format!("{text} {}\n", sha256_hex(text.as_bytes()))
 }
 
 fn parse(text: &str) -> Option<u64> {
-    let batches = text.strip_prefix(HEAD)?.split_whitespace().next()?.parse().ok()?;
+    let batches = text.strip_prefix(HEAD)?.split_whitespace().nth(1)?.parse().ok()?;
     (line(batches) == text).then_some(batches)
+}
+
+/// The version that it says, whatever follows.
+fn version(text: &str) -> Option<u64> {
+    text.strip_prefix(HEAD)?.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -125,10 +137,29 @@ mod tests {
             let mut changed = whole.clone();
             changed[place] ^= 1;
             fs::write(&path, changed).unwrap();
-            assert!(matches!(Mark::read(folder.path()), Err(StoreError::Damaged(_))), "byte {place}");
+            let error = Mark::read(folder.path()).unwrap_err();
+            // Its version is one byte of it, and no more is known of another one.
+            let is_version = place == HEAD.len();
+            let is_right = if is_version {
+                matches!(error, StoreError::Version { version: 0, known: VERSION, .. })
+            } else {
+                matches!(error, StoreError::Damaged(_))
+            };
+            assert!(is_right, "byte {place}: {error}");
         }
         fs::write(&path, &whole[..1]).unwrap();
         assert!(Mark::read(folder.path()).is_err());
+    }
+
+    #[test]
+    fn one_of_another_version_is_no_damage() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for text in ["registrar mark 2 whatever it says\n", "registrar mark 2", "registrar mark 17 00"] {
+            fs::write(folder.path().join(NAME), text).unwrap();
+            let error = Mark::read(folder.path()).unwrap_err().to_string();
+            assert!(error.contains("is of version") && !error.contains("damaged"), "{error}");
+            assert!(error.contains(NAME) && error.contains("reads version 1"), "{error}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! server need not be restarted once there is room again, it is closed and opened in place.
 
 use std::fs::{self, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::thread;
@@ -18,6 +18,8 @@ use super::sled_guard::guarded;
 
 /// The file with the log of sled, which it locks.
 pub(super) const LOG: &str = "db";
+/// The folder with values that are too long for the log.
+pub(super) const LONG_VALUES: &str = "blobs";
 /// Bytes that there must be room for before a database that still reads is closed.
 const ROOM: usize = 16 << 20;
 /// How long threads of sled may take to let go of the files.
@@ -124,25 +126,107 @@ fn try_room(folder: &Path) -> std::io::Result<()> {
 }
 
 fn open(folder: &Path, cache_bytes: u64) -> Result<Db, StoreError> {
+    keep_private(folder)?;
     let settings = sled::Config::new()
         .path(folder)
         .cache_capacity(cache_bytes)
         // The writer flushes; a second flush behind its back would only cost.
         .flush_every_ms(None);
-    guarded(|| settings.open()).map_err(|error| match error {
+    let opened = guarded(|| settings.open()).map_err(|error| match error {
         // This is how sled 0.34 says that another process holds the lock of the folder.
         StoreError::Unavailable(text) if text.contains("could not acquire lock") => {
             StoreError::Locked(folder.to_owned())
         }
         other => other,
-    })
+    });
+    hide(&folder.join(LOG), 0o600);
+    hide(&folder.join(LONG_VALUES), 0o700);
+    opened
 }
+
+/// Makes the folder its owner's only, whatever the mask of the process says: what is in a store is nobody
+/// else's. One that is there is made so when nothing else is in it.
+fn keep_private(folder: &Path) -> Result<(), StoreError> {
+    let failed = |error| StoreError::Unavailable(format!("{}: {error}", folder.display()));
+    match fs::read_dir(folder) {
+        Ok(entries) => {
+            if entries.flatten().all(|entry| is_ours(&entry.file_name().to_string_lossy())) {
+                hide(folder, 0o700);
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            fs::create_dir_all(folder).map_err(failed)?;
+            hide(folder, 0o700);
+            Ok(())
+        }
+        // What is wrong is said by whoever opens it.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Whether a file or folder of this name in the folder of a store belongs to it.
+fn is_ours(name: &str) -> bool {
+    let beginnings = ["snap.", "registrar.", "admin-credentials.", "copy-"];
+    [LOG, LONG_VALUES, "conf", "room.try", "lost+found"].contains(&name)
+        || beginnings.iter().any(|beginning| name.starts_with(beginning))
+}
+
+/// Takes from a file or folder what `mode` does not have. That it cannot be done is told.
+#[cfg(unix)]
+fn hide(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(found) = fs::metadata(path) else { return };
+    let before = found.permissions().mode() & 0o777;
+    if before & !mode == 0 {
+        return;
+    }
+    match fs::set_permissions(path, fs::Permissions::from_mode(before & mode)) {
+        Ok(()) => tracing::debug!(path = %path.display(), "permissions of the store taken from others"),
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "others can read the store; take their permissions");
+        }
+    }
+}
+
+/// There, files have no modes.
+#[cfg(not(unix))]
+const fn hide(_path: &Path, _mode: u32) {}
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_a_store_whatever_the_mask_says() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::TempDir::new().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let give = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let open = |folder: &Path| drop(Database::open(folder, 1 << 20).unwrap());
+        let (new, empty, foreign) =
+            (parent.path().join("a/new"), parent.path().join("b"), parent.path().join("c"));
+        for folder in [&empty, &foreign] {
+            fs::create_dir(folder).unwrap();
+            give(folder, 0o755);
+        }
+        fs::write(foreign.join("something"), "else").unwrap();
+        for _ in 0..2 {
+            for folder in [&new, &empty, &foreign] {
+                open(folder);
+                assert_eq!(mode(&folder.join(LOG)), 0o600, "{}", folder.display());
+                assert_eq!(mode(&folder.join(LONG_VALUES)), 0o700, "{}", folder.display());
+            }
+            // A folder with other things in it is not ours to close.
+            assert_eq!((mode(&new), mode(&empty), mode(&foreign)), (0o700, 0o700, 0o755));
+            // As a registrar of before left it.
+            give(&new, 0o755);
+            give(&new.join(LOG), 0o644);
+        }
+    }
 
     #[test]
     fn a_database_is_opened_again_while_it_is_read() {

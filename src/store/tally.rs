@@ -7,6 +7,8 @@
 
 use openssl::sha::Sha256;
 
+use super::StoreError;
+
 /// The key of the tally, behind all that is looked through.
 pub(super) const KEY: &[u8] = b"\xff";
 /// The form that is written.
@@ -40,6 +42,11 @@ impl Content {
         Self { pairs: self.pairs.wrapping_sub(1), sum: self.sum.wrapping_sub(digest(key, value)) }
     }
 
+    /// How many pairs there are.
+    pub(super) const fn pairs(&self) -> u64 {
+        self.pairs
+    }
+
     /// In which way it is not what `due` says; none: it is that.
     pub(super) fn differs(self, due: Self) -> Option<String> {
         let (found, due_pairs) = (self.pairs, due.pairs);
@@ -69,6 +76,13 @@ impl Tally {
     pub(super) fn encode(&self) -> Vec<u8> {
         let Self { batches, content: Content { pairs, sum } } = self;
         [&[VERSION][..], &batches.to_be_bytes(), &pairs.to_be_bytes(), &sum.to_be_bytes()].concat()
+    }
+
+    /// The version that `bytes` say, when it is another than the one that is read.
+    pub(super) fn other_version(bytes: &[u8]) -> Option<StoreError> {
+        let version = *bytes.first().filter(|version| **version != VERSION)?;
+        let what = "the tally of what is stored".to_owned();
+        Some(StoreError::Version { what, version: version.into(), known: VERSION.into() })
     }
 
     /// None when `bytes` are no tally.
@@ -116,5 +130,8 @@ mod tests {
         assert_eq!(Tally::decode(&tally.encode()), Some(tally));
         assert_eq!(Tally::decode(&tally.encode()[1..]), None);
         assert_eq!(Tally::decode(b""), None);
+        assert!(Tally::other_version(&tally.encode()).is_none() && Tally::other_version(b"").is_none());
+        let error = Tally::other_version(&[2, 0]).unwrap().to_string();
+        assert!(error.contains("is of version 2") && !error.contains("damaged"), "{error}");
     }
 }

@@ -177,6 +177,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("openssl", &["http", "jose", "secret", "store", "x509"]),
     ("tokio_openssl", &["http"]),
     ("sled", &["store"]),
+    ("crc32fast", &["store"]),
     ("tokio_postgres", &["store"]),
     ("deadpool_postgres", &["store"]),
     ("postgres_openssl", &["store"]),

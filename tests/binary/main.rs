@@ -23,6 +23,7 @@ mod remote_config;
 mod remote_failures;
 mod remote_tokens;
 mod remote_transfer;
+mod salvage;
 mod scripts;
 mod secrets;
 #[cfg(unix)]

@@ -11,6 +11,8 @@ on_every_backend!(
     scripts_do_not_meet,
     limits_hold,
     entries_are_bounded_under_load,
+    what_ends_first_gives_way_and_what_is_counted_does_not,
+    a_flood_resets_no_quota,
     numbers_are_added_to,
     no_addition_is_lost,
     values_are_sealed,
@@ -66,10 +68,14 @@ async fn limits_hold(Place { store, .. }: Place) {
     set("12345678", json!("x".repeat(18)), 1).await.unwrap();
     set("2", json!(1), 1).await.unwrap();
     set("3", json!(1), 1).await.unwrap();
+    for key in ["12345678", "2", "3"] {
+        values.delete(key, at(1)).await.unwrap();
+        values.increment(key, 1, at(11), at(1)).await.unwrap();
+    }
     assert!(matches!(set("4", json!(1), 1).await, Err(KeyValueError::Full(3))));
     let refused = values.increment("4", 1, at(10), at(1)).await;
     assert!(matches!(refused, Err(KeyValueError::Full(3))));
-    set("3", json!(2), 1).await.unwrap();
+    values.increment("3", 2, at(11), at(1)).await.unwrap();
     values.delete("3", at(1)).await.unwrap();
     set("4", json!(1), 1).await.unwrap();
     set("5", json!(1), 11).await.expect("what has ended makes room");
@@ -79,11 +85,58 @@ async fn entries_are_bounded_under_load(Place { store, .. }: Place) {
     let limits = KeyValueLimits { entries: 10, ..WIDE };
     let values = store.key_values.of("a.rhai", limits);
     let keys: Vec<_> = (0..40).map(|turn| format!("k{turn}")).collect();
+    let kept = async || {
+        let kept = join_all(keys.iter().map(|key| values.get(key, at(1)))).await;
+        kept.into_iter().filter(|value| value.as_ref().unwrap().is_some()).count()
+    };
     let outcomes =
         join_all(keys.iter().map(async |key| values.set(key, &json!(1), at(9), at(1)).await)).await;
-    let full = |outcome: &&Result<(), _>| matches!(outcome, Err(KeyValueError::Full(10)));
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert!((1..=10).contains(&kept().await));
+    let outcomes = join_all(keys.iter().map(async |key| values.increment(key, 1, at(9), at(1)).await)).await;
+    let full = |outcome: &&Result<i64, _>| matches!(outcome, Err(KeyValueError::Full(10)));
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 10);
     assert_eq!(outcomes.iter().filter(full).count(), 30);
+    assert_eq!(kept().await, 10);
+}
+
+async fn what_ends_first_gives_way_and_what_is_counted_does_not(Place { store, .. }: Place) {
+    let (values, other) = (store.key_values.of("a.rhai", LIMITS), store.key_values.of("b.rhai", LIMITS));
+    let set = async |key: &str, value: Value, until| values.set(key, &value, at(until), at(1)).await.unwrap();
+    let get = async |key: &str| values.get(key, at(1)).await.unwrap();
+    other.set("first", &json!("other"), at(2), at(1)).await.unwrap();
+    values.increment("quota", 5, at(3), at(1)).await.unwrap();
+    set("soon", json!("soon"), 10).await;
+    set("late", json!(7), 20).await;
+    set("new", json!("new"), 15).await;
+    assert_eq!((get("soon").await, get("late").await), (None, Some(json!(7))));
+    // What is set in its own place needs no room, and what is counted from now on stays.
+    set("new", json!("newer"), 30).await;
+    assert_eq!(values.increment("late", 1, at(99), at(1)).await.unwrap(), 8);
+    set("newest", json!("newest"), 16).await;
+    assert_eq!((get("new").await, get("late").await), (None, Some(json!(8))));
+    // A counter makes room for itself too.
+    assert_eq!(values.increment("more", 1, at(9), at(1)).await.unwrap(), 1);
+    assert_eq!((get("newest").await, get("quota").await), (None, Some(json!(5))));
+    assert!(matches!(values.set("x", &json!(1), at(9), at(1)).await, Err(KeyValueError::Full(3))));
+    assert_eq!(other.get("first", at(1)).await.unwrap(), Some(json!("other")), "each has its own quota");
+}
+
+async fn a_flood_resets_no_quota(Place { store, .. }: Place) {
+    let values = store.key_values.of("a.rhai", KeyValueLimits { entries: 130, ..WIDE });
+    for turn in 1..=3 {
+        assert_eq!(values.increment("quota", 1, at(5), at(1)).await.unwrap(), turn);
+        for key in 0..300 {
+            values.set(&format!("{turn} {key}"), &json!({"of": "a stranger"}), at(9), at(1)).await.unwrap();
+        }
+    }
+    // When only what is counted is left, the script fails rather than forget.
+    for key in 0..129 {
+        values.increment(&key.to_string(), 1, at(9), at(1)).await.unwrap();
+    }
+    let refused = values.increment("one more", 1, at(9), at(1)).await;
+    assert!(matches!(refused, Err(KeyValueError::Full(130))));
+    assert_eq!(values.get("quota", at(1)).await.unwrap(), Some(json!(3)));
 }
 
 async fn numbers_are_added_to(Place { store, .. }: Place) {

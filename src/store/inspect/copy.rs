@@ -1,33 +1,32 @@
 //! A copy of the files of a store, in its own folder: whoever may look at the store can write there,
 //! and perhaps nowhere else. It is gone when it is not needed any more.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::Inspection;
 use crate::random;
 use crate::store::StoreError;
 use crate::store::mark;
-use crate::store::sled_database::{self, Database, LOG};
+use crate::store::sled_database::{Database, LOG, LONG_VALUES};
+use crate::store::work::Work;
 
 /// What the names of its snapshots begin with: how far the log was read at the last start.
 const SNAPSHOT: &str = "snap.";
 /// The file with its settings, of which we have none that is not the default.
 const SETTINGS: &str = "conf";
-/// The folder with its long values.
-const LONG_VALUES: &str = "blobs";
+/// Bytes that are copied at a time.
+const PIECE: u64 = 8 << 20;
 
 /// The copy.
 pub(super) struct Copy(PathBuf);
 
 impl Copy {
     /// Copies the store in `folder`, which nobody may have open meanwhile.
-    pub(super) fn make(folder: &Path) -> Result<Self, StoreError> {
-        let failed = |error: std::io::Error| {
-            StoreError::Unavailable(format!("a copy of {} can not be made: {error}", folder.display()))
+    pub(super) fn make(folder: &Path, work: &Work) -> Result<Self, StoreError> {
+        let failed = |error: io::Error| {
+            StoreError::Unavailable(format!("a copy of {} cannot be made: {error}", folder.display()))
         };
-        let lock = sled_database::lock(folder)?;
         let place = inside(folder)?;
         create(&place).map_err(failed)?;
         // From here on it is ours to remove.
@@ -38,12 +37,11 @@ impl Copy {
             let text = name.to_string_lossy();
             let place = copy.0.join(&name);
             if text == LONG_VALUES {
-                copy_all(&entry.path(), &place).map_err(failed)?;
+                copy_all(&entry.path(), &place, work, failed)?;
             } else if [LOG, SETTINGS, mark::NAME].contains(&text.as_ref()) || text.starts_with(SNAPSHOT) {
-                fs::copy(entry.path(), place).map_err(failed)?;
+                copy_file(&entry.path(), &place, work, failed)?;
             }
         }
-        drop(lock);
         Ok(copy)
     }
 
@@ -51,35 +49,33 @@ impl Copy {
     pub(super) fn folder(&self) -> &Path {
         &self.0
     }
+}
 
-    /// Opens it; when sled can not, without what sled can make again from its log.
-    pub(super) fn open(&self, found: &mut Inspection) -> Result<Database, StoreError> {
-        let mut outcome = Database::open(&self.0, super::CACHE);
-        let helpers = [
-            (SNAPSHOT, "its snapshot (snap.*) can not be read; it was made again from the log"),
-            (SETTINGS, "its settings (conf) can not be read; they were made again"),
-        ];
-        for (name, told) in helpers {
-            let Err(error) = &outcome else { break };
-            // sled may not be able to say what is wrong with a file, so any failure is tried.
-            if matches!(error, StoreError::Locked(_)) || !self.remove(name) {
-                continue;
-            }
-            found.fault(told.to_owned());
-            outcome = Database::open(&self.0, super::CACHE);
+/// Opens the copy in `folder`; when sled cannot, without what sled can make again from its log. What was
+/// made again is told in `faults`.
+pub(super) fn open(folder: &Path, faults: &mut Vec<String>) -> Result<Database, StoreError> {
+    let mut outcome = Database::open(folder, super::CACHE);
+    let helpers = [
+        (SNAPSHOT, "its snapshot (snap.*) cannot be read; it was made again from the log"),
+        (SETTINGS, "its settings (conf) cannot be read; they were made again"),
+    ];
+    for (name, told) in helpers {
+        let Err(error) = &outcome else { break };
+        // sled may not be able to say what is wrong with a file, so any failure is tried.
+        if matches!(error, StoreError::Locked(_)) || !remove(folder, name) {
+            continue;
         }
-        outcome.map_err(|error| match error {
-            StoreError::Damaged(what) => StoreError::Damaged(format!("nothing of it can be read: {what}")),
-            other => other,
-        })
+        faults.push(told.to_owned());
+        outcome = Database::open(folder, super::CACHE);
     }
+    outcome
+}
 
-    /// Removes the files whose names begin so; whether there was one.
-    fn remove(&self, name: &str) -> bool {
-        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
-        let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
-        named.filter(|entry| fs::remove_file(entry.path()).is_ok()).count() > 0
-    }
+/// Removes the files whose names begin so; whether there was one.
+fn remove(folder: &Path, name: &str) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
+    named.filter(|entry| fs::remove_file(entry.path()).is_ok()).count() > 0
 }
 
 impl Drop for Copy {
@@ -97,7 +93,7 @@ fn inside(folder: &Path) -> Result<PathBuf, StoreError> {
 }
 
 /// Makes a folder that is its owner's only: what is in the store is nobody else's.
-fn create(folder: &Path) -> std::io::Result<()> {
+fn create(folder: &Path) -> io::Result<()> {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "there is nothing to set"))]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -106,16 +102,38 @@ fn create(folder: &Path) -> std::io::Result<()> {
 }
 
 /// Copies the files of a folder.
-fn copy_all(from: &Path, to: &Path) -> std::io::Result<()> {
+fn copy_all(
+    from: &Path,
+    to: &Path,
+    work: &Work,
+    failed: impl Fn(io::Error) -> StoreError,
+) -> Result<(), StoreError> {
     match fs::create_dir(to) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed(error)),
         _ => {}
     }
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        fs::copy(entry.path(), to.join(entry.file_name()))?;
+    for entry in fs::read_dir(from).map_err(&failed)? {
+        let entry = entry.map_err(&failed)?;
+        copy_file(&entry.path(), &to.join(entry.file_name()), work, &failed)?;
     }
     Ok(())
+}
+
+/// Copies a file, piece by piece, so that it can be ended.
+fn copy_file(
+    from: &Path,
+    to: &Path,
+    work: &Work,
+    failed: impl Fn(io::Error) -> StoreError,
+) -> Result<(), StoreError> {
+    let (mut from, mut to) = (File::open(from).map_err(&failed)?, File::create_new(to).map_err(&failed)?);
+    loop {
+        let copied = io::copy(&mut from.by_ref().take(PIECE), &mut to).map_err(&failed)?;
+        work.step(copied)?;
+        if copied == 0 {
+            return Ok(());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -129,7 +147,7 @@ mod tests {
         drop(Database::open(&folder, 1 << 20).unwrap());
         let other = folder.join("copy-of-mine");
         fs::create_dir(&other).unwrap();
-        let copy = Copy::make(&folder).unwrap();
+        let copy = Copy::make(&folder, &Work::default()).unwrap();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

@@ -1,13 +1,18 @@
 //! The clients that can be read, in the form of an export.
 
 use std::fs;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::copy::Copy;
-use super::{Inspection, key, walk};
+use serde_json::{Map, Value};
+
+use super::source::Source;
+use super::{Inspection, key};
 use crate::client::TrustLevel;
+use crate::secret::SealingKey;
 use crate::store::clients::Stored;
+use crate::store::sled_log::Met;
+use crate::store::work::Work;
 use crate::store::{StoreError, key_file, keys, line, sled_database};
 
 /// Why there is no export.
@@ -19,13 +24,13 @@ pub enum ExportError {
     /// The file is there already.
     #[error("{} is there already; name another file, or move that one away", .0.display())]
     Exists(PathBuf),
-    /// The file can not be written.
-    #[error("{} can not be written: {source}", .file.display())]
+    /// The file cannot be written.
+    #[error("{} cannot be written: {source}", .file.display())]
     File {
         /// The file.
         file: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
@@ -34,45 +39,88 @@ pub enum ExportError {
 ///
 /// # Errors
 /// As with [`check`](super::check), and when the key of the secrets or the file is not to be had.
-pub fn export(folder: &Path, key: Option<&Path>, file: &Path) -> Result<Inspection, ExportError> {
+pub fn export(
+    folder: &Path,
+    key: Option<&Path>,
+    file: &Path,
+    work: &Work,
+) -> Result<Inspection, ExportError> {
     // Where there is no store, its key is not what is missing.
     drop(sled_database::lock(folder)?);
     let key = key_file::load_or_make(&key::place(folder, key), true)?;
-    let copy = Copy::make(folder)?;
     let mut found = Inspection::default();
-    let database = copy.open(&mut found)?;
-    let failed = |source: std::io::Error| match source.kind() {
+    let source = Source::open(folder, work, &mut found)?;
+    let failed = |source: io::Error| match source.kind() {
         ErrorKind::AlreadyExists => ExportError::Exists(file.to_owned()),
         _ => ExportError::File { file: file.to_owned(), source },
     };
-    let mut lines = BufWriter::new(create(file).map_err(failed)?);
+    let target = create(file).map_err(failed)?;
+    let written = write(&source, &key, target, work, &mut found);
+    if written.is_err() {
+        // Half an export is none; that it could not be written is said, and why.
+        drop(fs::remove_file(file));
+    }
+    written.map_err(|error| match error {
+        Unwritten::Store(error) => ExportError::Store(error),
+        Unwritten::File(error) => failed(error),
+    })?;
+    Ok(found)
+}
+
+/// Why an export was not written.
+enum Unwritten {
+    Store(StoreError),
+    File(io::Error),
+}
+
+/// Writes the clients, and behind them how many they are.
+fn write(
+    source: &Source,
+    key: &SealingKey,
+    file: fs::File,
+    work: &Work,
+    found: &mut Inspection,
+) -> Result<(), Unwritten> {
+    let mut lines = BufWriter::new(file);
     let mut written = Ok(());
-    walk::all(&database, |event| match event {
-        walk::Event::Pair(pair, value) if pair.starts_with(keys::CLIENTS) && written.is_ok() => {
+    let all = source.all(work, |met| match met {
+        Met::Pair(pair, value) if pair.starts_with(keys::CLIENTS) && written.is_ok() => {
             found.records += 1;
-            match Stored::read((pair.to_vec(), value.to_vec())) {
-                // The administrator belongs to its server, where it is made anew.
-                Ok(stored) if stored.client().provenance.trust_level == TrustLevel::Operator => {}
-                Ok(stored) => match line::of(stored.client(), &key) {
-                    Ok(members) => {
-                        written = serde_json::to_writer(&mut lines, &members)
-                            .map_err(std::io::Error::from)
-                            .and_then(|()| lines.write_all(b"\n"));
-                        found.clients += 1;
-                    }
-                    Err(error) => found.fault(format!("the client {}: {error}", stored.client().id)),
-                },
-                Err(error) => found.fault(error.to_string()),
+            match line_of(pair, value, key) {
+                Ok(None) => {}
+                Ok(Some(members)) => {
+                    written = serde_json::to_writer(&mut lines, &members)
+                        .map_err(io::Error::from)
+                        .and_then(|()| lines.write_all(b"\n"));
+                    found.clients += 1;
+                }
+                Err(fault) => found.fault(fault),
             }
         }
-        walk::Event::Pair(..) => {}
-        walk::Event::Gap(gap) => found.fault(gap.to_string()),
+        Met::Pair(..) => {}
+        Met::Lost(what) => found.fault(what),
     });
+    all.map_err(Unwritten::Store)?;
     let last = format!("{}\n", serde_json::json!({ line::CLIENTS: found.clients }));
-    written.and_then(|()| lines.write_all(last.as_bytes())).map_err(failed)?;
-    let file = lines.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)?;
-    Ok(found)
+    let written = written.and_then(|()| lines.write_all(last.as_bytes()));
+    let written = written.and_then(|()| lines.into_inner().map_err(io::IntoInnerError::into_error));
+    written.and_then(|file| file.sync_all()).map_err(Unwritten::File)
+}
+
+/// The line of the client that is stored under `key`; none for the administrator, who belongs to its
+/// server, where it is made anew.
+fn line_of(key: &[u8], value: &[u8], sealing: &SealingKey) -> Result<Option<Map<String, Value>>, String> {
+    let stored = Stored::read((key.to_vec(), value.to_vec())).map_err(|error| error.to_string())?;
+    let client = stored.client();
+    // A record that was put together of parts that do not belong together.
+    if keys::client(&client.id) != key {
+        return Err(StoreError::corrupt(key, "it is of another client").to_string());
+    }
+    if client.provenance.trust_level == TrustLevel::Operator {
+        return Ok(None);
+    }
+    let line = line::of(client, sealing);
+    line.map(Some).map_err(|error| format!("the client {}: {error}", client.id))
 }
 
 fn create(file: &Path) -> std::io::Result<fs::File> {

@@ -3,21 +3,22 @@
 use std::path::Path;
 
 use super::Inspection;
+use super::source::Source;
 use crate::store::audit::AuditEvent;
 use crate::store::backend::number;
 use crate::store::client_index::entered;
 use crate::store::clients::Stored;
 use crate::store::integrity;
+use crate::store::key_values::GIVES_WAY;
 use crate::store::keys::{self, Kind};
 use crate::store::levels::{self, ByLevel};
 use crate::store::mark::Mark;
-use crate::store::sled_database::Database;
 use crate::store::tally::{Content, Tally};
 use crate::store::{StoreError, record};
 
 /// What was seen so far.
 pub(super) struct Judge<'a> {
-    database: &'a Database,
+    source: &'a Source,
     folder: &'a Path,
     content: Content,
     /// Clients of each trust level.
@@ -25,8 +26,8 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(database: &'a Database, folder: &'a Path) -> Self {
-        Self { database, folder, content: Content::default(), levels: levels::none() }
+    pub(super) fn new(source: &'a Source, folder: &'a Path) -> Self {
+        Self { source, folder, content: Content::default(), levels: levels::none() }
     }
 
     /// Looks at one record.
@@ -43,7 +44,8 @@ impl<'a> Judge<'a> {
     /// A client with its entries in the indexes.
     fn client(&mut self, found: &mut Inspection, key: &[u8], value: &[u8]) {
         let stored = match Stored::read((key.to_vec(), value.to_vec())) {
-            Ok(stored) => stored,
+            Ok(stored) if keys::client(&stored.client().id) == key => stored,
+            Ok(_) => return found.fault(StoreError::corrupt(key, "it is of another client").to_string()),
             Err(error) => return found.fault(error.to_string()),
         };
         found.clients += 1;
@@ -51,7 +53,7 @@ impl<'a> Judge<'a> {
         for (entry, _) in entered(stored.client()).put {
             // A client that was stored before there was an index of uses is entered by the sweep.
             let is_use = entry.starts_with(keys::USES);
-            if !is_use && self.database.with(|db| db.contains_key(&entry)).is_ok_and(|is_there| !is_there) {
+            if !is_use && self.source.get(&entry).is_ok_and(|value| value.is_none()) {
                 let id = &stored.client().id;
                 found.fault(format!(
                     "the client {id} is not in the index: {} is missing",
@@ -63,13 +65,13 @@ impl<'a> Judge<'a> {
 
     /// Whether the numbers of clients by trust level are those that were seen, once they are kept.
     fn levels(&self, found: &mut Inspection) {
-        if !self.database.with(|db| db.contains_key(keys::LEVELS_COUNTED)).unwrap_or_default() {
+        if self.source.get(keys::LEVELS_COUNTED).is_ok_and(|value| value.is_none()) {
             return;
         }
         for (level, seen) in self.levels {
             let level = level.as_str();
             let key = keys::level_count(level);
-            let counted = self.database.with(|db| db.get(&key));
+            let counted = self.source.get(&key);
             let counted = counted.and_then(|value| number(&key, value.as_deref()));
             if counted.is_ok_and(|count| count.unsigned_abs() != seen) {
                 found.fault(format!(
@@ -81,7 +83,7 @@ impl<'a> Judge<'a> {
 
     /// Compares all that was seen with what the store knows of itself.
     pub(super) fn end(self, found: &mut Inspection) {
-        let counted = self.database.with(|db| db.get(keys::CLIENT_COUNT));
+        let counted = self.source.get(keys::CLIENT_COUNT);
         let counted = counted.and_then(|value| number(keys::CLIENT_COUNT, value.as_deref()));
         if counted.is_ok_and(|count| count.unsigned_abs() != found.clients) {
             found.fault(format!(
@@ -90,7 +92,7 @@ impl<'a> Judge<'a> {
             ));
         }
         self.levels(found);
-        let tally = integrity::stored(self.database);
+        let tally = self.source.tally();
         if let Some(fault) =
             tally.and_then(|tally| self.whole(tally)).unwrap_or_else(|error| Some(told(error)))
         {
@@ -119,7 +121,7 @@ fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     if ends {
         return record::decode_until::<serde_json::Value>(key, value).map(drop);
     }
-    if key == keys::PATCHES || key == keys::KEY_PROOF {
+    if [keys::PATCHES, keys::KEY_PROOF, keys::SEEN].contains(&key) {
         return record::decode::<serde_json::Value>(key, value).map(drop);
     }
     if key == keys::AUDIT || key.starts_with(keys::NUMBERS) {
@@ -128,8 +130,12 @@ fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     if key.starts_with(keys::AUDIT) {
         return record::decode::<AuditEvent>(key, value).map(drop);
     }
-    // Entries of an index have no value.
-    if value.is_empty() { Ok(()) } else { Err(StoreError::corrupt(key, "it is of no kind that is known")) }
+    // Entries of an index have no value, but for those of values that may give way.
+    if value.is_empty() || value == GIVES_WAY {
+        Ok(())
+    } else {
+        Err(StoreError::corrupt(key, "it is of no kind that is known"))
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +148,7 @@ mod tests {
     use crate::store::backend::{Backend, Change};
     use crate::store::client_index::client_use;
     use crate::store::sled_backend::Sled;
+    use crate::store::work::Work;
     use crate::store::{Store, key_file, keys};
 
     #[tokio::test]
@@ -162,7 +169,7 @@ mod tests {
         // The store was opened without the file of its key.
         let key = folder.path().join("some.key");
         key_file::load_or_make(&key, false).unwrap();
-        let check = || check(&place, Some(&key)).unwrap();
+        let check = || check(&place, Some(&key), &Work::default()).unwrap();
         let found = check();
         assert!(found.is_fine() && found.clients == 1, "{found:?}");
         // Every other index must be whole.

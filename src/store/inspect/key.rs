@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use crate::secret::Sealed;
-use crate::store::sled_database::Database;
 use crate::store::{StoreError, key_file, keys, record, sealing};
 
 /// Where it is: in the file that is `named`, else in the folder.
@@ -11,11 +10,11 @@ pub(super) fn place(folder: &Path, named: Option<&Path>) -> PathBuf {
     named.map_or_else(|| folder.join(key_file::DEFAULT_NAME), Path::to_owned)
 }
 
-/// That the key in `file` is there, and opens what shows that it is that of the store, as at a start. A
-/// store that was accepted has nothing to show until it is started.
-pub(super) fn check(database: &Database, file: &Path) -> Result<(), StoreError> {
+/// That the key in `file` is there, and opens the `proof` that it is that of the store, as at a start. A
+/// store that was accepted has none until it is started.
+pub(super) fn check(proof: Option<Vec<u8>>, file: &Path) -> Result<(), StoreError> {
     let key = key_file::load_or_make(file, true)?;
-    let Some(proof) = database.with(|db| db.get(keys::KEY_PROOF))? else { return Ok(()) };
+    let Some(proof) = proof else { return Ok(()) };
     let sealed: Sealed = record::decode(keys::KEY_PROOF, &proof)?;
     let opened: Result<String, _> = sealing::open(&key, keys::KEY_PROOF, &sealed);
     opened.map(drop).map_err(|_| StoreError::KeyFile {
@@ -28,10 +27,15 @@ pub(super) fn check(database: &Database, file: &Path) -> Result<(), StoreError> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{accept, check};
+    use super::super::{Inspection, accept};
     use super::*;
     use crate::config::StoreSettings;
     use crate::store::Store;
+    use crate::store::work::Work;
+
+    fn check(folder: &Path, key: Option<&Path>) -> Result<Inspection, StoreError> {
+        super::super::check(folder, key, &Work::default())
+    }
 
     /// Opens the store, as a start does.
     async fn open(folder: &Path) -> Result<Store, StoreError> {

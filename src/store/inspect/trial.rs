@@ -1,0 +1,94 @@
+//! Has sled open a copy and read all of it, as a server would.
+//!
+//! sled 0.34 may ask for a page that is lost for ever, and nothing can end that but the end of the process.
+//! So it is asked in a thread of its own, which is left behind when it gets nowhere.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::copy;
+use crate::store::sled_database::{Database, LOG};
+use crate::store::tally::{self, Content, Tally};
+use crate::store::work::Work;
+use crate::store::{StoreError, integrity, keys};
+
+/// Pairs that are read at a time.
+const CHUNK: usize = 500;
+/// How long sled may be at one record.
+const STUCK: Duration = Duration::from_secs(10);
+/// How long it may take to open a small copy.
+const OPENING: Duration = Duration::from_mins(1);
+/// Bytes of a large one that it must get through in a second.
+const PACE: u64 = 4 << 20;
+/// Between two looks whether the work is to end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What sled made of a copy.
+pub(super) struct Read {
+    pub(super) database: Database,
+    pub(super) tally: Option<Tally>,
+    pub(super) content: Content,
+    /// What had to be made again before it could be opened.
+    pub(super) remade: Vec<String>,
+}
+
+/// Reads the copy in `folder`.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when sled cannot read all of it, with the reason; [`StoreError::Ended`].
+pub(super) fn read(folder: &Path, work: &Work) -> Result<Read, StoreError> {
+    let size = folder.join(LOG).metadata().map_or(0, |file| file.len());
+    let (place, seen) = (folder.to_owned(), Arc::new(AtomicU64::new(0)));
+    let (sender, outcome) = mpsc::channel();
+    let counter = Arc::clone(&seen);
+    thread::Builder::new()
+        .name("trial".to_owned())
+        // Nobody may want to know any more.
+        .spawn(move || drop(sender.send(read_all(&place, &counter))))
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let mut last = (0, Instant::now());
+    loop {
+        match outcome.recv_timeout(LOOK) {
+            Ok(outcome) => return outcome,
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(StoreError::Damaged("sled ended without an answer".to_owned()));
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        let now = seen.load(Ordering::SeqCst);
+        work.step(now.saturating_sub(last.0))?;
+        if now > last.0 {
+            last = (now, Instant::now());
+        }
+        let patience = if now == 0 { OPENING + Duration::from_secs(size / PACE) } else { STUCK };
+        if last.1.elapsed() > patience {
+            return Err(StoreError::Damaged(format!("sled gets nowhere behind the first {now} records")));
+        }
+    }
+}
+
+fn read_all(folder: &Path, seen: &AtomicU64) -> Result<Read, StoreError> {
+    let mut remade = Vec::new();
+    let database = copy::open(folder, &mut remade)?;
+    let (mut content, mut from) = (Content::default(), Some(Vec::new()));
+    // It is open: from here on each record is awaited.
+    seen.fetch_add(1, Ordering::SeqCst);
+    while let Some(start) = from {
+        let (mut last, mut count) = (None, 0);
+        database.with(|db| {
+            for pair in db.range(start..tally::KEY.to_vec()).take(CHUNK) {
+                let (key, value) = pair?;
+                content = content.with(&key, &value);
+                seen.fetch_add(1, Ordering::SeqCst);
+                (last, count) = (Some(keys::behind(&key)), count + 1);
+            }
+            Ok(())
+        })?;
+        from = last.filter(|_| count == CHUNK);
+    }
+    let tally = integrity::stored(&database)?;
+    Ok(Read { database, tally, content, remade })
+}

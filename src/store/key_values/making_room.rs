@@ -1,0 +1,78 @@
+//! Room for one more value of a script that keeps as much as it may.
+//!
+//! What may give way says so in its entry of the index of ends, which has no value otherwise: that of a
+//! registrar from before, and of what is counted, stays.
+
+use super::super::backend::{Change, Expectation, number, page};
+use super::super::expiring::{self, Found};
+use super::super::keys::Kind;
+use super::super::race::unless_lost;
+use super::super::{StoreError, sweep};
+use super::{Kept, KeyValueError, ScriptValues};
+use crate::clock::Timestamp;
+
+/// What the index says of a value that may give way.
+pub(in crate::store) const GIVES_WAY: &[u8] = b"\x01";
+
+/// Values that are over and may be removed at a time.
+const CLEARED: usize = 256;
+/// Entries of the index that are read at a time.
+const PAGE: usize = 500;
+/// Of as many as a script may keep, one in so many gives way at a time: they have to be looked for.
+const SHARE: u64 = 64;
+
+impl ScriptValues<'_> {
+    /// That there is room for one more value beside that of `key`. It is made of values that are over when
+    /// needed, and then of those that end first and may give way.
+    pub(super) async fn room(&self, key: &[u8], now: Timestamp) -> Result<Expectation, KeyValueError> {
+        let count = Kind::KeyValue.group_count(key).unwrap_or_default();
+        let (backend, most) = (&*self.store.space.backend, self.limits.entries);
+        loop {
+            let kept = number(&count, backend.get(&count).await?.as_deref())?;
+            if kept.unsigned_abs() < most {
+                return Ok(Expectation::Below(count, most));
+            }
+            if sweep::sweep(backend, Kind::KeyValue, now, CLEARED).await? == 0 && !self.give_way(most).await?
+            {
+                return Err(KeyValueError::Full(most));
+            }
+        }
+    }
+
+    /// Removes some of the values of this script that end first and may give way; whether there were any.
+    async fn give_way(&self, most: u64) -> Result<bool, StoreError> {
+        let backend = &*self.store.space.backend;
+        let due = usize::try_from(most / SHARE).unwrap_or(usize::MAX).max(1);
+        let own = [self.script.as_bytes(), b"\0"].concat();
+        let (mut left, mut met) = (Some(Kind::KeyValue.ended(Timestamp::from_unix(u64::MAX))), 0);
+        while let Some(range) = left.filter(|_| met < due) {
+            let (entries, rest) = page(backend, range, PAGE).await?;
+            left = rest;
+            for (entry, mark) in entries {
+                let key = Kind::KeyValue.of_expiry(&entry).filter(|key| key.starts_with(&own));
+                if let Some(key) = key.filter(|_| mark == GIVES_WAY && met < due) {
+                    self.remove(key, &entry).await?;
+                    met += 1;
+                }
+            }
+        }
+        Ok(met > 0)
+    }
+
+    /// Removes the value of `key`, unless it was changed since its `entry` in the index was read.
+    async fn remove(&self, key: &[u8], entry: &[u8]) -> Result<(), StoreError> {
+        let backend = &*self.store.space.backend;
+        let Some(bytes) = backend.get(&Kind::KeyValue.record(key)).await? else { return Ok(()) };
+        let mut removal = expiring::removal(Kind::KeyValue, key, bytes, entry.to_vec());
+        removal.expect.push(Expectation::Value(entry.to_vec(), GIVES_WAY.to_vec()));
+        unless_lost(backend.apply(removal).await).map(drop)
+    }
+
+    /// That `live`, which is counted from now on, does not give way.
+    pub(super) async fn staying(&self, live: &Found<Kept>) -> Result<Change, StoreError> {
+        let index = Kind::KeyValue.expiry(live.entry.expires_at, &live.entry.key);
+        let is_marked = self.store.space.backend.get(&index).await?.is_some_and(|mark| mark == GIVES_WAY);
+        let put = if is_marked { vec![(index, Vec::new())] } else { Vec::new() };
+        Ok(Change { put, ..Change::default() })
+    }
+}

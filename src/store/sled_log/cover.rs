@@ -1,0 +1,104 @@
+//! Which page says what is under which keys. Of several pages for a key the newest does; keys that
+//! no page is for are missing.
+
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+
+use super::form::Bounds;
+
+/// Keys that no page was found for yet.
+pub(super) struct Uncovered(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
+
+impl Uncovered {
+    /// All keys.
+    pub(super) fn all() -> Self {
+        Self([(Vec::new(), None)].into())
+    }
+
+    /// Takes the keys within `bounds`, and says which of them were uncovered.
+    pub(super) fn take(&mut self, bounds: &Bounds) -> Vec<Bounds> {
+        let first = self.0.range(..=bounds.from.clone()).next_back().map(|(from, _)| from.clone());
+        let inside = match &bounds.to {
+            Some(to) if *to <= bounds.from => return Vec::new(),
+            Some(to) => self.0.range((Excluded(bounds.from.clone()), Excluded(to.clone()))),
+            None => self.0.range((Excluded(bounds.from.clone()), Unbounded)),
+        };
+        let met: Vec<Vec<u8>> = first.into_iter().chain(inside.map(|(from, _)| from.clone())).collect();
+        let mut taken = Vec::new();
+        for from in met {
+            let Some(to) = self.0.remove(&from) else { continue };
+            let start = from.clone().max(bounds.from.clone());
+            let end = earlier(to.as_ref(), bounds.to.as_ref());
+            if end.is_some_and(|end| *end <= start) {
+                self.0.insert(from, to);
+                continue;
+            }
+            let part = Bounds { from: start.clone(), to: end.cloned() };
+            if from < start {
+                self.0.insert(from, Some(start));
+            }
+            if part.to != to
+                && let Some(behind) = &part.to
+            {
+                self.0.insert(behind.clone(), to);
+            }
+            taken.push(part);
+        }
+        taken
+    }
+
+    /// What is left.
+    pub(super) fn left(&self) -> impl Iterator<Item = Bounds> {
+        self.0.iter().map(|(from, to)| Bounds { from: from.clone(), to: to.clone() })
+    }
+
+    /// Whether any key within `bounds` is left.
+    pub(super) fn meets(&self, bounds: &Bounds) -> bool {
+        let last = match &bounds.to {
+            Some(to) => self.0.range(..to.clone()).next_back(),
+            None => self.0.iter().next_back(),
+        };
+        last.is_some_and(|(_, to)| to.as_ref().is_none_or(|to| *to > bounds.from))
+    }
+}
+
+/// The end that comes first; none is behind all.
+fn earlier<'a>(one: Option<&'a Vec<u8>>, other: Option<&'a Vec<u8>>) -> Option<&'a Vec<u8>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(from: &str, to: &str) -> Bounds {
+        Bounds { from: from.into(), to: (!to.is_empty()).then(|| to.into()) }
+    }
+
+    #[test]
+    fn each_key_is_taken_once() {
+        let mut uncovered = Uncovered::all();
+        assert_eq!(uncovered.take(&bounds("m", "")), [bounds("m", "")]);
+        assert_eq!(uncovered.take(&bounds("c", "f")), [bounds("c", "f")]);
+        assert_eq!(uncovered.left().collect::<Vec<_>>(), [bounds("", "c"), bounds("f", "m")]);
+        for (within, is_met) in
+            [(bounds("c", "f"), false), (bounds("e", "g"), true), (bounds("m", ""), false)]
+        {
+            assert_eq!(uncovered.meets(&within), is_met, "{within:?}");
+        }
+        assert_eq!(uncovered.take(&bounds("a", "z")), [bounds("a", "c"), bounds("f", "m")]);
+        assert_eq!(uncovered.take(&bounds("", "b")), [bounds("", "a")]);
+        assert_eq!(uncovered.left().count(), 0);
+        assert!(uncovered.take(&bounds("", "")).is_empty());
+    }
+
+    #[test]
+    fn a_page_for_no_key_takes_none() {
+        let mut uncovered = Uncovered::all();
+        assert!(uncovered.take(&bounds("b", "b")).is_empty() && uncovered.take(&bounds("b", "a")).is_empty());
+        assert_eq!(uncovered.left().collect::<Vec<_>>(), [bounds("", "")]);
+    }
+}

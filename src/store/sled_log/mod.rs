@@ -1,0 +1,313 @@
+//! Reads the log of sled 0.34 without sled: once from its beginning to its end, so it comes to an end
+//! whatever is in it.
+//!
+//! sled finds a page by its table and by the pages above it. Where one of these is damaged it asks for it
+//! a million times, or gives up on all that is behind it, though the records themselves are there. Here
+//! every message of the log that has its checksum counts. Each page with records says which keys it is
+//! for, so no table and no page above it is needed; of two pages for a key the one that was written last
+//! is right, and a page that was lost is followed by the form that it had before.
+//!
+//! This is for what sled cannot read. What is unfinished at the end of a log after a kill is judged by sled.
+
+mod cover;
+mod form;
+mod segment;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use self::cover::Uncovered;
+use self::form::{Bounds, Leaf};
+use self::segment::{Kind, Message, Messages, SEGMENT};
+use super::StoreError;
+use super::backend::Pair;
+use super::sled_database::{LOG, LONG_VALUES};
+use super::work::Work;
+
+/// Bytes that a disk gives or does not give.
+const SECTOR: usize = 4_096;
+/// Pages that are kept in memory once they are read.
+const KEPT: usize = 2_048;
+
+/// Where a body is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    at: u64,
+    length: usize,
+    /// Whether the body is the name of a file.
+    is_apart: bool,
+}
+
+/// A page as the log has it last.
+struct Page {
+    moment: u64,
+    bounds: Bounds,
+    base: Place,
+    changes: Vec<Place>,
+}
+
+/// Some keys, and the page that says what is under them.
+struct Part {
+    bounds: Bounds,
+    /// None when it is lost.
+    page: Option<usize>,
+    /// Whether it is known that the page is one from before.
+    is_old: bool,
+}
+
+/// What is met, in the order of the keys.
+pub(super) enum Met<'a> {
+    /// A key and its value.
+    Pair(&'a [u8], &'a [u8]),
+    /// Records that cannot be read, in words.
+    Lost(String),
+}
+
+/// The log.
+pub(super) struct SledLog {
+    file: File,
+    long_values: PathBuf,
+    pages: Vec<Page>,
+    parts: Vec<Part>,
+    kept: RefCell<HashMap<usize, Rc<Vec<Pair>>>>,
+}
+
+impl SledLog {
+    /// Reads the log in `folder`, which nobody may have open meanwhile.
+    pub(super) fn read(folder: &Path, work: &Work) -> Result<Self, StoreError> {
+        let path = folder.join(LOG);
+        let failed = |error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+        let mut log = Self {
+            file: File::open(&path).map_err(failed)?,
+            long_values: folder.join(LONG_VALUES),
+            pages: Vec::new(),
+            parts: Vec::new(),
+            kept: RefCell::default(),
+        };
+        let segments = log.segments(work)?;
+        log.pages = log.last_pages(&segments, work)?;
+        log.divide(&segments, work)?;
+        Ok(log)
+    }
+
+    /// The value of `key`.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let behind = self.parts.partition_point(|part| *part.bounds.from <= *key);
+        let part = self.parts.get(behind.checked_sub(1)?)?;
+        let pairs = self.pairs(part.page?)?;
+        let at = pairs.binary_search_by(|(one, _)| one.as_slice().cmp(key)).ok()?;
+        pairs.get(at).map(|(_, value)| value.clone())
+    }
+
+    /// Goes through everything before the key `end`.
+    pub(super) fn all(
+        &self,
+        end: &[u8],
+        work: &Work,
+        mut meet: impl FnMut(Met<'_>),
+    ) -> Result<(), StoreError> {
+        for part in self.parts.iter().take_while(|part| *part.bounds.from < *end) {
+            let Some(pairs) = part.page.and_then(|page| self.pairs(page)) else {
+                meet(Met::Lost(format!("{} are lost", named(&part.bounds))));
+                continue;
+            };
+            if part.is_old {
+                meet(Met::Lost(format!(
+                    "{} are lost as they were last; an older state of them was read, so what was changed or \
+                     removed since may be there as it was before",
+                    named(&part.bounds)
+                )));
+            }
+            for (key, value) in pairs.iter().filter(|(key, _)| part.bounds.holds(key) && **key < *end) {
+                meet(Met::Pair(key, value));
+            }
+            work.step(pairs.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Where the segments are, in the order in which they were written.
+    fn segments(&self, work: &Work) -> Result<Vec<(u64, u64)>, StoreError> {
+        let bytes = self.file.metadata().map_err(|error| unavailable(&error))?.len();
+        let mut segments = Vec::new();
+        for at in (0..bytes).step_by(SEGMENT) {
+            work.step(0)?;
+            segments.extend(segment::number(&self.segment(at)?).map(|number| (number, at)));
+        }
+        segments.sort_unstable();
+        Ok(segments)
+    }
+
+    /// Every message of the log, with where its body is in the file. A batch at the end that is not whole
+    /// was never acknowledged, and is left out.
+    fn each(
+        &self,
+        segments: &[(u64, u64)],
+        work: &Work,
+        mut see: impl FnMut(&Message<'_>, u64),
+    ) -> Result<(), StoreError> {
+        let last = segments.last().map(|(number, at)| self.segment(*at).map(|segment| (*number, segment)));
+        let last = last.transpose()?;
+        let end =
+            last.and_then(|(number, segment)| Messages::of(&segment, number).last().map(|m| m.last_moment()));
+        for (number, at) in segments {
+            let segment = self.segment(*at)?;
+            let seen = Messages::of(&segment, *number).try_for_each(|message| {
+                let needed = message.body.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+                if message.kind == Kind::Batch && needed > end {
+                    return ControlFlow::Break(());
+                }
+                see(&message, at + message.at as u64);
+                ControlFlow::Continue(())
+            });
+            if seen.is_break() {
+                break;
+            }
+            work.step(segment.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// The last form of every page that there is.
+    fn last_pages(&self, segments: &[(u64, u64)], work: &Work) -> Result<Vec<Page>, StoreError> {
+        let mut pages: HashMap<u64, Page> = HashMap::new();
+        self.each(segments, work, |message, at| {
+            let place = Place { at, length: message.body.len(), is_apart: message.is_apart };
+            match message.kind {
+                Kind::Page => match self.bounds(message) {
+                    Some(bounds) => {
+                        let page = Page { moment: message.moment, bounds, base: place, changes: Vec::new() };
+                        pages.insert(message.page, page);
+                    }
+                    // It is one of those above the pages with records.
+                    None => drop(pages.remove(&message.page)),
+                },
+                Kind::Change => {
+                    if let Some(page) = pages.get_mut(&message.page) {
+                        page.changes.push(place);
+                    }
+                }
+                Kind::Free => drop(pages.remove(&message.page)),
+                Kind::Batch | Kind::Cap | Kind::Other => {}
+            }
+        })?;
+        Ok(pages.into_values().collect())
+    }
+
+    /// Divides all keys among the pages. For keys that have none, an older form of any page will do.
+    fn divide(&mut self, segments: &[(u64, u64)], work: &Work) -> Result<(), StoreError> {
+        let mut uncovered = Uncovered::all();
+        self.give(&mut uncovered, 0, false);
+        let mut older = Vec::new();
+        if uncovered.left().next().is_some() {
+            self.each(segments, work, |message, at| {
+                let bounds = if message.kind == Kind::Page { self.bounds(message) } else { None };
+                if let Some(bounds) = bounds.filter(|bounds| uncovered.meets(bounds)) {
+                    let base = Place { at, length: message.body.len(), is_apart: message.is_apart };
+                    older.push(Page { moment: message.moment, bounds, base, changes: Vec::new() });
+                }
+            })?;
+        }
+        let known = self.pages.len();
+        self.pages.append(&mut older);
+        self.give(&mut uncovered, known, true);
+        self.parts.extend(uncovered.left().map(|bounds| Part { bounds, page: None, is_old: false }));
+        self.parts.sort_by(|one, other| one.bounds.from.cmp(&other.bounds.from));
+        Ok(())
+    }
+
+    /// Gives keys to the pages from the one with this index on, to the newest first.
+    fn give(&mut self, uncovered: &mut Uncovered, from: usize, is_old: bool) {
+        let mut order: Vec<(u64, usize)> =
+            self.pages.iter().enumerate().skip(from).map(|(index, page)| (page.moment, index)).collect();
+        order.sort_unstable_by(|one, other| other.cmp(one));
+        for (_, index) in order {
+            let Some(page) = self.pages.get(index) else { continue };
+            let taken = uncovered.take(&page.bounds).into_iter();
+            self.parts.extend(taken.map(|bounds| Part { bounds, page: Some(index), is_old }));
+        }
+    }
+
+    /// Which keys the page is for that a message has; none when it is no page with records.
+    fn bounds(&self, message: &Message<'_>) -> Option<Bounds> {
+        let apart = if message.is_apart { Some(self.apart(message.body)?) } else { None };
+        Leaf::read(apart.as_deref().unwrap_or(message.body)).map(|leaf| leaf.bounds)
+    }
+
+    /// The records of a page.
+    fn pairs(&self, index: usize) -> Option<Rc<Vec<Pair>>> {
+        if let Some(pairs) = self.kept.borrow().get(&index) {
+            return Some(Rc::clone(pairs));
+        }
+        let page = self.pages.get(index)?;
+        let base = self.body(page.base)?;
+        let changes = page.changes.iter().filter_map(|place| self.body(*place));
+        let pairs = Rc::new(Leaf::read(&base)?.pairs(changes)?);
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(index, Rc::clone(&pairs));
+        Some(pairs)
+    }
+
+    fn body(&self, place: Place) -> Option<Vec<u8>> {
+        let mut body = vec![0; place.length];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(place.at)).and_then(|_| file.read_exact(&mut body)).ok()?;
+        if place.is_apart { self.apart(&body) } else { Some(body) }
+    }
+
+    /// A body that is in a file of its own: behind its checksum and its kind.
+    fn apart(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let name = i64::from_le_bytes(*name.first_chunk()?);
+        let bytes = fs::read(self.long_values.join(name.to_string())).ok()?;
+        let (sum, rest) = bytes.split_first_chunk()?;
+        (crc32fast::hash(rest) == u32::from_le_bytes(*sum)).then(|| rest.get(1..).map(<[u8]>::to_vec))?
+    }
+
+    /// The bytes of the segment that begins at `at`. Where the disk gives none, they are 0.
+    fn segment(&self, at: u64) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::with_capacity(SEGMENT);
+        let mut file = &self.file;
+        let whole =
+            file.seek(SeekFrom::Start(at)).and_then(|_| file.take(SEGMENT as u64).read_to_end(&mut bytes));
+        if whole.is_ok() {
+            return Ok(bytes);
+        }
+        let length = self.file.metadata().map_err(|error| unavailable(&error))?.len().saturating_sub(at);
+        bytes = vec![0; usize::try_from(length).unwrap_or(SEGMENT).min(SEGMENT)];
+        for (index, sector) in bytes.chunks_mut(SECTOR).enumerate() {
+            let place = SeekFrom::Start(at + (index * SECTOR) as u64);
+            if file.seek(place).and_then(|_| file.read_exact(sector)).is_err() {
+                sector.fill(0);
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Whether there is no page at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pages.is_empty()
+    }
+}
+
+fn unavailable(error: &std::io::Error) -> StoreError {
+    StoreError::Unavailable(format!("the log cannot be read: {error}"))
+}
+
+fn named(bounds: &Bounds) -> String {
+    let from = bounds.from.escape_ascii();
+    match &bounds.to {
+        Some(to) => format!("the records from {from} to {}", to.escape_ascii()),
+        None => format!("the records from {from} on"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
