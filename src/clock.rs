@@ -3,8 +3,9 @@
 //! Nothing else in the crate asks the system for the time of day, so a test can set it.
 
 use std::fmt;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,9 @@ impl fmt::Display for Timestamp {
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// What a clock shows that only ticks: it is never set, and says nothing of the time of day.
+    fn ticks(&self) -> Duration;
 }
 
 /// The clock of the operating system.
@@ -54,31 +58,50 @@ impl Clock for SystemClock {
         // A clock before 1970 is broken; at 0 everything that can expire is still alive.
         Timestamp(since_epoch.map_or(0, |duration| duration.as_secs()))
     }
+
+    fn ticks(&self) -> Duration {
+        static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+        BEGINNING.elapsed()
+    }
 }
 
 /// A clock that stands still until it is moved: for tests.
 #[derive(Debug)]
-pub struct ManualClock(AtomicU64);
+pub struct ManualClock {
+    now: AtomicU64,
+    /// In seconds.
+    ticks: AtomicU64,
+}
 
 impl ManualClock {
     /// A clock that shows `start`.
     pub const fn new(start: Timestamp) -> Self {
-        Self(AtomicU64::new(start.0))
+        Self { now: AtomicU64::new(start.0), ticks: AtomicU64::new(0) }
     }
 
-    /// Sets the clock to `moment`.
+    /// Sets the clock to `moment`, though no time passes.
     pub fn set(&self, moment: Timestamp) {
-        self.0.store(moment.0, Ordering::SeqCst);
+        self.now.store(moment.0, Ordering::SeqCst);
     }
 
-    /// Moves the clock `seconds` ahead.
+    /// Sets the clock `seconds` ahead, though no time passes.
+    pub fn jump(&self, seconds: u64) {
+        self.now.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// Lets `seconds` pass.
     pub fn advance(&self, seconds: u64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
+        self.jump(seconds);
+        self.ticks.fetch_add(seconds, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.now.load(Ordering::SeqCst))
+    }
+
+    fn ticks(&self) -> Duration {
+        Duration::from_secs(self.ticks.load(Ordering::SeqCst))
     }
 }

@@ -77,6 +77,9 @@ async fn ready(State(Sources { service, reloads, store }): State<Sources>) -> Re
     if let Some(trouble) = service.upstream.as_ref().and_then(Upstream::trouble) {
         body.insert("upstreamError".to_owned(), trouble.into());
     }
+    if let Some(jump) = service.steady.jump() {
+        body.insert("sweepHeld".to_owned(), jump.to_string().into());
+    }
     answer::json(StatusCode::OK, &body)
 }
 

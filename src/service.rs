@@ -2,6 +2,7 @@
 //! all that can change while the server runs.
 
 pub mod limits;
+mod steady;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use crate::store::Store;
 use crate::store::audit::AuditQueue;
 use crate::trust::{Trust, Verifier};
 use limits::RateLimits;
+pub use steady::{Due, Jump, Steady};
 pub use upstream::{Members, Upstream};
 
 /// All that can change while the server runs. It is never changed, only replaced.
@@ -168,6 +170,8 @@ pub struct Service {
     pub upstream: Option<Upstream>,
     /// Where the admin listener is, when there is one, whoever opened it.
     pub admin_address: Option<SocketAddr>,
+    /// How far a sweep may go.
+    pub steady: Steady,
     live: ArcSwap<Snapshot>,
 }
 
@@ -193,6 +197,7 @@ impl Service {
             jwks,
             upstream,
             admin_address,
+            steady: Steady::default(),
             live: ArcSwap::from_pointee(first),
         }
     }

@@ -28,6 +28,8 @@ pub struct StoreSettings {
     pub timeout_ms: u64,
     /// Seconds between two sweeps for clients and other records that have ended.
     pub sweep_seconds: u64,
+    /// Seconds for which a sweep waits at most when the clock jumps ahead, or was ahead at a start; 0: none.
+    pub clock_jump_hold_seconds: u64,
     /// Events of the audit log that are kept; the oldest go first.
     pub audit_events: u64,
 }
@@ -43,6 +45,7 @@ impl Default for StoreSettings {
             connections: 16,
             timeout_ms: 5_000,
             sweep_seconds: 30,
+            clock_jump_hold_seconds: 86_400,
             audit_events: 1_000_000,
         }
     }

@@ -24,6 +24,7 @@ mod audit_reloads;
 mod bad_input;
 mod chains;
 mod client_authentication;
+mod clock_jump;
 mod discovery;
 mod discovery_upstream;
 mod ecosystems;

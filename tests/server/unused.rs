@@ -3,7 +3,7 @@
 use registrar::lifecycle::remove_unused;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, GRANT, Registered, START, TestServer, b0, machine};
+use crate::support::{Answer, GRANT, Registered, START, TestServer, b0, machine, with};
 
 const DAY: u64 = 86_400;
 
@@ -148,6 +148,43 @@ async fn what_nobody_uses_is_removed_and_the_log_says_why() {
     // The administrator is not removed, however long nobody calls.
     server.clock.advance(1_000 * DAY);
     assert_eq!(remove_unused(service).await, 1);
+    server.administrator_token().await;
+}
+
+/// The recipe of config/deploy/README.md.
+#[tokio::test]
+async fn public_clients_that_nobody_ever_uses_are_swept_away_once_the_operator_says_so() {
+    let server = TestServer::new().await;
+    let public = || with(b0(), json!({"token_endpoint_auth_method": "none"}));
+    let (abandoned, read, told) = (
+        server.register(&public()).await,
+        server.register(&public()).await,
+        server.register(&public()).await,
+    );
+    server.clock.advance(29 * DAY);
+    server.read(&read).await.expect_status(200);
+    let path = format!("/admin/v1/clients/{}/used", told.id);
+    admin(&server, "POST", &path, &json!(null)).await.expect_status(204);
+    let patch = json!([{"op": "add", "path": "/registration/unusedClientLifetime", "value": 30 * DAY}]);
+    let request = server.administrate("PATCH", "/admin/v1/config").await;
+    let request = request.header("content-type", "application/json-patch+json");
+    Answer::of(request.body(patch.to_string())).await.expect_status(200);
+    // Whom it would concern can be seen before; uses are written now and then.
+    server.server().service().store.uses.write().await.unwrap();
+    let list = admin(&server, "GET", "/admin/v1/clients?trust_level=open", &json!(null)).await;
+    let listed = list.body["clients"].as_array().unwrap().iter();
+    let unused = listed.filter(|client| client["last_used_at"].is_null()).count();
+    assert_eq!(unused, 2, "{}", list.text);
+
+    let service = server.server().service();
+    registrar::lifecycle::sweep_once(service).await;
+    assert_eq!(service.store.clients.count_all().await.unwrap(), 4);
+    server.clock.advance(DAY);
+    registrar::lifecycle::sweep_once(service).await;
+    for client in [&abandoned, &read] {
+        server.read(client).await.expect_error(401, &["invalid_token"]);
+    }
+    server.read(&told).await.expect_status(200);
     server.administrator_token().await;
 }
 

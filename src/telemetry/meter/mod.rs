@@ -114,6 +114,11 @@ pub fn clients_expired(count: usize) {
     counter!(names::CLIENTS_EXPIRED).increment(u64::try_from(count).unwrap_or(u64::MAX));
 }
 
+/// The clock is so many seconds further than it can be, so sweeps wait; 0: they do not.
+pub fn sweep_held(seconds: u64) {
+    gauge!(names::SWEEP_HELD).set(large(seconds));
+}
+
 /// The clients that are registered, by how far they are trusted, and the bytes of the store on the disk
 /// where it has some.
 pub fn store(clients: &[(&'static str, u64)], disk_bytes: Option<u64>) {

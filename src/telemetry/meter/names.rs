@@ -22,6 +22,7 @@ pub(super) const CLIENTS: &str = "registrar_client_changes_total";
 pub(super) const CLIENTS_EXPIRED: &str = "registrar_clients_expired_total";
 
 pub(super) const CLIENTS_STORED: &str = "registrar_clients";
+pub(super) const SWEEP_HELD: &str = "registrar_sweep_held_seconds";
 pub(super) const STORE_BYTES: &str = "registrar_store_disk_bytes";
 pub(super) const NOTIFICATIONS_WAITING: &str = "registrar_notifications_waiting";
 pub(super) const NOTIFICATIONS_LOST: &str = "registrar_notifications_lost_total";
@@ -49,6 +50,7 @@ pub(super) const GAUGES: &[(&str, &str)] = &[
     (RELOAD_GOOD, "1 when the last load succeeded, 0 when the one before it is still in force."),
     (STORE_QUEUE, "Changes that wait for the store."),
     (CLIENTS_STORED, "Clients that are registered, by trust level."),
+    (SWEEP_HELD, "By how much the clock is further than it can be, so that sweeps wait; 0: they do not."),
     (STORE_BYTES, "Bytes of the store on the disk."),
     (NOTIFICATIONS_WAITING, "Events that scripts are still to be told of."),
 ];
