@@ -155,8 +155,8 @@ pub async fn delete(
         let stored = found?;
         check_precondition(&parts, stored.client())?;
         if stored.client().is_operators() {
-            let description = "the administrator is not deleted here; with the server stopped, registrar admin \
-                               reset removes it, and the next start makes another";
+            let description =
+                "the administrator cannot be deleted; registrar admin reset gives it a new secret";
             return Err(denied(description));
         }
         telemetry::concerns(stored.client().id.as_str(), stored.client().provenance.trust_level.as_str());

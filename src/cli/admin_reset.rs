@@ -3,30 +3,22 @@
 use super::offline::OfflineArguments;
 use crate::config::Settings;
 use crate::store::{Store, StoreError};
-use crate::token::administrator;
+use crate::token::administrator::{self, AdministratorError};
 
-/// Removes the administrator, so that the next start makes another: the way out when its
-/// credentials are lost, so it works on the store itself, with no server.
+/// Gives the administrator a new secret: the way out when its credentials are lost, so it works on the
+/// store itself. There is an administrator at every moment, also for servers that run on the same database.
 pub(super) fn run(arguments: &OfflineArguments) -> Result<(), String> {
-    let place = arguments.run(remove)?;
-    match place {
-        Some(file) => {
-            eprintln!("registrar: the administrator is gone; the next start makes another, in {file}");
-        }
-        None => eprintln!(
-            "registrar: the administrator is gone; the next start makes another when admin.credentialsFile \
-             says where its credentials go"
-        ),
-    }
+    let file = arguments.run(reset)?;
+    eprintln!("registrar: the administrator has a new secret, in {file}; the previous one is no longer good");
     Ok(())
 }
 
-async fn remove(store: &Store, settings: &Settings) -> Result<Option<String>, String> {
-    let removed = administrator::remove(store, super::clock().now()).await;
-    match removed {
-        Ok(true) => Ok(administrator::file(settings).map(|file| file.display().to_string())),
-        Ok(false) => Err("there is no administrator; the next start makes one".to_owned()),
-        Err(StoreError::Conflict) => Err("others changed it at the same time; try again".to_owned()),
+async fn reset(store: &Store, settings: &Settings) -> Result<String, String> {
+    match administrator::reset(store, settings, super::clock().now()).await {
+        Ok(file) => Ok(file.display().to_string()),
+        Err(AdministratorError::Store(StoreError::Conflict)) => {
+            Err("the administrator was changed at the same time; try again".to_owned())
+        }
         Err(error) => Err(error.to_string()),
     }
 }

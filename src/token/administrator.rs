@@ -50,10 +50,15 @@ pub enum AdministratorError {
     /// The scopes of `[admin.scopes]` make no client.
     #[error("the administrator can not have the scopes of [admin.scopes]: {0}")]
     Scopes(String),
+    /// There is no place for its credentials.
+    #[error(
+        "there is no place for the credentials of the administrator; name a file in admin.credentialsFile"
+    )]
+    NoPlace,
     /// Somebody else has its name: giving that client the scopes would make it administrator.
     #[error(
         "the client `{CLIENT_ID}` in the store was not made by a registrar for its operator, so it does not \
-         become the administrator; `registrar admin reset` removes it, and the next start makes another"
+         become the administrator; `registrar admin reset` puts the administrator in its place"
     )]
     Stranger,
 }
@@ -75,10 +80,11 @@ pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorE
     }
     let Some(file) = file(&service.settings) else { return Ok(None) };
     let secret = random::client_secret()?;
-    let client = client(service, id, metadata, &secret)?;
+    let (now, revision) = (service.clock.now(), service.snapshot().revision.clone());
+    let client = client(&service.store, id, metadata, &secret, (now, revision))?;
     // The file comes first: a client whose secret nobody has would be there for ever.
     write(&file, &secret).map_err(|source| AdministratorError::File { file: file.clone(), source })?;
-    let event = Author::default().did(Action::ClientCreated, CLIENT_ID, service.clock.now());
+    let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
     let event = event.with("trust_level", TrustLevel::Operator.as_str()).change()?;
     match service.store.clients.insert(&client, event).await {
         Ok(()) => {
@@ -95,18 +101,48 @@ pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorE
     }
 }
 
-/// Removes the administrator, or whoever else has its name, so that the next start makes another;
-/// false when there is none.
+/// Gives the administrator a new secret, and says where its credentials are; the secret and the tokens of
+/// before are good no more from the same moment on. Who else has its name is replaced, and where there is
+/// none one is made. Servers that run on the store know at once.
 ///
 /// # Errors
-/// When the store can not be read or written, or others change it at the same time.
-pub async fn remove(store: &Store, now: Timestamp) -> Result<bool, StoreError> {
-    let Ok(id) = ClientId::parse(CLIENT_ID) else { return Ok(false) };
-    let Some(stored) = store.clients.find(&id).await? else { return Ok(false) };
-    let event = Author::default().did(Action::ClientDeleted, CLIENT_ID, now);
-    let event = event.with("trust_level", stored.client().provenance.trust_level.as_str());
-    store.clients.remove(&stored, event.change()?).await?;
-    Ok(true)
+/// When there is no place for the file, it or the store cannot be written, or others change the
+/// administrator at the same time. Then the secret of before stays good.
+pub async fn reset(
+    store: &Store,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<PathBuf, AdministratorError> {
+    let file = file(settings).ok_or(AdministratorError::NoPlace)?;
+    let id = ClientId::parse(CLIENT_ID).map_err(|_| AdministratorError::Stranger)?;
+    let seen = store.clients.find(&id).await?;
+    let before = seen.as_ref().map(Stored::client);
+    // A token is good while its client is of the same moment.
+    let issued_at = before.map_or(now, |before| now.max(before.issued_at.plus(1)));
+    let revision = before.map_or(0, |before| before.revision);
+    let configuration = before.map(|before| before.provenance.configuration.clone()).unwrap_or_default();
+    let secret = random::client_secret()?;
+    let made = client(store, id, metadata(settings)?, &secret, (issued_at, configuration))?;
+    let made = Client { revision: revision.saturating_add(1), ..made };
+    let failed = |source| AdministratorError::File { file: file.clone(), source };
+    // The store comes between: the file in place is right before and after.
+    let beside = write_beside(&file, &secret).map_err(failed)?;
+    let stored = if let Some(seen) = &seen {
+        let event = Author::default().did(Action::ClientUpdated, CLIENT_ID, now);
+        let event = event.with("revision", made.revision).with("changed", vec!["client_secret"]);
+        store.clients.replace(seen, &made, event.change()?).await
+    } else {
+        let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
+        let event = event.with("trust_level", TrustLevel::Operator.as_str());
+        store.clients.insert(&made, event.change()?).await
+    };
+    if stored.is_err() {
+        // What went wrong is said; what is left of the file is of no use.
+        drop(fs::remove_file(&beside));
+    }
+    stored?;
+    put_in_place(&beside, &file).map_err(failed)?;
+    Ok(file)
 }
 
 /// Where the credentials go: `admin.credentialsFile`, or the folder of the store.
@@ -144,17 +180,19 @@ fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
     Ok(valid.approve())
 }
 
+/// The administrator, made at a moment under a configuration.
 fn client(
-    service: &Service,
+    store: &Store,
     id: ClientId,
     metadata: Approved,
     secret: &Secret,
+    (issued_at, configuration): (Timestamp, String),
 ) -> Result<Client, AdministratorError> {
-    let sealed = service.store.sealing_key.seal(secret, id.as_str())?;
+    let sealed = store.sealing_key.seal(secret, id.as_str())?;
     Ok(Client {
         id,
         metadata,
-        issued_at: service.clock.now(),
+        issued_at,
         expires_at: None,
         last_used_at: None,
         shared_as: None,
@@ -173,7 +211,7 @@ fn client(
             attestation_verifier: None,
             attestation_policy: None,
             scripts: Vec::new(),
-            configuration: service.snapshot().revision.clone(),
+            configuration,
         },
     })
 }
@@ -200,8 +238,12 @@ async fn follow(service: &Service, stored: &Stored, metadata: Approved) -> Resul
 
 /// Writes the credentials beside their place and renames them, so that a power cut leaves no half.
 fn write(file: &Path, secret: &Secret) -> std::io::Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    put_in_place(&write_beside(file, secret)?, file)
+}
+
+/// Writes the credentials beside their place, and says where.
+fn write_beside(file: &Path, secret: &Secret) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(folder(file))?;
     let beside = file.with_extension("json.new");
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -220,8 +262,16 @@ fn write(file: &Path, secret: &Secret) -> std::io::Result<()> {
     serde_json::to_writer_pretty(&mut new, &credentials)?;
     new.write_all(b"\n")?;
     new.sync_all()?;
-    fs::rename(&beside, file)?;
+    Ok(beside)
+}
+
+fn put_in_place(beside: &Path, file: &Path) -> std::io::Result<()> {
+    fs::rename(beside, file)?;
     #[cfg(unix)]
-    fs::File::open(folder)?.sync_all()?;
+    fs::File::open(folder(file))?.sync_all()?;
     Ok(())
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -15,6 +15,7 @@ mod node;
 mod outage;
 mod proxy;
 mod races;
+mod reset;
 mod secrets;
 mod sharing;
 mod start;

@@ -102,6 +102,11 @@ impl Node {
         answer.json().await.expect("JSON")
     }
 
+    /// Its configuration file.
+    pub(crate) fn configuration(&self) -> std::path::PathBuf {
+        self.folder.path().join("registrar.toml")
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());

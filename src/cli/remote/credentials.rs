@@ -112,7 +112,7 @@ impl Grant<'_> {
             "invalid_client" => format!(
                 "{} does not take the credentials of {place} (client {client_id}): the secret is wrong, or \
                  the client is not there, is disabled or has expired. A start makes an administrator, with new \
-                 credentials, when there is none; registrar admin reset removes one whose credentials are lost",
+                 credentials, when there is none; registrar admin reset gives it a new secret when that is lost",
                 self.url
             ),
             "invalid_scope" => {
