@@ -18,8 +18,8 @@ use crate::http::observe::CorrelationId;
 use crate::http::{ClientCertificate, credentials, peer};
 use crate::model::json;
 use crate::service::Context;
-use crate::store::StoreError;
 use crate::store::audit::Author;
+use crate::store::{StoreError, outage};
 use crate::token::bearer::Bearer;
 use crate::{telemetry, token};
 
@@ -116,7 +116,7 @@ pub(super) fn store_problem(error: &StoreError) -> Problem {
     if matches!(error, StoreError::Conflict) {
         return Problem::new(StatusCode::CONFLICT, "conflict", &error.to_string());
     }
-    tracing::error!(%error, "the store failed");
+    outage::tell(error);
     Problem::unavailable("the store can not take the request at present", 5)
 }
 

@@ -15,6 +15,7 @@ use crate::http::answer::{self, Problem};
 use crate::live::{Document, PatchError};
 use crate::service::{Context, Service};
 use crate::store::audit::Action;
+use crate::store::outage;
 
 /// The media type of a JSON Patch (RFC 6902 section 6).
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -103,7 +104,7 @@ fn problem(error: &PatchError) -> Problem {
         PatchError::PreconditionFailed { .. } => (StatusCode::PRECONDITION_FAILED, "precondition_failed"),
         PatchError::Busy | PatchError::Ended => return Problem::unavailable(&description, 1),
         PatchError::Store(error) => {
-            tracing::error!(%error, "the store failed");
+            outage::tell(error);
             return Problem::unavailable("the store can not take the request at present", 5);
         }
     };

@@ -21,8 +21,8 @@ use crate::http::{credentials, peer};
 use crate::model::violation::ErrorCode;
 use crate::script::{Fault, HookError, HttpRequest};
 use crate::service::{Context, Service};
-use crate::store::StoreError;
 use crate::store::audit::{Action, Author};
+use crate::store::{StoreError, outage};
 
 /// `POST`: registers a client.
 ///
@@ -292,6 +292,6 @@ fn log_fault(fault: &Fault) {
 
 /// What a failure of the store is in HTTP.
 pub fn store_problem(error: &StoreError) -> Problem {
-    tracing::error!(%error, "the store failed");
+    outage::tell(error);
     Problem::unavailable("the store can not take the request at present", 5)
 }

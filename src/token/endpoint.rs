@@ -22,6 +22,7 @@ use crate::http::peer;
 use crate::secret::Secret;
 use crate::service::{Context, Service};
 use crate::store::audit::{Action, Author};
+use crate::store::outage;
 use crate::telemetry;
 
 /// `POST` on the token endpoint: gives an access token.
@@ -170,7 +171,7 @@ fn problem(error: TokenError) -> Problem {
                 .retry_after(limited.retry_after)
         }
         TokenError::Store(error) => {
-            tracing::error!(%error, "the store failed");
+            outage::tell(&error);
             Problem::unavailable("the store can not take the request at present", 5)
         }
         TokenError::Randomness(_) | TokenError::Seal(_) => {

@@ -58,12 +58,13 @@ async fn make(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
         match commit(pool, &left, has_notify).await {
             Ok(outcomes) => return answer(left, outcomes),
             Err(Failure::Late(error)) => {
-                tracing::error!(%error, changes = left.len(), "some of these changes came too late");
+                // Who waits for one of them says so.
+                tracing::debug!(%error, changes = left.len(), "some of these changes came too late");
             }
             Err(Failure::Refused(_)) if left.len() > 1 => return make_each(pool, left, has_notify).await,
             Err(failure) => {
                 let error = failure.into_error();
-                tracing::error!(%error, changes = left.len(), "the database did not take changes");
+                tracing::debug!(%error, changes = left.len(), "the database did not take changes");
                 let outcomes = left.iter().map(|_| Err(error.clone())).collect();
                 return answer(left, outcomes);
             }
