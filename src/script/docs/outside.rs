@@ -117,8 +117,9 @@ pub(super) static FUNCTIONS: &[HostFunction] = &[
     function(
         "kv",
         "set(key: string, value: any, seconds: int)",
-        "Keeps a value, 16384 bytes of JSON or less, for so many seconds, a year at most. The same bounds. Fails \
-         when the script keeps too much already.",
+        "Keeps a value, 16384 bytes of JSON or less, for so many seconds, a year at most. The same bounds. When \
+         the script keeps as much as it may, what it set and what ends first gives way; what it counts with \
+         kv::increment never does.",
         "kv::set(\"seen\", #{ at: 1 }, 60); kv::get(\"seen\").at == 1",
     ),
     function(
@@ -131,7 +132,8 @@ pub(super) static FUNCTIONS: &[HostFunction] = &[
         "kv",
         "increment(key: string, by: int, seconds: int) -> int",
         "Adds to a number, and returns the sum: no two requests get the same one. What was not there is 0 and \
-         lives for so many seconds; what was there keeps its time. The same bounds. Fails when it is no whole number.",
+         lives for so many seconds; what was there keeps its time. The same bounds. Fails when it is no whole number, \
+         and when the script counts as much as it may.",
         "kv::increment(\"counter\", 1, 3600) == 1 && kv::increment(\"counter\", 2, 3600) == 3",
     ),
     function(
