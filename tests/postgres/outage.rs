@@ -1,8 +1,9 @@
 //! The database stops, and comes back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use serde_json::Value;
 
 use crate::database::Database;
 use crate::node::{Node, until};
@@ -33,6 +34,31 @@ async fn servers_outlive_a_stop_of_the_database() {
         assert!(log.contains("the store can not be reached"), "{log}");
         assert!(!log.contains(database.password()), "the password is in the log");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_under_load_is_one_line_a_second_that_counts() {
+    let Some(database) = Database::of_its_own() else { return };
+    let node = Node::start_with(&database, "timeoutMs = 2000");
+    node.register("before").await;
+    database.halt();
+    let (begun, mut refused) = (Instant::now(), 0);
+    while begun.elapsed() < Duration::from_secs(3) {
+        let answers = join_all((0..20).map(|_| node.try_register("during"))).await;
+        assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status() == 503)));
+        refused += answers.len();
+    }
+    let seconds = usize::try_from(begun.elapsed().as_secs()).expect("small");
+    let log = node.log();
+    let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let told: Vec<&Value> = lines.iter().filter(|line| line["message"] == "the store failed").collect();
+    assert!((1..=seconds + 2).contains(&told.len()), "{} lines in {seconds} s: {log}", told.len());
+    let counted: u64 = told.iter().filter_map(|line| line["failures"].as_u64()).sum();
+    assert!(counted > 0 && counted <= refused as u64, "{counted} of {refused}");
+    // Beside the line of each request, which is the record of who asked, nothing grows with them.
+    let errors = lines.iter().filter(|line| line["level"] == "ERROR").count();
+    assert!(errors <= 3 * (seconds + 2), "{errors} errors in {seconds} s, {refused} requests: {log}");
+    database.resume();
 }
 
 async fn refuses(node: &Node) {
