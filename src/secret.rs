@@ -87,6 +87,11 @@ impl TokenDigest {
         Self(sha256(token.as_bytes()).to_vec())
     }
 
+    /// The text that stands for it in a record.
+    pub fn text(&self) -> String {
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &self.0)
+    }
+
     /// Whether it is as long as a digest is: what was read from elsewhere need not be one.
     pub fn is_whole(&self) -> bool {
         self.0.len() == 32

@@ -4,6 +4,7 @@
 //! [`Requested`], [`Valid`] and [`Approved`], and only an approved one can be stored.
 
 pub mod certificate;
+pub mod decoy;
 pub mod initial_access;
 pub mod member;
 pub mod metadata;

@@ -61,3 +61,14 @@ pub enum InitialAccessToken {
     /// Nobody registers without one.
     Required,
 }
+
+/// `clientAssertionAudience`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ClientAssertionAudience {
+    /// The issuer, and nothing else (RFC 7523bis section 3).
+    Issuer,
+    /// The issuer or the URL of the token endpoint, perhaps beside other values (RFC 7523 section 3): an
+    /// assertion that another server gets can be used here, if it names this one too.
+    Any,
+}

@@ -39,7 +39,7 @@ pub use load::{Configuration, Origin, Origins, Sources, all_origins, load};
 pub use names::nearest;
 pub use patch::Patch;
 pub use paths::Paths;
-pub use registration::Registration;
+pub use registration::{ClientAssertionAudience, Registration};
 pub use scopes::Scope;
 pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
 pub use settings::{Limits, Settings, UPSTREAM};

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use super::choices::{
-    DefaultApplicationType, InitialAccessToken, PageUriHosts, Rotation, UnsupportedListValues,
+    ClientAssertionAudience, DefaultApplicationType, InitialAccessToken, PageUriHosts, Rotation,
+    UnsupportedListValues,
 };
 use super::trust::{
     ClientAttester, SecretText, SsaValidationConfig, StatementRedirectUris, StatementValidation,
@@ -52,6 +53,8 @@ pub struct Registration {
     pub token_endpoint_auth_methods_supported: Vec<String>,
     /// Signature algorithms of client assertions.
     pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
+    /// What `aud` of a client assertion must be.
+    pub client_assertion_audience: ClientAssertionAudience,
     /// Subject identifier types: `public`, `pairwise`.
     pub subject_types_supported: Vec<String>,
     /// Signature algorithms of ID tokens.

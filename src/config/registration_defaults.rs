@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::registration::{
-    DefaultApplicationType, InitialAccessToken, PageUriHosts, Registration, Rotation, UnsupportedListValues,
+    ClientAssertionAudience, DefaultApplicationType, InitialAccessToken, PageUriHosts, Registration,
+    Rotation, UnsupportedListValues,
 };
 use super::trust::{StatementRedirectUris, StatementValidation};
 
@@ -90,6 +91,7 @@ impl Default for Registration {
             ]),
             token_endpoint_auth_methods_supported: list(AUTH_METHODS),
             token_endpoint_auth_signing_alg_values_supported: signatures(),
+            client_assertion_audience: ClientAssertionAudience::Issuer,
             subject_types_supported: list(&["public", "pairwise"]),
             id_token_signing_alg_values_supported: signatures(),
             id_token_encryption_alg_values_supported: list(KEY_MANAGEMENT),

@@ -54,7 +54,12 @@ fn check_audience(claims: &Map<String, Value>, expected: &Expectations<'_>) -> R
     let named = match claims.get("aud") {
         None => return Ok(()),
         Some(one @ Value::String(_)) => is_us(one),
-        Some(Value::Array(all)) if all.iter().all(Value::is_string) => all.iter().any(is_us),
+        Some(Value::Array(all)) if all.iter().all(Value::is_string) => {
+            if expected.is_sole_audience && all.len() != 1 {
+                return refuse("must have one value in `aud`, which names this server");
+            }
+            all.iter().any(is_us)
+        }
         Some(_) => return refuse("must have in `aud` a string or an array of strings"),
     };
     if named {

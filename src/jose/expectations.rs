@@ -21,6 +21,8 @@ pub struct Expectations<'a> {
     /// Our names. A token whose `aud` has none of them is refused; when this is empty, every
     /// token with an `aud` is.
     pub audiences: &'a [String],
+    /// Whether one of our names must be the only value of `aud` (RFC 7523bis section 3).
+    pub is_sole_audience: bool,
     /// What `iss` must be, exactly.
     pub issuer: Option<&'a str>,
     /// What kind of token it must be.
@@ -38,6 +40,7 @@ impl Default for Expectations<'_> {
         Self {
             algorithms: Algorithm::STATEMENTS,
             audiences: &[],
+            is_sole_audience: false,
             issuer: None,
             typ: TypRule::Any,
             required: &["iss"],

@@ -9,12 +9,21 @@ use serde_json::Value;
 
 use super::public_key::PublicKey;
 use super::shared_secret::SharedSecret;
+use super::verify::Signed;
 use super::{Compact, JwsError, jwks};
 use crate::model::json;
 use crate::secret::Secret;
 
-/// How many keys are tried for one token. Sets come from others, and each key costs work.
+/// How many keys are tried for one token of an issuer. Sets come from others, and each key costs work.
 pub const MOST_KEYS_TRIED: usize = 20;
+
+/// What came of a signature.
+pub struct Tried {
+    /// The token with a signature that is good, or why it has none.
+    pub outcome: Result<Signed, JwsError>,
+    /// How many keys were tried: each costs work.
+    pub keys: usize,
+}
 
 /// Keys, read once and ready to verify. Keep it: to read a key costs more than to use it.
 pub struct KeySet {
@@ -81,9 +90,39 @@ impl KeySet {
 
     /// Checks the signature of `token`, and nothing else.
     pub(super) fn verify(&self, token: &Compact) -> Result<(), JwsError> {
+        let mut tries = 0;
         match &self.keys {
-            Keys::Public(keys) => verify_public(keys, token),
+            Keys::Public(keys) => verify_public(keys, token, MOST_KEYS_TRIED, &mut tries),
             Keys::Shared(secret) => verify_shared(secret, token),
+        }
+    }
+
+    /// Checks the signature of `token`, and nothing else, with `most` keys or fewer.
+    pub fn check_signature(&self, token: Compact, most: usize) -> Tried {
+        let mut tries = 0;
+        let checked = match &self.keys {
+            Keys::Public(keys) => verify_public(keys, &token, most, &mut tries),
+            Keys::Shared(secret) => verify_shared(secret, &token),
+        };
+        Tried { outcome: checked.map(|()| Signed::new(token)), keys: tries }
+    }
+
+    /// Does the work of `times` signatures of `token` that do not verify, with the first public key for
+    /// its algorithm; how many times it did.
+    pub fn spend(&self, token: &Compact, times: usize) -> usize {
+        let Keys::Public(keys) = &self.keys else { return 0 };
+        let Some(key) = keys.iter().find_map(|key| key.verifier(token.algorithm())) else { return 0 };
+        for _ in 0..times {
+            let _ = std::hint::black_box(key.verify(token.signing_input(), token.signature()));
+        }
+        times
+    }
+
+    /// How many keys it has.
+    pub const fn count(&self) -> usize {
+        match &self.keys {
+            Keys::Public(keys) => keys.len(),
+            Keys::Shared(_) => 1,
         }
     }
 }
@@ -97,7 +136,13 @@ impl fmt::Debug for KeySet {
     }
 }
 
-fn verify_public(keys: &[PublicKey], token: &Compact) -> Result<(), JwsError> {
+/// Verifies with `most` keys or fewer, and adds each that it tries to `tries`.
+fn verify_public(
+    keys: &[PublicKey],
+    token: &Compact,
+    most: usize,
+    tries: &mut usize,
+) -> Result<(), JwsError> {
     let algorithm = token.algorithm();
     if algorithm.is_symmetric() {
         let rule =
@@ -109,15 +154,17 @@ fn verify_public(keys: &[PublicKey], token: &Compact) -> Result<(), JwsError> {
     if meant.peek().is_none() {
         return Err(JwsError::UnknownKey("has a `kid` that is not in the key set of its issuer"));
     }
-    let mut fitting = meant.filter_map(|key| key.verifier(algorithm)).take(MOST_KEYS_TRIED).peekable();
+    let mut fitting = meant.filter_map(|key| key.verifier(algorithm)).take(most).peekable();
     match (fitting.peek(), token.kid()) {
         (None, Some(_)) => Err(JwsError::Algorithm(format!(
             "is signed with {algorithm}, which the key of its `kid` is not for"
         ))),
         (None, None) => Err(JwsError::UnknownKey("has an `alg` that no key of its issuer is for")),
         (Some(_), _) => {
-            let mut verified =
-                fitting.map(|key| key.verify(token.signing_input(), token.signature()).is_ok());
+            let mut verified = fitting.map(|key| {
+                *tries += 1;
+                key.verify(token.signing_input(), token.signature()).is_ok()
+            });
             if verified.any(|is_good| is_good) { Ok(()) } else { Err(JwsError::Signature) }
         }
     }

@@ -27,8 +27,8 @@ pub use compact::{
 };
 pub use error::JwsError;
 pub use expectations::{Expectations, TypRule};
-pub use keyset::{KeySet, MOST_KEYS_TRIED};
+pub use keyset::{KeySet, MOST_KEYS_TRIED, Tried};
 pub use sign::{SigningKey, SigningKeyError, sign};
 pub use signing_key::signing_key;
 pub use thumbprint::{key_is_in, same_key, thumbprint};
-pub use verify::{Claims, Verified, verify};
+pub use verify::{Claims, Signed, Verified, verify};

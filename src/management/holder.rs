@@ -3,7 +3,7 @@
 
 use hyper::header::HeaderMap;
 
-use super::{Held, ManageError, decoy};
+use super::{Held, ManageError};
 use crate::client::{Client, RegistrationTokens};
 use crate::http::answer::Presented;
 use crate::http::credentials;
@@ -27,17 +27,18 @@ pub(super) async fn authenticate(
 ) -> Result<Held, ManageError> {
     let token = credentials::bearer(headers).map_err(ManageError::Unauthorised)?;
     let refused = ManageError::Unauthorised(Presented::Invalid);
-    let stored = match client_id.map(ClientId::parse) {
-        Some(Ok(id)) => cx.service.store.clients.find(&id).await?,
-        Some(Err(_)) | None => None,
+    let id = client_id.and_then(|id| ClientId::parse(id).ok());
+    let shown = TokenDigest::of(token);
+    // A record that has not the digest is not read: a wrong token costs what an unknown client costs.
+    let stored = match &id {
+        Some(id) => cx.service.store.clients.find_holding(id, &shown).await?,
+        None => None,
     };
     // A client that the operator made has no holder who could manage it.
     let stored = stored.filter(|stored| !stored.client().is_operators());
-    let decoy = if stored.is_none() { decoy::read() } else { None };
-    let client = stored.as_ref().map(Stored::client).or(decoy.as_ref());
-    let matched = client.and_then(|client| matched(client, token));
+    let matched = stored.as_ref().and_then(|stored| matched(stored.client(), &shown));
     if matched.is_none() && cx.settings().dcr_authorization_with_client_credentials {
-        return by_access_token(cx, stored, token, caller).await;
+        return by_access_token(cx, id.as_ref(), token, caller).await;
     }
     let (Some(stored), Some(matched)) = (stored, matched) else { return Err(refused) };
     if !stored.client().is_usable(cx.service.clock.now()) {
@@ -45,25 +46,22 @@ pub(super) async fn authenticate(
     }
     certificate::hold(cx, caller, stored.client()).await?;
     let stored =
-        if matched == Matched::Successor { retire_previous(cx, stored, token).await? } else { stored };
+        if matched == Matched::Successor { retire_previous(cx, stored, &shown).await? } else { stored };
     Ok(Held { stored, token: Some(Secret::new(token.to_owned())) })
 }
 
-/// Looks whether `token` is an access token of this very client; as much is done for one that is
-/// not there.
+/// Looks whether `token` is an access token of the client `id`. The client comes with the token, so that
+/// one that is there is not looked at for a token that is not its own.
 async fn by_access_token(
     cx: &Context<'_>,
-    stored: Option<Stored>,
+    id: Option<&ClientId>,
     token: &str,
     caller: &Caller,
 ) -> Result<Held, ManageError> {
     let found = bearer::find(cx, token, caller.certificate.as_ref()).await?;
-    let (Some(stored), Some(bearer)) = (stored, found) else {
-        return Err(ManageError::Unauthorised(Presented::Invalid));
-    };
-    if bearer.token.client_id != stored.client().id {
-        return Err(ManageError::Unauthorised(Presented::Invalid));
-    }
+    let own = found.filter(|bearer| Some(&bearer.token.client_id) == id);
+    let stored = own.map(|bearer| bearer.client).filter(|stored| !stored.client().is_operators());
+    let stored = stored.ok_or(ManageError::Unauthorised(Presented::Invalid))?;
     certificate::hold(cx, caller, stored.client()).await?;
     Ok(Held { stored, token: None })
 }
@@ -79,12 +77,12 @@ enum Matched {
     Previous,
 }
 
-/// Compares `token` with those of `client`: always with two, so that it takes as long for each.
-fn matched(client: &Client, token: &str) -> Option<Matched> {
+/// Compares the digest of a token with those of `client`: always with two, so that it takes as long for
+/// each.
+fn matched(client: &Client, shown: &TokenDigest) -> Option<Matched> {
     let RegistrationTokens { current, previous } = &client.tokens;
-    let shown = TokenDigest::of(token);
-    let is_current = current.is(&shown);
-    let is_previous = previous.as_ref().unwrap_or(current).is(&shown);
+    let is_current = current.is(shown);
+    let is_previous = previous.as_ref().unwrap_or(current).is(shown);
     match (previous, is_current, is_previous) {
         (Some(_), true, _) => Some(Matched::Successor),
         (None, true, _) => Some(Matched::Current),
@@ -96,8 +94,12 @@ fn matched(client: &Client, token: &str) -> Option<Matched> {
 /// How often it is tried to retire a token of a client that others change meanwhile.
 const TRIES: usize = 8;
 
-/// The new `token` arrived, so the one before it dies: when this returns, it is good no more.
-async fn retire_previous(cx: &Context<'_>, stored: Stored, token: &str) -> Result<Stored, ManageError> {
+/// The new token, whose digest is `shown`, arrived, so the one before it dies: when this returns, it is good no more.
+async fn retire_previous(
+    cx: &Context<'_>,
+    stored: Stored,
+    shown: &TokenDigest,
+) -> Result<Stored, ManageError> {
     let (clients, mut stored) = (&cx.service.store.clients, stored);
     for _ in 0..TRIES {
         let mut client = stored.client().clone();
@@ -109,7 +111,7 @@ async fn retire_previous(cx: &Context<'_>, stored: Stored, token: &str) -> Resul
         }
         let found = clients.find(&client.id).await?;
         stored = found.ok_or(ManageError::Unauthorised(Presented::Invalid))?;
-        match matched(stored.client(), token) {
+        match matched(stored.client(), shown) {
             Some(Matched::Successor) => {}
             Some(Matched::Current | Matched::Previous) => return Ok(stored),
             None => return Err(ManageError::Unauthorised(Presented::Invalid)),

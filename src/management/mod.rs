@@ -1,7 +1,6 @@
 //! Management of a client by its holder (RFC 7592): who may, read, delete. An update is a
 //! registration that replaces, so `PUT` hands over to [`crate::registration::replace`].
 
-mod decoy;
 pub mod endpoint;
 mod error;
 mod holder;

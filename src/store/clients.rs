@@ -7,6 +7,7 @@ use super::client_index::{Indexed, entered, removed};
 use super::{StoreError, keys, record};
 use crate::client::Client;
 use crate::model::ClientId;
+use crate::secret::TokenDigest;
 
 /// A client as it was read, with the bytes that a change of it must find again.
 #[derive(Debug, Clone)]
@@ -65,6 +66,23 @@ impl Clients {
         let key = keys::client(id);
         let found = self.0.get(&key).await?;
         found.map(|bytes| Stored::read((key, bytes))).transpose()
+    }
+
+    /// The client with this identifier, when its record has the text of `digest` somewhere: who
+    /// presents another token learns nothing from the time that it takes to read a record.
+    ///
+    /// # Errors
+    /// When the store can not be read.
+    pub async fn find_holding(
+        &self,
+        id: &ClientId,
+        digest: &TokenDigest,
+    ) -> Result<Option<Stored>, StoreError> {
+        let key = keys::client(id);
+        let found = self.0.get(&key).await?;
+        let text = digest.text();
+        let has_it = |bytes: &Vec<u8>| std::str::from_utf8(bytes).is_ok_and(|record| record.contains(&text));
+        found.filter(has_it).map(|bytes| Stored::read((key, bytes))).transpose()
     }
 
     /// That the client is still as it was seen, and that what was seen survives a power cut: a

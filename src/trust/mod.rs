@@ -4,8 +4,10 @@
 //! [`Trust`] is the part that is known when the configuration is read, with every key parsed;
 //! [`Verifier`] finds the keys that are elsewhere and verifies. Knows nothing of clients.
 
+mod assertion;
 mod attester;
 mod certified;
+mod decoy;
 mod given;
 mod issuer;
 mod source;
@@ -13,6 +15,7 @@ mod source;
 mod tests;
 mod verifier;
 
+pub use assertion::{ClientKeys, Effort, MOST_TRIES};
 pub use attester::Attester;
 pub use certified::{Certified, CertifiedError};
 pub use issuer::Issuer;

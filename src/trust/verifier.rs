@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::assertion::Assertions;
 use super::certified::{Certified, CertifiedError};
 use super::source::{Keys, Source};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::FetchSettings;
 use crate::fetch::{self, FetchError, Fetcher};
 use crate::jose::{self, Claims, Compact, Expectations, JwsError, KeySet, Verified};
@@ -45,7 +46,9 @@ pub struct Verifier {
     /// Key sets that the operator named.
     named: RemoteDocuments<KeySet>,
     /// Key sets that tokens and clients named.
-    claimed: RemoteDocuments<KeySet>,
+    pub(super) claimed: RemoteDocuments<KeySet>,
+    /// What clients prove themselves with.
+    pub(super) assertions: Assertions,
     documents: RemoteDocuments<Value>,
     clock: Arc<dyn Clock>,
 }
@@ -60,7 +63,12 @@ impl Verifier {
         let keep = |value: &Value| Ok(value.clone());
         let documents =
             RemoteDocuments::new(Arc::clone(fetcher), Arc::clone(clock), settings, fetch::JSON, keep);
-        Self { named: sets(), claimed: sets(), documents, clock: Arc::clone(clock) }
+        let (named, claimed, assertions) = (sets(), sets(), Assertions::new());
+        Self { named, claimed, assertions, documents, clock: Arc::clone(clock) }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Verifies `token` with a key of `source`.
@@ -141,7 +149,7 @@ impl Verifier {
         set: &KeySet,
         expected: &Expectations<'_>,
     ) -> Result<Verified<Claims>, TrustError> {
-        Ok(jose::verify(token, set, expected, self.clock.now())?)
+        Ok(jose::verify(token, set, expected, self.now())?)
     }
 
     /// Verifies with the set at `url`; a key that is not in it may be in a newer one.

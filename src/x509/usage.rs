@@ -14,18 +14,14 @@ const DIGITAL_SIGNATURE: u8 = 0x80;
 /// Whether the key of the certificate in `der` may sign what is no certificate: it may when nothing
 /// is said of its usage. What can not be read may not.
 pub(super) fn may_sign(der: &[u8]) -> bool {
-    match key_usage(der) {
-        Some(None) => true,
-        Some(Some(bits)) => bits & DIGITAL_SIGNATURE != 0,
-        None => false,
-    }
+    key_usage(der).is_some_and(|bits| bits & DIGITAL_SIGNATURE != 0)
 }
 
-/// The first eight usages, if any are said; none when the certificate can not be read.
-fn key_usage(der: &[u8]) -> Option<Option<u8>> {
+/// The first eight usages: all of them when nothing is said; none when the certificate cannot be read.
+fn key_usage(der: &[u8]) -> Option<u8> {
     let signed = *within(der)?.first()?;
     let Some(extensions) = elements(signed.content)?.into_iter().find(|part| part.tag == EXTENSIONS) else {
-        return Some(None);
+        return Some(u8::MAX);
     };
     for extension in within(extensions.content)? {
         let parts = elements(extension.content)?;
@@ -35,10 +31,10 @@ fn key_usage(der: &[u8]) -> Option<Option<u8>> {
             let (bits, _) = element(value.content)?;
             // The first octet counts the bits that are not used.
             let first = (bits.tag == BIT_STRING).then_some(bits.content)?.get(1);
-            return Some(Some(first.copied().unwrap_or(0)));
+            return Some(first.copied().unwrap_or(0));
         }
     }
-    Some(None)
+    Some(u8::MAX)
 }
 
 /// The elements of the one sequence in `der`.

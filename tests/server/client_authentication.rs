@@ -108,14 +108,10 @@ async fn private_key_jwt_is_signed_by_a_registered_key() {
     let signer = Signer::new("", Algorithm::Es256);
     let body = with(method("private_key_jwt"), json!({"jwks": signer.jwks()}));
     let client = server.register(&body).await;
-    let token_endpoint = server.server().url().to_owned() + "/token";
     let good = [
         (json!({}), json!({})),
-        (json!({"typ": "JWT"}), json!({"aud": token_endpoint})),
-        (
-            json!({"typ": "client-authentication+jwt"}),
-            json!({"aud": ["https://other.example", token_endpoint]}),
-        ),
+        (json!({"typ": "JWT"}), json!({})),
+        (json!({"typ": "client-authentication+jwt"}), json!({})),
         (json!({}), json!({"exp": START + 3_600})),
     ];
     for (number, (header, more)) in good.into_iter().enumerate() {
@@ -151,6 +147,37 @@ async fn private_key_jwt_is_signed_by_a_registered_key() {
     let of_nobody = signer.raw(&json!({}), claims(&server, &nobody, "nobody"));
     expect_refused(&assert_with(&server, &of_nobody).await, false);
     expect_refused(&assert_with(&server, "not.a.jwt").await, false);
+}
+
+/// RFC 7523bis section 3: an assertion for another server must not be good here because it names both.
+#[tokio::test]
+async fn an_assertion_is_for_this_issuer_and_for_others_only_where_the_operator_says_so() {
+    let signer = Signer::new("", Algorithm::Es256);
+    let body = with(method("private_key_jwt"), json!({"jwks": signer.jwks()}));
+    for (setting, token_endpoint, several) in [(None, 401, 401), (Some("any"), 200, 200)] {
+        let members = setting.map_or_else(|| json!({}), |any| json!({"clientAssertionAudience": any}));
+        let server = TestServer::registering(members).await;
+        let client = server.register(&body).await;
+        let issuer = server.server().url().to_owned();
+        let (other, endpoint) = ("https://other.example", format!("{issuer}/token"));
+        let audiences = [
+            (json!(issuer), 200),
+            (json!([issuer]), 200),
+            (json!(endpoint), token_endpoint),
+            (json!([endpoint]), token_endpoint),
+            (json!([issuer, other]), several),
+            (json!([issuer, endpoint]), several),
+            (json!(other), 401),
+            (json!([other]), 401),
+            (json!([]), 401),
+            (json!(format!("{issuer}/")), 401),
+        ];
+        for (number, (audience, status)) in audiences.into_iter().enumerate() {
+            let named = with(claims(&server, &client, &number.to_string()), json!({"aud": audience}));
+            let answer = assert_with(&server, &signer.raw(&json!({}), named)).await;
+            assert_eq!(answer.status, status, "{setting:?} {audience}: {}", answer.text);
+        }
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ mod alike;
 mod attestation;
 mod audit;
 mod audit_reloads;
+mod authentication_failures;
 mod bad_input;
 mod chains;
 mod client_authentication;

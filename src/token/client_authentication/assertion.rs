@@ -1,20 +1,26 @@
 //! `client_secret_jwt`, `private_key_jwt` (RFC 7523 section 3, OpenID Connect Core section 9).
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{decoy, secret};
 use crate::client::Client;
-use crate::jose::{Algorithm, Claims, Compact, Expectations, KeySet, TypRule};
+use crate::config::ClientAssertionAudience;
+use crate::jose::{Algorithm, Claims, Compact, Expectations, JwsError, KeySet, TypRule, Verified};
 use crate::service::Context;
 use crate::store::single_use::UsedOnce;
 use crate::token::TokenError;
-use crate::trust::{Keys, Source, key_set};
+use crate::trust::{Certified, ClientKeys, Source, TrustError};
 
 /// Seconds from now until which an assertion may be good at most: so long it is remembered, so
 /// that nobody uses it again.
 const MOST_AHEAD: u64 = 3_600;
 /// Seconds after its end for which an assertion is still taken, since clocks differ.
 const SKEW: u64 = 60;
+/// The beat at which assertions that fail are answered: longer than most fetches of a key set take.
+const BEAT: Duration = Duration::from_millis(300);
 /// The type that an assertion may have beside `JWT` (RFC 7523bis).
 const TYPES: &[&str] = &["client-authentication+jwt"];
 
@@ -24,41 +30,72 @@ pub(super) async fn verify(
     client: Option<&Client>,
     token: &Compact,
 ) -> Result<Option<&'static str>, TokenError> {
+    let begun = Instant::now();
     let is_symmetric = token.algorithm().is_symmetric();
-    let source =
-        if is_symmetric { shared(cx, client)? } else { client.and_then(|client| public(cx, client)) };
+    let accepted = match verified(cx, client, token).await? {
+        Ok(claims) => accept(cx, client, &claims).await?,
+        Err(error) => Err(error.to_string()),
+    };
+    let Err(reason) = accepted else {
+        return Ok(Some(if is_symmetric { "client_secret_jwt" } else { "private_key_jwt" }));
+    };
+    if let Some(client) = client {
+        tracing::info!(client_id = %client.id, reason, "client assertion rejected");
+    }
+    if !is_symmetric {
+        wait(begun).await;
+    }
+    Ok(None)
+}
+
+/// Verifies `token` with the key or secret of `client`, or with one of nobody.
+async fn verified(
+    cx: &Context<'_>,
+    client: Option<&Client>,
+    token: &Compact,
+) -> Result<Result<Verified<Claims>, TrustError>, TokenError> {
+    let is_symmetric = token.algorithm().is_symmetric();
     let algorithms = algorithms(cx, client, is_symmetric);
-    let id = client.map(|client| client.id.as_str());
     let audiences = audiences(cx);
     let expected = Expectations {
         algorithms: &algorithms,
         audiences: &audiences,
         // RFC 7523 section 3: both are the client.
-        issuer: id,
+        issuer: client.map(|client| client.id.as_str()),
         typ: TypRule::OneOf(TYPES),
         required: &["iss", "sub", "aud", "exp", "jti"],
+        is_sole_audience: cx.settings().client_assertion_audience == ClientAssertionAudience::Issuer,
         skew: SKEW,
         ..Expectations::default()
     };
-    let is_known = source.is_some();
-    let source = source.unwrap_or_else(|| decoy::source(is_symmetric));
-    let verified = cx.service.verifier.verify(token, &source, &expected).await;
-    let (Some(id), true) = (id, is_known) else { return Ok(None) };
-    let accepted = match verified {
-        Ok(claims) => accept(cx, id, &claims).await?,
-        Err(error) => Err(error.to_string()),
-    };
-    match accepted {
-        Ok(()) => Ok(Some(if is_symmetric { "client_secret_jwt" } else { "private_key_jwt" })),
-        Err(reason) => {
-            tracing::info!(client_id = id, reason, "a client assertion was refused");
-            Ok(None)
-        }
+    let verifier = &cx.service.verifier;
+    if !is_symmetric {
+        let keys = client.map_or(ClientKeys::Nowhere, |client| public(cx, client));
+        return Ok(verifier.verify_assertion(token, keys, &expected).await);
     }
+    let shared = shared(cx, client)?;
+    let is_own = shared.is_some();
+    let outcome = verifier.verify(token, &shared.unwrap_or_else(decoy::secret), &expected).await;
+    Ok(if is_own { outcome } else { Err(JwsError::Signature.into()) })
+}
+
+/// An assertion that fails is answered at a beat of [`BEAT`] from its arrival: keys at a `jwks_uri` are
+/// fetched for clients that are there alone, and how long that takes would tell them apart.
+async fn wait(begun: Instant) {
+    let beats = begun.elapsed().as_millis() / BEAT.as_millis() + 1;
+    let beats = u32::try_from(beats).unwrap_or(u32::MAX);
+    tokio::time::sleep_until(begun + BEAT.saturating_mul(beats)).await;
 }
 
 /// Takes an assertion whose signature is good, once.
-async fn accept(cx: &Context<'_>, id: &str, claims: &Claims) -> Result<Result<(), String>, TokenError> {
+async fn accept(
+    cx: &Context<'_>,
+    client: Option<&Client>,
+    claims: &Claims,
+) -> Result<Result<(), String>, TokenError> {
+    let Some(id) = client.map(|client| client.id.as_str()) else {
+        return Ok(Err("is of no client".to_owned()));
+    };
     let now = cx.service.clock.now();
     let (Some(jti), Some(expiry)) = (claims.text("jti"), claims.expiry()) else {
         return Ok(Err("must have `jti` and `exp`".to_owned()));
@@ -86,8 +123,14 @@ fn algorithms(cx: &Context<'_>, client: Option<&Client>, is_symmetric: bool) -> 
 }
 
 /// The names of this server (RFC 7523 section 3, OpenID Connect Core section 9).
-fn audiences(cx: &Context<'_>) -> [String; 2] {
-    [cx.service.issuer.clone(), cx.service.endpoint(&cx.service.settings.server.paths.token)]
+fn audiences(cx: &Context<'_>) -> Vec<String> {
+    let issuer = cx.service.issuer.clone();
+    match cx.settings().client_assertion_audience {
+        ClientAssertionAudience::Issuer => vec![issuer],
+        ClientAssertionAudience::Any => {
+            vec![issuer, cx.service.endpoint(&cx.service.settings.server.paths.token)]
+        }
+    }
 }
 
 fn shared(cx: &Context<'_>, client: Option<&Client>) -> Result<Option<Source>, TokenError> {
@@ -98,14 +141,16 @@ fn shared(cx: &Context<'_>, client: Option<&Client>) -> Result<Option<Source>, T
 
 /// The keys that the client registered; where it registered none, its certificates, by which the
 /// software statement that registered it was believed.
-fn public(cx: &Context<'_>, client: &Client) -> Option<Source> {
+fn public<'a>(cx: &Context<'_>, client: &'a Client) -> ClientKeys<'a> {
     let metadata = client.metadata.metadata();
-    let known = metadata.get("jwks").and_then(|jwks| key_set(jwks).ok());
-    let known = known.map(|set| Keys::Known(Arc::new(set)));
-    let keys = known.or_else(|| metadata.text("jwks_uri").map(|url| Keys::Claimed(url.to_owned())));
-    if metadata.has("jwks") || keys.is_some() {
-        return keys.map(Source::of);
+    match (metadata.get("jwks"), metadata.text("jwks_uri")) {
+        (Some(jwks), _) => ClientKeys::Here { client: client.id.as_str(), jwks },
+        (None, Some(url)) => ClientKeys::At(url),
+        (None, None) => certified(cx, client).map_or(ClientKeys::Nowhere, ClientKeys::Certified),
     }
+}
+
+fn certified(cx: &Context<'_>, client: &Client) -> Option<Certified> {
     let statement = client.provenance.statement.as_ref()?;
-    cx.snapshot.trust.certified(statement.certified_by.as_deref()?, &statement.iss)
+    cx.snapshot.trust.certified(statement.certified_by.as_deref()?, &statement.iss)?.certified
 }

@@ -12,7 +12,7 @@ mod presented;
 mod secret;
 
 use super::TokenError;
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::http::ClientCertificate;
 use crate::http::credentials::Authorization;
 use crate::http::form::Form;
@@ -61,6 +61,9 @@ pub async fn authenticate(cx: &Context<'_>, shown: &Shown<'_>) -> Result<Authent
         Some(id) => cx.service.store.clients.find(id).await?,
         None => None,
     };
+    if stored.is_none() {
+        drop(client::decoy::read());
+    }
     let named = stored.as_ref().map(Stored::client);
     let usable = named.filter(|client| client.is_usable(cx.service.clock.now()));
     let method = prove(cx, usable, &presented, shown.certificate).await?;

@@ -42,7 +42,7 @@ async fn the_attested_key_authenticates_the_client() {
         [(&Signer::new("other", registrar::jose::Algorithm::Es256), 401), (&parties.instance, 200)]
     {
         let claims = json!({
-            "iss": id, "sub": id, "aud": server.url("/token"), "jti": "1", "exp": START + 60,
+            "iss": id, "sub": id, "aud": server.server().url(), "jti": "1", "exp": START + 60,
         });
         let assertion = signer.raw(&json!({}), claims);
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

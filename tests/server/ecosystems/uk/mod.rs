@@ -90,7 +90,7 @@ impl Party {
     /// What the token endpoint says to `client`, which signs with its key in the directory.
     async fn ask_token(&self, client: &Registered) -> Answer {
         let assertion = self.signed(json!({
-            "iss": client.id, "sub": client.id, "aud": self.bank.server.url("/token"), "jti": jti(),
+            "iss": client.id, "sub": client.id, "aud": self.bank.server.server().service().issuer, "jti": jti(),
             "iat": START, "exp": START + 300,
         }));
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
