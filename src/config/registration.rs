@@ -174,6 +174,8 @@ pub struct Registration {
     pub software_statement_redirect_uris: StatementRedirectUris,
     /// Signature algorithms of signed requests; those of HMAC need a shared secret.
     pub dcr_signing_alg_values_supported: Vec<String>,
+    /// The `typ` that a signed request must have in its header; none: any but those of other tokens.
+    pub dcr_typ: Option<String>,
     /// Seconds since `iat` for which a signed request is good; none: its `exp` alone bounds it.
     pub dcr_maximum_age: Option<u64>,
     /// Further names under which `aud` may mean this server, beside the issuer and the URLs of

@@ -147,6 +147,7 @@ impl Default for Registration {
             software_statement_claims: BTreeMap::new(),
             software_statement_redirect_uris: StatementRedirectUris::Replace,
             dcr_signing_alg_values_supported: signatures(),
+            dcr_typ: None,
             dcr_maximum_age: None,
             accepted_audiences: Vec::new(),
             dcr_ssa_validation_configs: Vec::new(),

@@ -7,10 +7,10 @@ mod holder;
 
 pub use error::ManageError;
 
-use crate::client::{Client, RegistrationTokens};
+use crate::client::Client;
 use crate::config::registration::Rotation;
-use crate::random;
-use crate::registration::{Caller, ClientInformation, hooks};
+use crate::http::answer::Presented;
+use crate::registration::{Caller, ClientInformation, hooks, rotation};
 use crate::script::Hook;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
@@ -44,23 +44,31 @@ pub async fn read(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<Clien
     Ok(hooks::modify(cx, caller, Hook::ModifyReadResponse, information).await?)
 }
 
-/// Gives the client a new token; the presented one stays good until the new one is used.
+/// Gives the client a new token; the presented one stays good until the new one is used. Of several
+/// requests side by side one does so, and the others are told the same token.
 async fn rotate(
     cx: &Context<'_>,
-    stored: Stored,
+    mut stored: Stored,
     presented: &Secret,
 ) -> Result<(Client, Option<Secret>), ManageError> {
-    let next = random::token()?;
-    let mut client = stored.client().clone();
-    client.tokens = RegistrationTokens {
-        current: TokenDigest::of(next.expose()),
-        previous: Some(TokenDigest::of(presented.expose())),
-    };
-    match cx.service.store.clients.replace(&stored, &client, Change::default()).await {
-        Ok(()) => Ok((client, Some(next))),
-        Err(StoreError::Conflict) => Err(ManageError::Conflict),
-        Err(error) => Err(error.into()),
+    let clients = &cx.service.store.clients;
+    let shown = TokenDigest::of(presented.expose());
+    for _ in 0..holder::TRIES {
+        if let Some(told) = rotation::told(cx, stored.client(), presented)? {
+            return Ok((stored.into_client(), Some(told)));
+        }
+        let (token, tokens) = rotation::next(cx, stored.client(), presented)?;
+        let client = Client { tokens, ..stored.client().clone() };
+        match clients.replace(&stored, &client, Change::default()).await {
+            Ok(()) => return Ok((client, Some(token))),
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let found = clients.find(&client.id).await?;
+        let found = found.filter(|found| holder::matched(found.client(), &shown).is_some());
+        stored = found.ok_or(ManageError::Unauthorised(Presented::Invalid))?;
     }
+    Err(ManageError::Conflict)
 }
 
 /// Deletes the client: its identifier, secret and tokens are dead when this returns (RFC 7592

@@ -21,9 +21,11 @@ mod operator;
 mod parse;
 mod prove;
 mod reuse;
+pub mod rotation;
 mod sector;
 mod signed_request;
 mod statement;
+mod token_kind;
 mod update;
 
 pub use answer::ClientInformation;
@@ -181,6 +183,8 @@ pub async fn replace(
     let valid = check(cx, &proven).instrument(step("rules")).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
+    // After the scripts, which may refuse it in the words of their ecosystem.
+    update::same_software(stored, proven.statement.as_ref())?;
     let proven = evidence::settle(proven, &decided)?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     let issued = issue::update(cx, caller, stored, token, (&proven, sanctioned))?;

@@ -6,12 +6,11 @@ use serde_json::{Map, Value};
 
 use super::hooks::{Shown, jwt};
 use super::parse::Parsed;
-use super::{Caller, RegisterError, keys};
-use crate::client::{ScriptRef, StatementOrigin};
+use super::{Caller, RegisterError, keys, token_kind};
+use crate::client::{ScriptRef, SoftwareOrigin, StatementOrigin};
 use crate::config::trust::StatementValidation;
 use crate::jose::{Claims, Compact, Expectations, TypRule, Verified, kind};
 use crate::model::{ErrorCode, Violation};
-use crate::script::Hook;
 use crate::service::Context;
 use crate::trust::{Believed, Issuer, Source, TrustError};
 
@@ -39,6 +38,16 @@ impl Statement {
     /// The entry whose authorities vouch for the certificate of its signer.
     pub(super) fn certified_by(&self) -> Option<&Issuer> {
         self.issuer.as_deref().filter(|_| self.is_certified)
+    }
+
+    /// The software that it is about, when its signature was verified.
+    pub(super) fn software(&self) -> Option<SoftwareOrigin> {
+        let text = |name: &str| self.claims.get(name).and_then(Value::as_str);
+        let named = |name: &str| text(name).filter(|text| !text.is_empty()).map(str::to_owned);
+        let software_id = named("software_id");
+        let sub = if software_id.is_none() { named("sub") } else { None };
+        let iss = text("iss").unwrap_or_default().to_owned();
+        self.is_verified.then_some(SoftwareOrigin { iss, software_id, sub })
     }
 
     /// What names it in a provenance.
@@ -107,7 +116,7 @@ async fn builtin(
         let expected = expectations(cx, &issuer.algorithms);
         match cx.service.verifier.judge(token, &issuer.source, &expected).await {
             Ok(Believed { claims, is_certified }) => {
-                let accepted = accepted(token, &claims, true)?;
+                let accepted = accepted(cx, token, &claims, true)?;
                 return Ok(Statement { issuer: Some(issuer), is_certified, ..accepted });
             }
             // Nothing is wrong with it, but that nobody here trusts its signer.
@@ -128,7 +137,7 @@ async fn scripted(
     claims: Map<String, Value>,
 ) -> Result<Statement, RegisterError> {
     iss(&claims)?;
-    let hooks = (Hook::GetSoftwareStatementJwks, Hook::GetSoftwareStatementHmacSecret);
+    let hooks = token_kind::STATEMENT_HOOKS;
     if !cx.snapshot.scripts.has(hooks.0) && !cx.snapshot.scripts.has(hooks.1) {
         if cx.settings().software_statement_required {
             tracing::error!("statements are required, and nothing here has keys of their issuers");
@@ -145,7 +154,7 @@ async fn scripted(
     let algorithms = &cx.snapshot.trust.statement_algorithms;
     let verified = cx.service.verifier.verify(token, &source, &expectations(cx, algorithms)).await;
     let verified = verified.map_err(|error| keys::failed(error, &|rule| invalid(rule)))?;
-    Ok(Statement { keys_by: Some(by), ..accepted(token, &verified, true)? })
+    Ok(Statement { keys_by: Some(by), ..accepted(cx, token, &verified, true)? })
 }
 
 /// `jwks`, `jwks_uri`: the statement brings its own keys, so it proves that somebody holds them
@@ -165,17 +174,19 @@ async fn own_keys(
     let verified = cx.service.verifier.verify(token, &Source::of(keys), &expected).await;
     // The keys are where the requester says: when they are not to be had, it is its mistake.
     let verified = verified.map_err(|error| invalid(error.to_string()))?;
-    accepted(token, &verified, false)
+    accepted(cx, token, &verified, false)
 }
 
 fn accepted(
+    cx: &Context<'_>,
     token: &Compact,
     verified: &Verified<Claims>,
     is_vouched: bool,
 ) -> Result<Statement, RegisterError> {
     let text = token.as_str().to_owned();
     let (header, claims) = (verified.header().clone(), verified.claims().clone());
-    if let Some(other) = kind::looks_like_other_token(&header, &claims) {
+    let other = kind::looks_like_other_token(&header, &claims);
+    if let Some(other) = other.or_else(|| token_kind::request_by(cx, &header, &claims)) {
         return Err(invalid(format!("must be a software statement, not {other}")));
     }
     Ok(Statement {
