@@ -71,6 +71,7 @@ fn methods<'a>(settings: &'a Registration, server: &ServerSettings) -> Vec<&'a s
         "private_key_jwt" => is_signed(false),
         "tls_client_auth" => (is_asked_for(server) && server.tls.client_ca.is_some()) || is_named(server),
         "self_signed_tls_client_auth" => is_asked_for(server) || is_named(server),
+        "attest_jwt_client_auth" => !settings.trusted_client_attesters.is_empty(),
         // It can be registered, for a server beside this one.
         _ => false,
     };

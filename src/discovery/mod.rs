@@ -12,7 +12,7 @@ mod upstream;
 
 use serde_json::Value;
 
-use crate::client::rules::{ALGORITHMS, supported_grants};
+use crate::client::rules::{ALGORITHMS, supported_grants, supported_methods};
 use crate::config::{Registration, UPSTREAM};
 use crate::jose::Algorithm;
 use crate::service::{Context, Members};
@@ -47,8 +47,8 @@ pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
     }
     let scopes = cx.snapshot.live.scopes.iter().map(|scope| scope.id.clone());
     put_list(&mut document, "scopes_supported", scopes.collect());
-    let attestation = client_attestation(cx);
-    if !attestation.is_empty() {
+    let attestation = client_attestation(cx, theirs);
+    if !attestation.is_empty() && theirs.is_none_or(|theirs| !theirs.contains_key("challenge_endpoint")) {
         let challenge = cx.service.endpoint(&cx.service.settings.server.paths.challenge);
         put(&mut document, "challenge_endpoint", challenge);
     }
@@ -85,7 +85,11 @@ fn put_list(document: &mut Members, name: &str, values: Vec<String>) {
 }
 
 /// What a client can be attested with, where anybody is trusted to attest clients.
-fn client_attestation(cx: &Context<'_>) -> Vec<(&'static str, Vec<String>)> {
+///
+/// The list of methods asks clients to use one of them, unless it has `none`: an attestation is one way of
+/// several to register here. Beside an authorization server it speaks for the token endpoint of that one, so
+/// it is what that one says (OAuth 2.0 Attestation-Based Client Authentication, on metadata).
+fn client_attestation(cx: &Context<'_>, theirs: Option<&Members>) -> Vec<(&'static str, Vec<String>)> {
     let attesters = &cx.snapshot.trust.attesters;
     if attesters.is_empty() {
         return Vec::new();
@@ -94,11 +98,15 @@ fn client_attestation(cx: &Context<'_>) -> Vec<(&'static str, Vec<String>)> {
     let mut signed: Vec<String> = attesters.iter().flat_map(|attester| names(&attester.algorithms)).collect();
     signed.sort_unstable();
     signed.dedup();
-    vec![
+    let mut lists = vec![
         ("client_attestation_signing_alg_values_supported", signed),
         ("client_attestation_pop_signing_alg_values_supported", names(Algorithm::STATEMENTS)),
-        ("client_attestation_pop_methods_supported", vec!["attestation_pop_jwt".to_owned()]),
-    ]
+    ];
+    if theirs.is_none() {
+        let methods = ["attestation_pop_jwt", "none"].map(str::to_owned);
+        lists.push(("client_attestation_pop_methods_supported", methods.to_vec()));
+    }
+    lists
 }
 
 /// The members that are lists of what can be registered.
@@ -107,7 +115,7 @@ fn lists(settings: &Registration) -> Vec<(&'static str, Vec<String>)> {
         ("response_types_supported", settings.response_types_supported.clone()),
         ("response_modes_supported", settings.response_modes_supported.clone()),
         ("grant_types_supported", supported_grants(settings)),
-        ("token_endpoint_auth_methods_supported", settings.token_endpoint_auth_methods_supported.clone()),
+        ("token_endpoint_auth_methods_supported", supported_methods(settings)),
         ("subject_types_supported", settings.subject_types_supported.clone()),
         ("acr_values_supported", settings.acr_values_supported.clone()),
         (

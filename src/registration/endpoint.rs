@@ -63,7 +63,7 @@ async fn admit(
     let received = Received::read(cx, headers, body).await?;
     let shown = initial_access::find(cx, credentials::bearer(headers)).await;
     initial_access::count(cx, &caller, shown.as_ref().ok().and_then(Option::as_ref))?;
-    caller.attested = client_attestation::verify(cx, &attestation_headers(headers)).await?;
+    caller.attested = client_attestation::verify(cx, &client_attestation::Headers::of(headers)).await?;
     caller.initial_access = match shown {
         // Who is attested needs no token.
         Err(RegisterError::Unauthorised(Presented::Nothing)) if caller.attested.is_some() => None,
@@ -90,15 +90,6 @@ pub async fn challenge(
             Ok(answer::json(StatusCode::OK, &Map::from_iter([member])))
         }
     }
-}
-
-fn attestation_headers(headers: &HeaderMap) -> client_attestation::Headers {
-    // What is no text is no token either.
-    let all = |name: &HeaderName| {
-        let values = headers.get_all(name).iter();
-        values.map(|value| value.to_str().unwrap_or_default().to_owned()).collect()
-    };
-    client_attestation::Headers { attestation: all(&ATTESTATION), proof: all(&PROOF) }
 }
 
 impl Received {

@@ -12,6 +12,13 @@ use crate::secret::{SealError, Secret};
 use crate::service::limits::Limited;
 use crate::store::StoreError;
 
+impl RegisterError {
+    /// Whether a client attestation or its proof is wrong, and not only old or without a challenge.
+    pub const fn is_invalid_attestation(&self) -> bool {
+        matches!(self, Self::ClientAttestation(ClientAttestationError::Invalid(_)))
+    }
+}
+
 /// Why a registration or an update is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {

@@ -29,7 +29,9 @@ mod token_kind;
 mod update;
 
 pub use answer::ClientInformation;
-pub use client_attestation::{AttestedClient, ClientAttestationError};
+pub use client_attestation::{
+    AttestedClient, ClientAttestationError, Headers as AttestationHeaders, verify as verify_attestation,
+};
 pub use error::RegisterError;
 pub use operator::replace_as_operator;
 pub use update::forbidden_members;

@@ -9,8 +9,8 @@ use super::{Caller, ClientAttestationError, Proven, Purpose, RegisterError, evid
 use crate::clock::Timestamp;
 use crate::model::{ErrorCode, Violation};
 use crate::service::Context;
-use crate::store::Change;
 use crate::store::single_use::UsedOnce;
+use crate::store::{Change, StoreError};
 
 /// Seconds for which something is remembered that does not say when it ends. Whoever sends it
 /// again after that registers one more client, and nothing else.
@@ -106,6 +106,13 @@ impl Use {
     pub(super) fn of_proof(owner: &str, jti: &str, until: Timestamp) -> Self {
         let identifier = vec![owner.to_owned(), jti.to_owned()];
         Self { what: UsedOnce::ClientAttestationProof, identifier, until }
+    }
+
+    /// Uses it up now, without another change; whether it was not used before.
+    pub(super) async fn claim(&self, cx: &Context<'_>) -> Result<bool, StoreError> {
+        let parts: Vec<&str> = self.identifier.iter().map(String::as_str).collect();
+        let (store, now) = (&cx.service.store.single_use, cx.service.clock.now());
+        store.claim(self.what, &parts, self.until, now).await
     }
 
     /// The change that uses it up; none when it was used before.

@@ -19,6 +19,7 @@ use crate::http::credentials::{self, Authorization};
 use crate::http::form::{Form, FormError};
 use crate::http::observe::CorrelationId;
 use crate::http::peer;
+use crate::registration::{self, AttestationHeaders};
 use crate::secret::Secret;
 use crate::service::{Context, Service};
 use crate::store::audit::{Action, Author};
@@ -88,6 +89,7 @@ struct Received {
     authorization: Authorization,
     form: Form,
     certificate: Option<ClientCertificate>,
+    attestation: AttestationHeaders,
 }
 
 impl Received {
@@ -97,13 +99,19 @@ impl Received {
         let form = Form::read(&parts.headers, body, limits.body_bytes, limits.body_timeout_ms).await?;
         let authorization = credentials::authorization(&parts.headers);
         let certificate = parts.extensions.get().cloned();
-        Ok(Self { author: author(cx, &parts), authorization, form, certificate })
+        let attestation = AttestationHeaders::of(&parts.headers);
+        Ok(Self { author: author(cx, &parts), authorization, form, certificate, attestation })
     }
 
     async fn caller(&self, cx: &Context<'_>) -> Result<Authenticated, TokenError> {
         let certificate = self.certificate.as_ref();
-        let shown =
-            Shown { authorization: &self.authorization, form: &self.form, certificate, author: &self.author };
+        let shown = Shown {
+            authorization: &self.authorization,
+            form: &self.form,
+            certificate,
+            attestation: &self.attestation,
+            author: &self.author,
+        };
         let caller = authenticate(cx, &shown).await?;
         if caller.is_proven {
             let client = caller.client.client();
@@ -170,6 +178,7 @@ fn problem(error: TokenError) -> Problem {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", &description)
                 .retry_after(limited.retry_after)
         }
+        TokenError::Attestation(error) => registration::endpoint::problem(*error),
         TokenError::Store(error) => {
             outage::tell(&error);
             Problem::unavailable("the store can not take the request at present", 5)

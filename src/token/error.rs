@@ -3,6 +3,7 @@
 use crate::http::answer::Presented;
 use crate::http::form::FormError;
 use crate::random::NoRandomness;
+use crate::registration::RegisterError;
 use crate::secret::SealError;
 use crate::service::limits::Limited;
 use crate::store::StoreError;
@@ -41,6 +42,9 @@ pub enum TokenError {
     /// Tokens were asked for too often, or authentication failed too often.
     #[error(transparent)]
     TooOften(#[from] Limited),
+    /// A client attestation is not accepted, for a reason that says nothing of clients.
+    #[error(transparent)]
+    Attestation(Box<RegisterError>),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),

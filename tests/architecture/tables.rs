@@ -46,6 +46,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "token",
+        // A client attestation proves at the token endpoint what it proves at a registration.
         &[
             "client",
             "clock",
@@ -54,6 +55,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "jose",
             "model",
             "random",
+            "registration",
             "secret",
             "service",
             "store",

@@ -5,15 +5,24 @@ use super::algorithms::is_symmetric;
 use super::report::{is_faulted, is_item_faulted, items, unsupported, violation};
 use super::{Rules, keys, tls};
 use crate::client::Metadata;
+use crate::config::Registration;
 use crate::model::Violation;
 
 pub(super) const METHOD: &str = "token_endpoint_auth_method";
 pub(super) const FURTHER: &str = "additional_token_endpoint_auth_methods";
 pub(super) const SIGNING: &str = "token_endpoint_auth_signing_alg";
 
+/// The methods that can be registered: `attest_jwt_client_auth` only where somebody is trusted to attest
+/// clients.
+pub fn supported_methods(settings: &Registration) -> Vec<String> {
+    let has_attesters = !settings.trusted_client_attesters.is_empty();
+    let is_possible = |method: &&String| has_attesters || *method != "attest_jwt_client_auth";
+    settings.token_endpoint_auth_methods_supported.iter().filter(is_possible).cloned().collect()
+}
+
 /// The method is supported and has what it needs.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
-    let supported = &cx.settings.token_endpoint_auth_methods_supported;
+    let supported = &supported_methods(cx.settings);
     let Some(method) = metadata.text(METHOD) else { return };
     if !supported.iter().any(|one| one == method) {
         found.push(unsupported(METHOD, method, supported));

@@ -38,6 +38,7 @@ mod urls;
 pub use algorithms::{ALGORITHMS, Algorithm};
 pub use grants::supported_grants;
 pub use lifetime::expiry;
+pub use methods::supported_methods;
 pub use retold::retells;
 pub use secret::needs_secret;
 

@@ -3,29 +3,47 @@
 //! proves that it holds the key.
 //!
 //! `attestation.rs` is about the first, `proof.rs` about the second token; `members.rs` is what
-//! follows for the metadata.
+//! follows for the metadata. The token endpoint takes the same as the method `attest_jwt_client_auth`.
 
 mod attestation;
 mod error;
 mod members;
 mod proof;
 
+use hyper::header::{HeaderMap, HeaderName};
 use serde_json::{Value, json};
 
+use super::endpoint::{ATTESTATION, PROOF};
 use super::once::Use;
 use super::{RegisterError, evidence};
 use crate::secret::Secret;
 use crate::service::Context;
+use crate::store::StoreError;
 
 pub use error::ClientAttestationError;
 pub(super) use members::apply;
 
 /// The two headers of a request, each as often as it is there.
-pub(super) struct Headers {
-    /// `OAuth-Client-Attestation`
-    pub(super) attestation: Vec<String>,
-    /// `OAuth-Client-Attestation-PoP`
-    pub(super) proof: Vec<String>,
+pub struct Headers {
+    attestation: Vec<String>,
+    proof: Vec<String>,
+}
+
+impl Headers {
+    /// Those in the head of a request.
+    pub fn of(headers: &HeaderMap) -> Self {
+        // What is no text is no token either.
+        let all = |name: &HeaderName| {
+            let values = headers.get_all(name).iter();
+            values.map(|value| value.to_str().unwrap_or_default().to_owned()).collect()
+        };
+        Self { attestation: all(&ATTESTATION), proof: all(&PROOF) }
+    }
+
+    /// Whether neither is there.
+    pub const fn are_absent(&self) -> bool {
+        self.attestation.is_empty() && self.proof.is_empty()
+    }
 }
 
 /// A client that was attested, and has proved that it holds its key.
@@ -47,6 +65,24 @@ impl AttestedClient {
         json!({"verifier": self.issuer, "subject": self.subject, "key": self.key})
     }
 
+    /// Who attests it.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// What it is called there.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Uses up its proof; whether that was good until now.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn use_proof(&self, cx: &Context<'_>) -> Result<bool, StoreError> {
+        self.proof.claim(cx).await
+    }
+
     /// That its proof is used.
     pub(super) fn uses(&self) -> Use {
         self.proof.clone()
@@ -55,11 +91,11 @@ impl AttestedClient {
 
 /// Verifies both headers, where the operator trusts anybody who attests clients; none when they
 /// are not there.
-pub(super) async fn verify(
-    cx: &Context<'_>,
-    headers: &Headers,
-) -> Result<Option<AttestedClient>, RegisterError> {
-    if cx.snapshot.trust.attesters.is_empty() || headers.attestation.is_empty() && headers.proof.is_empty() {
+///
+/// # Errors
+/// When they are not good, or the keys of the attester cannot be had.
+pub async fn verify(cx: &Context<'_>, headers: &Headers) -> Result<Option<AttestedClient>, RegisterError> {
+    if cx.snapshot.trust.attesters.is_empty() || headers.are_absent() {
         return Ok(None);
     }
     let (Some(attestation), Some(proof)) = (only(&headers.attestation), only(&headers.proof)) else {

@@ -22,7 +22,7 @@ const MOST_SHOWN: usize = 40;
 /// When the caller failed too often.
 pub(super) fn admit(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) -> Result<(), TokenError> {
     let is_costly = match presented.proof {
-        Proof::Assertion(_) => true,
+        Proof::Assertion(_) | Proof::Attestation => true,
         Proof::Nothing => shown.certificate.is_some(),
         Proof::Basic(_) | Proof::Post(_) | Proof::Unreadable => false,
     };
@@ -33,6 +33,15 @@ pub(super) fn admit(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) 
     checked.map_err(|limited| too_often(cx, shown, presented, limited))
 }
 
+/// Counts a failure that is answered with its own reason.
+///
+/// # Errors
+/// When the caller failed too often.
+pub(super) fn count(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) -> Result<(), TokenError> {
+    let counted = cx.snapshot.limits.count_failure(address(shown), name(presented));
+    counted.map_err(|limited| too_often(cx, shown, presented, limited))
+}
+
 /// Counts, logs and audits that the authentication failed; `client` is the one that was named, when there
 /// is such a client. Gives what the caller is told.
 pub(super) fn fail(
@@ -41,8 +50,8 @@ pub(super) fn fail(
     presented: &Presented,
     client: Option<&Client>,
 ) -> TokenError {
-    if let Err(limited) = cx.snapshot.limits.count_failure(address(shown), name(presented)) {
-        return too_often(cx, shown, presented, limited);
+    if let Err(error) = count(cx, shown, presented) {
+        return error;
     }
     let tried = tried(name(presented), client.is_some());
     if client.is_some_and(Client::is_operators) {

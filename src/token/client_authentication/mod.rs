@@ -5,6 +5,7 @@
 //! client.
 
 mod assertion;
+mod attestation;
 mod certificate;
 mod decoy;
 mod failed;
@@ -16,6 +17,7 @@ use crate::client::{self, Client};
 use crate::http::ClientCertificate;
 use crate::http::credentials::Authorization;
 use crate::http::form::Form;
+use crate::registration::AttestationHeaders;
 use crate::service::Context;
 use crate::store::Stored;
 use crate::store::audit::Author;
@@ -29,6 +31,9 @@ pub struct Shown<'a> {
     pub form: &'a Form,
     /// The client certificate of the connection.
     pub certificate: Option<&'a ClientCertificate>,
+    /// The headers of a client attestation; without anybody who is trusted to attest clients, as good as
+    /// absent.
+    pub attestation: &'a AttestationHeaders,
     /// Where the request comes from; nobody has proved who they are yet.
     pub author: &'a Author,
 }
@@ -66,7 +71,13 @@ pub async fn authenticate(cx: &Context<'_>, shown: &Shown<'_>) -> Result<Authent
     }
     let named = stored.as_ref().map(Stored::client);
     let usable = named.filter(|client| client.is_usable(cx.service.clock.now()));
-    let method = prove(cx, usable, &presented, shown.certificate).await?;
+    let proven = prove(cx, usable, &presented, shown).await;
+    if let Err(TokenError::Attestation(error)) = &proven
+        && error.is_invalid_attestation()
+    {
+        failed::count(cx, shown, &presented)?;
+    }
+    let method = proven?;
     match (usable, method) {
         (Some(client), Some(method)) if registered_method(client) == method => {}
         _ => return Err(failed::fail(cx, shown, &presented, named)),
@@ -88,13 +99,14 @@ async fn prove(
     cx: &Context<'_>,
     client: Option<&Client>,
     presented: &Presented,
-    certificate: Option<&ClientCertificate>,
+    shown: &Shown<'_>,
 ) -> Result<Option<&'static str>, TokenError> {
     match &presented.proof {
         Proof::Basic(given) => Ok(secret::matches(cx, client, given)?.then_some("client_secret_basic")),
         Proof::Post(given) => Ok(secret::matches(cx, client, given)?.then_some("client_secret_post")),
         Proof::Assertion(token) => assertion::verify(cx, client, token).await,
-        Proof::Nothing => certificate::verify(cx, client, certificate).await,
+        Proof::Attestation => attestation::verify(cx, client, shown.attestation).await,
+        Proof::Nothing => certificate::verify(cx, client, shown.certificate).await,
         Proof::Unreadable => Ok(None),
     }
 }

@@ -28,6 +28,8 @@ pub(super) enum Proof {
     Post(Secret),
     /// `client_secret_jwt` or `private_key_jwt`
     Assertion(Box<Compact>),
+    /// `attest_jwt_client_auth`
+    Attestation,
     /// Nothing in the request: a certificate, or `none`.
     Nothing,
     /// Something that can not be read.
@@ -60,7 +62,8 @@ impl Presented {
             }
             (Authorization::Nothing, Some(secret), _) => (None, Proof::Post(Secret::new(secret.to_owned()))),
             (Authorization::Nothing, None, Some(assertion)) => read_assertion(assertion),
-            (Authorization::Nothing, None, None) => (None, Proof::Nothing),
+            (Authorization::Nothing, None, None) if shown.attestation.are_absent() => (None, Proof::Nothing),
+            (Authorization::Nothing, None, None) => (None, Proof::Attestation),
         };
         let named = shown.form.get("client_id");
         if let (Some(own), Some(named)) = (&own_name, named)

@@ -1,6 +1,7 @@
 //! K182: a client attestation and its proof in the headers of `POST /register` (OAuth 2.0
 //! Attestation-Based Client Authentication).
 
+mod authentication;
 mod challenges;
 mod credential;
 mod refusals;
