@@ -35,6 +35,7 @@ mod fapi;
 mod fetch;
 mod initial_access;
 mod keys;
+mod lenient;
 mod live_configuration;
 mod live_configuration_http;
 mod management;

@@ -14,7 +14,8 @@ const IMPLICIT: &str = "implicit";
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 const PASSWORD: &str = "password";
 
-/// The grant types that can be registered: `password` only where its switch is on too.
+/// The grant types that can be registered: `password` only where its switch is on too, and one that
+/// answers by redirecting only where a response type for it is supported.
 pub fn supported_grants(settings: &Registration) -> Vec<String> {
     let mut grants = settings.grant_types_supported.clone();
     let password_is_on = settings.dynamic_registration_password_grant_type_enabled;
@@ -22,19 +23,12 @@ pub fn supported_grants(settings: &Registration) -> Vec<String> {
     if password_is_on && !grants.iter().any(|grant| grant == PASSWORD) {
         grants.push(PASSWORD.to_owned());
     }
-    grants
-}
-
-/// The supported grants with which a client can work here: one that answers by redirecting needs a
-/// response type that is supported.
-pub(super) fn usable_grants(settings: &Registration) -> Vec<String> {
-    let mut grants = supported_grants(settings);
     grants.retain(|grant| can_answer(settings, grant));
     grants
 }
 
-/// Whether `grant` is one of the [`usable_grants`].
-pub(super) fn is_usable(settings: &Registration, grant: &str) -> bool {
+/// Whether `grant` is one of the [`supported_grants`].
+pub(super) fn is_supported_grant(settings: &Registration, grant: &str) -> bool {
     let is_supported = match grant {
         PASSWORD => settings.dynamic_registration_password_grant_type_enabled,
         _ => settings.grant_types_supported.iter().any(|one| one == grant),
@@ -78,7 +72,8 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
             metadata.set("response_types", types);
         }
         // Nothing follows from what can not be registered.
-        (false, true) if !metadata.texts("response_types").all(|one| is_supported(cx.settings, one)) => {}
+        (false, true) if !metadata.texts("response_types").all(|one| is_supported_type(cx.settings, one)) => {
+        }
         (false, true) => {
             let needed = [CODE_GRANT, IMPLICIT].map(|grant| (grant, needs(cx, metadata, grant)));
             let grants: Vec<&str> =
@@ -123,14 +118,14 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 
 fn check_grants(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for (index, grant) in items(metadata, "grant_types") {
-        if !is_usable(cx.settings, grant) && !is_item_faulted(found, "grant_types", index) {
-            let supported = usable_grants(cx.settings);
+        if !is_supported_grant(cx.settings, grant) && !is_item_faulted(found, "grant_types", index) {
+            let supported = supported_grants(cx.settings);
             let rule = format!("`{}` is not supported; {}", shown(grant), choice_of(&supported));
             found.push(item_violation("grant_types", index, rule));
         }
     }
     if !is_faulted(found, "grant_types") && metadata.texts("grant_types").next().is_none() {
-        let supported = usable_grants(cx.settings);
+        let supported = supported_grants(cx.settings);
         let rule = format!("must hold at least one grant type; {}", choice_of(&supported));
         found.push(violation("grant_types", rule));
     }
@@ -152,7 +147,8 @@ fn check_own_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 fn check_response_types(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let supported = &cx.settings.response_types_supported;
     for (index, response_type) in items(metadata, "response_types") {
-        if !is_supported(cx.settings, response_type) && !is_item_faulted(found, "response_types", index) {
+        if !is_supported_type(cx.settings, response_type) && !is_item_faulted(found, "response_types", index)
+        {
             let rule = format!("`{}` is not supported; {}", shown(response_type), choice_of(supported));
             found.push(item_violation("response_types", index, rule));
         }
@@ -160,7 +156,7 @@ fn check_response_types(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Vio
 }
 
 /// Whether this response type is supported, in whatever order its words are.
-pub(super) fn is_supported(settings: &Registration, response_type: &str) -> bool {
+pub(super) fn is_supported_type(settings: &Registration, response_type: &str) -> bool {
     let words = sorted_words(response_type);
     settings.response_types_supported.iter().any(|one| sorted_words(one) == words)
 }

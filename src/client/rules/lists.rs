@@ -17,10 +17,14 @@ struct List {
 
 /// Every such list but those of RP Metadata Choices, of which one value is chosen.
 const LISTS: &[List] = &[
-    List { member: "grant_types", is_supported: grants::is_usable, supported: grants::usable_grants },
+    List {
+        member: "grant_types",
+        is_supported: grants::is_supported_grant,
+        supported: grants::supported_grants,
+    },
     List {
         member: "response_types",
-        is_supported: grants::is_supported,
+        is_supported: grants::is_supported_type,
         supported: |settings| settings.response_types_supported.clone(),
     },
     List {
