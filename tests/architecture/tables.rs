@@ -23,7 +23,22 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("watch", &[]),
     ("systemd", &[]),
     ("live", &["config", "model", "store"]),
-    ("service", &["client", "clock", "config", "fetch", "http", "keys", "live", "script", "store", "trust"]),
+    (
+        "service",
+        &[
+            "client",
+            "clock",
+            "config",
+            "fetch",
+            "http",
+            "keys",
+            "live",
+            "script",
+            "store",
+            "telemetry",
+            "trust",
+        ],
+    ),
     (
         "registration",
         &[
