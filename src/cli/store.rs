@@ -64,11 +64,21 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
             judged(&found)
         }
         Command::Accept(place) => {
-            let (another_key, folder) =
-                place.work(|settings, folder, _| inspect::accept(folder, settings.key_file.as_deref()))?;
-            if let Some(file) = another_key {
+            let (accepted, folder) = place
+                .work(|settings, folder, work| inspect::accept(folder, settings.key_file.as_deref(), work))?;
+            for lost in &accepted.lost {
+                eprintln!("registrar: {lost}");
+            }
+            if let Some(aside) = accepted.aside {
                 eprintln!(
-                    "registrar: what another key sealed can not be read with {}: client secrets, values of \
+                    "registrar: sled cannot read all of its files, so they were made anew of what can be read; those \
+                     of before are in {}, which can be removed when nothing of it is needed any more",
+                    aside.display()
+                );
+            }
+            if let Some(file) = accepted.another_key {
+                eprintln!(
+                    "registrar: what another key sealed cannot be read with {}: client secrets, values of \
                      scripts, patches. registrar admin reset gives the administrator a new secret, and \
                      registrar config reset lets go of the patches",
                     file.display()

@@ -9,6 +9,7 @@ mod copy;
 mod export;
 mod judge;
 mod key;
+mod rebuild;
 mod source;
 mod trial;
 
@@ -87,16 +88,31 @@ pub fn check(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Inspectio
     Ok(found)
 }
 
+/// What came of [`accept`].
+#[derive(Debug, Default)]
+pub struct Accepted {
+    /// The file of the key, when it is not the one that sealed what is there.
+    pub another_key: Option<PathBuf>,
+    /// Where the files of before are, when the store was made anew of what could be read.
+    pub aside: Option<PathBuf>,
+    /// What could not be read then, in words.
+    pub lost: Vec<String>,
+}
+
 /// Lets the server in `folder` go on with what is there: what is lost stays lost, and is not
-/// missed any more. A key of the secrets that is lost is followed by another: by the one in the file
-/// `key` (none: in the folder), which is made when it is not there. The next start counts anew.
-///
-/// Gives the file of the key when it is not the one that sealed what is there.
+/// missed any more. Where sled cannot read all of it, its files are made anew of what can be read. A key
+/// of the secrets that is lost is followed by another: by the one in the file `key` (none: in the folder),
+/// which is made when it is not there. The next start counts anew.
 ///
 /// # Errors
-/// When there is no store, a server has it open, sled cannot open it, or the key cannot be made.
-pub fn accept(folder: &Path, key: Option<&Path>) -> Result<Option<PathBuf>, StoreError> {
-    sled_database::lock(folder)?;
+/// When there is no store, a server has it open, nothing of it can be read, or the key cannot be made.
+pub fn accept(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Accepted, StoreError> {
+    let mut accepted = Accepted::default();
+    let source = Source::open(folder, work, &mut Inspection::default())?;
+    if source.is_log() {
+        accepted.aside = Some(rebuild::rebuild(&source, folder, work, &mut accepted.lost)?);
+    }
+    drop(source);
     let database = Database::open(folder, CACHE)?;
     let file = key::place(folder, key);
     let proof = database.with(|db| Ok(db.get(keys::KEY_PROOF)?.map(|value| value.to_vec())))?;
@@ -116,5 +132,6 @@ pub fn accept(folder: &Path, key: Option<&Path>) -> Result<Option<PathBuf>, Stor
     }
     // A key that is there and can not be used is not replaced: that is told, as it is at the start.
     key_file::load_or_make(&file, false)?;
-    Ok(is_another.then_some(file))
+    accepted.another_key = is_another.then_some(file);
+    Ok(accepted)
 }

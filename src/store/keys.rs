@@ -132,6 +132,13 @@ pub(super) fn level_count(level: &str) -> Vec<u8> {
     [LEVELS, level.as_bytes()].concat()
 }
 
+/// Whether what is under `key` follows from the records of clients and of what ends. The index of the ends
+/// of the latter does not: it says more.
+pub(super) fn follows_from_records(key: &[u8]) -> bool {
+    let beginnings: [&[u8]; 7] = [EXPIRIES, NEVER_USED, LAST_USED, LEVELS, b"i/", b"n/i/", b"n/x/"];
+    key == CLIENT_COUNT || beginnings.iter().any(|beginning| key.starts_with(beginning))
+}
+
 /// The client that a key names whose first part is `prefix`.
 pub(super) fn indexed_client(prefix: &[u8], key: &[u8]) -> Option<ClientId> {
     client_id(key.strip_prefix(prefix)?)

@@ -167,7 +167,7 @@ fn keep_private(folder: &Path) -> Result<(), StoreError> {
 
 /// Whether a file or folder of this name in the folder of a store belongs to it.
 fn is_ours(name: &str) -> bool {
-    let beginnings = ["snap.", "registrar.", "admin-credentials.", "copy-"];
+    let beginnings = ["snap.", "registrar.", "admin-credentials.", "copy-", "damaged-"];
     [LOG, LONG_VALUES, "conf", "room.try", "lost+found"].contains(&name)
         || beginnings.iter().any(|beginning| name.starts_with(beginning))
 }

@@ -123,6 +123,53 @@ async fn a_hole_costs_what_was_in_it_and_a_tail_leaves_what_was_before() {
     }
 }
 
+/// The way back to a server that runs.
+#[tokio::test]
+async fn what_is_accepted_starts_and_is_whole() {
+    let folder = stopped(true).await;
+    let (data, torn) = (folder.path().join("data"), folder.path().join("torn"));
+    let whole = fs::read(data.join("db")).expect("a log");
+    let used = whole.iter().rposition(|byte| *byte != 0).expect("something");
+    // Somewhere a hole is one that sled does not get past.
+    let hole = (1..40).map(|part| used * part / 40).find(|at| {
+        let mut log = whole.clone();
+        log.iter_mut().skip(*at).take(4_096).for_each(|byte| *byte = 0);
+        with_log(&data, &torn, &log);
+        text(&run(&torn, &["check"])).contains("sled cannot read all of its files")
+    });
+    let hole = hole.expect("a hole that is no matter to sled is not what this is about");
+    let accept = run(&torn, &["accept"]);
+    assert!(accept.status.success() && text(&accept).contains("damaged-"), "{}", text(&accept));
+    assert_eq!(copies(&torn), 0);
+    let check = run(&torn, &["check"]);
+    assert!(check.status.success() && text(&check).contains("fine, "), "hole at {hole}: {}", text(&check));
+    let count = exported(&torn, "accepted");
+    assert!(count * 100 >= CLIENTS * 96, "{count} of {CLIENTS} clients");
+
+    fs::remove_dir_all(&data).expect("it is removed");
+    fs::rename(&torn, &data).expect("it is moved");
+    let patience = Duration::from_mins(1);
+    let mut registrar =
+        Registrar::try_start_in(folder, patience).unwrap_or_else(|refusal| panic!("{}", refusal.log));
+    let client = Client::register(&registrar.url(""), &reqwest::Client::new(), "after").await;
+    assert!(client.is_some());
+    let audit = registrar.cli(&["audit", "--format", "json"]).fine();
+    let events = audit.lines().count();
+    assert!(
+        events > CLIENTS * 96 / 100 && audit.lines().last().expect("an event").contains("client_created")
+    );
+    let positions: Vec<u64> = audit
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .filter_map(|event| event["position"].as_u64())
+        .collect();
+    assert!(positions.last() > Some(&(CLIENTS as u64)), "the log goes on behind its last event");
+    assert!(registrar.terminate().success());
+    let check = run(&registrar.folder().join("data"), &["check"]);
+    let due = format!("fine, {} clients", count + 2);
+    assert!(text(&check).contains(&due), "the administrator and the new one: {}", text(&check));
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_command_that_is_ended_leaves_no_copy() {

@@ -45,8 +45,11 @@ async fn an_outage_under_load_is_one_line_a_second_that_counts() {
     let (begun, mut refused) = (Instant::now(), 0);
     while begun.elapsed() < Duration::from_secs(3) {
         let answers = join_all((0..20).map(|_| node.try_register("during"))).await;
-        assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.status() == 503)));
-        refused += answers.len();
+        let statuses: Vec<_> =
+            answers.into_iter().map(|answer| answer.expect("an answer").status()).collect();
+        // One address may not register without bound.
+        assert!(statuses.iter().all(|status| [503, 429].contains(&status.as_u16())), "{statuses:?}");
+        refused += statuses.len();
     }
     let seconds = usize::try_from(begun.elapsed().as_secs()).expect("small");
     let log = node.log();

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::losses::Losses;
 use super::{Action, AuditEvent, AuditLog, Author};
-use crate::store::StoreError;
+use crate::store::{StoreError, outage};
 
 /// Events that may wait.
 const MOST_WAITING: usize = 4_096;
@@ -154,7 +154,8 @@ impl AuditWriter {
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         let last = events.last().map(|event| event.at);
         if let Err(error) = self.append(events).await {
-            tracing::error!(%error, lost = count, "events are not in the audit log");
+            // How many are lost is counted, in the log itself.
+            outage::tell(&error);
             if let Some(last) = last {
                 self.losses.add(count, last);
             }

@@ -27,10 +27,7 @@ impl Copy {
         let failed = |error: io::Error| {
             StoreError::Unavailable(format!("a copy of {} cannot be made: {error}", folder.display()))
         };
-        let place = inside(folder)?;
-        create(&place).map_err(failed)?;
-        // From here on it is ours to remove.
-        let copy = Self(place);
+        let copy = Self::empty(folder)?;
         for entry in fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
@@ -43,6 +40,15 @@ impl Copy {
             }
         }
         Ok(copy)
+    }
+
+    /// An empty folder in `folder`, for the files of a store.
+    pub(super) fn empty(folder: &Path) -> Result<Self, StoreError> {
+        let place = inside(folder, "copy")?;
+        let made = create(&place);
+        made.map_err(|error| StoreError::Unavailable(format!("{}: {error}", place.display())))?;
+        // From here on it is ours to remove.
+        Ok(Self(place))
     }
 
     /// Where it is.
@@ -86,14 +92,19 @@ impl Drop for Copy {
     }
 }
 
+/// Whether a file or folder of this name belongs to the log of sled beside it.
+pub(super) fn is_beside_log(name: &str) -> bool {
+    [SETTINGS, LONG_VALUES].contains(&name) || name.starts_with(SNAPSHOT)
+}
+
 /// A name in `folder` that nobody has.
-fn inside(folder: &Path) -> Result<PathBuf, StoreError> {
+pub(super) fn inside(folder: &Path, kind: &str) -> Result<PathBuf, StoreError> {
     let suffix = random::text(12).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok(folder.join(format!("copy-{suffix}")))
+    Ok(folder.join(format!("{kind}-{suffix}")))
 }
 
 /// Makes a folder that is its owner's only: what is in the store is nobody else's.
-fn create(folder: &Path) -> io::Result<()> {
+pub(super) fn create(folder: &Path) -> io::Result<()> {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "there is nothing to set"))]
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]

@@ -27,7 +27,7 @@ pub(super) fn check(proof: Option<Vec<u8>>, file: &Path) -> Result<(), StoreErro
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Inspection, accept};
+    use super::super::Inspection;
     use super::*;
     use crate::config::StoreSettings;
     use crate::store::Store;
@@ -35,6 +35,11 @@ mod tests {
 
     fn check(folder: &Path, key: Option<&Path>) -> Result<Inspection, StoreError> {
         super::super::check(folder, key, &Work::default())
+    }
+
+    /// The file of another key.
+    fn accept(folder: &Path, key: Option<&Path>) -> Result<Option<PathBuf>, StoreError> {
+        super::super::accept(folder, key, &Work::default()).map(|accepted| accepted.another_key)
     }
 
     /// Opens the store, as a start does.

@@ -63,6 +63,11 @@ impl Source {
         Ok(Self { reader, _copy: copy.ok(), _lock: lock })
     }
 
+    /// Whether sled does not read all of it.
+    pub(super) const fn is_log(&self) -> bool {
+        matches!(self.reader, Reader::Log(_))
+    }
+
     /// The value of `key`.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.reader {
