@@ -36,6 +36,7 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
             get(discovery::endpoint::get),
         )
         .route(&format!("{issuer_path}/.well-known/openid-configuration"), get(discovery::endpoint::get))
+        .route(&format!("{issuer_path}/.well-known/udap"), get(discovery::endpoint::udap))
         .route(&paths.jwks, get(token::endpoint::jwks))
         .layer(cors())
         // No page of a browser has the credentials of a client.

@@ -32,9 +32,7 @@ pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arri
     let last_used_at = members.take_if_there("last_used_at", SECONDS)?;
     let shared_as = members.take_if_there("shared_as", "the SHA-256 of the metadata in hex")?;
     let secret = secret(&mut members)?;
-    // What another store has sealed does not open here.
-    let tokens =
-        RegistrationTokens { successor: None, ..members.take("registration_access_token_sha256", DIGESTS)? };
+    let tokens: RegistrationTokens = members.take("registration_access_token_sha256", DIGESTS)?;
     if !tokens.current.is_whole() || tokens.previous.as_ref().is_some_and(|digest| !digest.is_whole()) {
         return Err(format!("registration_access_token_sha256: must be {DIGESTS}"));
     }

@@ -131,6 +131,8 @@ pub static MEMBERS: &[Member] = &[
     client("software_id", Kind::Text),
     client("software_version", Kind::Text),
     client("software_statement", Kind::Text),
+    // UDAP Certifications and Endorsements for Client Applications: signed JWTs.
+    client("certifications", Kind::Texts),
     // OpenID Connect Dynamic Client Registration section 2.
     client("application_type", Kind::Text),
     client("sector_identifier_uri", Kind::Url),

@@ -81,25 +81,6 @@ pub struct RegistrationTokens {
     /// was lost on its way must not lock a client out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<TokenDigest>,
-    /// The newest token itself, as long as the one before it gets it told again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub successor: Option<Successor>,
-}
-
-/// A token that was told, and may not have arrived.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Successor {
-    /// The token, sealed for its client.
-    pub sealed: Sealed,
-    /// Until when it is told again.
-    pub until: Timestamp,
-}
-
-impl RegistrationTokens {
-    /// The tokens of a client that has one, by its digest.
-    pub const fn only(current: TokenDigest) -> Self {
-        Self { current, previous: None, successor: None }
-    }
 }
 
 /// How far the registration of a client can be trusted, the least first: of several proofs the
@@ -165,10 +146,6 @@ pub struct Provenance {
     /// The software statement that was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<StatementOrigin>,
-    /// Which software the client is, by the verified statements that were shown for it. It stays when an
-    /// update shows none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub software: Option<SoftwareOrigin>,
     /// The client certificate, when somebody vouched for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateOrigin>,
@@ -212,29 +189,6 @@ pub struct StatementOrigin {
     /// who is called `iss` there: so are the certificates of this client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certified_by: Option<String>,
-}
-
-/// Which software a verified statement is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SoftwareOrigin {
-    /// The `iss` of the statement.
-    pub iss: String,
-    /// Its `software_id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub software_id: Option<String>,
-    /// Its `sub`, when it has no `software_id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sub: Option<String>,
-}
-
-impl SoftwareOrigin {
-    /// Whether `other` may be the same software: of the same issuer, and by the same name where this one
-    /// has a name.
-    pub fn fits(&self, other: &Self) -> bool {
-        let is_named = self.software_id.is_some() || self.sub.is_some();
-        let is_same = (&self.software_id, &self.sub) == (&other.software_id, &other.sub);
-        self.iss == other.iss && (is_same || !is_named)
-    }
 }
 
 #[cfg(test)]

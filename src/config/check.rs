@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
-use super::{FetchSettings, Live, Registration, Settings, admin, paths, store, tls, upstream};
+use super::{FetchSettings, Live, Registration, Settings, admin, paths, store, tls, udap, upstream};
 use crate::model::scope;
 
 /// What is wrong, and what is only odd: the key, and why.
@@ -44,6 +44,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     supported(&live.registration, &mut verdict);
     times(&live.registration, &mut verdict);
     statements(&live.registration, &mut verdict);
+    udap::check(&live.registration, &mut verdict);
     attesters(&live.registration, &mut verdict);
     scopes(live, &mut verdict);
     verdict

@@ -27,6 +27,7 @@ mod tests;
 pub mod tls;
 mod tree;
 pub mod trust;
+pub mod udap;
 mod upstream;
 
 pub use admin::{AdminScopes, AdminSettings};

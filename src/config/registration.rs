@@ -13,9 +13,10 @@ pub use super::choices::{
     UnsupportedListValues,
 };
 use super::trust::{
-    ClientAttester, SecretText, SsaValidationConfig, StatementRedirectUris, StatementValidation,
-    TrustedSsaIssuer,
+    ClientAttester, SecretText, SsaValidationConfig, StatementIdentity, StatementRedirectUris,
+    StatementValidation, TrustedSsaIssuer,
 };
+use super::udap::UdapMetadata;
 
 /// `[registration]`: what this server registers, and for whom.
 #[expect(clippy::struct_excessive_bools, reason = "each is a property of its own in the configuration")]
@@ -167,6 +168,8 @@ pub struct Registration {
     pub software_statement_typ: Option<String>,
     /// Whether a statement registers one client only, by its `iss` and `jti`.
     pub software_statement_single_use: bool,
+    /// Whose registrations are of one client.
+    pub software_statement_identity: StatementIdentity,
     /// Claims of a statement, and the metadata that each stands for: directories have names of their
     /// own, such as `software_jwks_endpoint`. They win over the request like any other claim.
     pub software_statement_claims: BTreeMap<String, String>,
@@ -174,8 +177,6 @@ pub struct Registration {
     pub software_statement_redirect_uris: StatementRedirectUris,
     /// Signature algorithms of signed requests; those of HMAC need a shared secret.
     pub dcr_signing_alg_values_supported: Vec<String>,
-    /// The `typ` that a signed request must have in its header; none: any but those of other tokens.
-    pub dcr_typ: Option<String>,
     /// Seconds since `iat` for which a signed request is good; none: its `exp` alone bounds it.
     pub dcr_maximum_age: Option<u64>,
     /// Further names under which `aud` may mean this server, beside the issuer and the URLs of
@@ -183,6 +184,8 @@ pub struct Registration {
     pub accepted_audiences: Vec<String>,
     /// Issuers of statements and signed requests, with their keys and what they may say.
     pub dcr_ssa_validation_configs: Vec<SsaValidationConfig>,
+    /// What `/.well-known/udap` says beyond what other options say; absent: no more.
+    pub udap_metadata: Option<UdapMetadata>,
     /// Issuers of software statements that are accepted; empty: any that verifies.
     pub trusted_ssa_issuers: BTreeMap<String, TrustedSsaIssuer>,
     /// Lifetime of access tokens in seconds; `access_token_lifetime` of a client shortens it.

@@ -6,7 +6,7 @@ use super::registration::{
     ClientAssertionAudience, DefaultApplicationType, InitialAccessToken, PageUriHosts, Registration,
     Rotation, UnsupportedListValues,
 };
-use super::trust::{StatementRedirectUris, StatementValidation};
+use super::trust::{StatementIdentity, StatementRedirectUris, StatementValidation};
 
 /// Asymmetric signatures that are not known to be weak.
 const ASYMMETRIC: &[&str] =
@@ -144,13 +144,14 @@ impl Default for Registration {
             software_statement_maximum_age: None,
             software_statement_typ: None,
             software_statement_single_use: false,
+            software_statement_identity: StatementIdentity::None,
             software_statement_claims: BTreeMap::new(),
             software_statement_redirect_uris: StatementRedirectUris::Replace,
             dcr_signing_alg_values_supported: signatures(),
-            dcr_typ: None,
             dcr_maximum_age: None,
             accepted_audiences: Vec::new(),
             dcr_ssa_validation_configs: Vec::new(),
+            udap_metadata: None,
             trusted_ssa_issuers: BTreeMap::new(),
             access_token_lifetime: 3_600,
             dcr_authorization_with_client_credentials: false,

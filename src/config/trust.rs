@@ -97,6 +97,16 @@ pub struct SsaValidationConfig {
     pub certificate_san: Option<CertificateSan>,
 }
 
+/// `softwareStatementIdentity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StatementIdentity {
+    /// Each registration makes a client.
+    None,
+    /// A signer that is known by its certificates has one client: another registration changes it.
+    Subject,
+}
+
 /// Which of the alternative names of a certificate says whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CertificateSan {

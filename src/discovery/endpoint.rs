@@ -8,7 +8,7 @@ use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
 
 use crate::http::answer::{self, Problem};
-use crate::service::{Context, Service};
+use crate::service::{Context, Members, Service};
 
 /// Seconds after which a client may ask again.
 const RETRY: u64 = 10;
@@ -19,14 +19,38 @@ const RETRY: u64 = 10;
 /// 503 while there is no metadata of the server beside this one.
 pub async fn get(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
-    let theirs = match &service.upstream {
+    Ok(kept(&document(&cx).await?))
+}
+
+/// `GET`: the document of UDAP, where clients can register with it.
+///
+/// # Errors
+/// 404 where they cannot, 503 while there is no metadata of the server beside this one.
+pub async fn udap(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    match super::udap::document(&cx, &document(&cx).await?) {
+        None => Err(Problem::not_found()),
+        Some(Ok(document)) => Ok(kept(&document)),
+        Some(Err(error)) => {
+            tracing::error!(%error, "the metadata could not be signed");
+            Err(Problem::server_error())
+        }
+    }
+}
+
+async fn document(cx: &Context<'_>) -> Result<Members, Problem> {
+    let theirs = match &cx.service.upstream {
         Some(upstream) => Some(upstream.metadata().await.map_err(|_| not_now())?),
         None => None,
     };
-    let mut response = answer::json(StatusCode::OK, &super::document(&cx, theirs.as_deref()));
+    Ok(super::document(cx, theirs.as_deref()))
+}
+
+fn kept(document: &Members) -> Response {
+    let mut response = answer::json(StatusCode::OK, document);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
     response.headers_mut().remove(PRAGMA);
-    Ok(response)
+    response
 }
 
 /// Half a document would be kept by clients, who would take it for the whole.

@@ -8,6 +8,7 @@
 
 pub mod endpoint;
 mod endpoints;
+mod udap;
 mod upstream;
 
 use serde_json::Value;

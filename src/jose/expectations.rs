@@ -81,12 +81,10 @@ impl TypRule<'_> {
                 None => Ok(()),
                 Some(kind) => Err(JwsError::Claims(format!("is {kind} by its `typ`, not what belongs here"))),
             },
-            Self::Required(wanted) if typ.is_some_and(|typ| kind::is_same_type(typ, wanted)) => Ok(()),
+            Self::Required(wanted) if typ.is_some_and(|typ| is_same(typ, wanted)) => Ok(()),
             Self::Required(wanted) => Err(unexpected(wanted)),
             Self::OneOf(wanted) => {
-                let fits = |typ| {
-                    kind::is_same_type(typ, "JWT") || wanted.iter().any(|one| kind::is_same_type(typ, one))
-                };
+                let fits = |typ| is_same(typ, "JWT") || wanted.iter().any(|one| is_same(typ, one));
                 if typ.is_none_or(fits) { Ok(()) } else { Err(unexpected(&wanted.join(", "))) }
             }
         }
@@ -95,4 +93,8 @@ impl TypRule<'_> {
 
 fn unexpected(wanted: &str) -> JwsError {
     JwsError::Claims(format!("must have in its header a `typ` of {}", printable(wanted)))
+}
+
+fn is_same(typ: &str, wanted: &str) -> bool {
+    kind::media_type(typ) == kind::media_type(wanted)
 }

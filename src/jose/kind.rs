@@ -42,8 +42,6 @@ const UNMISTAKABLE: &[(&str, &str)] = &[
     ("htu", "a DPoP proof"),
     ("events", "a security event"),
     ("token_introspection", "an introspection answer"),
-    ("response_type", "an authorization request"),
-    ("code_challenge", "an authorization request"),
 ];
 
 /// Claims that are about the token and not about what it is for (RFC 7519 section 4.1).
@@ -84,11 +82,6 @@ fn by_absence(claims: &Map<String, Value>) -> Option<&'static str> {
 pub(super) fn of_typ(typ: &str) -> Option<&'static str> {
     let typ = media_type(typ);
     OTHER_TYPES.iter().find(|(name, _)| *name == typ).map(|(_, kind)| *kind)
-}
-
-/// Whether both are the same `typ`: neither case nor `application/` makes a difference.
-pub fn is_same_type(one: &str, other: &str) -> bool {
-    media_type(one) == media_type(other)
 }
 
 /// RFC 7515 section 4.1.9: a media type in small letters, without `application/`.

@@ -68,7 +68,7 @@ async fn by_access_token(
 
 /// Which of a client's tokens was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Matched {
+enum Matched {
     /// The only one.
     Current,
     /// The newest, while the one before it is still good.
@@ -79,8 +79,8 @@ pub(super) enum Matched {
 
 /// Compares the digest of a token with those of `client`: always with two, so that it takes as long for
 /// each.
-pub(super) fn matched(client: &Client, shown: &TokenDigest) -> Option<Matched> {
-    let RegistrationTokens { current, previous, .. } = &client.tokens;
+fn matched(client: &Client, shown: &TokenDigest) -> Option<Matched> {
+    let RegistrationTokens { current, previous } = &client.tokens;
     let is_current = current.is(shown);
     let is_previous = previous.as_ref().unwrap_or(current).is(shown);
     match (previous, is_current, is_previous) {
@@ -91,8 +91,8 @@ pub(super) fn matched(client: &Client, shown: &TokenDigest) -> Option<Matched> {
     }
 }
 
-/// How often it is tried to retire or replace a token of a client that others change meanwhile.
-pub(super) const TRIES: usize = 8;
+/// How often it is tried to retire a token of a client that others change meanwhile.
+const TRIES: usize = 8;
 
 /// The new token, whose digest is `shown`, arrived, so the one before it dies: when this returns, it is good no more.
 async fn retire_previous(
@@ -103,7 +103,7 @@ async fn retire_previous(
     let (clients, mut stored) = (&cx.service.store.clients, stored);
     for _ in 0..TRIES {
         let mut client = stored.client().clone();
-        (client.tokens.previous, client.tokens.successor) = (None, None);
+        client.tokens.previous = None;
         match clients.replace(&stored, &client, Change::default()).await {
             // Whoever came first has retired it, or changed the client otherwise.
             Ok(()) | Err(StoreError::Conflict) => {}

@@ -7,16 +7,14 @@ mod holder;
 
 pub use error::ManageError;
 
-use crate::client::Client;
+use crate::client::{Client, RegistrationTokens};
 use crate::config::registration::Rotation;
-use crate::http::answer::Presented;
-use crate::registration::{Caller, ClientInformation, hooks, rotation};
+use crate::random;
+use crate::registration::{self, Caller, ClientInformation, RegisterError, hooks};
 use crate::script::Hook;
 use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
-use crate::store::audit::Action;
 use crate::store::{Change, StoreError, Stored};
-use crate::telemetry::meter::{self, ClientChange};
 
 /// A client, and the token with which somebody proved to be its holder.
 pub struct Held {
@@ -44,31 +42,23 @@ pub async fn read(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<Clien
     Ok(hooks::modify(cx, caller, Hook::ModifyReadResponse, information).await?)
 }
 
-/// Gives the client a new token; the presented one stays good until the new one is used. Of several
-/// requests side by side one does so, and the others are told the same token.
+/// Gives the client a new token; the presented one stays good until the new one is used.
 async fn rotate(
     cx: &Context<'_>,
-    mut stored: Stored,
+    stored: Stored,
     presented: &Secret,
 ) -> Result<(Client, Option<Secret>), ManageError> {
-    let clients = &cx.service.store.clients;
-    let shown = TokenDigest::of(presented.expose());
-    for _ in 0..holder::TRIES {
-        if let Some(told) = rotation::told(cx, stored.client(), presented)? {
-            return Ok((stored.into_client(), Some(told)));
-        }
-        let (token, tokens) = rotation::next(cx, stored.client(), presented)?;
-        let client = Client { tokens, ..stored.client().clone() };
-        match clients.replace(&stored, &client, Change::default()).await {
-            Ok(()) => return Ok((client, Some(token))),
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let found = clients.find(&client.id).await?;
-        let found = found.filter(|found| holder::matched(found.client(), &shown).is_some());
-        stored = found.ok_or(ManageError::Unauthorised(Presented::Invalid))?;
+    let next = random::token()?;
+    let mut client = stored.client().clone();
+    client.tokens = RegistrationTokens {
+        current: TokenDigest::of(next.expose()),
+        previous: Some(TokenDigest::of(presented.expose())),
+    };
+    match cx.service.store.clients.replace(&stored, &client, Change::default()).await {
+        Ok(()) => Ok((client, Some(next))),
+        Err(StoreError::Conflict) => Err(ManageError::Conflict),
+        Err(error) => Err(error.into()),
     }
-    Err(ManageError::Conflict)
 }
 
 /// Deletes the client: its identifier, secret and tokens are dead when this returns (RFC 7592
@@ -77,24 +67,11 @@ async fn rotate(
 /// # Errors
 /// When a script refuses, the store fails, or the client changes at the same time.
 pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(), ManageError> {
-    let client = held.stored.client();
-    hooks::before_deletion(cx, caller, client).await?;
-    let author = caller.author(Some(client));
-    let event = author.did(Action::ClientDeleted, client.id.as_str(), cx.service.clock.now());
-    let event = event.with("trust_level", client.provenance.trust_level.as_str()).change()?;
-    let clients = &cx.service.store.clients;
-    let removed = match hooks::Announcement::of_deletion(cx, caller, client) {
-        None => clients.remove(&held.stored, event).await,
-        Some(announcement) => {
-            let (clients, seen) = (clients.clone(), held.stored.clone());
-            announcement.follow(cx, async move { clients.remove(&seen, event).await }).await
-        }
-    };
+    let removed = registration::remove(cx, caller, &held.stored, Change::default()).await;
     removed.map_err(|error| match error {
-        StoreError::Conflict => ManageError::Conflict,
-        other => ManageError::Store(other),
-    })?;
-    meter::client(ClientChange::Deleted, client.provenance.trust_level.as_str());
-    tracing::info!("client deleted");
-    Ok(())
+        RegisterError::Hook(error) => ManageError::Hook(error),
+        RegisterError::Conflict => ManageError::Conflict,
+        RegisterError::Store(error) => ManageError::Store(error),
+        other => ManageError::Update(other),
+    })
 }

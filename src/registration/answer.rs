@@ -52,6 +52,20 @@ impl ClientInformation {
         }
     }
 
+    /// What the holder of `client` is told when it ended its registration: UDAP confirms that with
+    /// an empty `grant_types`.
+    pub(super) fn ended(client: &Client) -> Self {
+        let id = ("client_id".to_owned(), client.id.as_str().into());
+        let grants = ("grant_types".to_owned(), Value::Array(Vec::new()));
+        Self {
+            own: Map::from_iter([id, grants]),
+            metadata: Metadata::default(),
+            has_metadata: false,
+            trust_level: client.provenance.trust_level,
+            revision: client.revision,
+        }
+    }
+
     /// All members of the answer.
     pub fn members(&self) -> Map<String, Value> {
         self.entries().map(|(name, value)| (name.to_owned(), value.clone())).collect()

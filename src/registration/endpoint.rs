@@ -11,7 +11,7 @@ use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
 use super::{
-    Caller, ClientAttestationError, ClientInformation, Received, RegisterError, certificate,
+    Caller, ClientAttestationError, ClientInformation, Received, RegisterError, Registered, certificate,
     client_attestation, initial_access,
 };
 use crate::http::answer::{self, Presented, Problem};
@@ -34,7 +34,8 @@ pub async fn post(State(service): State<Arc<Service>>, request: Request<Body>) -
     let caller = Caller::of(&cx, &parts);
     let author = caller.author(None);
     match admit(&cx, caller, (&parts.headers, body)).await {
-        Ok(information) => Ok(information.into_response(StatusCode::CREATED)),
+        Ok(Registered::New(information)) => Ok(information.into_response(StatusCode::CREATED)),
+        Ok(Registered::There(information)) => Ok(information.into_response(StatusCode::OK)),
         Err(error) => Err(refused(&cx, (&author, Action::RegistrationRefused, ""), problem(error))),
     }
 }
@@ -55,7 +56,7 @@ async fn admit(
     cx: &Context<'_>,
     mut caller: Caller,
     (headers, body): (&HeaderMap, Body),
-) -> Result<ClientInformation, RegisterError> {
+) -> Result<Registered, RegisterError> {
     if !cx.settings().dynamic_registration_enabled {
         return Err(RegisterError::Disabled);
     }

@@ -2,9 +2,8 @@
 
 use super::hooks::{Announcement, Sanctioned};
 use super::once;
-use super::rotation;
 use super::statement::Statement;
-use super::{Caller, Issued, Proven, Purpose, RegisterError, certificate, evidence, initial_access, update};
+use super::{Caller, Issued, Proven, Purpose, RegisterError, certificate, evidence, initial_access};
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
 use crate::clock::Timestamp;
@@ -36,7 +35,7 @@ pub(super) fn create(
         expires_at,
         last_used_at: None,
         secret: sealed,
-        tokens: RegistrationTokens::only(TokenDigest::of(token.expose())),
+        tokens: RegistrationTokens { current: TokenDigest::of(token.expose()), previous: None },
         revision: 1,
         provenance: provenance(cx, caller, proven, &sanctioned),
         metadata: sanctioned.metadata,
@@ -74,14 +73,10 @@ pub(super) fn update(
     };
     let rotates = cx.settings().rotate_registration_access_token != Rotation::Never;
     let (token, tokens) = match token {
-        Some(presented) if rotates => {
-            let (token, tokens) = rotation::next(cx, before, presented)?;
-            (Some(token), tokens)
-        }
+        Some(presented) if rotates => rotated(presented)?,
         _ => (token.cloned(), before.tokens.clone()),
     };
     let mut provenance = provenance(cx, caller, proven, &sanctioned);
-    provenance.software = update::software(&before.provenance, provenance.software);
     provenance.certificate = provenance.certificate.or_else(|| before.provenance.certificate.clone());
     let client = Client {
         id: before.id.clone(),
@@ -96,6 +91,14 @@ pub(super) fn update(
         metadata: sanctioned.metadata,
     };
     Ok(Issued { client, token, secret })
+}
+
+/// A new token beside the presented one, which stays good until the new one is first used.
+fn rotated(presented: &Secret) -> Result<(Option<Secret>, RegistrationTokens), RegisterError> {
+    let next = random::token()?;
+    let current = TokenDigest::of(next.expose());
+    let previous = Some(TokenDigest::of(presented.expose()));
+    Ok((Some(next), RegistrationTokens { current, previous }))
 }
 
 fn seal(
@@ -115,7 +118,6 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
         initial_access_token: proven.initial_access.as_ref().map(|shown| shown.id.clone()),
         initial_access_policy: proven.initial_access.as_ref().map(|shown| shown.policy.clone()),
         statement: proven.statement.as_ref().map(Statement::origin),
-        software: proven.statement.as_ref().and_then(Statement::software),
         certificate: certificate::origin(caller),
         attestation_digest: attestation.digest,
         attestation_verifier: attestation.verifier,

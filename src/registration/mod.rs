@@ -12,6 +12,7 @@ pub mod endpoint;
 mod error;
 mod evidence;
 pub mod hooks;
+mod identity;
 mod initial_access;
 mod issue;
 mod keys;
@@ -20,12 +21,12 @@ mod once;
 mod operator;
 mod parse;
 mod prove;
+mod remove;
 mod reuse;
-pub mod rotation;
 mod sector;
 mod signed_request;
 mod statement;
-mod token_kind;
+mod udap;
 mod update;
 
 pub use answer::ClientInformation;
@@ -34,6 +35,7 @@ pub use client_attestation::{
 };
 pub use error::RegisterError;
 pub use operator::replace_as_operator;
+pub use remove::remove;
 pub use update::forbidden_members;
 
 use std::net::IpAddr;
@@ -47,14 +49,17 @@ use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
 use crate::secret::Secret;
 use crate::service::Context;
-use crate::store::Stored;
 use crate::store::audit::Author;
 use crate::store::initial_access_tokens::InitialAccessToken;
+use crate::store::{Change, Stored};
 use crate::telemetry;
 use crate::telemetry::meter::{self, ClientChange};
 use crate::telemetry::traces::step;
 
+use identity::Identity;
+use parse::Parsed;
 use prove::{Proven, prove};
+use statement::Statement;
 
 /// Who asks, and how: what the head of the request says.
 #[derive(Debug, Clone)]
@@ -127,6 +132,30 @@ pub struct Received {
     pub bytes: Bytes,
 }
 
+/// A request that was read, with its statement verified.
+#[derive(Clone)]
+struct Offered {
+    parsed: Parsed,
+    statement: Option<Statement>,
+}
+
+impl Offered {
+    /// Steps 5 and 6.
+    async fn read(cx: &Context<'_>, caller: &Caller, received: &Received) -> Result<Self, RegisterError> {
+        let parsed = step("parse").in_scope(|| parse::body(received))?;
+        let statement = statement::verify(cx, caller, &parsed).instrument(step("statement")).await?;
+        Ok(Self { parsed, statement })
+    }
+}
+
+/// What came of a registration.
+pub enum Registered {
+    /// A client that was not there, or is shared.
+    New(ClientInformation),
+    /// The client that was there: its statement says that it is the same.
+    There(ClientInformation),
+}
+
 /// Steps 5 to 16 of a registration.
 ///
 /// # Errors
@@ -135,9 +164,22 @@ pub async fn register(
     cx: &Context<'_>,
     caller: &Caller,
     received: Received,
+) -> Result<Registered, RegisterError> {
+    let offered = Offered::read(cx, caller, &received).await?;
+    match Identity::of(cx, offered.statement.as_ref()) {
+        None => create(cx, caller, offered, Change::default()).await.map(Registered::New),
+        Some(identity) => Box::pin(identity.register(cx, caller, offered)).await,
+    }
+}
+
+/// Steps 7 to 16 of a registration that makes a client, with `also` in the same change.
+async fn create(
+    cx: &Context<'_>,
+    caller: &Caller,
+    offered: Offered,
+    also: Change,
 ) -> Result<ClientInformation, RegisterError> {
-    let parsed = step("parse").in_scope(|| parse::body(&received))?;
-    let proven = prove(cx, caller, Purpose::Create, parsed).await?;
+    let proven = prove(cx, caller, Purpose::Create, offered).await?;
     let valid = check(cx, &proven).instrument(step("rules")).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
@@ -150,7 +192,7 @@ pub async fn register(
     let issued = issue::create(cx, caller, &proven, sanctioned, shared.digest.clone())?;
     let answer = answer::build(cx, &issued, Purpose::Create);
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
-    let inserted = issue::insert(cx, caller, &issued, &proven, shared.alone());
+    let inserted = issue::insert(cx, caller, &issued, &proven, shared.alone().and(also));
     if let Err(error) = inserted.instrument(step("store")).await {
         // Somebody may have registered the same at the same time. After any other failure what can
         // be seen may be a part of this very client.
@@ -179,14 +221,23 @@ pub async fn replace(
     stored: &Stored,
     token: Option<&Secret>,
 ) -> Result<ClientInformation, RegisterError> {
+    let offered = Offered::read(cx, caller, &received).await?;
+    replace_with(cx, caller, offered, stored, token).await
+}
+
+/// Steps 7 to 16 of an update.
+async fn replace_with(
+    cx: &Context<'_>,
+    caller: &Caller,
+    offered: Offered,
+    stored: &Stored,
+    token: Option<&Secret>,
+) -> Result<ClientInformation, RegisterError> {
     let purpose = Purpose::Replace(stored);
-    let parsed = step("parse").in_scope(|| parse::body(&received))?;
-    let proven = prove(cx, caller, purpose, parsed).await?;
+    let proven = prove(cx, caller, purpose, offered).await?;
     let valid = check(cx, &proven).instrument(step("rules")).await?;
     certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
-    // After the scripts, which may refuse it in the words of their ecosystem.
-    update::same_software(stored, proven.statement.as_ref())?;
     let proven = evidence::settle(proven, &decided)?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     let issued = issue::update(cx, caller, stored, token, (&proven, sanctioned))?;

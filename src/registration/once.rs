@@ -5,6 +5,7 @@
 
 use super::signed_request::SignedRequest;
 use super::statement::Statement;
+use super::udap::SelfMade;
 use super::{Caller, ClientAttestationError, Proven, Purpose, RegisterError, evidence};
 use crate::clock::Timestamp;
 use crate::model::{ErrorCode, Violation};
@@ -43,11 +44,28 @@ pub(super) fn uses(
             stored.client().metadata.metadata().text("software_statement") == Some(&statement.text)
         }
     };
-    let statement = statement.filter(|statement| is_single && !is_own(statement));
-    let statement =
-        statement.map(|statement| Use::new(UsedOnce::Statement, (&statement.claims, &statement.text), now));
+    let is_used = |statement: &&Statement| match statement.self_made {
+        SelfMade::No => is_single && !is_own(statement),
+        // It was made for this request.
+        SelfMade::Yes | SelfMade::Udap => true,
+    };
+    let statement = of_statement(cx, statement.filter(is_used));
     let signed = signed.map(|signed| Use::new(UsedOnce::SignedRequest, (&signed.claims, &signed.token), now));
     statement.into_iter().chain(signed).collect()
+}
+
+/// That `statement` is used.
+pub(super) fn of_statement(cx: &Context<'_>, statement: Option<&Statement>) -> Option<Use> {
+    let now = cx.service.clock.now();
+    statement.map(|statement| Use::new(UsedOnce::Statement, (&statement.claims, &statement.text), now))
+}
+
+/// The change that uses up `one`, of which nobody is told what evidence would be good.
+///
+/// # Errors
+/// When it was used before.
+pub(super) async fn spend(cx: &Context<'_>, one: &Use) -> Result<Change, RegisterError> {
+    one.change(cx).await?.ok_or_else(|| one.used())
 }
 
 /// The change that uses up all that `proven` uses.

@@ -8,6 +8,7 @@ use crate::jose::Compact;
 use crate::model::{Violation, absent, json};
 
 /// A body, read but not believed.
+#[derive(Clone)]
 pub(super) struct Parsed {
     /// The members of the object that are not absent; of a signed request its claims, which nobody has
     /// verified yet.

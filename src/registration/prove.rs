@@ -1,14 +1,13 @@
-//! Steps 6 to 9: what a request offers as a proof is looked at, and what is left is metadata.
+//! Steps 7 to 9: what a request offers as a proof is looked at, and what is left is metadata.
 
 use tracing::Instrument as _;
 
 use super::hooks::{self, Shown};
 use super::initial_access::{self, InitialAccess};
-use super::parse::Parsed;
 use super::signed_request::{self, SignedRequest};
-use super::statement::{self, Statement};
-use super::{AttestedClient, Caller, Purpose, RegisterError};
-use super::{adapt, certificate, client_attestation, evidence, merge, once, update};
+use super::statement::Statement;
+use super::{AttestedClient, Caller, Offered, Purpose, RegisterError};
+use super::{adapt, certificate, client_attestation, evidence, merge, once, udap, update};
 use crate::client::{Metadata, Requested, Rules, ScriptRef, TrustLevel};
 use crate::service::Context;
 use crate::telemetry::traces::step;
@@ -40,14 +39,13 @@ impl Proven {
     }
 }
 
-/// Steps 6 to 9: whatever the request offers as a proof is verified or refused, never ignored.
+/// Steps 7 to 9: whatever the request offers as a proof is verified or refused, never ignored.
 pub(super) async fn prove(
     cx: &Context<'_>,
     caller: &Caller,
     purpose: Purpose<'_>,
-    parsed: Parsed,
+    Offered { parsed, statement }: Offered,
 ) -> Result<Proven, RegisterError> {
-    let statement = statement::verify(cx, caller, &parsed).instrument(step("statement")).await?;
     let signed = signed_request::verify(cx, caller, &parsed, statement.as_ref());
     let signed = signed.instrument(step("signed request")).await?;
     let members = merge::said(parsed.members, signed.as_ref());
@@ -55,6 +53,7 @@ pub(super) async fn prove(
         update::screen(cx, stored, &members)?;
     }
     let merged = merge::merge(cx, members, statement.as_ref())?;
+    udap::screen(statement.as_ref(), &merged.members)?;
     let initial_access = InitialAccess::of(caller, purpose);
     let shown = shown(cx, caller, statement.as_ref(), signed.as_ref(), initial_access.as_ref());
     let adapted = adapt::adapt(cx, caller, purpose, &shown, merged).await?;

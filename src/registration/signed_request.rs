@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::hooks::{Shown, jwt};
 use super::parse::Parsed;
 use super::statement::Statement;
-use super::{Caller, RegisterError, keys, token_kind};
+use super::{Caller, RegisterError, keys};
 use crate::client::ScriptRef;
-use crate::jose::{Algorithm, Claims, Compact, Expectations, TypRule, Verified};
+use crate::jose::{Algorithm, Claims, Compact, Expectations, Verified};
 use crate::model::Violation;
 use crate::script::Hook;
 use crate::service::Context;
@@ -42,7 +42,6 @@ pub(super) async fn verify(
         (Some(token), true) => token,
     };
     let (verified, keys_by) = with_any_keys(cx, caller, (token, &parsed.members), statement).await?;
-    token_kind::check_request(cx, caller, token, &verified).await?;
     let (header, claims) = (verified.header().clone(), verified.claims().clone());
     Ok(Some(SignedRequest { header, claims, token: token.as_str().to_owned(), keys_by }))
 }
@@ -115,7 +114,7 @@ async fn with(
         algorithms,
         audiences: &cx.snapshot.audiences,
         max_age: cx.settings().dcr_maximum_age,
-        typ: cx.settings().dcr_typ.as_deref().map_or(TypRule::Any, TypRule::Required),
+        required: &[],
         ..Expectations::default()
     };
     let refuse = |rule: String| refused(format!("the signed request {rule}"));

@@ -6,11 +6,13 @@ use serde_json::{Map, Value};
 
 use super::hooks::{Shown, jwt};
 use super::parse::Parsed;
-use super::{Caller, RegisterError, keys, token_kind};
-use crate::client::{ScriptRef, SoftwareOrigin, StatementOrigin};
+use super::udap::{self, SelfMade};
+use super::{Caller, RegisterError, keys};
+use crate::client::{ScriptRef, StatementOrigin};
 use crate::config::trust::StatementValidation;
 use crate::jose::{Claims, Compact, Expectations, TypRule, Verified, kind};
 use crate::model::{ErrorCode, Violation};
+use crate::script::Hook;
 use crate::service::Context;
 use crate::trust::{Believed, Issuer, Source, TrustError};
 
@@ -32,22 +34,14 @@ pub(super) struct Statement {
     pub(super) keys_by: Option<ScriptRef>,
     /// Whether it was believed for the certificate of its signer, which has the name of its `iss`.
     pub(super) is_certified: bool,
+    /// Whether it is the word of the client about itself.
+    pub(super) self_made: SelfMade,
 }
 
 impl Statement {
     /// The entry whose authorities vouch for the certificate of its signer.
     pub(super) fn certified_by(&self) -> Option<&Issuer> {
         self.issuer.as_deref().filter(|_| self.is_certified)
-    }
-
-    /// The software that it is about, when its signature was verified.
-    pub(super) fn software(&self) -> Option<SoftwareOrigin> {
-        let text = |name: &str| self.claims.get(name).and_then(Value::as_str);
-        let named = |name: &str| text(name).filter(|text| !text.is_empty()).map(str::to_owned);
-        let software_id = named("software_id");
-        let sub = if software_id.is_none() { named("sub") } else { None };
-        let iss = text("iss").unwrap_or_default().to_owned();
-        self.is_verified.then_some(SoftwareOrigin { iss, software_id, sub })
     }
 
     /// What names it in a provenance.
@@ -86,7 +80,8 @@ pub(super) async fn verify(
         StatementValidation::Jwks | StatementValidation::JwksUri => own_keys(cx, &token, &claims).await?,
     };
     check_issuer(cx, &statement)?;
-    Ok(Some(statement))
+    let self_made = udap::judge(cx, &parsed.members, &statement)?;
+    Ok(Some(Statement { self_made, ..statement }))
 }
 
 /// `none`: the claims are the requester's own, and so they are worth no more than its request.
@@ -101,6 +96,7 @@ fn unverified(token: &Compact, claims: Map<String, Value>) -> Statement {
         issuer: None,
         keys_by: None,
         is_certified: false,
+        self_made: SelfMade::No,
     }
 }
 
@@ -116,7 +112,7 @@ async fn builtin(
         let expected = expectations(cx, &issuer.algorithms);
         match cx.service.verifier.judge(token, &issuer.source, &expected).await {
             Ok(Believed { claims, is_certified }) => {
-                let accepted = accepted(cx, token, &claims, true)?;
+                let accepted = accepted(token, &claims, true)?;
                 return Ok(Statement { issuer: Some(issuer), is_certified, ..accepted });
             }
             // Nothing is wrong with it, but that nobody here trusts its signer.
@@ -137,7 +133,7 @@ async fn scripted(
     claims: Map<String, Value>,
 ) -> Result<Statement, RegisterError> {
     iss(&claims)?;
-    let hooks = token_kind::STATEMENT_HOOKS;
+    let hooks = (Hook::GetSoftwareStatementJwks, Hook::GetSoftwareStatementHmacSecret);
     if !cx.snapshot.scripts.has(hooks.0) && !cx.snapshot.scripts.has(hooks.1) {
         if cx.settings().software_statement_required {
             tracing::error!("statements are required, and nothing here has keys of their issuers");
@@ -154,7 +150,7 @@ async fn scripted(
     let algorithms = &cx.snapshot.trust.statement_algorithms;
     let verified = cx.service.verifier.verify(token, &source, &expectations(cx, algorithms)).await;
     let verified = verified.map_err(|error| keys::failed(error, &|rule| invalid(rule)))?;
-    Ok(Statement { keys_by: Some(by), ..accepted(cx, token, &verified, true)? })
+    Ok(Statement { keys_by: Some(by), ..accepted(token, &verified, true)? })
 }
 
 /// `jwks`, `jwks_uri`: the statement brings its own keys, so it proves that somebody holds them
@@ -174,19 +170,17 @@ async fn own_keys(
     let verified = cx.service.verifier.verify(token, &Source::of(keys), &expected).await;
     // The keys are where the requester says: when they are not to be had, it is its mistake.
     let verified = verified.map_err(|error| invalid(error.to_string()))?;
-    accepted(cx, token, &verified, false)
+    accepted(token, &verified, false)
 }
 
 fn accepted(
-    cx: &Context<'_>,
     token: &Compact,
     verified: &Verified<Claims>,
     is_vouched: bool,
 ) -> Result<Statement, RegisterError> {
     let text = token.as_str().to_owned();
     let (header, claims) = (verified.header().clone(), verified.claims().clone());
-    let other = kind::looks_like_other_token(&header, &claims);
-    if let Some(other) = other.or_else(|| token_kind::request_by(cx, &header, &claims)) {
+    if let Some(other) = kind::looks_like_other_token(&header, &claims) {
         return Err(invalid(format!("must be a software statement, not {other}")));
     }
     Ok(Statement {
@@ -198,6 +192,7 @@ fn accepted(
         issuer: None,
         keys_by: None,
         is_certified: false,
+        self_made: SelfMade::No,
     })
 }
 
@@ -224,11 +219,11 @@ fn iss(claims: &Map<String, Value>) -> Result<&str, RegisterError> {
     iss.ok_or_else(|| invalid("must have a string in `iss`"))
 }
 
-fn invalid(rule: impl Into<String>) -> RegisterError {
+pub(super) fn invalid(rule: impl Into<String>) -> RegisterError {
     violation(ErrorCode::InvalidSoftwareStatement, rule.into())
 }
 
-fn unapproved(rule: impl Into<String>) -> RegisterError {
+pub(super) fn unapproved(rule: impl Into<String>) -> RegisterError {
     violation(ErrorCode::UnapprovedSoftwareStatement, rule.into())
 }
 

@@ -3,9 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::RegisterError;
-use super::statement::Statement;
-use crate::client::{Provenance, SoftwareOrigin, TrustLevel};
-use crate::model::{ErrorCode, Violation};
+use crate::model::Violation;
 use crate::service::Context;
 use crate::store::Stored;
 
@@ -82,37 +80,4 @@ fn own_members(
         }
     }
     Ok(violations)
-}
-
-/// Refuses a statement that is for other software than the client was registered for: a stolen
-/// registration access token must not turn one software into another.
-pub(super) fn same_software(stored: &Stored, statement: Option<&Statement>) -> Result<(), RegisterError> {
-    let shown = statement.and_then(Statement::software);
-    match (registered_software(&stored.client().provenance), shown) {
-        (Some(registered), Some(shown)) if !registered.fits(&shown) => {
-            let rule = "is for other software than this client was registered for (`iss`, and `software_id` or \
-                        `sub`); register that software as a client of its own";
-            let code = ErrorCode::UnapprovedSoftwareStatement;
-            let member = "software_statement".to_owned();
-            Err(RegisterError::Unproven(Violation { code, member, rule: rule.to_owned() }))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The software of a client after an update that showed a statement for `shown`.
-pub(super) fn software(before: &Provenance, shown: Option<SoftwareOrigin>) -> Option<SoftwareOrigin> {
-    shown.or_else(|| registered_software(before))
-}
-
-/// The software that the statements of a client are for. What an earlier version stored says so when
-/// somebody vouched for the statement.
-fn registered_software(provenance: &Provenance) -> Option<SoftwareOrigin> {
-    let by_statement = || {
-        let statement = provenance.statement.as_ref()?;
-        let is_vouched = provenance.trust_level >= TrustLevel::Statement;
-        let (iss, software_id) = (statement.iss.clone(), statement.software_id.clone());
-        is_vouched.then_some(SoftwareOrigin { iss, software_id, sub: None })
-    };
-    provenance.software.clone().or_else(by_statement)
 }

@@ -23,6 +23,13 @@ pub enum Indexed<'a> {
     },
     /// The digest under which a client is shared.
     Shared(&'a str),
+    /// The name in the certificates by which the client is known.
+    Certified {
+        /// The entry of the configuration that names their authorities.
+        entry: &'a str,
+        /// The name.
+        subject: &'a str,
+    },
 }
 
 impl Indexed<'_> {
@@ -49,6 +56,7 @@ impl Indexed<'_> {
             Self::SoftwareId(value) => ("software_id", keys::digest(&[value])),
             Self::OrgId(value) => ("org_id", keys::digest(&[value])),
             Self::Shared(value) => ("shared", keys::digest(&[value])),
+            Self::Certified { entry, subject } => ("certified", keys::digest(&[entry, subject])),
             Self::Statement { iss, jti } => ("software_statement", keys::digest(&[iss, jti])),
         }
     }
@@ -58,12 +66,15 @@ impl Indexed<'_> {
 fn indexed(client: &Client) -> impl Iterator<Item = Indexed<'_>> {
     let metadata = client.metadata.metadata();
     let statement = client.provenance.statement.as_ref();
+    let certified = statement.and_then(|origin| {
+        Some(Indexed::Certified { entry: origin.certified_by.as_deref()?, subject: &origin.iss })
+    });
     let statement = statement
         .and_then(|origin| Some(Indexed::Statement { iss: &origin.iss, jti: origin.jti.as_deref()? }));
     let software_id = metadata.text("software_id").map(Indexed::SoftwareId);
     let org_id = metadata.text("org_id").map(Indexed::OrgId);
     let shared = client.shared_as.as_deref().map(Indexed::Shared);
-    software_id.into_iter().chain(org_id).chain(statement).chain(shared)
+    software_id.into_iter().chain(org_id).chain(statement).chain(certified).chain(shared)
 }
 
 /// That `client` can be found.

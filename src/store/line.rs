@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, ClientSecret, RegistrationTokens};
+use crate::client::{Client, ClientSecret};
 use crate::clock::Timestamp;
 use crate::secret::{SealError, SealingKey};
 
@@ -48,7 +48,7 @@ pub fn of(client: &Client, key: &SealingKey) -> Result<Map<String, Value>, SealE
         put("client_secret", key.open(sealed, id.as_str())?.expose().into());
         put("client_secret_expires_at", expires_at.map_or(0, Timestamp::unix).into());
     }
-    put("registration_access_token_sha256", json!(RegistrationTokens { successor: None, ..tokens.clone() }));
+    put("registration_access_token_sha256", json!(tokens));
     put("revision", (*revision).into());
     put("metadata", json!(metadata));
     put("provenance", json!(provenance));

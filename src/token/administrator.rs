@@ -198,7 +198,7 @@ fn client(
         shared_as: None,
         secret: Some(ClientSecret { sealed, expires_at: None }),
         // A token that nobody gets: it is managed by its operator alone.
-        tokens: RegistrationTokens::only(TokenDigest::of(random::token()?.expose())),
+        tokens: RegistrationTokens { current: TokenDigest::of(random::token()?.expose()), previous: None },
         revision: 1,
         provenance: Provenance {
             trust_level: TrustLevel::Operator,
@@ -206,7 +206,6 @@ fn client(
             initial_access_token: None,
             initial_access_policy: None,
             statement: None,
-            software: None,
             certificate: None,
             attestation_digest: None,
             attestation_verifier: None,

@@ -1,19 +1,15 @@
 //! Signers that are known by certificates of authorities whom the operator named.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::file;
 use crate::clock::Timestamp;
 use crate::config::trust::CertificateSan;
 use crate::jose::{Compact, KeySet};
 use crate::x509::{Anchors, Certificate, Chain, ChainError};
-
-/// Bytes of a file of anchors.
-const MOST_BYTES: u64 = 1024 * 1024;
 
 /// Whose certificates are believed, and whose name must be in them.
 #[derive(Debug, Clone)]
@@ -115,13 +111,6 @@ impl Certified {
 }
 
 fn read(file: &Path) -> Result<Anchors, String> {
-    let failed = |error: std::io::Error| format!("'{}' cannot be read: {error}", file.display());
-    // Whoever changes the configuration names no device that never ends.
-    if !std::fs::metadata(file).map_err(failed)?.is_file() {
-        return Err(format!("'{}' is not a file; name a PEM file of certificates", file.display()));
-    }
-    let mut pem = Vec::new();
-    File::open(file).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut pem)).map_err(failed)?;
-    Anchors::from_pem(&pem)
+    Anchors::from_pem(&file::read(file)?)
         .map_err(|_| format!("'{}' has no certificates that can be read; it must be PEM", file.display()))
 }

@@ -8,8 +8,10 @@ mod assertion;
 mod attester;
 mod certified;
 mod decoy;
+mod file;
 mod given;
 mod issuer;
+mod signed_metadata;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ pub use assertion::{ClientKeys, Effort, MOST_TRIES};
 pub use attester::Attester;
 pub use certified::{Certified, CertifiedError};
 pub use issuer::Issuer;
+pub use signed_metadata::MetadataSigner;
 pub use source::{Keys, Source, key_set};
 pub use verifier::{Believed, TrustError, Verifier};
 
@@ -41,6 +44,8 @@ pub struct Trust {
     requests: Vec<Arc<Issuer>>,
     /// Who attests clients.
     pub attesters: Vec<Attester>,
+    /// The key of this server for the metadata of UDAP.
+    pub metadata_signer: Option<MetadataSigner>,
     /// The keys of signed requests from anybody else.
     pub request_source: Option<Source>,
     /// The algorithms of software statements.
@@ -86,6 +91,8 @@ impl Trust {
             let key = format!("trustedClientAttesters[{at}]");
             trust.attesters.push(Attester::new(entry, &key, &mut faults));
         }
+        let udap = settings.udap_metadata.as_ref();
+        trust.metadata_signer = udap.and_then(|settings| MetadataSigner::read(settings, &mut faults));
         trust.request_source = source::of_requests(settings, &mut faults);
         if faults.is_empty() { Ok(trust) } else { Err(faults) }
     }
@@ -100,6 +107,11 @@ impl Trust {
     pub fn certified(&self, id: &str, subject: &str) -> Option<Source> {
         let entry = self.statements.iter().find(|issuer| issuer.id == id)?;
         Some(Source::certified(entry.source.certified.as_ref()?.of(subject)))
+    }
+
+    /// Whether any client can show a certificate in the place of a key.
+    pub fn has_certified(&self) -> bool {
+        self.statements.iter().any(|issuer| issuer.source.certified.is_some())
     }
 
     /// The source made of a JWK Set that a script gave. The same set is read once.

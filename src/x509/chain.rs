@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use openssl::x509::X509;
 use serde_json::Value;
 
 use super::Certificate;
@@ -49,6 +50,26 @@ impl Chain {
         let mut read = certificates.iter().map(|one| read(one).ok_or(ChainError::Form));
         let signer = read.next().ok_or(ChainError::Form)??;
         Ok(Self { signer, intermediates: read.collect::<Result<_, _>>()? })
+    }
+
+    /// Reads the certificates in `pem`, that of the signer first.
+    ///
+    /// # Errors
+    /// [`ChainError::Form`].
+    pub fn from_pem(pem: &[u8]) -> Result<Self, ChainError> {
+        let found = X509::stack_from_pem(pem).map_err(|_| ChainError::Form)?;
+        if found.len() > MAXIMUM_CERTIFICATES {
+            return Err(ChainError::Form);
+        }
+        let mut read = found.into_iter().map(|one| Certificate::from_x509(one).map_err(|_| ChainError::Form));
+        let signer = read.next().ok_or(ChainError::Form)??;
+        Ok(Self { signer, intermediates: read.collect::<Result<_, _>>()? })
+    }
+
+    /// The value of `x5c`.
+    pub fn to_x5c(&self) -> Value {
+        let all = std::iter::once(&self.signer).chain(&self.intermediates);
+        all.filter_map(|one| one.x509().to_der().ok()).map(|der| STANDARD.encode(der)).collect()
     }
 
     /// The certificate of the key that signed.

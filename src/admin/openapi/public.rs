@@ -125,6 +125,7 @@ fn tokens(paths: &Paths) -> Vec<Operation> {
 fn discovery(issuer_path: &str, jwks: &str) -> Vec<Operation> {
     let openid = format!("{issuer_path}/.well-known/openid-configuration");
     let oauth = format!("/.well-known/oauth-authorization-server{issuer_path}");
+    let udap = format!("{issuer_path}/.well-known/udap");
     let get = |path: &str, id, summary: &str| {
         Operation::new("get", path, id, summary).tag("discovery").access(Access::Open).problems(&[503])
     };
@@ -141,6 +142,9 @@ fn discovery(issuer_path: &str, jwks: &str) -> Vec<Operation> {
             "Metadata",
             &[],
         ),
+        get(&udap, "getUdapMetadata", "The metadata of UDAP, where clients register by certificates.")
+            .json(200, "The metadata.", "Metadata", &[])
+            .problems(&[404]),
         get(jwks, "getKeys", "The public keys of this server (RFC 7517).").json(
             200,
             "The keys.",

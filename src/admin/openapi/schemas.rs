@@ -100,7 +100,6 @@ fn clients() -> Value {
                 "trust_level": named("TrustLevel"), "address": text(), "initial_access_token": text(),
                 "initial_access_policy": named("InitialAccessPolicy"),
                 "statement": {"type": "object", "required": ["iss"]},
-                "software": {"type": "object", "required": ["iss"]},
                 "certificate": {"type": "object", "required": ["subject", "sha256"]},
                 "attestation_digest": text(), "attestation_verifier": text(), "attestation_policy": text(),
                 "scripts": {"type": "array", "items": {"type": "object", "required": ["name", "hash"]}},

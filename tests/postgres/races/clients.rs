@@ -57,24 +57,6 @@ async fn a_client_is_updated_or_deleted_and_never_in_parts() {
     assert_eq!(pair.clients().await, [left; 4]);
 }
 
-/// Reads of one client at the same moment, of both servers, tell one new token.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reads_side_by_side_tell_one_new_token() {
-    let Some(pair) = Pair::start("rotateRegistrationAccessToken = \"onUse\"").await else { return };
-    for _ in 0..ROUNDS {
-        let client = pair.nodes[0].register("x").await;
-        let answers = pair.at_once(MANY, |node, _| node.of(Method::GET, &client)).await;
-        assert_eq!(count(&answers, &[200, 409]), MANY, "{answers:?}");
-        let read: Vec<&Value> =
-            answers.iter().filter(|(status, _)| *status == 200).map(|(_, body)| body).collect();
-        let token = &read[0]["registration_access_token"];
-        assert!(read.iter().all(|body| &body["registration_access_token"] == token), "{answers:?}");
-        assert_ne!(token, &client["registration_access_token"]);
-        pair.nodes[1].read(read[0]).await;
-        assert_eq!(pair.nodes[0].of(Method::GET, &client).send().await.unwrap().status(), 401);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn patches_at_both_servers_are_in_force_at_both_or_refused() {
     let Some(pair) = Pair::start("").await else { return };

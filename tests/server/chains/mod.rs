@@ -4,3 +4,5 @@ mod anchors;
 mod clients;
 mod parties;
 mod shown_keys;
+mod udap;
+mod udap_metadata;

@@ -87,6 +87,22 @@ impl Party {
         file
     }
 
+    /// A file with its private key.
+    pub(super) fn key_file(&self) -> NamedTempFile {
+        let file = NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), self.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+        file
+    }
+
+    /// A file with its certificate and those between it and its authority.
+    pub(super) fn chain_file(&self) -> NamedTempFile {
+        let file = NamedTempFile::new().unwrap();
+        let all = [&self.x509].into_iter().chain(&self.above);
+        let pem: Vec<u8> = all.flat_map(|one| one.to_pem().unwrap()).collect();
+        std::fs::write(file.path(), pem).unwrap();
+        file
+    }
+
     /// What it shows: its own certificate first.
     pub(super) fn x5c(&self) -> Value {
         let all = [&self.x509].into_iter().chain(&self.above);

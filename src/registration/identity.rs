@@ -1,0 +1,120 @@
+//! The one client of a signer that is known by its certificates (`softwareStatementIdentity`).
+//!
+//! Who registers again with the same name, under the same authorities, is the client that is there:
+//! what it says now takes the place of what it said before, and an empty `grant_types` ends its
+//! registration. Names count within one entry of the configuration, so no community reaches the
+//! clients of another.
+
+use super::statement::{Statement, unapproved};
+use super::{
+    Caller, ClientInformation, Offered, RegisterError, Registered, create, once, remove, replace_with, udap,
+};
+use crate::config::trust::StatementIdentity;
+use crate::model::Violation;
+use crate::service::Context;
+use crate::store::{Change, Indexed, Stored};
+
+/// How often it is tried again when the client changes meanwhile.
+const TRIES: usize = 8;
+
+/// Clients of one name that are looked at: more than one only from a time when names did not count.
+const MOST: usize = 8;
+
+/// The name by which a client is known.
+pub(super) struct Identity {
+    entry: String,
+    subject: String,
+}
+
+impl Identity {
+    /// That of the signer of `statement`, where names count and its certificates say it.
+    pub(super) fn of(cx: &Context<'_>, statement: Option<&Statement>) -> Option<Self> {
+        let statement =
+            statement.filter(|_| cx.settings().software_statement_identity == StatementIdentity::Subject)?;
+        let entry = statement.certified_by()?.id.clone();
+        Some(Self { entry, subject: statement.claims.get("iss")?.as_str()?.to_owned() })
+    }
+
+    fn indexed(&self) -> Indexed<'_> {
+        Indexed::Certified { entry: &self.entry, subject: &self.subject }
+    }
+
+    /// The client that is there, and how many have its name.
+    async fn find(&self, cx: &Context<'_>) -> Result<(Option<Stored>, u64), RegisterError> {
+        let (clients, now) = (&cx.service.store.clients, cx.service.clock.now());
+        let seen = clients.count(self.indexed()).await?;
+        let found = if seen == 0 { Vec::new() } else { clients.having(self.indexed(), MOST).await? };
+        Ok((found.into_iter().find(|stored| !stored.client().is_expired(now)), seen))
+    }
+
+    /// Makes, changes or removes the client. Of several requests at the same time one makes it.
+    pub(super) async fn register(
+        &self,
+        cx: &Context<'_>,
+        caller: &Caller,
+        offered: Offered,
+    ) -> Result<Registered, RegisterError> {
+        for _ in 0..TRIES {
+            match self.once(cx, caller, offered.clone()).await {
+                Err(RegisterError::Conflict) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(RegisterError::Conflict)
+    }
+
+    async fn once(
+        &self,
+        cx: &Context<'_>,
+        caller: &Caller,
+        mut offered: Offered,
+    ) -> Result<Registered, RegisterError> {
+        let (there, seen) = self.find(cx).await?;
+        let ends = offered.statement.as_ref().is_some_and(udap::is_cancellation);
+        match there {
+            None if ends => Err(refused("must not be empty: this client is not registered here")),
+            None => {
+                let alone = self.indexed().no_more_than(seen);
+                let made = Box::pin(create(cx, caller, offered, alone)).await?;
+                Ok(Registered::New(made))
+            }
+            // Another registration must not undo what an operator did.
+            Some(stored) if !stored.client().is_usable(cx.service.clock.now()) => {
+                Err(unapproved("is of a client that was disabled here; ask the operator of this server"))
+            }
+            Some(stored) if ends => {
+                cancel(cx, caller, offered.statement.as_ref(), &stored).await.map(Registered::There)
+            }
+            Some(stored) => {
+                let id = stored.client().id.as_str();
+                let members = &mut offered.parsed.members;
+                // The statement names the client, as its identifier would in an update by RFC 7592.
+                members.entry("client_id").or_insert_with(|| id.into());
+                let replaced = Box::pin(replace_with(cx, caller, offered, &stored, None)).await?;
+                Ok(Registered::There(replaced))
+            }
+        }
+    }
+}
+
+/// Ends the registration of `stored`, whose holder signed `statement`.
+async fn cancel(
+    cx: &Context<'_>,
+    caller: &Caller,
+    statement: Option<&Statement>,
+    stored: &Stored,
+) -> Result<ClientInformation, RegisterError> {
+    if !cx.settings().client_deletion_enabled {
+        return Err(refused("must not be empty: clients cannot end their registration here"));
+    }
+    let uses = match once::of_statement(cx, statement) {
+        Some(one) => once::spend(cx, &one).await?,
+        None => Change::default(),
+    };
+    remove::remove(cx, caller, stored, uses).await?;
+    Ok(ClientInformation::ended(stored.client()))
+}
+
+fn refused(rule: &str) -> RegisterError {
+    RegisterError::Unproven(Violation::metadata("grant_types", rule))
+}

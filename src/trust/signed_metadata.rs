@@ -1,0 +1,118 @@
+//! The key with which this server signs its metadata, and the certificates that it shows.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value, json};
+
+use super::file;
+use crate::clock::Timestamp;
+use crate::config::udap::UdapMetadata;
+use crate::jose::{self, SigningKey, SigningKeyError, same_key, signing_key};
+use crate::secret::{Secret, sha256_hex};
+use crate::x509::Chain;
+
+/// Seconds for which signed metadata are good.
+const LIFETIME: u64 = 86_400;
+/// Seconds after which they are signed anew.
+const SIGNED_ANEW: u64 = 600;
+
+/// A key, with the certificates that say whose it is.
+#[derive(Debug)]
+pub struct MetadataSigner {
+    key: SigningKey,
+    x5c: Value,
+    /// The name in the certificate.
+    base_url: String,
+    /// What was signed last.
+    last: Mutex<Option<Signed>>,
+}
+
+#[derive(Debug, Clone)]
+struct Signed {
+    claims: Map<String, Value>,
+    at: Timestamp,
+    token: Arc<str>,
+}
+
+impl MetadataSigner {
+    /// Reads the files that `settings` names; none when it names none. What is wrong goes into
+    /// `faults`.
+    pub(super) fn read(settings: &UdapMetadata, faults: &mut Vec<(String, String)>) -> Option<Self> {
+        let (key, certificates, base_url) =
+            (settings.signing_key.as_ref()?, settings.certificates.as_ref()?, settings.base_url.as_ref()?);
+        match read(key, certificates, base_url) {
+            Ok(signer) => Some(signer),
+            Err((name, reason)) => {
+                faults.push((format!("registration.udapMetadata.{name}"), reason));
+                None
+            }
+        }
+    }
+
+    /// A JWT that says `claims`, by the name in the certificate, at `now`.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn sign(&self, claims: Map<String, Value>, now: Timestamp) -> Result<Arc<str>, SigningKeyError> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = |signed: &&Signed| {
+            signed.claims == claims && (signed.at..signed.at.plus(SIGNED_ANEW)).contains(&now)
+        };
+        if let Some(signed) = last.as_ref().filter(is_fresh) {
+            return Ok(Arc::clone(&signed.token));
+        }
+        let mut all = claims.clone();
+        let expiry = now.plus(LIFETIME);
+        // It names itself by what it says and when, so that none has the name of another.
+        let jti = sha256_hex(format!("{}{}", now.unix(), Value::Object(claims.clone())).as_bytes());
+        for (name, value) in [
+            ("iss", Value::from(self.base_url.as_str())),
+            ("sub", Value::from(self.base_url.as_str())),
+            ("iat", now.unix().into()),
+            ("exp", expiry.unix().into()),
+            ("jti", jti.into()),
+        ] {
+            all.insert(name.to_owned(), value);
+        }
+        let header = json!({ "x5c": self.x5c });
+        let header = header.as_object().cloned().unwrap_or_default();
+        let token: Arc<str> = jose::sign(&header, &all, &self.key)?.into();
+        *last = Some(Signed { claims, at: now, token: Arc::clone(&token) });
+        Ok(token)
+    }
+}
+
+fn read(key: &Path, certificates: &Path, base_url: &str) -> Result<MetadataSigner, (&'static str, String)> {
+    let of_key = |reason: String| ("signingKey", reason);
+    let pem = String::from_utf8(file::read(key).map_err(of_key)?);
+    let pem = pem.map_err(|_| of_key(format!("'{}' is not PEM", key.display())))?;
+    if !pem.trim_start().starts_with("-----BEGIN") {
+        return Err(of_key(format!("'{}' has no private key in PEM", key.display())));
+    }
+    let signer = signing_key(&Secret::new(pem));
+    let signer = signer.map_err(|error| of_key(format!("'{}' {error}", key.display())))?;
+    let chain = Chain::from_pem(&file::read(certificates).map_err(|reason| ("certificates", reason))?);
+    let chain = chain.map_err(|_| {
+        ("certificates", format!("'{}' must have 1 to 4 certificates in PEM", certificates.display()))
+    })?;
+    let own = chain.signer().jwk().map(Value::Object);
+    let is_pair = own.zip(signer.public_jwk()).is_some_and(|(one, other)| same_key(&one, &other));
+    if !is_pair {
+        return Err(of_key(format!(
+            "'{}' is not the key of the first certificate in '{}'",
+            key.display(),
+            certificates.display()
+        )));
+    }
+    if !chain.signer().sans.has_uri(base_url) {
+        let rule = "must be a URI in subjectAltName of the first certificate, character by character";
+        return Err(("baseUrl", rule.to_owned()));
+    }
+    Ok(MetadataSigner {
+        key: signer,
+        x5c: chain.to_x5c(),
+        base_url: base_url.to_owned(),
+        last: Mutex::default(),
+    })
+}
