@@ -132,9 +132,10 @@ pub(super) fn check_listener(settings: &AdminSettings, server: &ServerSettings, 
 /// Refuses names that no scope can have, and those that anybody could register.
 pub(super) fn check(settings: &AdminSettings, live: &Live, verdict: &mut Verdict) {
     for (at, scope) in live.scopes.iter().enumerate() {
-        if settings.scopes.all().contains(&scope.id.as_str()) {
+        if let Some(reserved) = settings.scopes.all().iter().find(|reserved| scope.defines(reserved)) {
+            let key = if scope.pattern.is_some() { "pattern" } else { "id" };
             let reason = "is a scope of administrators ([admin.scopes]), which nobody may register";
-            verdict.refuse(&format!("scopes[{at}].id"), reason);
+            verdict.refuse(&format!("scopes[{at}].{key}"), format!("'{reserved}' {reason}"));
         }
     }
     let scopes = serde_json::to_value(&settings.scopes).unwrap_or_default();

@@ -285,6 +285,10 @@ fn scopes(live: &Live, verdict: &mut Verdict) {
         if !scope::is_word(&defined.id) {
             verdict.refuse(&key, admin::NOT_A_SCOPE);
         }
+        if defined.default && defined.pattern.is_some() {
+            let reason = "must not be true beside pattern, which names no scope that a client could be given";
+            verdict.refuse(&format!("scopes[{at}].default"), reason);
+        }
         if live.scopes.iter().take(at).any(|earlier| earlier.id == defined.id) {
             verdict.refuse(&key, format!("'{}' is there twice", defined.id));
         }

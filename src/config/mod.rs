@@ -41,7 +41,7 @@ pub use names::nearest;
 pub use patch::Patch;
 pub use paths::Paths;
 pub use registration::{ClientAssertionAudience, Registration};
-pub use scopes::Scope;
+pub use scopes::{Scope, ScopePattern};
 pub use scripts::{ScriptLimits, ScriptSettings, SecretSource};
 pub use settings::{Limits, Settings, UPSTREAM};
 pub use store::StoreSettings;

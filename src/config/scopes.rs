@@ -1,13 +1,20 @@
 //! `[[scopes]]`: the scopes that a client can be given.
 
+mod pattern;
+
 use serde::{Deserialize, Serialize};
+
+pub use pattern::ScopePattern;
 
 /// One of `[[scopes]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scope {
-    /// The scope token (RFC 6749 section 3.3).
+    /// The scope token (RFC 6749 section 3.3); with a pattern, no more than the name of this entry.
     pub id: String,
+    /// The scope tokens that this entry stands for, where nobody can list them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<ScopePattern>,
     /// For people.
     #[serde(default)]
     pub description: Option<String>,
@@ -17,6 +24,13 @@ pub struct Scope {
     /// Claims that it stands for.
     #[serde(default)]
     pub claims: Vec<String>,
+}
+
+impl Scope {
+    /// Whether this entry defines the scope token `name`.
+    pub fn defines(&self, name: &str) -> bool {
+        self.pattern.as_ref().map_or(self.id == name, |pattern| pattern.matches(name))
+    }
 }
 
 /// The scopes of OpenID Connect Core sections 5.4 and 11, with their claims.
@@ -52,6 +66,7 @@ const OPENID: &[(&str, &str, &[&str])] = &[
 pub(super) fn default_scopes() -> Vec<Scope> {
     let scope = |&(id, description, claims): &(&str, &str, &[&str])| Scope {
         id: id.to_owned(),
+        pattern: None,
         description: Some(description.to_owned()),
         default: false,
         claims: claims.iter().map(|&claim| claim.to_owned()).collect(),

@@ -111,10 +111,19 @@ fn options_that_can_not_stand_together_are_refused() {
            is needed: softwareStatementValidationType takes the keys from a claim"],
     );
     check("[[scopes]]\nid = \"a\"\n[[scopes]]\nid = \"a\"\n", &["scopes[1].id: 'a' is there twice"]);
+    check("[[scopes]]\nid = \"a\"\npattern = \"(\"\n", &["pattern: '(' is not a valid regular expression"]);
+    check(
+        "[[scopes]]\nid = \"a\"\npattern = \"b\"\ndefault = true\n",
+        &["scopes[0].default: must not be true"],
+    );
+    check(
+        "[[scopes]]\nid = \"a\"\npattern = \"[a-z]+[.].*\"\n",
+        &["scopes[0].pattern: 'clients.read' is a scope of administrators"],
+    );
     check(
         "[[scopes]]\nid = \"a\"\n[[scopes]]\nname = \"b\"\n",
         &[
-            "r.toml:3:1: scopes[1]: unknown field `name`, expected one of `id`, `description`, `default`, `claims`",
+            "r.toml:3:1: scopes[1]: unknown field `name`, expected one of `id`, `pattern`, `description`, `default`, `claims`",
         ],
     );
 }

@@ -46,7 +46,9 @@ pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
     if theirs.is_none() {
         endpoints::put(cx, &mut document);
     }
-    let scopes = cx.snapshot.live.scopes.iter().map(|scope| scope.id.clone());
+    // What a pattern stands for cannot be listed (RFC 8414 section 2 lets scopes be left out).
+    let listed = cx.snapshot.live.scopes.iter().filter(|scope| scope.pattern.is_none());
+    let scopes = listed.map(|scope| scope.id.clone());
     put_list(&mut document, "scopes_supported", scopes.collect());
     let attestation = client_attestation(cx, theirs);
     if !attestation.is_empty() && theirs.is_none_or(|theirs| !theirs.contains_key("challenge_endpoint")) {

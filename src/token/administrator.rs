@@ -154,8 +154,13 @@ pub fn file(settings: &Settings) -> Option<PathBuf> {
 /// Valid by the rules for everybody, with the scopes of administrators instead of `[[scopes]]`.
 fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
     let names = settings.admin.scopes.all();
-    let scope =
-        |id: &&str| Scope { id: (*id).to_owned(), description: None, default: false, claims: Vec::new() };
+    let scope = |id: &&str| Scope {
+        id: (*id).to_owned(),
+        pattern: None,
+        description: None,
+        default: false,
+        claims: Vec::new(),
+    };
     let scopes: Vec<Scope> = names.iter().map(scope).collect();
     let rules = Rules {
         settings: &Registration::default(),

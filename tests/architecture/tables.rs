@@ -191,6 +191,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("notify", &["watch"]),
     ("josekit", &["jose"]),
     ("psl", &["client"]),
+    ("regex", &["config"]),
     ("openssl", &["http", "jose", "secret", "store", "x509"]),
     ("tokio_openssl", &["http"]),
     ("sled", &["store"]),

@@ -12,7 +12,8 @@ use crate::config::Live;
 /// The member that is wrong, and what would be right.
 pub(super) fn check(policy: &InitialAccessPolicy, live: &Live) -> Result<(), String> {
     let settings = &live.registration;
-    let scopes: Vec<String> = live.scopes.iter().map(|scope| scope.id.clone()).collect();
+    let listed = live.scopes.iter().filter(|scope| scope.pattern.is_none());
+    let scopes: Vec<String> = listed.map(|scope| scope.id.clone()).collect();
     let (grants, methods) = (supported_grants(settings), &settings.token_endpoint_auth_methods_supported);
     hosts(policy.redirect_hosts.as_deref().unwrap_or_default())?;
     let lists = [
@@ -20,8 +21,12 @@ pub(super) fn check(policy: &InitialAccessPolicy, live: &Live) -> Result<(), Str
         ("grant_types", &policy.grant_types, &grants),
         ("token_endpoint_auth_methods", &policy.token_endpoint_auth_methods, methods),
     ];
+    let is_pattern = |member: &str, name: &str| {
+        member == "scopes" && live.scopes.iter().any(|scope| scope.pattern.is_some() && scope.defines(name))
+    };
     lists.into_iter().try_for_each(|(member, named, known)| {
-        let unknown = named.iter().flatten().enumerate().find(|(_, name)| !known.contains(name));
+        let is_known = |name: &String| known.contains(name) || is_pattern(member, name);
+        let unknown = named.iter().flatten().enumerate().find(|(_, name)| !is_known(name));
         unknown.map_or(Ok(()), |(at, name)| Err(fault(member, at, name, &choice(name, known))))
     })
 }
@@ -64,8 +69,9 @@ mod tests {
     use super::*;
 
     fn said(policy: Value) -> Result<(), String> {
-        let live: Live =
-            serde_json::from_value(json!({"scopes": [{"id": "openid"}, {"id": "email"}]})).unwrap();
+        let scopes =
+            json!([{"id": "openid"}, {"id": "email"}, {"id": "access", "pattern": "patient/[A-Za-z]+[.]rs"}]);
+        let live: Live = serde_json::from_value(json!({"scopes": scopes})).unwrap();
         check(&serde_json::from_value(policy).unwrap(), &live)
     }
 
@@ -99,6 +105,7 @@ mod tests {
         });
         assert_eq!(said(fine), Ok(()));
         assert_eq!(said(json!({})), Ok(()));
+        assert_eq!(said(json!({"scopes": ["patient/Patient.rs"]})), Ok(()));
         for (policy, expected) in [
             (json!({"scopes": ["openid email"]}), "policy.scopes[0]: 'openid email' is more than one word"),
             (

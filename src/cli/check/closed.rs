@@ -60,7 +60,7 @@ fn evidence(settings: &Registration, has: &dyn Fn(Hook) -> bool) -> Option<Strin
 
 /// Scopes that issuers grant and nobody can have.
 fn granted(live: &Live) -> impl Iterator<Item = String> {
-    let is_defined = move |name: &str| live.scopes.iter().any(|scope| scope.id == name);
+    let is_defined = move |name: &str| live.scopes.iter().any(|scope| scope.defines(name));
     live.registration.trusted_ssa_issuers.iter().flat_map(move |(issuer, entry)| {
         let unknown = entry.automatically_granted_scopes.iter().filter(move |name| !is_defined(name));
         unknown.map(move |name| {

@@ -4,6 +4,10 @@ use std::net::IpAddr;
 
 use url::Host as UrlHost;
 
+/// This machine, in the three spellings of OpenID Connect Dynamic Client Registration section 2
+/// (`application_type`).
+pub(super) const LOOPBACK: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
+
 /// A host that is written in the only way that it is read.
 pub(super) struct Host {
     /// In lower case; an IPv6 address in its brackets.
@@ -22,10 +26,13 @@ pub(super) fn read(authority: &str, is_web: bool) -> Result<Host, String> {
         return Err("must not have a user name or password before the host".to_owned());
     }
     let (host, port) = split_port(authority);
-    if port.is_some_and(|port| port.parse().unwrap_or(0_u16) == 0) {
-        return Err("must have a port from 1 to 65535 after the colon".to_owned());
-    }
     let name = host.to_ascii_lowercase();
+    match port.map(str::parse::<u16>) {
+        // A program that takes whichever port is free registers 0 (RFC 8252 section 7.3: any port is good).
+        Some(Ok(0)) if LOOPBACK.contains(&name.as_str()) => {}
+        Some(Err(_) | Ok(0)) => return Err("must have a port from 1 to 65535 after the colon".to_owned()),
+        Some(Ok(_)) | None => {}
+    }
     if name.contains('*') {
         return Err("must not have a wildcard in its host; register each URI".to_owned());
     }

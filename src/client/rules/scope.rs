@@ -21,7 +21,7 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
     if is_faulted(found, "scope") || !is_scope(&asked) {
         return;
     }
-    let is_defined = |name: &&str| cx.scopes.iter().any(|scope| scope.id == *name);
+    let is_defined = |name: &&str| cx.scopes.iter().any(|scope| scope.defines(name));
     let allowed = cx.initial_access.and_then(|policy| policy.scopes.as_ref());
     let is_allowed = |name: &&str| allowed.is_none_or(|allowed| allowed.iter().any(|one| one == name));
     let asked = scope::words(&asked).filter(is_defined);
@@ -50,7 +50,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         found.push(violation("scope", rule));
         return;
     }
-    for name in scope::words(granted).filter(|name| !cx.scopes.iter().any(|scope| scope.id == *name)) {
+    for name in scope::words(granted).filter(|name| !cx.scopes.iter().any(|scope| scope.defines(name))) {
         found.push(violation("scope", format!("`{}` is not defined in [[scopes]]", shown(name))));
     }
     let Some(allowed) = cx.initial_access.and_then(|policy| policy.scopes.as_ref()) else { return };

@@ -86,8 +86,10 @@ pub(super) fn check_changed(settings: &Registration, changed: Value, expected: R
 
 /// The scopes that every test has.
 pub(super) fn scopes() -> Vec<Scope> {
-    let scope =
-        |id: &str, default| Scope { id: id.to_owned(), description: None, default, claims: Vec::new() };
+    let scope = |id: &str, default| {
+        let (pattern, description) = (None, None);
+        Scope { id: id.to_owned(), pattern, description, default, claims: Vec::new() }
+    };
     vec![scope("openid", true), scope("profile", false), scope("email", false)]
 }
 

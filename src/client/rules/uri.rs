@@ -100,10 +100,9 @@ pub(super) fn parse(text: &str) -> Result<Uri, String> {
 }
 
 impl Uri {
-    /// Whether the host is this machine, in one of the three spellings of OpenID Connect Dynamic
-    /// Client Registration section 2 (`application_type`).
+    /// Whether the host is this machine.
     pub(super) fn is_loopback(&self) -> bool {
-        matches!(self.host.as_deref(), Some("localhost" | "127.0.0.1" | "[::1]"))
+        self.host.as_deref().is_some_and(|host| authority::LOOPBACK.contains(&host))
     }
 
     /// Whether it is plain `http` on this machine.

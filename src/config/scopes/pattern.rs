@@ -1,0 +1,94 @@
+//! `pattern` of one of `[[scopes]]`.
+
+use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
+
+/// Bytes that a compiled expression may have.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// A regular expression that a whole scope token must match. It is compiled once, with the configuration,
+/// and matches in time linear in the token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ScopePattern {
+    text: String,
+    whole: Regex,
+}
+
+impl ScopePattern {
+    /// Whether the pattern matches all of `token`.
+    pub fn matches(&self, token: &str) -> bool {
+        self.whole.is_match(token)
+    }
+}
+
+impl TryFrom<String> for ScopePattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let whole = RegexBuilder::new(&format!(r"\A(?:{text})\z")).size_limit(MOST_BYTES).build();
+        let whole = whole
+            .map_err(|_| format!("pattern: '{text}' is not a valid regular expression, or too large"))?;
+        Ok(Self { text, whole })
+    }
+}
+
+impl From<ScopePattern> for String {
+    fn from(pattern: ScopePattern) -> Self {
+        pattern.text
+    }
+}
+
+impl PartialEq for ScopePattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ScopePattern {}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::config::Scope;
+
+    const SMART: &str =
+        r"(patient|user|system)/([A-Z][A-Za-z]+|\*)\.(read|write|\*|c?r?u?d?s?|\$[a-z-]+)(\?.+)?";
+
+    fn scope(pattern: &str) -> Result<Scope, String> {
+        serde_json::from_value(json!({"id": "access", "pattern": pattern})).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_pattern_is_for_whole_tokens() {
+        let table: &[(&str, &str, bool)] = &[
+            (SMART, "patient/*.rs", true),
+            (SMART, "patient/Observation.rs?category=http://example.org/x|laboratory", true),
+            (SMART, "system/Patient.$export", true),
+            (SMART, "user/*.*", true),
+            (SMART, "patient/Patient.rx", false),
+            (SMART, "hospital/Patient.rs", false),
+            (SMART, "xpatient/Patient.rs", false),
+            // The name of an entry with a pattern is no scope.
+            (SMART, "access", false),
+            // An alternative does not leave the whole.
+            ("a|b", "ab", false),
+            ("a|b", "b", true),
+            ("a", "a\n", false),
+        ];
+        for (pattern, token, defined) in table {
+            assert_eq!(scope(pattern).unwrap().defines(token), *defined, "{pattern} {token}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_refused_and_a_good_one_is_told_as_it_was_written() {
+        for pattern in ["(", "a{1000000}", "(?P<x>a)(?P<x>b)"] {
+            assert!(scope(pattern).unwrap_err().contains("regular expression"), "{pattern}");
+        }
+        let told: Value = serde_json::to_value(scope(SMART).unwrap()).unwrap();
+        assert_eq!(told["pattern"], SMART);
+        assert_eq!(scope(SMART).unwrap(), scope(SMART).unwrap());
+    }
+}
