@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::*;
 
 mod patch;
+mod scopes;
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
@@ -111,15 +112,6 @@ fn options_that_can_not_stand_together_are_refused() {
            is needed: softwareStatementValidationType takes the keys from a claim"],
     );
     check("[[scopes]]\nid = \"a\"\n[[scopes]]\nid = \"a\"\n", &["scopes[1].id: 'a' is there twice"]);
-    check("[[scopes]]\nid = \"a\"\npattern = \"(\"\n", &["pattern: '(' is not a valid regular expression"]);
-    check(
-        "[[scopes]]\nid = \"a\"\npattern = \"b\"\ndefault = true\n",
-        &["scopes[0].default: must not be true"],
-    );
-    check(
-        "[[scopes]]\nid = \"a\"\npattern = \"[a-z]+[.].*\"\n",
-        &["scopes[0].pattern: 'clients.read' is a scope of administrators"],
-    );
     check(
         "[[scopes]]\nid = \"a\"\n[[scopes]]\nname = \"b\"\n",
         &[

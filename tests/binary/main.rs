@@ -26,6 +26,7 @@ mod remote_transfer;
 mod salvage;
 mod scripts;
 mod secrets;
+mod shipped_configurations;
 #[cfg(unix)]
 mod shutdown;
 #[cfg(unix)]

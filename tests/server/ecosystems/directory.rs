@@ -1,13 +1,12 @@
 //! A directory that publishes keys, and a bank that believes it.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use registrar::config::{Configuration, Sources};
 use registrar::jose::Algorithm;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use super::shipped;
 use crate::support::certificates::{Files, Pair, Subject};
 use crate::support::{Answer, Origin, Reply, START, Signer, TestServer, fetches_locally, with};
 
@@ -52,18 +51,22 @@ impl Bank {
     /// A bank that is configured by `registrar.toml` of `example`, but that the keys at the URL
     /// `keystore` are those of `directory`.
     pub(super) async fn new(example: &str, directory: Directory, keystore: &str) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts").join(example);
-        let text = std::fs::read_to_string(folder.join("registrar.toml")).unwrap();
+        let example = shipped::file(&format!("examples/scripts/{example}/registrar.toml"));
+        let text = std::fs::read_to_string(example).unwrap();
         assert!(text.contains(keystore), "the example names the keys of its directory");
         let files = Files::new();
         let file = files.path("registrar.toml");
         std::fs::write(&file, text.replace(keystore, &directory.origin.url("/directory.jwks"))).unwrap();
         // Here, a directory and a store of keys are on loopback, without TLS.
-        let overrides = ["fetch.allowHttp", "fetch.allowPrivateAddresses"];
-        let overrides = overrides.map(|key| (key.to_owned(), "true".to_owned())).to_vec();
-        let sources = Sources { file: Some(file), overrides, ..Sources::default() };
-        let loaded = registrar::config::load(&sources).expect("the example is right");
-        let server = TestServer::configured(|own| settle(own, loaded, &folder, &files)).await;
+        let changes = [("fetch.allowHttp", "true"), ("fetch.allowPrivateAddresses", "true")];
+        let loaded = shipped::load(&file, &changes);
+        let server = TestServer::configured(|own| {
+            let clients = loaded.settings.server.tls.client_certificates;
+            shipped::settle(own, loaded);
+            files.switch_on(own, clients);
+            fetches_locally(own);
+        })
+        .await;
         Self { directory, files, server }
     }
 
@@ -89,21 +92,6 @@ impl Bank {
         let request = self.ask("POST", "/register", Some(shown)).header("content-type", media_type);
         Answer::of(request.body(body)).await
     }
-}
-
-/// Puts `loaded` into the place of `own`, but for what belongs to this machine.
-fn settle(own: &mut Configuration, loaded: Configuration, scripts: &Path, files: &Files) {
-    let made = std::mem::replace(own, loaded);
-    let settings = &mut own.settings;
-    settings.server.listen = made.settings.server.listen;
-    settings.server.issuer = made.settings.server.issuer;
-    settings.store.url = made.settings.store.url;
-    scripts.clone_into(&mut settings.scripts.directory);
-    // A debug build on a busy machine is slow, and these scripts are the longest ones.
-    settings.scripts.limits.deadline_ms = 20_000;
-    let clients = settings.server.tls.client_certificates;
-    files.switch_on(own, clients);
-    fetches_locally(own);
 }
 
 /// A number that no other call gets.

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Programs that somebody else wrote, unchanged, register at servers that run with the shipped
+# configurations: hosts and libraries of MCP with examples/config/mcp.toml, an LTI tool with lti.toml, a
+# Solid app with solid.toml. Each test says what the server must have stored of it.
+#
+# `.ci/programs.sh [REGISTRAR]`: this binary, the release when nothing is said. npm and pip fetch the
+# programs, in pinned versions, into a temporary folder.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+registrar=${1:-${REGISTRAR:-$PWD/target/release/registrar}}
+work=$(mktemp -d)
+pids=()
+stop() {
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+trap stop EXIT
+
+source .ci/free_port.sh
+
+if ! command -v npm >/dev/null; then
+    become=()
+    if [ "$(id -u)" != 0 ]; then become=(sudo); fi
+    "${become[@]}" apt-get update -q
+    DEBIAN_FRONTEND=noninteractive "${become[@]}" apt-get install -q -y --no-install-recommends nodejs npm
+fi
+
+cp .ci/programs/* examples/clients/*.mjs examples/oidc-provider/admin.mjs "$work"
+npm --silent --no-audit --no-fund --ignore-scripts --prefix "$work" install &
+npm=$!
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" --quiet --disable-pip-version-check install -r "$work/requirements.txt"
+wait "$npm"
+
+RESOURCE_PORT=$(free_port)
+export RESOURCE_PORT
+
+# A server with examples/config/$1.toml. Its issuer is where it listens, as a proxy would have it, and the
+# page for users is one of this machine.
+serve() {
+    local name=$1 listen
+    listen=127.0.0.1:$(free_port)
+    REGISTRAR_SERVER__ISSUER="http://$listen" \
+        REGISTRAR_DISCOVERY__AUTHORIZATION_ENDPOINT="http://127.0.0.1:$RESOURCE_PORT/authorize" \
+        "$registrar" --config "examples/config/$name.toml" \
+        --listen "$listen" --data "$work/data-$name" >"$work/$name.log" 2>&1 &
+    pids+=($!)
+    for _ in $(seq 200); do
+        if curl -sf -o "$work/ready" "http://$listen/readyz"; then
+            export REGISTRAR_URL=http://$listen REGISTRAR_CREDENTIALS=$work/data-$name/admin-credentials.json
+            return
+        fi
+        sleep 0.1
+    done
+    cat "$work/$name.log"
+    exit 1
+}
+
+for name in mcp lti solid; do
+    serve "$name"
+    if ! (cd "$work" && PATH="$work/venv/bin:$work/node_modules/.bin:$PATH" timeout 120 node "$name.test.mjs"); then
+        tail -n 20 "$work/$name.log"
+        exit 1
+    fi
+done

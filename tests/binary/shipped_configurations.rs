@@ -1,0 +1,27 @@
+//! `registrar check` finds nothing wrong with a configuration that the repository ships.
+
+#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
+use std::path::{Path, PathBuf};
+
+use crate::process::command;
+
+fn configurations() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["config", "examples/config"].map(|folder| root.join(folder));
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let paths = files.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|kind| kind == "toml")).collect()
+}
+
+#[test]
+fn each_passes_the_check_with_its_scripts() {
+    let files = configurations();
+    assert!(files.len() >= 8, "{files:?}");
+    for file in files {
+        let output = command(&["check", "--config", file.to_str().unwrap()]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", file.display());
+        assert_eq!(said, "", "{}", file.display());
+    }
+}

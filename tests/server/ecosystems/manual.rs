@@ -1,0 +1,50 @@
+//! The pages of `docs/ecosystems` name no option that is not there.
+
+use std::collections::BTreeSet;
+
+use super::shipped;
+
+/// The words of `text` that are written like an option: `camelCase`.
+fn options(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let is_option = |word: &&str| {
+        word.starts_with(|first: char| first.is_ascii_lowercase())
+            && word.contains(|letter: char| letter.is_ascii_uppercase())
+            && !word.contains('_')
+    };
+    words.filter(is_option).collect()
+}
+
+/// What stands between backticks, in lines and in blocks of configuration.
+fn code(page: &str) -> String {
+    page.split('`').skip(1).step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_option_that_a_page_names_is_in_the_configuration_or_the_manual_of_scripts() {
+    let read = |path: &str| std::fs::read_to_string(shipped::file(path)).unwrap();
+    let (configuration, scripts) = (read("config/registrar.toml"), read("scripts/README.md"));
+    let known: BTreeSet<&str> = options(&configuration).union(&options(&scripts)).copied().collect();
+    // Words of the standards.
+    let foreign = ["fhirUser", "oidcIssuer"];
+    let mut named = 0;
+    for entry in std::fs::read_dir(shipped::file("docs/ecosystems")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = code(&std::fs::read_to_string(&path).unwrap().replace("```", "\n"));
+        for option in options(&text).into_iter().filter(|option| !foreign.contains(option)) {
+            assert!(known.contains(option), "{}: there is no option {option}", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 30, "only {named} options were found: the test itself is broken");
+}
+
+#[test]
+fn every_configuration_has_a_page() {
+    let index = std::fs::read_to_string(shipped::file("docs/ecosystems/README.md")).unwrap();
+    let files = std::fs::read_dir(shipped::file("examples/config")).unwrap();
+    let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    for name in names.filter(|name| name.ends_with(".toml")) {
+        assert!(index.contains(&name), "no page is about {name}");
+    }
+}
