@@ -22,6 +22,7 @@ use crate::host::Outside;
 use crate::http::certificate::Proxies;
 use crate::http::serve::{Bounds, Entrance};
 use crate::http::tls::Tls;
+use crate::http::untaken::Untaken;
 use crate::reload::{Reloader, Reloads, Requests, Watched};
 use crate::script::host::Host;
 use crate::script::{Runtime, ScriptSet};
@@ -265,10 +266,12 @@ fn entrance(settings: &Settings, tls: &Arc<Tls>) -> Entrance {
         connections: limits.connections,
         connections_per_party: limits.connections_per_address,
         header_timeout: Duration::from_millis(limits.header_timeout_ms),
+        body_timeout: Duration::from_millis(limits.body_timeout_ms),
         write_timeout: Duration::from_millis(limits.write_timeout_ms),
         shutdown: Duration::from_millis(limits.shutdown_ms),
     };
     let proxies =
         Proxies { trusted: server.trusted_proxies.clone(), headers: server.certificate_headers.clone() };
-    Entrance { bounds, tls: Arc::clone(tls), proxies }
+    let untaken = Arc::new(Untaken::new(limits.answer_bytes, limits.requests));
+    Entrance { bounds, tls: Arc::clone(tls), proxies, untaken }
 }

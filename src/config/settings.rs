@@ -91,6 +91,9 @@ pub struct Limits {
     pub body_timeout_ms: u64,
     /// Milliseconds in which a caller must take what it is sent.
     pub write_timeout_ms: u64,
+    /// Bytes of answers that callers have not taken yet, of all of them together; beyond that, the
+    /// caller that holds most loses its oldest.
+    pub answer_bytes: usize,
     /// Connections at the same time; for one more, the one that has waited longest gives way.
     pub connections: usize,
     /// Connections of one address, or of one IPv6 network of 64 bits; trusted proxies have no
@@ -129,6 +132,7 @@ impl Default for Limits {
             header_timeout_ms: 10_000,
             body_timeout_ms: 10_000,
             write_timeout_ms: 10_000,
+            answer_bytes: 33_554_432,
             connections: 4_096,
             connections_per_address: 1_024,
             requests: 1_024,

@@ -1,6 +1,8 @@
 //! What one connection is doing: whether it waits for its peer, and for how long already.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::room::{Place, Room};
+use super::untaken::Way;
 
 /// One connection, as those who serve it and those who bound it see it.
 #[derive(Debug)]
@@ -15,18 +18,40 @@ pub struct Connection {
     party: IpAddr,
     room: Arc<Room>,
     dismissed: CancellationToken,
+    /// Whether the peer does not take what is written.
+    is_stuck: AtomicBool,
     activity: Mutex<Activity>,
+}
+
+/// How long a connection may show no sign of life: nothing that was sent to its peer was taken by it.
+/// The time in which a request is at work does not count.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// While no request is open.
+    pub(super) head: Duration,
+    /// Longer by this while one waits for its body, or its answer for its caller.
+    pub(super) open: Duration,
+    /// For each answer, from when it is made.
+    pub(super) answer: Duration,
 }
 
 #[derive(Debug)]
 struct Activity {
-    /// Requests whose head is here and whose answer is not made yet.
+    /// Requests whose head is here and whose answer is not taken yet.
     open: usize,
-    /// Those of them that do not wait for their body.
+    /// Those of them that do not wait for their peer.
     at_work: usize,
-    /// When the last thing ended that was not waiting.
-    quiet_since: Instant,
+    /// Answers that are made and not taken, by their numbers, and since when.
+    out: BTreeMap<u64, Instant>,
+    next_out: u64,
+    /// How long there was no sign of life before `since`.
+    quiet: Duration,
+    /// When the last request ended to be at work, or the last sign of life was seen.
+    since: Instant,
     place: Option<Place>,
+    /// The number of the last place, until there is a sign of life: a new request alone makes no
+    /// connection younger.
+    age: Option<u64>,
 }
 
 /// A request of the connection is open.
@@ -37,21 +62,37 @@ pub struct Open(Arc<Connection>);
 #[derive(Debug)]
 pub struct Waiting(Arc<Connection>);
 
+/// The answer of a request is made and not taken yet.
+#[derive(Debug)]
+pub struct Out {
+    connection: Arc<Connection>,
+    number: u64,
+}
+
 impl Connection {
     /// A connection of `party` that waits for its first request in `room`.
     pub fn new(room: &Arc<Room>, party: IpAddr) -> Arc<Self> {
         let dismissed = CancellationToken::new();
-        let place = Some(room.enter(party, dismissed.clone()));
-        let activity = Activity { open: 0, at_work: 0, quiet_since: Instant::now(), place };
-        Arc::new(Self { party, room: Arc::clone(room), dismissed, activity: Mutex::new(activity) })
+        let place = room.enter(party, dismissed.clone(), None);
+        let activity = Activity {
+            open: 0,
+            at_work: 0,
+            out: BTreeMap::new(),
+            next_out: 0,
+            quiet: Duration::ZERO,
+            since: Instant::now(),
+            age: Some(place.number()),
+            place: Some(place),
+        };
+        let (room, is_stuck) = (Arc::clone(room), AtomicBool::new(false));
+        Arc::new(Self { party, room, dismissed, is_stuck, activity: Mutex::new(activity) })
     }
 
     /// Begins a request.
     pub fn open(self: &Arc<Self>) -> Open {
         let mut activity = self.activity();
         activity.open += 1;
-        activity.at_work += 1;
-        activity.place = None;
+        activity.work();
         Open(Arc::clone(self))
     }
 
@@ -63,7 +104,7 @@ impl Connection {
 
     /// Says that the peer did something that was asked of it.
     pub fn touch(&self) {
-        self.activity().quiet_since = Instant::now();
+        self.activity().touch();
     }
 
     /// The party at the other end.
@@ -71,34 +112,43 @@ impl Connection {
         self.party
     }
 
+    /// Says whether the peer takes what is written.
+    pub(super) fn set_stuck(&self, is_stuck: bool) {
+        self.is_stuck.store(is_stuck, Ordering::SeqCst);
+    }
+
+    /// Whether the peer does not take what is written.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.is_stuck.load(Ordering::SeqCst)
+    }
+
+    /// Makes it give way to others.
+    pub(super) fn dismiss(&self) {
+        self.dismissed.cancel();
+    }
+
     /// Returns when the connection has to give way to others.
     pub async fn dismissed(&self) {
         self.dismissed.cancelled().await;
     }
 
-    /// Returns when the connection has waited for a request for longer than `limit`.
-    pub async fn lapsed(&self, limit: Duration) {
+    /// Returns when the connection has shown no sign of life for too long.
+    pub(super) async fn lapsed(&self, patience: Patience) {
         loop {
-            let quiet_since = self.quiet_since();
-            let until = quiet_since.unwrap_or_else(Instant::now) + limit;
+            let until = self.activity().end(patience);
+            let Some(until) = until else { return };
             tokio::time::sleep_until(until).await;
-            if self.quiet_since().is_some_and(|since| since + limit <= Instant::now()) {
-                return;
-            }
         }
-    }
-
-    /// Since when no request is open; none when one is.
-    fn quiet_since(&self) -> Option<Instant> {
-        let activity = self.activity();
-        (activity.open == 0).then_some(activity.quiet_since)
     }
 
     /// One less is at work; when none is left, the connection waits.
     fn rest(&self, activity: &mut Activity) {
         activity.at_work = activity.at_work.saturating_sub(1);
         if activity.at_work == 0 {
-            activity.place = Some(self.room.enter(self.party, self.dismissed.clone()));
+            activity.since = Instant::now();
+            let place = self.room.enter(self.party, self.dismissed.clone(), activity.age);
+            activity.age = Some(place.number());
+            activity.place = Some(place);
         }
     }
 
@@ -107,50 +157,84 @@ impl Connection {
     }
 }
 
+impl Activity {
+    /// One more is at work.
+    fn work(&mut self) {
+        if self.at_work == 0 {
+            self.quiet = self.quiet.saturating_add(self.since.elapsed());
+        }
+        self.at_work += 1;
+        self.place = None;
+    }
+
+    fn touch(&mut self) {
+        (self.quiet, self.since, self.age) = (Duration::ZERO, Instant::now(), None);
+    }
+
+    /// When it is worth to look again; none when there was no sign of life for too long.
+    fn end(&self, patience: Patience) -> Option<Instant> {
+        let now = Instant::now();
+        let is_overdue = |since: &Instant| *since + patience.answer <= now;
+        if self.out.first_key_value().is_some_and(|(_, since)| is_overdue(since)) {
+            return None;
+        }
+        if self.at_work > 0 {
+            return Some(now + patience.head);
+        }
+        let limit = if self.open == 0 { patience.head } else { patience.head + patience.open };
+        let quiet = self.quiet.saturating_add(self.since.elapsed());
+        let left = limit.checked_sub(quiet).filter(|left| !left.is_zero())?;
+        Some(now + left)
+    }
+}
+
+impl Open {
+    /// The request is answered, and there is nothing that its caller would have to take.
+    pub fn answered(self) {
+        self.0.activity().touch();
+    }
+
+    /// The answer is made: it waits for its caller from now on.
+    pub fn out(self) -> Out {
+        let connection = Arc::clone(&self.0);
+        let mut activity = connection.activity();
+        let number = activity.next_out;
+        activity.next_out = number.wrapping_add(1);
+        activity.out.insert(number, Instant::now());
+        // It is open for longer than this.
+        activity.open += 1;
+        drop(activity);
+        Out { connection, number }
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         let mut activity = self.0.activity();
         activity.open = activity.open.saturating_sub(1);
-        activity.quiet_since = Instant::now();
         self.0.rest(&mut activity);
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let mut activity = self.0.activity();
-        activity.at_work += 1;
-        activity.place = None;
+        self.0.activity().work();
+    }
+}
+
+impl Drop for Out {
+    fn drop(&mut self) {
+        let mut activity = self.connection.activity();
+        activity.open = activity.open.saturating_sub(1);
+        activity.out.remove(&self.number);
+    }
+}
+
+impl Way for Connection {
+    fn give_way(&self) {
+        self.dismiss();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn only_a_connection_that_waits_gives_way_or_lapses() {
-        let room = Arc::new(Room::default());
-        let limit = Duration::from_secs(10);
-        let one = Connection::new(&room, IpAddr::from([192, 0, 2, 1]));
-        assert_eq!(room.len(), 1);
-        let (first, second) = (one.open(), one.open());
-        assert!(room.is_empty() && !room.dismiss_oldest());
-        let waiting = (one.wait(), one.wait());
-        assert_eq!(room.len(), 1);
-        assert!(
-            tokio::time::timeout(limit * 3, one.lapsed(limit)).await.is_err(),
-            "a body has its own limit"
-        );
-        drop(waiting);
-        assert!(room.is_empty());
-        drop(first);
-        assert!(room.is_empty());
-        drop(second);
-        let begun = Instant::now();
-        one.lapsed(limit).await;
-        assert!((limit..limit * 2).contains(&begun.elapsed()));
-        assert!(room.dismiss_oldest());
-        one.dismissed().await;
-    }
-}
+mod tests;

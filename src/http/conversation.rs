@@ -1,30 +1,35 @@
 //! One connection from its handshake to its end.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
-use hyper::body::{Body as _, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Incoming};
 use hyper::{Request, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::certificate::{self, ClientCertificate};
 use super::connection::{Connection, Open};
+use super::outgoing::{Keep, Outgoing, Terms};
 use super::patient::Patient;
 use super::serve::Entrance;
+use super::stream::{Stream, Streams};
+use super::untaken::Untaken;
 
-/// Streams of one HTTP/2 connection.
-const STREAMS: u32 = 128;
+/// Streams of one HTTP/2 connection at the same time: each may hold an answer.
+const STREAMS: u32 = 32;
+
+/// Bytes of an answer that is made while it is sent, for one stream.
+const SEND_BYTES: usize = 64 * 1024;
 
 /// Bytes of the head of a request.
 const HEAD_BYTES: u32 = 64 * 1024;
@@ -42,8 +47,8 @@ pub(super) async fn hold(stream: TcpStream, visit: Visit, entrance: &Entrance) {
     let (peer, connection) = (visit.peer, Arc::clone(&visit.connection));
     tokio::select! {
         () = begin(stream, visit, entrance) => {}
-        () = connection.lapsed(entrance.bounds.header_timeout) => {
-            tracing::debug!(%peer, "a connection was closed: no request came in time");
+        () = connection.lapsed(entrance.bounds.patience()) => {
+            tracing::debug!(%peer, "a connection was closed: no request came, or no answer was taken, in time");
         }
         () = connection.dismissed() => {
             tracing::debug!(%peer, "a connection was closed: it waited longest when another one came");
@@ -84,16 +89,26 @@ where
             extensions.insert(certificate);
         }
         let answer = router.clone().oneshot(request);
-        async move { answer.await.map(|response| finish(response, open)) }
+        let terms = (Arc::clone(&connection), Arc::clone(&entrance.untaken));
+        async move { answer.await.map(|response| finish(response, open, (&terms.0, &terms.1))) }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let limit = entrance.bounds.write_timeout;
+    let tasks = TaskTracker::new();
+    let streams = Streams { connection: Arc::clone(&connection), limit, tasks: tasks.clone() };
+    let mut builder = auto::Builder::new(streams);
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(entrance.bounds.header_timeout)
         .max_buf_size(HEAD_BYTES as usize);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES);
-    let stream = Patient::new(stream, entrance.bounds.write_timeout);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_send_buf_size(SEND_BYTES)
+        .max_header_list_size(HEAD_BYTES);
+    let untaken = Arc::clone(&entrance.untaken);
+    let stream = Patient::new(stream, limit, Arc::clone(&connection), untaken);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let outcome = tokio::select! {
@@ -106,39 +121,30 @@ where
     if let Err(error) = outcome {
         tracing::debug!(%peer, %error, "a connection ended early");
     }
+    tasks.close();
+    tasks.wait().await;
 }
 
-/// The answer on its way out. A request with a body that is made while it is sent is open until
-/// the end of that; one that is there already only has to be taken, for which there is a limit.
-fn finish(response: Response, open: Open) -> Response {
-    if response.body().size_hint().exact().is_some() {
-        return response;
-    }
-    response.map(|body| Body::new(Streamed { body, _open: open }))
-}
-
-/// A body that keeps its request open.
-struct Streamed {
-    body: Body,
-    _open: Open,
-}
-
-impl hyper::body::Body for Streamed {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+/// The answer on its way out. A request with a body that is made while it is sent is at work until
+/// the end of that; one that is there already only has to be taken. Of HTTP/1.1, which takes one
+/// answer after the other, [`Patient`] counts what is left.
+fn finish(
+    response: Response,
+    open: Open,
+    (connection, untaken): (&Arc<Connection>, &Arc<Untaken>),
+) -> hyper::Response<Outgoing> {
+    let terms = Stream::of_task().map(|stream| {
+        let (connection, untaken) = (Arc::clone(connection), Arc::clone(untaken));
+        Terms { connection, untaken, stream }
+    });
+    let is_whole = response.body().size_hint().exact().is_some();
+    let keep = if !is_whole {
+        Some(Keep::Open(open))
+    } else if terms.is_some() && !response.body().is_end_stream() {
+        Some(Keep::Out(open.out()))
+    } else {
+        open.answered();
+        None
+    };
+    response.map(|body| Outgoing::new(body, terms, keep))
 }

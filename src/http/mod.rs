@@ -14,6 +14,7 @@ pub mod failures;
 pub mod form;
 pub mod lines;
 pub mod observe;
+mod outgoing;
 mod patient;
 pub mod peer;
 pub mod precondition;
@@ -21,7 +22,9 @@ pub mod rate;
 pub mod room;
 pub mod serve;
 pub mod stack;
+mod stream;
 pub mod tls;
+pub mod untaken;
 
 pub use answer::Problem;
 pub use certificate::ClientCertificate;

@@ -2,28 +2,44 @@
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::connection::Connection;
+use super::untaken::{Place, Untaken};
+
 /// A stream that fails when what was to be written has not been taken for too long.
 ///
 /// A peer that takes a little now and then gains nothing: the time runs until all that was
-/// offered at once is gone.
-#[derive(Debug)]
+/// offered at once is gone. What is left counts among what is untaken.
 pub(super) struct Patient<S> {
     stream: S,
     limit: Duration,
-    /// Runs while something is left.
-    stalled: Option<Pin<Box<Sleep>>>,
+    connection: Arc<Connection>,
+    untaken: Arc<Untaken>,
+    stalled: Option<Stalled>,
+}
+
+/// Something is left.
+struct Stalled {
+    until: Pin<Box<Sleep>>,
+    bytes: usize,
+    _place: Place,
 }
 
 impl<S> Patient<S> {
-    /// A stream that waits for its peer for `limit` at most.
-    pub(super) const fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, stalled: None }
+    /// A stream of `connection` that waits for its peer for `limit` at most.
+    pub(super) const fn new(
+        stream: S,
+        limit: Duration,
+        connection: Arc<Connection>,
+        untaken: Arc<Untaken>,
+    ) -> Self {
+        Self { stream, limit, connection, untaken, stalled: None }
     }
 
     /// What becomes of an attempt to write `offered` bytes.
@@ -34,17 +50,34 @@ impl<S> Patient<S> {
         outcome: Poll<Result<usize>>,
     ) -> Poll<Result<usize>> {
         match outcome {
-            Poll::Ready(Ok(taken)) if taken >= offered => self.stalled = None,
-            Poll::Pending => {
-                let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.limit)));
-                if stalled.as_mut().poll(cx).is_ready() {
-                    let error = Error::new(ErrorKind::TimedOut, "the peer does not take what it is sent");
-                    return Poll::Ready(Err(error));
+            Poll::Ready(Ok(taken)) if taken >= offered => {
+                if self.stalled.take().is_some() {
+                    self.connection.set_stuck(false);
                 }
             }
-            Poll::Ready(_) => {}
+            Poll::Pending if self.stall(offered).as_mut().poll(cx).is_ready() => {
+                let error = Error::new(ErrorKind::TimedOut, "the peer does not take what it is sent");
+                return Poll::Ready(Err(error));
+            }
+            Poll::Pending | Poll::Ready(_) => {}
         }
         outcome
+    }
+
+    /// Until when the peer may take the `bytes` bytes that are offered now.
+    fn stall(&mut self, bytes: usize) -> &mut Pin<Box<Sleep>> {
+        let before = self.stalled.take();
+        let stalled = match before {
+            Some(stalled) if stalled.bytes >= bytes => stalled,
+            before => {
+                self.connection.set_stuck(true);
+                let way = Arc::clone(&self.connection);
+                let place = self.untaken.enter(self.connection.party(), bytes, way);
+                let until = before.map_or_else(|| Box::pin(sleep(self.limit)), |stalled| stalled.until);
+                Stalled { until, bytes, _place: place }
+            }
+        };
+        &mut self.stalled.insert(stalled).until
     }
 }
 
@@ -96,19 +129,41 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
+    fn patient<S>(stream: S) -> Patient<S> {
+        let connection = Connection::new(&Arc::default(), [192, 0, 2, 1].into());
+        Patient::new(stream, LIMIT, connection, Arc::new(Untaken::new(1_000_000, 10)))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_given_up() {
         let (stream, _peer) = tokio::io::duplex(64);
-        let mut stream = Patient::new(stream, LIMIT);
+        let mut stream = patient(stream);
         stream.write_all(&[0; 64]).await.unwrap();
         let error = stream.write_all(&[0; 1]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_is_left_counts_until_it_is_taken() {
+        let (stream, mut peer) = tokio::io::duplex(64);
+        let mut stream = patient(stream);
+        let (untaken, connection) = (Arc::clone(&stream.untaken), Arc::clone(&stream.connection));
+        stream.write_all(&[0; 64]).await.unwrap();
+        assert_eq!((untaken.held(), connection.is_stuck()), (0, false));
+        let take = async {
+            tokio::time::sleep(LIMIT / 2).await;
+            assert!(untaken.held() > 5_000 && connection.is_stuck());
+            peer.read_exact(&mut [0; 5_064]).await.unwrap();
+        };
+        let (written, ()) = tokio::join!(stream.write_all(&[0; 5_000]), take);
+        written.unwrap();
+        assert_eq!((untaken.held(), connection.is_stuck()), (0, false));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn so_is_one_that_takes_a_byte_now_and_then() {
         let (stream, mut peer) = tokio::io::duplex(64);
-        let mut stream = Patient::new(stream, LIMIT);
+        let mut stream = patient(stream);
         let trickle = async {
             let mut byte = [0; 1];
             loop {
@@ -125,7 +180,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_takes_all_in_time_is_served_for_ever() {
         let (stream, mut peer) = tokio::io::duplex(64);
-        let mut stream = Patient::new(stream, LIMIT);
+        let mut stream = patient(stream);
         let take = async {
             let mut all = [0; 64];
             for _ in 0..10 {

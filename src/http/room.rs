@@ -34,12 +34,22 @@ pub struct Place {
     number: u64,
 }
 
+impl Place {
+    /// The number of the place; one with a smaller number came earlier.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 impl Room {
-    /// Lets one of `party` in. `dismissed` is cancelled when it has to give way.
-    pub fn enter(self: &Arc<Self>, party: IpAddr, dismissed: CancellationToken) -> Place {
+    /// Lets one of `party` in. `dismissed` is cancelled when it has to give way. One that was here
+    /// before and has not grown younger since comes again with the number that it had.
+    pub fn enter(self: &Arc<Self>, party: IpAddr, dismissed: CancellationToken, again: Option<u64>) -> Place {
         let mut inside = self.inside();
-        let number = inside.next;
-        inside.next = number.wrapping_add(1);
+        let number = again.unwrap_or(inside.next);
+        if again.is_none() {
+            inside.next = number.wrapping_add(1);
+        }
         inside.waiting.insert(number, (party, dismissed));
         inside.by_party.insert((party, number));
         Place { room: Arc::clone(self), number }
@@ -91,7 +101,7 @@ mod tests {
         let room = Arc::new(Room::default());
         let party = |last: u8| IpAddr::from([192, 0, 2, last]);
         let tokens: Vec<CancellationToken> = (0..4).map(|_| CancellationToken::new()).collect();
-        let enter = |number: usize, last: u8| room.enter(party(last), tokens[number].clone());
+        let enter = |number: usize, last: u8| room.enter(party(last), tokens[number].clone(), None);
         let places = [enter(0, 1), enter(1, 2), enter(2, 1), enter(3, 2)];
         let dismissed = || tokens.iter().map(CancellationToken::is_cancelled).collect::<Vec<_>>();
         assert!(room.dismiss_oldest_of(party(2)));

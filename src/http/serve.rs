@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::certificate::Proxies;
-use super::connection::Connection;
+use super::connection::{Connection, Patience};
 use super::conversation::{self, Visit};
 use super::peer;
 use super::room::Room;
 use super::tls::Tls;
+use super::untaken::Untaken;
 use crate::telemetry::meter::Open;
 
 /// After an accept that failed, and between two looks for a connection that can give way.
@@ -36,10 +37,21 @@ pub struct Bounds {
     /// Time for a handshake, and in which the head of a request must arrive; also how long a
     /// connection may idle.
     pub header_timeout: Duration,
+    /// Time in which the body of a request must arrive.
+    pub body_timeout: Duration,
     /// Time in which the peer must take what it is sent.
     pub write_timeout: Duration,
     /// Time that open requests are given once `stop` is called.
     pub shutdown: Duration,
+}
+
+impl Bounds {
+    /// How long a connection may show no sign of life. An answer that was not taken in time is reset;
+    /// where that does not help, the connection goes.
+    pub(super) const fn patience(&self) -> Patience {
+        let open = self.body_timeout.saturating_add(self.write_timeout);
+        Patience { head: self.header_timeout, open, answer: self.write_timeout.saturating_mul(2) }
+    }
 }
 
 /// How one listener lets callers in.
@@ -51,6 +63,8 @@ pub struct Entrance {
     pub tls: Arc<Tls>,
     /// Who may speak for others.
     pub proxies: Proxies,
+    /// Answers that are not taken yet, of all listeners.
+    pub untaken: Arc<Untaken>,
 }
 
 /// Serves `router` on `listener` until `stop`, then lets open requests finish.

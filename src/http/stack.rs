@@ -68,7 +68,7 @@ impl Reception {
         }
         let party = connection.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |connection| connection.party());
         let dismissed = CancellationToken::new();
-        let _place = self.room.enter(party, dismissed.clone());
+        let _place = self.room.enter(party, dismissed.clone(), None);
         let _waiting = connection.map(Connection::wait);
         tokio::select! {
             done = whole => done,

@@ -39,6 +39,8 @@ mod tls;
 #[cfg(unix)]
 mod torn_store;
 mod traces;
+#[cfg(target_os = "linux")]
+mod untaken;
 
 use process::{Registrar, command};
 use serde_json::{Value, json};

@@ -52,6 +52,11 @@ pub fn request(endpoint: Endpoint, method: &str, (status, code): (u16, &str), to
     histogram!(names::REQUEST_SECONDS, "endpoint" => endpoint, "method" => method).record(took);
 }
 
+/// An answer was given up: its caller did not take it in time, or held too many.
+pub fn answer_cut_off() {
+    counter!(names::ANSWERS_CUT_OFF).increment(1);
+}
+
 /// A request refused because of a rate limit.
 pub fn rate_limited() {
     counter!(names::RATE_LIMITED).increment(1);

@@ -5,6 +5,7 @@ pub(super) const REQUESTS: &str = "registrar_requests_total";
 pub(super) const REQUEST_SECONDS: &str = "registrar_request_duration_seconds";
 pub(super) const REQUESTS_OPEN: &str = "registrar_requests_open";
 pub(super) const CONNECTIONS_OPEN: &str = "registrar_connections_open";
+pub(super) const ANSWERS_CUT_OFF: &str = "registrar_answers_cut_off_total";
 pub(super) const RATE_LIMITED: &str = "registrar_rate_limited_total";
 pub(super) const SCRIPT_CALLS: &str = "registrar_script_calls_total";
 pub(super) const SCRIPT_SECONDS: &str = "registrar_script_duration_seconds";
@@ -30,6 +31,7 @@ pub(super) const AUDIT_LOST: &str = "registrar_audit_events_lost_total";
 
 pub(super) const COUNTERS: &[(&str, &str)] = &[
     (REQUESTS, "Requests that were answered."),
+    (ANSWERS_CUT_OFF, "Answers given up because their callers did not take them in time, or held too many."),
     (RATE_LIMITED, "Requests refused because of a rate limit of [registration]."),
     (SCRIPT_CALLS, "Calls of scripts, by what became of them."),
     (RELOADS, "Attempts to load scripts, configuration or certificate again."),

@@ -1,0 +1,175 @@
+//! Answers that their callers have not taken yet: bounded in number and in bytes over all
+//! connections. Beyond a bound the party that holds most loses its oldest, so nobody pushes out the
+//! answer of somebody who takes less.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::telemetry::meter;
+
+/// Bytes that an answer takes beside its body: its head, its stream, its task.
+const HEAD_BYTES: usize = 4_096;
+
+/// What an answer is on: a stream, or a whole connection.
+pub(super) trait Way: Send + Sync {
+    /// The answer is not worth its place any more.
+    fn give_way(&self);
+}
+
+/// The answers of all connections of a server.
+pub struct Untaken {
+    bytes: usize,
+    answers: usize,
+    inside: Mutex<Inside>,
+}
+
+#[derive(Default)]
+struct Inside {
+    /// The number of the next one; one with a smaller number came earlier.
+    next: u64,
+    held: BTreeMap<(IpAddr, u64), Answer>,
+    bytes: usize,
+    /// Bytes of each party, and the same in their order.
+    parties: HashMap<IpAddr, usize>,
+    heaviest: BTreeSet<(usize, IpAddr)>,
+}
+
+struct Answer {
+    bytes: usize,
+    way: Arc<dyn Way>,
+}
+
+/// An answer that counts; it does not any more when this is dropped.
+pub(super) struct Place {
+    untaken: Arc<Untaken>,
+    key: (IpAddr, u64),
+}
+
+impl Untaken {
+    /// At most `answers` answers of `bytes` bytes together; a single one is never too large.
+    pub fn new(bytes: usize, answers: usize) -> Self {
+        Self { bytes, answers, inside: Mutex::default() }
+    }
+
+    /// Counts an answer of `party` with a body of `bytes` bytes. Others that exceed a bound with it
+    /// give way.
+    pub(super) fn enter(self: &Arc<Self>, party: IpAddr, bytes: usize, way: Arc<dyn Way>) -> Place {
+        let mut inside = self.inside();
+        let key = (party, inside.next);
+        inside.next = inside.next.wrapping_add(1);
+        inside.insert(key, Answer { bytes: bytes.saturating_add(HEAD_BYTES), way });
+        let mut over = Vec::new();
+        while (inside.bytes > self.bytes || inside.held.len() > self.answers) && inside.held.len() > 1 {
+            let Some(answer) = inside.remove_oldest_of_heaviest() else { break };
+            over.push(answer.way);
+        }
+        drop(inside);
+        for way in over {
+            meter::answer_cut_off();
+            way.give_way();
+        }
+        Place { untaken: Arc::clone(self), key }
+    }
+
+    /// How many bytes are held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.inside().bytes
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inside {
+    fn insert(&mut self, key: (IpAddr, u64), answer: Answer) {
+        self.bytes = self.bytes.saturating_add(answer.bytes);
+        let now = self.weight(key.0).saturating_add(answer.bytes);
+        self.weigh(key.0, now);
+        self.held.insert(key, answer);
+    }
+
+    fn remove(&mut self, key: (IpAddr, u64)) -> Option<Answer> {
+        let answer = self.held.remove(&key)?;
+        self.bytes = self.bytes.saturating_sub(answer.bytes);
+        let now = self.weight(key.0).saturating_sub(answer.bytes);
+        self.weigh(key.0, now);
+        Some(answer)
+    }
+
+    fn remove_oldest_of_heaviest(&mut self) -> Option<Answer> {
+        let party = self.heaviest.last()?.1;
+        let oldest = *self.held.range((party, 0)..=(party, u64::MAX)).next()?.0;
+        self.remove(oldest)
+    }
+
+    fn weight(&self, party: IpAddr) -> usize {
+        self.parties.get(&party).copied().unwrap_or_default()
+    }
+
+    fn weigh(&mut self, party: IpAddr, bytes: usize) {
+        if let Some(before) = self.parties.remove(&party) {
+            self.heaviest.remove(&(before, party));
+        }
+        if bytes > 0 {
+            self.parties.insert(party, bytes);
+            self.heaviest.insert((bytes, party));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.untaken.inside().remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Told(AtomicBool);
+
+    impl Way for Told {
+        fn give_way(&self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets answers in, each of a party and with so many bytes beside its head, and says which had to
+    /// give way, and that the bounds held all the time.
+    fn check(bytes: usize, answers: usize, entered: &[(u8, usize)], gone: &[usize]) {
+        let untaken = Arc::new(Untaken::new(bytes, answers));
+        let told: Vec<Arc<Told>> = entered.iter().map(|_| Arc::default()).collect();
+        let mut places = Vec::new();
+        for ((party, size), told) in entered.iter().zip(&told) {
+            let way: Arc<dyn Way> = told.clone();
+            places.push(untaken.enter(IpAddr::from([192, 0, 2, *party]), *size, way));
+            assert!(untaken.held() <= bytes.max(size + HEAD_BYTES), "{entered:?}");
+            assert!(untaken.inside().held.len() <= answers, "{entered:?}");
+        }
+        let found: Vec<usize> =
+            (0..told.len()).filter(|number| told[*number].0.load(Ordering::Relaxed)).collect();
+        assert_eq!(found, gone, "{entered:?}");
+        drop(places);
+        let inside = untaken.inside();
+        assert!(inside.bytes == 0 && inside.parties.is_empty() && inside.heaviest.is_empty());
+    }
+
+    #[test]
+    fn the_party_that_holds_most_loses_its_oldest() {
+        let room = 3 * (HEAD_BYTES + 1_000);
+        check(room, 9, &[(1, 1_000), (1, 1_000), (1, 1_000)], &[]);
+        check(room, 9, &[(1, 1_000), (1, 1_000), (1, 1_000), (1, 1_000)], &[0]);
+        check(room, 9, &[(2, 1_000), (1, 1_000), (1, 1_000), (1, 1_000), (1, 1_000)], &[1, 2]);
+        check(room, 9, &[(2, 10), (1, 1_000), (3, 9_000), (1, 9_000)], &[2, 1]);
+        check(room, 2, &[(2, 1), (1, 1), (1, 1), (1, 1)], &[1, 2]);
+        check(10, 9, &[(1, 1_000)], &[]);
+        check(10, 9, &[(1, 1_000), (2, 1_000)], &[0]);
+    }
+}
