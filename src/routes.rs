@@ -1,5 +1,7 @@
 //! Which path and method goes to which endpoint, and what stands around them.
 
+mod cors;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,14 +9,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{MethodRouter, any, get, post};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Method, Request};
 use tokio::sync::Semaphore;
-use tower_http::cors::{Any, CorsLayer};
+use tower::util::MapRequestLayer;
 
 use crate::config::Paths;
 use crate::http::answer::Problem;
-use crate::http::observe::{self, CORRELATION_ID, Observer};
+use crate::http::below;
+use crate::http::observe::{self, Observer};
 use crate::http::stack::{self, Reception};
 use crate::service::{Context, Service};
 use crate::telemetry::meter::Endpoint;
@@ -25,26 +27,23 @@ use crate::{discovery, management, probes, registration, token};
 pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
     let observer = observer(&service);
     let paths = &service.settings.server.paths;
-    let issuer_path = url::Url::parse(&service.issuer).map(|url| url.path().trim_end_matches('/').to_owned());
-    let issuer_path = issuer_path.unwrap_or_default();
-    // RFC 8414 section 3.1 puts the well-known part before the issuer's path, OpenID Connect
-    // Discovery section 4 behind it; without a path both are the same.
+    let document = || readable(get(discovery::endpoint::get));
     let open = Router::new()
         .route(&paths.registration, any(registered))
-        .route(
-            &format!("/.well-known/oauth-authorization-server{issuer_path}"),
-            get(discovery::endpoint::get),
-        )
-        .route(&format!("{issuer_path}/.well-known/openid-configuration"), get(discovery::endpoint::get))
-        .route(&format!("{issuer_path}/.well-known/udap"), get(discovery::endpoint::udap))
-        .route(&paths.jwks, get(token::endpoint::jwks))
-        .layer(cors())
+        .route("/.well-known/oauth-authorization-server", document())
+        .route("/.well-known/openid-configuration", document())
+        .route("/.well-known/udap", readable(get(discovery::endpoint::udap)))
+        .route(&paths.jwks, readable(get(token::endpoint::jwks)))
+        // Registrations with an attestation, which a page may send, need a challenge.
+        .route(&paths.challenge, post_only(post(registration::endpoint::challenge)))
+        .layer(cors::cors())
+        .layer(MapRequestLayer::new(cors::bounded))
         // No page of a browser has the credentials of a client.
         .route(&paths.token, post_only(post(token::endpoint::token)))
         .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
-        .route(&paths.revocation, post_only(post(token::endpoint::revoke)))
-        .route(&paths.challenge, post_only(post(registration::endpoint::challenge)));
-    observed(bounded(open, service).merge(operations.unwrap_or_default()), observer)
+        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
+    let issuer_path = own_path(&service.issuer);
+    observed(bounded(open, service).merge(operations.unwrap_or_default()), observer, issuer_path)
 }
 
 /// `routes`, with as many requests at a time as there may be, each with its body received before.
@@ -62,34 +61,45 @@ fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
 
 /// What the admin listener answers.
 pub fn operational(service: &Service, operations: Router) -> Router {
-    observed(operations, observer(service))
+    observed(operations, observer(service), own_path(&service.issuer))
 }
 
 /// `router` with an answer for everything else, and what stands around all of it.
-fn observed(router: Router, observer: Observer) -> Router {
-    router
+fn observed(router: Router, observer: Observer, issuer_path: Arc<str>) -> Router {
+    let router = router
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) })
-        .layer(axum::middleware::from_fn_with_state(observer, observe::observe))
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) });
+    below::issuer(router, issuer_path).layer(axum::middleware::from_fn_with_state(observer, observe::observe))
 }
 
 fn observer(service: &Service) -> Observer {
-    let paths = service.settings.server.paths.clone();
-    let endpoint = Arc::new(move |request: &Request<Body>| endpoint(&paths, request));
-    Observer { endpoint, is_https: service.issuer.starts_with("https:") }
+    let server = &service.settings.server;
+    let (paths, issuer_path) = (server.paths.clone(), own_path(&service.issuer));
+    let endpoint = Arc::new(move |request: &Request<Body>| {
+        let path = request.uri().path();
+        let inner = below::path(path, &issuer_path);
+        endpoint(&paths, inner.as_deref().unwrap_or(path), request)
+    });
+    let is_https = service.issuer.starts_with("https:");
+    Observer { endpoint, is_https, trusted_proxies: server.trusted_proxies.clone() }
 }
 
-/// Which endpoint a request is counted for.
-fn endpoint(paths: &Paths, request: &Request<Body>) -> Endpoint {
+/// The path of the issuer; empty where it has none.
+fn own_path(issuer: &str) -> Arc<str> {
+    let path = url::Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned());
+    path.unwrap_or_default().into()
+}
+
+/// Which endpoint a request of `path` is counted for.
+fn endpoint(paths: &Paths, path: &str, request: &Request<Body>) -> Endpoint {
     let tokens = [&paths.token, &paths.introspection, &paths.revocation, &paths.jwks];
-    let path = request.uri().path();
     let is_management =
         || request.method() != Method::POST || management::endpoint::client_id(request.uri()).is_some();
     match path {
         _ if path == paths.registration && is_management() => Endpoint::Management,
         _ if path == paths.registration => Endpoint::Registration,
         _ if tokens.into_iter().any(|own| own == path) => Endpoint::Token,
-        _ if path.contains("/.well-known/") => Endpoint::Discovery,
+        _ if path.starts_with("/.well-known/") => Endpoint::Discovery,
         _ if path.starts_with("/admin/") || path == paths.config => Endpoint::Admin,
         _ if probes::PATHS.contains(&path) => Endpoint::Probe,
         _ => Endpoint::Other,
@@ -183,25 +193,7 @@ fn allowed(is_management: bool, has_deletion: bool) -> Vec<Method> {
     post.into_iter().chain(always).chain(delete).chain([Method::OPTIONS]).collect()
 }
 
-/// Any origin, no credentials (OpenID Connect Registration sections 3 and 4): what a caller may
-/// do follows from the token it sends, not from the page it runs in. It answers every `OPTIONS`.
-fn cors() -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([
-            AUTHORIZATION,
-            CONTENT_TYPE,
-            IF_MATCH,
-            registration::endpoint::ATTESTATION,
-            registration::endpoint::PROOF,
-        ])
-        .expose_headers([
-            ETAG,
-            WWW_AUTHENTICATE,
-            RETRY_AFTER,
-            CORRELATION_ID,
-            registration::endpoint::CHALLENGE,
-        ])
-        .max_age(std::time::Duration::from_hours(1))
+/// Other methods are told that it can only be read.
+fn readable(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
+    only(routes, &[Method::GET, Method::HEAD, Method::OPTIONS])
 }

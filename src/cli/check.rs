@@ -13,6 +13,9 @@ use crate::service;
 #[expect(clippy::print_stdout, reason = "the verdict is the result of this command")]
 pub(super) fn run(file: &FileArguments) -> Result<(), String> {
     let configuration = super::load(&super::sources(file, Vec::new()))?;
+    if let Some(advice) = configuration.advice() {
+        eprintln!("registrar: warning: {}: {advice}", file.config.display());
+    }
     service::judge(configuration.live.clone())
         .map_err(|reason| format!("{}:\n{reason}", file.config.display()))?;
     Fetcher::new(&configuration.settings.fetch).map_err(|error| error.to_string())?;

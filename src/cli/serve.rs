@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
     let configuration = super::read(&sources)?;
     let traces = telemetry::init(&configuration.settings.telemetry).map_err(|error| error.to_string())?;
     // Whoever reads the log reads its form.
-    for warning in &configuration.warnings {
+    for warning in configuration.warnings.iter().chain(&configuration.advice()) {
         tracing::warn!("{warning}");
     }
     let start = Start { configuration, sources, clock: Arc::new(SystemClock) };
@@ -66,7 +66,8 @@ fn greet(server: &Server) {
     let base = base.unwrap_or_else(|| format!("{scheme}://{address}"));
     println!("Registrar listens on {scheme}://{address}\n");
     if let Some(admin) = server.admin_address() {
-        println!("The admin API, health, readiness and metrics are on http://{admin}\n");
+        let scheme = if server.service().settings.admin.tls { "https" } else { "http" };
+        println!("The admin API, health, readiness and metrics are on {scheme}://{admin}\n");
     }
     if let Some(file) = server.administrator() {
         println!("The credentials of the administrator are in {}\n", file.display());

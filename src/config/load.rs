@@ -88,6 +88,13 @@ pub struct Configuration {
     pub warnings: Vec<String>,
 }
 
+impl Configuration {
+    /// What an operator should know who serves with it, beside its warnings.
+    pub fn advice(&self) -> Option<String> {
+        super::upstream::advice(&self.settings, &self.live)
+    }
+}
+
 const PREFIX: &str = "REGISTRAR_";
 
 /// Reads the configuration.

@@ -1,9 +1,10 @@
 //! The part of the configuration that needs a restart.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::admin::AdminSettings;
@@ -52,7 +53,9 @@ pub struct ServerSettings {
     pub issuer: Option<String>,
     /// Where the server listens.
     pub listen: SocketAddr,
-    /// Proxies whose `X-Forwarded-For` and certificate headers are believed.
+    /// Proxies whose `Forwarded`, `X-Forwarded-For` and certificate headers are believed: networks
+    /// or single addresses.
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// The headers in which they name the certificate of a client.
     pub certificate_headers: Vec<CertificateHeader>,
@@ -77,6 +80,19 @@ impl Default for ServerSettings {
             paths: Paths::default(),
         }
     }
+}
+
+/// Networks, of which one of a single address needs no length.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let network = |text: String| match text.parse::<IpAddr>() {
+        Ok(address) => Ok(IpNet::from(address.to_canonical())),
+        Err(_) => text.parse::<IpNet>().map_err(|_| {
+            let reason = "must be an address or a network, such as 10.0.0.1 or 10.0.0.0/8";
+            D::Error::custom(format!("{text:?} {reason}"))
+        }),
+    };
+    texts.into_iter().map(network).collect()
 }
 
 /// `[limits]`: what one request may use, and how many there may be.

@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::check::Verdict;
-use super::{Settings, UPSTREAM};
+use super::{Live, Settings, UPSTREAM};
 
 const KEY: &str = "discovery.upstream";
 
@@ -27,6 +27,21 @@ pub(super) fn check(settings: &Settings, verdict: &mut Verdict) {
     if settings.discovery.get("issuer").is_some_and(Value::is_string) {
         verdict.warn("discovery.issuer", "is not used: the issuer is that of server.issuer");
     }
+}
+
+/// What a document without an authorization endpoint means, where clients register for grants that
+/// begin there.
+pub(super) fn advice(settings: &Settings, live: &Live) -> Option<String> {
+    let name = "authorization_endpoint";
+    let is_elsewhere = settings.discovery.contains_key(UPSTREAM) || settings.discovery.contains_key(name);
+    let begins_there = |grant: &String| matches!(grant.as_str(), "authorization_code" | "implicit");
+    if is_elsewhere || !live.registration.grant_types_supported.iter().any(begins_there) {
+        return None;
+    }
+    Some(format!(
+        "discovery.{name}: is not set, and clients of users find no place to log in: set it, or \
+         discovery.upstream, to the authorization server that uses these clients"
+    ))
 }
 
 fn is_plain(url: &Url) -> bool {

@@ -50,6 +50,7 @@ pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
     let listed = cx.snapshot.live.scopes.iter().filter(|scope| scope.pattern.is_none());
     let scopes = listed.map(|scope| scope.id.clone());
     put_list(&mut document, "scopes_supported", scopes.collect());
+    put_claims(cx, theirs, &mut document);
     let attestation = client_attestation(cx, theirs);
     if !attestation.is_empty() && theirs.is_none_or(|theirs| !theirs.contains_key("challenge_endpoint")) {
         let challenge = cx.service.endpoint(&cx.service.settings.server.paths.challenge);
@@ -84,6 +85,25 @@ fn put_list(document: &mut Members, name: &str, values: Vec<String>) {
         document.remove(name);
     } else {
         put(document, name, values);
+    }
+}
+
+/// Puts the claims that the scopes stand for. Whoever issues the tokens knows better: what the server
+/// beside us or `[discovery]` says stays.
+fn put_claims(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members) {
+    let name = "claims_supported";
+    if theirs.is_some() || document.contains_key(name) {
+        return;
+    }
+    let mut claims: Vec<String> = vec!["sub".to_owned()];
+    for claim in cx.snapshot.live.scopes.iter().flat_map(|scope| &scope.claims) {
+        if !claims.contains(claim) {
+            claims.push(claim.clone());
+        }
+    }
+    let has_claims = claims.len() > 1;
+    if has_claims {
+        put_list(document, name, claims);
     }
 }
 

@@ -5,6 +5,10 @@
 
 use std::error::Error;
 
+/// Of a host that does not answer as it should. One text for a name that is not there, a private address, a
+/// port that is closed or filtered, and another protocol: a client must not learn what is where.
+const UNREACHABLE: &str = "the host cannot be reached, or gives no whole answer in time";
+
 /// Why a request is not sent. Trying again does not help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -30,7 +34,7 @@ pub enum Refusal {
     #[error("the host must be on the public internet")]
     NotPublic,
     /// A host one of whose addresses is not on the public internet.
-    #[error("the host can not be reached")]
+    #[error("{UNREACHABLE}")]
     SpecialAddress,
     /// A method that is none, or that is not for this.
     #[error("the method is not one that can be sent")]
@@ -50,16 +54,16 @@ pub enum FetchError {
     #[error("too many fetches at the same time; try again later")]
     Busy,
     /// There is no such host, no connection, or no TLS that can be trusted.
-    #[error("the host can not be reached")]
+    #[error("{UNREACHABLE}")]
     Unreachable,
     /// The whole answer was not there in time.
-    #[error("there was no whole answer within {milliseconds} ms")]
+    #[error("{UNREACHABLE}")]
     Timeout {
         /// The time that there was.
         milliseconds: u64,
     },
     /// The connection broke off, or what came was not HTTP.
-    #[error("there was no whole answer in HTTP")]
+    #[error("{UNREACHABLE}")]
     Broken,
     /// The answer is larger than it may be.
     #[error("the answer is larger than {limit} bytes")]

@@ -4,6 +4,7 @@
 //! Knows nothing of clients or of what an endpoint does.
 
 pub mod answer;
+pub mod below;
 pub mod body;
 mod budget;
 pub mod certificate;
@@ -12,6 +13,7 @@ mod conversation;
 pub mod credentials;
 pub mod failures;
 pub mod form;
+mod framing;
 pub mod lines;
 pub mod observe;
 mod outgoing;

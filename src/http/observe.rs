@@ -1,17 +1,19 @@
 //! What stands around everything: the correlation id, the numbers, one line in the log.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use ipnet::IpNet;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::answer::Outcome;
+use super::{framing, peer};
 use crate::telemetry::meter::{self, Endpoint, Open};
 use crate::telemetry::{trace, traces};
 
@@ -38,6 +40,8 @@ pub struct Observer {
     pub endpoint: Arc<dyn Fn(&Request) -> Endpoint + Send + Sync>,
     /// Whether clients reach the server by https, and should never try without.
     pub is_https: bool,
+    /// Proxies whose word counts for whom they ask.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Gives the request its correlation id, counts it, and logs its outcome in one line.
@@ -60,7 +64,10 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
             span.record("trace_id", trace_id);
         }
     }
-    let mut response = traces::within(&traced, next.run(request).instrument(span)).await;
+    let mut response = match framing::fault(&request) {
+        Some(problem) => problem.into_response(),
+        None => traces::within(&traced, next.run(request).instrument(span)).await,
+    };
     let outcome = response.extensions_mut().remove::<Outcome>();
     traces::answered(
         &traced,
@@ -94,6 +101,8 @@ struct Observed {
     /// Without the query, which may carry what is nobody's business.
     path: String,
     peer: Option<SocketAddr>,
+    /// The address of the client, where a trusted proxy names it.
+    client: Option<IpAddr>,
     started: Instant,
     is_answered: bool,
     _open: Open,
@@ -101,12 +110,16 @@ struct Observed {
 
 impl Observed {
     fn begin(observer: &Observer, request: &Request, span: Span) -> Self {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        let proxy = peer.filter(|peer| peer::is_one_of(peer.ip(), &observer.trusted_proxies));
         Self {
             span,
             endpoint: (observer.endpoint)(request),
             method: clipped(request.method().as_str()),
             path: clipped(request.uri().path()),
-            peer: request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
+            peer,
+            client: proxy
+                .map(|proxy| peer::address(proxy.ip(), request.headers(), &observer.trusted_proxies)),
             started: Instant::now(),
             is_answered: false,
             _open: Open::request(),
@@ -122,11 +135,12 @@ impl Observed {
         let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let Self { method, path, .. } = &self;
         let peer = self.peer.map(tracing::field::display);
+        let client_address = self.client.map(tracing::field::display);
         let endpoint = self.endpoint.as_str();
         let _entered = self.span.enter();
         // Probes come every few seconds, and say something only when they fail.
         if self.endpoint == Endpoint::Probe && status < 400 {
-            tracing::debug!(endpoint, method, path, status, microseconds, peer, "answered");
+            tracing::debug!(endpoint, method, path, status, microseconds, peer, client_address, "answered");
         } else {
             tracing::info!(
                 endpoint,
@@ -135,6 +149,7 @@ impl Observed {
                 status,
                 microseconds,
                 peer,
+                client_address,
                 error,
                 description,
                 "answered"
@@ -152,7 +167,8 @@ impl Drop for Observed {
         let Self { method, path, .. } = &*self;
         let (endpoint, peer) = (self.endpoint.as_str(), self.peer.map(tracing::field::display));
         let _entered = self.span.enter();
-        tracing::info!(endpoint, method, path, peer, "not answered: the caller went away");
+        let client_address = self.client.map(tracing::field::display);
+        tracing::info!(endpoint, method, path, peer, client_address, "not answered: the caller went away");
     }
 }
 

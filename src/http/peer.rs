@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::{FORWARDED, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use ipnet::IpNet;
 
@@ -11,30 +11,75 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The address that a request came from.
 ///
-/// `X-Forwarded-For` counts only from a proxy in `trusted`, and only up to the first address
-/// from the right that is not itself such a proxy: what stands further left anybody can write.
+/// `Forwarded` (RFC 7239) and `X-Forwarded-For` count only from a proxy in `trusted`, and only up to
+/// the first address from the right that is not itself such a proxy: what stands further left anybody
+/// can write. Where both are there, and do not say the same, a proxy has passed on one that it does not
+/// set, and nobody knows which: neither counts.
 pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: IpAddr| is_one_of(address, trusted);
     let peer = peer.to_canonical();
-    if !is_trusted(peer) {
+    if !is_one_of(peer, trusted) {
         return peer;
     }
-    let named: Vec<&str> = headers
-        .get_all(X_FORWARDED_FOR)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
+    let follow = |name: &HeaderName, read: fn(&str) -> Option<IpAddr>| {
+        headers.contains_key(name).then(|| nearest(peer, headers, trusted, (name, read)))
+    };
+    match (follow(&FORWARDED, forwarded), follow(&X_FORWARDED_FOR, node)) {
+        (Some(one), Some(other)) if one != other => peer,
+        (Some(found), _) | (None, Some(found)) => found,
+        (None, None) => peer,
+    }
+}
+
+/// The first from the right of those that a header names that is no trusted proxy.
+fn nearest(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+    (name, read): (&HeaderName, fn(&str) -> Option<IpAddr>),
+) -> IpAddr {
+    let values = headers.get_all(name).iter();
+    let named: Vec<&str> = values.flat_map(|value| value.to_str().unwrap_or("?").split(',')).collect();
     let mut nearest = peer;
-    for text in named.iter().rev() {
-        // What can not be read ends the chain: the last address that is known counts.
-        let Ok(address) = text.trim().parse::<IpAddr>() else { return nearest };
-        nearest = address.to_canonical();
-        if !is_trusted(nearest) {
+    for text in named.iter().rev().filter(|text| !text.trim().is_empty()) {
+        // What can not be read, or was made unreadable on purpose, ends the chain: the last address
+        // that is known counts.
+        let Some(address) = read(text.trim()) else { return nearest };
+        nearest = address;
+        if !is_one_of(nearest, trusted) {
             return nearest;
         }
     }
     nearest
+}
+
+/// The `for` of an element of `Forwarded` (RFC 7239 section 4).
+fn forwarded(element: &str) -> Option<IpAddr> {
+    let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| name.eq_ignore_ascii_case("for")).and_then(|(_, value)| node(value))
+}
+
+/// The address of a node (RFC 7239 section 6), as proxies write it: with or without quotes, brackets
+/// and a port. None for `unknown` and identifiers that hide it.
+fn node(text: &str) -> Option<IpAddr> {
+    let text = text.strip_prefix('"').map_or(Some(text), |rest| rest.strip_suffix('"'))?;
+    let address = if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        let has_port = port.strip_prefix(':').is_some_and(is_port);
+        let address: Ipv6Addr = address.parse().ok().filter(|_| port.is_empty() || has_port)?;
+        IpAddr::V6(address)
+    } else if let Ok(address) = text.parse::<IpAddr>() {
+        address
+    } else {
+        let (address, port) = text.split_once(':')?;
+        IpAddr::V4(address.parse().ok().filter(|_| is_port(port))?)
+    };
+    Some(address.to_canonical())
+}
+
+/// A port, also one that is hidden (RFC 7239 section 6.2).
+fn is_port(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    text.parse::<u16>().is_ok() || text.strip_prefix('_').is_some_and(|rest| rest.bytes().all(is_plain))
 }
 
 /// The address that the request with this head came from.
@@ -85,6 +130,67 @@ mod tests {
         check("10.0.0.1", &["nonsense"], "10.0.0.1");
         check("10.0.0.1", &[], "10.0.0.1");
         check("::ffff:10.0.0.1", &["203.0.113.9"], "203.0.113.9");
+    }
+
+    #[test]
+    fn a_proxy_writes_an_address_in_every_usual_form() {
+        for (text, expected) in [
+            ("203.0.113.9:4711", "203.0.113.9"),
+            ("203.0.113.9:_hidden", "203.0.113.9"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("\"[2001:db8::1]:443\"", "2001:db8::1"),
+            ("::ffff:203.0.113.9", "203.0.113.9"),
+            ("[::ffff:203.0.113.9]:1", "203.0.113.9"),
+            ("198.51.100.7, 203.0.113.9:80,", "203.0.113.9"),
+            ("203.0.113.9, [::ffff:10.0.0.2]:80", "203.0.113.9"),
+        ] {
+            check("10.0.0.1", &[text], expected);
+        }
+        for text in [
+            "unknown",
+            "_hidden",
+            "203.0.113.9:",
+            "203.0.113.9:x",
+            "[203.0.113.9]",
+            "[::1",
+            "::1]",
+            "\"1.2.3.4",
+            "1.2.3.4.5",
+        ] {
+            check("10.0.0.1", &[text], "10.0.0.1");
+            check("10.0.0.1", &["203.0.113.9", text, "10.0.0.7"], "10.0.0.7");
+        }
+    }
+
+    #[test]
+    fn forwarded_is_read_as_the_standard_writes_it() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let read = |peer: &str, fields: &[(HeaderName, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(name, HeaderValue::from_static(value));
+            }
+            address(peer.parse().unwrap(), &headers, &trusted).to_string()
+        };
+        for (value, expected) in [
+            ("for=203.0.113.9", "203.0.113.9"),
+            ("For=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17"),
+            ("for=192.0.2.60;proto=http;by=203.0.113.43", "192.0.2.60"),
+            ("proto=https ; For=\"203.0.113.9:80\"", "203.0.113.9"),
+            ("for=192.0.2.43, for=198.51.100.17", "198.51.100.17"),
+            ("for=192.0.2.43, for=10.0.0.9", "192.0.2.43"),
+            ("for=unknown", "10.0.0.1"),
+            ("for=_mystery, for=10.0.0.9", "10.0.0.9"),
+            ("by=203.0.113.43", "10.0.0.1"),
+        ] {
+            assert_eq!(read("10.0.0.1", &[(FORWARDED, value)]), expected, "{value}");
+            assert_eq!(read("192.0.2.1", &[(FORWARDED, value)]), "192.0.2.1", "{value}");
+        }
+        let both = |value| [(FORWARDED, "for=203.0.113.9"), (X_FORWARDED_FOR, value)];
+        assert_eq!(read("10.0.0.1", &both("203.0.113.9:80")), "203.0.113.9");
+        assert_eq!(read("10.0.0.1", &both("203.0.113.10")), "10.0.0.1", "one of them is a stranger's");
     }
 
     #[test]

@@ -28,6 +28,12 @@ const SPECIAL_NETWORKS: &[&str] = &[
     "198.18.0.0/15",
     "198.51.100.0/24",
     "203.0.113.0/24",
+    // Addresses of the public ranges that clouds give to services of the machine that asks: metadata
+    // and DNS of Azure, those of IBM Cloud, metadata of Equinix Metal.
+    "161.26.0.0/16",
+    "166.8.0.0/14",
+    "168.63.129.16/32",
+    "192.80.8.124/32",
     // Multicast, reserved, broadcast.
     "224.0.0.0/3",
     // Only 2000::/3 is global unicast. The rest holds the unspecified address, loopback, IPv4
@@ -83,6 +89,12 @@ mod tests {
             "127.0.0.1",
             "127.255.255.254",
             "169.254.169.254",
+            "161.26.0.10",
+            "166.11.255.255",
+            "168.63.129.16",
+            "192.80.8.124",
+            "100.100.100.200",
+            "192.0.0.192",
             "172.16.0.1",
             "172.31.255.255",
             "192.0.0.170",
@@ -119,7 +131,15 @@ mod tests {
         for text in special {
             assert!(is_special(text.parse().unwrap()), "{text}");
         }
-        for text in ["8.8.8.8", "100.63.255.255", "172.32.0.1", "223.255.255.255", "2606:4700::1111"] {
+        for text in [
+            "8.8.8.8",
+            "168.63.129.17",
+            "166.12.0.1",
+            "100.63.255.255",
+            "172.32.0.1",
+            "223.255.255.255",
+            "2606:4700::1111",
+        ] {
             assert!(!is_special(text.parse().unwrap()), "{text}");
         }
     }

@@ -78,6 +78,46 @@ async fn a_request_that_two_readers_could_read_differently_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_names_one_host_and_no_coding_that_is_not_taken_off() {
+    let server = TestServer::new().await;
+    let body = b0().to_string();
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let head = |version: &str, fields: &str| {
+        format!("POST /register HTTP/{version}\r\nContent-Type: application/json\r\n{fields}\r\n")
+    };
+    let length = format!("Content-Length: {}\r\n", body.len());
+    let plain = |version, host: &str| format!("{}{body}", head(version, &format!("{host}{length}")));
+    let coded = |coding: &str| {
+        format!("{}{chunks}", head("1.1", &format!("Host: a\r\nConnection: close\r\n{coding}")))
+    };
+    let closing = "Host: a\r\nConnection: close\r\n";
+    let cases = [
+        (plain("1.1", ""), "400"),
+        (plain("1.1", "Host: a\r\nHost: a\r\n"), "400"),
+        (plain("1.1", "Host: a\r\nHOST: b\r\n"), "400"),
+        (plain("1.0", "Host: a\r\nHost: b\r\n"), "400"),
+        (plain("1.1", "Host: a b\r\n"), "400"),
+        (plain("1.1", "Host: user@a\r\n"), "400"),
+        (plain("1.1", "Host: a/b\r\n"), "400"),
+        (plain("1.1", closing), "201"),
+        (plain("1.1", "Host: [::1]:8080\r\nConnection: close\r\n"), "201"),
+        (plain("1.1", "Host:\r\nConnection: close\r\n"), "201"),
+        (plain("1.0", ""), "201"),
+        (coded("Transfer-Encoding: gzip, chunked\r\n"), "501"),
+        (coded("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"), "501"),
+        (coded("Transfer-Encoding: chunked, chunked\r\n"), "501"),
+        (coded("Transfer-Encoding: Chunked\r\n"), "201"),
+        (coded("Transfer-Encoding: gzip\r\n"), "400"),
+    ];
+    for (case, status) in cases {
+        let answer = raw(&server, &case, |_| false).await;
+        assert_eq!(answer.get(9..12), Some(status), "{case}\n{answer}");
+        // The connection ended with it, or the end would never have been read.
+    }
+    server.post(&b0()).await.expect_status(201);
+}
+
+#[tokio::test]
 async fn a_client_is_found_however_its_url_is_spelled() {
     let server = TestServer::new().await;
     let client = server.register(&b0()).await;

@@ -1,0 +1,79 @@
+//! Requests below the path of the issuer.
+//!
+//! Clients ask where the metadata says: at the issuer with its path, and for the metadata itself also
+//! with the well-known part in front of that path (RFC 8414 section 3.1). A proxy may have taken the
+//! path off before. So what is routed has no such path, and what has one is asked for without it,
+//! unless it is a path of its own.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use hyper::Uri;
+use tower::ServiceExt;
+
+use super::answer::Problem;
+
+const WELL_KNOWN: &str = "/.well-known/";
+
+/// `router`, which answers below `issuer_path` too.
+pub fn issuer(router: Router, issuer_path: Arc<str>) -> Router {
+    if issuer_path.is_empty() {
+        return router;
+    }
+    let inner = router.clone();
+    router.fallback(move |request: Request| answer(inner.clone(), request, Arc::clone(&issuer_path)))
+}
+
+async fn answer(inner: Router, mut request: Request<Body>, issuer_path: Arc<str>) -> Response {
+    let Some(path) = path(request.uri().path(), &issuer_path) else {
+        return Problem::not_found().into_response();
+    };
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = format!("{path}{query}").parse().ok();
+    let Ok(uri) = Uri::from_parts(parts) else { return Problem::not_found().into_response() };
+    *request.uri_mut() = uri;
+    inner.oneshot(request).await.into_response()
+}
+
+/// What `path` is without the path of the issuer; none where it does not have it.
+pub fn path(path: &str, issuer_path: &str) -> Option<String> {
+    if issuer_path.is_empty() {
+        return None;
+    }
+    let below = path.strip_prefix(issuer_path).filter(|rest| rest.starts_with('/'));
+    let behind = || {
+        let document = path.strip_suffix(issuer_path)?;
+        document.strip_prefix(WELL_KNOWN).filter(|name| !name.is_empty() && !name.contains('/'))?;
+        Some(document)
+    };
+    below.or_else(behind).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_the_issuer_is_found_where_clients_put_it() {
+        for (asked, expected) in [
+            ("/a/b/register", Some("/register")),
+            ("/a/b/.well-known/openid-configuration", Some("/.well-known/openid-configuration")),
+            ("/.well-known/openid-configuration/a/b", Some("/.well-known/openid-configuration")),
+            ("/.well-known/oauth-authorization-server/a/b", Some("/.well-known/oauth-authorization-server")),
+            ("/a/b", None),
+            ("/a/bc/register", None),
+            ("/register", None),
+            ("/x/a/b", None),
+            ("/.well-known/a/b", None),
+            ("/.well-known/openid-configuration/b", None),
+            ("/.well-known/x/y/a/b", None),
+        ] {
+            assert_eq!(path(asked, "/a/b").as_deref(), expected, "{asked}");
+        }
+        assert_eq!(path("/register", ""), None);
+    }
+}
