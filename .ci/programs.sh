@@ -30,7 +30,7 @@ cp .ci/programs/* examples/clients/*.mjs examples/oidc-provider/admin.mjs "$work
 npm --silent --no-audit --no-fund --ignore-scripts --prefix "$work" install &
 npm=$!
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" --quiet --disable-pip-version-check install -r "$work/requirements.txt"
+"$work/venv/bin/pip" --quiet --disable-pip-version-check install --no-compile -r "$work/requirements.txt"
 wait "$npm"
 
 RESOURCE_PORT=$(free_port)
