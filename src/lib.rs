@@ -4,6 +4,9 @@
 //! themselves by RFC 7592. Operators change the decisions with Rhai scripts. `src/ARCHITECTURE.md`
 //! is the map of this crate; [`app`] is where another program begins that embeds the server.
 
+// Macros that panic when nobody reads; the command line has its own. Standard output is in Cargo.toml.
+#![deny(clippy::print_stderr)]
+
 // Wiring, no rules.
 pub mod app;
 pub mod cli;

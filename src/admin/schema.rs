@@ -27,8 +27,11 @@ pub fn client() -> Map<String, Value> {
 fn property(member: &Member) -> Value {
     let mut schema = match member.kind {
         Kind::Text | Kind::Label => json!({"type": "string", "minLength": 1}),
-        Kind::Page | Kind::Picture | Kind::Link | Kind::Url => json!({"type": "string", "format": "uri"}),
+        Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri => {
+            json!({"type": "string", "format": "uri"})
+        }
         Kind::Texts => json!({"type": "array", "items": {"type": "string", "minLength": 1}}),
+        Kind::Uris => json!({"type": "array", "items": {"type": "string", "format": "uri", "minLength": 1}}),
         Kind::Flag => json!({"type": "boolean"}),
         Kind::Count => json!({"type": "integer", "minimum": 0}),
         Kind::Object => json!({"type": "object"}),
@@ -38,7 +41,7 @@ fn property(member: &Member) -> Value {
         }),
     };
     let mark = match member.set_by {
-        SetBy::Client => None,
+        SetBy::Client | SetBy::Privileged => None,
         // What is used for one request is never read back.
         SetBy::Request => Some("writeOnly"),
         SetBy::Operator | SetBy::Server => Some("readOnly"),

@@ -9,7 +9,7 @@ use crate::token::administrator::{self, AdministratorError};
 /// store itself. There is an administrator at every moment, also for servers that run on the same database.
 pub(super) fn run(arguments: &OfflineArguments) -> Result<(), String> {
     let file = arguments.run(reset)?;
-    eprintln!("registrar: the administrator has a new secret, in {file}; the previous one is no longer good");
+    note!("registrar: the administrator has a new secret, in {file}; the previous one is no longer good");
     Ok(())
 }
 

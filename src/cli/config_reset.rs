@@ -7,7 +7,6 @@ use crate::store::{Change, Store};
 
 /// Lets go of values that were patched while the server ran; the way
 /// out when they do not fit any more, so it works on the store itself, with no server.
-#[expect(clippy::print_stdout, reason = "what it let go of is the result of this command")]
 pub(super) fn run(arguments: &OfflineArguments, keys: &[String]) -> Result<(), String> {
     let gone =
         arguments.run(
@@ -16,10 +15,10 @@ pub(super) fn run(arguments: &OfflineArguments, keys: &[String]) -> Result<(), S
             },
         )?;
     for key in &gone {
-        println!("{key}");
+        say!("{key}");
     }
     let verb = if gone.len() == 1 { "is" } else { "are" };
-    eprintln!("registrar: {} {verb} gone; the file has its say again", counted(gone.len(), "patched value"));
+    note!("registrar: {} {verb} gone; the file has its say again", counted(gone.len(), "patched value"));
     Ok(())
 }
 
@@ -28,7 +27,7 @@ async fn everything(store: &Store) -> Result<Vec<String>, String> {
     let keys = match store.patches.load().await {
         Ok(stored) => Patch::from(stored.document).0.into_iter().map(|(key, _)| key).collect(),
         Err(error) => {
-            eprintln!("registrar: warning: {error}");
+            note!("registrar: warning: {error}");
             Vec::new()
         }
     };

@@ -22,7 +22,7 @@ impl Failure {
             Self::Usage(message) => (message, ExitCode::from(2)),
             Self::ReaderGone => return ExitCode::SUCCESS,
         };
-        eprintln!("registrar: {message}");
+        note!("registrar: {message}");
         code
     }
 }

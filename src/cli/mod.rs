@@ -1,6 +1,9 @@
 //! The command line: results on standard output, messages on standard error; exit code 0 when
 //! all is well, 1 when something failed, 2 for wrong usage.
 
+#[macro_use]
+mod output;
+
 mod admin_reset;
 mod attended;
 mod audit;
@@ -11,7 +14,6 @@ mod config_reset;
 mod failure;
 mod moment;
 mod offline;
-mod output;
 mod progress;
 mod remote;
 mod schema;
@@ -46,8 +48,8 @@ struct Arguments {
 enum Command {
     /// Run the server; so does no command at all.
     Serve(ServeArguments),
-    /// Check the configuration and the scripts, and start nothing.
-    Check(FileArguments),
+    /// Check the configuration and the scripts that the server would run with, and start nothing.
+    Check(ServeArguments),
     /// Work with scripts.
     #[command(subcommand)]
     Script(script::Command),
@@ -127,15 +129,26 @@ struct ServeArguments {
     scripts: Option<PathBuf>,
 }
 
+impl ServeArguments {
+    /// Where the configuration of a server with these flags comes from.
+    fn sources(&self) -> Sources {
+        let listen = self.listen.map(|listen| ("server.listen".to_owned(), listen.to_string()));
+        let data = self.data.as_deref().map(|data| ("store.url".to_owned(), format!("sled:{}", text(data))));
+        let scripts = self.scripts.as_deref().map(|scripts| ("scripts.directory".to_owned(), text(scripts)));
+        sources(&self.file, listen.into_iter().chain(data).chain(scripts).collect())
+    }
+}
+
 const DEFAULT_FILE: &str = "config/registrar.toml";
 
 /// Runs the command that the process was given.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let is_server = matches!(arguments.command, None | Some(Command::Serve(_)));
     let done = match arguments.command {
         None => serve::run(&arguments.serve).map_err(Failure::from),
         Some(Command::Serve(serve)) => serve::run(&serve).map_err(Failure::from),
-        Some(Command::Check(file)) => check::run(&file).map_err(Failure::from),
+        Some(Command::Check(arguments)) => check::run(&arguments).map_err(Failure::from),
         Some(Command::Store(command)) => store::run(&command).map_err(Failure::from),
         Some(Command::Script(command)) => script::run(&command).map_err(Failure::from),
         Some(Command::Clients(command)) => wait(clients::run(&command)),
@@ -145,7 +158,8 @@ pub fn main() -> ExitCode {
         Some(Command::Audit(arguments)) => wait(audit::run(&arguments)),
         Some(Command::Schema { name }) => schema::run(&name),
     };
-    match done {
+    // What a server greets with is no result that it could fail for.
+    match if is_server { done } else { done.and_then(|()| output::lost()) } {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
@@ -189,7 +203,7 @@ fn read(sources: &Sources) -> Result<Configuration, String> {
 fn load(sources: &Sources) -> Result<Configuration, String> {
     let configuration = read(sources)?;
     for warning in &configuration.warnings {
-        eprintln!("registrar: warning: {warning}");
+        note!("registrar: warning: {warning}");
     }
     Ok(configuration)
 }

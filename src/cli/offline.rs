@@ -53,7 +53,7 @@ pub(super) fn give_back(folder: &Path) {
         if file.uid() != owner.uid()
             && let Err(error) = lchown(&path, Some(owner.uid()), Some(owner.gid()))
         {
-            eprintln!("registrar: {} is not its owner's: {error}", path.display());
+            note!("registrar: {} is not its owner's: {error}", path.display());
         }
         if file.is_dir() {
             give_back(&path);

@@ -1,12 +1,48 @@
-//! Results on standard output: tables for people, JSON for programs.
+//! Results on standard output, messages on standard error: tables for people, JSON for programs.
+//!
+//! Whoever reads them may go away at any time, as `head -1` does. That is no failure, and least of all a
+//! panic, which is what `println!` and `eprintln!` make of it; so [`say!`] and [`note!`] stand in their place.
 
+use std::fmt::Arguments;
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::Failure;
+
+/// `println!` that survives a reader that is gone.
+macro_rules! say {
+    ($($text:tt)*) => { crate::cli::output::say(format_args!($($text)*)) };
+}
+
+/// `eprintln!` that survives a reader that is gone.
+macro_rules! note {
+    ($($text:tt)*) => { crate::cli::output::note(format_args!($($text)*)) };
+}
+
+/// Why a part of the result could not be written, though somebody may want it.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Writes a line of the result. That nobody reads it is no failure; any other one is for [`lost`].
+pub(super) fn say(text: Arguments<'_>) {
+    match writeln!(io::stdout().lock(), "{text}").map_err(Failure::from) {
+        Ok(()) | Err(Failure::ReaderGone) => {}
+        Err(Failure::Failed(reason) | Failure::Usage(reason)) => drop(LOST.set(reason)),
+    }
+}
+
+/// Writes a message to standard error. If that fails, nobody can be told.
+pub(super) fn note(text: Arguments<'_>) {
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// A failure when a line of the result could not be written, as on a full disk.
+pub(super) fn lost() -> Result<(), Failure> {
+    LOST.get().map_or(Ok(()), |reason| Err(Failure::Failed(reason.clone())))
+}
 
 #[derive(Debug, Args)]
 pub(super) struct Form {

@@ -9,17 +9,7 @@ use crate::systemd::{self, State};
 use crate::telemetry;
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
-    let mut flags = Vec::new();
-    if let Some(listen) = arguments.listen {
-        flags.push(("server.listen".to_owned(), listen.to_string()));
-    }
-    if let Some(data) = &arguments.data {
-        flags.push(("store.url".to_owned(), format!("sled:{}", super::text(data))));
-    }
-    if let Some(scripts) = &arguments.scripts {
-        flags.push(("scripts.directory".to_owned(), super::text(scripts)));
-    }
-    let sources = super::sources(&arguments.file, flags);
+    let sources = arguments.sources();
     let configuration = super::read(&sources)?;
     let traces = telemetry::init(&configuration.settings.telemetry).map_err(|error| error.to_string())?;
     // Whoever reads the log reads its form.
@@ -47,14 +37,29 @@ async fn serve(start: Start, sockets: Sockets) -> Result<(), String> {
     let server = app::start_on(start, sockets).await.map_err(|error| error.to_string())?;
     server.obey_signals().map_err(|error| error.to_string())?;
     greet(&server);
+    announce(&server);
     systemd::tell(State::Ready);
     server.ended().await;
     tracing::info!("stopped");
     Ok(())
 }
 
+/// Says in the log what runs, and where.
+fn announce(server: &Server) {
+    let service = server.service();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        listen = %server.address(),
+        admin = server.admin_address().map(tracing::field::display),
+        issuer = server.url(),
+        tls = service.settings.server.tls.is_on(),
+        store = service.settings.store.url.kind(),
+        scripts = service.snapshot().scripts.scripts().len(),
+        "server started"
+    );
+}
+
 /// Says where the server listens, and what to try.
-#[expect(clippy::print_stdout, reason = "the address is the result of this command")]
 fn greet(server: &Server) {
     let settings = &server.service().settings.server;
     let (address, path) = (server.address(), &settings.paths.registration);
@@ -64,15 +69,15 @@ fn greet(server: &Server) {
     let own = own.map(|file| format!("--cacert {} ", file.display())).unwrap_or_default();
     let base = settings.issuer.clone().filter(|_| settings.tls.is_on());
     let base = base.unwrap_or_else(|| format!("{scheme}://{address}"));
-    println!("Registrar listens on {scheme}://{address}\n");
+    say!("Registrar listens on {scheme}://{address}\n");
     if let Some(admin) = server.admin_address() {
         let scheme = if server.service().settings.admin.tls { "https" } else { "http" };
-        println!("The admin API, health, readiness and metrics are on {scheme}://{admin}\n");
+        say!("The admin API, health, readiness and metrics are on {scheme}://{admin}\n");
     }
     if let Some(file) = server.administrator() {
-        println!("The credentials of the administrator are in {}\n", file.display());
+        say!("The credentials of the administrator are in {}\n", file.display());
     }
-    println!("Register a client:\n");
-    println!("  curl -i {own}{base}{path} -H 'Content-Type: application/json' \\");
-    println!("       -d '{{\"redirect_uris\": [\"https://client.example.org/callback\"]}}'\n");
+    say!("Register a client:\n");
+    say!("  curl -i {own}{base}{path} -H 'Content-Type: application/json' \\");
+    say!("       -d '{{\"redirect_uris\": [\"https://client.example.org/callback\"]}}'\n");
 }

@@ -39,17 +39,16 @@ pub(super) struct Place {
     data: Option<PathBuf>,
 }
 
-#[expect(clippy::print_stdout, reason = "what was found is the result of this command")]
 pub(super) fn run(command: &Command) -> Result<(), String> {
     match command {
         Command::Check(place) => {
             let (found, folder) = place
                 .work(|settings, folder, work| inspect::check(folder, settings.key_file.as_deref(), work))?;
             for fault in &found.faults {
-                println!("{fault}");
+                say!("{fault}");
             }
             let counts = [counted(found.clients, "client"), counted(found.records, "record")].join(", ");
-            println!("{}: {}{counts}", folder.display(), if found.is_fine() { "fine, " } else { "" });
+            say!("{}: {}{counts}", folder.display(), if found.is_fine() { "fine, " } else { "" });
             judged(&found)
         }
         Command::Export { place, file } => {
@@ -58,33 +57,33 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
                 inspect::export(folder, settings.key_file.as_deref(), &target, work)
             })?;
             for fault in &found.faults {
-                eprintln!("registrar: {fault}");
+                note!("registrar: {fault}");
             }
-            println!("{}: {}", file.display(), counted(found.clients, "client"));
+            say!("{}: {}", file.display(), counted(found.clients, "client"));
             judged(&found)
         }
         Command::Accept(place) => {
             let (accepted, folder) = place
                 .work(|settings, folder, work| inspect::accept(folder, settings.key_file.as_deref(), work))?;
             for lost in &accepted.lost {
-                eprintln!("registrar: {lost}");
+                note!("registrar: {lost}");
             }
             if let Some(aside) = accepted.aside {
-                eprintln!(
+                note!(
                     "registrar: sled cannot read all of its files, so they were made anew of what can be read; those \
                      of before are in {}, which can be removed when nothing of it is needed any more",
                     aside.display()
                 );
             }
             if let Some(file) = accepted.another_key {
-                eprintln!(
+                note!(
                     "registrar: what another key sealed cannot be read with {}: client secrets, values of \
                      scripts, patches. registrar admin reset gives the administrator a new secret, and \
                      registrar config reset lets go of the patches",
                     file.display()
                 );
             }
-            eprintln!("registrar: the next start goes on with what is in {}", folder.display());
+            note!("registrar: the next start goes on with what is in {}", folder.display());
             Ok(())
         }
     }

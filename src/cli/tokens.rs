@@ -59,7 +59,7 @@ struct Policy {
     /// A JSON file with the members of a policy; the flags below stand above it.
     #[arg(long = "policy", value_name = "FILE")]
     file: Option<PathBuf>,
-    /// A host that redirect URIs may have; once for each.
+    /// A host that redirect URIs and all other URLs of a client may have; once for each.
     #[arg(long = "redirect-host", value_name = "HOST")]
     redirect_hosts: Vec<String>,
     /// A scope that may be asked for; once for each.
@@ -71,6 +71,9 @@ struct Policy {
     /// A method with which clients may authenticate at the token endpoint; once for each.
     #[arg(long = "auth-method", value_name = "METHOD")]
     token_endpoint_auth_methods: Vec<String>,
+    /// A member that strangers may not set and that may be registered, such as groups; once for each.
+    #[arg(long = "privileged-member", value_name = "MEMBER")]
+    privileged_members: Vec<String>,
     /// How long a client may live at most.
     #[arg(long, value_name = "TIME", value_parser = moment::duration)]
     maximum_lifetime: Option<u64>,
@@ -107,7 +110,7 @@ async fn create(creation: &Creation) -> Result<(), Failure> {
             Table::new(["MEMBER", "VALUE"]).rows(rows.collect())?;
         }
     }
-    eprintln!("registrar: the token is shown this once; give it to those who may register");
+    note!("registrar: the token is shown this once; give it to those who may register");
     Ok(())
 }
 
@@ -141,6 +144,7 @@ impl Policy {
             ("scopes", &self.scopes),
             ("grant_types", &self.grant_types),
             ("token_endpoint_auth_methods", &self.token_endpoint_auth_methods),
+            ("privileged_members", &self.privileged_members),
         ];
         for (name, values) in lists.into_iter().filter(|(_, values)| !values.is_empty()) {
             members.insert(name.to_owned(), json!(values));

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InitialAccessPolicy {
-    /// Hosts that redirect URIs may have.
+    /// Hosts that redirect URIs and all other URLs of the client may have. A URI with a private-use scheme
+    /// has none of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect_hosts: Option<Vec<String>>,
     /// Scopes that may be asked for.
@@ -20,6 +21,10 @@ pub struct InitialAccessPolicy {
     /// Methods with which the client may authenticate at the token endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_methods: Option<Vec<String>>,
+    /// Members that only somebody trusted may set and that may be registered, beside those that the server
+    /// lets everybody register.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub privileged_members: Option<Vec<String>>,
     /// Seconds that the client may live at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum_lifetime: Option<u64>,

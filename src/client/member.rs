@@ -21,6 +21,10 @@ pub enum Kind {
     Link,
     /// An absolute `https` URL that a server calls.
     Url,
+    /// An absolute URI whose scheme and use a rule of its own says.
+    Uri,
+    /// An array of absolute URIs, whose schemes and uses rules of their own say.
+    Uris,
     /// An array of strings.
     Texts,
     /// A Boolean.
@@ -38,6 +42,11 @@ impl Kind {
     pub const fn is_localised(self) -> bool {
         matches!(self, Self::Label | Self::Page | Self::Picture)
     }
+
+    /// Whether the member leads somewhere: what bounds the hosts of a client bounds it too.
+    pub const fn leads_somewhere(self) -> bool {
+        matches!(self, Self::Page | Self::Picture | Self::Link | Self::Url | Self::Uri | Self::Uris)
+    }
 }
 
 /// Who may set a member.
@@ -47,6 +56,9 @@ pub enum SetBy {
     Client,
     /// The client, but it is used for this request only: never stored, never returned.
     Request,
+    /// The client, where somebody vouches for it: it gives rights at the server beside this one. Of a
+    /// stranger it is ignored unless the operator lists it in `privilegedMembers`.
+    Privileged,
     /// The operator, with a script or the configuration; a client that sends it is not heard.
     Operator,
     /// This server, in its answer.
@@ -70,6 +82,10 @@ const fn client(name: &'static str, kind: Kind) -> Member {
 
 const fn request(name: &'static str, kind: Kind) -> Member {
     Member { name, kind, set_by: SetBy::Request }
+}
+
+const fn privileged(name: &'static str, kind: Kind) -> Member {
+    Member { name, kind, set_by: SetBy::Privileged }
 }
 
 const fn operator(name: &'static str, kind: Kind) -> Member {
@@ -120,7 +136,7 @@ pub static MEMBERS: &[Member] = &[
     client("logo_uri", Kind::Picture),
     client("tos_uri", Kind::Page),
     client("policy_uri", Kind::Page),
-    client("redirect_uris", Kind::Texts),
+    client("redirect_uris", Kind::Uris),
     client("token_endpoint_auth_method", Kind::Text),
     client("grant_types", Kind::Texts),
     client("response_types", Kind::Texts),
@@ -151,16 +167,16 @@ pub static MEMBERS: &[Member] = &[
     client("require_auth_time", Kind::Flag),
     client("default_acr_values", Kind::Texts),
     client("initiate_login_uri", Kind::Link),
-    client("request_uris", Kind::Texts),
+    client("request_uris", Kind::Uris),
     // OpenID Connect RP-Initiated, Front-Channel and Back-Channel Logout.
-    client("post_logout_redirect_uris", Kind::Texts),
-    client("frontchannel_logout_uri", Kind::Text),
+    client("post_logout_redirect_uris", Kind::Uris),
+    client("frontchannel_logout_uri", Kind::Uri),
     client("frontchannel_logout_session_required", Kind::Flag),
-    client("backchannel_logout_uri", Kind::Text),
+    client("backchannel_logout_uri", Kind::Uri),
     client("backchannel_logout_session_required", Kind::Flag),
     // UMA 2.0 Grant section 2; the seed spells it in the singular.
-    client("claims_redirect_uris", Kind::Texts),
-    client("claims_redirect_uri", Kind::Texts),
+    client("claims_redirect_uris", Kind::Uris),
+    client("claims_redirect_uri", Kind::Uris),
     // ETSI NFV-SEC 022.
     client("nfv_token_signed_response_alg", Kind::Text),
     client("nfv_token_encrypted_response_alg", Kind::Text),
@@ -205,7 +221,7 @@ pub static MEMBERS: &[Member] = &[
     // OpenID4VP, OpenID4VCI, OpenID Connect for Identity Assurance, OpenID Provider Commands.
     client("vp_formats_supported", Kind::Object),
     client("encrypted_response_enc_values_supported", Kind::Texts),
-    client("credential_offer_endpoint", Kind::Text),
+    client("credential_offer_endpoint", Kind::Uri),
     client("digest_algorithm", Kind::Text),
     client("command_endpoint", Kind::Url),
     // The seed's client schema.
@@ -219,21 +235,21 @@ pub static MEMBERS: &[Member] = &[
     client("par_lifetime", Kind::Count),
     client("require_par", Kind::Flag),
     client("require_pkce", Kind::Flag),
-    client("allow_spontaneous_scopes", Kind::Flag),
-    client("spontaneous_scopes", Kind::Texts),
-    client("additional_audience", Kind::Texts),
+    privileged("allow_spontaneous_scopes", Kind::Flag),
+    privileged("spontaneous_scopes", Kind::Texts),
+    privileged("additional_audience", Kind::Texts),
     client("redirect_uris_regex", Kind::Text),
-    client("run_introspection_script_before_jwt_creation", Kind::Flag),
-    client("keep_client_authorization_after_expiration", Kind::Flag),
+    privileged("run_introspection_script_before_jwt_creation", Kind::Flag),
+    privileged("keep_client_authorization_after_expiration", Kind::Flag),
     client("include_claims_in_id_token", Kind::Flag),
     client("default_prompt_login", Kind::Flag),
     client("authorized_acr_values", Kind::Texts),
-    client("authorized_origins", Kind::Texts),
-    client("claims", Kind::Texts),
-    client("groups", Kind::Texts),
-    client("org_id", Kind::Text),
+    client("authorized_origins", Kind::Uris),
+    privileged("claims", Kind::Texts),
+    privileged("groups", Kind::Texts),
+    privileged("org_id", Kind::Text),
     client("id_token_token_binding_cnf", Kind::Text),
-    client("public_subject_identifier_attribute", Kind::Text),
+    privileged("public_subject_identifier_attribute", Kind::Text),
     client("additional_token_endpoint_auth_methods", Kind::Texts),
     // The seed's members that a client could use to help itself to trust.
     operator("trusted_client", Kind::Flag),
@@ -274,20 +290,4 @@ pub static MEMBERS: &[Member] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_member_is_found_by_its_name_and_is_there_once() {
-        for member in MEMBERS {
-            assert!(std::ptr::eq(find(member.name).unwrap(), member), "{} is there twice", member.name);
-        }
-    }
-
-    #[test]
-    fn only_what_people_read_has_a_language() {
-        assert_eq!(find("client_name#ja").unwrap().name, "client_name");
-        assert!(find("redirect_uris#ja").is_none());
-        assert!(find("no_such_member").is_none());
-    }
-}
+mod tests;

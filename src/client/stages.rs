@@ -19,13 +19,13 @@ impl Requested {
     /// Unknown members are not heard (RFC 7591 section 2), nor are those that only this server
     /// or its operator sets.
     pub fn read(object: Map<String, Value>, custom: &[String]) -> Self {
-        Self::set_by(&[SetBy::Client, SetBy::Request], object, custom)
+        Self::set_by(&[SetBy::Client, SetBy::Privileged, SetBy::Request], object, custom)
     }
 
     /// Takes from `object` what an administrator may set: what the client may, and what only
     /// the operator sets.
     pub fn read_as_operator(object: Map<String, Value>, custom: &[String]) -> Self {
-        Self::set_by(&[SetBy::Client, SetBy::Request, SetBy::Operator], object, custom)
+        Self::set_by(&[SetBy::Client, SetBy::Privileged, SetBy::Request, SetBy::Operator], object, custom)
     }
 
     fn set_by(who: &[SetBy], object: Map<String, Value>, custom: &[String]) -> Self {

@@ -115,10 +115,6 @@ pub(super) fn check_listener(settings: &AdminSettings, server: &ServerSettings, 
         }
         return;
     };
-    // Of port 0 each has another one.
-    if listen == server.listen && listen.port() != 0 {
-        verdict.refuse("admin.listen", "is the address of server.listen; name another port, or leave it out");
-    }
     if settings.tls && !server.tls.is_on() {
         verdict.refuse("admin.tls", "needs server.tls.certificate and server.tls.key");
     }
@@ -181,7 +177,26 @@ mod tests {
     #[test]
     fn two_listeners_have_two_addresses() {
         let both = |address| [("server.listen", address), ("admin.listen", address)];
-        check(&both("127.0.0.1:8080"), &["admin.listen: is the address of server.listen"]);
+        check(&both("127.0.0.1:8080"), &["cannot both be opened"]);
         check(&both("127.0.0.1:0"), &[]);
+        for (one, other) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("127.0.0.1:8080", "0.0.0.0:8080"),
+            ("[::]:8080", "127.0.0.1:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("[::ffff:127.0.0.1]:8080", "127.0.0.1:8080"),
+        ] {
+            let said = load(&Sources {
+                overrides: vec![
+                    ("server.issuer".to_owned(), "https://a.example".to_owned()),
+                    ("server.listen".to_owned(), one.to_owned()),
+                    ("admin.listen".to_owned(), other.to_owned()),
+                ],
+                ..Sources::default()
+            });
+            let said = said.map_or_else(|errors| errors.to_string(), |_| String::new());
+            assert!(said.contains("cannot both be opened"), "{one} {other}: {said}");
+        }
+        check(&[("server.listen", "127.0.0.1:8080"), ("admin.listen", "127.0.0.2:8080")], &[]);
     }
 }

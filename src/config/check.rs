@@ -1,6 +1,9 @@
 //! Options that can not stand together, and values that their type alone does not refuse.
 
+mod bounds;
+mod exposure;
 mod level;
+mod urls;
 
 use serde_json::Value;
 use url::Url;
@@ -34,6 +37,8 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     upstream::check(settings, &mut verdict);
     admin::check(&settings.admin, live, &mut verdict);
     admin::check_listener(&settings.admin, &settings.server, &mut verdict);
+    exposure::check(settings, live, &mut verdict);
+    urls::check(settings, live, &mut verdict);
     tls::check(&settings.server, live, &mut verdict);
     level::check(&settings.telemetry.level, &mut verdict);
     traces(settings, &mut verdict);
@@ -43,6 +48,7 @@ pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     scripts(settings, &mut verdict);
     supported(&live.registration, &mut verdict);
     times(&live.registration, &mut verdict);
+    bounds::check(&live.registration, &mut verdict);
     statements(&live.registration, &mut verdict);
     udap::check(&live.registration, &mut verdict);
     attesters(&live.registration, &mut verdict);
@@ -197,17 +203,6 @@ fn times(registration: &Registration, verdict: &mut Verdict) {
             );
             verdict.refuse(&key(name), reason);
         }
-    }
-    let periods = [
-        ("rateLimitRegistrationPeriodInSeconds", registration.rate_limit_registration_period_in_seconds),
-        ("rateLimitTokenPeriodInSeconds", registration.rate_limit_token_period_in_seconds),
-        (
-            "rateLimitAuthenticationFailurePeriodInSeconds",
-            registration.rate_limit_authentication_failure_period_in_seconds,
-        ),
-    ];
-    for (name, _) in periods.into_iter().filter(|(_, seconds)| *seconds == 0) {
-        verdict.refuse(&key(name), "must be 1 or more; for no limit, set its count to 0");
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::file::File;
 use super::patch::Patch;
 use super::reader::Reader;
-use super::{ConfigErrors, Live, Settings, tree};
+use super::{ConfigErrors, Live, Settings, tree, variables};
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +95,8 @@ impl Configuration {
     }
 }
 
-const PREFIX: &str = "REGISTRAR_";
+/// How the environment variables of options begin.
+pub(super) const PREFIX: &str = "REGISTRAR_";
 
 /// Reads the configuration.
 ///
@@ -118,5 +119,8 @@ pub fn load(sources: &Sources) -> Result<Configuration, ConfigErrors> {
     for (key, text) in &sources.overrides {
         reader.flag(key, text);
     }
-    reader.finish()
+    let mut configuration = reader.finish()?;
+    let strays = variables::strays(&sources.environment, &configuration.settings.scripts);
+    configuration.warnings.extend(strays);
+    Ok(configuration)
 }

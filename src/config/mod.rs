@@ -29,6 +29,7 @@ mod tree;
 pub mod trust;
 pub mod udap;
 mod upstream;
+mod variables;
 
 pub use admin::{AdminScopes, AdminSettings};
 pub use difference::changed_keys;

@@ -171,7 +171,9 @@ impl Reader {
         let patched = self.places.get(option).filter(|_| self.origins.get(option) == Some(&Origin::Patch));
         // A table that may hold any keys has one place.
         let table = key.rsplit_once('.').and_then(|(table, _)| self.places.get(table));
-        exact.or(patched).or(table).cloned().unwrap_or_default()
+        // A list that is written in one line has one too.
+        let list = self.places.get(option);
+        exact.or(patched).or(table).or(list).cloned().unwrap_or_default()
     }
 }
 

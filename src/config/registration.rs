@@ -207,6 +207,10 @@ pub struct Registration {
     /// Whether the proof of a client attestation needs a challenge of ours.
     pub client_attestation_challenge_required: bool,
 
+    /// Members that give rights at the server beside this one and that strangers may register all the same.
+    pub privileged_members: Vec<String>,
+    /// Upper bound in seconds for the lifetimes of tokens and requests that a client registers.
+    pub maximum_token_lifetime: u64,
     /// Registrations that one address, or the holder of one initial access token, may ask for in a
     /// period; 0: any number. Challenges for client attestations have a budget of the same size.
     pub rate_limit_registration_request_count: Option<u32>,

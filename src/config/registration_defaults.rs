@@ -161,6 +161,8 @@ impl Default for Registration {
             evidence_nonce_lifetime: 150,
             trusted_client_attesters: Vec::new(),
             client_attestation_challenge_required: false,
+            privileged_members: Vec::new(),
+            maximum_token_lifetime: 31_536_000,
             rate_limit_registration_request_count: Some(300),
             rate_limit_registration_period_in_seconds: 60,
             rate_limit_token_request_count: None,

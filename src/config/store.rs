@@ -56,6 +56,15 @@ pub(super) fn check(store: &StoreSettings, verdict: &mut Verdict) {
     if !url.is_postgres() && !url.is_memory() && url.sled_folder().is_none() {
         verdict.refuse("store.url", "must be sled:FOLDER, postgres://..., or memory: for a test");
     }
+    let folder = url.sled_folder().and_then(std::path::Path::to_str).unwrap_or_default();
+    if folder.starts_with("//") && !folder.starts_with("///") {
+        let plain = folder.trim_start_matches('/');
+        let reason = format!(
+            "is not a URL with //, which would be a folder at the root of the file system; for the folder {plain} \
+             here write sled:{plain}, and for /{plain} write sled:/{plain}"
+        );
+        verdict.refuse("store.url", reason);
+    }
     if url.is_postgres() && store.key_file.is_none() {
         let reason = "is needed with PostgreSQL: a file that is the same for all servers on the database";
         verdict.refuse("store.keyFile", reason);

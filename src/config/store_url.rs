@@ -33,6 +33,15 @@ impl StoreUrl {
         ["postgres://", "postgresql://"].iter().any(|scheme| self.0.starts_with(scheme))
     }
 
+    /// The kind of store that it names, in one word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            url if url.is_postgres() => "postgres",
+            url if url.is_memory() => "memory",
+            _ => "sled",
+        }
+    }
+
     /// The URL without its password. A password in which something is not escaped is hidden too:
     /// all from the first colon behind the scheme to the last `@` goes.
     fn shown(&self) -> String {

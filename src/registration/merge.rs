@@ -1,15 +1,17 @@
 //! Step 8: the software statement over the request (RFC 7591 sections 2.3 and 3.1.1), then the
-//! rules of its issuer for scopes and claims.
+//! rules of its issuer for scopes and claims, and what of it all the requester may ask for.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::RegisterError;
+use super::initial_access::InitialAccess;
 use super::signed_request::SignedRequest;
 use super::statement::Statement;
+use super::{Purpose, RegisterError};
+use crate::client::Requested;
 use crate::client::member::{self, SetBy};
-use crate::client::rules::retells;
+use crate::client::rules::{Privileges, retells, withhold};
 use crate::config::trust::StatementRedirectUris;
 use crate::model::{Violation, absent, scope};
 use crate::service::Context;
@@ -62,6 +64,31 @@ pub(super) fn merge(
     }
     grant(&mut members, automatic(cx, statement));
     Ok(Merged { members: absent::present(members), settled })
+}
+
+/// What of `members` the requester may ask for.
+pub(super) fn requested(
+    cx: &Context<'_>,
+    purpose: Purpose<'_>,
+    members: Map<String, Value>,
+    (statement, initial_access): (Option<&Statement>, Option<&InitialAccess>),
+) -> Requested {
+    let privileges = Privileges {
+        settings: cx.settings(),
+        policy: initial_access.map(|shown| &shown.policy),
+        vouched: &|name, value| statement.is_some_and(|it| is_vouched(cx, it, name, value)),
+        registered: match purpose {
+            Purpose::Create => None,
+            Purpose::Replace(stored) => Some(stored.client().metadata.metadata()),
+        },
+    };
+    let custom = &cx.settings().dynamic_registration_custom_attributes;
+    Requested::read(withhold(members, &privileges), custom)
+}
+
+/// Whether `statement` gives the member `name` this value, and somebody whom the operator trusts signed it.
+fn is_vouched(cx: &Context<'_>, statement: &Statement, name: &str, value: &Value) -> bool {
+    statement.is_vouched && claims(cx, statement).get(name) == Some(value)
 }
 
 /// What the claims of `statement` say of the client: those that are called like metadata, then those

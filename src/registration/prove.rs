@@ -58,8 +58,8 @@ pub(super) async fn prove(
     let shown = shown(cx, caller, statement.as_ref(), signed.as_ref(), initial_access.as_ref());
     let adapted = adapt::adapt(cx, caller, purpose, &shown, merged).await?;
     let members = client_attestation::apply(cx, caller.attested.as_ref(), adapted.members)?;
-    let custom = &cx.settings().dynamic_registration_custom_attributes;
-    let requested = Requested::read(members, custom);
+    let proven_by = (statement.as_ref(), initial_access.as_ref());
+    let requested = merge::requested(cx, purpose, members, proven_by);
     let appraised = evidence::appraise(cx, caller, purpose, &shown, requested.metadata()).await?;
     let keys_by = statement.iter().filter_map(|shown| shown.keys_by.clone());
     let keys_by = keys_by.chain(signed.iter().filter_map(|shown| shown.keys_by.clone()));

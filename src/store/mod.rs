@@ -129,6 +129,23 @@ impl Store {
         Ok(store)
     }
 
+    /// Whether the store that `settings` name can be meant, as far as that is seen without opening it.
+    ///
+    /// # Errors
+    /// The setting with which no start would succeed.
+    pub fn check_settings(settings: &StoreSettings) -> Result<(), StoreError> {
+        if settings.url.is_postgres() {
+            return postgres::check(settings);
+        }
+        match settings.url.sled_folder().filter(|folder| folder.exists() && !folder.is_dir()) {
+            Some(file) => {
+                let reason = format!("{} is not a folder", file.display());
+                Err(StoreError::Setting { key: "store.url", reason })
+            }
+            None => Ok(()),
+        }
+    }
+
     fn on(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
         let shared = || Arc::clone(&backend);
         Self {

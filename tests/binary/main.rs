@@ -6,6 +6,8 @@
 mod acknowledged;
 mod admin_reset;
 mod attestation;
+mod check;
+mod closed_output;
 mod config_reset;
 #[cfg(unix)]
 mod crash;

@@ -11,8 +11,10 @@ fn wrong(kind: Kind) -> Vec<Value> {
     let all =
         [json!("text"), json!(["text"]), json!({"a": 1}), json!(true), json!(-1), json!(1.5), json!([1])];
     let is_right = |value: &Value| match kind {
-        Kind::Text | Kind::Label | Kind::Page | Kind::Picture | Kind::Link | Kind::Url => value.is_string(),
-        Kind::Texts => value == &json!(["text"]),
+        Kind::Text | Kind::Label | Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri => {
+            value.is_string()
+        }
+        Kind::Texts | Kind::Uris => value == &json!(["text"]),
         Kind::Flag => value.is_boolean(),
         Kind::Count => value.is_u64(),
         Kind::Object | Kind::Jwks => value.is_object(),

@@ -49,6 +49,7 @@ mod openapi;
 mod openidconnect_crate;
 mod operations;
 mod own_tokens;
+mod privileges;
 mod proxies;
 mod rate_limits;
 mod redirect_uris;

@@ -153,7 +153,7 @@ async fn evidence_that_is_missing_is_asked_for_with_the_answer_of_the_seed() {
 
 #[tokio::test]
 async fn the_members_of_the_seed_are_registered() {
-    let server = TestServer::registering(json!({"redirectUrisRegexEnabled": true})).await;
+    let server = janssen(json!({"redirectUrisRegexEnabled": true})).await;
     let members = json!({
         "access_token_as_jwt": true,
         "access_token_signing_alg": "ES256",
@@ -171,7 +171,8 @@ async fn the_members_of_the_seed_are_registered() {
         "groups": ["a"],
         "org_id": "o1",
     });
-    let client = server.register(&with(b0(), members.clone())).await;
+    let client = post(&server, "application/json", with(b0(), members.clone()).to_string()).await;
+    client.expect_status(201);
     for (name, value) in members.as_object().unwrap() {
         assert_eq!(&client.body[name], value, "{name}");
     }

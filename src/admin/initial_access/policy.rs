@@ -3,7 +3,7 @@
 use url::Url;
 
 use crate::client::InitialAccessPolicy;
-use crate::client::rules::supported_grants;
+use crate::client::rules::{privileged_members, supported_grants};
 use crate::config::Live;
 
 /// Refuses what no client of `live` can have, so that nobody is given a token that is of no use.
@@ -16,7 +16,9 @@ pub(super) fn check(policy: &InitialAccessPolicy, live: &Live) -> Result<(), Str
     let scopes: Vec<String> = listed.map(|scope| scope.id.clone()).collect();
     let (grants, methods) = (supported_grants(settings), &settings.token_endpoint_auth_methods_supported);
     hosts(policy.redirect_hosts.as_deref().unwrap_or_default())?;
+    let privileged: Vec<String> = privileged_members().map(str::to_owned).collect();
     let lists = [
+        ("privileged_members", &policy.privileged_members, &privileged),
         ("scopes", &policy.scopes, &scopes),
         ("grant_types", &policy.grant_types, &grants),
         ("token_endpoint_auth_methods", &policy.token_endpoint_auth_methods, methods),
@@ -101,7 +103,7 @@ mod tests {
     fn what_no_client_can_have_is_no_choice() {
         let fine = json!({
             "scopes": ["openid"], "grant_types": ["authorization_code"],
-            "token_endpoint_auth_methods": ["none"], "redirect_hosts": [], "attributes": {"any": "thing"},
+            "token_endpoint_auth_methods": ["none"], "privileged_members": ["groups"], "redirect_hosts": [], "attributes": {"any": "thing"},
         });
         assert_eq!(said(fine), Ok(()));
         assert_eq!(said(json!({})), Ok(()));
@@ -111,6 +113,10 @@ mod tests {
             (
                 json!({"scopes": ["openid", "emial"]}),
                 "policy.scopes[1]: 'emial' is not known here; there are openid",
+            ),
+            (
+                json!({"privileged_members": ["scope"]}),
+                "policy.privileged_members[0]: 'scope' is not known here",
             ),
             (json!({"grant_types": ["code"]}), "policy.grant_types[0]: 'code' is not known here"),
             (json!({"grant_types": ["password"]}), "policy.grant_types[0]: 'password' is not known here"),

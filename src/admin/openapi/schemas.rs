@@ -127,7 +127,7 @@ fn initial_access() -> Value {
             "type": "object", "additionalProperties": false,
             "properties": {
                 "redirect_hosts": texts(), "scopes": texts(), "grant_types": texts(),
-                "token_endpoint_auth_methods": texts(),
+                "token_endpoint_auth_methods": texts(), "privileged_members": texts(),
                 "maximum_lifetime": {"type": "integer", "minimum": 0, "maximum": u64::MAX},
                 "attributes": {"type": "object", "description": "What scripts are told."},
             },

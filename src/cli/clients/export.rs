@@ -37,7 +37,7 @@ pub(super) async fn run(remote: &Remote, output: Option<&Path>) -> Result<(), Fa
 }
 
 fn said(clients: u64) {
-    eprintln!("registrar: {} exported", counted(clients, "client"));
+    note!("registrar: {} exported", counted(clients, "client"));
 }
 
 /// Copies the export; how many clients are in it.

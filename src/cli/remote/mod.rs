@@ -120,7 +120,7 @@ fn warn_of_plain_http(url: &str) {
         None => false,
     };
     if parsed.scheme() == "http" && !is_here {
-        eprintln!("registrar: warning: {url} is not https: whoever is between can read the credentials");
+        note!("registrar: warning: {url} is not https: whoever is between can read the credentials");
     }
 }
 

@@ -17,7 +17,6 @@ pub(super) struct Subject<'a> {
     pub(super) script: Option<&'a str>,
 }
 
-#[expect(clippy::print_stdout, reason = "what comes of it is the result of this command")]
 pub(super) fn run(arguments: &ScriptArguments, subject: &Subject<'_>, format: Format) -> Result<(), String> {
     let beginning = arguments.beginning()?;
     let hook = testing::hook(subject.hook)?;
@@ -28,8 +27,8 @@ pub(super) fn run(arguments: &ScriptArguments, subject: &Subject<'_>, format: Fo
     let trial = testing::call(&beginning, &world, subject.script, hook, given);
     let trial = super::runtime()?.block_on(trial)?;
     match format {
-        Format::Json => println!("{:#}", serde_json::to_value(&trial).map_err(|error| error.to_string())?),
-        Format::Text => println!("{}", lines(subject.hook, &before, &trial).join("\n")),
+        Format::Json => say!("{:#}", serde_json::to_value(&trial).map_err(|error| error.to_string())?),
+        Format::Text => say!("{}", lines(subject.hook, &before, &trial).join("\n")),
     }
     match trial.outcome {
         Ending::Fault => Err(format!("the hook {} failed", subject.hook)),

@@ -24,29 +24,27 @@ fn hooks(script: &ScriptInfo) -> Vec<&'static str> {
     script.hooks.iter().map(|hook| hook.name()).collect()
 }
 
-#[expect(clippy::print_stdout, reason = "the table is the result of this command")]
 fn table(scripts: &ScriptSet) {
     let longest = scripts.scripts().iter().map(|script| script.name.len()).max().unwrap_or(0);
     let width = longest.max("SCRIPT".len());
-    println!("{:width$}  HOOKS", "SCRIPT");
+    say!("{:width$}  HOOKS", "SCRIPT");
     for script in scripts.scripts() {
         let hooks = match hooks(script).join(", ") {
             none if none.is_empty() => "none: it is never called".to_owned(),
             hooks => hooks,
         };
-        println!("{:width$}  {hooks}", script.name);
+        say!("{:width$}  {hooks}", script.name);
         for warning in &script.warnings {
-            println!("{:width$}  warning: {warning}", "");
+            say!("{:width$}  warning: {warning}", "");
         }
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the list is the result of this command")]
 fn list(scripts: &ScriptSet) {
     let scripts = scripts.scripts().iter().map(|script| {
         json!({
             "name": script.name, "sha256": script.hash, "hooks": hooks(script), "warnings": script.warnings,
         })
     });
-    println!("{:#}", scripts.collect::<serde_json::Value>());
+    say!("{:#}", scripts.collect::<serde_json::Value>());
 }

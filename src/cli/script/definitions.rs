@@ -5,7 +5,6 @@ use std::path::Path;
 
 use crate::script::docs;
 
-#[expect(clippy::print_stdout, reason = "the names of the files are the result of this command")]
 pub(super) fn run(output: &Path) -> Result<(), String> {
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     fs::create_dir_all(output).map_err(|error| failed(output, error))?;
@@ -15,6 +14,6 @@ pub(super) fn run(output: &Path) -> Result<(), String> {
         fs::write(&path, text).map_err(|error| failed(&path, error))?;
         written.push(path.display().to_string());
     }
-    println!("{}", written.join("\n"));
+    say!("{}", written.join("\n"));
     Ok(())
 }

@@ -26,16 +26,15 @@ pub(super) fn run(arguments: &ScriptArguments, filter: Option<&str>) -> Result<(
 }
 
 /// Runs the tests one after the other; how many failed.
-#[expect(clippy::print_stdout, reason = "the lines are the result of this command")]
 async fn run_all(suite: &Arc<Suite>, tests: &[&Test]) -> usize {
-    println!("1..{}", tests.len());
+    say!("1..{}", tests.len());
     let mut failed = 0;
     for (number, test) in (1..).zip(tests) {
         match suite.run(test).await {
-            Ok(()) => println!("ok {number} - {test}"),
+            Ok(()) => say!("ok {number} - {test}"),
             Err(failure) => {
                 failed += 1;
-                println!("not ok {number} - {test}\n{}", diagnostics(&failure));
+                say!("not ok {number} - {test}\n{}", diagnostics(&failure));
             }
         }
     }

@@ -2,22 +2,18 @@
 //! server does. Scopes are in `scope.rs`: those that are not allowed are left out.
 //! The lifetime is in `lifetime.rs`.
 
+use serde_json::Value;
+
 use super::Rules;
 use super::report::{item_violation, items, shown, violation};
 use super::uri;
-use crate::client::{InitialAccessPolicy, Metadata};
+use crate::client::{InitialAccessPolicy, Metadata, member};
 use crate::model::Violation;
-
-/// The members whose URIs a browser is sent to.
-const REDIRECTING: &[&str] =
-    &["redirect_uris", "claims_redirect_uris", "claims_redirect_uri", "post_logout_redirect_uris"];
 
 /// Everything is within what the token allows.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let Some(policy) = cx.initial_access else { return };
-    for member in REDIRECTING {
-        check_hosts(policy, member, metadata, found);
-    }
+    check_hosts(cx, policy, metadata, found);
     if let Some(allowed) = &policy.grant_types {
         let others =
             items(metadata, "grant_types").filter(|(_, grant)| !allowed.iter().any(|one| one == grant));
@@ -52,18 +48,42 @@ fn check_spontaneous(policy: &InitialAccessPolicy, metadata: &Metadata, found: &
     }
 }
 
-fn check_hosts(policy: &InitialAccessPolicy, member: &str, metadata: &Metadata, found: &mut Vec<Violation>) {
+/// Whatever leads somewhere leads to one of the hosts: the table of members says what does. A URI that an
+/// update leaves as it is was allowed once.
+fn check_hosts(
+    cx: &Rules<'_>,
+    policy: &InitialAccessPolicy,
+    metadata: &Metadata,
+    found: &mut Vec<Violation>,
+) {
     let Some(allowed) = &policy.redirect_hosts else { return };
-    let is_allowed = |text: &str| {
-        let host = uri::parse(text).ok().and_then(|uri| uri.host);
-        host.is_some_and(|host| allowed.iter().any(|one| one.eq_ignore_ascii_case(&host)))
-    };
-    let listed = items(metadata, member).map(|(index, text)| (format!("{member}[{index}]"), text));
-    let single = metadata.text(member).map(|text| (member.to_owned(), text));
-    for (place, text) in listed.chain(single) {
-        if !is_allowed(text) {
-            found.push(violation(&place, format!("has a host that is not allowed; {}", choice(allowed))));
+    for (name, value) in metadata.iter() {
+        if !member::find(name).is_some_and(|member| member.kind.leads_somewhere()) {
+            continue;
         }
+        let is_kept = |text: &str| {
+            let before = cx.registered.and_then(|registered| registered.get(name));
+            let in_list =
+                |before: &Value| before.as_array().is_some_and(|items| items.iter().any(|item| item == text));
+            before.is_some_and(|before| before == text || in_list(before))
+        };
+        let single = value.as_str().map(|text| (name.to_owned(), text));
+        let listed = items(metadata, name).map(|(index, text)| (format!("{name}[{index}]"), text));
+        for (place, text) in single.into_iter().chain(listed).filter(|(_, text)| !is_kept(text)) {
+            found.extend(host_fault(allowed, text).map(|rule| violation(&place, rule)));
+        }
+    }
+}
+
+/// What is wrong with the host of a URI. What stands behind a private-use scheme is a host to nobody: the
+/// application that takes the scheme is the one that is reached.
+fn host_fault(allowed: &[String], text: &str) -> Option<String> {
+    let uri = uri::parse(text).ok();
+    let host = uri.filter(uri::Uri::is_web).and_then(|uri| uri.host);
+    match host {
+        Some(host) if allowed.iter().any(|one| one.eq_ignore_ascii_case(&host)) => None,
+        Some(_) => Some(format!("has a host that is not allowed; {}", choice(allowed))),
+        None => Some(format!("has no host of the web, so it is not allowed; {}", choice(allowed))),
     }
 }
 
@@ -78,10 +98,11 @@ fn choice(allowed: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::{Map, Value, json};
 
-    use crate::client::InitialAccessPolicy;
-    use crate::client::rules::testing::check_within;
+    use crate::client::rules::Rules;
+    use crate::client::rules::testing::{check_within, with_rules};
+    use crate::client::{InitialAccessPolicy, Metadata};
     use crate::config::Registration;
 
     fn check(policy: Value, sent: Value, expected: Result<Value, &[&str]>) {
@@ -108,7 +129,59 @@ mod tests {
             json!({"post_logout_redirect_uris": ["https://evil.example/"]}),
             Err(&["post_logout_redirect_uris[0]: not allowed"]),
         );
+        check(
+            policy(),
+            json!({"application_type": "native", "redirect_uris": ["com.evil.app://client.example/cb"]}),
+            Err(&["redirect_uris[0]: no host of the web"]),
+        );
         check(json!({"redirect_hosts": []}), json!({}), Err(&["redirect_uris[0]: allows none"]));
+    }
+
+    #[test]
+    fn every_member_that_leads_somewhere_leads_to_its_hosts() {
+        use crate::client::member::{Kind, MEMBERS, SetBy};
+
+        let policy: InitialAccessPolicy =
+            serde_json::from_value(json!({"redirect_hosts": ["client.example"]})).unwrap();
+        let faults = |host: &str, member: &str, kind: Kind| {
+            let url = format!("https://{host}");
+            let value = if kind == Kind::Uris { json!([url]) } else { json!(url) };
+            let metadata = Metadata::new(Map::from_iter([(member.to_owned(), value)]));
+            let mut found = Vec::new();
+            with_rules(&policy, |rules| super::check(rules, &metadata, &mut found));
+            found.len()
+        };
+        let mut checked = 0;
+        for member in
+            MEMBERS.iter().filter(|member| member.set_by == SetBy::Client && member.kind.leads_somewhere())
+        {
+            let localised = member.kind.is_localised().then(|| format!("{}#de", member.name));
+            for name in [member.name.to_owned()].into_iter().chain(localised) {
+                assert_eq!(faults("evil.example", &name, member.kind), 1, "{name}");
+                assert_eq!(faults("client.example", &name, member.kind), 0, "{name}");
+                checked += 1;
+            }
+        }
+        assert!(checked > 25, "only {checked} members lead somewhere");
+    }
+
+    #[test]
+    fn an_update_may_leave_what_was_allowed_once() {
+        let policy: InitialAccessPolicy =
+            serde_json::from_value(json!({"redirect_hosts": ["client.example"]})).unwrap();
+        let metadata = |value: Value| Metadata::new(value.as_object().cloned().unwrap());
+        let before =
+            metadata(json!({"logo_uri": "https://cdn.example/a.png", "redirect_uris": ["com.app:/cb"]}));
+        let after = metadata(json!({
+            "logo_uri": "https://cdn.example/a.png", "tos_uri": "https://cdn.example/a.png",
+            "redirect_uris": ["com.app:/cb", "com.other:/cb"],
+        }));
+        let mut found = Vec::new();
+        with_rules(&policy, |rules| {
+            super::check(&Rules { registered: Some(&before), ..*rules }, &after, &mut found);
+        });
+        let members: Vec<&str> = found.iter().map(|violation| violation.member.as_str()).collect();
+        assert_eq!(members, ["tos_uri", "redirect_uris[1]"]);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
 /// A lifetime is at most what the operator allows, everybody or the holder of a token. One that an
 /// update leaves as it is was allowed once.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    check_tokens(cx, metadata, found);
     let Some(most) = cx.settings.maximum_client_lifetime.into_iter().chain(of_token(cx)).min() else {
         return;
     };
@@ -42,6 +43,22 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     let is_kept = cx.registered.is_some_and(|registered| registered.count("lifetime") == lifetime);
     if lifetime.is_some_and(|seconds| seconds > most) && !is_kept && !is_faulted(found, "lifetime") {
         found.push(violation("lifetime", format!("must be {most} seconds or less")));
+    }
+}
+
+/// Lifetimes that a client registers for what the server beside this one gives it.
+const OF_TOKENS: &[&str] =
+    &["access_token_lifetime", "refresh_token_lifetime", "id_token_lifetime", "par_lifetime"];
+
+/// None of them is longer than the operator allows; one that an update leaves as it is was allowed once.
+fn check_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let most = cx.settings.maximum_token_lifetime;
+    for member in OF_TOKENS {
+        let seconds = metadata.count(member);
+        let is_kept = cx.registered.is_some_and(|registered| registered.count(member) == seconds);
+        if seconds.is_some_and(|seconds| seconds > most) && !is_kept && !is_faulted(found, member) {
+            found.push(violation(member, format!("must be {most} seconds or less")));
+        }
     }
 }
 
@@ -57,9 +74,11 @@ pub fn expiry(metadata: &Metadata, issued_at: Timestamp) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
-    use crate::client::rules::testing::check_with;
+    use super::*;
+    use crate::client::member::{Kind, MEMBERS};
+    use crate::client::rules::testing::{check, check_with};
     use crate::config::Registration;
 
     #[test]
@@ -72,5 +91,17 @@ mod tests {
         check_with(&settings, json!({}), Ok(json!({"lifetime": 600})));
         check_with(&settings, json!({"lifetime": 60}), Ok(json!({"lifetime": 60})));
         check_with(&settings, json!({"lifetime": 601}), Err(&["lifetime: must be 600 seconds or less"]));
+    }
+
+    #[test]
+    fn every_lifetime_is_bounded() {
+        for member in OF_TOKENS {
+            let sent = |seconds: u64| json!(Map::from_iter([((*member).to_owned(), json!(seconds))]));
+            check(sent(31_536_000), Ok(sent(31_536_000)));
+            check(sent(31_536_001), Err(&[&format!("{member}: must be 31536000 seconds or less")]));
+        }
+        let is_lifetime = |name: &str| name.ends_with("_lifetime");
+        let named = MEMBERS.iter().filter(|member| member.kind == Kind::Count && is_lifetime(member.name));
+        assert_eq!(named.count(), OF_TOKENS.len(), "a further lifetime needs its bound");
     }
 }

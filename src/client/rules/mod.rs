@@ -19,6 +19,7 @@ mod lifetime;
 mod lists;
 mod methods;
 mod pages;
+mod privileges;
 mod redirect_pattern;
 mod redirect_uris;
 mod report;
@@ -39,6 +40,7 @@ pub use algorithms::{ALGORITHMS, Algorithm};
 pub use grants::supported_grants;
 pub use lifetime::expiry;
 pub use methods::supported_methods;
+pub use privileges::{Privileges, privileged_members, withhold};
 pub use retold::retells;
 pub use secret::needs_secret;
 
@@ -109,14 +111,14 @@ pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
     });
     let claims = settings.software_statement_claims.values();
     let unknown = claims.filter(|name| {
-        member::find(name).is_none_or(|member| member.set_by != SetBy::Client)
+        member::find(name).is_none_or(|member| !matches!(member.set_by, SetBy::Client | SetBy::Privileged))
             && !settings.dynamic_registration_custom_attributes.contains(name)
     });
     let unknown = unknown.map(|name| {
         let key = "registration.softwareStatementClaims".to_owned();
         (key, format!("'{name}' is no metadata that a client may set"))
     });
-    bad_patterns.chain(taken).chain(unknown).collect()
+    bad_patterns.chain(taken).chain(unknown).chain(privileges::settings_faults(settings)).collect()
 }
 
 impl Rules<'_> {

@@ -54,6 +54,19 @@ fn check_sent(
     compare(result, expected);
 }
 
+/// Does `work` with the rules of the default settings for the holder of a token with this policy.
+pub(super) fn with_rules(policy: &InitialAccessPolicy, work: impl FnOnce(&Rules<'_>)) {
+    work(&Rules {
+        settings: &Registration::default(),
+        scopes: &scopes(),
+        limits: &Limits::default(),
+        fetch: &FetchSettings::default(),
+        initial_access: Some(policy),
+        registered: None,
+        is_certified: false,
+    });
+}
+
 /// `base`, with the members of `more` on top.
 pub(super) fn with(base: Value, more: &Value) -> Value {
     let mut members = object(base);

@@ -17,23 +17,8 @@ pub(super) const LARGEST_COUNT: u64 = (1 << 53) - 1;
 /// JWTs: only the body bounds them.
 const LONG_TEXTS: &[&str] = &["software_statement", "certifications"];
 
-/// Texts that are URIs, whose form is checked where URIs are.
-const URI_TEXTS: &[&str] = &[
-    "frontchannel_logout_uri",
-    "backchannel_logout_uri",
-    "credential_offer_endpoint",
-    "tls_client_auth_san_uri",
-];
-
-/// Lists of URIs. What their items are made of is checked where URIs are.
-const URI_LISTS: &[&str] = &[
-    "redirect_uris",
-    "post_logout_redirect_uris",
-    "claims_redirect_uris",
-    "claims_redirect_uri",
-    "request_uris",
-    "authorized_origins",
-];
+/// The name of the client in its certificate: a URI that leads nowhere.
+const URI_NAME: &str = "tls_client_auth_san_uri";
 
 /// Every member has the type that it must have, and no more of it than the limits allow.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
@@ -56,8 +41,10 @@ pub(super) fn check_kinds(metadata: &Metadata, found: &mut Vec<Violation>) {
 
 fn is_of_kind(kind: Kind, value: &Value) -> bool {
     match kind {
-        Kind::Text | Kind::Label | Kind::Page | Kind::Picture | Kind::Link | Kind::Url => value.is_string(),
-        Kind::Texts => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+        Kind::Text | Kind::Label | Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri => {
+            value.is_string()
+        }
+        Kind::Texts | Kind::Uris => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         Kind::Flag => value.is_boolean(),
         Kind::Count => value.as_u64().is_some_and(|count| count <= LARGEST_COUNT),
         Kind::Object | Kind::Jwks => value.is_object(),
@@ -76,10 +63,14 @@ fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut V
         (Kind::Text, Value::String(text)) if name == "scope" => {
             too_many_bytes(text, cx.limits.scope_bytes, "scopeBytes")
         }
-        (Kind::Text, Value::String(text)) if URI_TEXTS.contains(&name) => uri_too_long(cx, text),
+        (Kind::Text, Value::String(text)) if name == URI_NAME => uri_too_long(cx, text),
         (Kind::Text, Value::String(text)) => text_fault(cx, text),
-        (Kind::Page | Kind::Picture | Kind::Link | Kind::Url, Value::String(text)) => uri_too_long(cx, text),
-        (Kind::Texts, Value::Array(array)) => return check_items(cx, name, array, found),
+        (Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri, Value::String(text)) => {
+            uri_too_long(cx, text)
+        }
+        (kind @ (Kind::Texts | Kind::Uris), Value::Array(array)) => {
+            return check_items(cx, (name, kind == Kind::Uris), array, found);
+        }
         (Kind::Flag, Value::Bool(_)) | (Kind::Object | Kind::Jwks, Value::Object(_)) => None,
         (Kind::Count, Value::Number(number)) => {
             let fits = number.as_u64().is_some_and(|count| count <= LARGEST_COUNT);
@@ -92,8 +83,7 @@ fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut V
     found.extend(fault.map(|rule| violation(name, rule)));
 }
 
-fn check_items(cx: &Rules<'_>, name: &str, array: &[Value], found: &mut Vec<Violation>) {
-    let has_uris = URI_LISTS.contains(&name);
+fn check_items(cx: &Rules<'_>, (name, has_uris): (&str, bool), array: &[Value], found: &mut Vec<Violation>) {
     let limit = if has_uris { cx.limits.redirect_uris } else { cx.limits.list_items };
     if array.len() > limit {
         found.push(violation(name, format!("has {} items; {limit} are allowed", array.len())));
@@ -115,8 +105,8 @@ fn check_items(cx: &Rules<'_>, name: &str, array: &[Value], found: &mut Vec<Viol
 const fn due(kind: Kind) -> &'static str {
     match kind {
         Kind::Text | Kind::Label => "a string",
-        Kind::Page | Kind::Picture | Kind::Link | Kind::Url => "a string that is a URL",
-        Kind::Texts => "an array of strings",
+        Kind::Page | Kind::Picture | Kind::Link | Kind::Url | Kind::Uri => "a string that is a URL",
+        Kind::Texts | Kind::Uris => "an array of strings",
         Kind::Flag => "a Boolean (true or false)",
         Kind::Count => "an integer of 0 or more",
         Kind::Object => "an object",

@@ -110,6 +110,8 @@ const fn kind(kind: Kind) -> (&'static str, &'static str) {
         Kind::Label => ("String", "a string for people"),
         Kind::Page | Kind::Picture => ("String", "the URL of a page for people"),
         Kind::Link | Kind::Url => ("String", "a URL that a server calls"),
+        Kind::Uri => ("String", "a URI"),
+        Kind::Uris => ("Array", "an array of URIs"),
         Kind::Texts => ("Array", "an array of strings"),
         Kind::Flag => ("bool", "true or false"),
         Kind::Count => ("int", "a whole number of 0 or more"),

@@ -48,6 +48,14 @@ pub(super) struct Postgres {
     _end: DropGuard,
 }
 
+/// Whether the URL and the files of `settings` are right; the database is not asked.
+///
+/// # Errors
+/// The setting that is wrong.
+pub(super) fn check(settings: &StoreSettings) -> Result<(), StoreError> {
+    Target::new(settings).map(drop)
+}
+
 impl Postgres {
     /// Connects to the database that `settings` name, and brings its tables up to date.
     pub(super) async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {

@@ -1,0 +1,28 @@
+use super::*;
+
+#[test]
+fn every_member_is_found_by_its_name_and_is_there_once() {
+    for member in MEMBERS {
+        assert!(std::ptr::eq(find(member.name).unwrap(), member), "{} is there twice", member.name);
+    }
+}
+
+#[test]
+fn what_is_called_a_uri_leads_somewhere() {
+    // The name of the client in its certificate.
+    let is_name = |name: &str| name == "tls_client_auth_san_uri";
+    let is_called = |name: &str| {
+        let parts = ["_uri", "_uris", "_url", "_urls", "_endpoint", "_origins"];
+        parts.iter().any(|end| name.ends_with(end)) && !is_name(name)
+    };
+    for member in MEMBERS {
+        assert_eq!(member.kind.leads_somewhere(), is_called(member.name), "{}", member.name);
+    }
+}
+
+#[test]
+fn only_what_people_read_has_a_language() {
+    assert_eq!(find("client_name#ja").unwrap().name, "client_name");
+    assert!(find("redirect_uris#ja").is_none());
+    assert!(find("no_such_member").is_none());
+}

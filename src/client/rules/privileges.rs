@@ -1,0 +1,137 @@
+//! Members that give rights at the server beside this one: groups, audiences, scopes that nobody defined.
+//! A stranger must not help itself to them.
+
+use serde_json::{Map, Value};
+
+use crate::client::member::{self, MEMBERS, SetBy};
+use crate::client::{InitialAccessPolicy, Metadata};
+use crate::config::Registration;
+
+/// Who lets a request have privileged members.
+#[derive(Clone, Copy)]
+pub struct Privileges<'a> {
+    /// What the operator lets everybody register.
+    pub settings: &'a Registration,
+    /// What the initial access token allows.
+    pub policy: Option<&'a InitialAccessPolicy>,
+    /// Whether a verified software statement gives a member this value.
+    pub vouched: &'a dyn Fn(&str, &Value) -> bool,
+    /// What the client has already, when it is updated.
+    pub registered: Option<&'a Metadata>,
+}
+
+impl Privileges<'_> {
+    fn allow(&self, name: &str, value: &Value) -> bool {
+        let listed = |names: &[String]| names.iter().any(|one| one == name);
+        listed(&self.settings.privileged_members)
+            || self.policy.and_then(|policy| policy.privileged_members.as_deref()).is_some_and(listed)
+            || (self.vouched)(name, value)
+            // Whoever let the client have it has not taken it back.
+            || self.registered.is_some_and(|registered| registered.get(name) == Some(value))
+    }
+}
+
+/// Takes from `members` those that give rights and that nobody allows. They are ignored, as unknown members
+/// are (RFC 7591 section 2), and the answer shows what was registered (section 3.2.1).
+pub fn withhold(mut members: Map<String, Value>, privileges: &Privileges<'_>) -> Map<String, Value> {
+    members.retain(|name, value| {
+        !is_privileged(name) || asks_for_nothing(value) || privileges.allow(name, value)
+    });
+    members
+}
+
+/// The names of all privileged members.
+pub fn privileged_members() -> impl Iterator<Item = &'static str> {
+    MEMBERS.iter().filter(|member| member.set_by == SetBy::Privileged).map(|member| member.name)
+}
+
+fn is_privileged(name: &str) -> bool {
+    member::find(name).is_some_and(|member| member.set_by == SetBy::Privileged)
+}
+
+/// Whether a value gives no right: `false`, and an empty list.
+fn asks_for_nothing(value: &Value) -> bool {
+    value == false || value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// Names in `privilegedMembers` that are none.
+pub(super) fn settings_faults(settings: &Registration) -> impl Iterator<Item = (String, String)> {
+    settings.privileged_members.iter().filter(|name| !is_privileged(name)).map(|name| {
+        let all = privileged_members().collect::<Vec<_>>().join(", ");
+        let reason = format!("'{name}' is not a privileged member; there are {all}");
+        ("registration.privilegedMembers".to_owned(), reason)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: Value) -> Map<String, Value> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    /// Somebody sends a privileged member, `groups`, and one that anybody may send.
+    #[track_caller]
+    fn check(privileges: &Privileges<'_>, is_kept: bool) {
+        let kept = withhold(object(json!({"groups": ["a"], "client_name": "K"})), privileges);
+        assert_eq!((kept.contains_key("groups"), kept.contains_key("client_name")), (is_kept, true));
+    }
+
+    #[test]
+    fn a_stranger_gets_none_and_whoever_is_vouched_for_gets_those() {
+        let settings = Registration::default();
+        let stranger =
+            Privileges { settings: &settings, policy: None, vouched: &|_, _| false, registered: None };
+        check(&stranger, false);
+
+        let open = Registration { privileged_members: vec!["groups".to_owned()], ..Registration::default() };
+        check(&Privileges { settings: &open, ..stranger }, true);
+
+        let policy = |names: Value| -> InitialAccessPolicy {
+            serde_json::from_value(json!({ "privileged_members": names })).unwrap()
+        };
+        check(&Privileges { policy: Some(&policy(json!(["groups"]))), ..stranger }, true);
+        check(&Privileges { policy: Some(&policy(json!(["claims"]))), ..stranger }, false);
+        check(&Privileges { policy: Some(&policy(json!(null))), ..stranger }, false);
+
+        let (same, other) = (object(json!({"groups": ["a"]})), object(json!({"groups": ["b"]})));
+        check(&Privileges { vouched: &|name, value| same.get(name) == Some(value), ..stranger }, true);
+        check(&Privileges { vouched: &|name, value| other.get(name) == Some(value), ..stranger }, false);
+
+        let (same, other) = (Metadata::new(same), Metadata::new(other));
+        check(&Privileges { registered: Some(&same), ..stranger }, true);
+        check(&Privileges { registered: Some(&other), ..stranger }, false);
+    }
+
+    #[test]
+    fn each_of_them_is_withheld_and_what_asks_for_nothing_is_kept() {
+        let settings = Registration::default();
+        let stranger =
+            Privileges { settings: &settings, policy: None, vouched: &|_, _| false, registered: None };
+        for name in privileged_members() {
+            for (value, is_kept) in
+                [(json!(true), false), (json!(["x"]), false), (json!(false), true), (json!([]), true)]
+            {
+                let kept = withhold(Map::from_iter([(name.to_owned(), value)]), &stranger);
+                assert_eq!(kept.contains_key(name), is_kept, "{name}");
+            }
+        }
+        assert_eq!(privileged_members().count(), 9);
+    }
+
+    #[test]
+    fn only_privileged_members_are_listed() {
+        let settings = Registration {
+            privileged_members: vec!["groups".to_owned(), "scope".to_owned()],
+            ..Registration::default()
+        };
+        let faults: Vec<_> = settings_faults(&settings).collect();
+        assert!(
+            faults.len() == 1 && faults[0].1.starts_with("'scope' is not a privileged member"),
+            "{faults:?}"
+        );
+    }
+}

@@ -1,0 +1,29 @@
+//! Bounds of `[registration]` that would let nobody through.
+
+use super::Verdict;
+use crate::config::Registration;
+
+pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
+    let key = |name: &str| format!("registration.{name}");
+    let needed = [
+        ("grantTypesSupported", &registration.grant_types_supported),
+        ("tokenEndpointAuthMethodsSupported", &registration.token_endpoint_auth_methods_supported),
+    ];
+    for (name, _) in needed.into_iter().filter(|(_, list)| list.is_empty()) {
+        verdict.warn(&key(name), "is empty, so nobody can register; leave it out for the usual ones");
+    }
+    if registration.maximum_token_lifetime == 0 {
+        verdict.refuse(&key("maximumTokenLifetime"), "must be 1 or more");
+    }
+    let periods = [
+        ("rateLimitRegistrationPeriodInSeconds", registration.rate_limit_registration_period_in_seconds),
+        ("rateLimitTokenPeriodInSeconds", registration.rate_limit_token_period_in_seconds),
+        (
+            "rateLimitAuthenticationFailurePeriodInSeconds",
+            registration.rate_limit_authentication_failure_period_in_seconds,
+        ),
+    ];
+    for (name, _) in periods.into_iter().filter(|(_, seconds)| *seconds == 0) {
+        verdict.refuse(&key(name), "must be 1 or more; for no limit, set its count to 0");
+    }
+}

@@ -1,0 +1,109 @@
+//! Environment variables that look like options and are none.
+
+use super::load::PREFIX;
+use super::{Live, ScriptSettings, SecretSource, Settings, nearest, tree};
+
+/// What the command line reads itself.
+const OF_COMMANDS: &[&str] = &["REGISTRAR_CLIENT_ID", "REGISTRAR_CLIENT_SECRET"];
+
+/// What is odd about each variable of `environment` that begins as an option does and that nothing reads.
+/// Those of options have `__`, and are looked at where they are set.
+pub(super) fn strays(environment: &[(String, String)], scripts: &ScriptSettings) -> Vec<String> {
+    let is_secret = |name: &str| {
+        let is_it = |source: &SecretSource| matches!(source, SecretSource::Env(variable) if variable == name);
+        scripts.secrets.values().any(is_it)
+    };
+    let names = environment.iter().map(|(name, _)| name.as_str());
+    let strays = names.filter(|name| {
+        let is_ours = name.strip_prefix(PREFIX).is_some_and(|rest| !rest.contains("__"));
+        is_ours && !OF_COMMANDS.contains(name) && !is_secret(name) && !is_of_kubernetes(name)
+    });
+    strays.map(stray).collect()
+}
+
+fn stray(name: &str) -> String {
+    let options = variables();
+    let known = options.iter().map(String::as_str).chain(OF_COMMANDS.iter().copied());
+    match nearest(name, known) {
+        Some(meant) => format!("{name}: this environment variable is not read; did you mean {meant}?"),
+        None => format!(
+            "{name}: this environment variable is not read; options are named as in REGISTRAR_SERVER__LISTEN"
+        ),
+    }
+}
+
+/// Kubernetes sets these for a service that is called `registrar`.
+fn is_of_kubernetes(name: &str) -> bool {
+    let rest = name.strip_prefix(PREFIX).unwrap_or_default();
+    ["SERVICE_HOST", "SERVICE_PORT", "PORT"]
+        .iter()
+        .any(|own| rest.strip_prefix(own).is_some_and(|more| more.is_empty() || more.starts_with('_')))
+}
+
+/// The variable of every option.
+fn variables() -> Vec<String> {
+    let values = [serde_json::to_value(Settings::default()), serde_json::to_value(Live::default())];
+    let tables = values.into_iter().flatten().filter_map(|value| value.as_object().cloned());
+    let keys = tables.flat_map(|table| tree::leaves(&table, ""));
+    keys.map(|key| format!("{PREFIX}{}", key.split('.').map(shouted).collect::<Vec<_>>().join("__")))
+        .collect()
+}
+
+/// `headerTimeoutMs` as `HEADER_TIMEOUT_MS`.
+fn shouted(key: &str) -> String {
+    let mut text = String::new();
+    for letter in key.chars() {
+        if letter.is_ascii_uppercase() {
+            text.push('_');
+        }
+        text.push(letter.to_ascii_uppercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn said(name: &str) -> Vec<String> {
+        let secrets =
+            BTreeMap::from([("verifier".to_owned(), SecretSource::Env("REGISTRAR_VERIFIER".to_owned()))]);
+        let scripts = ScriptSettings { secrets, ..ScriptSettings::default() };
+        strays(&[(name.to_owned(), "hid-den".to_owned())], &scripts)
+    }
+
+    #[test]
+    fn a_variable_that_means_nothing_is_told_with_the_nearest_name() {
+        for (name, meant) in [
+            ("REGISTRAR_SERVER_LISTEN", "did you mean REGISTRAR_SERVER__LISTEN?"),
+            ("REGISTRAR_STORE_URL", "did you mean REGISTRAR_STORE__URL?"),
+            ("REGISTRAR_SERVER_TLS_CERTIFICATE", "did you mean REGISTRAR_SERVER__TLS__CERTIFICATE?"),
+            ("REGISTRAR_LIMITS_BODYBYTES", "did you mean REGISTRAR_LIMITS__BODY_BYTES?"),
+            ("REGISTRAR_CLIENTID", "did you mean REGISTRAR_CLIENT_ID?"),
+            ("REGISTRAR_COLOURS_OF_THE_RAINBOW_AND_MORE", "options are named as in REGISTRAR_SERVER__LISTEN"),
+        ] {
+            let said = said(name);
+            assert!(said.len() == 1 && said[0].ends_with(meant), "{name}: {said:?}");
+            assert!(!said[0].contains("hid-den"), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_somebody_reads_is_not_told() {
+        for name in [
+            "REGISTRAR_SERVER__LISTEN",
+            "REGISTRAR_CLIENT_ID",
+            "REGISTRAR_CLIENT_SECRET",
+            "REGISTRAR_VERIFIER",
+            "REGISTRAR_PORT",
+            "REGISTRAR_PORT_8080_TCP_ADDR",
+            "REGISTRAR_SERVICE_HOST",
+            "REGISTRAR_SERVICE_PORT_HTTP",
+            "PATH",
+        ] {
+            assert_eq!(said(name), [""; 0], "{name}");
+        }
+    }
+}
