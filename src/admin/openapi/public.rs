@@ -94,7 +94,7 @@ fn form(required: &str, more: &[(&str, &str)]) -> Value {
 
 fn tokens(paths: &Paths) -> Vec<Operation> {
     let operation = |path: &str, id, summary: &str| {
-        Operation::new("post", path, id, summary).tag("tokens").problems(&[400, 401, 408, 413, 500, 503])
+        Operation::new("post", path, id, summary).tag("tokens").problems(&[400, 401, 408, 413, 429, 500, 503])
     };
     let grant = form(
         "grant_type",
@@ -109,8 +109,7 @@ fn tokens(paths: &Paths) -> Vec<Operation> {
             .access(Access::Client)
             .body(true, &[(FORM, grant)])
             .example(FORM, json!({"grant_type": "client_credentials"}))
-            .json(200, "The access token.", "AccessToken", &[])
-            .problems(&[429]),
+            .json(200, "The access token.", "AccessToken", &[]),
         operation(&paths.introspection, "introspectToken", "Ask what a token stands for (RFC 7662).")
             .access(Access::ClientOrBearer)
             .body(true, &[(FORM, form("token", &[("token", "The token."), hint]))])
