@@ -111,7 +111,10 @@ fn options_that_can_not_stand_together_are_refused() {
         &["registration.softwareStatementValidationClaimName: \
            is needed: softwareStatementValidationType takes the keys from a claim"],
     );
-    check("[[scopes]]\nid = \"a\"\n[[scopes]]\nid = \"a\"\n", &["scopes[1].id: 'a' is there twice"]);
+    check(
+        "[[scopes]]\nid = \"a\"\n[[scopes]]\nid = \"a\"\n",
+        &["r.toml:1:3: scopes[1].id: 'a' is there twice"],
+    );
     check(
         "[[scopes]]\nid = \"a\"\n[[scopes]]\nname = \"b\"\n",
         &[

@@ -132,5 +132,8 @@ fn paths_can_be_told_apart() {
 #[test]
 fn an_entry_of_the_issuers_is_named_once() {
     let entry = "[[registration.dcrSsaValidationConfigs]]\nid = \"a\"\ntype = \"SSA\"\njwksUri = \"https://a.example.org\"\n";
-    check(&format!("{entry}{entry}"), &["registration.dcrSsaValidationConfigs[1].id: 'a' is there twice"]);
+    check(
+        &format!("{entry}{entry}"),
+        &["r.toml:1:16: registration.dcrSsaValidationConfigs[1].id: 'a' is there twice"],
+    );
 }
