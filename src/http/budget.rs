@@ -33,7 +33,7 @@ impl Budgets {
         self.forget_the_quiet();
         self.limiter.check_key(&name.to_owned()).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.clock.now());
-            TooOften { retry_after: wait.as_secs().saturating_add(1) }
+            TooOften::for_now(wait)
         })
     }
 

@@ -57,7 +57,7 @@ impl Failures {
         self.budgets(address, name).into_iter().try_for_each(|(party, gap)| {
             let whole = parties.get(&party).map_or(now, |&whole| whole.max(now));
             match (whole + gap).duration_since(now).checked_sub(self.period).filter(|wait| !wait.is_zero()) {
-                Some(wait) => Err(TooOften { retry_after: wait.as_secs().saturating_add(1) }),
+                Some(wait) => Err(TooOften::for_now(wait)),
                 None => Ok(()),
             }
         })

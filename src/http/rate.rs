@@ -10,6 +10,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::budget::Budgets;
 use super::peer;
+use crate::telemetry::meter;
 
 /// Parties that are remembered before those that have been quiet are forgotten for the first time.
 const REMEMBERED: usize = 10_000;
@@ -28,6 +29,14 @@ pub struct RateLimit {
 pub struct TooOften {
     /// Seconds to wait: at least 1.
     pub retry_after: u64,
+}
+
+impl TooOften {
+    /// The refusal of a call that is possible again after `wait`; it is counted in the metrics.
+    pub(super) fn for_now(wait: Duration) -> Self {
+        meter::rate_limited();
+        Self { retry_after: wait.as_secs().saturating_add(1) }
+    }
 }
 
 impl RateLimit {
@@ -52,7 +61,7 @@ impl RateLimit {
         self.forget_the_quiet();
         self.limiter.check_key(&peer::prefix(address)).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.clock.now());
-            TooOften { retry_after: wait.as_secs().saturating_add(1) }
+            TooOften::for_now(wait)
         })
     }
 }

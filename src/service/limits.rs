@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::config::Registration;
 use crate::http::failures::Failures;
 use crate::http::rate::{RateLimit, TooOften};
-use crate::telemetry::meter;
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +164,6 @@ fn failures(settings: &Registration) -> (u32, u32) {
 
 fn limited(limit: Limit, checked: Option<Result<(), TooOften>>) -> Result<(), Limited> {
     let Some(Err(TooOften { retry_after })) = checked else { return Ok(()) };
-    meter::rate_limited();
     Err(Limited { limit, retry_after })
 }
 
