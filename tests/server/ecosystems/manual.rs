@@ -43,8 +43,9 @@ fn every_option_that_a_page_names_is_in_the_configuration_or_the_manual_of_scrip
 fn every_configuration_has_a_page() {
     let index = std::fs::read_to_string(shipped::file("docs/ecosystems/README.md")).unwrap();
     let files = std::fs::read_dir(shipped::file("examples/config")).unwrap();
-    let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    for name in names.filter(|name| name.ends_with(".toml")) {
-        assert!(index.contains(&name), "no page is about {name}");
+    let paths = files.map(|entry| entry.unwrap().path());
+    for path in paths.filter(|path| path.extension().is_some_and(|kind| kind == "toml")) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(index.contains(name), "no page is about {name}");
     }
 }
