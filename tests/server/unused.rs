@@ -165,10 +165,10 @@ async fn public_clients_that_nobody_ever_uses_are_swept_away_once_the_operator_s
     server.read(&read).await.expect_status(200);
     let path = format!("/admin/v1/clients/{}/used", told.id);
     admin(&server, "POST", &path, &json!(null)).await.expect_status(204);
-    let patch = json!([{"op": "add", "path": "/registration/unusedClientLifetime", "value": 30 * DAY}]);
+    let change = json!([{"op": "add", "path": "/registration/unusedClientLifetime", "value": 30 * DAY}]);
     let request = server.administrate("PATCH", "/admin/v1/config").await;
     let request = request.header("content-type", "application/json-patch+json");
-    Answer::of(request.body(patch.to_string())).await.expect_status(200);
+    Answer::of(request.body(change.to_string())).await.expect_status(200);
     // Whom it would concern can be seen before; uses are written now and then.
     server.server().service().store.uses.write().await.unwrap();
     let list = admin(&server, "GET", "/admin/v1/clients?trust_level=open", &json!(null)).await;
