@@ -11,13 +11,13 @@ fn a_pattern_is_valid_names_no_default_and_leaves_the_scopes_of_administrators_a
     check(
         "[[scopes]]\nid = \"a\"\npattern = \"b\"\ndefault = true\n",
         &[
-            "scopes[0].default: must not be true beside pattern, which names no scope that a client could be given",
+            "r.toml:1:3: scopes[0].default: must not be true beside pattern, which names no scope that a client could be given",
         ],
     );
     check(
         "[[scopes]]\nid = \"a\"\npattern = \"[a-z]+[.].*\"\n",
         &[
-            "scopes[0].pattern: 'clients.read' is a scope of administrators ([admin.scopes]), which nobody may register",
+            "r.toml:1:3: scopes[0].pattern: 'clients.read' is a scope of administrators ([admin.scopes]), which nobody may register",
         ],
     );
 }
