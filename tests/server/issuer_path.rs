@@ -112,7 +112,9 @@ async fn the_description_and_the_admin_api_are_below_the_issuer_too() {
     let document =
         Answer::of(server.ask("GET", "/tenant/one/admin/v1/openapi.json").bearer_auth(&token)).await;
     document.expect_status(200);
-    for path in document.body["paths"].as_object().unwrap().keys().filter(|path| !path.contains('{')) {
+    // The metadata of UDAP is there only where clients register by certificates.
+    let is_there = |path: &&String| !path.contains('{') && !path.ends_with("/udap");
+    for path in document.body["paths"].as_object().unwrap().keys().filter(is_there) {
         let asked = if path.contains("/.well-known/") { path.clone() } else { format!("/tenant/one{path}") };
         let answer = Answer::of(server.ask("GET", &asked)).await;
         assert_ne!(answer.status, 404, "{asked}");
