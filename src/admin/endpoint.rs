@@ -90,7 +90,9 @@ pub(super) async fn read_object(
         Ok(MediaType::Json) => {}
         Ok(MediaType::Signed) | Err(_) => return Err(unsupported("application/json")),
     }
-    json::parse_object(&bytes).map_err(|error| bad_request(&error.to_string()))
+    let mut members = json::parse_object(&bytes).map_err(|error| bad_request(&error.to_string()))?;
+    members.values_mut().for_each(json::integral);
+    Ok(members)
 }
 
 /// 415: only `accepted` is read here.

@@ -41,7 +41,8 @@ async fn make(
     by: &Administrator,
     (headers, body): (&HeaderMap, Body),
 ) -> Result<Map<String, Value>, Problem> {
-    let wanted = read_object(cx, headers, body).await?;
+    let mut wanted = read_object(cx, headers, body).await?;
+    leave_out_null(&mut wanted);
     let wanted = serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
     let (id, token) = initial_access::make(cx, by, wanted).await.map_err(problem)?;
     let made = cx.service.store.initial_access_tokens.find(&id, cx.service.clock.now()).await;
@@ -49,6 +50,14 @@ async fn make(
     let mut members = initial_access::shown(&made);
     members.insert("token".to_owned(), token.expose().into());
     Ok(members)
+}
+
+/// `null` is a member that is absent, also in the policy. What is inside `attributes` is the operator's.
+fn leave_out_null(wanted: &mut Map<String, Value>) {
+    wanted.retain(|_, value| !value.is_null());
+    if let Some(Value::Object(policy)) = wanted.get_mut("policy") {
+        policy.retain(|_, value| !value.is_null());
+    }
 }
 
 /// `GET` of a page of tokens.

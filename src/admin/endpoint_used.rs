@@ -64,6 +64,7 @@ async fn admitted(service: &Service, request: Request<Body>) -> Result<(Context<
         Ok(MediaType::Json) => {}
         Ok(MediaType::Signed) | Err(_) => return Err(unsupported("application/json")),
     }
-    let said = json::parse(&bytes).map_err(|error| bad_request(&error.to_string()))?;
+    let mut said = json::parse(&bytes).map_err(|error| bad_request(&error.to_string()))?;
+    json::integral(&mut said);
     Ok((cx, said))
 }

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Metadata;
-use super::member::{self, SetBy};
+use super::member::{self, Kind, SetBy};
 use super::rules::Rules;
-use crate::model::Violation;
+use crate::model::{Violation, json};
 
 /// What somebody asks for: the members that a client may set, whatever their values.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -33,8 +33,12 @@ impl Requested {
             Some(member) => who.contains(&member.set_by),
             None => custom.iter().any(|attribute| attribute == name),
         };
-        let kept = object.into_iter().filter(|(name, _)| may_set(name));
-        Self(Metadata::new(kept.collect()))
+        let mut kept: Map<String, Value> = object.into_iter().filter(|(name, _)| may_set(name)).collect();
+        let is_count = |name: &str| member::find(name).is_some_and(|member| member.kind == Kind::Count);
+        for (_, value) in kept.iter_mut().filter(|(name, value)| value.is_f64() && is_count(name)) {
+            json::integral(value);
+        }
+        Self(Metadata::new(kept))
     }
 
     /// The members.

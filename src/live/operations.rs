@@ -23,10 +23,11 @@ impl Operations {
     /// When it is not a JSON Patch, has too many operations, or one points at nothing that can
     /// change.
     pub fn parse(body: &[u8]) -> Result<Self, PatchError> {
-        let value = json::parse(body).map_err(|error| match error {
+        let mut value = json::parse(body).map_err(|error| match error {
             JsonError::Empty => wanted("the body is empty"),
             other => PatchError::Form(other.to_string()),
         })?;
+        json::integral(&mut value);
         let Value::Array(operations) = value else {
             return Err(wanted(&format!("the body is {}", json::type_name(&value))));
         };

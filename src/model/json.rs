@@ -78,6 +78,29 @@ pub fn parse_within(body: &[u8], depth: usize) -> Result<Value, JsonError> {
         .map_err(|error| JsonError::Malformed(error.to_string()))
 }
 
+/// Writes every whole number in `value` as an integer: `86400.0` is one to JSON Schema, and programs whose
+/// language has one kind of numbers send it so.
+pub fn integral(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            if let Some(whole) = whole(number) {
+                *number = whole;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(integral),
+        Value::Object(members) => members.values_mut().for_each(integral),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+/// The integer that a number with a fraction of 0 is, as far as such numbers are exact.
+fn whole(number: &Number) -> Option<Number> {
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    let float = number.as_f64().filter(|float| number.is_f64() && float.abs() <= LARGEST)?;
+    let text = format!("{float:.0}");
+    (float.fract() == 0.0).then(|| text.parse::<i64>().ok()).flatten().map(Number::from)
+}
+
 /// What the JSON type of `value` is called in a message.
 pub const fn type_name(value: &Value) -> &'static str {
     match value {
@@ -217,5 +240,16 @@ mod tests {
         assert!(parse_object(nested(MAXIMUM_DEPTH - 1).as_bytes()).is_ok());
         check(nested(MAXIMUM_DEPTH).as_bytes(), Err("deeper than"));
         check(nested(10_000).as_bytes(), Err("deeper than"));
+    }
+
+    #[test]
+    fn a_whole_number_is_an_integer_however_it_is_written() {
+        let sent = serde_json::json!({"a": [86400.0, -1.0, 1.5, 7, "2.0"], "b": {"c": 0.0, "d": 1e300, "e": u64::MAX}});
+        let mut read = sent.clone();
+        integral(&mut read);
+        assert_eq!(
+            read.to_string(),
+            r#"{"a":[86400,-1,1.5,7,"2.0"],"b":{"c":0,"d":1e+300,"e":18446744073709551615}}"#
+        );
     }
 }

@@ -7,12 +7,14 @@ use std::process::Command;
 use crate::acknowledged::{Client, Found, answered};
 use crate::process::{Registrar, command, until};
 
+const CONFIGURATION: &str =
+    "[telemetry]\nlevel = \"warn\"\n[registration]\nrateLimitRegistrationRequestCount = 0\n";
 /// Bytes that a file may have.
 const ROOM: u64 = 3 << 19;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
-    let mut registrar = Registrar::start_prepared("[telemetry]\nlevel = \"warn\"\n", |command| {
+    let mut registrar = Registrar::start_prepared(CONFIGURATION, |command| {
         // Without this the system ends who writes beyond the bound.
         let mut shell = Command::new("/bin/sh");
         shell

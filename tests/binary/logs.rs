@@ -97,7 +97,8 @@ async fn what_a_script_says_makes_no_line_of_its_own() {
 
 #[tokio::test]
 async fn a_warning_of_the_configuration_is_a_line_of_the_log() {
-    let registrar = Registrar::start_with("[fetch]\nallowHttp = true\n");
+    let elsewhere = "[discovery]\nauthorization_endpoint = \"https://as.example.org/authorize\"\n";
+    let registrar = Registrar::start_with(&format!("[fetch]\nallowHttp = true\n{elsewhere}"));
     let warnings = events(&registrar.log());
     let warnings = warnings.iter().filter(|event| event["level"] == "WARN");
     let warnings: Vec<_> = warnings.filter_map(|event| event["message"].as_str()).collect();

@@ -70,7 +70,8 @@ fn a_configuration_with_which_nobody_can_register_is_warned_of() {
     let (file, scripts) = (path("r.toml"), path("scripts"));
     std::fs::create_dir(&scripts).unwrap();
     let check = |registration: &str| {
-        let text = format!("[scripts]\ndirectory = {scripts:?}\n[registration]\n{registration}\n");
+        let elsewhere = "[discovery]\nauthorization_endpoint = \"https://as.example.org/authorize\"\n";
+        let text = format!("[scripts]\ndirectory = {scripts:?}\n[registration]\n{registration}\n{elsewhere}");
         std::fs::write(&file, text).unwrap();
         let output = command(&["check", "--config", &file]).output().expect("the binary runs");
         let told = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::process::command;
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 fn configurations() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = ["config", "examples/config"].map(|folder| root.join(folder));
+    let folders = ["config", "examples/config"].map(|folder| root().join(folder));
     let files = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
     let paths = files.map(|entry| entry.unwrap().path());
     paths.filter(|path| path.extension().is_some_and(|kind| kind == "toml")).collect()
@@ -22,6 +25,11 @@ fn each_passes_the_check_with_its_scripts() {
         let output = command(&["check", "--config", file.to_str().unwrap()]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {said}", file.display());
-        assert_eq!(said, "", "{}", file.display());
+        // Those of `config` are for a registrar whose authorization server is not known yet.
+        let is_due = |line: &&str| {
+            !(file.starts_with(root().join("config"))
+                && line.contains("discovery.authorization_endpoint: is not set"))
+        };
+        assert_eq!(said.lines().filter(is_due).collect::<Vec<_>>(), [""; 0], "{}", file.display());
     }
 }

@@ -43,7 +43,8 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) {
 fn check(folder: &Path) -> (bool, String) {
     let text = |name: &str| folder.join(name).display().to_string();
     let configuration = format!(
-        "[server.tls]\ncertificate = {:?}\nkey = {:?}\nclientCa = {:?}\n",
+        "[server.tls]\ncertificate = {:?}\nkey = {:?}\nclientCa = {:?}\n\
+         [discovery]\nauthorization_endpoint = \"https://as.example.org/authorize\"\n",
         text("server.pem"),
         text("server.key"),
         text("ca.pem")

@@ -126,7 +126,11 @@ async fn others_are_answered_while_scripts_loop() {
     };
     let (answers, ()) = tokio::join!(bad(&server, 2, &done), others);
     for answer in answers {
-        answer.expect_error(500, &["server_error"]);
+        // By its deadline, or because a busy machine gave it no time.
+        match answer.status {
+            503 => answer.expect_error(503, &["temporarily_unavailable"]),
+            _ => answer.expect_error(500, &["server_error"]),
+        }
     }
 }
 

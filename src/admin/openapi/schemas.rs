@@ -109,6 +109,11 @@ fn clients() -> Value {
     })
 }
 
+/// What `schema` allows, or `null`, which stands for a member that is absent.
+fn or_null(schema: &Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
 fn initial_access() -> Value {
     let positive = json!({"type": "integer", "minimum": 1, "maximum": u64::MAX});
     let note = json!({"type": "string", "maxLength": 256});
@@ -126,16 +131,17 @@ fn initial_access() -> Value {
             "description": "What may be registered. A list that is absent allows what the server allows.",
             "type": "object", "additionalProperties": false,
             "properties": {
-                "redirect_hosts": texts(), "scopes": texts(), "grant_types": texts(),
-                "token_endpoint_auth_methods": texts(), "privileged_members": texts(),
-                "maximum_lifetime": {"type": "integer", "minimum": 0, "maximum": u64::MAX},
-                "attributes": {"type": "object", "description": "What scripts are told."},
+                "redirect_hosts": or_null(&texts()), "scopes": or_null(&texts()), "grant_types": or_null(&texts()),
+                "token_endpoint_auth_methods": or_null(&texts()), "privileged_members": or_null(&texts()),
+                "maximum_lifetime": or_null(&json!({"type": "integer", "minimum": 0, "maximum": u64::MAX})),
+                "attributes": or_null(&json!({"type": "object", "description": "What scripts are told."})),
             },
         },
         "InitialAccessTokenRequest": {
             "type": "object", "additionalProperties": false,
             "properties": {
-                "note": note, "uses": positive, "expires_in": positive, "policy": named("InitialAccessPolicy"),
+                "note": or_null(&note), "uses": or_null(&positive), "expires_in": or_null(&positive),
+                "policy": or_null(&named("InitialAccessPolicy")),
             },
         },
         "InitialAccessToken": token,

@@ -189,6 +189,7 @@ mod tests {
     fn a_count_is_an_integer_of_0_or_more() {
         check(json!({"default_max_age": 60}), Ok(json!({"default_max_age": 60})));
         check(json!({"default_max_age": 0}), Ok(json!({"default_max_age": 0})));
+        check(json!({"default_max_age": 86400.0}), Ok(json!({"default_max_age": 86400})));
         for wrong in [json!(-1), json!(1.5), json!("60"), json!(u64::MAX)] {
             check(json!({"default_max_age": wrong}), Err(&["default_max_age: must be an integer"]));
         }

@@ -72,8 +72,10 @@ async fn scripts_take_turns_and_who_waits_too_long_is_told() {
     })
     .unwrap();
     let (one, other) = tokio::join!(create(&set, json!({})), create(&set, json!({})));
-    let busy = [&one, &other].into_iter().filter(|outcome| matches!(outcome, Err(HookError::Busy))).count();
-    assert_eq!(busy, 1, "{one:?} {other:?}");
+    let is_busy = |outcome: &Result<_, HookError>| matches!(outcome, Err(HookError::Busy));
+    assert!(is_busy(&one) || is_busy(&other), "{one:?} {other:?}");
+    // The one that had its turn ends too: by its deadline, or because a busy machine gave it no time.
+    assert!(one.is_err() && other.is_err(), "{one:?} {other:?}");
 }
 
 #[tokio::test]

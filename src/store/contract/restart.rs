@@ -103,7 +103,13 @@ async fn values_patches_and_events_are_kept() {
     let values = after.key_values.of("a.rhai", LIMITS);
     assert_eq!(values.get("text", at(99)).await.unwrap(), Some(json!("x")));
     assert_eq!(values.increment("number", 1, at(100), at(99)).await.unwrap(), 6);
-    assert!(values.set("third", &json!(1), at(100), at(99)).await.is_err(), "those from before are counted");
+    values.set("third", &json!(1), at(100), at(99)).await.unwrap();
+    assert_eq!(
+        values.get("text", at(99)).await.unwrap(),
+        None,
+        "those from before are counted, and give way"
+    );
+    assert_eq!(values.increment("number", 1, at(100), at(99)).await.unwrap(), 7, "what is counted does not");
     assert_eq!(after.patches.load().await.unwrap().document, json!([1]));
     after.audit.append(&event).await.unwrap();
     let positions: Vec<_> =

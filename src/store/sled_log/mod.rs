@@ -10,6 +10,7 @@
 //! This is for what sled cannot read. What is unfinished at the end of a log after a kill is judged by sled.
 
 mod cover;
+mod disk;
 mod form;
 mod segment;
 
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use self::cover::Uncovered;
+use self::disk::unavailable;
 use self::form::{Bounds, Leaf};
 use self::segment::{Kind, Message, Messages, SEGMENT};
 use super::StoreError;
@@ -29,8 +31,6 @@ use super::backend::Pair;
 use super::sled_database::{LOG, LONG_VALUES};
 use super::work::Work;
 
-/// Bytes that a disk gives or does not give.
-const SECTOR: usize = 4_096;
 /// Pages that are kept in memory once they are read.
 const KEPT: usize = 2_048;
 
@@ -137,7 +137,7 @@ impl SledLog {
         let mut segments = Vec::new();
         for at in (0..bytes).step_by(SEGMENT) {
             work.step(0)?;
-            segments.extend(segment::number(&self.segment(at)?).map(|number| (number, at)));
+            segments.extend(segment::number(&disk::segment(&self.file, at)?).map(|number| (number, at)));
         }
         segments.sort_unstable();
         Ok(segments)
@@ -151,12 +151,14 @@ impl SledLog {
         work: &Work,
         mut see: impl FnMut(&Message<'_>, u64),
     ) -> Result<(), StoreError> {
-        let last = segments.last().map(|(number, at)| self.segment(*at).map(|segment| (*number, segment)));
+        let last = segments
+            .last()
+            .map(|(number, at)| disk::segment(&self.file, *at).map(|segment| (*number, segment)));
         let last = last.transpose()?;
         let end =
             last.and_then(|(number, segment)| Messages::of(&segment, number).last().map(|m| m.last_moment()));
         for (number, at) in segments {
-            let segment = self.segment(*at)?;
+            let segment = disk::segment(&self.file, *at)?;
             let seen = Messages::of(&segment, *number).try_for_each(|message| {
                 let needed = message.body.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
                 if message.kind == Kind::Batch && needed > end {
@@ -271,34 +273,10 @@ impl SledLog {
         (crc32fast::hash(rest) == u32::from_le_bytes(*sum)).then(|| rest.get(1..).map(<[u8]>::to_vec))?
     }
 
-    /// The bytes of the segment that begins at `at`. Where the disk gives none, they are 0.
-    fn segment(&self, at: u64) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = Vec::with_capacity(SEGMENT);
-        let mut file = &self.file;
-        let whole =
-            file.seek(SeekFrom::Start(at)).and_then(|_| file.take(SEGMENT as u64).read_to_end(&mut bytes));
-        if whole.is_ok() {
-            return Ok(bytes);
-        }
-        let length = self.file.metadata().map_err(|error| unavailable(&error))?.len().saturating_sub(at);
-        bytes = vec![0; usize::try_from(length).unwrap_or(SEGMENT).min(SEGMENT)];
-        for (index, sector) in bytes.chunks_mut(SECTOR).enumerate() {
-            let place = SeekFrom::Start(at + (index * SECTOR) as u64);
-            if file.seek(place).and_then(|_| file.read_exact(sector)).is_err() {
-                sector.fill(0);
-            }
-        }
-        Ok(bytes)
-    }
-
     /// Whether there is no page at all.
     pub(super) fn is_empty(&self) -> bool {
         self.pages.is_empty()
     }
-}
-
-fn unavailable(error: &std::io::Error) -> StoreError {
-    StoreError::Unavailable(format!("the log cannot be read: {error}"))
 }
 
 fn named(bounds: &Bounds) -> String {

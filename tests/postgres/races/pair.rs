@@ -44,7 +44,8 @@ impl Pair {
         let more = format!(
             "[server]\nissuer = \"https://registrar.example.org\"\n[admin]\ncredentialsFile = {credentials:?}\n\
              [scripts]\ndirectory = {scripts:?}\n[scripts.limits]\ndeadlineMs = 20000\n\
-             [registration]\n{registration}\n"
+             [registration]\nrateLimitRegistrationRequestCount = 0\n\
+             rateLimitAuthenticationFailureCount = 0\n{registration}\n"
         );
         let nodes = [Node::start_with(&database, &more), Node::start_with(&database, &more)];
         Some(Self { nodes, folder, _database: database })
