@@ -18,7 +18,7 @@ const RECORD: &str = concat!(
     r#""provenance":{"trust_level":"open","address":"192.0.2.1","configuration":"3fdd0ec0d887"}}"#,
 );
 
-/// Does the work of reading a client; none only if [`RECORD`] were no record.
+/// Does the work of reading a client; none only if the fixed record were no record.
 pub fn read() -> Option<Client> {
     serde_json::from_str(std::hint::black_box(RECORD)).ok()
 }
