@@ -41,7 +41,7 @@ fn nearest(
     let named: Vec<&str> = values.flat_map(|value| value.to_str().unwrap_or("?").split(',')).collect();
     let mut nearest = peer;
     for text in named.iter().rev().filter(|text| !text.trim().is_empty()) {
-        // What can not be read, or was made unreadable on purpose, ends the chain: the last address
+        // What cannot be read, or was made unreadable on purpose, ends the chain: the last address
         // that is known counts.
         let Some(address) = read(text.trim()) else { return nearest };
         nearest = address;

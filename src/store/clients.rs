@@ -61,7 +61,7 @@ impl Clients {
     /// The client with this identifier.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn find(&self, id: &ClientId) -> Result<Option<Stored>, StoreError> {
         let key = keys::client(id);
         let found = self.0.get(&key).await?;
@@ -72,7 +72,7 @@ impl Clients {
     /// presents another token learns nothing from the time that it takes to read a record.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn find_holding(
         &self,
         id: &ClientId,
@@ -152,7 +152,7 @@ impl Clients {
     /// How many clients have this value; those that have expired and are not swept yet count.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn count(&self, value: Indexed<'_>) -> Result<u64, StoreError> {
         self.number(&value.count_key()).await
     }
@@ -160,7 +160,7 @@ impl Clients {
     /// At most `limit` of the clients that have this value, in the order of their identifiers.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn having(&self, value: Indexed<'_>, limit: usize) -> Result<Vec<Stored>, StoreError> {
         let prefix = value.prefix();
         let mut clients = Vec::new();
@@ -175,7 +175,7 @@ impl Clients {
     /// How many clients there are; those that have expired and are not swept yet count.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn count_all(&self) -> Result<u64, StoreError> {
         self.number(keys::CLIENT_COUNT).await
     }

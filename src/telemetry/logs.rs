@@ -51,7 +51,7 @@ where
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    // It would say on standard error, by a panic, that standard error can not be written.
+    // It would say on standard error, by a panic, that standard error cannot be written.
     let lines = Layer::new().with_writer(writer).log_internal_errors(false);
     let lines = if is_text {
         lines.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).boxed()

@@ -35,7 +35,7 @@ pub enum CertifiedError {
     /// Its certificates prove nothing.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// The key of the certificate can not be used.
+    /// The key of the certificate cannot be used.
     #[error(
         "is signed with a certificate whose key cannot be used here: send one with an RSA, EC or Ed25519 key"
     )]

@@ -49,7 +49,7 @@ impl Anchors {
         intermediates: &[Certificate],
         now: Timestamp,
     ) -> bool {
-        // What can not be computed vouches for nobody.
+        // What cannot be computed vouches for nobody.
         certificate.is_valid_at(now)
             && self.verify(certificate, intermediates, now, &CONNECTION).unwrap_or(false)
     }
@@ -68,7 +68,7 @@ impl Anchors {
         if !signer.may_sign_tokens() {
             return Err(ChainError::Usage);
         }
-        // What can not be computed vouches for nobody.
+        // What cannot be computed vouches for nobody.
         let is_trusted = self.verify(signer, chain.intermediates(), now, &SIGNATURE).unwrap_or(false);
         if is_trusted { Ok(()) } else { Err(ChainError::Untrusted) }
     }

@@ -13,7 +13,7 @@ pub const MAXIMUM_CERTIFICATES: usize = 4;
 /// Why a chain of certificates proves nothing. Each text reads on after the name of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
-    /// There is none, or it is too long, or one of it can not be read.
+    /// There is none, or it is too long, or one of it cannot be read.
     #[error(
         "must have in `x5c` of its header 1 to {MAXIMUM_CERTIFICATES} certificates: their DER in base64, that of its signer first"
     )]

@@ -12,7 +12,7 @@ const BIT_STRING: u8 = 0x03;
 const DIGITAL_SIGNATURE: u8 = 0x80;
 
 /// Whether the key of the certificate in `der` may sign what is no certificate: it may when nothing
-/// is said of its usage. What can not be read may not.
+/// is said of its usage. What cannot be read may not.
 pub(super) fn may_sign(der: &[u8]) -> bool {
     key_usage(der).is_some_and(|bits| bits & DIGITAL_SIGNATURE != 0)
 }

@@ -1,4 +1,4 @@
-//! URIs, read so strictly that two readers can not see two of them (RFC 3986).
+//! URIs, read so strictly that two readers cannot see two of them (RFC 3986).
 //!
 //! The text is kept: redirect URIs are compared character by character (RFC 9700 section 4.1.3).
 
