@@ -90,3 +90,35 @@ fn a_configuration_with_which_nobody_can_register_is_warned_of() {
     std::fs::write(folder.path().join("scripts/10-a.rhai"), verifier).unwrap();
     assert_eq!(check("dcrAttestationEvidenceRequired = true"), "");
 }
+
+#[test]
+fn metadata_without_a_place_to_log_in_is_warned_of_and_a_single_proxy_is_a_network() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, scripts) = (path("r.toml"), path("scripts"));
+    std::fs::create_dir(&scripts).unwrap();
+    let check = |more: &str| {
+        let text = format!(
+            "[server]\ntrustedProxies = [\"10.0.0.7\", \"2001:db8::7\", \"10.1.0.0/16\"]\n\
+             [scripts]\ndirectory = {scripts:?}\n{more}"
+        );
+        std::fs::write(&file, text).unwrap();
+        let output = command(&["check", "--config", &file]).output().expect("the binary runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+        told
+    };
+    for without in ["", "[discovery]\nservice_documentation = \"https://as.example.org/\"\n"] {
+        let told = check(without);
+        assert!(told.contains("discovery.authorization_endpoint: is not set"), "{told}");
+        assert!(told.contains("discovery.upstream"), "it says what to set: {told}");
+    }
+    for with in [
+        "[discovery]\nauthorization_endpoint = \"https://as.example.org/authorize\"\n",
+        "[discovery]\nupstream = \"https://as.example.org\"\n",
+        "[registration]\ngrantTypesSupported = [\"client_credentials\"]\nresponseTypesSupported = []\n",
+    ] {
+        let told = check(with);
+        assert!(!told.contains("authorization_endpoint: is not set"), "{with}: {told}");
+    }
+}

@@ -25,6 +25,8 @@ async fn k193_both_documents_say_the_same() {
     let endpoint = one["registration_endpoint"].as_str().unwrap();
     Answer::of(server.ask("POST", endpoint).json(&b0())).await.expect_status(201);
     assert!(one["code_challenge_methods_supported"].as_array().unwrap().contains(&json!("S256")));
+    let claims = one["claims_supported"].as_array().unwrap();
+    assert!(claims[0] == "sub" && claims.contains(&json!("email")), "those of the scopes: {claims:?}");
 }
 
 #[tokio::test]
