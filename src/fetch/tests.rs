@@ -56,7 +56,7 @@ async fn canary() -> (u16, impl Future<Output = String>) {
 }
 
 #[tokio::test]
-async fn k195_a_name_with_a_special_address_is_refused() {
+async fn a_name_with_a_special_address_is_refused() {
     let refused = Err(FetchError::Refused(Refusal::SpecialAddress));
     for answer in [
         &["127.0.0.1"][..],

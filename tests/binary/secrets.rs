@@ -159,7 +159,7 @@ async fn secrets_of_the_admin_api(
 
 /// K197 of the catalogue of cases, at the level that says most.
 #[tokio::test]
-async fn k197_no_secret_is_in_the_log_at_any_level() {
+async fn no_secret_is_in_the_log_at_any_level() {
     for format in ["json", "text"] {
         let telemetry = format!("[telemetry]\nlevel = \"trace\"\nformat = \"{format}\"\n");
         let mut registrar = Registrar::start_with(&telemetry);
@@ -203,7 +203,7 @@ fn has(bytes: &[u8], part: &[u8]) -> bool {
 /// number and in no event.
 #[cfg(unix)]
 #[tokio::test]
-async fn k198_no_secret_is_in_the_store_the_numbers_or_the_audit_log() {
+async fn no_secret_is_in_the_store_the_numbers_or_the_audit_log() {
     let scripts = tempfile::TempDir::new().unwrap();
     std::fs::write(scripts.path().join("10-keeper.rhai"), KEEPER).unwrap();
     let configuration = format!(

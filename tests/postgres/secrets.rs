@@ -58,7 +58,7 @@ async fn of_an_administrator(node: &Node, administrator: &Value) -> Vec<String> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn k198_no_secret_is_in_the_database() {
+async fn no_secret_is_in_the_database() {
     let Some(database) = Database::new().await else { return };
     let folder = tempfile::TempDir::new().expect("a folder");
     std::fs::write(folder.path().join("10-keeper.rhai"), KEEPER).expect("a script");

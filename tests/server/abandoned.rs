@@ -10,7 +10,7 @@ use registrar::registration::Caller;
 use registrar::service::Context;
 use serde_json::json;
 
-use crate::support::{TestServer, b0};
+use crate::support::{TestServer, minimal};
 
 const TELL: &str = "fn clientDeleted(context) { http::get(\"https://other.example.org/deleted\"); }";
 
@@ -18,7 +18,7 @@ const TELL: &str = "fn clientDeleted(context) { http::get(\"https://other.exampl
 async fn who_goes_away_while_his_client_is_deleted_leaves_no_trace_in_another_system() {
     let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
     host.answer_json("GET", "https://other.example.org/deleted", 200, &json!({}));
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let service = server.server().service();
     let cx = Context::new(service);
     let caller = Caller::of(&cx, &Request::new(()).into_parts().0);

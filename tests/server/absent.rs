@@ -5,7 +5,7 @@ use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::statements::{issuer, knowing, request};
-use crate::support::{Answer, Registered, Signer, TestServer, b0, machine, with};
+use crate::support::{Answer, Registered, Signer, TestServer, machine, minimal, with};
 
 /// Both ways to say that a member is absent.
 fn ways() -> [Value; 2] {
@@ -15,7 +15,7 @@ fn ways() -> [Value; 2] {
 #[tokio::test]
 async fn every_member_of_a_request_may_be_absent_in_either_way() {
     let server = TestServer::new().await;
-    let plain = server.register(&b0()).await;
+    let plain = server.register(&minimal()).await;
     let names =
         |body: &Value| body.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>();
     let expected = names(&plain.body);
@@ -25,7 +25,7 @@ async fn every_member_of_a_request_may_be_absent_in_either_way() {
             members.insert(member.name.to_owned(), absent.clone());
             members.insert(format!("{}#fr", member.name), absent.clone());
         }
-        let client = server.register(&with(Value::Object(members), b0())).await;
+        let client = server.register(&with(Value::Object(members), minimal())).await;
         assert_eq!(names(&client.body), expected, "{absent}");
         // The same members in an update, those that an update must not have among them.
         let sent = with(client.update(json!({})), json!({}));
@@ -62,7 +62,7 @@ async fn an_absent_statement_is_none() {
     let (plain, issuer) = (TestServer::new().await, issuer());
     let required = knowing(&issuer, json!({"softwareStatementRequired": true})).await;
     for absent in ways() {
-        let body = with(b0(), json!({"software_statement": absent}));
+        let body = with(minimal(), json!({"software_statement": absent}));
         plain.register(&body).await;
         let answer = required.post(&body).await;
         answer.expect_error(400, &["invalid_software_statement"]);
@@ -82,7 +82,7 @@ async fn an_absent_claim_erases_nothing() {
             "software_client_uri": absent, "client_name#fr": absent, "software_id": "s",
         });
         let client = server.register(&with(request(&issuer.token(claims)), asked.clone())).await;
-        for (name, value) in with(b0(), asked.clone()).as_object().unwrap() {
+        for (name, value) in with(minimal(), asked.clone()).as_object().unwrap() {
             assert_eq!(client.body.get(name), Some(value), "{name}: {absent}");
         }
     }
@@ -97,7 +97,7 @@ async fn an_absent_member_of_a_signed_request_is_absent() {
     .await;
     for (number, absent) in ways().into_iter().enumerate() {
         let more = json!({"jti": number.to_string(), "tos_uri": absent, "jwks": absent, "software_statement": absent});
-        let answer = server.post_bytes("application/jwt", party.token(with(b0(), more))).await;
+        let answer = server.post_bytes("application/jwt", party.token(with(minimal(), more))).await;
         answer.expect_status(201);
         assert_eq!((answer.body.get("tos_uri"), answer.body.get("jwks")), (None, None));
     }
@@ -138,7 +138,7 @@ async fn an_absent_member_of_a_key_is_absent() {
         knowing.register(&request(&issuer.token(json!({})))).await;
     }
     let leaked = with(signer.jwk(), json!({"d": "AQAB"}));
-    server.post(&with(b0(), json!({"jwks": {"keys": [leaked]}}))).await.expect_bad_metadata("private");
+    server.post(&with(minimal(), json!({"jwks": {"keys": [leaked]}}))).await.expect_bad_metadata("private");
 }
 
 #[tokio::test]
@@ -146,14 +146,15 @@ async fn what_is_inside_a_custom_attribute_is_kept() {
     let members = json!({"dynamicRegistrationCustomAttributes": ["tool", "other"]});
     let server = TestServer::registering(members).await;
     let tool = json!({"parameters": {"a": "", "b": null}, "labels": [""]});
-    let client = server.register(&with(b0(), json!({"tool": tool, "other": null}))).await;
+    let client = server.register(&with(minimal(), json!({"tool": tool, "other": null}))).await;
     assert_eq!((client.body.get("tool"), client.body.get("other")), (Some(&tool), None));
 }
 
 #[tokio::test]
 async fn an_administrator_leaves_out_in_the_same_ways() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"tos_uri": "https://client.example.org/tos"}))).await;
+    let client =
+        server.register(&with(minimal(), json!({"tos_uri": "https://client.example.org/tos"}))).await;
     let administrator = server.administrator_token().await;
     for absent in ways() {
         let body = client.update(json!({

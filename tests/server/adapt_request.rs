@@ -4,7 +4,7 @@ use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::statements::{builtin, issuer, request};
-use crate::support::{Answer, Signer, TestServer, b0, registering, with};
+use crate::support::{Answer, Signer, TestServer, minimal, registering, with};
 
 async fn adapting(body: &str, more: Value) -> TestServer {
     let script = format!("fn adaptRequest(request, context) {{ {body} }}");
@@ -56,7 +56,7 @@ async fn what_comes_out_is_judged_like_any_request() {
     ];
     for (body, code) in cases {
         let server = adapting(&format!("{body}; true"), json!({})).await;
-        server.post(&b0()).await.expect_error(400, &[code]);
+        server.post(&minimal()).await.expect_error(400, &[code]);
         server.expect_empty().await;
     }
 }
@@ -83,7 +83,7 @@ async fn a_refusal_an_answer_and_a_fault_are_those_of_any_hook() {
     ];
     for (body, status, code) in cases {
         let server = adapting(body, json!({})).await;
-        server.post(&b0()).await.expect_error(status, &[code]);
+        server.post(&minimal()).await.expect_error(status, &[code]);
         server.expect_empty().await;
     }
 }
@@ -143,7 +143,7 @@ async fn scripts_see_what_the_ones_before_them_made_and_later_hooks_see_the_resu
         ),
     ];
     let server = TestServer::scripted(&scripts, |_| {}).await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     assert_eq!(
         (&client.body["client_name"], &client.body["client_uri"]),
         (&json!("Kab"), &json!("https://Kab.example/"))
@@ -175,7 +175,7 @@ async fn an_update_shows_what_is_registered_and_none_of_its_secrets() {
     "#;
     let server = adapting(body, json!({"refuseServerMembersInUpdate": false})).await;
     let client =
-        server.register(&with(b0(), json!({"token_endpoint_auth_method": "client_secret_basic"}))).await;
+        server.register(&with(minimal(), json!({"token_endpoint_auth_method": "client_secret_basic"}))).await;
     let answer = server.update(&client, &client.body).await;
     answer.expect_status(200);
     assert_eq!(answer.body["client_name"], "K+");
@@ -191,9 +191,9 @@ async fn a_signed_request_is_adapted_after_its_signature_was_verified() {
     let party = Signer::new("tpp", Algorithm::Ps256);
     let settings = json!({"dcrSignatureValidationEnabled": true, "dcrSignatureValidationJwks": party.jwks()});
     let server = adapting("request.client_name = context.dcr.claims.iss; true", settings).await;
-    let answer = server.post_bytes("application/jwt", party.token(b0())).await;
+    let answer = server.post_bytes("application/jwt", party.token(minimal())).await;
     answer.expect_status(201);
     assert_eq!(answer.body["client_name"], "tpp");
-    let forged = Signer::new("tpp", Algorithm::Ps256).token(b0());
+    let forged = Signer::new("tpp", Algorithm::Ps256).token(minimal());
     server.post_bytes("application/jwt", forged).await.expect_status(400);
 }

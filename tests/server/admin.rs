@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, b0, with};
+use crate::support::{Answer, TestServer, minimal, with};
 
 /// A call of the administrator.
 async fn call(server: &TestServer, method: &str, path: &str, body: &Value) -> Answer {
@@ -98,10 +98,10 @@ async fn clients_are_listed_shown_and_deleted() {
     let server = TestServer::new().await;
     let mut ids = Vec::new();
     for number in 0..5 {
-        let body = with(b0(), json!({"client_name": format!("Client {number}"), "software_id": "s"}));
+        let body = with(minimal(), json!({"client_name": format!("Client {number}"), "software_id": "s"}));
         ids.push(server.register(&body).await.id);
     }
-    let other = server.register(&b0()).await;
+    let other = server.register(&minimal()).await;
     ids.sort();
     let (mut seen, mut after) = (Vec::new(), String::new());
     loop {
@@ -154,7 +154,7 @@ async fn initial_access_tokens_are_made_used_shown_and_revoked() {
     let (id, token) = (made.body["id"].as_str().unwrap(), made.body["token"].as_str().unwrap());
     assert!(token.len() >= 43 && !id.contains(token));
     let register = |token: String| async {
-        Answer::of(server.ask("POST", "/register").bearer_auth(token).json(&b0())).await
+        Answer::of(server.ask("POST", "/register").bearer_auth(token).json(&minimal())).await
     };
     register(token.to_owned()).await.expect_status(201);
     register(token.to_owned()).await.expect_error(401, &["invalid_token"]);
@@ -188,8 +188,8 @@ async fn initial_access_tokens_are_made_used_shown_and_revoked() {
 async fn what_runs_and_what_a_client_is_made_of_can_be_asked() {
     let script = "fn createClient(context) { context.client.client_name != \"fault\" || 1 / 0 == 0 }";
     let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
-    server.register(&b0()).await;
-    server.post(&with(b0(), json!({"client_name": "fault"}))).await.expect_status(500);
+    server.register(&minimal()).await;
+    server.post(&with(minimal(), json!({"client_name": "fault"}))).await.expect_status(500);
     let shown = call(&server, "GET", "/admin/v1/scripts", &json!(null)).await;
     shown.expect_status(200);
     let script = &shown.body["scripts"][0];
@@ -217,7 +217,7 @@ async fn the_configuration_is_shown_and_patched() {
     let patched = patch(&off, shown.header("etag")).await;
     patched.expect_status(200);
     assert_eq!(patched.body["origins"]["registration.dynamicRegistrationEnabled"], "patch");
-    server.post(&b0()).await.expect_error(403, &["access_denied"]);
+    server.post(&minimal()).await.expect_error(403, &["access_denied"]);
     let events = server.server().service().store.audit.page(0, 100).await.unwrap();
     assert_eq!(events.last().unwrap().event.actor.as_deref(), Some("administrator"));
 }

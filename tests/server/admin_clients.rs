@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, GRANT, Registered, TestServer, b0, machine, registering, with};
+use crate::support::{Answer, GRANT, Registered, TestServer, machine, minimal, registering, with};
 
 /// `PUT` of `body` by the administrator.
 async fn put(server: &TestServer, client: &Registered, body: &Value) -> Answer {
@@ -17,7 +17,7 @@ fn path(client: &Registered) -> String {
 #[tokio::test]
 async fn metadata_is_replaced_and_all_else_stays() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"contacts": ["a@example.org"]}))).await;
+    let client = server.register(&with(minimal(), json!({"contacts": ["a@example.org"]}))).await;
     let before = server.called("GET", &path(&client)).await;
     let mut wanted = before.body["metadata"].clone();
     wanted["client_name"] = json!("Renamed");
@@ -40,8 +40,8 @@ async fn metadata_is_replaced_and_all_else_stays() {
 #[tokio::test]
 async fn the_rules_of_an_update_hold() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
-    let bad = with(b0(), json!({"redirect_uris": ["http://client.example.org/cb"]}));
+    let client = server.register(&minimal()).await;
+    let bad = with(minimal(), json!({"redirect_uris": ["http://client.example.org/cb"]}));
     put(&server, &client, &bad).await.expect_bad_redirect();
     for (members, part) in [
         (json!({"client_id": "another"}), "client_id"),
@@ -49,11 +49,11 @@ async fn the_rules_of_an_update_hold() {
         (json!({"contacts": "no list"}), "contacts"),
         (json!({"software_statement": "eyJhbGciOiJub25lIn0.e30."}), "software_statement"),
     ] {
-        put(&server, &client, &with(b0(), members)).await.expect_bad_metadata(part);
+        put(&server, &client, &with(minimal(), members)).await.expect_bad_metadata(part);
     }
-    let scopes = put(&server, &client, &with(b0(), json!({"scope": "openid clients.write"}))).await;
+    let scopes = put(&server, &client, &with(minimal(), json!({"scope": "openid clients.write"}))).await;
     assert_eq!(scopes.body["metadata"]["scope"], "openid", "administrators are made in no such way");
-    put(&server, &client, &with(b0(), json!({"client_id": client.id}))).await.expect_status(200);
+    put(&server, &client, &with(minimal(), json!({"client_id": client.id}))).await.expect_status(200);
     let request = async |body: &str, media_type: &str| {
         let request = server.administrate("PUT", &path(&client)).await;
         Answer::of(request.header("content-type", media_type).body(body.to_owned())).await
@@ -64,16 +64,16 @@ async fn the_rules_of_an_update_hold() {
     let large = format!("{{\"client_name\": \"{}\"}}", "x".repeat(70_000));
     request(&large, "application/json").await.expect_error(413, &["invalid_request"]);
     let unknown = server.administrate("PUT", "/admin/v1/clients/unknown").await;
-    Answer::of(unknown.json(&b0())).await.expect_error(404, &["not_found"]);
+    Answer::of(unknown.json(&minimal())).await.expect_error(404, &["not_found"]);
 }
 
 #[tokio::test]
 async fn no_update_is_lost() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let conditional = async |method: &str, tag: &str| {
         let request = server.administrate(method, &path(&client)).await.header("if-match", tag);
-        Answer::of(if method == "PUT" { request.json(&b0()) } else { request }).await
+        Answer::of(if method == "PUT" { request.json(&minimal()) } else { request }).await
     };
     conditional("PUT", "\"1\"").await.expect_status(200);
     for method in ["PUT", "DELETE"] {
@@ -106,7 +106,7 @@ async fn who_is_disabled_does_nothing_until_an_administrator_enables_it() {
 #[tokio::test]
 async fn proofs_are_asked_of_the_client_and_not_of_an_administrator() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     for key in ["softwareStatementRequired", "dcrAttestationEvidenceRequired"] {
         let path = format!("/registration/{key}");
         let on = json!([{"op": "replace", "path": path, "value": true}]);
@@ -116,7 +116,7 @@ async fn proofs_are_asked_of_the_client_and_not_of_an_administrator() {
     }
     let own = server.update(&client, &client.update(json!({"client_name": "Own"}))).await;
     assert_eq!(own.status, 400, "{}", own.text);
-    let answer = put(&server, &client, &with(b0(), json!({"client_name": "Theirs"}))).await;
+    let answer = put(&server, &client, &with(minimal(), json!({"client_name": "Theirs"}))).await;
     assert_eq!(answer.body["metadata"]["client_name"], "Theirs", "{}", answer.text);
 }
 
@@ -130,8 +130,8 @@ async fn scripts_have_their_say_in_updates_and_deletions() {
         fn deleteClient(context) { context.client.client_name != "kept" }
     "#;
     let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
-    let client = server.register(&b0()).await;
-    let named = |name: &str| with(b0(), json!({"client_name": name}));
+    let client = server.register(&minimal()).await;
+    let named = |name: &str| with(minimal(), json!({"client_name": name}));
     put(&server, &client, &named("refused")).await.expect_error(400, &["invalid_client_metadata"]);
     let answer = put(&server, &client, &named("kept")).await;
     assert_eq!(answer.body["metadata"]["contacts"], json!(["of@the.script"]));
@@ -146,11 +146,11 @@ async fn an_initial_access_token_binds_its_clients_for_ever() {
     let server = TestServer::new().await;
     let policy = json!({"policy": {"redirect_hosts": ["client.example.org"]}});
     server.initial_access("initial", policy).await;
-    let answer = server.post_with("initial", &b0()).await;
+    let answer = server.post_with("initial", &minimal()).await;
     let client = Registered::of(answer.body);
-    let other = with(b0(), json!({"redirect_uris": ["https://other.example.org/cb"]}));
+    let other = with(minimal(), json!({"redirect_uris": ["https://other.example.org/cb"]}));
     put(&server, &client, &other).await.expect_bad_redirect();
-    put(&server, &client, &b0()).await.expect_status(200);
+    put(&server, &client, &minimal()).await.expect_status(200);
     assert!(server.provenance(&client).await["initial_access_token"].is_string());
 }
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, b0, with};
+use crate::support::{TestServer, minimal, with};
 
 async fn register(server: &TestServer, name: &str, software_id: &str) -> crate::support::Registered {
     let members = json!({"client_name": name, "software_id": software_id});
-    server.register(&with(b0(), members)).await
+    server.register(&with(minimal(), members)).await
 }
 
 async fn count(server: &TestServer) -> u64 {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{TestServer, b0};
+use crate::support::{TestServer, minimal};
 
 /// Requests of each kind, in turns, so that what disturbs the machine disturbs all kinds.
 const ROUNDS: usize = 400;
@@ -32,10 +32,13 @@ async fn refusal(stream: &mut TcpStream, request: &str) -> Duration {
 }
 
 #[tokio::test]
-async fn k96_a_refusal_takes_as_long_for_a_client_that_is_there_as_for_none() {
+async fn a_refusal_takes_as_long_for_a_client_that_is_there_as_for_none() {
     let server = TestServer::new().await;
-    let (one, other, gone) =
-        (server.register(&b0()).await, server.register(&b0()).await, server.register(&b0()).await);
+    let (one, other, gone) = (
+        server.register(&minimal()).await,
+        server.register(&minimal()).await,
+        server.register(&minimal()).await,
+    );
     server.delete(&gone).await.expect_status(204);
     let unknown = "11111111-1111-4111-8111-111111111111";
     let kinds = [

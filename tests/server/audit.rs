@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Registered, TestServer, b0, machine, with};
+use crate::support::{Answer, Registered, TestServer, machine, minimal, with};
 use crate::transfer::{export, import};
 
 /// Action, who did it, to what, and the error code.
@@ -25,19 +25,19 @@ async fn patch(server: &TestServer, value: bool) -> Answer {
 async fn each_action_is_told_once_and_in_order() {
     let server = TestServer::new().await;
     let administrator = Some("administrator");
-    let one = server.register(&b0()).await;
+    let one = server.register(&minimal()).await;
     let id = one.id.as_str();
     server.post(&json!({"redirect_uris": ["http://a.example/cb"]})).await.expect_bad_redirect();
     server.events(0).await;
     server.read(&one).await.expect_status(200);
     server.update(&one, &one.update(json!({"client_name": "Second"}))).await.expect_status(200);
     let wrong = Registered { token: "wrong".to_owned(), ..one.clone() };
-    server.update(&wrong, &b0()).await.expect_status(401);
+    server.update(&wrong, &minimal()).await.expect_status(401);
     server.delete(&wrong).await.expect_status(401);
     server.read(&wrong).await.expect_status(401);
     server.events(0).await;
     let path = format!("/admin/v1/clients/{id}");
-    Answer::of(server.administrate("PUT", &path).await.json(&b0())).await.expect_status(200);
+    Answer::of(server.administrate("PUT", &path).await.json(&minimal())).await.expect_status(200);
     Answer::of(server.administrate("PUT", &path).await.json(&json!({"contacts": 5})))
         .await
         .expect_status(400);
@@ -52,14 +52,14 @@ async fn each_action_is_told_once_and_in_order() {
     let tokens = "/admin/v1/initial-access-tokens";
     let made = Answer::of(server.administrate("POST", tokens).await.json(&json!({"uses": 5}))).await;
     let token = made.body["id"].as_str().unwrap();
-    let two = Registered::of(server.post_with(made.body["token"].as_str().unwrap(), &b0()).await.body);
+    let two = Registered::of(server.post_with(made.body["token"].as_str().unwrap(), &minimal()).await.body);
     server.called("DELETE", &format!("{tokens}/{token}")).await.expect_status(204);
     server.called("DELETE", &format!("{tokens}/{token}")).await.expect_status(404);
     server.events(0).await;
     let patched = patch(&server, false).await;
     let revision = patched.header("etag").trim_matches('"');
     patch(&server, false).await.expect_status(200);
-    server.post(&b0()).await.expect_error(403, &["access_denied"]);
+    server.post(&minimal()).await.expect_error(403, &["access_denied"]);
 
     let events = server.events(0).await;
     let seen: Vec<Told<'_>> = events.iter().map(told).collect();
@@ -107,7 +107,7 @@ async fn each_action_is_told_once_and_in_order() {
 async fn calls_of_administrators_that_are_refused_are_told() {
     let server = TestServer::new().await;
     let administrator = Some("administrator");
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let path = format!("/admin/v1/clients/{}", client.id);
     let begin = server.last_event().await;
     let reader = server.administrator_token_for("clients.read").await;
@@ -116,9 +116,9 @@ async fn calls_of_administrators_that_are_refused_are_told() {
         .await
         .expect_status(401);
     Answer::of(server.ask("DELETE", &path).bearer_auth(&reader)).await.expect_status(403);
-    let stale = server.administrate("PUT", &path).await.header("if-match", "\"9\"").json(&b0());
+    let stale = server.administrate("PUT", &path).await.header("if-match", "\"9\"").json(&minimal());
     Answer::of(stale).await.expect_status(412);
-    let own = server.administrate("PUT", "/admin/v1/clients/administrator").await.json(&b0());
+    let own = server.administrate("PUT", "/admin/v1/clients/administrator").await.json(&minimal());
     Answer::of(own).await.expect_status(403);
     server.called("DELETE", "/admin/v1/clients/secret-1b7").await.expect_status(404);
     let patched = server.administrate("PATCH", "/admin/v1/config").await;
@@ -153,7 +153,7 @@ async fn calls_of_administrators_that_are_refused_are_told() {
 #[tokio::test]
 async fn an_event_leads_to_its_request() {
     let server = TestServer::new().await;
-    let created = server.post(&b0()).await;
+    let created = server.post(&minimal()).await;
     let refused = server.post(&json!({"redirect_uris": 5})).await;
     let events = server.events(1).await;
     for (answer, event) in [created, refused].iter().zip(&events) {
@@ -166,7 +166,7 @@ async fn an_event_leads_to_its_request() {
 async fn pages_follow_each_other() {
     let server = TestServer::new().await;
     for _ in 0..6 {
-        server.register(&b0()).await;
+        server.register(&minimal()).await;
     }
     let (mut after, mut positions) = (0, Vec::new());
     loop {
@@ -193,8 +193,8 @@ async fn no_secret_is_in_it() {
     let client = server.register(&machine()).await;
     let access = server.access_token(&client).await;
     let statement = "eyJhbGciOiJFUzI1NiJ9.eyJzZWNyZXQiOiJzdGF0ZW1lbnQifQ.c2lnbmF0dXJl";
-    server.post(&with(b0(), json!({"software_statement": statement}))).await.expect_status(400);
-    server.post_with("initial-0c8f", &b0()).await.expect_status(401);
+    server.post(&with(minimal(), json!({"software_statement": statement}))).await.expect_status(400);
+    server.post_with("initial-0c8f", &minimal()).await.expect_status(401);
     let update = json!({"client_id": client.id, "client_secret": "wrong-7f4c", "redirect_uris": [5]});
     server.update(&client, &update).await.expect_status(400);
     let mistaken = server.ask("DELETE", &format!("/register?client_id={}", client.token));
@@ -267,7 +267,7 @@ async fn what_was_refused_is_kept_when_the_server_stops() {
 #[tokio::test]
 async fn a_client_whose_time_is_over_is_told_with_its_removal() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"lifetime": 100}))).await;
+    let client = server.register(&with(minimal(), json!({"lifetime": 100}))).await;
     let store = &server.server().service().store;
     let at = registrar::clock::Timestamp::from_unix(crate::support::START + 200);
     assert_eq!(store.clients.sweep(at, 10).await.unwrap(), 1);

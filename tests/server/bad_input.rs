@@ -4,7 +4,7 @@
 use registrar::client::member::{Kind, MEMBERS, SetBy};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, b0, with};
+use crate::support::{Answer, TestServer, minimal, with};
 
 /// A value of a JSON type that `kind` is not, for each such type.
 fn wrong(kind: Kind) -> Vec<Value> {
@@ -32,7 +32,7 @@ async fn a_wrong_type_at_each_member_is_refused_by_its_name() {
             continue;
         }
         for value in wrong(member.kind) {
-            let answer = server.post(&with(b0(), json!({member.name: value}))).await;
+            let answer = server.post(&with(minimal(), json!({member.name: value}))).await;
             answer.expect_error(400, &["invalid_client_metadata", "invalid_redirect_uri"]);
             let description = answer.member("error_description").as_str().unwrap();
             assert!(description.contains(member.name), "'{description}' does not name {}", member.name);
@@ -41,15 +41,15 @@ async fn a_wrong_type_at_each_member_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn k47_a_body_over_the_limit_is_refused_while_it_is_read() {
+async fn a_body_over_the_limit_is_refused_while_it_is_read() {
     let server = TestServer::new().await;
-    let padded = with(b0(), json!({"pad": "a".repeat(70_000)}));
+    let padded = with(minimal(), json!({"pad": "a".repeat(70_000)}));
     server.post(&padded).await.expect_error(413, &["invalid_client_metadata"]);
-    server.post(&b0()).await.expect_status(201);
+    server.post(&minimal()).await.expect_status(201);
 }
 
 #[tokio::test]
-async fn k48_nesting_is_bounded() {
+async fn nesting_is_bounded() {
     let server = TestServer::new().await;
     let nested = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
     server.post_bytes("application/json", nested).await.expect_bad_metadata("nested deeper than");
@@ -58,9 +58,9 @@ async fn k48_nesting_is_bounded() {
 }
 
 #[tokio::test]
-async fn k49_bytes_that_are_not_utf_8_are_refused() {
+async fn bytes_that_are_not_utf_8_are_refused() {
     let server = TestServer::new().await;
-    let mut body = b0().to_string().into_bytes();
+    let mut body = minimal().to_string().into_bytes();
     let at = body.iter().position(|byte| *byte == b'K').unwrap();
     body[at] = 0xff;
     server.post_bytes("application/json", body).await.expect_bad_metadata("UTF-8");
@@ -70,19 +70,20 @@ async fn k49_bytes_that_are_not_utf_8_are_refused() {
 async fn lists_texts_and_tags_are_bounded() {
     let server = TestServer::new().await;
     let many: Vec<String> = (0..1_000).map(|number| format!("c{number}@example.org")).collect();
-    server.post(&with(b0(), json!({"contacts": many}))).await.expect_bad_metadata("contacts");
+    server.post(&with(minimal(), json!({"contacts": many}))).await.expect_bad_metadata("contacts");
     server
-        .post(&with(b0(), json!({"client_name": "n".repeat(5_000)})))
+        .post(&with(minimal(), json!({"client_name": "n".repeat(5_000)})))
         .await
         .expect_bad_metadata("client_name");
     let tags = (0..100).map(|number| (format!("client_name#x-{number:03}"), json!("n"))).collect();
-    server.post(&with(b0(), Value::Object(tags))).await.expect_bad_metadata("client_name");
+    server.post(&with(minimal(), Value::Object(tags))).await.expect_bad_metadata("client_name");
 }
 
 #[tokio::test]
 async fn a_description_is_bounded_too() {
     let server = TestServer::new().await;
-    let answer = server.post(&with(b0(), json!({"token_endpoint_auth_method": "x".repeat(50_000)}))).await;
+    let answer =
+        server.post(&with(minimal(), json!({"token_endpoint_auth_method": "x".repeat(50_000)}))).await;
     answer.expect_error(400, &["invalid_client_metadata"]);
     assert!(answer.text.len() < 4_000, "{} bytes", answer.text.len());
 }
@@ -98,7 +99,7 @@ async fn a_compressed_body_is_not_unpacked() {
 #[tokio::test]
 async fn who_may_not_be_deleted_by_a_script_is_forbidden_to_delete_itself() {
     let server = TestServer::scripted(&[("10-a.rhai", "fn deleteClient(context) { false }")], |_| {}).await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     server.delete(&client).await.expect_error(403, &["access_denied"]);
     server.read(&client).await.expect_status(200);
 }
@@ -106,7 +107,7 @@ async fn who_may_not_be_deleted_by_a_script_is_forbidden_to_delete_itself() {
 #[tokio::test]
 async fn two_authorization_headers_are_no_request_at_all() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let twice = |request: reqwest::RequestBuilder| {
         let request = request.header("authorization", format!("Bearer {}", client.token));
         Answer::of(request.header("authorization", "Bearer another"))
@@ -126,7 +127,7 @@ async fn two_authorization_headers_are_no_request_at_all() {
 #[tokio::test]
 async fn who_shows_no_token_is_told_which_one_is_needed() {
     let server = TestServer::registering(json!({"initialAccessToken": "required"})).await;
-    let answer = server.post(&b0()).await;
+    let answer = server.post(&minimal()).await;
     answer.expect_error(401, &["invalid_token"]);
     assert!(answer.text.contains("initial access token"), "{}", answer.text);
     let answer = Answer::of(server.ask("GET", "/register?client_id=x")).await;

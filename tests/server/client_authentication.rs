@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::support::certificates::{Authority, CLIENT, CLIENT_DN, Files, Pair};
 use crate::support::{
-    Answer, GRANT, Origin, Registered, Reply, START, Signer, TestServer, b0, fetches_locally, form, machine,
-    with,
+    Answer, GRANT, Origin, Registered, Reply, START, Signer, TestServer, fetches_locally, form, machine,
+    minimal, with,
 };
 
 const JWT: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
@@ -249,7 +249,7 @@ async fn client_secret_jwt_is_signed_with_the_secret() {
 #[tokio::test]
 async fn a_public_client_only_says_who_it_is() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"token_endpoint_auth_method": "none"}))).await;
+    let client = server.register(&with(minimal(), json!({"token_endpoint_auth_method": "none"}))).await;
     let answer = server.form("/token", &[GRANT, ("client_id", &client.id)]).await;
     answer.expect_error(400, &["unauthorized_client"]);
     server.form("/revoke", &[("token", "x"), ("client_id", &client.id)]).await.expect_status(200);

@@ -6,7 +6,7 @@ use registrar::store::key_values::KeyValueLimits;
 use registrar::store::seen::Seen;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, START, TestServer, b0, machine, with};
+use crate::support::{Answer, START, TestServer, machine, minimal, with};
 
 const DAY: u64 = 86_400;
 const YEARS: u64 = 3_650 * DAY;
@@ -29,8 +29,8 @@ async fn everything_that_ends_is_there_again_when_the_clock_is_set_right() {
     .await;
     let service = server.server().service();
     let (store, now) = (&service.store, || server.clock.now());
-    let expiring = server.register(&with(b0(), json!({"lifetime": DAY}))).await;
-    let (never_used, used) = (server.register(&b0()).await, server.register(&machine()).await);
+    let expiring = server.register(&with(minimal(), json!({"lifetime": DAY}))).await;
+    let (never_used, used) = (server.register(&minimal()).await, server.register(&machine()).await);
     let token = server.access_token(&used).await;
     let nonce = store.nonces.issue(now(), 300, 10).await.unwrap();
     let limits = KeyValueLimits { entries: 10, key_bytes: 10, value_bytes: 10 };
@@ -71,9 +71,9 @@ async fn what_waits_goes_in_the_end_a_share_at_a_time() {
     let server = TestServer::new().await;
     let service = server.server().service();
     for _ in 0..25 {
-        server.register(&with(b0(), json!({"lifetime": DAY}))).await;
+        server.register(&with(minimal(), json!({"lifetime": DAY}))).await;
     }
-    let forever = server.register(&b0()).await;
+    let forever = server.register(&minimal()).await;
     sweep_once(service).await;
     server.clock.jump(30 * DAY);
     let left = async || service.store.clients.count_all().await.unwrap() - 2;
@@ -92,7 +92,7 @@ async fn what_waits_goes_in_the_end_a_share_at_a_time() {
 
     // Who registered since then is swept in time, as many as there are.
     for _ in 0..25 {
-        server.register(&with(b0(), json!({"lifetime": 60}))).await;
+        server.register(&with(minimal(), json!({"lifetime": 60}))).await;
     }
     server.clock.advance(60);
     sweep_once(service).await;
@@ -107,7 +107,7 @@ async fn a_server_that_was_off_waits_once_and_one_that_need_not_wait_does_not() 
         })
         .await;
         let service = server.server().service();
-        server.register(&with(b0(), json!({"lifetime": DAY}))).await;
+        server.register(&with(minimal(), json!({"lifetime": DAY}))).await;
         // As it was left a month ago, before the first sweep of this start.
         let seen = Seen { moment: Timestamp::from_unix(START - 30 * DAY), waited: 0 };
         service.store.set_seen(seen).await.unwrap();

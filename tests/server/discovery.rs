@@ -5,7 +5,7 @@ use registrar::config::Configuration;
 use serde_json::{Value, json};
 
 use crate::support::certificates::Files;
-use crate::support::{Answer, TestServer, b0, registering, with};
+use crate::support::{Answer, TestServer, minimal, registering, with};
 
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 
@@ -17,13 +17,13 @@ async fn document(server: &TestServer, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn k193_both_documents_say_the_same() {
+async fn both_documents_say_the_same() {
     let server = TestServer::new().await;
     let one = document(&server, "/.well-known/openid-configuration").await;
     assert_eq!(one, document(&server, "/.well-known/oauth-authorization-server").await);
     assert_eq!(one["issuer"], json!(server.server().url()));
     let endpoint = one["registration_endpoint"].as_str().unwrap();
-    Answer::of(server.ask("POST", endpoint).json(&b0())).await.expect_status(201);
+    Answer::of(server.ask("POST", endpoint).json(&minimal())).await.expect_status(201);
     assert!(one["code_challenge_methods_supported"].as_array().unwrap().contains(&json!("S256")));
     let claims = one["claims_supported"].as_array().unwrap();
     assert!(claims[0] == "sub" && claims.contains(&json!("email")), "those of the scopes: {claims:?}");
@@ -59,7 +59,7 @@ async fn what_is_not_ours_is_published_beside_what_is() {
 
 /// A client that has whatever any value may need: keys, a certificate's subject, CIBA.
 fn equipped() -> Value {
-    with(b0(), json!({"jwks_uri": "https://client.example.org/jwks"}))
+    with(minimal(), json!({"jwks_uri": "https://client.example.org/jwks"}))
 }
 
 /// What a request needs beside `member` = `value` to be consistent.
@@ -125,7 +125,7 @@ fn registered_as(list: &str) -> Option<(String, bool)> {
 }
 
 #[tokio::test]
-async fn k194_what_is_advertised_can_be_registered_and_nothing_else() {
+async fn what_is_advertised_can_be_registered_and_nothing_else() {
     let server = TestServer::registering(json!({
         "grantTypesSupported": ["authorization_code", "implicit", "client_credentials", "refresh_token",
                                 "urn:openid:params:grant-type:ciba"],
@@ -163,7 +163,7 @@ async fn k194_what_is_advertised_can_be_registered_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn k194_a_list_without_values_is_there_only_where_it_must_be() {
+async fn a_list_without_values_is_there_only_where_it_must_be() {
     let server = TestServer::configured(|configuration| {
         // What others say can not be registered here either.
         let members = json!({"id_token_encryption_alg_values_supported": ["RSA-OAEP"]});
@@ -196,7 +196,7 @@ async fn revocation_and_introspection_say_how_clients_authenticate_there() {
         assert_eq!(signed, &found["token_endpoint_auth_signing_alg_values_supported"], "{endpoint}");
     }
     // As they do.
-    let client = server.register(&with(b0(), json!({"token_endpoint_auth_method": "none"}))).await;
+    let client = server.register(&with(minimal(), json!({"token_endpoint_auth_method": "none"}))).await;
     let parameters = [("token", "x"), ("client_id", client.id.as_str())];
     server.form("/revoke", &parameters).await.expect_status(200);
     server.form("/introspect", &parameters).await.expect_error(401, &["invalid_client"]);

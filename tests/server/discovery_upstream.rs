@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Origin, Reply, TestServer, b0, machine, registering, with};
+use crate::support::{Answer, Origin, Reply, TestServer, machine, minimal, registering, with};
 
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
@@ -76,7 +76,7 @@ async fn what_the_server_beside_us_says_is_published_with_ours_on_top() {
     assert_eq!(found["grant_types_supported"], json!(["authorization_code"]), "what both support");
     assert_eq!(found["backchannel_user_code_parameter_supported"], json!(false), "what both support");
     let endpoint = found["registration_endpoint"].as_str().unwrap();
-    Answer::of(server.ask("POST", endpoint).json(&b0())).await.expect_status(201);
+    Answer::of(server.ask("POST", endpoint).json(&minimal())).await.expect_status(201);
     assert_eq!(readiness(&server).await["upstreamError"], Value::Null);
 }
 
@@ -169,7 +169,7 @@ async fn a_server_that_was_never_there_is_no_half_of_a_document() {
     assert_eq!(refused.header("retry-after"), "10");
     let said = readiness(&server).await["upstreamError"].as_str().unwrap().to_owned();
     assert!(said.contains(&upstream) && said.contains("404"), "{said}");
-    server.register(&b0()).await;
+    server.register(&minimal()).await;
     origin.set(OPENID, Reply::json(theirs(&upstream)));
     server.clock.advance(11);
     document(&server).await.expect_status(200);
@@ -195,7 +195,7 @@ async fn naming_a_server_opens_no_other_host_to_clients() {
     let server = beside(&upstream).await;
     document(&server).await.expect_status(200);
     let sector = format!("https://{}/sector", origin.address());
-    let body = with(b0(), json!({"subject_type": "pairwise", "sector_identifier_uri": sector}));
+    let body = with(minimal(), json!({"subject_type": "pairwise", "sector_identifier_uri": sector}));
     server.post(&body).await.expect_bad_metadata("sector_identifier_uri");
     assert_eq!(origin.hits("/sector"), 0);
 }
@@ -214,7 +214,7 @@ async fn pair(origin: &Origin, theirs_more: Value, ours: Value) -> TestServer {
 }
 
 #[tokio::test]
-async fn k194_what_can_not_be_registered_here_is_not_published_for_the_server_beside_us() {
+async fn what_can_not_be_registered_here_is_not_published_for_the_server_beside_us() {
     let origin = Origin::new().await;
     let theirs = json!({
         "id_token_encryption_alg_values_supported": ["RSA-OAEP"],
@@ -249,6 +249,6 @@ async fn the_words_of_a_response_type_have_no_order_and_the_rules_take_all_of_ou
     assert_eq!(found["response_types_supported"], json!(["code", "id_token token"]), "what both support");
     for registered in ["token id_token", "id_token token", "token"] {
         let members = json!({"grant_types": ["implicit"], "response_types": [registered]});
-        server.register(&with(b0(), members)).await;
+        server.register(&with(minimal(), members)).await;
     }
 }

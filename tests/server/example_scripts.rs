@@ -8,7 +8,7 @@ use registrar::config::SecretSource;
 use registrar::script::host::HttpAnswer;
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, b0};
+use crate::support::{TestServer, minimal};
 
 #[tokio::test]
 async fn hydra_is_told_of_a_client_and_of_its_secret() {
@@ -24,7 +24,7 @@ async fn hydra_is_told_of_a_client_and_of_its_secret() {
     .await;
     let clients = "https://hydra.example.org/admin/clients";
     host.answer("POST", clients, HttpAnswer { status: 201, ..HttpAnswer::default() });
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     // Of a client that is gone before the script was called, the deletion alone is told.
     while host.calls().is_empty() {
         tokio::time::sleep(Duration::from_millis(2)).await;

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, START, TestServer, b0, with};
+use crate::support::{Answer, START, TestServer, minimal, with};
 
 async fn check(settings: Value, lifetime: Value, expected: Option<u64>) {
     let server = TestServer::registering(settings).await;
-    let client = server.register(&with(b0(), json!({"lifetime": lifetime}))).await;
+    let client = server.register(&with(minimal(), json!({"lifetime": lifetime}))).await;
     let end = expected.map_or(0, |seconds| START + seconds);
     assert_eq!(client.body["client_secret_expires_at"], json!(end));
     assert_eq!(client.body.get("lifetime"), expected.map(|seconds| json!(seconds)).as_ref());
@@ -34,15 +34,15 @@ async fn a_lifetime_is_that_of_the_request_unless_the_operator_forbids_it() {
 async fn a_lifetime_has_a_bound_and_a_form() {
     let server = TestServer::registering(json!({"maximumClientLifetime": 100})).await;
     for lifetime in [json!(101), json!(-1), json!("60"), json!(1.5)] {
-        server.post(&with(b0(), json!({"lifetime": lifetime}))).await.expect_bad_metadata("lifetime");
+        server.post(&with(minimal(), json!({"lifetime": lifetime}))).await.expect_bad_metadata("lifetime");
     }
-    server.register(&with(b0(), json!({"lifetime": 100}))).await;
+    server.register(&with(minimal(), json!({"lifetime": 100}))).await;
 }
 
 #[tokio::test]
 async fn an_update_counts_the_lifetime_from_the_registration() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"lifetime": 100}))).await;
+    let client = server.register(&with(minimal(), json!({"lifetime": 100}))).await;
     server.clock.advance(50);
     let answer = server.update(&client, &client.update(json!({"lifetime": 200}))).await;
     answer.expect_status(200);
@@ -57,8 +57,8 @@ async fn an_update_counts_the_lifetime_from_the_registration() {
 #[tokio::test]
 async fn what_becomes_usual_later_ends_no_client_that_is_updated() {
     let server = TestServer::new().await;
-    let forever = server.register(&b0()).await;
-    let short = server.register(&with(b0(), json!({"lifetime": 100_000}))).await;
+    let forever = server.register(&minimal()).await;
+    let short = server.register(&with(minimal(), json!({"lifetime": 100_000}))).await;
     for (key, value) in [
         ("dynamicRegistrationExpirationTime", json!(3_600)),
         ("maximumClientLifetime", json!(7_200)),
@@ -82,7 +82,7 @@ async fn what_becomes_usual_later_ends_no_client_that_is_updated() {
 #[tokio::test]
 async fn what_is_usual_for_ever_is_so_for_an_update_that_says_nothing() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"lifetime": 100}))).await;
+    let client = server.register(&with(minimal(), json!({"lifetime": 100}))).await;
     let answer = server.update(&client, &client.update(json!({"lifetime": null}))).await;
     assert_eq!(answer.body["client_secret_expires_at"], json!(0), "{}", answer.text);
 }
@@ -91,10 +91,10 @@ async fn what_is_usual_for_ever_is_so_for_an_update_that_says_nothing() {
 async fn the_sweep_removes_who_is_expired_and_nobody_else() {
     let server = TestServer::new().await;
     let (short, long) = (
-        server.register(&with(b0(), json!({"lifetime": 10}))).await,
-        server.register(&with(b0(), json!({"lifetime": 1000}))).await,
+        server.register(&with(minimal(), json!({"lifetime": 10}))).await,
+        server.register(&with(minimal(), json!({"lifetime": 1000}))).await,
     );
-    let forever = server.register(&b0()).await;
+    let forever = server.register(&minimal()).await;
     server.clock.advance(10);
     let store = &server.server().service().store;
     let now = registrar::clock::Clock::now(&*server.clock);

@@ -3,7 +3,7 @@
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{Signer, TestServer, b0, with};
+use crate::support::{Signer, TestServer, minimal, with};
 
 async fn server() -> TestServer {
     TestServer::registering(json!({
@@ -20,7 +20,7 @@ async fn server() -> TestServer {
 fn profiled() -> Value {
     let keys = Signer::new("https://client.example.org", Algorithm::Es256).jwks();
     with(
-        b0(),
+        minimal(),
         json!({
             "token_endpoint_auth_method": "private_key_jwt", "jwks": keys, "response_types": ["code"],
             "grant_types": ["authorization_code"], "id_token_signed_response_alg": "PS256",
@@ -30,7 +30,7 @@ fn profiled() -> Value {
 }
 
 #[tokio::test]
-async fn k167_what_fapi_2_forbids_is_refused_with_what_would_do() {
+async fn what_fapi_2_forbids_is_refused_with_what_would_do() {
     let server = server().await;
     for (members, part) in [
         (json!({"token_endpoint_auth_method": "none"}), "token_endpoint_auth_method"),

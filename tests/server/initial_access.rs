@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use registrar::store::Change;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Registered, START, TestServer, b0, machine, with};
+use crate::support::{Answer, Registered, START, TestServer, machine, minimal, with};
 
 async fn required() -> TestServer {
     TestServer::registering(json!({"initialAccessToken": "required"})).await
@@ -19,9 +19,9 @@ fn expect_invalid(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn k56_none_where_one_is_needed() {
+async fn none_where_one_is_needed() {
     let server = required().await;
-    let answer = server.post(&b0()).await;
+    let answer = server.post(&minimal()).await;
     answer.expect_error(401, &["invalid_token"]);
     let challenge = answer.header("www-authenticate");
     assert!(challenge.starts_with("Bearer ") && !challenge.contains("error"), "{challenge}");
@@ -29,7 +29,7 @@ async fn k56_none_where_one_is_needed() {
 }
 
 #[tokio::test]
-async fn k57_k62_a_token_that_is_not_good_is_refused_also_where_none_is_needed() {
+async fn a_token_that_is_not_good_is_refused_also_where_none_is_needed() {
     for server in [required().await, TestServer::new().await] {
         server.initial_access("ended", json!({"expires_at": START})).await;
         server.initial_access("none-left", json!({"uses": 0})).await;
@@ -38,19 +38,19 @@ async fn k57_k62_a_token_that_is_not_good_is_refused_also_where_none_is_needed()
         let now = registrar::clock::Timestamp::from_unix(START);
         assert!(tokens.revoke(&revoked, now, Change::default()).await.unwrap());
         for token in ["wrong", "ended", "none-left", "revoked"] {
-            expect_invalid(&server.post_with(token, &b0()).await);
+            expect_invalid(&server.post_with(token, &minimal()).await);
         }
-        let basic = server.ask("POST", "/register").basic_auth("a", Some("b")).json(&b0());
+        let basic = server.ask("POST", "/register").basic_auth("a", Some("b")).json(&minimal());
         expect_invalid(&Answer::of(basic).await);
         server.expect_empty().await;
     }
 }
 
 #[tokio::test]
-async fn k58_a_good_token_registers_and_is_remembered() {
+async fn a_good_token_registers_and_is_remembered() {
     for server in [required().await, TestServer::new().await] {
         let id = server.initial_access("good", json!({"note": "for a test"})).await;
-        let answer = server.post_with("good", &b0()).await;
+        let answer = server.post_with("good", &minimal()).await;
         answer.expect_status(201);
         let provenance = server.provenance(&Registered::of(answer.body)).await;
         assert_eq!(
@@ -66,18 +66,18 @@ async fn tokens_are_not_looked_at_where_they_are_off() {
     let server = TestServer::registering(json!({"initialAccessToken": "off"})).await;
     server.initial_access("good", json!({})).await;
     for token in ["good", "wrong"] {
-        let answer = server.post_with(token, &b0()).await;
+        let answer = server.post_with(token, &minimal()).await;
         answer.expect_status(201);
         assert_eq!(server.provenance(&Registered::of(answer.body)).await["trust_level"], "open");
     }
 }
 
 #[tokio::test]
-async fn k59_a_good_token_that_is_for_something_else_is_told_apart() {
+async fn a_good_token_that_is_for_something_else_is_told_apart() {
     for setting in ["optional", "required"] {
         let server = TestServer::registering(json!({"initialAccessToken": setting})).await;
         let token = server.administrator_token().await;
-        let answer = server.post_with(&token, &b0()).await;
+        let answer = server.post_with(&token, &minimal()).await;
         answer.expect_error(403, &["insufficient_scope"]);
         assert_eq!(
             answer.header("www-authenticate"),
@@ -88,19 +88,22 @@ async fn k59_a_good_token_that_is_for_something_else_is_told_apart() {
 }
 
 #[tokio::test]
-async fn k60_a_token_counts_in_the_header_only() {
+async fn a_token_counts_in_the_header_only() {
     let server = required().await;
     server.initial_access("good", json!({})).await;
-    let in_query = server.ask("POST", "/register?access_token=good").json(&b0());
+    let in_query = server.ask("POST", "/register?access_token=good").json(&minimal());
     Answer::of(in_query).await.expect_error(401, &["invalid_token"]);
-    server.post(&with(b0(), json!({"access_token": "good"}))).await.expect_error(401, &["invalid_token"]);
+    server
+        .post(&with(minimal(), json!({"access_token": "good"})))
+        .await
+        .expect_error(401, &["invalid_token"]);
     let form = server.post_bytes("application/x-www-form-urlencoded", "access_token=good").await;
     assert!([401, 415].contains(&form.status), "{}", form.text);
     server.expect_empty().await;
 }
 
 #[tokio::test]
-async fn k61_a_policy_limits_what_is_registered() {
+async fn a_policy_limits_what_is_registered() {
     let server = required().await;
     let policy = json!({
         "redirect_hosts": ["client.example.org"],
@@ -110,7 +113,7 @@ async fn k61_a_policy_limits_what_is_registered() {
         "maximum_lifetime": 600,
     });
     server.initial_access("tight", json!({"policy": policy})).await;
-    let body = |more: Value| with(with(b0(), json!({"token_endpoint_auth_method": "none"})), more);
+    let body = |more: Value| with(with(minimal(), json!({"token_endpoint_auth_method": "none"})), more);
     let good = server.post_with("tight", &body(json!({"scope": "profile email"}))).await;
     good.expect_status(201);
     assert_eq!((good.member("scope"), good.member("lifetime")), (&json!("profile"), &json!(600)));
@@ -119,7 +122,7 @@ async fn k61_a_policy_limits_what_is_registered() {
     other_host.expect_bad_redirect();
     let description = other_host.member("error_description").as_str().unwrap();
     assert!(description.contains("allows only client.example.org"), "{description}");
-    server.post_with("tight", &b0()).await.expect_bad_metadata("token_endpoint_auth_method");
+    server.post_with("tight", &minimal()).await.expect_bad_metadata("token_endpoint_auth_method");
     let refresh = json!({"grant_types": ["authorization_code", "refresh_token"]});
     server.post_with("tight", &body(refresh)).await.expect_bad_metadata("grant_types[1]");
     server
@@ -133,7 +136,7 @@ async fn an_update_keeps_to_the_policy_also_when_the_token_is_gone() {
     let server = required().await;
     let more = json!({"uses": 1, "policy": {"redirect_hosts": ["client.example.org"], "scopes": ["email"]}});
     let id = server.initial_access("once", more).await;
-    let client = Registered::of(server.post_with("once", &b0()).await.body);
+    let client = Registered::of(server.post_with("once", &minimal()).await.body);
     let elsewhere = client.update(json!({"redirect_uris": ["https://evil.example/cb"]}));
     server.update(&client, &elsewhere).await.expect_bad_redirect();
     let other_scope = server.update(&client, &client.update(json!({"scope": "profile email"}))).await;
@@ -147,10 +150,10 @@ async fn an_update_keeps_to_the_policy_also_when_the_token_is_gone() {
 }
 
 #[tokio::test]
-async fn k63_the_last_use_is_taken_once() {
+async fn the_last_use_is_taken_once() {
     let server = required().await;
     server.initial_access("single", json!({"uses": 1})).await;
-    let body = b0();
+    let body = minimal();
     let answers = join_all((0..20).map(|_| server.post_with("single", &body))).await;
     let registered = answers.iter().filter(|answer| answer.status == 201).count();
     assert_eq!(registered, 1);
@@ -165,10 +168,10 @@ async fn k63_the_last_use_is_taken_once() {
 async fn a_registration_that_is_refused_costs_no_use() {
     let server = required().await;
     server.initial_access("single", json!({"uses": 1})).await;
-    let bad = with(b0(), json!({"redirect_uris": ["http://client.example.org/cb"]}));
+    let bad = with(minimal(), json!({"redirect_uris": ["http://client.example.org/cb"]}));
     server.post_with("single", &bad).await.expect_bad_redirect();
-    server.post_with("single", &b0()).await.expect_status(201);
-    expect_invalid(&server.post_with("single", &b0()).await);
+    server.post_with("single", &minimal()).await.expect_status(201);
+    expect_invalid(&server.post_with("single", &minimal()).await);
 }
 
 #[tokio::test]
@@ -181,18 +184,18 @@ async fn a_limit_never_hits_the_holder_of_a_token() {
     server.initial_access("mine", json!({})).await;
     server.initial_access("yours", json!({})).await;
     for _ in 0..2 {
-        server.post_with("wrong", &b0()).await.expect_error(401, &["invalid_token"]);
+        server.post_with("wrong", &minimal()).await.expect_error(401, &["invalid_token"]);
     }
-    let limited = server.post(&b0()).await;
+    let limited = server.post(&minimal()).await;
     limited.expect_error(429, &["too_many_requests"]);
     assert!(limited.header("retry-after").parse::<u64>().unwrap() >= 1);
     // A token that is not good is no way around the limit.
-    server.post_with("wrong", &b0()).await.expect_error(429, &["too_many_requests"]);
+    server.post_with("wrong", &minimal()).await.expect_error(429, &["too_many_requests"]);
     for _ in 0..2 {
-        server.post_with("mine", &b0()).await.expect_status(201);
+        server.post_with("mine", &minimal()).await.expect_status(201);
     }
-    server.post_with("mine", &b0()).await.expect_error(429, &["too_many_requests"]);
-    server.post_with("yours", &b0()).await.expect_status(201);
+    server.post_with("mine", &minimal()).await.expect_error(429, &["too_many_requests"]);
+    server.post_with("yours", &minimal()).await.expect_status(201);
 }
 
 #[tokio::test]
@@ -208,8 +211,8 @@ async fn scripts_see_the_attributes_of_the_token() {
                   }";
     let server = TestServer::scripted(&[("10.rhai", script)], |_| {}).await;
     server.initial_access("good", json!({"policy": {"attributes": {"tenant": "acme"}}})).await;
-    assert_eq!(server.post(&b0()).await.member("client_name"), "none");
-    let client = Registered::of(server.post_with("good", &b0()).await.body);
+    assert_eq!(server.post(&minimal()).await.member("client_name"), "none");
+    let client = Registered::of(server.post_with("good", &minimal()).await.body);
     assert_eq!(client.body["client_name"], "acme");
     assert_eq!(server.update(&client, &client.update(json!({}))).await.member("client_name"), "acme!");
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Registered, TestServer, b0};
+use crate::support::{Answer, Registered, TestServer, minimal};
 
 const ISSUER: &str = "https://as.example.org/tenant/one";
 
@@ -101,7 +101,7 @@ async fn a_path_of_its_own_is_not_taken_for_one_below_the_issuer() {
     })
     .await;
     for path in ["/tenant/one/register", "/tenant/one/tenant/one/register"] {
-        Answer::of(server.ask("POST", path).json(&b0())).await.expect_status(201);
+        Answer::of(server.ask("POST", path).json(&minimal())).await.expect_status(201);
     }
 }
 

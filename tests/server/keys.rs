@@ -101,7 +101,7 @@ async fn a_document_is_kept_as_long_as_its_server_says_within_bounds() {
 }
 
 #[tokio::test]
-async fn k139_an_unknown_key_costs_one_fetch_in_a_while() {
+async fn an_unknown_key_costs_one_fetch_in_a_while() {
     let setup = Setup::new().await;
     let url = setup.origin.at("/jwks", keys(&["a"]).header("cache-control", "max-age=80000"));
     let seen = setup.documents.get(&url).await.unwrap();

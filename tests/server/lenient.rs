@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::statements::{builtin, issuer};
-use crate::support::{TestServer, b0, with};
+use crate::support::{TestServer, minimal, with};
 
 /// A public client that is redirected to `uris` and sends what most clients of the Model Context Protocol do.
 fn public(uris: &[&str], more: Value) -> Value {
@@ -57,7 +57,8 @@ async fn clients_that_do_not_say_what_they_are_use_loopback_and_their_own_scheme
 
 #[tokio::test]
 async fn web_clients_use_loopback_where_the_operator_allows_it() {
-    let local = || with(b0(), json!({"application_type": "web", "redirect_uris": ["http://localhost:4242"]}));
+    let local =
+        || with(minimal(), json!({"application_type": "web", "redirect_uris": ["http://localhost:4242"]}));
     let answer = TestServer::new().await.post(&local()).await;
     answer.expect_bad_redirect();
     assert!(answer.text.contains("webAllowLoopback"), "{}", answer.text);
@@ -68,7 +69,7 @@ async fn web_clients_use_loopback_where_the_operator_allows_it() {
 #[tokio::test]
 async fn every_flow_that_a_program_can_do_becomes_those_of_the_server() {
     let sent = with(
-        b0(),
+        minimal(),
         json!({
             "response_types": ["code", "id_token", "id_token token", "code id_token", "org.example.type"],
             "grant_types": ["authorization_code", "implicit", "refresh_token", "org.example.grant"],
@@ -85,7 +86,7 @@ async fn every_flow_that_a_program_can_do_becomes_those_of_the_server() {
     for place in ["response_types[1]", "grant_types[1]", "response_modes[1]"] {
         answer.expect_bad_metadata(place);
     }
-    let hopeless = with(b0(), json!({"grant_types": ["implicit"], "response_types": ["token"]}));
+    let hopeless = with(minimal(), json!({"grant_types": ["implicit"], "response_types": ["token"]}));
     let answer = TestServer::new().await.post(&hopeless).await;
     answer.expect_bad_metadata("this server supports authorization_code, refresh_token");
     answer.expect_bad_metadata("this server supports only code");
@@ -95,22 +96,22 @@ async fn every_flow_that_a_program_can_do_becomes_those_of_the_server() {
 async fn scopes_have_any_white_space_between_them_wherever_they_are_read() {
     const LINES: &str = "\n    openid\n    profile\t email \r\n  ";
     let server = TestServer::new().await;
-    check(&server, with(b0(), json!({"scope": LINES})), json!({"scope": "openid profile email"})).await;
-    check(&server, with(b0(), json!({"scope": " \n\t"})), json!({"scope": null})).await;
+    check(&server, with(minimal(), json!({"scope": LINES})), json!({"scope": "openid profile email"})).await;
+    check(&server, with(minimal(), json!({"scope": " \n\t"})), json!({"scope": null})).await;
 
     let issuer = issuer();
     let entry = json!({"scopes": ["openid", "email"]});
     let believing = TestServer::registering(builtin(&issuer, entry)).await;
     let statement = issuer.token(json!({"scope": LINES, "software_id": "s"}));
-    let body = with(b0(), json!({"software_statement": statement}));
+    let body = with(minimal(), json!({"software_statement": statement}));
     assert_eq!(believing.register(&body).await.body["scope"], "openid email");
 
     let script = r#"fn createClient(context) { context.client.scope = "openid\n   email"; true }"#;
     let scripted = TestServer::scripted(&[("10-scope.rhai", script)], |_| {}).await;
-    assert_eq!(scripted.register(&b0()).await.body["scope"], "openid email");
+    assert_eq!(scripted.register(&minimal()).await.body["scope"], "openid email");
 
     server.initial_access("one", json!({"policy": {"scopes": ["openid", "email"]}})).await;
-    let answer = server.post_with("one", &with(b0(), json!({"scope": LINES}))).await;
+    let answer = server.post_with("one", &with(minimal(), json!({"scope": LINES}))).await;
     answer.expect_status(201);
     assert_eq!(answer.body["scope"], "openid email");
 }
@@ -126,13 +127,13 @@ async fn an_application_in_development_registers_with_its_pages() {
     let expected = json!({"client_uri": "http://localhost:5173", "tos_uri": "http://127.0.0.1:5173/terms",
                           "initiate_login_uri": "http://localhost:5173/login", "logo_uri": null});
     check(&server, local, expected).await;
-    let elsewhere = with(b0(), json!({"client_uri": "http://localhost:5173"}));
+    let elsewhere = with(minimal(), json!({"client_uri": "http://localhost:5173"}));
     server.post(&elsewhere).await.expect_bad_metadata("client_uri");
 }
 
 #[tokio::test]
 async fn pages_are_where_the_operator_wants_them() {
-    let on = |host: &str| with(b0(), json!({"client_uri": format!("https://{host}/")}));
+    let on = |host: &str| with(minimal(), json!({"client_uri": format!("https://{host}/")}));
     let table = [("any", 201, 201, 201), ("redirectHost", 201, 400, 400), ("redirectSite", 201, 201, 400)];
     for (value, host, site, other) in table {
         let server = TestServer::registering(json!({"pageUriHosts": value})).await;
@@ -146,7 +147,7 @@ async fn pages_are_where_the_operator_wants_them() {
 #[tokio::test]
 async fn a_refusal_names_what_was_sent() {
     let server = TestServer::registering(json!({"tokenEndpointAuthMethodsSupported": ["none"]})).await;
-    let answer = server.post(&b0()).await;
+    let answer = server.post(&minimal()).await;
     answer
         .expect_bad_metadata("client_secret_basic is what a request without token_endpoint_auth_method gets");
     let answer = server
@@ -171,7 +172,7 @@ async fn what_others_take_for_a_pattern_is_no_redirect_uri() {
         server.post(&public(&[uri], json!({}))).await.expect_bad_redirect();
     }
     let logout = json!({"post_logout_redirect_uris": ["https://a.example/*"]});
-    server.post(&with(b0(), logout)).await.expect_bad_metadata("register each URI");
+    server.post(&with(minimal(), logout)).await.expect_bad_metadata("register each URI");
     let open = TestServer::registering(json!({"redirectUriWildcardsEnabled": true})).await;
     check(
         &open,
@@ -188,8 +189,8 @@ async fn each_kind_of_value_has_its_own_limit() {
     })
     .await;
     let large = |bytes: usize| json!({"tool": {"text": "x".repeat(bytes)}});
-    assert_eq!(server.register(&with(b0(), large(16_000))).await.body["tool"], large(16_000)["tool"]);
-    server.post(&with(b0(), large(16_384))).await.expect_bad_metadata("limits.customAttributeBytes");
+    assert_eq!(server.register(&with(minimal(), large(16_000))).await.body["tool"], large(16_000)["tool"]);
+    server.post(&with(minimal(), large(16_384))).await.expect_bad_metadata("limits.customAttributeBytes");
     let scopes = vec!["https://scopes.example/one"; 300].join(" ") + " openid";
-    check(&server, with(b0(), json!({"scope": scopes})), json!({"scope": "openid"})).await;
+    check(&server, with(minimal(), json!({"scope": scopes})), json!({"scope": "openid"})).await;
 }

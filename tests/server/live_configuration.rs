@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::reload::until;
-use crate::support::{TestServer, b0};
+use crate::support::{TestServer, minimal};
 
 /// A folder with a configuration file and a store, and the server that runs in it.
 struct Place {
@@ -71,7 +71,7 @@ pub(crate) fn set(path: &str, value: impl Into<Value>) -> Value {
 
 async fn register(server: &Server) -> u16 {
     let url = format!("{}/register", server.url());
-    reqwest::Client::new().post(url).json(&b0()).send().await.unwrap().status().as_u16()
+    reqwest::Client::new().post(url).json(&minimal()).send().await.unwrap().status().as_u16()
 }
 
 async fn ready(server: &Server) -> Value {

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Registered, TestServer, b0, with};
+use crate::support::{Answer, Registered, TestServer, minimal, with};
 
 #[tokio::test]
-async fn k64_to_k66_a_client_reads_what_it_registered() {
+async fn a_client_reads_what_it_registered() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     assert!(client.uri.starts_with("http://") && client.uri.contains(&client.id), "{}", client.uri);
     let answer = server.read(&client).await;
     answer.expect_status(200);
@@ -17,19 +17,19 @@ async fn k64_to_k66_a_client_reads_what_it_registered() {
 }
 
 #[tokio::test]
-async fn k64_the_uri_is_that_of_the_issuer() {
+async fn the_uri_is_that_of_the_issuer() {
     let server = TestServer::configured(|configuration| {
         configuration.settings.server.issuer = Some("https://register.example.org".to_owned());
     })
     .await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     assert_eq!(client.uri, format!("https://register.example.org/register?client_id={}", client.id));
 }
 
 #[tokio::test]
-async fn k67_and_k85_without_credentials_there_is_a_challenge_without_an_error() {
+async fn without_credentials_there_is_a_challenge_without_an_error() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     for method in ["GET", "PUT", "DELETE"] {
         let answer = Answer::of(server.ask(method, &client.uri).json(&client.update(json!({})))).await;
         answer.expect_status(401);
@@ -40,10 +40,13 @@ async fn k67_and_k85_without_credentials_there_is_a_challenge_without_an_error()
 }
 
 #[tokio::test]
-async fn k68_to_k70_and_k89_every_wrong_token_is_answered_alike() {
+async fn every_wrong_token_is_answered_alike() {
     let server = TestServer::new().await;
-    let (one, other, gone) =
-        (server.register(&b0()).await, server.register(&b0()).await, server.register(&b0()).await);
+    let (one, other, gone) = (
+        server.register(&minimal()).await,
+        server.register(&minimal()).await,
+        server.register(&minimal()).await,
+    );
     server.delete(&gone).await.expect_status(204);
     let unknown = one.uri.replace(&one.id, "00000000-0000-4000-8000-000000000000");
     let attempts = [
@@ -56,8 +59,10 @@ async fn k68_to_k70_and_k89_every_wrong_token_is_answered_alike() {
     let mut answers = Vec::new();
     for (uri, token) in attempts {
         for method in ["GET", "PUT", "DELETE"] {
-            let request =
-                server.ask(method, uri).bearer_auth(token).json(&with(b0(), json!({"client_id": one.id})));
+            let request = server
+                .ask(method, uri)
+                .bearer_auth(token)
+                .json(&with(minimal(), json!({"client_id": one.id})));
             let answer = Answer::of(request).await;
             answer.expect_error(401, &["invalid_token"]);
             assert!(answer.header("www-authenticate").contains("error=\"invalid_token\""));
@@ -71,9 +76,9 @@ async fn k68_to_k70_and_k89_every_wrong_token_is_answered_alike() {
 }
 
 #[tokio::test]
-async fn k71_and_k72_the_token_comes_in_the_authorization_header() {
+async fn the_token_comes_in_the_authorization_header() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let lower = server.ask("GET", &client.uri).header("authorization", format!("bearer {}", client.token));
     Answer::of(lower).await.expect_status(200);
     let basic = server.ask("GET", &client.uri).basic_auth(&client.id, Some(&client.token));
@@ -83,9 +88,9 @@ async fn k71_and_k72_the_token_comes_in_the_authorization_header() {
 }
 
 #[tokio::test]
-async fn k73_and_k77_an_update_changes_what_it_says_and_nothing_else() {
+async fn an_update_changes_what_it_says_and_nothing_else() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let answer = server.update(&client, &client.update(json!({"client_name": "New"}))).await;
     answer.expect_status(200);
     assert_eq!(answer.body, with(client.body.clone(), json!({"client_name": "New"})));
@@ -93,9 +98,9 @@ async fn k73_and_k77_an_update_changes_what_it_says_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn k74_the_members_that_an_update_must_not_have() {
+async fn the_members_that_an_update_must_not_have() {
     let strict = TestServer::new().await;
-    let client = strict.register(&b0()).await;
+    let client = strict.register(&minimal()).await;
     let forbidden = [
         "registration_access_token",
         "registration_client_uri",
@@ -107,16 +112,16 @@ async fn k74_the_members_that_an_update_must_not_have() {
         strict.update(&client, &body).await.expect_bad_metadata(name);
     }
     let lenient = TestServer::registering(json!({"refuseServerMembersInUpdate": false})).await;
-    let client = lenient.register(&b0()).await;
+    let client = lenient.register(&minimal()).await;
     let answer = lenient.update(&client, &with(client.body.clone(), json!({"client_id_issued_at": 5}))).await;
     answer.expect_status(200);
     assert_eq!(answer.body, client.body);
 }
 
 #[tokio::test]
-async fn k75_and_k76_an_update_names_its_client_and_its_present_secret() {
+async fn an_update_names_its_client_and_its_present_secret() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let wrong = [
         client.update_without(&["client_id"]),
         client.update(json!({"client_id": "another"})),
@@ -132,11 +137,11 @@ async fn k75_and_k76_an_update_names_its_client_and_its_present_secret() {
 }
 
 #[tokio::test]
-async fn k78_and_k79_what_an_update_leaves_out_is_gone_or_default() {
+async fn what_an_update_leaves_out_is_gone_or_default() {
     let server = TestServer::new().await;
     let named =
         json!({"client_name#fr": "Mon client", "grant_types": ["authorization_code", "refresh_token"]});
-    let client = server.register(&with(b0(), named)).await;
+    let client = server.register(&with(minimal(), named)).await;
     let body = client.update_without(&["client_name", "client_name#fr", "grant_types"]);
     server.update(&client, &body).await.expect_status(200);
     let read = server.read(&client).await.body;
@@ -146,10 +151,10 @@ async fn k78_and_k79_what_an_update_leaves_out_is_gone_or_default() {
 }
 
 #[tokio::test]
-async fn k80_to_k82_and_k86_a_refused_update_changes_nothing() {
+async fn a_refused_update_changes_nothing() {
     let server = TestServer::new().await;
     let keys = json!({"jwks_uri": "https://client.example.org/jwks.json"});
-    let client = server.register(&with(b0(), keys)).await;
+    let client = server.register(&with(minimal(), keys)).await;
     let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]});
     let refused = [
         client.update_without(&["redirect_uris"]),
@@ -172,9 +177,9 @@ async fn k80_to_k82_and_k86_a_refused_update_changes_nothing() {
 }
 
 #[tokio::test]
-async fn k83_and_k84_a_secret_comes_and_goes_with_the_method() {
+async fn a_secret_comes_and_goes_with_the_method() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let public = client.update(json!({"token_endpoint_auth_method": "none"}));
     let answer = server.update(&client, &public).await;
     answer.expect_status(200);
@@ -189,20 +194,21 @@ async fn k83_and_k84_a_secret_comes_and_goes_with_the_method() {
 }
 
 #[tokio::test]
-async fn k87_other_methods_of_the_management_url() {
+async fn other_methods_of_the_management_url() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     for method in ["PATCH", "POST"] {
-        let answer = Answer::of(server.ask(method, &client.uri).bearer_auth(&client.token).json(&b0())).await;
+        let answer =
+            Answer::of(server.ask(method, &client.uri).bearer_auth(&client.token).json(&minimal())).await;
         answer.expect_error(405, &["method_not_allowed"]);
         assert_eq!(answer.header("allow"), "GET, PUT, DELETE, OPTIONS");
     }
 }
 
 #[tokio::test]
-async fn k88_to_k90_a_deleted_client_is_gone_at_once() {
+async fn a_deleted_client_is_gone_at_once() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let wrong = server.ask("DELETE", &client.uri).bearer_auth("garbage");
     Answer::of(wrong).await.expect_error(401, &["invalid_token"]);
     server.read(&client).await.expect_status(200);
@@ -216,9 +222,9 @@ async fn k88_to_k90_a_deleted_client_is_gone_at_once() {
 }
 
 #[tokio::test]
-async fn k91_deletion_can_be_switched_off() {
+async fn deletion_can_be_switched_off() {
     let server = TestServer::registering(json!({"clientDeletionEnabled": false})).await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let answer = server.delete(&client).await;
     answer.expect_error(405, &["method_not_allowed"]);
     assert_eq!(answer.header("allow"), "GET, PUT, OPTIONS");
@@ -226,7 +232,7 @@ async fn k91_deletion_can_be_switched_off() {
 }
 
 #[tokio::test]
-async fn k92_a_script_makes_a_client_read_only() {
+async fn a_script_makes_a_client_read_only() {
     let forbid = r#"
         fn updateClient(context) {
             throw #{ status: 403, error: "access_denied", error_description: "this client is frozen" };
@@ -237,16 +243,16 @@ async fn k92_a_script_makes_a_client_read_only() {
         }
     "#;
     let server = TestServer::scripted(&[("10-frozen.rhai", forbid)], |_| {}).await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     server.update(&client, &client.update(json!({}))).await.expect_error(403, &["access_denied"]);
     server.delete(&client).await.expect_error(403, &["access_denied"]);
     server.read(&client).await.expect_status(200);
 }
 
 #[tokio::test]
-async fn k94_of_parallel_updates_one_wins_as_a_whole() {
+async fn of_parallel_updates_one_wins_as_a_whole() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let name = |number: usize| json!({"client_name": format!("n{number}"), "software_version": format!("n{number}")});
     let bodies: Vec<Value> = (0..50).map(|number| client.update(name(number))).collect();
     let updates = bodies.iter().map(|body| server.update(&client, body));
@@ -265,9 +271,9 @@ async fn k94_of_parallel_updates_one_wins_as_a_whole() {
 }
 
 #[tokio::test]
-async fn k95_an_update_of_a_revision_that_is_gone_is_refused() {
+async fn an_update_of_a_revision_that_is_gone_is_refused() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let first = server.read(&client).await.header("etag").to_owned();
     assert!(!first.is_empty());
     let put = |tag: String| {
@@ -286,7 +292,7 @@ async fn k95_an_update_of_a_revision_that_is_gone_is_refused() {
 #[tokio::test]
 async fn secrets_are_shown_once_where_the_operator_wants_that() {
     let server = TestServer::registering(json!({"returnClientSecretOnRead": false})).await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     assert!(client.body["client_secret"].is_string());
     let read = server.read(&client).await.body;
     assert_eq!(read.get("client_secret"), None);

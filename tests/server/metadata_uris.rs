@@ -3,16 +3,17 @@
 use serde_json::json;
 
 use crate::metadata::check;
-use crate::support::{TestServer, b0, with};
+use crate::support::{TestServer, minimal, with};
 
 #[tokio::test]
-async fn k114_to_k117_the_uris_and_numbers_of_openid_connect() {
+async fn the_uris_and_numbers_of_openid_connect() {
     let server = TestServer::new().await;
-    let client =
-        server.register(&with(b0(), json!({"initiate_login_uri": "https://client.example.org/login"}))).await;
+    let client = server
+        .register(&with(minimal(), json!({"initiate_login_uri": "https://client.example.org/login"})))
+        .await;
     assert_eq!(server.read(&client).await.body["initiate_login_uri"], "https://client.example.org/login");
     let with_fragment = "https://client.example.org/request#GkurKxf5T0Y-mnPFCHqWOMiZi4VS138cQO_V7PZHAdM";
-    let client = server.register(&with(b0(), json!({"request_uris": [with_fragment]}))).await;
+    let client = server.register(&with(minimal(), json!({"request_uris": [with_fragment]}))).await;
     assert_eq!(client.body["request_uris"], json!([with_fragment]));
     let accepted = [json!({"default_max_age": 0}), json!({"require_auth_time": true})];
     let refused = [
@@ -27,7 +28,7 @@ async fn k114_to_k117_the_uris_and_numbers_of_openid_connect() {
 }
 
 #[tokio::test]
-async fn k118_and_k119_logout() {
+async fn logout_uris_are_checked_like_other_uris() {
     let server = TestServer::new().await;
     for member in ["frontchannel_logout_uri", "backchannel_logout_uri"] {
         let accepted = [json!({member: "https://client.example.org/out"})];

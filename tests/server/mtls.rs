@@ -5,7 +5,7 @@ use registrar::config::ClientCertificates::{Optional, Required};
 use serde_json::{Value, json};
 
 use crate::support::certificates::{Authority, CLIENT, CLIENT_DN, Files, Pair, Subject};
-use crate::support::{Answer, Registered, TestServer, b0, with};
+use crate::support::{Answer, Registered, TestServer, minimal, with};
 
 struct Bank {
     files: Files,
@@ -51,11 +51,14 @@ impl Bank {
 
 /// The client of [`CLIENT_DN`].
 fn named(dn: &str) -> Value {
-    with(b0(), json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": dn}))
+    with(
+        minimal(),
+        json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": dn}),
+    )
 }
 
 #[tokio::test]
-async fn k155_nobody_registers_without_a_certificate_that_is_trusted() {
+async fn nobody_registers_without_a_certificate_that_is_trusted() {
     let bank = Bank::new(&[]).await;
     let stranger = Authority::new().client(CLIENT);
     let expired = bank.files.authority.expired_client(CLIENT);
@@ -73,18 +76,18 @@ async fn k155_nobody_registers_without_a_certificate_that_is_trusted() {
 }
 
 #[tokio::test]
-async fn k155_the_handshake_refuses_where_certificates_are_required() {
+async fn the_handshake_refuses_where_certificates_are_required() {
     let files = Files::new();
     let server = TestServer::configured(|configuration| {
         files.switch_on(configuration, Required);
         configuration.live.registration.dcr_authorization_with_mtls = true;
     })
     .await;
-    assert!(files.client(None).post(server.url("/register")).json(&b0()).send().await.is_err());
+    assert!(files.client(None).post(server.url("/register")).json(&minimal()).send().await.is_err());
 }
 
 #[tokio::test]
-async fn k160_the_subject_is_that_of_the_certificate() {
+async fn the_subject_is_that_of_the_certificate() {
     let bank = Bank::new(&[]).await;
     let ours = bank.ours(CLIENT);
     for dn in [
@@ -107,7 +110,7 @@ async fn k160_the_subject_is_that_of_the_certificate() {
     let by_name = |name: &str| {
         let method =
             json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_san_dns": name});
-        with(b0(), method)
+        with(minimal(), method)
     };
     bank.register(&ours, &by_name("client.example.org")).await;
     bank.post(Some(&ours), &by_name("other.example.org")).await.expect_error(403, &["access_denied"]);
@@ -143,7 +146,7 @@ const BRAZILIAN: Subject<'static> = &[
 ];
 
 #[tokio::test]
-async fn k160_a_script_compares_the_software_and_the_organization() {
+async fn a_script_compares_the_software_and_the_organization() {
     let bank = Bank::new(&[("brazil.rhai", BRAZIL)]).await;
     let dn = "CN=web.example.org,UID=software-1,2.5.4.97=#0C0B4F464242522D6F72672D31,\
               2.5.4.5=#130E3433313432363636303030313937,1.3.6.1.4.1.311.60.2.1.3=#13024252,\
@@ -162,7 +165,7 @@ async fn k160_a_script_compares_the_software_and_the_organization() {
 }
 
 #[tokio::test]
-async fn k161_a_name_in_a_wrong_form_is_refused() {
+async fn a_name_in_a_wrong_form_is_refused() {
     let bank = Bank::new(&[("brazil.rhai", BRAZIL)]).await;
     let ours = bank.ours(BRAZILIAN);
     for dn in [
@@ -180,11 +183,11 @@ async fn k161_a_name_in_a_wrong_form_is_refused() {
         "tls_client_auth_san_dns": "client.example.org",
         "software_id": "software-1",
     });
-    bank.post(Some(&ours), &with(b0(), by_name)).await.expect_bad_metadata("tls_client_auth_san_dns");
+    bank.post(Some(&ours), &with(minimal(), by_name)).await.expect_bad_metadata("tls_client_auth_san_dns");
 }
 
 #[tokio::test]
-async fn k164_whose_client_it_is_shows_its_certificate_again() {
+async fn whose_client_it_is_shows_its_certificate_again() {
     let bank = Bank::new(&[]).await;
     let ours = bank.ours(CLIENT);
     let client = bank.register(&ours, &named(CLIENT_DN)).await;
@@ -217,7 +220,7 @@ async fn k164_whose_client_it_is_shows_its_certificate_again() {
 async fn a_client_that_named_no_subject_is_known_by_the_certificate_it_registered_with() {
     let bank = Bank::new(&[]).await;
     let ours = bank.ours(CLIENT);
-    let client = bank.register(&ours, &b0()).await;
+    let client = bank.register(&ours, &minimal()).await;
     bank.read(&client, Some(&bank.ours(CLIENT))).await.expect_status(200);
     for foreign in [bank.ours(&[("CN", "Neighbour")]), Pair::self_signed(CLIENT)] {
         bank.read(&client, Some(&foreign)).await.expect_error(401, &["invalid_token"]);
@@ -228,8 +231,10 @@ async fn a_client_that_named_no_subject_is_known_by_the_certificate_it_registere
 async fn a_registered_key_is_good_whoever_signed_its_certificate() {
     let bank = Bank::new(&[]).await;
     let own = Pair::self_signed(&[("CN", "own")]);
-    let request =
-        with(b0(), json!({"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": own.jwks()}));
+    let request = with(
+        minimal(),
+        json!({"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": own.jwks()}),
+    );
     bank.post(Some(&own), &request).await.expect_error(401, &["invalid_client"]);
     let client = bank.register(&bank.ours(CLIENT), &request).await;
     bank.read(&client, Some(&own)).await.expect_status(200);
@@ -261,7 +266,7 @@ async fn a_script_is_asked_where_what_is_registered_settles_nothing() {
     ";
     let bank = Bank::new(&[("10-certificates.rhai", script)]).await;
     let ours = bank.ours(CLIENT);
-    let client = bank.register(&ours, &with(b0(), json!({"software_id": "Neighbour"}))).await;
+    let client = bank.register(&ours, &with(minimal(), json!({"software_id": "Neighbour"}))).await;
     let successor = bank.ours(&[("CN", "Neighbour")]);
     bank.read(&client, Some(&successor)).await.expect_status(200);
     bank.read(&client, Some(&bank.ours(&[("CN", "Stranger")]))).await.expect_error(401, &["invalid_token"]);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::statements::keys_at;
 use crate::support::certificates::Files;
-use crate::support::{Answer, Origin, Reply, Signer, TestServer, b0, with};
+use crate::support::{Answer, Origin, Reply, Signer, TestServer, minimal, with};
 
 fn issued_by(issuer: &'static str) -> impl Future<Output = TestServer> {
     TestServer::configured(move |configuration| {
@@ -61,8 +61,8 @@ async fn the_admin_listener_has_the_probes_and_the_admin_api_to_itself() {
     let list = async |url: &str| Answer::of(server.ask("GET", url).bearer_auth(&administrator)).await;
     list(&format!("http://{admin}/admin/v1/clients")).await.expect_status(200);
     list("/admin/v1/clients").await.expect_error(404, &["not_found"]);
-    server.post(&b0()).await.expect_status(201);
-    let elsewhere = server.ask("POST", &format!("http://{admin}/register")).json(&b0());
+    server.post(&minimal()).await.expect_status(201);
+    let elsewhere = server.ask("POST", &format!("http://{admin}/register")).json(&minimal());
     Answer::of(elsewhere).await.expect_error(404, &["not_found"]);
 }
 
@@ -77,7 +77,7 @@ async fn who_probes_needs_no_certificate_where_clients_do() {
     let admin = server.server().admin_address().expect("an admin listener");
     let http = files.client(None);
     assert_eq!(http.get(format!("http://{admin}/readyz")).send().await.unwrap().status(), 200);
-    assert!(http.post(server.url("/register")).json(&b0()).send().await.is_err());
+    assert!(http.post(server.url("/register")).json(&minimal()).send().await.is_err());
 }
 
 /// The number called `name`, without the `registrar_` before it. Other tests of this process add
@@ -108,7 +108,7 @@ async fn what_is_fetched_and_who_is_vouched_for_are_counted() {
     }
     for _ in 0..2 {
         let statement = issuer.token(json!({}));
-        server.post(&with(b0(), json!({"software_statement": statement}))).await.expect_status(201);
+        server.post(&with(minimal(), json!({"software_statement": statement}))).await.expect_status(201);
     }
     assert_eq!(origin.hits("/jwks"), 1);
     for (name, before) in names.into_iter().zip(before) {
@@ -119,8 +119,8 @@ async fn what_is_fetched_and_who_is_vouched_for_are_counted() {
 #[tokio::test]
 async fn two_servers_in_one_process_add_to_the_same_numbers() {
     let (one, other) = (TestServer::new().await, TestServer::new().await);
-    one.register(&b0()).await;
-    other.register(&b0()).await;
+    one.register(&minimal()).await;
+    other.register(&minimal()).await;
     for server in [&one, &other] {
         let registered = r#"client_changes_total{change="registered",trust_level="open"}"#;
         assert!(count(server, registered).await >= 2);

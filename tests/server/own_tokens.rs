@@ -5,7 +5,7 @@ use registrar::config::ClientCertificates::Optional;
 use serde_json::{Value, json};
 
 use crate::support::certificates::{CLIENT, CLIENT_DN, Files};
-use crate::support::{Answer, GRANT, Registered, TestServer, b0, form, machine, registering, with};
+use crate::support::{Answer, GRANT, Registered, TestServer, form, machine, minimal, registering, with};
 
 async fn server() -> TestServer {
     TestServer::registering(json!({"dcrAuthorizationWithClientCredentials": true})).await
@@ -19,7 +19,7 @@ async fn ask(server: &TestServer, method: &str, client: &Registered, token: &str
 #[tokio::test]
 async fn a_registration_asks_for_the_grant() {
     let server = server().await;
-    server.post(&b0()).await.expect_bad_metadata("must hold client_credentials");
+    server.post(&minimal()).await.expect_bad_metadata("must hold client_credentials");
     server.register(&machine()).await;
 }
 
@@ -61,7 +61,7 @@ async fn its_registration_access_token_does_not_rotate_by_another_token() {
 }
 
 #[tokio::test]
-async fn k166_every_other_token_is_refused_alike() {
+async fn every_other_token_is_refused_alike() {
     let server = server().await;
     let (client, other) = (server.register(&machine()).await, server.register(&machine()).await);
     let (token, of_other) = (server.access_token(&client).await, server.access_token(&other).await);

@@ -3,7 +3,7 @@
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{Signer, TestServer, b0, registering, with};
+use crate::support::{Signer, TestServer, minimal, registering, with};
 
 fn privileged() -> Value {
     json!({
@@ -25,20 +25,20 @@ fn kept(body: &Value) -> Vec<&str> {
 async fn what_a_stranger_sends_of_them_is_ignored_and_the_answer_shows_it() {
     let server = TestServer::new().await;
     let harmless = json!({"spontaneous_scopes": [], "allow_spontaneous_scopes": false});
-    let client = server.register(&with(b0(), privileged())).await;
+    let client = server.register(&with(minimal(), privileged())).await;
     assert_eq!(kept(&client.body), [""; 0]);
-    let update = with(with(b0(), privileged()), json!({"client_id": client.id}));
+    let update = with(with(minimal(), privileged()), json!({"client_id": client.id}));
     let answer = server.update(&client, &update).await;
     answer.expect_status(200);
     assert_eq!(kept(&answer.body), [""; 0]);
-    let client = server.register(&with(with(b0(), privileged()), harmless)).await;
+    let client = server.register(&with(with(minimal(), privileged()), harmless)).await;
     assert_eq!(kept(&client.body), ["allow_spontaneous_scopes", "spontaneous_scopes"]);
 }
 
 #[tokio::test]
 async fn the_operator_lists_what_strangers_may_register() {
     let server = TestServer::registering(json!({"privilegedMembers": ["groups", "org_id"]})).await;
-    let client = server.register(&with(b0(), privileged())).await;
+    let client = server.register(&with(minimal(), privileged())).await;
     assert_eq!((&client.body["groups"], &client.body["org_id"]), (&json!(["admins"]), &json!("o1")));
     assert_eq!(kept(&client.body).len(), 2);
 }
@@ -48,10 +48,10 @@ async fn the_policy_of_an_initial_access_token_allows_some() {
     let server = TestServer::new().await;
     server.initial_access("some", json!({"policy": {"privileged_members": ["groups"]}})).await;
     server.initial_access("none", json!({})).await;
-    let answer = server.post_with("some", &with(b0(), privileged())).await;
+    let answer = server.post_with("some", &with(minimal(), privileged())).await;
     answer.expect_status(201);
     assert_eq!(kept(&answer.body), ["groups"]);
-    let answer = server.post_with("none", &with(b0(), privileged())).await;
+    let answer = server.post_with("none", &with(minimal(), privileged())).await;
     assert_eq!(kept(&answer.body), [""; 0]);
 }
 
@@ -64,7 +64,7 @@ async fn a_verified_statement_gives_what_it_says_and_nothing_beside_it() {
     for (settings, expected) in [(builtin, vec!["groups"]), (none, vec![])] {
         let server = TestServer::registering(settings).await;
         let statement = issuer.token(json!({"groups": ["partners"], "software_id": "s"}));
-        let body = with(with(b0(), privileged()), json!({ "software_statement": statement }));
+        let body = with(with(minimal(), privileged()), json!({ "software_statement": statement }));
         let client = server.register(&body).await;
         assert_eq!(kept(&client.body), expected);
         if !expected.is_empty() {
@@ -80,12 +80,12 @@ async fn scripts_and_administrators_set_them_and_the_client_keeps_what_it_was_gi
         registering(configuration, json!({}));
     })
     .await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     assert_eq!(client.body["groups"], json!(["partners"]));
-    let same = with(b0(), json!({"client_id": client.id, "groups": ["partners"], "org_id": "o1"}));
+    let same = with(minimal(), json!({"client_id": client.id, "groups": ["partners"], "org_id": "o1"}));
     let answer = server.update(&client, &same).await;
     assert_eq!(kept(&answer.body), ["groups"]);
-    let body = with(b0(), json!({"client_name": "K", "org_id": "o2", "groups": ["others"]}));
+    let body = with(minimal(), json!({"client_name": "K", "org_id": "o2", "groups": ["others"]}));
     let url = format!("/admin/v1/clients/{}", client.id);
     let put = server.ask("PUT", &url).bearer_auth(server.administrator_token().await).json(&body);
     crate::support::Answer::of(put).await.expect_status(200);
@@ -97,7 +97,7 @@ async fn scripts_and_administrators_set_them_and_the_client_keeps_what_it_was_gi
 async fn lifetimes_of_tokens_are_bounded() {
     let server = TestServer::registering(json!({"maximumTokenLifetime": 3_600})).await;
     for member in ["access_token_lifetime", "refresh_token_lifetime", "id_token_lifetime", "par_lifetime"] {
-        let body = |seconds: u64| with(b0(), json!({ member: seconds }));
+        let body = |seconds: u64| with(minimal(), json!({ member: seconds }));
         assert_eq!(server.register(&body(3_600)).await.body[member], 3_600);
         let refused = server.post(&body((1 << 53) - 1)).await;
         refused.expect_error(400, &["invalid_client_metadata"]);

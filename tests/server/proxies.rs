@@ -6,7 +6,7 @@ use registrar::config::Configuration;
 use serde_json::json;
 
 use crate::support::certificates::{Authority, CLIENT, CLIENT_DN, Files, Pair};
-use crate::support::{Answer, TestServer, b0, with};
+use crate::support::{Answer, TestServer, minimal, with};
 
 const SEEN: &str = r#"
 fn modifyPostResponse(response, context) {
@@ -39,7 +39,7 @@ fn headers(pair: &Pair) -> Vec<(&'static str, String)> {
 }
 
 async fn post(server: &TestServer, headers: &[(&str, String)]) -> Answer {
-    let mut request = server.ask("POST", "/register").json(&b0());
+    let mut request = server.ask("POST", "/register").json(&minimal());
     for (name, value) in headers {
         request = request.header(*name, value);
     }
@@ -84,7 +84,7 @@ async fn our_own_authorities_are_asked_where_there_are_some() {
 }
 
 #[tokio::test]
-async fn k200_a_header_from_anybody_else_is_ignored() {
+async fn a_header_from_anybody_else_is_ignored() {
     let pair = Authority::new().client(CLIENT);
     let mtls = |configuration: &mut Configuration| {
         configuration.live.registration.dcr_authorization_with_mtls = true;
@@ -145,7 +145,7 @@ async fn a_registration_with_mtls_works_behind_a_proxy() {
     let (name, value) = headers(&authority.client(CLIENT)).remove(1);
     let method =
         json!({"token_endpoint_auth_method": "tls_client_auth", "tls_client_auth_subject_dn": CLIENT_DN});
-    let request = server.ask("POST", "/register").json(&with(b0(), method));
+    let request = server.ask("POST", "/register").json(&with(minimal(), method));
     let answer = Answer::of(request.header(name, &value)).await;
     answer.expect_status(201);
     let client = crate::support::Registered::of(answer.body);

@@ -3,7 +3,7 @@
 use registrar::config::Registration;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, GRANT, TestServer, b0, form, machine, registering};
+use crate::support::{Answer, GRANT, TestServer, form, machine, minimal, registering};
 
 /// A server with the limits of the defaults, and these on top of them.
 async fn limited(members: Value) -> TestServer {
@@ -33,7 +33,7 @@ async fn by_default_one_address_registers_hundreds_of_clients_and_not_thousands(
     let server = limited(json!({})).await;
     let (mut accepted, begun) = (0, std::time::Instant::now());
     let refused = loop {
-        let answer = server.post(&b0()).await;
+        let answer = server.post(&minimal()).await;
         match answer.status {
             201 => accepted += 1,
             _ => break answer,

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, START, TestServer, b0, with};
+use crate::support::{Answer, START, TestServer, minimal, with};
 
 #[tokio::test]
-async fn k1_a_registration_is_answered_with_credentials_that_no_cache_keeps() {
+async fn a_registration_is_answered_with_credentials_that_no_cache_keeps() {
     let server = TestServer::new().await;
-    let answer = server.post(&b0()).await;
+    let answer = server.post(&minimal()).await;
     answer.expect_status(201);
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.header("cache-control"), "no-store");
@@ -20,45 +20,45 @@ async fn k1_a_registration_is_answered_with_credentials_that_no_cache_keeps() {
 }
 
 #[tokio::test]
-async fn k2_defaults_are_registered_and_told() {
+async fn defaults_are_registered_and_told() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     assert_eq!(client.body["token_endpoint_auth_method"], "client_secret_basic");
     assert_eq!(client.body["grant_types"], json!(["authorization_code"]));
     assert_eq!(client.body["response_types"], json!(["code"]));
-    assert_eq!(client.body["redirect_uris"], b0()["redirect_uris"]);
+    assert_eq!(client.body["redirect_uris"], minimal()["redirect_uris"]);
     assert_eq!(client.body["client_name"], "K");
     assert_eq!(client.body["application_type"], "web");
 }
 
 #[tokio::test]
-async fn k3_two_registrations_share_nothing() {
+async fn two_registrations_share_nothing() {
     let server = TestServer::new().await;
-    let (one, two) = (server.register(&b0()).await, server.register(&b0()).await);
+    let (one, two) = (server.register(&minimal()).await, server.register(&minimal()).await);
     assert_ne!(one.id, two.id);
     assert_ne!(one.token, two.token);
     assert_ne!(one.body["client_secret"], two.body["client_secret"]);
 }
 
 #[tokio::test]
-async fn k4_an_unknown_member_is_not_heard() {
+async fn an_unknown_member_is_not_heard() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"example_extension_parameter": "v"}))).await;
+    let client = server.register(&with(minimal(), json!({"example_extension_parameter": "v"}))).await;
     assert_eq!(client.body.get("example_extension_parameter"), None);
 }
 
 #[tokio::test]
-async fn k5_a_localised_name_comes_back_code_point_by_code_point() {
+async fn a_localised_name_comes_back_code_point_by_code_point() {
     let server = TestServer::new().await;
     let name = "\u{30af}\u{30e9}\u{30a4}\u{30a2}\u{30f3}\u{30c8}\u{540d} e\u{301}";
-    let client = server.register(&with(b0(), json!({"client_name#ja-Jpan-JP": name}))).await;
+    let client = server.register(&with(minimal(), json!({"client_name#ja-Jpan-JP": name}))).await;
     assert_eq!(client.body["client_name#ja-Jpan-JP"], name);
     assert_eq!(client.body["client_name"], "K");
     assert_eq!(server.read(&client).await.body["client_name#ja-Jpan-JP"], name);
 }
 
 #[tokio::test]
-async fn k11_other_methods_are_refused_with_allow_or_for_want_of_a_token() {
+async fn other_methods_are_refused_with_allow_or_for_want_of_a_token() {
     let server = TestServer::new().await;
     for method in ["GET", "PUT", "DELETE"] {
         let answer = Answer::of(server.ask(method, "/register")).await;
@@ -70,7 +70,7 @@ async fn k11_other_methods_are_refused_with_allow_or_for_want_of_a_token() {
 }
 
 #[tokio::test]
-async fn k25_a_client_without_redirects_needs_no_redirect_uri() {
+async fn a_client_without_redirects_needs_no_redirect_uri() {
     let server = TestServer::new().await;
     let client = server.register(&json!({"grant_types": ["client_credentials"]})).await;
     assert_eq!(client.body["response_types"], json!([]));
@@ -78,7 +78,7 @@ async fn k25_a_client_without_redirects_needs_no_redirect_uri() {
 }
 
 #[tokio::test]
-async fn k26_to_k28_grants_and_responses_agree() {
+async fn grants_and_responses_agree() {
     let server = TestServer::registering(json!({
         "grantTypesSupported": ["authorization_code", "implicit", "client_credentials"],
         "responseTypesSupported": ["code", "token", "id_token"],
@@ -92,34 +92,34 @@ async fn k26_to_k28_grants_and_responses_agree() {
         json!({"grant_types": "authorization_code"}),
     ];
     for case in cases {
-        server.post(&with(b0(), case)).await.expect_error(400, &["invalid_client_metadata"]);
+        server.post(&with(minimal(), case)).await.expect_error(400, &["invalid_client_metadata"]);
     }
 }
 
 #[tokio::test]
-async fn k29_a_public_client_gets_no_secret() {
+async fn a_public_client_gets_no_secret() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"token_endpoint_auth_method": "none"}))).await;
+    let client = server.register(&with(minimal(), json!({"token_endpoint_auth_method": "none"}))).await;
     assert_eq!(client.body.get("client_secret"), None);
     assert_eq!(client.body.get("client_secret_expires_at"), None);
 }
 
 #[tokio::test]
-async fn k30_an_unknown_method_is_refused_with_those_that_are_known() {
+async fn an_unknown_method_is_refused_with_those_that_are_known() {
     let server = TestServer::new().await;
-    let answer = server.post(&with(b0(), json!({"token_endpoint_auth_method": "foo"}))).await;
+    let answer = server.post(&with(minimal(), json!({"token_endpoint_auth_method": "foo"}))).await;
     answer.expect_bad_metadata("private_key_jwt");
 }
 
 #[tokio::test]
-async fn k40_to_k42_granted_scopes_are_those_of_the_request_that_are_defined() {
+async fn granted_scopes_are_those_of_the_request_that_are_defined() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"scope": "openid profile"}))).await;
+    let client = server.register(&with(minimal(), json!({"scope": "openid profile"}))).await;
     assert_eq!(client.body["scope"], "openid profile");
-    let client = server.register(&with(b0(), json!({"scope": "openid made_up"}))).await;
+    let client = server.register(&with(minimal(), json!({"scope": "openid made_up"}))).await;
     assert_eq!(client.body["scope"], "openid");
     for scope in [json!(["openid"]), json!("openid \"x\""), json!("a\\b")] {
-        server.post(&with(b0(), json!({"scope": scope}))).await.expect_bad_metadata("scope");
+        server.post(&with(minimal(), json!({"scope": scope}))).await.expect_bad_metadata("scope");
     }
 }
 
@@ -131,22 +131,25 @@ async fn scopes_marked_default_are_added_unless_that_is_switched_off() {
         }
     };
     let server = TestServer::configured(scopes).await;
-    assert_eq!(server.register(&b0()).await.body["scope"], "openid");
-    assert_eq!(server.register(&with(b0(), json!({"scope": "email"}))).await.body["scope"], "email openid");
+    assert_eq!(server.register(&minimal()).await.body["scope"], "openid");
+    assert_eq!(
+        server.register(&with(minimal(), json!({"scope": "email"}))).await.body["scope"],
+        "email openid"
+    );
     let server = TestServer::configured(|configuration| {
         scopes(configuration);
         configuration.live.registration.dynamic_registration_scopes_param_enabled = false;
     })
     .await;
-    assert_eq!(server.register(&b0()).await.body.get("scope"), None);
-    assert_eq!(server.register(&with(b0(), json!({"scope": "email"}))).await.body["scope"], "email");
+    assert_eq!(server.register(&minimal()).await.body.get("scope"), None);
+    assert_eq!(server.register(&with(minimal(), json!({"scope": "email"}))).await.body["scope"], "email");
 }
 
 #[tokio::test]
-async fn k51_an_answer_has_no_null_and_no_empty_string() {
+async fn an_answer_has_no_null_and_no_empty_string() {
     let server = TestServer::new().await;
     let sent = json!({"client_uri": "", "tos_uri": null, "contacts": ["a@example.org"], "lifetime": 60});
-    let client = server.register(&with(b0(), sent)).await;
+    let client = server.register(&with(minimal(), sent)).await;
     let updated = server.update(&client, &client.update(json!({"client_name": "", "contacts": null}))).await;
     updated.expect_status(200);
     for body in [&client.body, &server.read(&client).await.body, &updated.body] {
@@ -159,11 +162,11 @@ async fn k51_an_answer_has_no_null_and_no_empty_string() {
 }
 
 #[tokio::test]
-async fn k52_no_two_clients_share_a_credential() {
+async fn no_two_clients_share_a_credential() {
     let server = TestServer::new().await;
     let mut seen = HashSet::new();
     for _ in 0..200 {
-        let client = server.register(&b0()).await;
+        let client = server.register(&minimal()).await;
         for value in [&client.id, &client.token, client.body["client_secret"].as_str().unwrap()] {
             assert!(value.len() >= 32, "{value} is too short for 128 random bits");
             assert!(!value.starts_with("https://"), "an identifier that looks like a URL");
@@ -173,7 +176,7 @@ async fn k52_no_two_clients_share_a_credential() {
 }
 
 #[tokio::test]
-async fn k54_an_address_that_registers_too_often_is_told_when_to_come_back() {
+async fn an_address_that_registers_too_often_is_told_when_to_come_back() {
     let server = TestServer::registering(json!({
         "rateLimitRegistrationRequestCount": 5,
         "rateLimitRegistrationPeriodInSeconds": 3600,
@@ -181,7 +184,7 @@ async fn k54_an_address_that_registers_too_often_is_told_when_to_come_back() {
     .await;
     let mut refused = 0;
     for _ in 0..20 {
-        let answer = server.post(&b0()).await;
+        let answer = server.post(&minimal()).await;
         if answer.status == 429 {
             answer.expect_error(429, &["too_many_requests"]);
             assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
@@ -194,7 +197,7 @@ async fn k54_an_address_that_registers_too_often_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn k55_a_browser_of_any_origin_may_ask() {
+async fn a_browser_of_any_origin_may_ask() {
     let server = TestServer::new().await;
     let preflight = server
         .ask("OPTIONS", "/register")
@@ -207,14 +210,14 @@ async fn k55_a_browser_of_any_origin_may_ask() {
     assert!(answer.header("access-control-allow-methods").contains("PUT"));
     assert!(answer.header("access-control-allow-headers").contains("authorization"));
     assert_eq!(answer.header("access-control-allow-credentials"), "");
-    let post = server.ask("POST", "/register").header("origin", "https://app.example.org").json(&b0());
+    let post = server.ask("POST", "/register").header("origin", "https://app.example.org").json(&minimal());
     assert_eq!(Answer::of(post).await.header("access-control-allow-origin"), "*");
 }
 
 #[tokio::test]
 async fn a_switched_off_registration_refuses_and_is_not_advertised() {
     let server = TestServer::registering(json!({"dynamicRegistrationEnabled": false})).await;
-    server.post(&b0()).await.expect_error(403, &["access_denied"]);
+    server.post(&minimal()).await.expect_error(403, &["access_denied"]);
     let document = Answer::of(server.ask("GET", "/.well-known/openid-configuration")).await;
     assert_eq!(document.member("registration_endpoint"), &Value::Null);
 }
@@ -222,13 +225,13 @@ async fn a_switched_off_registration_refuses_and_is_not_advertised() {
 #[tokio::test]
 async fn what_can_not_be_judged_is_refused() {
     let server = TestServer::new().await;
-    let refused = server.post(&with(b0(), json!({"software_statement": "a.b.c"}))).await;
+    let refused = server.post(&with(minimal(), json!({"software_statement": "a.b.c"}))).await;
     refused.expect_error(400, &["invalid_software_statement"]);
     server.post_bytes("application/jwt", "a.b.c").await.expect_bad_metadata("signed");
     let server = TestServer::registering(json!({"softwareStatementRequired": true})).await;
-    server.post(&b0()).await.expect_error(400, &["invalid_software_statement"]);
+    server.post(&minimal()).await.expect_error(400, &["invalid_software_statement"]);
     let server = TestServer::registering(json!({"dcrSignatureValidationEnabled": true})).await;
-    server.post(&b0()).await.expect_bad_metadata("signed");
+    server.post(&minimal()).await.expect_bad_metadata("signed");
 }
 
 #[tokio::test]
@@ -239,12 +242,12 @@ async fn nothing_of_a_refused_request_is_stored() {
         [json!({"subject_type": "foo"}), json!({"redirect_uris": []}), json!({"client_name": "other"})];
     for more in refused {
         server
-            .post(&with(b0(), more))
+            .post(&with(minimal(), more))
             .await
             .expect_error(400, &["invalid_client_metadata", "invalid_redirect_uri"]);
     }
     server.expect_empty().await;
-    server.register(&b0()).await;
+    server.register(&minimal()).await;
     let clients = &server.server().service().store.clients;
     assert_eq!(clients.count_all().await.unwrap(), 2, "the client and the administrator");
 }
@@ -256,14 +259,14 @@ async fn custom_attributes_are_registered_when_the_operator_names_them() {
         "dynamicRegistrationDefaultCustomAttributes": {"tier": "bronze"},
     }))
     .await;
-    let client = server.register(&with(b0(), json!({"department": {"id": 7}, "other": 1}))).await;
+    let client = server.register(&with(minimal(), json!({"department": {"id": 7}, "other": 1}))).await;
     assert_eq!(client.body["department"], json!({"id": 7}));
     assert_eq!(client.body["tier"], "bronze");
     assert_eq!(client.body.get("other"), None);
 }
 
 #[tokio::test]
-async fn k199_an_unknown_path_is_answered_in_json() {
+async fn an_unknown_path_is_answered_in_json() {
     let server = TestServer::new().await;
     let answer = Answer::of(server.ask("GET", "/nothing")).await;
     answer.expect_error(404, &["not_found"]);

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, TestServer, b0, with};
+use crate::support::{Answer, TestServer, minimal, with};
 
 #[tokio::test]
-async fn k6_to_k8_a_body_that_is_not_an_object_is_refused() {
+async fn a_body_that_is_not_an_object_is_refused() {
     let server = TestServer::new().await;
     for body in ["", " ", "{\"redirect_uris\":[", "[]", "\"x\"", "null", "5", "{} {}"] {
         let answer = server.post_bytes("application/json", body).await;
@@ -14,52 +14,52 @@ async fn k6_to_k8_a_body_that_is_not_an_object_is_refused() {
 }
 
 #[tokio::test]
-async fn k9_another_media_type_is_refused() {
+async fn another_media_type_is_refused() {
     let server = TestServer::new().await;
     for content_type in
         ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"]
     {
         server
-            .post_bytes(content_type, b0().to_string())
+            .post_bytes(content_type, minimal().to_string())
             .await
             .expect_error(415, &["invalid_client_metadata"]);
     }
-    let none = server.ask("POST", "/register").body(b0().to_string());
+    let none = server.ask("POST", "/register").body(minimal().to_string());
     Answer::of(none).await.expect_error(415, &["invalid_client_metadata"]);
 }
 
 #[tokio::test]
-async fn k10_a_charset_of_utf_8_is_json_too() {
+async fn a_charset_of_utf_8_is_json_too() {
     let server = TestServer::new().await;
-    server.post_bytes("application/json; charset=utf-8", b0().to_string()).await.expect_status(201);
+    server.post_bytes("application/json; charset=utf-8", minimal().to_string()).await.expect_status(201);
 }
 
 #[tokio::test]
-async fn k43_a_wrong_type_is_refused_and_named() {
+async fn a_wrong_type_is_refused_and_named() {
     let server = TestServer::new().await;
     for (member, value) in [("contacts", json!("a@b")), ("client_name", json!(5)), ("logo_uri", json!(5))] {
-        server.post(&with(b0(), json!({member: value}))).await.expect_bad_metadata(member);
+        server.post(&with(minimal(), json!({member: value}))).await.expect_bad_metadata(member);
     }
 }
 
 #[tokio::test]
-async fn k44_a_client_does_not_choose_its_credentials() {
+async fn a_client_does_not_choose_its_credentials() {
     let server = TestServer::new().await;
     let chosen = json!({"client_id": "x", "client_secret": "y", "registration_access_token": "z"});
-    let client = server.register(&with(b0(), chosen)).await;
+    let client = server.register(&with(minimal(), chosen)).await;
     assert!(client.id != "x" && client.token != "z" && client.body["client_secret"] != "y");
 }
 
 #[tokio::test]
-async fn k45_null_is_absent() {
+async fn null_is_absent() {
     let server = TestServer::new().await;
-    let client = server.register(&with(b0(), json!({"client_uri": null, "tos_uri": ""}))).await;
+    let client = server.register(&with(minimal(), json!({"client_uri": null, "tos_uri": ""}))).await;
     assert_eq!(client.body.get("client_uri"), None);
     assert_eq!(client.body.get("tos_uri"), None);
 }
 
 #[tokio::test]
-async fn k46_a_member_that_is_there_twice_is_refused() {
+async fn a_member_that_is_there_twice_is_refused() {
     let server = TestServer::new().await;
     let cases = [
         (
@@ -77,10 +77,10 @@ async fn k46_a_member_that_is_there_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn k50_a_description_is_ascii_whatever_the_value_was() {
+async fn a_description_is_ascii_whatever_the_value_was() {
     let server = TestServer::new().await;
     let answer =
-        server.post(&with(b0(), json!({"token_endpoint_auth_method": "m\u{e9}thode\u{202e}"}))).await;
+        server.post(&with(minimal(), json!({"token_endpoint_auth_method": "m\u{e9}thode\u{202e}"}))).await;
     answer.expect_error(400, &["invalid_client_metadata"]);
 }
 

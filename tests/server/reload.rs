@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, b0};
+use crate::support::{Answer, TestServer, minimal};
 
 fn version(number: usize) -> String {
     // Two members from two hooks: an answer that mixes versions would show.
@@ -34,7 +34,7 @@ async fn ready(server: &TestServer) -> Value {
 
 async fn until_version(server: &TestServer, number: usize) {
     until(async || {
-        let client = server.register(&b0()).await;
+        let client = server.register(&minimal()).await;
         (client.body["software_version"] == json!(number.to_string())).then_some(())
     })
     .await;
@@ -49,7 +49,7 @@ async fn a_saved_script_is_in_force_and_a_broken_one_is_not() {
     server.write_script("10-a.rhai", "fn createClient(context) { this is not a script");
     let error = until(async || ready(&server).await["scriptsError"].as_str().map(str::to_owned)).await;
     assert!(error.contains("10-a.rhai") && error.contains("1:"), "it names file, line and column: {error}");
-    assert_eq!(server.register(&b0()).await.body["software_version"], "2");
+    assert_eq!(server.register(&minimal()).await.body["software_version"], "2");
     server.write_script("10-a.rhai", &version(3));
     until_version(&server, 3).await;
     assert_eq!(ready(&server).await.get("scriptsError"), None);
@@ -68,7 +68,8 @@ async fn a_new_library_a_removed_script_and_a_renamed_one() {
     server.write_script("lib/number.rhai", "fn number() { \"8\" }");
     until_version(&server, 8).await;
     std::fs::remove_file(directory.join("10-a.rhai")).unwrap();
-    until(async || server.register(&b0()).await.body.get("software_version").is_none().then_some(())).await;
+    until(async || server.register(&minimal()).await.body.get("software_version").is_none().then_some(()))
+        .await;
 }
 
 #[tokio::test]
@@ -81,7 +82,7 @@ async fn a_hundred_edits_under_load_fail_no_request() {
             // The last round begins after the last edit is in force.
             let is_last = done.load(std::sync::atomic::Ordering::SeqCst);
             let answers =
-                futures_util::future::join_all((0..8).map(|_| async { server.post(&b0()).await })).await;
+                futures_util::future::join_all((0..8).map(|_| async { server.post(&minimal()).await })).await;
             for answer in answers {
                 answer.expect_status(201);
                 assert_eq!(answer.body["software_version"], answer.body["answered_by"], "one whole version");

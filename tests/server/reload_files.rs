@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, b0};
+use crate::support::{Answer, TestServer, minimal};
 
 fn version(number: usize) -> String {
     format!("fn createClient(context) {{ context.client.software_version = \"{number}\"; true }}\n")
@@ -22,7 +22,7 @@ async fn until(mut is_there: impl AsyncFnMut() -> bool) {
 }
 
 async fn present(server: &TestServer) -> Value {
-    server.register(&b0()).await.body["software_version"].clone()
+    server.register(&minimal()).await.body["software_version"].clone()
 }
 
 async fn until_version(server: &TestServer, number: usize) {
@@ -106,7 +106,7 @@ async fn the_server_says_what_runs_and_since_when() {
     assert_eq!(ready(&server).await["scriptsSince"], json!(first.since().unix()));
     assert_eq!((first.scripts()[0].name.as_str(), first.scripts()[0].hash.len()), ("10-a.rhai", 64));
     assert_eq!(first.statistics()[0].calls, 0);
-    server.register(&b0()).await;
+    server.register(&minimal()).await;
     server.clock.advance(100);
     server.write_script("10-a.rhai", &version(2));
     until_version(&server, 2).await;

@@ -4,10 +4,10 @@ use futures_util::future::join_all;
 use registrar::lifecycle::remove_unused;
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, b0, with};
+use crate::support::{TestServer, minimal, with};
 
 fn public() -> Value {
-    with(b0(), json!({"token_endpoint_auth_method": "none"}))
+    with(minimal(), json!({"token_endpoint_auth_method": "none"}))
 }
 
 async fn reusing(more: Value) -> TestServer {
@@ -63,7 +63,7 @@ async fn of_many_at_the_same_time_all_get_one_client() {
 #[tokio::test]
 async fn what_has_something_of_its_own_is_not_shared() {
     let server = reusing(json!({"initialAccessToken": "optional"})).await;
-    for body in [b0(), with(public(), json!({"lifetime": 1_000}))] {
+    for body in [minimal(), with(public(), json!({"lifetime": 1_000}))] {
         let (one, other) = (server.register(&body).await, server.register(&body).await);
         assert_ne!(one.id, other.id);
         server.read(&one).await.expect_status(200);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{START, TestServer, b0, with};
+use crate::support::{START, TestServer, minimal, with};
 
 async fn server(script: &str) -> TestServer {
     TestServer::scripted(&[("10-test.rhai", script)], |configuration| {
@@ -24,7 +24,8 @@ async fn a_script_changes_what_is_registered() {
         }"#,
     )
     .await;
-    let body = with(b0(), json!({"contacts": ["a@example.org"], "software_version": "1", "scope": "email"}));
+    let body =
+        with(minimal(), json!({"contacts": ["a@example.org"], "software_version": "1", "scope": "email"}));
     let client = server.register(&body).await;
     assert_eq!(client.body["contacts"], json!(["a@example.org", "registry@example.org"]));
     assert_eq!(client.body["scope"], "openid profile");
@@ -47,7 +48,7 @@ async fn a_script_refuses_in_three_ways() {
         }
     }"#;
     let server = server(script).await;
-    let post = |software_id: &'static str| with(b0(), json!({"software_id": software_id}));
+    let post = |software_id: &'static str| with(minimal(), json!({"software_id": software_id}));
     server.post(&post("false")).await.expect_error(400, &["invalid_client_metadata"]);
     server.post(&post("thrown")).await.expect_error(403, &["access_denied"]);
     server.post(&post("answered")).await.expect_error(422, &["custom"]);
@@ -71,7 +72,7 @@ async fn a_fault_fails_closed_and_tells_nothing() {
     ];
     for script in scripts {
         let server = server(script).await;
-        let answer = server.post(&b0()).await;
+        let answer = server.post(&minimal()).await;
         answer.expect_error(500, &["server_error"]);
         assert!(
             !answer.text.contains("createClient") && !answer.text.contains("secret-of"),
@@ -91,7 +92,7 @@ async fn a_script_can_not_get_an_invalid_client_past_the_rules() {
         }"#,
     )
     .await;
-    server.post(&b0()).await.expect_error(500, &["server_error"]);
+    server.post(&minimal()).await.expect_error(500, &["server_error"]);
 }
 
 #[tokio::test]
@@ -106,13 +107,13 @@ async fn scripts_run_in_the_order_of_their_names_until_one_refuses() {
     let third = "fn createClient(context) { if context.client.client_name == \"refused\" { throw \"too late\" } true }";
     let scripts = [("20-b.rhai", second), ("10-a.rhai", first), ("30-c.rhai", third)];
     let server = TestServer::scripted(&scripts, |_| {}).await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     assert_eq!(
         (&client.body["software_id"], &client.body["software_version"]),
         (&json!("first"), &json!("second"))
     );
     server
-        .post(&with(b0(), json!({"client_name": "refused"})))
+        .post(&with(minimal(), json!({"client_name": "refused"})))
         .await
         .expect_error(400, &["invalid_client_metadata"]);
 }
@@ -127,7 +128,7 @@ async fn an_update_is_decided_too() {
         }"#,
     )
     .await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     assert_eq!(client.body.get("software_version"), None);
     server
         .update(&client, &client.update(json!({"client_name": "taken"})))
@@ -159,7 +160,7 @@ const NAMED: &str = r#"
 #[tokio::test]
 async fn what_names_a_client_can_be_read_and_not_changed() {
     let server = server(NAMED).await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let named = format!("{} {START}", client.id);
     assert_eq!(client.body["software_version"], "nobody never", "it is not made yet");
     assert_eq!(client.body["seen"], json!(named));
@@ -194,7 +195,7 @@ async fn answers_can_be_changed_but_not_their_credentials() {
         }"#,
     )
     .await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     assert_eq!(client.body["greeting"], "hello");
     let read = server.read(&client).await.body;
     assert_eq!((read.get("client_name"), &read["trust"], read.get("greeting")), (None, &json!("open"), None));
@@ -203,13 +204,13 @@ async fn answers_can_be_changed_but_not_their_credentials() {
     assert_eq!(server.update(&client, &update).await.body.get("greeting"), None);
     let server =
         self::server("fn modifyPostResponse(response, context) { response.client_id = \"x\"; true }").await;
-    server.post(&b0()).await.expect_error(500, &["server_error"]);
+    server.post(&minimal()).await.expect_error(500, &["server_error"]);
 }
 
 #[tokio::test]
 async fn a_fault_in_the_answer_leaves_no_client_behind() {
     let server = server("fn modifyPostResponse(response, context) { throw 1 }").await;
-    server.post(&b0()).await.expect_error(500, &["server_error"]);
+    server.post(&minimal()).await.expect_error(500, &["server_error"]);
     server.expect_empty().await;
 }
 
@@ -233,11 +234,11 @@ async fn a_script_sees_the_request_the_configuration_and_no_credentials() {
     )
     .await;
     server.initial_access("t", json!({"policy": {"attributes": {"tenant": 7}}})).await;
-    let ask = server.ask("POST", "/register").header("x-team", "blue").bearer_auth("t").json(&b0());
+    let ask = server.ask("POST", "/register").header("x-team", "blue").bearer_auth("t").json(&minimal());
     let answer = crate::support::Answer::of(ask).await;
     answer.expect_status(201);
     assert_eq!(answer.body["client_name"], "POST /register 127.0.0.1 blue");
-    let blocked = with(b0(), json!({"software_id": "acme"}));
+    let blocked = with(minimal(), json!({"software_id": "acme"}));
     server.post_with("t", &blocked).await.expect_error(403, &["access_denied"]);
 }
 
@@ -251,13 +252,13 @@ async fn a_library_is_imported_and_nothing_else() {
         }"#;
     let server =
         TestServer::scripted(&[("lib/greetings.rhai", library), ("10-a.rhai", script)], |_| {}).await;
-    assert_eq!(server.register(&b0()).await.body["client_name"], "Hello K");
+    assert_eq!(server.register(&minimal()).await.body["client_name"], "Hello K");
 }
 
 #[tokio::test]
 async fn the_store_keeps_where_a_client_came_from() {
     let server = server("fn createClient(context) { true }").await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let id = registrar::model::ClientId::parse(&client.id).unwrap();
     let stored = server.server().service().store.clients.find(&id).await.unwrap().unwrap();
     let provenance = &stored.client().provenance;

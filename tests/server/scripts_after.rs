@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, b0, with};
+use crate::support::{TestServer, minimal, with};
 
 const TELL: &str = "
 fn tell(what, context) {
@@ -27,7 +27,7 @@ async fn another_system_is_told_what_happened() {
     for what in ["created", "updated", "deleted"] {
         host.answer_json("PUT", &format!("https://other.example.org/{what}"), 200, &json!({}));
     }
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     until(|| host.calls().len() == 1).await;
     server.update(&client, &client.update(json!({"client_name": "Other"}))).await.expect_status(200);
     until(|| host.calls().len() == 2).await;
@@ -55,7 +55,7 @@ async fn a_client_that_is_deleted_while_its_events_wait_does_not_come_back_elsew
         host.answer_json("PUT", &format!("https://other.example.org/{what}"), 200, &json!({}));
     }
     host.hold();
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     until(|| host.waiting() == 1).await;
     server.update(&client, &client.update(json!({"client_name": "Other"}))).await.expect_status(200);
     server.delete(&client).await.expect_status(204);
@@ -73,7 +73,7 @@ async fn nobody_waits_for_it_and_its_faults_reach_nobody() {
     // More than are told at a time, each of which is stuck.
     let mut clients = Vec::new();
     for _ in 0..20 {
-        clients.push(server.register(&b0()).await);
+        clients.push(server.register(&minimal()).await);
     }
     until(|| host.waiting() > 0).await;
     server.read(&clients[0]).await.expect_status(200);
@@ -87,7 +87,7 @@ async fn what_is_refused_is_not_told() {
     let script = "fn clientCreated(context) { http::get(\"https://other.example.org/\"); }
         fn createClient(context) { context.client.client_name != \"refused\" }";
     let (server, host) = TestServer::hosted(&[("10-a.rhai", script)], |_| {}).await;
-    let refused = with(b0(), json!({"client_name": "refused"}));
+    let refused = with(minimal(), json!({"client_name": "refused"}));
     server.post(&refused).await.expect_error(400, &["invalid_client_metadata"]);
     assert_eq!(server.server().service().snapshot().scripts.runtime().notifications_waiting(), 0);
     assert!(host.calls().is_empty());
@@ -106,7 +106,7 @@ async fn a_stop_tells_what_waits_and_does_not_wait_for_ever() {
     }";
     let (server, host) = TestServer::hosted(&[("10-a.rhai", script)], soon).await;
     for _ in 0..3 {
-        server.register(&b0()).await;
+        server.register(&minimal()).await;
     }
     let runtime = server.server().service().snapshot().scripts.runtime().clone();
     server.stop().await;
@@ -127,10 +127,10 @@ async fn the_scripts_of_the_request_are_told_even_when_others_are_in_force_by_th
     host.hold();
     // Eight are told at a time, so the ninth waits in the queue while the scripts change.
     for _ in 0..9 {
-        server.register(&b0()).await;
+        server.register(&minimal()).await;
     }
     server.write_script("10-a.rhai", &tell(2));
-    while server.register(&b0()).await.body["software_version"] != "2" {
+    while server.register(&minimal()).await.body["software_version"] != "2" {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     host.release();

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use registrar::config::Configuration;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Registered, TestServer, b0, with};
+use crate::support::{Answer, Registered, TestServer, minimal, with};
 
 /// Misbehaves when the client is called so.
 fn only(name: &str, body: &str) -> String {
@@ -26,7 +26,7 @@ async fn others(server: &TestServer, client: &Registered) {
     for _ in 0..10 {
         server.read(client).await.expect_status(200);
         Answer::of(server.ask("GET", "/.well-known/openid-configuration")).await.expect_status(200);
-        server.post(&b0()).await.expect_status(201);
+        server.post(&minimal()).await.expect_status(201);
     }
 }
 
@@ -36,7 +36,7 @@ fn bad<'a>(
     many: usize,
     done: &'a AtomicUsize,
 ) -> impl Future<Output = Vec<Answer>> + 'a {
-    let body = with(b0(), json!({"client_name": "bad"}));
+    let body = with(minimal(), json!({"client_name": "bad"}));
     let one = move |body: Value| async move {
         let answer = server.post(&body).await;
         done.fetch_add(1, Ordering::SeqCst);
@@ -52,7 +52,7 @@ async fn scripts_that_wait_for_a_slow_verifier_hold_up_nobody() {
     let (server, host) = TestServer::hosted(&[("10-a.rhai", &script)], few).await;
     host.answer_json("GET", "https://verifier.example.org/", 200, &json!({}));
     host.hold();
-    let (client, done) = (server.register(&b0()).await, AtomicUsize::new(0));
+    let (client, done) = (server.register(&minimal()).await, AtomicUsize::new(0));
     let others = async {
         until(|| host.waiting() == 10).await;
         others(&server, &client).await;
@@ -71,8 +71,8 @@ async fn a_verifier_that_never_answers_ends_with_a_fault() {
     let impatient = |configuration: &mut Configuration| configuration.settings.scripts.limits.http_ms = 50;
     let (server, host) = TestServer::hosted(&[("10-a.rhai", &script)], impatient).await;
     host.hold();
-    server.post(&with(b0(), json!({"client_name": "bad"}))).await.expect_error(500, &["server_error"]);
-    server.post(&b0()).await.expect_status(201);
+    server.post(&with(minimal(), json!({"client_name": "bad"}))).await.expect_error(500, &["server_error"]);
+    server.post(&minimal()).await.expect_status(201);
 }
 
 /// A script of some 20 000 operations: none is at fault, however many ask for it at the same time.
@@ -119,7 +119,7 @@ async fn others_are_answered_while_scripts_loop() {
         (limits.operations, limits.deadline_ms) = (u64::MAX, 4_000);
     };
     let server = TestServer::scripted(&[("10-a.rhai", &script)], endless).await;
-    let (client, done) = (server.register(&b0()).await, AtomicUsize::new(0));
+    let (client, done) = (server.register(&minimal()).await, AtomicUsize::new(0));
     let others = async {
         others(&server, &client).await;
         assert_eq!(done.load(Ordering::SeqCst), 0, "the loops still go round");
@@ -153,7 +153,7 @@ async fn others_are_answered_whatever_a_script_tries() {
     ];
     for body in tries {
         let server = TestServer::scripted(&[("10-a.rhai", &only("bad", body))], |_| {}).await;
-        let (client, done) = (server.register(&b0()).await, AtomicUsize::new(0));
+        let (client, done) = (server.register(&minimal()).await, AtomicUsize::new(0));
         let (answers, ()) = tokio::join!(bad(&server, 4, &done), others(&server, &client));
         for answer in answers {
             answer.expect_error(500, &["server_error"]);
@@ -169,7 +169,7 @@ async fn an_answer_that_grows_without_end_is_a_fault() {
         true
     }";
     let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     server.read(&client).await.expect_error(500, &["server_error"]);
 }
 
@@ -188,13 +188,13 @@ async fn a_fault_in_each_hook_that_is_asked_fails_closed() {
             "fn {hook} {{ if context.httpRequest.headers.contains(\"x-fault\") {{ throw 5 }} true }}"
         );
         let server = TestServer::scripted(&[("10-a.rhai", &script)], |_| {}).await;
-        let client = server.register(&b0()).await;
+        let client = server.register(&minimal()).await;
         let ask = |method: &str, uri: &str| {
             server.ask(method, uri).header("x-fault", "1").bearer_auth(&client.token)
         };
         let request = match hook.split('(').next().unwrap() {
             "createClient" | "modifyPostResponse" => {
-                server.ask("POST", "/register").header("x-fault", "1").json(&b0())
+                server.ask("POST", "/register").header("x-fault", "1").json(&minimal())
             }
             "updateClient" | "modifyPutResponse" => {
                 ask("PUT", &client.uri).json(&client.update(json!({"client_name": "B"})))
@@ -218,6 +218,6 @@ async fn a_verifier_that_is_down_is_a_failure_that_a_script_can_catch() {
         true
     }";
     let (server, _host) = TestServer::hosted(&[("10-a.rhai", script)], |_| {}).await;
-    let name = server.register(&b0()).await.body["client_name"].clone();
+    let name = server.register(&minimal()).await.body["client_name"].clone();
     assert_eq!(name, "no answer was said for GET https://a.example/");
 }

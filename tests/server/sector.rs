@@ -5,13 +5,18 @@ use std::time::Duration;
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{Canary, Origin, Reply, Signer, TestServer, b0, fetches_locally, registering, with};
+use crate::support::{
+    Canary, Origin, Reply, Signer, TestServer, fetches_locally, minimal, registering, with,
+};
 
 const A: &str = "https://a.example.org/cb";
 const B: &str = "https://b.example.org/cb?x=%20";
 
 fn pairwise(file: &str) -> Value {
-    with(b0(), json!({"subject_type": "pairwise", "redirect_uris": [A, B], "sector_identifier_uri": file}))
+    with(
+        minimal(),
+        json!({"subject_type": "pairwise", "redirect_uris": [A, B], "sector_identifier_uri": file}),
+    )
 }
 
 /// A server that fetches from loopback and waits `timeout_ms` for it.
@@ -24,7 +29,7 @@ async fn server(timeout_ms: u64) -> TestServer {
 }
 
 #[tokio::test]
-async fn k109_a_pairwise_client_has_the_hosts_of_its_sector() {
+async fn a_pairwise_client_has_the_hosts_of_its_sector() {
     let (server, origin) = (server(5_000).await, Origin::new().await);
     let file = origin.at("/sector", Reply::json(json!([B, "https://other.example.org/", A])));
     let client = server.register(&pairwise(&file)).await;
@@ -34,7 +39,7 @@ async fn k109_a_pairwise_client_has_the_hosts_of_its_sector() {
 }
 
 #[tokio::test]
-async fn k110_every_redirect_uri_is_in_the_file_character_by_character() {
+async fn every_redirect_uri_is_in_the_file_character_by_character() {
     let (server, origin) = (server(5_000).await, Origin::new().await);
     for near in [
         json!([B]),
@@ -47,7 +52,7 @@ async fn k110_every_redirect_uri_is_in_the_file_character_by_character() {
         server.post(&pairwise(&file)).await.expect_bad_metadata("redirect_uris[0]: must be in the file");
     }
     // Also for a client that is not pairwise: who names a sector belongs to it.
-    let public = with(b0(), json!({"sector_identifier_uri": origin.url("/sector")}));
+    let public = with(minimal(), json!({"sector_identifier_uri": origin.url("/sector")}));
     server.post(&public).await.expect_bad_metadata("redirect_uris[0]");
 }
 
@@ -56,7 +61,7 @@ async fn k110_every_redirect_uri_is_in_the_file_character_by_character() {
 const UNREACHABLE: &str = "the host cannot be reached, or gives no whole answer in time";
 
 #[tokio::test]
-async fn k111_a_file_that_can_not_be_used_refuses_the_client() {
+async fn a_file_that_can_not_be_used_refuses_the_client() {
     let (server, origin, canary) = (server(2_000).await, Origin::new().await, Canary::new());
     let inside = format!("http://127.0.0.1:{}/", canary.port());
     let array = json!([A, B]).to_string();
@@ -91,7 +96,7 @@ async fn k111_a_file_that_can_not_be_used_refuses_the_client() {
 }
 
 #[tokio::test]
-async fn k111_a_server_that_hangs_costs_only_its_time() {
+async fn a_server_that_hangs_costs_only_its_time() {
     let (server, origin) = (server(200).await, Origin::new().await);
     let file = origin.at("/sector", Reply::never());
     let body = pairwise(&file);
@@ -178,11 +183,11 @@ fn inside(port: u16) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn k195_nobody_sends_the_server_into_its_own_network() {
+async fn nobody_sends_the_server_into_its_own_network() {
     let (server, canary) = (TestServer::new().await, Canary::new());
     for url in inside(canary.port()) {
         for member in ["sector_identifier_uri", "jwks_uri"] {
-            let answer = server.post(&with(b0(), json!({member: url}))).await;
+            let answer = server.post(&with(minimal(), json!({member: url}))).await;
             answer.expect_bad_metadata(&format!("{member}: "));
             canary.expect_untouched();
         }
@@ -198,19 +203,19 @@ fn own_keys(configuration: &mut registrar::config::Configuration) {
 }
 
 #[tokio::test]
-async fn k195_a_statement_does_not_send_it_there_either() {
+async fn a_statement_does_not_send_it_there_either() {
     let (server, canary) = (TestServer::configured(own_keys).await, Canary::new());
     let signer = Signer::new("https://signer.example", Algorithm::Es256);
     for url in inside(canary.port()) {
         let statement = signer.token(json!({ "keys": url }));
-        let answer = server.post(&with(b0(), json!({ "software_statement": statement }))).await;
+        let answer = server.post(&with(minimal(), json!({ "software_statement": statement }))).await;
         answer.expect_error(400, &["invalid_software_statement"]);
         canary.expect_untouched();
     }
 }
 
 #[tokio::test]
-async fn k196_keys_behind_a_redirect_into_the_network_are_none() {
+async fn keys_behind_a_redirect_into_the_network_are_none() {
     let (origin, canary) = (Origin::new().await, Canary::new());
     let server = TestServer::configured(|configuration| {
         own_keys(configuration);
@@ -221,7 +226,7 @@ async fn k196_keys_behind_a_redirect_into_the_network_are_none() {
     let signer = Signer::new("https://signer.example", Algorithm::Es256);
     let post = async |url: &str| {
         let statement = signer.token(json!({ "keys": url }));
-        server.post(&with(b0(), json!({ "software_statement": statement }))).await
+        server.post(&with(minimal(), json!({ "software_statement": statement }))).await
     };
     for status in [301, 302, 303, 307, 308] {
         let inside = format!("http://127.0.0.1:{}/", canary.port());
@@ -235,7 +240,7 @@ async fn k196_keys_behind_a_redirect_into_the_network_are_none() {
 }
 
 #[tokio::test]
-async fn k196_a_redirect_into_the_network_is_not_followed() {
+async fn a_redirect_into_the_network_is_not_followed() {
     let (origin, canary) = (Origin::new().await, Canary::new());
     let server = TestServer::configured(|configuration| {
         fetches_locally(configuration);

@@ -4,7 +4,7 @@ use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Origin, Registered, Reply, START, Signer, TestServer, b0, fetches_locally, registering, with,
+    Answer, Origin, Registered, Reply, START, Signer, TestServer, fetches_locally, minimal, registering, with,
 };
 
 const REFUSED: &[&str] = &["invalid_client_metadata"];
@@ -23,15 +23,17 @@ async fn taking(members: Value) -> TestServer {
 }
 
 #[tokio::test]
-async fn k150_k154_what_is_signed_is_registered_as_if_it_were_plain() {
+async fn what_is_signed_is_registered_as_if_it_were_plain() {
     let party = party();
     let server = taking(json!({"dcrSignatureValidationJwks": party.jwks()})).await;
     for (number, media_type) in ["application/jwt", "application/jose"].into_iter().enumerate() {
-        let claims =
-            with(b0(), json!({"jti": number.to_string(), "aud": server.url(""), "sub": "s", "nbf": START}));
+        let claims = with(
+            minimal(),
+            json!({"jti": number.to_string(), "aud": server.url(""), "sub": "s", "nbf": START}),
+        );
         let answer = server.post_bytes(media_type, format!("{}\n", party.token(claims))).await;
         answer.expect_status(201);
-        let plain = TestServer::new().await.register(&b0()).await;
+        let plain = TestServer::new().await.register(&minimal()).await;
         let names = |body: &Value| body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&answer.body), names(&plain.body));
         assert_eq!(answer.body["client_name"], "K");
@@ -39,7 +41,7 @@ async fn k150_k154_what_is_signed_is_registered_as_if_it_were_plain() {
 }
 
 #[tokio::test]
-async fn k151_k152_a_signed_request_is_of_its_signer_for_us_now_and_once() {
+async fn a_signed_request_is_of_its_signer_for_us_now_and_once() {
     let (party, other) = (party(), party());
     let server = taking(json!({"dcrSignatureValidationJwks": party.jwks(), "dcrMaximumAge": 300})).await;
     let bad = [
@@ -50,21 +52,21 @@ async fn k151_k152_a_signed_request_is_of_its_signer_for_us_now_and_once() {
         json!({"exp": "soon"}),
     ];
     for claims in bad {
-        signed(&server, &party.token(with(b0(), claims))).await.expect_error(400, REFUSED);
+        signed(&server, &party.token(with(minimal(), claims))).await.expect_error(400, REFUSED);
     }
-    signed(&server, &other.token(b0())).await.expect_error(400, REFUSED);
+    signed(&server, &other.token(minimal())).await.expect_error(400, REFUSED);
     for body in ["", "abc", "a.b.c", "{}"] {
         signed(&server, body).await.expect_error(400, REFUSED);
     }
     server.expect_empty().await;
-    for token in [party.token(with(b0(), json!({"jti": "once"}))), party.token(b0())] {
+    for token in [party.token(with(minimal(), json!({"jti": "once"}))), party.token(minimal())] {
         signed(&server, &token).await.expect_status(201);
         let again = signed(&server, &token).await;
         again.expect_error(400, REFUSED);
         assert!(again.text.contains("jti: was used already"), "{}", again.text);
     }
     // The same identifier of the same signer, in another token.
-    let reused = with(b0(), json!({"jti": "once", "client_name": "Another"}));
+    let reused = with(minimal(), json!({"jti": "once", "client_name": "Another"}));
     signed(&server, &party.token(reused)).await.expect_error(400, REFUSED);
     // A refused request costs nothing.
     let token = |uri: &str| party.token(json!({"jti": "twice", "redirect_uris": [uri]}));
@@ -73,17 +75,17 @@ async fn k151_k152_a_signed_request_is_of_its_signer_for_us_now_and_once() {
 }
 
 #[tokio::test]
-async fn k153_a_signature_is_needed_or_not_taken() {
+async fn a_signature_is_needed_or_not_taken() {
     let party = party();
     let server = taking(json!({"dcrSignatureValidationJwks": party.jwks()})).await;
-    let answer = server.post(&b0()).await;
+    let answer = server.post(&minimal()).await;
     answer.expect_error(400, REFUSED);
     assert!(answer.text.contains("application/jwt"), "{}", answer.text);
     let plain = TestServer::new().await;
-    let answer = signed(&plain, &party.token(b0())).await;
+    let answer = signed(&plain, &party.token(minimal())).await;
     answer.expect_error(400, REFUSED);
     assert!(answer.text.contains("application/json"), "{}", answer.text);
-    signed(&taking(json!({})).await, &party.token(b0())).await.expect_error(400, REFUSED);
+    signed(&taking(json!({})).await, &party.token(minimal())).await.expect_error(400, REFUSED);
 }
 
 #[tokio::test]
@@ -118,7 +120,7 @@ async fn keys_come_from_the_first_source_that_is_configured() {
             registering(configuration, with(json!({"dcrSignatureValidationEnabled": true}), members.clone()));
         })
         .await;
-        let answer = signed(&server, &signer.token(b0())).await;
+        let answer = signed(&server, &signer.token(minimal())).await;
         assert_eq!(answer.status, status, "{members}: {}", answer.text);
     }
 }
@@ -148,7 +150,7 @@ async fn the_statement_inside_says_which_keys_sign_around_it() {
     let server = open_banking(&directory, json!({})).await;
     for keys in [json!({"software_jwks_endpoint": url}), json!({"software_jwks": party.jwks()})] {
         let statement = directory.token(with(json!({"software_id": "s1"}), keys));
-        let claims = with(b0(), json!({"software_statement": statement}));
+        let claims = with(minimal(), json!({"software_statement": statement}));
         let answer = signed(&server, &party.token(claims.clone())).await;
         answer.expect_status(201);
         assert_eq!(answer.body["software_id"], "s1");
@@ -157,11 +159,11 @@ async fn the_statement_inside_says_which_keys_sign_around_it() {
         signed(&server, &other.token(claims)).await.expect_error(400, REFUSED);
     }
     // A statement that names no keys leaves nobody who could have signed.
-    let claims = with(b0(), json!({"software_statement": directory.token(json!({}))}));
+    let claims = with(minimal(), json!({"software_statement": directory.token(json!({}))}));
     signed(&server, &party.token(claims)).await.expect_error(400, REFUSED);
     // A statement of nobody is refused before anybody looks at keys that it names.
     let forged = other.token(json!({"software_jwks": other.jwks()}));
-    let claims = with(b0(), json!({"software_statement": forged}));
+    let claims = with(minimal(), json!({"software_statement": forged}));
     signed(&server, &other.token(claims)).await.expect_error(400, &["unapproved_software_statement"]);
 }
 
@@ -170,7 +172,7 @@ async fn an_update_is_signed_too() {
     let (party, directory) = (party(), Signer::new("directory", Algorithm::Ps256));
     let server = open_banking(&directory, json!({})).await;
     let statement = |name: &str| directory.token(json!({"software_jwks": party.jwks(), "client_name": name}));
-    let claims = |name: &str| with(b0(), json!({"software_statement": statement(name)}));
+    let claims = |name: &str| with(minimal(), json!({"software_statement": statement(name)}));
     let client = Registered::of(signed(&server, &party.token(claims("A"))).await.body);
     let put = async |token: String| {
         let request = server.ask("PUT", &client.uri).bearer_auth(&client.token);
@@ -182,7 +184,7 @@ async fn an_update_is_signed_too() {
     assert_eq!(answer.body["client_name"], "B");
     put(token).await.expect_error(400, REFUSED);
     put(party.token(claims("C"))).await.expect_error(400, REFUSED);
-    let plain = with(b0(), json!({"client_id": client.id, "software_statement": statement("D")}));
+    let plain = with(minimal(), json!({"client_id": client.id, "software_statement": statement("D")}));
     server.update(&client, &plain).await.expect_error(400, REFUSED);
     assert_eq!(server.read(&client).await.body["client_name"], "B");
 }
@@ -202,8 +204,8 @@ async fn a_script_gives_the_keys_of_requests() {
         registering(configuration, json!({"dcrSignatureValidationEnabled": true}));
     })
     .await;
-    assert_eq!(signed(&server, &party.token(b0())).await.body["client_name"], "PS256");
-    assert_eq!(signed(&server, &sharing.token(b0())).await.body["client_name"], "HS256");
+    assert_eq!(signed(&server, &party.token(minimal())).await.body["client_name"], "PS256");
+    assert_eq!(signed(&server, &sharing.token(minimal())).await.body["client_name"], "HS256");
     let stranger = Signer::new("stranger", Algorithm::Es256);
-    signed(&server, &stranger.token(b0())).await.expect_error(400, REFUSED);
+    signed(&server, &stranger.token(minimal())).await.expect_error(400, REFUSED);
 }

@@ -6,7 +6,7 @@ use registrar::config::{Configuration, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Answer, TestServer, b0};
+use crate::support::{Answer, TestServer, minimal};
 
 /// How long a request may take beside all the slow ones. Without them it takes some milliseconds.
 const SOON: Duration = Duration::from_secs(3);
@@ -36,7 +36,7 @@ const PREFACE: &str = "PRI * HTTP/2.0\r\n";
 /// A request on a new connection is answered with 201, and soon. Says how soon.
 async fn is_served(server: &TestServer) -> Duration {
     let begun = Instant::now();
-    let request = reqwest::Client::new().post(server.url("/register")).json(&b0());
+    let request = reqwest::Client::new().post(server.url("/register")).json(&minimal());
     Answer::of(request).await.expect_status(201);
     let took = begun.elapsed();
     assert!(took < SOON, "it took {took:?}");

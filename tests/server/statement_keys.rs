@@ -4,10 +4,10 @@ use registrar::jose::Algorithm;
 use serde_json::json;
 
 use crate::statements::{REFUSED, UNAPPROVED, builtin, issuer, keys_at, post, request};
-use crate::support::{Origin, Reply, Signer, TestServer, b0, fetches_locally, registering, with};
+use crate::support::{Origin, Reply, Signer, TestServer, fetches_locally, minimal, registering, with};
 
 #[tokio::test]
-async fn k139_an_unknown_key_costs_one_fetch_in_a_while() {
+async fn an_unknown_key_costs_one_fetch_in_a_while() {
     let (issuer, next, origin) = (issuer(), issuer(), Origin::new().await);
     let url = origin.at("/jwks", Reply::json(issuer.jwks()));
     let server = TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
@@ -37,7 +37,7 @@ async fn keys_that_can_not_be_had_are_an_outage_and_not_a_mistake() {
 }
 
 #[tokio::test]
-async fn k140_keys_with_one_kid_are_told_apart() {
+async fn keys_with_one_kid_are_told_apart() {
     let (issuer, other) = (issuer(), Signer::new("x", Algorithm::Rs256));
     let kid = issuer.jwk()["kid"].clone();
     let keys = json!({"keys": [with(other.jwk(), json!({"kid": kid})), issuer.jwk()]});
@@ -169,7 +169,7 @@ async fn requests_that_wait_for_keys_hold_up_nobody_else() {
             tokio::task::yield_now().await;
         }
         for _ in 0..50 {
-            let client = server.register(&b0()).await;
+            let client = server.register(&minimal()).await;
             server.read(&client).await.expect_status(200);
         }
     };

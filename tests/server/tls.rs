@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio_openssl::SslStream;
 
 use crate::support::certificates::{Authority, CLIENT, CLIENT_DN, Files, Pair};
-use crate::support::{Answer, TestServer, b0};
+use crate::support::{Answer, TestServer, minimal};
 
 /// A server with TLS, and a script that says which certificate it sees.
 async fn server(files: &Files, clients: ClientCertificates) -> TestServer {
@@ -29,7 +29,7 @@ async fn server(files: &Files, clients: ClientCertificates) -> TestServer {
 
 /// What the server sees when `pair` is shown; none when the handshake fails.
 async fn seen(server: &TestServer, files: &Files, pair: Option<&Pair>) -> Option<String> {
-    let request = files.client(pair).post(server.url("/register")).json(&b0());
+    let request = files.client(pair).post(server.url("/register")).json(&minimal());
     let answer: Value = request.send().await.ok()?.json().await.ok()?;
     Some(answer["seen"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned())
 }
@@ -42,10 +42,10 @@ async fn both_versions_of_http_are_spoken_and_urls_say_https() {
         (files.client(None), reqwest::Version::HTTP_2),
         (files.builder(None).http1_only().build().unwrap(), reqwest::Version::HTTP_11),
     ] {
-        let response = client.post(server.url("/register")).json(&b0()).send().await.unwrap();
+        let response = client.post(server.url("/register")).json(&minimal()).send().await.unwrap();
         assert_eq!((response.version(), response.status().as_u16()), (version, 201));
     }
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     assert!(client.uri.starts_with("https://127.0.0.1:"), "{}", client.uri);
     server.read(&client).await.expect_status(200);
     server.delete(&client).await.expect_status(204);
@@ -53,13 +53,13 @@ async fn both_versions_of_http_are_spoken_and_urls_say_https() {
 }
 
 #[tokio::test]
-async fn k53_plain_http_is_never_answered_with_201() {
+async fn plain_http_is_never_answered_with_201() {
     let files = Files::new();
     let server = server(&files, Off).await;
     let url = server.url("/register").replacen("https", "http", 1);
-    let answer = reqwest::Client::new().post(url).json(&b0()).send().await;
+    let answer = reqwest::Client::new().post(url).json(&minimal()).send().await;
     assert!(answer.is_err(), "{answer:?}");
-    server.register(&b0()).await;
+    server.register(&minimal()).await;
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn without_authorities_nobody_is_trusted() {
     })
     .await;
     server.use_client(files.client(Some(&files.authority.client(CLIENT))));
-    server.post(&b0()).await.expect_error(401, &["invalid_client"]);
+    server.post(&minimal()).await.expect_error(401, &["invalid_client"]);
 }
 
 #[tokio::test]
@@ -99,9 +99,9 @@ async fn a_certificate_that_expires_while_the_connection_is_open_is_trusted_no_m
     let files = Files::new();
     let mut server = server(&files, Required).await;
     server.use_client(files.client(Some(&files.authority.client(CLIENT))));
-    assert_eq!(server.register(&b0()).await.body["seen"], format!("{CLIENT_DN} true"));
+    assert_eq!(server.register(&minimal()).await.body["seen"], format!("{CLIENT_DN} true"));
     server.clock.advance(1_001);
-    assert_eq!(server.register(&b0()).await.body["seen"], format!("{CLIENT_DN} false"));
+    assert_eq!(server.register(&minimal()).await.body["seen"], format!("{CLIENT_DN} false"));
 }
 
 /// The version of TLS that a client gets which knows `least` to `most`.
@@ -157,7 +157,7 @@ async fn a_handshake_that_fails_or_never_ends_disturbs_nobody() {
         silent.push(stream);
     }
     TcpStream::connect(address).await.unwrap().write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-    server.register(&b0()).await;
+    server.register(&minimal()).await;
     let begun = Instant::now();
     for stream in &mut silent {
         // It is closed, in whatever way.
@@ -165,7 +165,7 @@ async fn a_handshake_that_fails_or_never_ends_disturbs_nobody() {
             tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut Vec::new())).await.unwrap();
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    server.register(&b0()).await;
+    server.register(&minimal()).await;
 }
 
 /// The serial number of the certificate that a new connection is shown.
@@ -201,7 +201,7 @@ async fn tls_error(server: &TestServer) -> Option<String> {
 async fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
     let files = Files::new();
     let server = server(&files, Off).await;
-    let open = server.register(&b0()).await;
+    let open = server.register(&minimal()).await;
     let renewed = files.authority.server();
     assert_ne!(shown(&server).await, renewed.serial());
     files.write(&renewed);
@@ -270,7 +270,7 @@ async fn the_admin_listener_speaks_tls_with_the_same_certificate() {
 async fn who_probes_by_tls_needs_no_certificate_and_who_has_one_may_show_it() {
     let files = Files::new();
     let (server, admin) = with_admin_listener(&files, Required).await;
-    assert!(server.ask("POST", "/register").json(&b0()).send().await.is_err());
+    assert!(server.ask("POST", "/register").json(&minimal()).send().await.is_err());
     for pair in [None, Some(files.authority.client(CLIENT))] {
         let answer = files.client(pair.as_ref()).get(format!("{admin}/readyz")).send().await.unwrap();
         assert_eq!(answer.status(), 200);

@@ -5,7 +5,9 @@ use registrar::config::SecretSource;
 use registrar::jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, GRANT, Registered, START, TestServer, b0, form, machine, registering, with};
+use crate::support::{
+    Answer, GRANT, Registered, START, TestServer, form, machine, minimal, registering, with,
+};
 
 #[tokio::test]
 async fn a_client_gets_a_token_and_all_its_scopes() {
@@ -40,7 +42,7 @@ async fn refusals_are_those_of_rfc_6749() {
     for (parameters, code) in cases {
         server.basic(&client, "/token", parameters).await.expect_error(400, &[code]);
     }
-    let other = server.register(&b0()).await;
+    let other = server.register(&minimal()).await;
     server.basic(&other, "/token", &[GRANT]).await.expect_error(400, &["unauthorized_client"]);
     let secret = client.body["client_secret"].as_str().unwrap();
     let json =
@@ -132,7 +134,7 @@ async fn a_client_sees_its_own_tokens_and_an_administrator_all() {
     }
     server.basic(&client, "/introspect", &[]).await.expect_error(400, &["invalid_request"]);
     server.form("/introspect", &[("token", &token)]).await.expect_error(401, &["invalid_client"]);
-    let public = server.register(&with(b0(), json!({"token_endpoint_auth_method": "none"}))).await;
+    let public = server.register(&with(minimal(), json!({"token_endpoint_auth_method": "none"}))).await;
     let asked = server.form("/introspect", &[("token", &token), ("client_id", &public.id)]).await;
     asked.expect_error(401, &["invalid_client"]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, GRANT, Registered, TestServer, b0, machine, with};
+use crate::support::{Answer, GRANT, Registered, TestServer, machine, minimal, with};
 
 /// What an export gives.
 pub(crate) async fn export(server: &TestServer) -> String {
@@ -37,7 +37,7 @@ pub(crate) fn write(clients: &[Value]) -> String {
 
 /// An export of so many clients, none of which is anywhere.
 async fn many(server: &TestServer, count: usize) -> Vec<Value> {
-    let client = server.register(&with(b0(), json!({"client_name": "x".repeat(300)}))).await;
+    let client = server.register(&with(minimal(), json!({"client_name": "x".repeat(300)}))).await;
     let (clients, _) = read(&export(server).await);
     server.delete(&client).await.expect_status(204);
     let named = |turn: usize| with(clients[0].clone(), json!({"client_id": format!("m{turn:05}")}));
@@ -48,10 +48,10 @@ async fn many(server: &TestServer, count: usize) -> Vec<Value> {
 async fn a_client_goes_on_working_in_another_store() {
     let (from, to) = (TestServer::new().await, TestServer::new().await);
     let confidential = from.register(&machine()).await;
-    let public = with(b0(), json!({"token_endpoint_auth_method": "none", "lifetime": 1_000}));
+    let public = with(minimal(), json!({"token_endpoint_auth_method": "none", "lifetime": 1_000}));
     let public = from.register(&public).await;
     from.initial_access("initial", json!({"policy": {"redirect_hosts": ["client.example.org"]}})).await;
-    let bound = Registered::of(from.post_with("initial", &b0()).await.body);
+    let bound = Registered::of(from.post_with("initial", &minimal()).await.body);
     from.update(&bound, &bound.update(json!({"client_name": "Second"}))).await.expect_status(200);
 
     let lines = export(&from).await;
@@ -72,7 +72,8 @@ async fn a_client_goes_on_working_in_another_store() {
     assert_eq!(read.body["client_id_issued_at"], confidential.body["client_id_issued_at"]);
     assert_eq!(to.read(&at(&bound)).await.header("etag"), "\"2\"");
     assert_eq!(to.provenance(&bound).await, from.provenance(&bound).await);
-    let other = with(b0(), json!({"redirect_uris": ["https://other.example.org/cb"], "client_id": bound.id}));
+    let other =
+        with(minimal(), json!({"redirect_uris": ["https://other.example.org/cb"], "client_id": bound.id}));
     to.update(&at(&bound), &other).await.expect_bad_redirect();
     to.delete(&at(&bound)).await.expect_status(204);
     to.read(&at(&public)).await.expect_status(200);
@@ -83,7 +84,7 @@ async fn a_client_goes_on_working_in_another_store() {
 #[tokio::test]
 async fn those_that_are_there_are_refused_skipped_or_replaced() {
     let server = TestServer::new().await;
-    let (kept, deleted) = (server.register(&machine()).await, server.register(&b0()).await);
+    let (kept, deleted) = (server.register(&machine()).await, server.register(&minimal()).await);
     let lines = export(&server).await;
     for query in ["", "?existing=refuse"] {
         let answer = import(&server, query, lines.clone()).await;
@@ -130,7 +131,7 @@ async fn an_export_has_each_client_once_while_others_come_and_go() {
             let path = format!("/admin/v1/clients/m{turn:05}");
             server.called("DELETE", &path).await.expect_status(204);
             if turn % 30 == 0 {
-                server.register(&b0()).await;
+                server.register(&minimal()).await;
             }
         }
     };

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, stream};
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{Origin, Reply, START, Signer, TestServer, b0, fetches_locally, registering, with};
+use crate::support::{Origin, Reply, START, Signer, TestServer, fetches_locally, minimal, registering, with};
 
 /// Requests at the same time.
 const AT_ONCE: usize = 32;
@@ -26,7 +26,7 @@ fn naming(iss: &str, kid: &str) -> String {
 }
 
 fn request(statement: &str) -> Value {
-    with(b0(), json!({"software_statement": statement}))
+    with(minimal(), json!({"software_statement": statement}))
 }
 
 async fn server(members: Value) -> TestServer {
@@ -39,7 +39,7 @@ async fn server(members: Value) -> TestServer {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn k139_a_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
+async fn a_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
     let (issuer, origin) = (Signer::new("https://directory.example", Algorithm::Es256), Origin::new().await);
     let url = origin.at("/jwks", Reply::json(issuer.jwks()).header("cache-control", "max-age=80000"));
     let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});

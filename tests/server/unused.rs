@@ -3,7 +3,7 @@
 use registrar::lifecycle::remove_unused;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, GRANT, Registered, START, TestServer, b0, machine, with};
+use crate::support::{Answer, GRANT, Registered, START, TestServer, machine, minimal, with};
 
 const DAY: u64 = 86_400;
 
@@ -57,8 +57,11 @@ async fn a_wrong_secret_is_no_use() {
 #[tokio::test]
 async fn an_authorization_server_tells_what_it_sees() {
     let server = TestServer::new().await;
-    let (one, two, three) =
-        (server.register(&b0()).await, server.register(&b0()).await, server.register(&b0()).await);
+    let (one, two, three) = (
+        server.register(&minimal()).await,
+        server.register(&minimal()).await,
+        server.register(&minimal()).await,
+    );
     server.clock.advance(DAY);
     let path = format!("/admin/v1/clients/{}/used", one.id);
     admin(&server, "POST", &path, &json!(null)).await.expect_status(204);
@@ -96,7 +99,7 @@ async fn an_authorization_server_tells_what_it_sees() {
 #[tokio::test]
 async fn who_tells_of_uses_needs_to_be_able_to_do_nothing_else() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let teller = server.administrator_token_for("clients.used").await;
     let call = async |method: &str, path: &str| {
         Answer::of(server.ask(method, path).bearer_auth(&teller).json(&json!([client.id]))).await
@@ -115,8 +118,11 @@ async fn who_tells_of_uses_needs_to_be_able_to_do_nothing_else() {
 async fn what_nobody_uses_is_removed_and_the_log_says_why() {
     let server = removing().await;
     let service = server.server().service();
-    let (unused, used, managed) =
-        (server.register(&b0()).await, server.register(&machine()).await, server.register(&machine()).await);
+    let (unused, used, managed) = (
+        server.register(&minimal()).await,
+        server.register(&machine()).await,
+        server.register(&machine()).await,
+    );
     for client in [&used, &managed] {
         server.access_token(client).await;
     }
@@ -155,7 +161,7 @@ async fn what_nobody_uses_is_removed_and_the_log_says_why() {
 #[tokio::test]
 async fn public_clients_that_nobody_ever_uses_are_swept_away_once_the_operator_says_so() {
     let server = TestServer::new().await;
-    let public = || with(b0(), json!({"token_endpoint_auth_method": "none"}));
+    let public = || with(minimal(), json!({"token_endpoint_auth_method": "none"}));
     let (abandoned, read, told) = (
         server.register(&public()).await,
         server.register(&public()).await,
@@ -191,7 +197,7 @@ async fn public_clients_that_nobody_ever_uses_are_swept_away_once_the_operator_s
 #[tokio::test]
 async fn nothing_is_removed_unless_the_operator_says_so() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     server.clock.advance(10_000 * DAY);
     assert_eq!(remove_unused(server.server().service()).await, 0);
     server.read(&client).await.expect_status(200);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Answer, TestServer, b0};
+use crate::support::{Answer, TestServer, minimal};
 
 /// Sends `request` as it is and reads until `is_whole` or the end of the connection.
 async fn raw(server: &TestServer, request: &str, is_whole: impl Fn(&str) -> bool) -> String {
@@ -28,7 +28,7 @@ fn post(version: &str, headers: &str, body: &str) -> String {
 #[tokio::test]
 async fn a_registration_arrives_in_every_framing() {
     let server = TestServer::new().await;
-    let body = b0().to_string();
+    let body = minimal().to_string();
     let length = format!("Content-Length: {}\r\n", body.len());
     let chunks = format!("{:x}\r\n{}\r\n{:x}\r\n{}\r\n0\r\n\r\n", 9, &body[..9], body.len() - 9, &body[9..]);
     let closing = format!("{length}Connection: close\r\n");
@@ -62,7 +62,7 @@ async fn who_waits_for_100_continue_is_told_to_go_on() {
 #[tokio::test]
 async fn a_request_that_two_readers_could_read_differently_is_refused() {
     let server = TestServer::new().await;
-    let body = b0().to_string();
+    let body = minimal().to_string();
     let length = format!("Content-Length: {}\r\n", body.len());
     let cases = [
         (post("1.1", &format!("{length}Content-Type: text/plain\r\nConnection: close\r\n"), &body), "415"),
@@ -74,13 +74,13 @@ async fn a_request_that_two_readers_could_read_differently_is_refused() {
         let answer = raw(&server, &case, |_| false).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{case}\n{answer}");
     }
-    server.post(&b0()).await.expect_status(201);
+    server.post(&minimal()).await.expect_status(201);
 }
 
 #[tokio::test]
 async fn a_request_names_one_host_and_no_coding_that_is_not_taken_off() {
     let server = TestServer::new().await;
-    let body = b0().to_string();
+    let body = minimal().to_string();
     let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     let head = |version: &str, fields: &str| {
         format!("POST /register HTTP/{version}\r\nContent-Type: application/json\r\n{fields}\r\n")
@@ -114,13 +114,13 @@ async fn a_request_names_one_host_and_no_coding_that_is_not_taken_off() {
         assert_eq!(answer.get(9..12), Some(status), "{case}\n{answer}");
         // The connection ended with it, or the end would never have been read.
     }
-    server.post(&b0()).await.expect_status(201);
+    server.post(&minimal()).await.expect_status(201);
 }
 
 #[tokio::test]
 async fn a_client_is_found_however_its_url_is_spelled() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let encoded: String = client.id.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02x}"));
     let cases = [
         (format!("/register?client_id={encoded}"), 200),
@@ -142,7 +142,7 @@ async fn a_client_is_found_however_its_url_is_spelled() {
 #[tokio::test]
 async fn head_asks_for_the_head_of_a_document_and_not_for_that_of_a_client() {
     let server = TestServer::new().await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     let document = Answer::of(server.ask("HEAD", "/.well-known/openid-configuration")).await;
     assert_eq!((document.status, document.text.as_str()), (200, ""));
     // It could rotate the token of a client that never sees the new one.
@@ -151,9 +151,9 @@ async fn head_asks_for_the_head_of_a_document_and_not_for_that_of_a_client() {
 }
 
 #[tokio::test]
-async fn k91_a_deletion_that_is_switched_off_is_allowed_nowhere() {
+async fn a_deletion_that_is_switched_off_is_allowed_nowhere() {
     let server = TestServer::registering(json!({"clientDeletionEnabled": false})).await;
-    let client = server.register(&b0()).await;
+    let client = server.register(&minimal()).await;
     for (method, url, allowed) in [
         ("PATCH", client.uri.as_str(), "GET, PUT, OPTIONS"),
         ("POST", client.uri.as_str(), "GET, PUT, OPTIONS"),

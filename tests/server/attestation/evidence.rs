@@ -4,10 +4,10 @@ use registrar::jose::Algorithm;
 use serde_json::json;
 
 use super::{VERIFIER, nonce, requiring, showing, stale};
-use crate::support::{Signer, TestServer, b0, with};
+use crate::support::{Signer, TestServer, minimal, with};
 
 #[tokio::test]
-async fn k171_k172_evidence_is_good_once_for_its_nonce_and_never_told() {
+async fn evidence_is_good_once_for_its_nonce_and_never_told() {
     let server = requiring(VERIFIER).await;
     let evidence = format!("good|{}", nonce(&server).await);
     let client = server.register(&showing(&evidence)).await;
@@ -27,11 +27,11 @@ async fn k171_k172_evidence_is_good_once_for_its_nonce_and_never_told() {
 }
 
 #[tokio::test]
-async fn k173_k178_evidence_that_is_not_good_registers_nobody() {
+async fn evidence_that_is_not_good_registers_nobody() {
     let server = requiring(VERIFIER).await;
     server.post(&showing("bad|x")).await.expect_bad_metadata("evidence");
     for evidence in [json!(5), json!(["x"]), json!({})] {
-        server.post(&with(b0(), json!({"evidence": evidence}))).await.expect_bad_metadata("evidence");
+        server.post(&with(minimal(), json!({"evidence": evidence}))).await.expect_bad_metadata("evidence");
     }
     let long = server.post(&showing(&"x".repeat(70_000))).await;
     assert!([400, 413].contains(&long.status), "{}", long.text);
@@ -48,7 +48,7 @@ async fn evidence_that_nobody_appraises_proves_nothing() {
     assert!(!open.read(&client).await.text.contains("secret-evidence"));
     assert_eq!(open.provenance(&client).await["trust_level"], "open");
     // K180: none is sent where none is required.
-    open.register(&b0()).await;
+    open.register(&minimal()).await;
 }
 
 #[tokio::test]

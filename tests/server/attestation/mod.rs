@@ -18,7 +18,7 @@ use std::path::Path;
 use registrar::config::Configuration;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, b0, fetches_locally, registering, with};
+use crate::support::{Answer, TestServer, fetches_locally, minimal, registering, with};
 
 /// Evidence is good when it ends in the nonce that the server gave.
 const VERIFIER: &str = r#"
@@ -77,10 +77,10 @@ fn stale(answer: &Answer) -> String {
 
 /// A nonce, as a client gets it: by its first request.
 async fn nonce(server: &TestServer) -> String {
-    stale(&server.post(&b0()).await)
+    stale(&server.post(&minimal()).await)
 }
 
 /// An ordinary request with evidence.
 fn showing(evidence: &str) -> Value {
-    with(b0(), json!({"evidence": evidence}))
+    with(minimal(), json!({"evidence": evidence}))
 }

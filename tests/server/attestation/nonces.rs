@@ -7,10 +7,10 @@ use registrar::clock::Timestamp;
 use serde_json::json;
 
 use super::{VERIFIER, be_patient, nonce, requiring, showing, stale};
-use crate::support::{TestServer, b0, registering};
+use crate::support::{TestServer, minimal, registering};
 
 #[tokio::test]
-async fn k168_k169_k170_a_first_request_gets_its_nonce() {
+async fn a_first_request_gets_its_nonce() {
     let server = requiring(VERIFIER).await;
     let first = stale(&server.post(&json!({"client_name": "x"})).await);
     let second = nonce(&server).await;
@@ -34,12 +34,12 @@ async fn a_script_makes_the_nonce() {
 }
 
 #[tokio::test]
-async fn k181_nonces_are_bounded_and_the_oldest_gives_way() {
+async fn nonces_are_bounded_and_the_oldest_gives_way() {
     let server = bounded(100).await;
     let oldest = nonce(&server).await;
     let mut limited = 0;
     for _ in 0..500 {
-        let answer = server.post(&b0()).await;
+        let answer = server.post(&minimal()).await;
         if answer.status == 429 {
             assert!(!answer.header("retry-after").is_empty());
             limited += 1;
@@ -76,7 +76,7 @@ const DEVICES: &str = r#"
 "#;
 
 #[tokio::test]
-async fn k181_of_many_challenges_few_are_remembered_and_others_go_on() {
+async fn of_many_challenges_few_are_remembered_and_others_go_on() {
     const MOST: u64 = 20;
     let server = TestServer::scripted(&[("10-devices.rhai", DEVICES)], |configuration| {
         be_patient(configuration);
@@ -92,7 +92,7 @@ async fn k181_of_many_challenges_few_are_remembered_and_others_go_on() {
         let answers = stream::iter(0..20).map(|_| server.post(&device)).buffer_unordered(16);
         let answers: Vec<_> = answers.collect().await;
         nonces.extend(answers.iter().filter(|answer| answer.status != 429).map(stale));
-        plain += usize::from(server.post(&b0()).await.status == 201);
+        plain += usize::from(server.post(&minimal()).await.status == 201);
         server.clock.advance(1);
     }
     assert!(nonces.len() > 900, "only {} got a nonce", nonces.len());

@@ -9,10 +9,10 @@ use super::verifier::{
     DISCOVERY, SESSION, SESSIONS, Verifier, attested, complete, result, session, unavailable,
 };
 use super::{nonce, stale};
-use crate::support::{Reply, b0};
+use crate::support::{Reply, minimal};
 
 #[tokio::test]
-async fn k177_a_verifier_that_is_down_is_an_outage() {
+async fn a_verifier_that_is_down_is_an_outage() {
     // A port that is taken and that nobody listens on.
     let closed = TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -21,7 +21,7 @@ async fn k177_a_verifier_that_is_down_is_an_outage() {
     for nonce_from in ["server", "verifier"] {
         let server = verifier.server(json!({"url": url, "nonceFrom": nonce_from})).await;
         if nonce_from == "verifier" {
-            unavailable(&server.post(&b0()).await);
+            unavailable(&server.post(&minimal()).await);
         } else {
             let nonce = nonce(&server).await;
             unavailable(&server.post(&attested(&nonce)).await);
@@ -31,7 +31,7 @@ async fn k177_a_verifier_that_is_down_is_an_outage() {
 }
 
 #[tokio::test]
-async fn k177_a_verifier_that_is_slow_or_fails_at_any_step_is_an_outage() {
+async fn a_verifier_that_is_slow_or_fails_at_any_step_is_an_outage() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"timeoutMs": 300})).await;
     let steps = [DISCOVERY, SESSIONS, SESSION];
@@ -60,7 +60,7 @@ async fn k177_a_verifier_that_is_slow_or_fails_at_any_step_is_an_outage() {
 }
 
 #[tokio::test]
-async fn k177_a_verifier_that_is_not_ready_is_an_outage_and_then_it_is_over() {
+async fn a_verifier_that_is_not_ready_is_an_outage_and_then_it_is_over() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({})).await;
     for state in ["DOWN", "INITIALIZING", "TERMINATING"] {
@@ -80,7 +80,7 @@ async fn k177_a_verifier_that_is_not_ready_is_an_outage_and_then_it_is_over() {
 }
 
 #[tokio::test]
-async fn k177_an_appraisal_that_takes_its_time_is_asked_for() {
+async fn an_appraisal_that_takes_its_time_is_asked_for() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"pollMs": 10})).await;
     let nonce = nonce(&server).await;
@@ -97,7 +97,7 @@ async fn k177_an_appraisal_that_takes_its_time_is_asked_for() {
 }
 
 #[tokio::test]
-async fn k177_an_appraisal_that_does_not_end_is_an_outage_and_one_that_failed_is_not() {
+async fn an_appraisal_that_does_not_end_is_an_outage_and_one_that_failed_is_not() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"polls": 2, "pollMs": 10})).await;
     let first = nonce(&server).await;

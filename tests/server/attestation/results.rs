@@ -10,7 +10,7 @@ use super::{nonce, stale};
 use crate::support::{START, Signer, with};
 
 #[tokio::test]
-async fn k173_a_device_that_is_not_as_it_should_be_is_refused() {
+async fn a_device_that_is_not_as_it_should_be_is_refused() {
     let verifier = Verifier::new().await;
     let settings = json!({"requiredSubmods": ["PSA_IOT"], "claims": {"hardware": "affirming"}});
     let server = verifier.server(settings).await;
@@ -37,7 +37,7 @@ async fn k173_a_device_that_is_not_as_it_should_be_is_refused() {
 }
 
 #[tokio::test]
-async fn k173_the_operator_chooses_what_is_good_enough_and_the_code_of_the_refusal() {
+async fn the_operator_chooses_what_is_good_enough_and_the_code_of_the_refusal() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"status": "warning", "errorCode": "invalid_evidence"})).await;
     for (status, evidence, expected) in [("warning", "AAAA", 201), ("contraindicated", "AAAB", 400)] {
@@ -50,7 +50,7 @@ async fn k173_the_operator_chooses_what_is_good_enough_and_the_code_of_the_refus
 }
 
 #[tokio::test]
-async fn k174_a_result_that_can_not_be_believed_is_an_outage_of_the_verifier() {
+async fn a_result_that_can_not_be_believed_is_an_outage_of_the_verifier() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({})).await;
     let other = Signer::new("other", Algorithm::Es256);
@@ -83,7 +83,7 @@ fn unsigned(claims: &Value) -> String {
 }
 
 #[tokio::test]
-async fn k174_a_result_for_another_nonce_is_stale() {
+async fn a_result_for_another_nonce_is_stale() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({})).await;
     let other = URL_SAFE_NO_PAD.encode([7; 32]);
@@ -107,7 +107,7 @@ async fn k174_a_result_for_another_nonce_is_stale() {
 }
 
 #[tokio::test]
-async fn k174_pinned_keys_stand_above_those_that_the_verifier_shows() {
+async fn pinned_keys_stand_above_those_that_the_verifier_shows() {
     let verifier = Verifier::new().await;
     let pinned = Signer::new("pinned", Algorithm::Es384);
     let settings = json!({"keys": pinned.jwks(), "algorithms": ["ES384"]});

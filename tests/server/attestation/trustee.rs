@@ -58,7 +58,7 @@ fn part(nonce: &str, more: Value) -> Value {
 }
 
 #[tokio::test]
-async fn k171_k172_a_workload_is_appraised_with_our_nonce_in_its_runtime_data() {
+async fn a_workload_is_appraised_with_our_nonce_in_its_runtime_data() {
     let trustee = Trustee::new().await;
     let server = trustee.server(json!({"policies": ["registration"]})).await;
     let nonce = nonce(&server).await;
@@ -83,7 +83,7 @@ async fn k171_k172_a_workload_is_appraised_with_our_nonce_in_its_runtime_data() 
 type Said<'a> = &'a dyn Fn(&str);
 
 #[tokio::test]
-async fn k173_k174_a_result_that_is_not_good_registers_nobody() {
+async fn a_result_that_is_not_good_registers_nobody() {
     let trustee = Trustee::new().await;
     let server = trustee.server(json!({})).await;
     let other = Signer::new("other", Algorithm::Es256);
@@ -114,7 +114,7 @@ async fn k173_k174_a_result_that_is_not_good_registers_nobody() {
 }
 
 #[tokio::test]
-async fn k177_a_verifier_that_does_not_work_is_an_outage() {
+async fn a_verifier_that_does_not_work_is_an_outage() {
     let trustee = Trustee::new().await;
     let server = trustee.server(json!({"timeoutMs": 300})).await;
     for path in [ATTESTATION, KEYS] {
@@ -134,7 +134,7 @@ async fn k177_a_verifier_that_does_not_work_is_an_outage() {
 }
 
 #[tokio::test]
-async fn k179_the_key_of_the_client_is_a_part_of_what_the_evidence_is_bound_to() {
+async fn the_key_of_the_client_is_a_part_of_what_the_evidence_is_bound_to() {
     let trustee = Trustee::new().await;
     let server = trustee.server(json!({"bindKey": true})).await;
     let client = Signer::new("client", Algorithm::Es256);

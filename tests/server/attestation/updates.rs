@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::verifier::{Verifier, attested, result, unavailable};
 use super::{VERIFIER, be_patient, nonce, requiring, showing, stale};
-use crate::support::{Registered, TestServer, b0, registering, with};
+use crate::support::{Registered, TestServer, minimal, registering, with};
 
 /// What is registered of `client` is as it was.
 async fn expect_unchanged(server: &TestServer, client: &Registered) {
@@ -19,7 +19,7 @@ async fn an_update_needs_evidence_of_its_own() {
     let evidence = format!("good|{}", nonce(&server).await);
     let client = server.register(&showing(&evidence)).await;
     let id = json!({"client_id": client.id});
-    let without = stale(&server.update(&client, &with(b0(), id.clone())).await);
+    let without = stale(&server.update(&client, &with(minimal(), id.clone())).await);
     // That of the registration is used up.
     stale(&server.update(&client, &with(showing(&evidence), id.clone())).await);
     server.update(&client, &with(showing("bad|x"), id.clone())).await.expect_bad_metadata("evidence");
@@ -95,7 +95,7 @@ async fn where_evidence_is_not_required_an_update_without_it_is_no_longer_attest
     let nonce = stale(&server.post(&showing("good|x")).await);
     let client = server.register(&showing(&format!("good|{nonce}"))).await;
     assert_eq!(server.provenance(&client).await["trust_level"], "attested");
-    server.update(&client, &with(b0(), json!({"client_id": client.id}))).await.expect_status(200);
+    server.update(&client, &with(minimal(), json!({"client_id": client.id}))).await.expect_status(200);
     let after = server.provenance(&client).await;
     assert_eq!((&after["trust_level"], after.get("attestation_digest")), (&json!("open"), None));
 }

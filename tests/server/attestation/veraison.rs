@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::verifier::{EVIDENCE, MEDIA_TYPE, SESSION, SESSIONS, Verifier, attested, result, session};
 use super::{nonce, stale};
-use crate::support::{Reply, START, Signer, b0, with};
+use crate::support::{Reply, START, Signer, minimal, with};
 
 const JSON: &str = "application/vnd.veraison.challenge-response-session+json";
 
 #[tokio::test]
-async fn k171_k172_a_device_is_appraised_in_a_session_with_our_nonce() {
+async fn a_device_is_appraised_in_a_session_with_our_nonce() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"requiredSubmods": ["PSA_IOT"]})).await;
     let nonce = nonce(&server).await;
@@ -46,13 +46,13 @@ async fn k171_k172_a_device_is_appraised_in_a_session_with_our_nonce() {
 }
 
 #[tokio::test]
-async fn k172_evidence_for_no_nonce_of_ours_is_stale_and_the_verifier_is_not_asked() {
+async fn evidence_for_no_nonce_of_ours_is_stale_and_the_verifier_is_not_asked() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({})).await;
     let late = nonce(&server).await;
     server.clock.advance(151);
     let other = URL_SAFE_NO_PAD.encode([7; 32]);
-    let none = with(b0(), json!({"evidence": EVIDENCE}));
+    let none = with(minimal(), json!({"evidence": EVIDENCE}));
     for body in [attested(&late), attested(&other), attested(""), none] {
         let next = stale(&server.post(&body).await);
         assert!(URL_SAFE_NO_PAD.decode(&next).unwrap().len() >= 32);
@@ -70,12 +70,12 @@ async fn the_nonce_of_evidence_that_is_a_jwt_is_read_from_it() {
     let nonce = nonce(&server).await;
     verifier.says(&nonce, result(&nonce, json!({})));
     let evidence = device.token(json!({"eat_nonce": nonce}));
-    server.register(&with(b0(), json!({"evidence": evidence}))).await;
+    server.register(&with(minimal(), json!({"evidence": evidence}))).await;
     assert_eq!(&verifier.origin.received(SESSION)[0].body()[..], evidence.as_bytes());
 }
 
 #[tokio::test]
-async fn k175_results_are_read_with_the_names_of_both_drafts() {
+async fn results_are_read_with_the_names_of_both_drafts() {
     let verifier = Verifier::new().await;
     let claims = json!({"instance-identity": "affirming"});
     let server = verifier.server(json!({"claims": claims, "policies": ["policy:PSA_IOT"]})).await;
@@ -108,7 +108,7 @@ fn underscored(dotted: &Value, nonce: &str) -> Value {
 }
 
 #[tokio::test]
-async fn k176_the_nonces_of_the_verifier_are_read_in_every_spelling() {
+async fn the_nonces_of_the_verifier_are_read_in_every_spelling() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"nonceFrom": "verifier"})).await;
     for (number, padded) in [(0xfb_u8, true), (0xff, false)] {
@@ -125,7 +125,7 @@ async fn k176_the_nonces_of_the_verifier_are_read_in_every_spelling() {
         assert_eq!(stale(&server.post(&attested(&ours)).await), ours);
     }
     verifier.opens("c2hvcnQ");
-    server.post(&b0()).await.expect_error(503, &["temporarily_unavailable"]);
+    server.post(&minimal()).await.expect_error(503, &["temporarily_unavailable"]);
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn a_session_may_be_anywhere_on_the_verifier_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn k179_the_attested_key_is_one_of_the_clients_keys() {
+async fn the_attested_key_is_one_of_the_clients_keys() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"bindKey": true})).await;
     let (client, other) = (Signer::new("c", Algorithm::Es256), Signer::new("o", Algorithm::Es256));

@@ -4,7 +4,7 @@ use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
 use super::running;
-use crate::support::{Answer, Origin, Reply, START, Signer, TestServer, b0, with};
+use crate::support::{Answer, Origin, Reply, START, Signer, TestServer, minimal, with};
 
 pub(super) const DISCOVERY: &str = "/.well-known/veraison/verification";
 pub(super) const SESSIONS: &str = "/challenge-response/v1/newSession";
@@ -86,7 +86,7 @@ pub(super) fn result(nonce: &str, part: Value) -> Value {
 
 /// A request with evidence for `nonce`.
 pub(super) fn attested(nonce: &str) -> Value {
-    with(b0(), json!({"evidence": EVIDENCE, "evidence_nonce": nonce}))
+    with(minimal(), json!({"evidence": EVIDENCE, "evidence_nonce": nonce}))
 }
 
 /// The verifier is out of order: the client comes again, and nothing is stored.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::parties::{AUTHORITY, LEAF, Party, Recipe, Usage};
 use crate::statements::{REFUSED, UNAPPROVED, post, request};
-use crate::support::{Answer, START, Signer, TestServer, b0, registering, with};
+use crate::support::{Answer, START, Signer, TestServer, minimal, registering, with};
 
 /// What the client is called in its certificate.
 const CLIENT: &str = "https://client.example/app";
@@ -182,7 +182,7 @@ async fn attest(server: &TestServer, attester: &Party, iss: &str) -> Answer {
         json!({"aud": server.url(""), "jti": "1", "iat": START}),
     );
     let request = server.ask("POST", "/register").header("OAuth-Client-Attestation", attestation);
-    Answer::of(request.header("OAuth-Client-Attestation-PoP", proof).json(&b0())).await
+    Answer::of(request.header("OAuth-Client-Attestation-PoP", proof).json(&minimal())).await
 }
 
 #[tokio::test]

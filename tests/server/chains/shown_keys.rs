@@ -5,7 +5,7 @@ use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
 use crate::statements::builtin;
-use crate::support::{Answer, Canary, GRANT, START, Signer, TestServer, b0, machine, registering, with};
+use crate::support::{Answer, Canary, GRANT, START, Signer, TestServer, machine, minimal, registering, with};
 
 const ISSUER: &str = "https://issuer.example";
 
@@ -76,7 +76,7 @@ impl Reader {
         let (attestation, proof) = ("oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt");
         match self.place {
             "a signed request" => {
-                let token = signer.raw(header, claims(b0()));
+                let token = signer.raw(header, claims(minimal()));
                 self.server.post_bytes("application/jwt", token).await
             }
             "a client assertion" => {
@@ -102,19 +102,19 @@ impl Reader {
             }
             _ => {
                 let statement = signer.raw(header, claims(json!({"software_id": "s"})));
-                self.server.post(&with(b0(), json!({ "software_statement": statement }))).await
+                self.server.post(&with(minimal(), json!({ "software_statement": statement }))).await
             }
         }
     }
 
     async fn attest(&self, attestation: String, proof: String) -> Answer {
-        let request = self.server.ask("POST", "/register").json(&b0());
+        let request = self.server.ask("POST", "/register").json(&minimal());
         let request = request.header("OAuth-Client-Attestation", attestation);
         Answer::of(request.header("OAuth-Client-Attestation-PoP", proof)).await
     }
 
     async fn show(&self, token: String) -> Answer {
-        self.server.post(&with(b0(), json!({ "evidence": token }))).await
+        self.server.post(&with(minimal(), json!({ "evidence": token }))).await
     }
 }
 

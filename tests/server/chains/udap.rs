@@ -102,7 +102,7 @@ async fn the_shipped_configuration_registers_both_kinds_of_clients() {
     let statement = app.sign(claims(&server, "https://client.example/app", "1", more));
     post(&server, &statement, json!({})).await.expect_status(201);
     // Nobody registers without a certificate, not even without a statement.
-    server.post(&crate::support::b0()).await.expect_error(400, REFUSED);
+    server.post(&crate::support::minimal()).await.expect_error(400, REFUSED);
     let metadata = Answer::of(server.ask("GET", "/.well-known/udap")).await;
     assert_eq!(metadata.body["authorization_endpoint"], "https://auth.example.org/authorize");
     assert_eq!(metadata.body["grant_types_supported"].as_array().unwrap().len(), 3);

@@ -26,7 +26,7 @@ pub(crate) use tokens::{GRANT, form, machine};
 pub(crate) const START: u64 = 1_767_225_600;
 
 /// The smallest request that is usual: B0 of the catalogue of cases.
-pub(crate) fn b0() -> Value {
+pub(crate) fn minimal() -> Value {
     json!({"redirect_uris": ["https://client.example.org/cb"], "client_name": "K"})
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ATTESTATION, PROOF, Parties, post, proof, proven};
-use crate::support::{Answer, TestServer, b0, with};
+use crate::support::{Answer, TestServer, minimal, with};
 
 const HEADER: &str = "oauth-client-attestation-challenge";
 
@@ -17,7 +17,7 @@ async fn challenge(server: &TestServer) -> String {
 async fn show(parties: &Parties, server: &TestServer, jti: &str, challenge: Value) -> Answer {
     let claims = with(proven(server, jti), json!({ "challenge": challenge }));
     let headers = [(ATTESTATION, parties.attestation()), (PROOF, proof(&parties.instance, claims))];
-    post(server, &headers, &b0()).await
+    post(server, &headers, &minimal()).await
 }
 
 /// The challenge of an answer that asks for one.
@@ -29,10 +29,10 @@ fn asked(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn k182_where_a_challenge_is_needed_the_answer_has_one() {
+async fn where_a_challenge_is_needed_the_answer_has_one() {
     let parties = Parties::new();
     let server = parties.server(json!({"clientAttestationChallengeRequired": true})).await;
-    let first = asked(&parties.post(&server, "1", &b0()).await);
+    let first = asked(&parties.post(&server, "1", &minimal()).await);
     show(&parties, &server, "1", json!(first)).await.expect_status(201);
     // It is good once, whatever the rest of the proof says.
     let second = asked(&show(&parties, &server, "2", json!(first)).await);
@@ -44,7 +44,7 @@ async fn k182_where_a_challenge_is_needed_the_answer_has_one() {
 }
 
 #[tokio::test]
-async fn k182_a_challenge_can_be_had_before() {
+async fn a_challenge_can_be_had_before() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let metadata = Answer::of(server.ask("GET", "/.well-known/oauth-authorization-server")).await;
@@ -54,7 +54,7 @@ async fn k182_a_challenge_can_be_had_before() {
     show(&parties, &server, "1", json!(first)).await.expect_status(201);
     // None is needed here; one that is shown must be good all the same.
     asked(&show(&parties, &server, "2", json!(first)).await);
-    parties.post(&server, "3", &b0()).await.expect_status(201);
+    parties.post(&server, "3", &minimal()).await.expect_status(201);
 }
 
 #[tokio::test]
@@ -73,5 +73,5 @@ async fn challenges_count_among_the_nonces_that_may_be_out() {
     answer.expect_error(429, &["too_many_requests"]);
     assert!(!answer.header("retry-after").is_empty());
     // Who needs none is not held up.
-    parties.post(&server, "1", &b0()).await.expect_status(201);
+    parties.post(&server, "1", &minimal()).await.expect_status(201);
 }

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{ATTESTATION, ISSUER, PROOF, Parties, SOFTWARE, post};
-use crate::support::{Answer, GRANT, Registered, START, Signer, TestServer, b0, machine, with};
+use crate::support::{Answer, GRANT, Registered, START, Signer, TestServer, machine, minimal, with};
 
 #[tokio::test]
-async fn k182_the_attested_key_is_the_clients_and_its_registration_is_attested() {
+async fn the_attested_key_is_the_clients_and_its_registration_is_attested() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
-    let answer = parties.post(&server, "1", &b0()).await;
+    let answer = parties.post(&server, "1", &minimal()).await;
     answer.expect_status(201);
     let client = Registered::of(answer.body);
     assert_eq!(client.body["jwks"], json!({"keys": [parties.instance.jwk()]}));
@@ -28,7 +28,7 @@ async fn k182_the_attested_key_is_the_clients_and_its_registration_is_attested()
         assert!(metadata[list].as_array().unwrap().contains(&json!("ES256")), "{metadata}");
     }
     // The attestation is good until it ends; each proof is good once.
-    parties.post(&server, "2", &b0()).await.expect_status(201);
+    parties.post(&server, "2", &minimal()).await.expect_status(201);
 }
 
 #[tokio::test]
@@ -56,12 +56,12 @@ async fn it_is_off_unless_the_operator_trusts_somebody_who_attests() {
     let parties = Parties::new();
     let server = TestServer::new().await;
     // The headers are not looked at, whatever they say.
-    let answer = parties.post(&server, "1", &b0()).await;
+    let answer = parties.post(&server, "1", &minimal()).await;
     answer.expect_status(201);
     let client = Registered::of(answer.body);
     assert_eq!(client.body.get("jwks"), None);
     assert_eq!(server.provenance(&client).await["trust_level"], "open");
-    post(&server, &[(PROOF, "x".to_owned())], &b0()).await.expect_status(201);
+    post(&server, &[(PROOF, "x".to_owned())], &minimal()).await.expect_status(201);
     Answer::of(server.ask("POST", "/challenge")).await.expect_status(404);
     let metadata = Answer::of(server.ask("GET", "/.well-known/oauth-authorization-server")).await;
     assert_eq!(metadata.body.get("challenge_endpoint"), None);
@@ -71,15 +71,15 @@ async fn it_is_off_unless_the_operator_trusts_somebody_who_attests() {
 async fn who_is_attested_needs_no_initial_access_token() {
     let parties = Parties::new();
     let server = parties.server(json!({"initialAccessToken": "required"})).await;
-    server.post(&b0()).await.expect_status(401);
-    parties.post(&server, "1", &b0()).await.expect_status(201);
+    server.post(&minimal()).await.expect_status(401);
+    parties.post(&server, "1", &minimal()).await.expect_status(201);
     // A token that is not good is refused in any case.
     let headers = [
         (ATTESTATION, parties.attestation()),
         (PROOF, parties.proof(&server, "2")),
         ("Authorization", "Bearer made-up".to_owned()),
     ];
-    post(&server, &headers, &b0()).await.expect_error(401, &["invalid_token"]);
+    post(&server, &headers, &minimal()).await.expect_error(401, &["invalid_token"]);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn the_attested_key_joins_those_of_the_request() {
         (json!([own, other]), json!([own, other])),
         (json!([own]), json!([own])),
     ]) {
-        let answer = parties.post(&server, jti, &with(b0(), keys(sent))).await;
+        let answer = parties.post(&server, jti, &with(minimal(), keys(sent))).await;
         answer.expect_status(201);
         assert_eq!(answer.body["jwks"]["keys"], registered);
     }
@@ -110,10 +110,10 @@ async fn what_contradicts_the_attestation_is_refused_and_costs_no_proof() {
         (json!({"jwks": {"keys": "none"}}), "jwks"),
         (json!({"grant_types": ["made-up"]}), "grant_types"),
     ] {
-        parties.post(&server, "1", &with(b0(), more)).await.expect_bad_metadata(rule);
+        parties.post(&server, "1", &with(minimal(), more)).await.expect_bad_metadata(rule);
     }
     server.expect_empty().await;
-    parties.post(&server, "1", &with(b0(), json!({"software_id": SOFTWARE}))).await.expect_status(201);
+    parties.post(&server, "1", &with(minimal(), json!({"software_id": SOFTWARE}))).await.expect_status(201);
 }
 
 #[tokio::test]
@@ -135,8 +135,8 @@ async fn scripts_see_who_attests_and_not_the_headers() {
         crate::support::registering(configuration, json!({ "trustedClientAttesters": trusted }));
     })
     .await;
-    let answer = parties.post(&server, "1", &b0()).await;
+    let answer = parties.post(&server, "1", &minimal()).await;
     answer.expect_status(201);
     assert_eq!(answer.body["client_name"], format!("{SOFTWARE} by {ISSUER}"));
-    server.post(&b0()).await.expect_status(400);
+    server.post(&minimal()).await.expect_status(400);
 }

@@ -4,12 +4,12 @@ use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
 use super::{ATTESTATION, ISSUER, PROOF, Parties, attestation, post, proof, proven};
-use crate::support::{Origin, Reply, START, Signer, TestServer, b0, fetches_locally, registering, with};
+use crate::support::{Origin, Reply, START, Signer, TestServer, fetches_locally, minimal, registering, with};
 
 const INVALID: &str = "invalid_client_attestation";
 
 #[tokio::test]
-async fn k182_each_header_is_there_once() {
+async fn each_header_is_there_once() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let (attestation, proof) = (parties.attestation(), parties.proof(&server, "1"));
@@ -24,14 +24,14 @@ async fn k182_each_header_is_there_once() {
         vec![(ATTESTATION, String::new()), other.clone()],
         vec![(ATTESTATION, proof), (PROOF, attestation)],
     ] {
-        post(&server, &headers, &b0()).await.expect_error(400, &[INVALID]);
+        post(&server, &headers, &minimal()).await.expect_error(400, &[INVALID]);
     }
     server.expect_empty().await;
-    post(&server, &[one, other], &b0()).await.expect_status(201);
+    post(&server, &[one, other], &minimal()).await.expect_status(201);
 }
 
 #[tokio::test]
-async fn k182_an_attestation_that_is_not_good_registers_nobody() {
+async fn an_attestation_that_is_not_good_registers_nobody() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let stranger = Signer::new(ISSUER, Algorithm::Es256);
@@ -53,22 +53,24 @@ async fn k182_an_attestation_that_is_not_good_registers_nobody() {
     ];
     for (name, attestation) in cases {
         let headers = [(ATTESTATION, attestation), (PROOF, parties.proof(&server, "1"))];
-        let answer = post(&server, &headers, &b0()).await;
+        let answer = post(&server, &headers, &minimal()).await;
         assert_eq!((answer.status, &answer.body["error"]), (400, &json!(INVALID)), "{name}: {}", answer.text);
         answer.expect_error(400, &[INVALID]);
     }
     let over = by(&parties.attester, json!({"exp": START - 61}));
-    let answer = post(&server, &[(ATTESTATION, over), (PROOF, parties.proof(&server, "1"))], &b0()).await;
+    let answer =
+        post(&server, &[(ATTESTATION, over), (PROOF, parties.proof(&server, "1"))], &minimal()).await;
     answer.expect_error(400, &["use_fresh_attestation"]);
     // Whoever has no key of the attester learns nothing of its end.
     let over = by(&stranger, json!({"exp": START - 61}));
-    let answer = post(&server, &[(ATTESTATION, over), (PROOF, parties.proof(&server, "1"))], &b0()).await;
+    let answer =
+        post(&server, &[(ATTESTATION, over), (PROOF, parties.proof(&server, "1"))], &minimal()).await;
     answer.expect_error(400, &[INVALID]);
     server.expect_empty().await;
 }
 
 #[tokio::test]
-async fn k182_a_proof_that_is_not_good_registers_nobody() {
+async fn a_proof_that_is_not_good_registers_nobody() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let stranger = Signer::new("stranger", Algorithm::Es256);
@@ -89,7 +91,7 @@ async fn k182_a_proof_that_is_not_good_registers_nobody() {
         ("another kind of token", own.raw(&json!({"typ": "JWT"}), proven(&server, "1"))),
     ];
     for (name, proof) in cases {
-        let answer = post(&server, &[(ATTESTATION, parties.attestation()), (PROOF, proof)], &b0()).await;
+        let answer = post(&server, &[(ATTESTATION, parties.attestation()), (PROOF, proof)], &minimal()).await;
         assert_eq!((answer.status, &answer.body["error"]), (400, &json!(INVALID)), "{name}: {}", answer.text);
         answer.expect_error(400, &[INVALID]);
     }
@@ -97,13 +99,13 @@ async fn k182_a_proof_that_is_not_good_registers_nobody() {
 }
 
 #[tokio::test]
-async fn k182_a_proof_is_good_once() {
+async fn a_proof_is_good_once() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
-    parties.post(&server, "1", &b0()).await.expect_status(201);
+    parties.post(&server, "1", &minimal()).await.expect_status(201);
     // Another signature of the same proof is the same proof.
-    parties.post(&server, "1", &b0()).await.expect_error(400, &[INVALID]);
-    let body = b0();
+    parties.post(&server, "1", &minimal()).await.expect_error(400, &[INVALID]);
+    let body = minimal();
     let all = futures_util::future::join_all((0..8).map(|_| parties.post(&server, "2", &body))).await;
     let count = |status: u16| all.iter().filter(|answer| answer.status == status).count();
     assert_eq!((count(201), count(400)), (1, 7));
@@ -111,10 +113,10 @@ async fn k182_a_proof_is_good_once() {
     server.clock.advance(299);
     let late = proof(&parties.instance, with(proven(&server, "1"), json!({"iat": START})));
     let headers = [(ATTESTATION, parties.attestation()), (PROOF, late)];
-    post(&server, &headers, &b0()).await.expect_error(400, &[INVALID]);
+    post(&server, &headers, &minimal()).await.expect_error(400, &[INVALID]);
     // Another instance may choose the same jti.
     let other = Parties { instance: Signer::new("other", Algorithm::Es256), attester: parties.attester };
-    other.post(&server, "1", &b0()).await.expect_status(201);
+    other.post(&server, "1", &minimal()).await.expect_status(201);
 }
 
 #[tokio::test]
@@ -129,13 +131,13 @@ async fn keys_of_an_attester_may_be_somewhere_else() {
     })
     .await;
     // Not the client's mistake.
-    let answer = parties.post(&server, "1", &b0()).await;
+    let answer = parties.post(&server, "1", &minimal()).await;
     answer.expect_error(503, &["temporarily_unavailable"]);
     assert!(!answer.header("retry-after").is_empty());
     server.expect_empty().await;
     origin.set("/jwks", Reply::json(parties.attester.jwks()));
     server.clock.advance(600);
-    parties.post(&server, "1", &b0()).await.expect_status(201);
+    parties.post(&server, "1", &minimal()).await.expect_status(201);
 }
 
 #[tokio::test]
@@ -148,7 +150,7 @@ async fn an_attester_may_not_name_itself_and_keys_need_no_kid() {
     claims.as_object_mut().unwrap().shift_remove("iss");
     let headers =
         [(ATTESTATION, attestation(&parties.attester, claims)), (PROOF, parties.proof(&server, "1"))];
-    let answer = post(&server, &headers, &b0()).await;
+    let answer = post(&server, &headers, &minimal()).await;
     answer.expect_status(201);
     assert_eq!(answer.body["jwks"]["keys"][0], key);
 }

@@ -9,7 +9,7 @@ use crate::support::certificates::{Authority, Pair, Subject};
 use crate::support::{Answer, with};
 
 #[tokio::test]
-async fn k155_nobody_registers_without_a_certificate_of_the_ecosystem() {
+async fn nobody_registers_without_a_certificate_of_the_ecosystem() {
     let party = Party::new().await;
     party.bank.expect_no_handshake("POST", "/register").await;
     let (organisation, body) = (organisation(), party.request(json!({})).to_string());
@@ -27,7 +27,7 @@ async fn k155_nobody_registers_without_a_certificate_of_the_ecosystem() {
 }
 
 #[tokio::test]
-async fn k160_the_certificate_is_of_the_software_and_of_its_organisation() {
+async fn the_certificate_is_of_the_software_and_of_its_organisation() {
     let party = Party::new().await;
     let post = async |subject: Subject<'_>| {
         let shown = party.bank.certificate(subject);
@@ -53,7 +53,7 @@ async fn k160_the_certificate_is_of_the_software_and_of_its_organisation() {
 }
 
 #[tokio::test]
-async fn k161_a_client_names_the_subject_of_its_certificate_and_in_one_form() {
+async fn a_client_names_the_subject_of_its_certificate_and_in_one_form() {
     let party = Party::new().await;
     let named = |more: Value| {
         let method =
@@ -91,7 +91,7 @@ async fn k161_a_client_names_the_subject_of_its_certificate_and_in_one_form() {
 }
 
 #[tokio::test]
-async fn k164_a_client_is_managed_with_its_own_token_and_certificate() {
+async fn a_client_is_managed_with_its_own_token_and_certificate() {
     let party = Party::new().await;
     let client = party.register(&party.request(json!({}))).await;
     let (organisation, other) = (organisation(), "58b2b7f2-0000-4000-8000-000000000000");

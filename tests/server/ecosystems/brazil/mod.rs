@@ -143,7 +143,7 @@ impl Party {
 }
 
 #[tokio::test]
-async fn k162_k164_software_registers_reads_replaces_and_deletes_itself() {
+async fn software_registers_reads_replaces_and_deletes_itself() {
     let party = Party::new().await;
     let request = party.request(json!({"client_name": "Not this one", "jwks_uri": null}));
     let client = party.register(&request).await;
@@ -172,7 +172,7 @@ async fn k162_k164_software_registers_reads_replaces_and_deletes_itself() {
 }
 
 #[tokio::test]
-async fn k159_the_order_of_grants_and_scopes_does_not_matter() {
+async fn the_order_of_grants_and_scopes_does_not_matter() {
     let party = Party::new().await;
     let asked = json!({
         "grant_types": ["refresh_token", "client_credentials", "authorization_code"],

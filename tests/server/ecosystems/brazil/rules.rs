@@ -10,7 +10,7 @@ use crate::ecosystems::directory::unique;
 use crate::support::{Answer, Reply, START, Signer, with};
 
 #[tokio::test]
-async fn k156_k157_keys_and_redirect_uris_are_those_of_the_statement() {
+async fn keys_and_redirect_uris_are_those_of_the_statement() {
     let party = Party::new().await;
     let keys = Signer::new(SOFTWARE, Algorithm::Ps256).jwks();
     let cases: [Case; 7] = [
@@ -26,7 +26,7 @@ async fn k156_k157_keys_and_redirect_uris_are_those_of_the_statement() {
 }
 
 #[tokio::test]
-async fn k146_k158_a_statement_is_needed_fresh_and_of_the_directory() {
+async fn a_statement_is_needed_fresh_and_of_the_directory() {
     let party = Party::new().await;
     // Its key is in the set of the directory, and still not for statements.
     let weak = Signer::new(ISSUER, Algorithm::Rs256);
@@ -57,7 +57,7 @@ async fn k146_k158_a_statement_is_needed_fresh_and_of_the_directory() {
 }
 
 #[tokio::test]
-async fn k149_a_statement_and_its_software_register_one_client() {
+async fn a_statement_and_its_software_register_one_client() {
     let party = Party::new().await;
     let request = party.request(json!({}));
     let client = party.register(&request).await;
@@ -103,7 +103,7 @@ async fn algorithms_and_methods_are_those_of_the_profile() {
 }
 
 #[tokio::test]
-async fn k163_an_update_keeps_to_the_rules_of_a_registration() {
+async fn an_update_keeps_to_the_rules_of_a_registration() {
     let party = Party::new().await;
     let client = party.register(&party.request(json!({}))).await;
     let cases: [Case; 8] = [

@@ -7,7 +7,7 @@ use crate::support::Answer;
 use crate::support::certificates::{Authority, Pair};
 
 #[tokio::test]
-async fn k155_nobody_registers_without_a_certificate_of_the_ecosystem() {
+async fn nobody_registers_without_a_certificate_of_the_ecosystem() {
     let party = Party::new().await;
     party.bank.expect_no_handshake("POST", "/register").await;
     let strangers = [
@@ -23,7 +23,7 @@ async fn k155_nobody_registers_without_a_certificate_of_the_ecosystem() {
 }
 
 #[tokio::test]
-async fn k166_a_client_is_managed_with_its_own_token_and_certificate() {
+async fn a_client_is_managed_with_its_own_token_and_certificate() {
     let party = Party::new().await;
     let (client, other) = (party.register().await, party.register().await);
     let (token, of_other) = (party.token(&client).await, party.token(&other).await);

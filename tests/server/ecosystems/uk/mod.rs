@@ -122,7 +122,7 @@ fn jti() -> String {
 }
 
 #[tokio::test]
-async fn k150_k154_software_registers_reads_replaces_and_deletes_itself() {
+async fn software_registers_reads_replaces_and_deletes_itself() {
     let party = Party::new().await;
     let claims = party.claims(json!({}));
     let answer = party.post(claims.clone()).await;
@@ -164,7 +164,7 @@ async fn k150_k154_software_registers_reads_replaces_and_deletes_itself() {
 }
 
 #[tokio::test]
-async fn k150_both_media_types_both_algorithms_and_certificates_as_credentials() {
+async fn both_media_types_both_algorithms_and_certificates_as_credentials() {
     for algorithm in [Algorithm::Ps256, Algorithm::Es256] {
         let party = Party::with(algorithm).await;
         for media_type in ["application/jose", "application/jwt"] {

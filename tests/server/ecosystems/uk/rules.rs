@@ -7,7 +7,7 @@ use super::{METADATA, Party, REDIRECT, REDIRECTS, SOFTWARE, STATEMENT, TRANSPORT
 use crate::support::{Answer, START, Signer, with};
 
 #[tokio::test]
-async fn k147_k148_k151_k165_a_request_that_breaks_a_rule_is_refused() {
+async fn a_request_that_breaks_a_rule_is_refused() {
     let party = Party::new().await;
     let cases = [
         // DCR-004.
@@ -112,7 +112,7 @@ async fn a_statement_that_breaks_a_rule_is_refused() {
 }
 
 #[tokio::test]
-async fn k151_k152_k153_a_request_is_signed_by_the_software_and_registers_once() {
+async fn a_request_is_signed_by_the_software_and_registers_once() {
     let party = Party::new().await;
     let other = Signer::new("2ZRiKCgqCLaWpj6PcdfXYm", Algorithm::Ps256);
     party.bank.directory.publish(&other);

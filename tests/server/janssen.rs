@@ -7,7 +7,7 @@ use registrar::config::Sources;
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Registered, START, Signer, TestServer, b0, registering, with};
+use crate::support::{Answer, Registered, START, Signer, TestServer, minimal, registering, with};
 
 const REGISTER: &str = "/jans-auth/restv1/register";
 const TOKEN: &str = "/jans-auth/restv1/token";
@@ -171,7 +171,7 @@ async fn the_members_of_the_seed_are_registered() {
         "groups": ["a"],
         "org_id": "o1",
     });
-    let client = post(&server, "application/json", with(b0(), members.clone()).to_string()).await;
+    let client = post(&server, "application/json", with(minimal(), members.clone()).to_string()).await;
     client.expect_status(201);
     for (name, value) in members.as_object().unwrap() {
         assert_eq!(&client.body[name], value, "{name}");
@@ -182,7 +182,7 @@ async fn the_members_of_the_seed_are_registered() {
 async fn a_client_can_not_ask_for_trust() {
     let server = TestServer::new().await;
     let trust = json!({"trusted_client": true, "post_authn_script_dns": ["inum=1"], "disabled": false});
-    let client = server.register(&with(b0(), trust)).await;
+    let client = server.register(&with(minimal(), trust)).await;
     assert_ne!(client.body.get("trusted_client"), Some(&json!(true)));
     assert_eq!(client.body.get("post_authn_script_dns"), None);
 }
