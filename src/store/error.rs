@@ -1,61 +1,62 @@
-//! Why the store did not do what it was asked.
+//! Why a store operation failed.
 
 use std::path::PathBuf;
 
-/// Why the store did not do what it was asked.
+/// Why a store operation failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// What a change expected is not so any more; nothing of it is stored.
-    #[error("the record was changed by somebody else")]
+    /// A change expected a value that is no longer current; nothing of the change is stored.
+    #[error("the record was changed concurrently; read it again, then retry")]
     Conflict,
-    /// Too many changes are waiting already.
-    #[error("too many changes are waiting to be written; try again")]
+    /// Too many changes are already queued.
+    #[error("too many changes are waiting to be written; retry later")]
     Busy,
-    /// The disk or the database does not take or give anything.
-    #[error("the store can not be reached: {0}")]
+    /// The disk or the database cannot be read or written.
+    #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// A record can not be read.
-    #[error(
-        "the record {key} can not be read: {reason}; restore the store from a backup, or delete this record"
-    )]
+    /// A record cannot be read.
+    #[error("record {key} cannot be read: {reason}; restore the store from a backup, or delete this record")]
     Corrupt {
         /// Its key, in printable form.
         key: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// Something is gone that was acknowledged, or can not be read any more.
+    /// Acknowledged data is missing or can no longer be read.
     #[error(
-        "the store is damaged: {0}. A registrar of an older version that wrote to it in between, which keeps \
-         no tally, gives the same picture: if that is all, 'registrar store accept' goes on and nothing is \
-         lost. Otherwise restore it from a backup; or see how far it goes with 'registrar store check', \
-         save the clients that can be read with 'registrar store export', or go on with what is there after \
-         'registrar store accept'"
+        "the store is damaged: {0}. If an older registrar, which keeps no tally, wrote to the store in \
+         between, the store looks the same: in that case 'registrar store accept' continues and nothing is \
+         lost. Otherwise restore the store from a backup. Without a backup, run 'registrar store check' to \
+         see the extent of the damage, save the readable clients with 'registrar store export', or \
+         continue with what remains after 'registrar store accept'"
     )]
     Damaged(String),
-    /// Something has another form than this registrar reads.
+    /// A format version that this registrar does not read.
     #[error(
-        "{what} is of version {version}, and this registrar reads version {known}: run the registrar that wrote \
-         it. If there was no other one, it was changed, and 'registrar store accept' goes on without it"
+        "{what} has version {version}, but this registrar reads version {known}: run the registrar that \
+         wrote it. If no other registrar wrote it, it was altered, and 'registrar store accept' continues \
+         without it"
     )]
     Version {
-        /// What.
+        /// What has the unsupported version.
         what: String,
-        /// The version that it says.
+        /// The version found.
         version: u64,
-        /// The one that is known.
+        /// The supported version.
         known: u64,
     },
     /// Another process has the folder open.
-    #[error("another registrar has the folder {} open; stop it, or name another folder in store.url", .0.display())]
+    #[error("another registrar has the folder {} open; stop it, or set another store.url", .0.display())]
     Locked(PathBuf),
-    /// Whoever asked for long work had it ended.
-    #[error("it was ended before it was done; its copy of the store is removed")]
+    /// Long-running work was ended by its caller.
+    #[error("interrupted before it finished; its copy of the store was removed")]
     Ended,
-    /// `store.url` names no store.
-    #[error("store.url: '{0}' names no store; use sled:FOLDER, postgres://..., or memory: for a test")]
+    /// `store.url` is not the URL of a store.
+    #[error(
+        "store.url: '{0}' is not the URL of a store; use sled:FOLDER, postgres://..., or memory: for tests"
+    )]
     Url(String),
-    /// An option of the store can not be as it is.
+    /// An option of the store has an invalid value.
     #[error("{key}: {reason}")]
     Setting {
         /// The option.
@@ -63,7 +64,7 @@ pub enum StoreError {
         /// What is wrong with it, and what to do.
         reason: String,
     },
-    /// The key of the secrets is not to be had.
+    /// The key that seals the secrets is not available.
     #[error("the key file {}: {reason}", .file.display())]
     KeyFile {
         /// The file.
@@ -74,7 +75,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// That the record under `key` can not be read.
+    /// Returns the error for a record under `key` that cannot be read.
     pub(super) fn corrupt(key: &[u8], reason: &str) -> Self {
         Self::Corrupt { key: key.escape_ascii().to_string(), reason: reason.to_owned() }
     }

@@ -1,10 +1,9 @@
-//! Whether all that was acknowledged is still there: sled 0.34 goes on without a part of its log
-//! that it can not read, and does not say so.
+//! Checks whether all acknowledged data is still there: sled 0.34 continues without a part of its log that
+//! it cannot read, and does not report it.
 //!
-//! The end of the log is held by the [mark](super::mark), everything by the
-//! [tally](super::tally). Counting a small store again takes no time, so a start waits for it; of
-//! a large one the writer counts some between two batches, until all of it is known. A store that
-//! does not fit takes no change from then on.
+//! The [mark](super::mark) verifies the end of the log, the [tally](super::tally) everything. Counting a
+//! small store takes no time, so a start waits for it. Of a large store, the writer counts a part between
+//! two batches until all of it is counted. From then on, a store that does not match rejects changes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ const CHUNK: usize = 500;
 /// How long a start waits for the count.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// What is known of one store.
+/// The state of one store.
 pub(super) struct Integrity {
     tally: Tally,
     mark: Mark,
@@ -30,7 +29,7 @@ pub(super) struct Integrity {
     damage: Option<String>,
 }
 
-/// A count that is not over.
+/// A count in progress.
 #[derive(Default)]
 struct Count {
     /// The first key that was not counted.
@@ -38,7 +37,7 @@ struct Count {
     seen: Content,
 }
 
-/// What a batch makes of the numbers, once it is written.
+/// The numbers after a batch, once it is written.
 pub(super) struct Next {
     tally: Tally,
     seen: Content,
@@ -52,7 +51,7 @@ impl Next {
 }
 
 impl Integrity {
-    /// Looks whether `database`, which is in `folder`, has what was acknowledged.
+    /// Checks whether `database`, which is in `folder`, has all acknowledged data.
     pub(super) fn open(database: &Database, folder: &Path) -> Result<Self, StoreError> {
         Self::open_within(database, folder, PATIENCE)
     }
@@ -65,7 +64,7 @@ impl Integrity {
         };
         judge(tally, marked)?;
         if marked.is_none() && tally.batches > 0 {
-            tracing::warn!("the store has no mark of what was acknowledged last; it gets a new one");
+            tracing::warn!("the store's mark file (registrar.mark) is missing; creating a new one");
         }
         let mark = Mark::open(folder, tally.batches)?;
         let mut integrity = Self { tally, mark, count: Some(Count::default()), damage: None };
@@ -79,7 +78,7 @@ impl Integrity {
         }
     }
 
-    /// Looks again, when the database was opened again. One that lost something is damaged for good.
+    /// Checks again after the database was reopened. A database that lost data stays damaged.
     pub(super) fn reopened(&mut self, database: &Database) -> Result<(), StoreError> {
         let tally = stored(database).and_then(|tally| {
             let tally = tally.unwrap_or_default();
@@ -93,7 +92,7 @@ impl Integrity {
         Ok(())
     }
 
-    /// Why the store takes no change.
+    /// Why the store rejects changes.
     pub(super) fn damage(&self) -> Option<StoreError> {
         self.damage.clone().map(StoreError::Damaged)
     }
@@ -103,7 +102,7 @@ impl Integrity {
         self.count.is_some()
     }
 
-    /// What `values` make of the numbers. `read` gives what is stored now.
+    /// Returns the numbers after `values` are written. `read` returns the stored value of a key.
     pub(super) fn next(
         &self,
         read: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
@@ -129,21 +128,21 @@ impl Integrity {
         Ok(Next { tally: self.tally.then(content), seen })
     }
 
-    /// Takes over what a batch made, which is on the disk now.
+    /// Applies the numbers of a batch that is now on disk.
     pub(super) fn written(&mut self, next: &Next) {
         self.tally = next.tally;
         if let Some(count) = &mut self.count {
             count.seen = next.seen;
         }
         if let Err(error) = self.mark.set(self.tally.batches) {
-            tracing::warn!(%error, "the mark of what was acknowledged last can not be written");
+            tracing::warn!(%error, "cannot write the store's mark file (registrar.mark)");
         }
     }
 
-    /// Counts some more; says in the log when the store does not fit its tally.
+    /// Counts some more pairs. Logs an error when the store does not match its tally.
     ///
     /// # Errors
-    /// When the database can not be read at present: what is not counted yet still is to be.
+    /// When the database cannot currently be read. The remaining pairs are still to be counted.
     pub(super) fn count_on(&mut self, database: &Database) -> Result<(), StoreError> {
         let Some(mut count) = self.count.take() else { return Ok(()) };
         let range = count.from.clone()..tally::KEY.to_vec();
@@ -175,33 +174,34 @@ impl Integrity {
     }
 
     fn is_damaged(&mut self, damage: String) {
-        tracing::error!(error = %StoreError::Damaged(damage.clone()), "the store takes no more changes");
+        tracing::error!(error = %StoreError::Damaged(damage.clone()), "store damaged; rejecting all \
+                                                                       changes");
         self.damage = Some(damage);
     }
 }
 
-/// The tally that is stored.
+/// Returns the stored tally.
 pub(super) fn stored(database: &Database) -> Result<Option<Tally>, StoreError> {
     let Some(bytes) = database.with(|db| db.get(tally::KEY))? else { return Ok(None) };
     if let Some(error) = Tally::other_version(&bytes) {
         return Err(error);
     }
-    let damaged = || StoreError::Damaged("the tally of what is stored can not be read".to_owned());
+    let damaged = || StoreError::Damaged("the tally of the stored records cannot be read".to_owned());
     Tally::decode(&bytes).map(Some).ok_or_else(damaged)
 }
 
-/// That no batch is missing of those that were acknowledged.
+/// Checks that no acknowledged batch is missing.
 pub(super) fn judge(tally: Tally, marked: Option<u64>) -> Result<(), StoreError> {
     match marked.unwrap_or_default().checked_sub(tally.batches) {
         None | Some(0) => Ok(()),
         Some(lost) => {
-            let damage = format!("what was stored last is gone: {lost} batches that were acknowledged");
+            let damage = format!("the last {lost} acknowledged batches are missing");
             Err(StoreError::Damaged(damage))
         }
     }
 }
 
-/// The tally of a store that has none: it is new, or was made by a registrar that kept none.
+/// The tally of a store that has none: it is new, or an older registrar without a tally created it.
 fn adopted(database: &Database, marked: Option<u64>) -> Result<Tally, StoreError> {
     judge(Tally::default(), marked)?;
     let content = database.with(|db| {

@@ -1,4 +1,4 @@
-//! The file with the key that seals secrets: made at the first start, its owner's only.
+//! The file with the key that seals secrets. It is created at the first start, readable by its owner only.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -14,10 +14,9 @@ use crate::secret::SealingKey;
 /// Its name in the folder of the store.
 pub(super) const DEFAULT_NAME: &str = "registrar.key";
 
-/// The key in `file`, or a new one that is written there.
+/// Reads the key in `file`, or creates a new one there.
 ///
-/// A store that is in use already is not given a new key: its secrets would be lost without
-/// a word.
+/// A store that is already in use does not get a new key: its secrets would silently be lost.
 pub(super) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, StoreError> {
     let failed = |reason: String| StoreError::KeyFile { file: file.to_owned(), reason };
     match fs::read(file) {
@@ -25,21 +24,21 @@ pub(super) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, Sto
             refuse_readers(file)?;
             let text = String::from_utf8_lossy(&text);
             let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-            let advice = "it is not 32 bytes in base64; restore it from a backup; when it is lost, remove what is \
-                          left of it, and then it is missing";
+            let advice = "it does not contain 32 bytes in base64; restore it from a backup. If the key is \
+                          lost, delete the file; the next start reports how to continue without the key";
             let bytes = bytes.ok_or_else(|| failed(advice.to_owned()))?;
             Ok(SealingKey::from_bytes(bytes))
         }
         Err(error) if error.kind() == ErrorKind::NotFound && is_used => {
-            let advice = "it is missing, and the store has secrets that it seals; restore it from a backup; when \
-                          it is lost, 'registrar store accept' goes on without what it sealed in an embedded \
-                          store";
+            let advice = "it is missing, and the store has secrets sealed with it; restore it from a \
+                          backup. If it is lost, 'registrar store accept' continues without the sealed \
+                          data of an embedded store";
             Err(failed(advice.to_owned()))
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let bytes = random::bytes::<32>().map_err(|error| failed(error.to_string()))?;
             match write(file, &STANDARD.encode(bytes)) {
-                // Another server was faster; its key is the one.
+                // Another server was faster; its key is used.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => load_or_make(file, true),
                 outcome => {
                     outcome.map(|()| SealingKey::from_bytes(bytes)).map_err(|error| failed(error.to_string()))
@@ -50,9 +49,9 @@ pub(super) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, Sto
     }
 }
 
-/// Writes the key beside its place and moves it there, so that a power cut leaves no half of one.
+/// Writes the key to a temporary file and moves it into place, so that a power cut leaves no partial key.
 ///
-/// Fails with [`ErrorKind::AlreadyExists`] when there is a key by then.
+/// Fails with [`ErrorKind::AlreadyExists`] when a key exists by then.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
@@ -65,14 +64,14 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     new.write_all(text.as_bytes())?;
     new.sync_all()?;
     give_name(&beside, file)?;
-    // The name must survive too.
+    // The name of the file must survive a power cut too.
     #[cfg(unix)]
     fs::File::open(folder)?.sync_all()?;
     Ok(())
 }
 
-/// Moves a file to a name that is free. A rename alone would take the place of the file of
-/// another server that starts at the same time.
+/// Moves a file to a name that is free. A plain rename would overwrite the file of another server that
+/// starts at the same time.
 fn give_name(beside: &Path, file: &Path) -> std::io::Result<()> {
     match fs::hard_link(beside, file) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => fs::rename(beside, file),
@@ -89,7 +88,10 @@ fn refuse_readers(file: &Path) -> Result<(), StoreError> {
     if mode & others == 0 {
         return Ok(());
     }
-    Err(failed(format!("others may read it (mode {:o}); make it its owner's only: chmod 600", mode & 0o777)))
+    Err(failed(format!(
+        "other users can read it (mode {:o}); restrict it to its owner: chmod 600",
+        mode & 0o777
+    )))
 }
 
 #[cfg(not(unix))]

@@ -1,5 +1,5 @@
-//! That a store keeps its key, and all servers on one database have the same: a text is sealed with
-//! it at the first start, and every later one must open it.
+//! Ensures that a store keeps its key, and that all servers on one database have the same key. A text is
+//! sealed with the key at the first start, and every later start must be able to open it.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use crate::secret::{Sealed, SealingKey};
 
 const TEXT: &str = "registrar";
 
-/// Whether the store has had a key.
+/// Returns whether the store has ever had a key.
 pub(super) async fn is_there(backend: &dyn Backend) -> Result<bool, StoreError> {
     Ok(backend.get(keys::KEY_PROOF).await?.is_some())
 }
 
-/// That `key`, which is in `file`, is the key of the store.
+/// Checks that `key`, which is in `file`, is the key of the store.
 pub(super) async fn check(backend: &dyn Backend, key: &SealingKey, file: &Path) -> Result<(), StoreError> {
     let proof = match backend.get(keys::KEY_PROOF).await? {
         Some(proof) => proof,
@@ -25,12 +25,13 @@ pub(super) async fn check(backend: &dyn Backend, key: &SealingKey, file: &Path) 
     if opened.is_ok_and(|text| text == TEXT) {
         return Ok(());
     }
-    let reason = "it is not the key of this store; restore it from a backup, or copy the file of a server that \
-                  uses the store already; 'registrar store accept' goes on without what an embedded store sealed";
+    let reason = "it is not the key of this store; restore it from a backup, or copy it from a server that \
+                  already uses the store. 'registrar store accept' continues without the sealed data of an \
+                  embedded store";
     Err(StoreError::KeyFile { file: file.to_owned(), reason: reason.to_owned() })
 }
 
-/// Leaves a proof, and gives the one that is there then: another server may have been faster.
+/// Stores a proof and returns the proof that is stored then: another server may have been faster.
 async fn leave(backend: &dyn Backend, key: &SealingKey) -> Result<Vec<u8>, StoreError> {
     let proof = record::encode(keys::KEY_PROOF, &sealing::seal(key, keys::KEY_PROOF, &TEXT)?)?;
     let change = Change {

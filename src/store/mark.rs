@@ -1,13 +1,13 @@
-//! A small file beside the database that says how many batches were acknowledged. When the tail
-//! of the database's log is lost, sled takes it for a write that was never finished, and goes on
-//! without it; this file knows better.
+//! A small file beside the database that records how many batches were acknowledged. When the tail of the
+//! database's log is lost, sled mistakes it for an unfinished write and continues without it; this file
+//! reveals the loss.
 //!
-//! It is written after the flush of each batch and before its answers. A process that is killed
-//! leaves it exact. It is flushed once a second only, so after a power cut it may lag behind: then
-//! it misses what got lost of that last second, and says nothing that is not so.
+//! It is written after the flush of each batch and before its answers. A killed process leaves it exact. It
+//! is flushed only once a second, so it may lag behind after a power cut. It then misses losses from that
+//! last second, but never reports a loss that did not happen.
 //!
-//! It is made beside its place and moved there, so that a disk that is full, or a kill, leaves no
-//! half of one.
+//! It is created beside its final path and moved there, so that a full disk or a kill leaves no partial
+//! file.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, Write};
@@ -19,15 +19,15 @@ use crate::secret::sha256_hex;
 
 /// Its name in the folder of the store.
 pub(super) const NAME: &str = "registrar.mark";
-/// Its name until it is whole.
+/// Its name until it is complete.
 const NEW: &str = "registrar.mark.new";
 /// What it begins with, before its version.
 const HEAD: &str = "registrar mark ";
 /// The version that is written.
 const VERSION: u64 = 1;
-/// Between two flushes.
+/// Interval between two flushes.
 const LAG: Duration = Duration::from_secs(1);
-/// Bytes that are read at most.
+/// Maximum number of bytes that are read.
 const LONGEST: u64 = 256;
 
 /// The file.
@@ -37,8 +37,8 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// What the file in `folder` says; none when there is none, or an empty one, as it was left by a
-    /// registrar that made it in its place and was stopped there.
+    /// Reads the count from the file in `folder`. Returns `None` when there is no file or an empty one. An
+    /// older registrar that created the file in place could be stopped there and leave it empty.
     pub(super) fn read(folder: &Path) -> Result<Option<u64>, StoreError> {
         let path = folder.join(NAME);
         let mut text = Vec::new();
@@ -54,11 +54,11 @@ impl Mark {
             return Err(StoreError::Version { what, version, known: VERSION });
         }
         let batches = parse(&text);
-        let damaged = || StoreError::Damaged(format!("{} is not as it was written", path.display()));
+        let damaged = || StoreError::Damaged(format!("{} was altered after it was written", path.display()));
         batches.map(Some).ok_or_else(damaged)
     }
 
-    /// Opens the file, or makes it, and has it say `batches`.
+    /// Opens or creates the file and writes `batches` to it.
     pub(super) fn open(folder: &Path, batches: u64) -> Result<Self, StoreError> {
         let path = folder.join(NAME);
         let open = || {
@@ -71,7 +71,7 @@ impl Mark {
             if !is_there {
                 fs::rename(&place, &path)?;
             }
-            // Its name must survive too.
+            // The name of the file must survive a power cut too.
             #[cfg(unix)]
             File::open(folder)?.sync_all()?;
             Ok(file)
@@ -80,8 +80,7 @@ impl Mark {
         Ok(Self { file, flushed: Instant::now() })
     }
 
-    /// Has it say `batches`. The line is as long as the one before it, so a disk that is full
-    /// takes it.
+    /// Writes `batches`. The line is as long as the previous one, so the write succeeds on a full disk.
     pub(super) fn set(&mut self, batches: u64) -> std::io::Result<()> {
         self.file.rewind()?;
         self.file.write_all(line(batches).as_bytes())?;
@@ -107,7 +106,7 @@ fn parse(text: &str) -> Option<u64> {
     (line(batches) == text).then_some(batches)
 }
 
-/// The version that it says, whatever follows.
+/// The version in the file, whatever follows it.
 fn version(text: &str) -> Option<u64> {
     text.strip_prefix(HEAD)?.split_whitespace().next()?.parse().ok()
 }
@@ -138,7 +137,8 @@ mod tests {
             changed[place] ^= 1;
             fs::write(&path, changed).unwrap();
             let error = Mark::read(folder.path()).unwrap_err();
-            // Its version is one byte of it, and no more is known of another one.
+            // The version is one byte of the file, and a file of another version is not interpreted
+            // further.
             let is_version = place == HEAD.len();
             let is_right = if is_version {
                 matches!(error, StoreError::Version { version: 0, known: VERSION, .. })
@@ -157,7 +157,7 @@ mod tests {
         for text in ["registrar mark 2 whatever it says\n", "registrar mark 2", "registrar mark 17 00"] {
             fs::write(folder.path().join(NAME), text).unwrap();
             let error = Mark::read(folder.path()).unwrap_err().to_string();
-            assert!(error.contains("is of version") && !error.contains("damaged"), "{error}");
+            assert!(error.contains("has version") && !error.contains("damaged"), "{error}");
             assert!(error.contains(NAME) && error.contains("reads version 1"), "{error}");
         }
     }

@@ -1,7 +1,7 @@
-//! The form of a record: one byte for its version, then JSON. A record that ends has the moment
-//! between the two: seconds since the epoch, 8 bytes, big end first.
+//! The format of a record: one byte for its version, then JSON. A record that expires has the moment
+//! between the two: seconds since the epoch, 8 bytes, big-endian.
 //!
-//! A version that was written once is read for ever; a new one adds an arm to [`decode`].
+//! A version that was written once stays readable for ever; a new one adds an arm to [`decode`].
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,21 +11,21 @@ use crate::clock::Timestamp;
 
 /// The version that is written.
 const VERSION: u8 = 1;
-/// Bytes of the moment when a record ends.
+/// Bytes of the moment when a record expires.
 const MOMENT: usize = size_of::<u64>();
 
-/// The record of `value`, to be stored under `key`.
+/// Encodes `value`, to be stored under `key`.
 pub(super) fn encode<T: Serialize>(key: &[u8], value: &T) -> Result<Vec<u8>, StoreError> {
     write(key, vec![VERSION], value)
 }
 
-/// The value in `record`, which is stored under `key`.
+/// Decodes the value in `record`, which is stored under `key`.
 pub(super) fn decode<T: DeserializeOwned>(key: &[u8], record: &[u8]) -> Result<T, StoreError> {
     let json = body(key, record)?;
     serde_json::from_slice(json).map_err(|error| StoreError::corrupt(key, &error.to_string()))
 }
 
-/// The record of `value`, which ends at `expires_at`.
+/// Encodes `value`, which expires at `expires_at`.
 pub(super) fn encode_until<T: Serialize>(
     key: &[u8],
     value: &T,
@@ -36,7 +36,7 @@ pub(super) fn encode_until<T: Serialize>(
     write(key, record, value)
 }
 
-/// The value in `record`, and when it ends.
+/// Decodes the value in `record` and the moment when it expires.
 pub(super) fn decode_until<T: DeserializeOwned>(
     key: &[u8],
     record: &[u8],
@@ -46,7 +46,7 @@ pub(super) fn decode_until<T: DeserializeOwned>(
     Ok((value.map_err(|error| StoreError::corrupt(key, &error.to_string()))?, moment))
 }
 
-/// When `record` ends.
+/// When `record` expires.
 pub(super) fn expiry(key: &[u8], record: &[u8]) -> Result<Timestamp, StoreError> {
     split(key, record).map(|(moment, _)| moment)
 }
@@ -54,7 +54,7 @@ pub(super) fn expiry(key: &[u8], record: &[u8]) -> Result<Timestamp, StoreError>
 fn split<'a>(key: &[u8], record: &'a [u8]) -> Result<(Timestamp, &'a [u8]), StoreError> {
     let (moment, json) = body(key, record)?
         .split_first_chunk::<MOMENT>()
-        .ok_or_else(|| StoreError::corrupt(key, "it is cut off"))?;
+        .ok_or_else(|| StoreError::corrupt(key, "it is truncated"))?;
     Ok((Timestamp::from_unix(u64::from_be_bytes(*moment)), json))
 }
 
@@ -68,7 +68,7 @@ fn body<'a>(key: &[u8], record: &'a [u8]) -> Result<&'a [u8], StoreError> {
     match record.split_first() {
         Some((&VERSION, body)) => Ok(body),
         Some((version, _)) => {
-            let reason = format!("version {version} is of a newer registrar than this one");
+            let reason = format!("it has version {version}, which a newer registrar wrote");
             Err(StoreError::corrupt(key, &reason))
         }
         None => Err(StoreError::corrupt(key, "it is empty")),
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::client::Client;
 
-    /// A record as the first release wrote it. It must be readable for ever: do not change it.
+    /// A record as the first release wrote it. It must stay readable for ever: do not change it.
     const VERSION_1: &str = concat!(
         "\u{1}",
         r#"{"id":"0b7c1c52-3c0e-4a5c-8d8b-2d2b2a6d9a11","#,
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(decode_until(b"x", record).unwrap(), ([1, 2], Timestamp::from_unix(256)));
         assert_eq!(expiry(b"x", record).unwrap().unix(), 256);
         let cut = expiry(b"x\xff", &record[..8]).unwrap_err().to_string();
-        assert!(cut.contains("cut off") && cut.is_ascii(), "{cut}");
+        assert!(cut.contains("truncated") && cut.is_ascii(), "{cut}");
     }
 
     #[test]

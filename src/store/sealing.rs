@@ -1,4 +1,4 @@
-//! JSON that nobody can read in the files of the store.
+//! JSON that is sealed, so that it cannot be read in the files of the store.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,9 +20,14 @@ pub(super) fn open<T: DeserializeOwned>(
 ) -> Result<T, StoreError> {
     let opened = with.open(sealed, &owner(key));
     let text = opened.map_err(|error| StoreError::corrupt(key, &error.to_string()))?;
-    // What serde_json says of a mistake can hold a part of the value.
-    serde_json::from_str(text.expose())
-        .map_err(|_| StoreError::corrupt(key, "what was sealed is not as it must be"))
+    // The error message of serde_json can contain a part of the value.
+    serde_json::from_str(text.expose()).map_err(|_| {
+        StoreError::corrupt(
+            key,
+            "the sealed value is \
+                                                                              malformed",
+        )
+    })
 }
 
 fn owner(key: &[u8]) -> String {

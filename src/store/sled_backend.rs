@@ -1,7 +1,7 @@
 //! The embedded store: one sled tree, and one thread that writes to it.
 //!
-//! Reads go to the tree directly; they are short, and most are served from its cache. Changes go to
-//! the [writer](super::sled_writer).
+//! Reads go to the tree directly. They are short, and most are served from its cache. Changes go to the
+//! [writer](super::sled_writer).
 
 use std::ops::Range;
 use std::path::Path;
@@ -19,21 +19,21 @@ use super::sled_database::Database;
 use super::sled_writer::{Answer, Writer};
 use crate::telemetry::meter::{self, WriteOutcome};
 
-/// Changes that may wait for the writer; more are refused.
+/// Changes that may be queued for the writer; further ones are rejected.
 const QUEUE: usize = 4_096;
 
 /// Keys and values in sled.
 pub(super) struct Sled {
     database: Arc<Database>,
-    /// None once the store is being closed.
+    /// `None` once the store is being closed.
     queue: Option<mpsc::Sender<(Change, Answer)>>,
     writer: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Sled {
-    /// Opens the database in `folder`, which is made when it is not there.
+    /// Opens the database in `folder`, creating it if necessary.
     ///
-    /// [`StoreError::Damaged`] when something is missing that was acknowledged.
+    /// Returns [`StoreError::Damaged`] when acknowledged data is missing.
     pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         let database = Arc::new(Database::open(folder, cache_bytes)?);
         let integrity = Integrity::open(&database, folder)?;
@@ -48,7 +48,7 @@ impl Sled {
 }
 
 impl Drop for Sled {
-    /// Lets the writer finish what was accepted, so that the folder is free when this returns.
+    /// Lets the writer finish all accepted changes, so that the folder is free when this returns.
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(writer) = self.writer.take() {
@@ -59,9 +59,9 @@ impl Drop for Sled {
 }
 
 impl Sled {
-    /// Hands `change` to the writer, and waits until it is made.
+    /// Passes `change` to the writer and waits until it is written.
     async fn written(&self, change: Change) -> Result<Vec<i64>, StoreError> {
-        let closed = || StoreError::Unavailable("the writer has ended".to_owned());
+        let closed = || StoreError::Unavailable("the writer thread has stopped".to_owned());
         let (answer, outcome) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(closed)?;
         queue.try_send((change, answer)).map_err(|error| match error {
@@ -72,7 +72,7 @@ impl Sled {
     }
 }
 
-/// What became of a change, in a word.
+/// Returns the outcome of a change as a metric label.
 fn word<T>(outcome: &Result<T, StoreError>) -> WriteOutcome {
     match outcome {
         Ok(_) => WriteOutcome::Done,

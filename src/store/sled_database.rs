@@ -1,8 +1,9 @@
-//! A sled database that can be opened again while it is in use.
+//! A sled database that can be reopened while it is in use.
 //!
-//! After one write that fails, as on a full disk, sled 0.34 refuses all writes until it is opened
-//! anew, though it still reads (tried: what was flushed before is all there then). So that a
-//! server need not be restarted once there is room again, it is closed and opened in place.
+//! After one failed write, for example on a full disk, sled 0.34 rejects all writes until it is reopened,
+//! though it still reads. Everything that was flushed before is there after reopening (tested). The
+//! database is therefore closed and reopened in place, so that the server need not be restarted once there
+//! is space again.
 
 use std::fs::{self, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -16,49 +17,49 @@ use sled::Db;
 use super::error::StoreError;
 use super::sled_guard::guarded;
 
-/// The file with the log of sled, which it locks.
+/// sled's log file, which sled locks.
 pub(super) const LOG: &str = "db";
 /// The folder with values that are too long for the log.
 pub(super) const LONG_VALUES: &str = "blobs";
-/// Bytes that there must be room for before a database that still reads is closed.
+/// Bytes of free disk space required before a readable database is closed.
 const ROOM: usize = 16 << 20;
-/// How long threads of sled may take to let go of the files.
+/// How long sled's threads may take to release the files.
 const CLOSING: Duration = Duration::from_secs(10);
-/// Between two tries to open files that are still held.
+/// Pause between two attempts to open files that are still locked.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A database that can be opened again.
+/// A database that can be reopened.
 pub(super) struct Database {
     folder: PathBuf,
     cache_bytes: u64,
-    /// None while it is closed.
+    /// `None` while the database is closed.
     open: RwLock<Option<Db>>,
 }
 
 impl Database {
-    /// Opens the database in `folder`, which is made when it is not there.
+    /// Opens the database in `folder`, creating it if necessary.
     pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         let open = RwLock::new(Some(open(folder, cache_bytes)?));
         Ok(Self { folder: folder.to_owned(), cache_bytes, open })
     }
 
-    /// What `work` makes of the open database. It must be short: until it is done, the database
-    /// is not closed.
+    /// Returns the result of `work` on the open database. `work` must be short: the database is not closed
+    /// until it is done.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Db) -> sled::Result<T>) -> Result<T, StoreError> {
-        let closed = || StoreError::Unavailable("the database is being opened again".to_owned());
-        // Nobody waits here for a database that is being opened: that may take a while.
+        let closed = || StoreError::Unavailable("the database is being reopened".to_owned());
+        // Reopening may take a while, so callers do not wait for it.
         let open = self.open.try_read().map_err(|_| closed())?;
         let db = open.as_ref().ok_or_else(closed)?;
         guarded(|| work(db))
     }
 
-    /// Closes the database and opens it again, when there is room to write. Only the writer
-    /// calls this, so nothing is being written.
+    /// Closes the database and reopens it if there is space to write. Only the writer calls this method, so
+    /// no write is in progress.
     pub(super) fn reopen(&self) -> Result<(), StoreError> {
         let mut place = self.open.write().unwrap_or_else(PoisonError::into_inner);
         if place.is_some() {
             try_room(&self.folder)
-                .map_err(|error| StoreError::Unavailable(format!("there is no room to write: {error}")))?;
+                .map_err(|error| StoreError::Unavailable(format!("no space left to write: {error}")))?;
         }
         close(&self.folder, place.take());
         *place = Some(open(&self.folder, self.cache_bytes)?);
@@ -67,7 +68,7 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// Closes it, so that the folder is free when this returns.
+    /// Closes the database, so that the folder is free when this returns.
     fn drop(&mut self) {
         let place = self.open.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(db) = place.take() {
@@ -78,15 +79,15 @@ impl Drop for Database {
 
 #[cfg(test)]
 impl Database {
-    /// Closes it, as while it is being opened again.
+    /// Closes the database, as happens while it is being reopened.
     pub(super) fn close(&self) {
         drop(self.open.write().unwrap().take());
     }
 }
 
-/// Closes a database, and waits until the threads of sled have let go of its files.
+/// Closes a database and waits until sled's threads have released its files.
 fn close(folder: &Path, db: Option<Db>) {
-    // What it does when it closes can fail like any other write.
+    // Closing writes, which can fail like any other write.
     let _ = guarded(|| {
         drop(db);
         Ok(())
@@ -97,8 +98,8 @@ fn close(folder: &Path, db: Option<Db>) {
     }
 }
 
-/// Holds the store in `folder`, so that nobody can open it while what this gives is kept. Refused
-/// where there is none, or where somebody has it open.
+/// Locks the store in `folder`, so that it cannot be opened elsewhere while the returned file is kept.
+/// Fails if there is no store or if it is already open.
 pub(super) fn lock(folder: &Path) -> Result<fs::File, StoreError> {
     let failed = |error: &std::io::Error| {
         StoreError::Unavailable(format!("there is no store in {}: {error}", folder.display()))
@@ -112,7 +113,7 @@ pub(super) fn lock(folder: &Path) -> Result<fs::File, StoreError> {
     }
 }
 
-/// Writes a file as a try, and removes it.
+/// Writes a test file and removes it.
 fn try_room(folder: &Path) -> std::io::Result<()> {
     let path = folder.join("room.try");
     let write = || {
@@ -130,10 +131,10 @@ fn open(folder: &Path, cache_bytes: u64) -> Result<Db, StoreError> {
     let settings = sled::Config::new()
         .path(folder)
         .cache_capacity(cache_bytes)
-        // The writer flushes; a second flush behind its back would only cost.
+        // The writer flushes; a second, automatic flush would only add cost.
         .flush_every_ms(None);
     let opened = guarded(|| settings.open()).map_err(|error| match error {
-        // This is how sled 0.34 says that another process holds the lock of the folder.
+        // sled 0.34 reports with this text that another process holds the folder's lock.
         StoreError::Unavailable(text) if text.contains("could not acquire lock") => {
             StoreError::Locked(folder.to_owned())
         }
@@ -144,8 +145,8 @@ fn open(folder: &Path, cache_bytes: u64) -> Result<Db, StoreError> {
     opened
 }
 
-/// Makes the folder its owner's only, whatever the mask of the process says: what is in a store is nobody
-/// else's. One that is there is made so when nothing else is in it.
+/// Makes the folder accessible to its owner only, whatever the umask of the process: the contents of a
+/// store are private. An existing folder is changed only if everything in it belongs to the store.
 fn keep_private(folder: &Path) -> Result<(), StoreError> {
     let failed = |error| StoreError::Unavailable(format!("{}: {error}", folder.display()));
     match fs::read_dir(folder) {
@@ -160,19 +161,19 @@ fn keep_private(folder: &Path) -> Result<(), StoreError> {
             hide(folder, 0o700);
             Ok(())
         }
-        // What is wrong is said by whoever opens it.
+        // Opening the folder reports the cause.
         Err(_) => Ok(()),
     }
 }
 
-/// Whether a file or folder of this name in the folder of a store belongs to it.
+/// Returns whether a file or folder of this name in the store's folder belongs to the store.
 fn is_ours(name: &str) -> bool {
     let beginnings = ["snap.", "registrar.", "admin-credentials.", "copy-", "damaged-"];
     [LOG, LONG_VALUES, "conf", "room.try", "lost+found"].contains(&name)
         || beginnings.iter().any(|beginning| name.starts_with(beginning))
 }
 
-/// Takes from a file or folder what `mode` does not have. That it cannot be done is told.
+/// Removes the permissions that `mode` does not have from a file or folder. A failure is logged.
 #[cfg(unix)]
 fn hide(path: &Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt;
@@ -182,14 +183,18 @@ fn hide(path: &Path, mode: u32) {
         return;
     }
     match fs::set_permissions(path, fs::Permissions::from_mode(before & mode)) {
-        Ok(()) => tracing::debug!(path = %path.display(), "permissions of the store taken from others"),
+        Ok(()) => {
+            tracing::debug!(path = %path.display(), "restricted the permissions of the store to its owner")
+        }
         Err(error) => {
-            tracing::warn!(%error, path = %path.display(), "others can read the store; take their permissions");
+            tracing::warn!(%error, path = %path.display(), "cannot restrict the permissions of the store: \
+                                                            other users can read it; restrict them with \
+                                                            chmod");
         }
     }
 }
 
-/// There, files have no modes.
+/// Files have no modes on these systems.
 #[cfg(not(unix))]
 const fn hide(_path: &Path, _mode: u32) {}
 
@@ -220,9 +225,9 @@ mod tests {
                 assert_eq!(mode(&folder.join(LOG)), 0o600, "{}", folder.display());
                 assert_eq!(mode(&folder.join(LONG_VALUES)), 0o700, "{}", folder.display());
             }
-            // A folder with other things in it is not ours to close.
+            // A folder with other files in it does not belong to the store.
             assert_eq!((mode(&new), mode(&empty), mode(&foreign)), (0o700, 0o700, 0o755));
-            // As a registrar of before left it.
+            // As an older registrar left it.
             give(&new, 0o755);
             give(&new.join(LOG), 0o644);
         }
@@ -235,7 +240,7 @@ mod tests {
         let done = AtomicBool::new(false);
         let read = || {
             let (mut found, mut closed) = (0, 0);
-            // The machine may let a reader begin only when all is over: one find is always to be had.
+            // A reader may be scheduled only after all reopening: it can always find one value.
             while !done.load(Ordering::SeqCst) || found == 0 {
                 match database.with(|db| db.get("k")) {
                     Ok(value) => found += usize::from(value.unwrap() == "v"),

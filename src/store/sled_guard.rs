@@ -1,7 +1,7 @@
-//! What sled does, with its panics made errors: sled 0.34 panics on some files that are damaged,
-//! as when a page is not where its table says.
+//! Calls sled and turns its panics into errors. sled 0.34 panics on some damaged files, for example when a
+//! page is not where its table says.
 //!
-//! What it says then can quote records, so only the place in its source is told.
+//! The panic message can quote records, so only its position in sled's source is reported.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
@@ -13,13 +13,13 @@ use super::StoreError;
 thread_local! {
     /// Whether this thread is in [`guarded`].
     static GUARDED: Cell<bool> = const { Cell::new(false) };
-    /// Where it panicked.
+    /// Where the thread panicked.
     static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 static HOOK: Once = Once::new();
 
-/// What `work` gives; a panic in it is damage.
+/// Returns the result of `work`. A panic in it is reported as damage.
 pub(super) fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
     HOOK.call_once(hush);
     let before = GUARDED.replace(true);
@@ -27,12 +27,12 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, St
     GUARDED.set(before);
     let Ok(outcome) = outcome else {
         let place = PLACE.take();
-        return Err(StoreError::Damaged(format!("sled can not make sense of its files (at {place})")));
+        return Err(StoreError::Damaged(format!("sled cannot read its files (panic at {place})")));
     };
     outcome.map_err(|error| told(&error))
 }
 
-/// Keeps panics of sled out of standard error; all others are told as before.
+/// Keeps sled's panics out of standard error; all others are reported as before.
 fn hush() {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |information| {
@@ -48,21 +48,19 @@ fn hush() {
     }));
 }
 
-/// What an error of sled is.
+/// Converts an error of sled.
 fn told(error: &sled::Error) -> StoreError {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
     match error {
-        sled::Error::Corruption { .. } => {
-            StoreError::Damaged("a part of its files has not the checksum that it must have".to_owned())
-        }
+        sled::Error::Corruption { .. } => StoreError::Damaged("checksum mismatch in its files".to_owned()),
         sled::Error::Unsupported(_) => {
-            StoreError::Damaged("its settings (conf) are not those that it was made with".to_owned())
+            StoreError::Damaged("its settings file (conf) does not match the database".to_owned())
         }
         sled::Error::ReportableBug(_) => {
-            StoreError::Damaged("sled found its files in a state that can not be".to_owned())
+            StoreError::Damaged("sled found its files in an impossible state".to_owned())
         }
         sled::Error::Io(cause) if matches!(cause.kind(), UnexpectedEof | InvalidData) => {
-            StoreError::Damaged("a file ends before it should".to_owned())
+            StoreError::Damaged("a file is truncated".to_owned())
         }
         other => StoreError::Unavailable(other.to_string()),
     }

@@ -1,8 +1,8 @@
 //! The thread that writes to sled.
 //!
-//! It takes all that waits, makes it one batch, flushes once, and answers all: many
-//! registrations share one flush, and a change whose expectation is checked by the only writer
-//! can not be overtaken. (`Db::flush_async` of sled 0.34 hangs when several callers use it.)
+//! It takes all queued changes, writes them as one batch, flushes once, and answers all of them. Many
+//! registrations thus share one flush, and a change whose expectations the only writer has checked cannot
+//! be overtaken. (`Db::flush_async` of sled 0.34 hangs when several callers use it.)
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -22,22 +22,22 @@ use crate::telemetry::meter;
 
 /// Changes that share one flush.
 const BATCH: usize = 1_024;
-/// Between two tries to open a database again that took a batch no more.
+/// Pause between two attempts to reopen a database after a failed batch.
 const MENDING: Duration = Duration::from_secs(1);
 
-/// Where the outcome of a change goes.
+/// Where the outcome of a change is sent.
 pub(super) type Answer = oneshot::Sender<Result<Vec<i64>, StoreError>>;
 type Waiting = Vec<(Change, Answer)>;
 /// What is stored, as far as it was read for one batch.
 type Known = RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>;
 
-/// The only one that writes.
+/// The only writer.
 pub(super) struct Writer {
     database: Arc<Database>,
     integrity: Integrity,
-    /// When a write failed, or it was last tried to mend that.
+    /// When a write failed, or when the last attempt to recover from that failed.
     broken: Option<Instant>,
-    /// When counting failed last.
+    /// When counting last failed.
     miscounted: Option<Instant>,
 }
 
@@ -46,7 +46,7 @@ impl Writer {
         Self { database, integrity, broken: None, miscounted: None }
     }
 
-    /// Writes what comes, until nobody can send any more.
+    /// Writes the changes it receives until all senders are dropped.
     pub(super) fn run(&mut self, mut changes: mpsc::Receiver<(Change, Answer)>) {
         while let Some(taken) = self.take(&mut changes) {
             if !taken.is_empty() {
@@ -60,9 +60,8 @@ impl Writer {
         }
     }
 
-    /// Whether there is something to count. A database that did not take a batch may show a part
-    /// of it, until it is opened again; one that could not be read rests, and is counted on with
-    /// the first change after that.
+    /// Returns whether there is more to count. After a failed batch, the database may show a part of it
+    /// until it is reopened. After a failed read, counting pauses and resumes with a later change.
     fn counts(&self) -> bool {
         let is_resting = self.miscounted.is_some_and(|failed| failed.elapsed() < MENDING);
         self.integrity.is_counting() && self.broken.is_none() && !is_resting
@@ -70,13 +69,13 @@ impl Writer {
 
     fn count(&mut self) {
         self.miscounted = self.integrity.count_on(&self.database).err().map(|error| {
-            tracing::warn!(%error, "what is stored could not be counted; it is tried again");
+            tracing::warn!(%error, "counting the stored records failed; retrying");
             Instant::now()
         });
     }
 
-    /// What waits: nothing while there is something to count; else it waits for a change. None
-    /// when nobody can send any more.
+    /// Returns the queued changes. It returns at once while there is more to count, and otherwise waits for
+    /// a change. Returns `None` once all senders are dropped.
     fn take(&self, changes: &mut mpsc::Receiver<(Change, Answer)>) -> Option<Waiting> {
         let mut taken = Vec::new();
         if !self.counts() {
@@ -92,13 +91,13 @@ impl Writer {
         Some(taken)
     }
 
-    /// Makes all of `changes` that can be made, with one batch and one flush, and answers them.
+    /// Applies all of `changes` that can be applied, with one batch and one flush, and answers them.
     ///
-    /// A refusal waits for the write as well: whoever reads after it must see what came first,
-    /// and it would be false if that were never written.
+    /// A rejected change also waits for the write: a client that reads after the rejection must see the
+    /// change that came first, and the rejection would be wrong if that change were never written.
     fn commit(&mut self, changes: Waiting) {
         self.mend();
-        // What was looked up for the changes is not looked up again for the tally.
+        // Values that were read for the changes are not read again for the tally.
         let known = Known::default();
         let mut pending = Pending::on(|key: &[u8]| self.recall(&known, key));
         let outcomes: Vec<_> =
@@ -106,12 +105,12 @@ impl Writer {
         let values = pending.into_values();
         let written = self.write(values, &known);
         for (outcome, answer) in outcomes {
-            // Whoever asked may have gone; the change is made all the same.
+            // The caller may have gone; the change is made all the same.
             let _ = answer.send(written.clone().and(outcome));
         }
     }
 
-    /// What is stored under `key`, read once in a batch.
+    /// Returns the value stored under `key`, which is read once per batch.
     fn recall(&self, known: &Known, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         if let Some(value) = known.borrow().get(key) {
             return Ok(value.clone());
@@ -121,16 +120,16 @@ impl Writer {
         Ok(value)
     }
 
-    /// Writes `values` and flushes: what is written then survives a power cut.
+    /// Writes `values` and flushes them: what is written then survives a power cut.
     ///
-    /// A database that did not take a batch may have a part of it, which the tally does not know:
-    /// it takes nothing more, and answers nothing from what it shows, until it is opened again.
+    /// After a failed batch, the database may contain a part of it, which the tally does not include. Until
+    /// the database is reopened, it accepts nothing more, and no answer is based on what it shows.
     fn write(&mut self, values: Values, known: &Known) -> Result<(), StoreError> {
         if let Some(damage) = self.integrity.damage() {
             return Err(damage);
         }
         if self.broken.is_some() {
-            let reason = "a batch could not be written; the database is opened again soon";
+            let reason = "the last write failed; the database will be reopened shortly";
             return Err(StoreError::Unavailable(reason.to_owned()));
         }
         if values.is_empty() {
@@ -152,28 +151,28 @@ impl Writer {
         match &written {
             Ok(()) => self.integrity.written(&next),
             Err(error) => {
-                tracing::error!(%error, "the store did not take a batch");
+                tracing::error!(%error, "write to the store failed");
                 self.broken = Some(Instant::now());
             }
         }
         written
     }
 
-    /// Opens a database again that did not take a batch, from time to time until it does.
+    /// Reopens a database after a failed batch. Retries from time to time until it succeeds.
     fn mend(&mut self) {
         let is_due = self.broken.is_some_and(|tried| tried.elapsed() >= MENDING);
-        // One that lost what was acknowledged is not mended by opening it.
+        // Reopening does not bring back lost acknowledged data.
         if !is_due || self.integrity.damage().is_some() {
             return;
         }
         let opened = self.database.reopen().and_then(|()| self.integrity.reopened(&self.database));
         match opened {
             Ok(()) => {
-                tracing::info!("the store was opened again and takes changes");
+                tracing::info!("store reopened; accepting changes again");
                 self.broken = None;
             }
             Err(error) => {
-                tracing::error!(%error, "the store could not be opened again");
+                tracing::error!(%error, "reopening the store failed");
                 self.broken = Some(Instant::now());
             }
         }

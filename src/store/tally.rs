@@ -1,22 +1,22 @@
-//! What is stored, in a few numbers: how many batches made it, how many pairs there are, and a
-//! sum over all of them. It is written with every batch, so that a store from which something
-//! has gone missing does not fit its own tally.
+//! A summary of the stored data in a few numbers: how many batches were written, how many pairs there are,
+//! and a sum over all of them. It is written with every batch, so that a store that has lost something does
+//! not match its own tally.
 //!
-//! The sum is that of the digests of all pairs, in any order: what is added or removed changes
-//! it by its own digest, so a batch costs no more than what is in it.
+//! The sum adds the digests of all pairs and does not depend on their order. Adding or removing a pair
+//! changes the sum by the digest of that pair, so a batch costs no more than its own content.
 
 use openssl::sha::Sha256;
 
 use super::StoreError;
 
-/// The key of the tally, behind all that is looked through.
+/// The key of the tally, after every key that is scanned.
 pub(super) const KEY: &[u8] = b"\xff";
-/// The form that is written.
+/// The format version that is written.
 const VERSION: u8 = 1;
 /// Bytes of a number.
 const NUMBER: usize = size_of::<u64>();
 
-/// The numbers.
+/// The tally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Tally {
     /// Batches that were written.
@@ -24,7 +24,7 @@ pub(super) struct Tally {
     content: Content,
 }
 
-/// What the pairs themselves amount to.
+/// The number and the sum of the pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Content {
     pairs: u64,
@@ -32,12 +32,12 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// With one more pair.
+    /// Returns the content with one more pair.
     pub(super) fn with(self, key: &[u8], value: &[u8]) -> Self {
         Self { pairs: self.pairs.wrapping_add(1), sum: self.sum.wrapping_add(digest(key, value)) }
     }
 
-    /// Without this pair.
+    /// Returns the content without this pair.
     pub(super) fn without(self, key: &[u8], value: &[u8]) -> Self {
         Self { pairs: self.pairs.wrapping_sub(1), sum: self.sum.wrapping_sub(digest(key, value)) }
     }
@@ -47,23 +47,23 @@ impl Content {
         self.pairs
     }
 
-    /// In which way it is not what `due` says; none: it is that.
+    /// Describes how the content differs from `due`; `None` if they are equal.
     pub(super) fn differs(self, due: Self) -> Option<String> {
         let (found, due_pairs) = (self.pairs, due.pairs);
         if found != due_pairs {
-            return Some(format!("there must be {due_pairs} records, and {found} are there"));
+            return Some(format!("expected {due_pairs} records, found {found}"));
         }
-        (self.sum != due.sum).then(|| "some of the records are not those that were stored last".to_owned())
+        (self.sum != due.sum).then(|| "some records differ from what was last stored".to_owned())
     }
 }
 
 impl Tally {
-    /// The tally of a store with this in it.
+    /// The tally of a store with this content.
     pub(super) const fn of(batches: u64, content: Content) -> Self {
         Self { batches, content }
     }
 
-    /// What the pairs must amount to.
+    /// The content that the pairs must add up to.
     pub(super) const fn content(&self) -> Content {
         self.content
     }
@@ -78,14 +78,14 @@ impl Tally {
         [&[VERSION][..], &batches.to_be_bytes(), &pairs.to_be_bytes(), &sum.to_be_bytes()].concat()
     }
 
-    /// The version that `bytes` say, when it is another than the one that is read.
+    /// Returns an error if `bytes` have a version other than the supported one.
     pub(super) fn other_version(bytes: &[u8]) -> Option<StoreError> {
         let version = *bytes.first().filter(|version| **version != VERSION)?;
-        let what = "the tally of what is stored".to_owned();
+        let what = "the tally of the stored records".to_owned();
         Some(StoreError::Version { what, version: version.into(), known: VERSION.into() })
     }
 
-    /// None when `bytes` are no tally.
+    /// Returns `None` when `bytes` are not a tally.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let rest = bytes.strip_prefix(&[VERSION])?;
         let (batches, rest) = rest.split_first_chunk::<NUMBER>()?;
@@ -98,7 +98,7 @@ impl Tally {
     }
 }
 
-/// The length keeps a key from reaching into its value.
+/// Includes the length of the key, so that the boundary between key and value is unambiguous.
 fn digest(key: &[u8], value: &[u8]) -> u128 {
     let mut hash = Sha256::new();
     hash.update(&(key.len() as u64).to_be_bytes());
@@ -117,9 +117,9 @@ mod tests {
         let both = Content::default().with(b"a", b"1").with(b"b", b"2");
         assert_eq!(both, Content::default().with(b"b", b"2").with(b"a", b"1"));
         assert_eq!(both.without(b"a", b"1"), Content::default().with(b"b", b"2"));
-        assert!(Content::default().with(b"a", b"1").differs(both).unwrap().contains("2 records, and 1"));
+        assert!(Content::default().with(b"a", b"1").differs(both).unwrap().contains("2 records, found 1"));
         let other = Content::default().with(b"a", b"1").with(b"b", b"3");
-        assert!(other.differs(both).unwrap().contains("not those"));
+        assert!(other.differs(both).unwrap().contains("differ from"));
         let moved = Content::default().with(b"a1", b"").with(b"b", b"2");
         assert!(moved.differs(both).is_some() && both.differs(both).is_none());
     }
@@ -132,6 +132,6 @@ mod tests {
         assert_eq!(Tally::decode(b""), None);
         assert!(Tally::other_version(&tally.encode()).is_none() && Tally::other_version(b"").is_none());
         let error = Tally::other_version(&[2, 0]).unwrap().to_string();
-        assert!(error.contains("is of version 2") && !error.contains("damaged"), "{error}");
+        assert!(error.contains("has version 2") && !error.contains("damaged"), "{error}");
     }
 }

@@ -194,7 +194,7 @@ async fn a_command_that_is_ended_leaves_no_copy() {
         assert!(kill, "it can be told to end");
         let output = child.wait_with_output().expect("it ended");
         assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-        assert!(text(&output).contains("it was ended before it was done"), "{}", text(&output));
+        assert!(text(&output).contains("interrupted before it finished"), "{}", text(&output));
         assert_eq!(copies(&data), 0);
         assert!(!file.exists(), "half an export is none");
     }

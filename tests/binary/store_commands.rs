@@ -95,11 +95,11 @@ async fn what_is_lost_is_missed_until_it_is_accepted() {
     }
     let check = store(&data, &["check"]);
     assert_eq!(check.status.code(), Some(1));
-    assert!(text(&check).contains("what was stored last is gone"), "{}", text(&check));
+    assert!(text(&check).contains("acknowledged batches are missing"), "{}", text(&check));
     let refusal =
         Registrar::try_start_in(folder, std::time::Duration::from_mins(1)).err().expect("it is refused");
     assert_eq!(refusal.code, Some(1));
-    assert!(refusal.log.contains("batches that were acknowledged"), "{}", refusal.log);
+    assert!(refusal.log.contains("acknowledged batches are missing"), "{}", refusal.log);
 
     let folder = refusal.folder;
     assert!(store(&data, &["accept"]).status.success());

@@ -31,7 +31,7 @@ async fn servers_outlive_a_stop_of_the_database() {
     }
     for node in &nodes {
         let log = node.log();
-        assert!(log.contains("the store can not be reached"), "{log}");
+        assert!(log.contains("the store is unavailable"), "{log}");
         assert!(!log.contains(database.password()), "the password is in the log");
     }
 }

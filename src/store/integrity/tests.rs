@@ -1,4 +1,4 @@
-//! Counting while writing, and what does not fit.
+//! Counting while writing, and stores that do not match their tally.
 
 use tempfile::TempDir;
 
@@ -11,7 +11,7 @@ struct Place {
 }
 
 impl Place {
-    /// A store with so many pairs, of which none is counted again yet.
+    /// A store with this many pairs, of which none has been counted again yet.
     fn with(pairs: usize) -> Self {
         let folder = TempDir::new().unwrap();
         let database = Database::open(folder.path(), 1 << 20).unwrap();
@@ -54,7 +54,7 @@ fn what_is_written_while_it_counts_is_counted_once() {
     let mut place = Place::with(3 * CHUNK);
     for turn in 0..3 {
         place.integrity.count_on(&place.database).unwrap();
-        // Behind what was counted, and before it: new ones, changed ones, removed ones.
+        // After the counted part and before it: new, changed and removed pairs.
         for base in [0, 2 * CHUNK] {
             let changed = (key(base + turn), Some(b"second".to_vec()));
             let removed = (key(base + 10 + turn), None);
@@ -75,7 +75,7 @@ fn what_is_gone_is_missed() {
         place.database.with(|db| db.remove(key(at))).unwrap();
         place.count();
         let damage = place.integrity.damage().unwrap().to_string();
-        assert!(damage.contains("there must be 1500 records, and 1499"), "{damage}");
+        assert!(damage.contains("expected 1500 records, found 1499"), "{damage}");
         assert!(Integrity::open(&place.database, place.folder.path()).is_err());
     }
 }
@@ -98,7 +98,7 @@ fn an_old_value_is_noticed() {
     let mut place = Place::with(10);
     place.database.with(|db| db.insert(key(3), "older")).unwrap();
     place.count();
-    assert!(place.integrity.damage().unwrap().to_string().contains("not those that were stored last"));
+    assert!(place.integrity.damage().unwrap().to_string().contains("differ from what was last stored"));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_store_without_a_tally_is_counted_once_and_a_mark_alone_is_damage() {
     let place = Place::with(10);
     place.database.with(|db| db.remove(tally::KEY)).unwrap();
     let outcome = Integrity::open(&place.database, place.folder.path());
-    assert!(outcome.err().unwrap().to_string().contains("1 batches that were acknowledged"));
+    assert!(outcome.err().unwrap().to_string().contains("last 1 acknowledged batches"));
     std::fs::remove_file(place.folder.path().join(super::super::mark::NAME)).unwrap();
     Integrity::open(&place.database, place.folder.path()).unwrap();
     Integrity::open(&place.database, place.folder.path()).unwrap();

@@ -1,4 +1,4 @@
-//! What a writer does after a batch that was not taken.
+//! What a writer does after a failed batch.
 
 use tempfile::TempDir;
 
@@ -21,7 +21,7 @@ impl Place {
         Self { _folder: folder, database, writer }
     }
 
-    /// What becomes of a change that stores `value` under `key`.
+    /// Returns the outcome of a change that stores `value` under `key`.
     fn put(&mut self, key: &str, value: &str) -> Result<Vec<i64>, StoreError> {
         let (answer, mut outcome) = oneshot::channel();
         let put = vec![(key.into(), value.into())];
@@ -33,7 +33,7 @@ impl Place {
         self.database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec()))).unwrap()
     }
 
-    /// As after a batch that failed so long ago.
+    /// The state after a batch that failed this long ago.
     fn broke(&mut self, ago: Duration) {
         self.writer.broken = Instant::now().checked_sub(ago);
         assert!(self.writer.broken.is_some());
@@ -44,7 +44,7 @@ impl Place {
 fn nothing_is_written_before_a_database_that_failed_is_opened_again() {
     let mut place = Place::new();
     place.put("c/a", "first").unwrap();
-    // A part of a batch that failed, which the tally does not know.
+    // A part of a failed batch, which the tally does not include.
     place.database.with(|db| db.insert("c/a", "part").map(drop)).unwrap();
     place.broke(Duration::ZERO);
     assert!(matches!(place.put("c/a", "second"), Err(StoreError::Unavailable(_))));
@@ -61,7 +61,7 @@ fn nothing_is_written_before_a_database_that_failed_is_opened_again() {
 #[test]
 fn what_was_not_flushed_is_not_confirmed() {
     let mut place = Place::new();
-    // It can be seen, and its flush failed.
+    // It is visible, but its flush failed.
     place.database.with(|db| db.insert("c/a", "seen").map(drop)).unwrap();
     let (answer, mut outcome) = oneshot::channel();
     place.broke(Duration::ZERO);
@@ -80,7 +80,10 @@ fn a_database_that_lost_something_takes_nothing_when_it_is_open_again() {
     for _ in 0..2 {
         place.broke(2 * MENDING);
         let refused = place.put("c/c", "third").unwrap_err();
-        assert!(matches!(&refused, StoreError::Damaged(why) if why.contains("1 batches")), "{refused}");
+        assert!(
+            matches!(&refused, StoreError::Damaged(why) if why.contains("last 1 acknowledged batches")),
+            "{refused}"
+        );
         assert_eq!(place.get(b"c/c"), None);
     }
 }
