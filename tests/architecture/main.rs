@@ -1,7 +1,7 @@
 //! The layers of `src/ARCHITECTURE.md`, held: who may use whom, and which folder may use which
 //! outside library.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+#![expect(clippy::unwrap_used, reason = "tests report problems by failing")]
 
 mod tables;
 

@@ -1,6 +1,6 @@
-//! Clients and what the server said of them, so that another start can be held to its word.
+//! Clients and what the server acknowledged about them, so that a restarted server can be held to it.
 
-#![expect(clippy::indexing_slicing, reason = "a test says what is wrong by failing")]
+#![expect(clippy::indexing_slicing, reason = "tests report problems by failing")]
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 
 use crate::process::Registrar;
 
-/// What a client must be.
+/// The state that a client must be in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// It is there in this version.
+    /// It exists in this version.
     Version(u64),
-    /// It is there, in this version or the next: the update was not answered.
+    /// It exists in this version or the next one, because the update was not answered.
     Updating(u64),
-    /// It is there in this version, or gone: the deletion was not answered.
+    /// It exists in this version or is deleted, because the deletion was not answered.
     Deleting(u64),
-    /// It is gone.
+    /// It is deleted.
     Gone,
 }
 
-/// A client that was acknowledged.
+/// A client whose registration was acknowledged.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     id: String,
@@ -32,18 +32,18 @@ pub(crate) struct Client {
     pub(crate) due: Due,
 }
 
-/// How a client was found.
+/// The state in which a client was found.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// As it must be.
+    /// The state that it must be in.
     Due,
-    /// The server said that it can not tell at present (503).
+    /// The server answered that it currently cannot tell (503).
     Unavailable,
-    /// Otherwise: something that was acknowledged is lost. In words.
+    /// Something that was acknowledged is lost; says what.
     Lost(String),
 }
 
-/// What a request gave: nothing when it was not answered as a whole.
+/// Sends a request; returns `None` when the answer did not arrive completely.
 pub(crate) async fn answered(request: RequestBuilder) -> Option<(u16, Value)> {
     let answer = request.send().await.ok()?;
     let status = answer.status().as_u16();
@@ -51,7 +51,7 @@ pub(crate) async fn answered(request: RequestBuilder) -> Option<(u16, Value)> {
     Some((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
 }
 
-/// The same; a server that has too much to do (503) is asked again.
+/// The same, but retries while the server is overloaded (503).
 pub(crate) async fn answered_at_last(request: RequestBuilder) -> Option<(u16, Value)> {
     loop {
         let again = request.try_clone().expect("its body can be sent again");
@@ -63,7 +63,7 @@ pub(crate) async fn answered_at_last(request: RequestBuilder) -> Option<(u16, Va
 }
 
 impl Client {
-    /// Registers a client; none when that was not answered.
+    /// Registers a client; returns `None` when that was not answered.
     pub(crate) async fn register(url: &str, http: &reqwest::Client, name: &str) -> Option<Self> {
         let request = http.post(format!("{url}/register")).json(&body(name, 1));
         let (status, client) = answered_at_last(request).await?;
@@ -71,7 +71,7 @@ impl Client {
         Self::acknowledged(&client, name)
     }
 
-    /// The client of an answer to a registration in version 1.
+    /// Returns the client in the answer to a registration in version 1.
     pub(crate) fn acknowledged(client: &Value, name: &str) -> Option<Self> {
         let text = |member: &str| client.get(member).and_then(Value::as_str).map(str::to_owned);
         Some(Self {
@@ -87,7 +87,7 @@ impl Client {
         http.request(method, format!("{url}/register?client_id={}", self.id)).bearer_auth(&self.token)
     }
 
-    /// Updates it to the next version; none when that was not answered.
+    /// Updates it to the next version; returns `None` when that was not answered.
     pub(crate) async fn update(&mut self, url: &str, http: &reqwest::Client) -> Option<()> {
         let Due::Version(version) = self.due else { return Some(()) };
         let mut body = body(&self.name, version + 1);
@@ -99,7 +99,7 @@ impl Client {
         Some(())
     }
 
-    /// Deletes it; none when that was not answered.
+    /// Deletes it; returns `None` when that was not answered.
     pub(crate) async fn delete(&mut self, url: &str, http: &reqwest::Client) -> Option<()> {
         let Due::Version(version) = self.due else { return Some(()) };
         self.due = Due::Deleting(version);
@@ -109,7 +109,7 @@ impl Client {
         Some(())
     }
 
-    /// Looks whether it is as it must be, and takes what is found for what must be from now on.
+    /// Checks that the client is in the state that it must be in. The state found is the one it must be in from now on.
     pub(crate) async fn look(&mut self, registrar: &Registrar, http: &reqwest::Client) -> Found {
         let request = self.ask(&registrar.url(""), http, Method::GET);
         let Some((status, read)) = answered(request).await else {
@@ -144,7 +144,7 @@ impl Client {
     }
 }
 
-/// A registration in one version: three members tell which, so a mixture is seen.
+/// A registration in one version. Three members carry the version, so a mixture of two is detected.
 fn body(name: &str, version: u64) -> Value {
     json!({
         "redirect_uris": ["https://client.example.org/cb"],
@@ -155,11 +155,11 @@ fn body(name: &str, version: u64) -> Value {
     })
 }
 
-/// Numbers that only look like chance: the same ones for the same seed (splitmix64).
+/// Pseudorandom numbers: the same seed gives the same numbers (splitmix64).
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     pub(crate) const fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
@@ -169,7 +169,7 @@ impl Dice {
     }
 }
 
-/// A number from the environment, for the long form of a harness.
+/// Reads a number from the environment, for the long run of a test.
 pub(crate) fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
 }

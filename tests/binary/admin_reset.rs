@@ -1,4 +1,4 @@
-//! `registrar admin reset`: the way out when the credentials of the administrator are lost.
+//! `registrar admin reset` recovers from lost administrator credentials.
 
 use std::path::Path;
 use std::process::Output;
@@ -20,11 +20,11 @@ fn credentials(registrar: &Registrar) -> Value {
 }
 
 #[tokio::test]
-async fn the_administrator_has_a_new_secret_and_the_first_is_no_longer_good() {
+async fn the_administrator_has_a_new_secret_and_the_first_is_no_longer_valid() {
     let mut registrar = Registrar::start();
     let (first, data) = (credentials(&registrar), registrar.folder().join("data"));
     let refused = reset(&data);
-    assert_eq!(refused.status.code(), Some(1), "a server that runs is not robbed");
+    assert_eq!(refused.status.code(), Some(1), "the store of a running server is left alone");
     assert!(String::from_utf8_lossy(&refused.stderr).contains("another registrar has the folder"));
     assert!(access_token(&registrar, &first).await.is_some());
     assert!(registrar.terminate().success());
@@ -41,17 +41,17 @@ async fn the_administrator_has_a_new_secret_and_the_first_is_no_longer_good() {
 }
 
 #[test]
-fn a_store_that_is_not_there_is_not_made() {
+fn a_missing_store_is_not_created() {
     let folder = TempDir::new().expect("a temporary folder");
     let data = folder.path().join("data");
     assert_eq!(reset(&data).status.code(), Some(1));
     assert!(!data.exists());
 }
 
-/// Root works on the store of a server that runs as somebody else.
+/// Root works on the store of a server that runs as another user.
 #[test]
 #[cfg(unix)]
-fn what_root_makes_in_the_store_of_another_is_the_others() {
+fn files_that_root_creates_in_the_store_belong_to_the_owner_of_the_store() {
     use std::os::unix::fs::{MetadataExt, chown};
 
     const OTHER: u32 = 61_685;
@@ -63,7 +63,7 @@ fn what_root_makes_in_the_store_of_another_is_the_others() {
         entries.chain([data.clone()]).collect::<Vec<_>>()
     };
     if files().iter().any(|file| chown(file, Some(OTHER), Some(OTHER)).is_err()) {
-        eprintln!("NOT TESTED: only root can give files away");
+        eprintln!("NOT TESTED: only root can change the owner of files");
         return;
     }
     assert!(reset(&data).status.success());

@@ -1,7 +1,7 @@
 //! Attestation from end to end: the binary, the verifier and the device of the walk-through
-//! (`examples/attestation.md`). Nothing of the evidence and no nonce is left anywhere (K197).
+//! (`examples/attestation.md`). No part of the evidence and no nonce remains anywhere.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by failing")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests report problems by failing")]
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -17,19 +17,19 @@ use tokio_util::task::TaskTracker;
 use crate::process::Registrar;
 
 #[path = "../../examples/attester.rs"]
-#[expect(dead_code, reason = "its commands are for people")]
+#[expect(dead_code, reason = "its commands are for manual use")]
 mod attester;
 #[path = "../../examples/veraison_verifier.rs"]
-#[expect(dead_code, reason = "its command is for people")]
+#[expect(dead_code, reason = "its command is for manual use")]
 mod veraison_verifier;
 
-/// The SHA-256 of what runs on the devices.
+/// The SHA-256 digest of the software on the devices.
 const MEASUREMENT: &str = "5e0b7f4c";
 
-/// A verifier, and the folder of a device that it knows.
+/// A verifier and the folder of a device that is registered with it.
 struct Devices {
     folder: tempfile::TempDir,
-    /// Where the verifier is: address and port.
+    /// Address and port of the verifier.
     verifier: String,
     _tasks: TaskTracker,
 }
@@ -46,13 +46,13 @@ impl Devices {
         Self { folder, verifier, _tasks: tasks }
     }
 
-    /// The configuration of the walk-through, with this verifier, and everything in the log.
+    /// Returns the configuration of the walk-through with this verifier and the most detailed log level.
     fn configuration(&self, format: &str) -> String {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/attestation/registrar.toml");
         let shipped = std::fs::read_to_string(shipped).unwrap();
         let configured = shipped.replace("127.0.0.1:8084", &self.verifier);
-        assert!(configured.contains(&self.verifier), "the address of the verifier stands there");
-        // A busy machine fails no test.
+        assert!(configured.contains(&self.verifier), "the configuration has the address of the verifier");
+        // A slow machine must not make a test fail.
         let patience = "[scripts.limits]\ndeadlineMs = 10000\n";
         format!("{configured}\n{patience}[telemetry]\nlevel = \"trace\"\nformat = \"{format}\"\n")
     }
@@ -74,7 +74,7 @@ fn read(file: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
 }
 
-/// A device, and what it shows and is told that nobody else may learn.
+/// A device, and the secrets that it sends and receives.
 struct Device<'a> {
     registrar: &'a Registrar,
     devices: &'a Devices,
@@ -99,21 +99,21 @@ impl<'a> Device<'a> {
         self.send(self.http.post(self.registrar.url("/register")), body).await
     }
 
-    /// The nonce for evidence, by a request without any.
+    /// Obtains the nonce for evidence with a request that has none.
     async fn nonce(&self) -> String {
         let (status, answer) = self.post(&json!({"client_name": "Sensor"})).await;
         assert_eq!((status, &answer["error"]), (400, &json!("stale_evidence")), "{answer}");
         answer["nonce"].as_str().unwrap().to_owned()
     }
 
-    /// A request with good evidence.
+    /// A request with valid evidence.
     async fn request(&self) -> Value {
         let nonce = self.nonce().await;
         self.devices.request(&self.devices.evidence(&nonce, MEASUREMENT, false))
     }
 }
 
-/// A life of a device: how it registers, what is refused, and an update.
+/// The life of a device: a registration, rejected requests, and an update.
 async fn live(device: &Device<'_>) {
     let stale = |(status, answer): (u16, Value)| {
         assert_eq!((status, &answer["error"]), (400, &json!("stale_evidence")), "{answer}");
@@ -140,7 +140,7 @@ async fn live(device: &Device<'_>) {
     assert_eq!(status, 200, "{updated}");
 }
 
-/// Every file of a folder as bytes, whatever is below it.
+/// Returns the bytes of every file below a folder.
 fn dump(folder: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -155,7 +155,7 @@ fn has(bytes: &[u8], text: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_evidence_and_no_nonce_is_in_the_log_the_store_or_the_numbers() {
+async fn neither_evidence_nor_nonces_are_in_the_log_the_store_or_the_metrics() {
     let devices = Devices::new().await;
     for format in ["json", "text"] {
         let mut registrar = Registrar::start_with(&devices.configuration(format));
@@ -164,7 +164,7 @@ async fn no_evidence_and_no_nonce_is_in_the_log_the_store_or_the_numbers() {
         let secrets = device.secrets.take();
         let numbers = reqwest::get(registrar.url("/metrics")).await.unwrap().text().await.unwrap();
         assert!(numbers.contains("trust_level=\"attested\""), "{numbers}");
-        // What waits in memory is on the disk then.
+        // Whatever was buffered in memory is on the disk afterwards.
         assert!(registrar.terminate().success());
         let (log, store) = (registrar.log(), dump(&registrar.folder().join("data")));
         for part in ["client registered", "client updated", "evidence was refused", "DEVICE is warning"] {
@@ -174,18 +174,18 @@ async fn no_evidence_and_no_nonce_is_in_the_log_the_store_or_the_numbers() {
         assert_eq!(secrets.len(), 14, "seven pieces of evidence, and seven nonces: {secrets:?}");
         for part in parts(&secrets) {
             assert!(!log.contains(part), "{part} is in the log:\n{log}");
-            assert!(!numbers.contains(part), "{part} is in the numbers:\n{numbers}");
+            assert!(!numbers.contains(part), "{part} is in the metrics:\n{numbers}");
             assert!(!has(&store, part), "{part} is in the store");
         }
     }
 }
 
-/// A token is looked for by each of its parts: somebody might have taken it apart.
+/// A token is searched for by each of its parts, since the code might have split it.
 fn parts(secrets: &[String]) -> impl Iterator<Item = &str> {
     secrets.iter().flat_map(|secret| secret.split('.').filter(|part| part.len() > 30))
 }
 
-/// A verifier that is ready, and then fails: in silence, or with the words of who asks.
+/// A verifier that is ready and then fails: it never answers, or it repeats what the client sent.
 async fn failing(tasks: &TaskTracker, is_silent: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -207,7 +207,7 @@ async fn failing(tasks: &TaskTracker, is_silent: bool) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_is_in_the_log_and_nothing_of_what_the_verifier_was_asked() {
+async fn an_outage_is_logged_without_the_request_to_the_verifier() {
     let (devices, tasks) = (Devices::new().await, TaskTracker::new());
     for (is_silent, more, cause) in [(true, "timeoutMs = 500", ""), (false, "", "it answered with 500")] {
         let verifier = failing(&tasks, is_silent).await;
@@ -228,7 +228,7 @@ async fn an_outage_is_in_the_log_and_nothing_of_what_the_verifier_was_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_nonce_survives_kill_9_and_is_still_good_once() {
+async fn a_nonce_survives_kill_9_and_is_still_valid_once() {
     let devices = Devices::new().await;
     let mut registrar = Registrar::start_with(&devices.configuration("json"));
     let request = Device::new(&registrar, &devices).request().await;
@@ -236,7 +236,7 @@ async fn a_nonce_survives_kill_9_and_is_still_good_once() {
     let mut registrar = registrar.start_again();
     let (status, client) = Device::new(&registrar, &devices).post(&request).await;
     assert_eq!(status, 201, "{client}");
-    // That it is used survives too.
+    // Its use is stored as durably as the nonce.
     registrar.kill();
     let registrar = registrar.start_again();
     assert_eq!(Device::new(&registrar, &devices).post(&request).await.1["error"], "stale_evidence");

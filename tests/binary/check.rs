@@ -1,4 +1,4 @@
-//! `registrar check`: a configuration that cannot work is never called fine.
+//! `registrar check` never reports a configuration that cannot work as fine.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use tempfile::TempDir;
 
 use crate::process::command;
 
-/// What `registrar check` says of `configuration` with these flags and variables: its exit code, and both
-/// outputs. `FOLDER` stands for a folder of its own.
+/// Runs `registrar check` on `configuration` with these flags and variables. Returns its exit code and both
+/// outputs. `FOLDER` stands for a temporary folder.
 fn said(configuration: &str, flags: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let folder = TempDir::new().expect("a temporary folder");
     let here = folder.path().display().to_string();
@@ -23,15 +23,15 @@ fn said(configuration: &str, flags: &[&str], variables: &[(&str, &str)]) -> (i32
     (output.status.code().expect("an exit code"), String::from_utf8(text).expect("a text"))
 }
 
-/// It is refused, and `expected` says why.
+/// Asserts that the configuration is rejected for the reason `expected`.
 #[track_caller]
 fn refused(configuration: &str, expected: &str) {
     let (code, text) = said(configuration, &[], &[]);
     assert!(code == 1 && text.contains(expected) && !text.contains("fine"), "{configuration}: {code} {text}");
-    assert!(text.contains("registrar.toml:"), "{configuration}: where is it? {text}");
+    assert!(text.contains("registrar.toml:"), "{configuration}: no location: {text}");
 }
 
-/// It would start, and is warned of.
+/// Asserts that the server would start and that there is one warning.
 #[track_caller]
 fn warned(configuration: &str, expected: &str) {
     let (code, text) = said(configuration, &[], &[]);
@@ -46,7 +46,7 @@ fn fine(configuration: &str) {
 }
 
 #[test]
-fn a_store_that_cannot_be_opened_is_refused() {
+fn a_store_that_cannot_be_opened_is_rejected() {
     let postgres = |url: &str| format!("[store]\nurl = \"{url}\"\nkeyFile = \"FOLDER/key\"\n");
     fine(&postgres("postgres://user:secret@db.example/registrar?sslmode=verify-full"));
     for mode in ["verify_full", "verify", "on", "VERIFY-FULL", ""] {
@@ -70,7 +70,7 @@ fn a_store_that_cannot_be_opened_is_refused() {
 }
 
 #[test]
-fn addresses_that_cannot_both_be_opened_or_lead_nowhere_are_told() {
+fn addresses_that_conflict_or_do_not_exist_are_reported() {
     let both = |one: &str, other: &str| {
         format!(
             "[server]\nissuer = \"https://a.example\"\nlisten = \"{one}\"\n[admin]\nlisten = \"{other}\"\n"
@@ -91,13 +91,13 @@ fn addresses_that_cannot_both_be_opened_or_lead_nowhere_are_told() {
 }
 
 #[test]
-fn an_http_issuer_with_tls_is_refused() {
+fn an_http_issuer_with_tls_is_rejected() {
     let tls = "[server.tls]\ncertificate = \"FOLDER/file\"\nkey = \"FOLDER/file\"\n";
     refused(&format!("[server]\nissuer = \"http://a.example\"\n{tls}"), "server.issuer: must be https");
 }
 
 #[test]
-fn open_registration_without_a_limit_is_warned_of_where_others_reach_it() {
+fn open_registration_without_a_limit_causes_a_warning_unless_on_loopback() {
     let open = |issuer: &str, more: &str| {
         format!(
             "[server]\nissuer = \"{issuer}\"\n[registration]\nrateLimitRegistrationRequestCount = 0\n{more}\n"
@@ -110,7 +110,7 @@ fn open_registration_without_a_limit_is_warned_of_where_others_reach_it() {
 }
 
 #[test]
-fn urls_that_cannot_be_fetched_and_values_that_refuse_everybody_are_told() {
+fn urls_that_cannot_be_fetched_and_values_that_reject_everybody_are_reported() {
     let of = |line: &str| format!("[registration]\n{line}\n");
     for url in ["keys.example.org/jwks", "ftp://a.example/jwks", "http://a.example/jwks", ""] {
         refused(
@@ -137,7 +137,7 @@ fn urls_that_cannot_be_fetched_and_values_that_refuse_everybody_are_told() {
 }
 
 #[test]
-fn variables_that_nothing_reads_are_told_and_flags_are_those_of_the_server() {
+fn unused_variables_are_reported_and_flags_are_those_of_the_server() {
     let (code, text) = said("", &[], &[("REGISTRAR_SERVER_LISTEN", "0.0.0.0:1")]);
     assert!(code == 0 && text.contains("did you mean REGISTRAR_SERVER__LISTEN?"), "{text}");
     assert!(text.contains("registrar.toml: no errors, 1 warning"), "{text}");
@@ -150,7 +150,7 @@ fn variables_that_nothing_reads_are_told_and_flags_are_those_of_the_server() {
 }
 
 #[test]
-fn every_configuration_that_is_shipped_is_fine() {
+fn every_shipped_configuration_is_fine() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for name in ["config/registrar.toml", "config/janssen.toml"] {
         let output = command(&["check", "--config"]).arg(root.join(name)).output().expect("it runs");

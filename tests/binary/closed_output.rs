@@ -1,5 +1,5 @@
-//! Output that nobody reads, as behind `| true` and `| head -1`: commands end quietly with their verdict,
-//! and a server goes on.
+//! Output whose reader is gone, as behind `| true` and `| head -1`: commands end quietly with their usual
+//! exit code, and a server keeps running.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -47,7 +47,7 @@ fn commands(folder: &TempDir) -> Vec<(Vec<String>, i32)> {
 }
 
 #[test]
-fn every_command_ends_with_its_verdict_when_nobody_reads_it() {
+fn every_command_keeps_its_exit_code_when_nobody_reads_its_output() {
     let folder = TempDir::new().expect("a temporary folder");
     for (words, code) in commands(&folder) {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -55,14 +55,14 @@ fn every_command_ends_with_its_verdict_when_nobody_reads_it() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
         assert!(!said.contains("panicked"), "{words:?}: {said}");
-        // Nobody reads its messages either.
+        // Standard error has no reader either.
         let status = command(&words).stdout(closed()).stderr(closed()).status().expect("it runs");
-        assert_eq!(status.code(), Some(code), "{words:?} without standard error");
+        assert_eq!(status.code(), Some(code), "{words:?} with standard error closed");
     }
 }
 
 #[test]
-fn a_result_that_cannot_be_written_though_somebody_wants_it_is_a_failure() {
+fn a_result_that_cannot_be_written_is_a_failure() {
     let full = || File::options().write(true).open("/dev/full");
     if full().is_err() {
         return;
@@ -78,7 +78,7 @@ fn a_result_that_cannot_be_written_though_somebody_wants_it_is_a_failure() {
     }
 }
 
-/// A server in `folder`, on a port that the system picks.
+/// A server in `folder`, on a port that the system chooses.
 fn server(folder: &TempDir) -> Command {
     let path = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(folder.path().join("registrar.toml"), "[telemetry]\nformat = \"json\"\n")
@@ -102,17 +102,17 @@ fn healthz(address: &str) -> u16 {
 }
 
 #[test]
-fn a_server_goes_on_when_nobody_reads_what_it_prints_and_its_log_says_what_runs() {
+fn a_server_keeps_running_when_nobody_reads_its_output_and_its_log_reports_the_start() {
     let folder = TempDir::new().expect("a temporary folder");
     let mut child = server(&folder).stdout(closed()).stderr(Stdio::piped()).spawn().expect("it starts");
     let log = BufReader::new(child.stderr.take().expect("its log"));
     let lines =
         log.lines().map_while(Result::ok).filter_map(|line| serde_json::from_str::<Value>(&line).ok());
     let started = lines.into_iter().find(|line| line["message"] == "server started");
-    let started = started.expect("it says that it started");
+    let started = started.expect("it reports that it started");
     let address = started["listen"].as_str().expect("an address").to_owned();
     assert_eq!(healthz(&address), 200);
-    child.kill().expect("it runs until now");
+    child.kill().expect("it still runs");
     child.wait().expect("it ends");
     let expected = [
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
@@ -126,7 +126,7 @@ fn a_server_goes_on_when_nobody_reads_what_it_prints_and_its_log_says_what_runs(
 }
 
 #[test]
-fn a_server_goes_on_when_nobody_reads_its_log() {
+fn a_server_keeps_running_when_nobody_reads_its_log() {
     let folder = TempDir::new().expect("a temporary folder");
     let mut child = server(&folder).stdout(Stdio::piped()).stderr(closed()).spawn().expect("it starts");
     let mut greeting = BufReader::new(child.stdout.take().expect("its greeting"));
@@ -136,6 +136,6 @@ fn a_server_goes_on_when_nobody_reads_its_log() {
     for _ in 0..3 {
         assert_eq!(healthz(&address), 200);
     }
-    child.kill().expect("it runs until now");
+    child.kill().expect("it still runs");
     child.wait().expect("it ends");
 }

@@ -1,4 +1,4 @@
-//! `registrar config reset`: the way out when patched values do not fit any more.
+//! `registrar config reset` removes patched values that are no longer valid.
 
 use std::path::Path;
 use std::process::Output;
@@ -25,7 +25,7 @@ fn reset(data: &Path, keys: &[&str]) -> Output {
 }
 
 #[tokio::test]
-async fn values_are_let_go_of_one_by_one_or_all() {
+async fn values_are_reset_one_by_one_or_all_together() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     let values = json!({"registration.clientExpiryGrace": 7, "registration.gone": 1, "scopes": []});
@@ -48,16 +48,16 @@ async fn values_are_let_go_of_one_by_one_or_all() {
 }
 
 #[tokio::test]
-async fn a_patch_that_can_not_be_read_goes_too() {
+async fn a_patch_that_cannot_be_read_is_removed_too() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     open(&data).await.patches.replace(0, &json!({"scopes": []}), Change::default()).await.unwrap();
-    // Another key: what was sealed with the first can not be opened any more.
+    // With another key, values sealed with the first one can no longer be decrypted.
     std::fs::write(data.join("registrar.key"), format!("{}=", "A".repeat(43))).unwrap();
     let output = reset(&data, &[]);
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && message.contains("not the key of this store"), "{message}");
-    // The first key is lost for good.
+    // The first key is lost permanently.
     let accept = command(&["store", "accept", "--data", data.to_str().expect("a path")]).output();
     assert!(accept.expect("the binary runs").status.success());
     let output = reset(&data, &[]);
@@ -67,7 +67,7 @@ async fn a_patch_that_can_not_be_read_goes_too() {
 }
 
 #[test]
-fn a_store_that_is_not_there_is_not_made() {
+fn a_missing_store_is_not_created() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     let output = reset(&data, &[]);
@@ -77,7 +77,7 @@ fn a_store_that_is_not_there_is_not_made() {
 }
 
 #[test]
-fn a_server_that_runs_is_not_robbed() {
+fn the_store_of_a_running_server_is_left_alone() {
     let registrar = Registrar::start();
     let output = reset(&registrar.folder().join("data"), &[]);
     assert_eq!(output.status.code(), Some(1));

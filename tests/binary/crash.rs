@@ -1,7 +1,7 @@
-//! Kills the server at random moments while everything goes on, starts it again, and holds it to
-//! all that it acknowledged.
+//! Kills the server at random moments under load, restarts it, and checks everything that it
+//! acknowledged.
 //!
-//! `cargo test --test binary` does five rounds. As many as wanted, on the binary that is named:
+//! `cargo test --test binary` runs five rounds. To choose the number of rounds and the binary:
 //!
 //! ```text
 //! REGISTRAR_ROUNDS=500 REGISTRAR_BINARY=target/release/registrar \
@@ -11,7 +11,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a test says what is wrong by failing, and a long one what it saw"
+    reason = "tests report problems by failing, and long ones print what they saw"
 )]
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,11 +25,11 @@ use crate::process::{Registrar, command};
 
 /// Connections that register, update and delete.
 const WORKERS: usize = 6;
-/// Registrations that are acknowledged in a round before the kill, at most.
+/// Most registrations that are acknowledged in a round before the kill.
 const MOST: u64 = 40;
-/// Microseconds between the last of them and the kill, at most.
+/// Most microseconds between the last of them and the kill.
 const LONGEST: u64 = 15_000;
-/// Clients of earlier rounds that are looked at in each.
+/// Clients of earlier rounds that each round checks.
 const EARLIER: usize = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,7 +53,7 @@ async fn rounds(many: u64, seed: u64) {
         clients.extend(storm(&mut registrar, &http, &mut operator, moment, round).await);
         registrar = registrar.start_again();
         let mut looked: Vec<usize> = (earlier..clients.len()).collect();
-        assert!(!looked.is_empty(), "nobody was registered in round {round}");
+        assert!(!looked.is_empty(), "no client was registered in round {round}");
         if earlier > 0 {
             let any = (0..EARLIER).map(|_| usize::try_from(dice.below(earlier as u64)).expect("an index"));
             looked.extend(any);
@@ -88,12 +88,12 @@ async fn rounds(many: u64, seed: u64) {
 
 /// When the process is killed.
 struct Moment {
-    /// After so many registrations were answered, and one more.
+    /// The kill follows one more than this number of answered registrations.
     answers: u64,
     pause: Duration,
 }
 
-/// Everything at once until the process is killed in the middle of it; returns the clients that
+/// Sends all types of requests until the process is killed meanwhile; returns the clients that
 /// were acknowledged.
 async fn storm(
     registrar: &mut Registrar,
@@ -129,7 +129,7 @@ async fn work(url: &str, http: &reqwest::Client, count: &impl Fn(), name: String
         if clients[number].update(url, http).await.is_none() {
             break;
         }
-        // Every third one goes, some time after it came.
+        // Every third client is deleted some time after its registration.
         if number % 3 == 2 && clients[number - 1].delete(url, http).await.is_none() {
             break;
         }
@@ -137,7 +137,7 @@ async fn work(url: &str, http: &reqwest::Client, count: &impl Fn(), name: String
     clients
 }
 
-/// An initial access token for one use, and how often it may have been used.
+/// An initial access token for one use, and how often it was used.
 struct SingleUse {
     id: String,
     token: String,
@@ -148,9 +148,9 @@ struct SingleUse {
 /// What the administrator did.
 struct Operator {
     credentials: Value,
-    /// The number that both values of the last acknowledged patch have.
+    /// The number that both values have since the last acknowledged patch.
     value: u64,
-    /// That of a patch that was not answered.
+    /// The number of a patch that was not answered.
     asked: u64,
     patches: u64,
     tokens: Vec<SingleUse>,
@@ -175,7 +175,7 @@ impl Operator {
         Some(answer["access_token"].as_str().expect("a token").to_owned())
     }
 
-    /// Patches, makes tokens, and has each used twice at once, until the server is gone.
+    /// Patches the configuration, creates tokens, and uses each of them twice at once, until the server is killed.
     async fn work(&mut self, url: &str, http: &reqwest::Client) {
         let Some(token) = self.access_token(url, http).await else { return };
         while self.work_once(url, http, &token).await.is_some() {}
@@ -201,11 +201,11 @@ impl Operator {
         let (one, other) = futures_util::join!(single.using(url, http), single.using(url, http));
         single.unknown = one.is_none() || other.is_none();
         single.used = [one, other].into_iter().flatten().map(u64::from).sum();
-        assert!(single.used <= 1, "it was used twice");
+        assert!(single.used <= 1, "the token was used twice");
         (!single.unknown).then_some(())
     }
 
-    /// Whether the configuration is one of those that may be, and each token was used once.
+    /// Checks that the configuration is one of those that are allowed, and that each token was used once.
     async fn look(&mut self, registrar: &Registrar, http: &reqwest::Client) {
         let url = registrar.url("");
         let token = self.access_token(&url, http).await.expect("a token");
@@ -215,7 +215,7 @@ impl Operator {
         let values = ["evidenceNonceLifetime", "rateLimitRegistrationPeriodInSeconds"];
         let [one, other] = values.map(|name| shown["registration"][name].as_u64());
         if self.value > 0 || one == other {
-            assert_eq!(one, other, "a patch is whole: {shown}");
+            assert_eq!(one, other, "a patch is applied completely: {shown}");
             let found = one.expect("a number");
             assert!(found == self.value || found == self.asked, "{found} {} {}", self.value, self.asked);
             self.value = found;
@@ -227,7 +227,7 @@ impl Operator {
             assert_eq!(status, 200, "{shown}");
             let used = shown["used"].as_u64().expect("a number");
             assert!(used == single.used || (single.unknown && used <= 1), "{used} {}", single.used);
-            // One that is left can be used, and then never again.
+            // A token that is unused can be used once.
             let last = single.using(&url, http).await;
             assert_eq!(last, Some(used == 0));
             assert_eq!(single.using(&url, http).await, Some(false));
@@ -237,7 +237,7 @@ impl Operator {
 }
 
 impl SingleUse {
-    /// Registers with it: whether that was allowed; none when it was not answered.
+    /// Registers with the token. Returns whether that was allowed, or `None` when it was not answered.
     async fn using(&self, url: &str, http: &reqwest::Client) -> Option<bool> {
         let request = http.post(format!("{url}/register")).bearer_auth(&self.token);
         let (status, answer) = answered_at_last(request.json(&crate::body("single use"))).await?;

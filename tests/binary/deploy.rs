@@ -1,6 +1,6 @@
 //! The samples of `config/deploy/` do what they say.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+#![expect(clippy::unwrap_used, reason = "tests report problems by failing")]
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn sample(name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).expect("a sample")
 }
 
-/// The text that `manifest` has under `key`, without its indentation.
+/// Returns the text under `key` in `manifest`, without its indentation.
 fn block(manifest: &str, key: &str) -> String {
     let mut lines = manifest.lines().skip_while(|line| line.trim() != format!("{key}: |")).skip(1).peekable();
     let indent = lines.peek().map(|line| line.len() - line.trim_start().len()).expect("the key is there");
@@ -30,7 +30,7 @@ fn image_variables() -> Vec<(String, String)> {
     words.filter_map(|word| word.split_once('=')).map(|(name, value)| (name.into(), value.into())).collect()
 }
 
-/// The words of all lines of the unit that set `key`.
+/// Returns the words of all lines of the unit that set `key`.
 fn unit_words(key: &str) -> Vec<String> {
     let unit = sample("registrar.service");
     let values = unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -38,13 +38,13 @@ fn unit_words(key: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_check_of_the_unit_looks_at_what_the_unit_runs() {
+fn the_unit_checks_the_configuration_that_it_runs() {
     let folder = tempfile::TempDir::new().unwrap();
     let mapped = |text: &str| {
         let place = |name: &str| folder.path().join(name).display().to_string();
         text.replace("/etc/registrar", &place("etc")).replace("/var/lib/registrar", &place("data"))
     };
-    // As the instructions install it.
+    // Installed as the instructions say.
     std::fs::create_dir_all(folder.path().join("etc/scripts")).unwrap();
     std::fs::create_dir(folder.path().join("data")).unwrap();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/registrar.toml");
@@ -56,7 +56,7 @@ fn the_check_of_the_unit_looks_at_what_the_unit_runs() {
     assert_eq!(arguments.first().map(String::as_str), Some("check"));
     let serve = unit_words("ExecStart");
     assert_eq!(serve.first(), Some(program));
-    assert_eq!(serve.get(2..), arguments.get(1..), "both are given the same");
+    assert_eq!(serve.get(2..), arguments.get(1..), "both get the same arguments");
     let mut check = command(&[]);
     check.args(arguments.iter().map(|text| mapped(text)));
     for variable in unit_words("Environment") {
@@ -71,8 +71,8 @@ fn the_check_of_the_unit_looks_at_what_the_unit_runs() {
     assert!(told.concat().contains(&scripts), "{told:?}");
 }
 
-/// Puts `text` into the folder of a `ConfigMap` as the kubelet does: a new folder beside the one
-/// in force, and one link that is changed over.
+/// Writes `text` into the folder of a `ConfigMap` as the kubelet does: into a new folder beside the
+/// current one, with one symbolic link that is then switched.
 fn project(folder: &Path, generation: &str, name: &str, text: &str) {
     let inside = folder.join(generation);
     std::fs::create_dir(&inside).unwrap();
@@ -85,7 +85,7 @@ fn project(folder: &Path, generation: &str, name: &str, text: &str) {
 }
 
 #[tokio::test]
-async fn the_manifest_runs_and_a_changed_config_map_is_in_force() {
+async fn the_manifest_runs_and_a_changed_config_map_takes_effect() {
     let manifest = sample("kubernetes.yaml");
     let folder = tempfile::TempDir::new().unwrap();
     let name = "10-contacts.rhai";

@@ -1,6 +1,6 @@
-//! A disk that is full: changes are refused, what is there stays readable, and it goes on when
-//! there is room again. A bound on the size of files stands for the disk, since a test may not
-//! mount one.
+//! A full disk: changes are rejected, stored clients stay readable, and the server recovers when
+//! space is available again. A limit on the size of files stands in for the disk, since a test
+//! cannot mount one.
 
 use std::process::Command;
 
@@ -9,13 +9,13 @@ use crate::process::{Registrar, command, until};
 
 const CONFIGURATION: &str =
     "[telemetry]\nlevel = \"warn\"\n[registration]\nrateLimitRegistrationRequestCount = 0\n";
-/// Bytes that a file may have.
+/// Maximum size of a file in bytes.
 const ROOM: u64 = 3 << 19;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
+async fn a_full_disk_rejects_changes_until_space_is_available_again() {
     let mut registrar = Registrar::start_prepared(CONFIGURATION, |command| {
-        // Without this the system ends who writes beyond the bound.
+        // Without this the system kills a process that writes beyond the limit.
         let mut shell = Command::new("/bin/sh");
         shell
             .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
@@ -46,10 +46,10 @@ async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
         }
         clients.extend(Client::acknowledged(&answer, &name));
     }
-    assert_eq!(status, 503, "{} clients had room", clients.len());
-    assert!(clients.len() > 50, "{} clients had room", clients.len());
-    // sled divides a page that is too full when somebody reads from it, and can not now; the clients
-    // of that page have to wait.
+    assert_eq!(status, 503, "{} clients fit", clients.len());
+    assert!(clients.len() > 50, "{} clients fit", clients.len());
+    // sled splits an overfull page when it is read, which is not possible now. The clients on that
+    // page are unavailable.
     let mut waiting = 0;
     for client in &mut clients {
         match client.look(&registrar, &http).await {
@@ -58,7 +58,7 @@ async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
             Found::Lost(what) => panic!("{what}: {}", registrar.log()),
         }
     }
-    assert!(waiting < clients.len(), "none of {waiting} can be read");
+    assert!(waiting < clients.len(), "none of the {waiting} clients can be read");
     assert_eq!(answered(http.get(format!("{url}/readyz"))).await.expect("an answer").0, 503);
     assert_eq!(register().await.expect("an answer").0, 503);
 
@@ -79,7 +79,7 @@ async fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
     }
 }
 
-/// Bounds the size of the files that the server writes.
+/// Limits the size of the files that the server writes.
 fn bound(registrar: &Registrar, bytes: &str) {
     let status = Command::new("prlimit")
         .args(["--pid", &registrar.id().to_string(), &format!("--fsize={bytes}:unlimited")])

@@ -1,4 +1,4 @@
-//! What is in the log, and what never is.
+//! What the log contains, and what it never contains.
 
 use serde_json::{Value, json};
 
@@ -6,12 +6,12 @@ use crate::process::{Registrar, until};
 
 const CLIENT: &str = "https://client.example.org/cb";
 
-/// The events of `log`, which has one JSON object a line.
+/// Returns the events of `log`, which has one JSON object per line.
 fn events(log: &str) -> Vec<Value> {
     log.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
 }
 
-/// The lines that say that a request was answered, once there are `count` of them.
+/// Returns the lines for answered requests once there are `count` of them.
 async fn answered(registrar: &Registrar, count: usize) -> Vec<Value> {
     let find = || {
         let mut events = events(&registrar.log());
@@ -23,7 +23,7 @@ async fn answered(registrar: &Registrar, count: usize) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_request_is_one_line_with_its_ids() {
+async fn a_request_is_logged_as_one_line_with_its_ids() {
     let registrar = Registrar::start();
     let http = reqwest::Client::new();
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -52,7 +52,7 @@ async fn a_request_is_one_line_with_its_ids() {
     assert_eq!(created["span"]["trust_level"], "open");
     assert_eq!((&created["endpoint"], &created["status"]), (&json!("registration"), &json!(201)));
     assert_eq!((&refused["error"], &refused["path"]), (&json!("invalid_token"), &json!("/register")));
-    assert_eq!(refused["span"].get("client_id"), None, "nobody proved to be that client");
+    assert_eq!(refused["span"].get("client_id"), None, "no credentials of that client were verified");
     assert!(lengthy["path"].as_str().unwrap().len() < 1_000);
     assert_eq!(lengthy["span"].get("trace_id"), None);
     let log = registrar.log();
@@ -62,7 +62,7 @@ async fn a_request_is_one_line_with_its_ids() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_is_in_the_log_too() {
+async fn a_caller_that_disconnects_is_logged_too() {
     use std::io::Write;
     let registrar = Registrar::start();
     let mut stream = std::net::TcpStream::connect(registrar.host()).unwrap();
@@ -80,7 +80,7 @@ async fn a_caller_that_goes_away_is_in_the_log_too() {
 }
 
 #[tokio::test]
-async fn what_a_script_says_makes_no_line_of_its_own() {
+async fn the_log_output_of_a_script_cannot_forge_a_line() {
     let scripts = tempfile::TempDir::new().unwrap();
     let script = r#"fn createClient(context) { log::info("1\nFORGED\r\x1b[31mFORGED"); true }"#;
     std::fs::write(scripts.path().join("10-log.rhai"), script).unwrap();
@@ -96,7 +96,7 @@ async fn what_a_script_says_makes_no_line_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_warning_of_the_configuration_is_a_line_of_the_log() {
+async fn a_configuration_warning_is_logged() {
     let elsewhere = "[discovery]\nauthorization_endpoint = \"https://as.example.org/authorize\"\n";
     let registrar = Registrar::start_with(&format!("[fetch]\nallowHttp = true\n{elsewhere}"));
     let warnings = events(&registrar.log());
@@ -107,7 +107,7 @@ async fn a_warning_of_the_configuration_is_a_line_of_the_log() {
 }
 
 #[tokio::test]
-async fn a_warning_that_comes_up_with_a_reload_is_a_line_too_and_said_once() {
+async fn a_warning_caused_by_a_reload_is_logged_once() {
     let registrar = Registrar::start_with("[fetch]\nallowHttp = true\n");
     let warned = |word: &str| {
         let of_word = |event: &&Value| event["message"].as_str().is_some_and(|text| text.contains(word));

@@ -1,6 +1,6 @@
-//! The binary itself: how it starts, what it prints, how it is killed and how it stops.
+//! The binary itself: how it starts, what it prints, and how it stops or is killed.
 
-#![expect(clippy::panic, reason = "a test says what is wrong by failing")]
+#![expect(clippy::panic, reason = "tests report problems by failing")]
 
 #[cfg(unix)]
 mod acknowledged;
@@ -47,13 +47,13 @@ mod untaken;
 use process::{Registrar, command};
 use serde_json::{Value, json};
 
-/// B0 of the catalogue of cases, with a name to find it by.
+/// The smallest registration, with a name to find it by.
 fn body(name: &str) -> Value {
     json!({"redirect_uris": ["https://client.example.org/cb"], "client_name": name})
 }
 
 #[test]
-fn it_says_where_it_listens_and_its_curl_line_works() {
+fn it_prints_its_address_and_a_curl_line_that_works() {
     let registrar = Registrar::start();
     let line = registrar.greeting.split("curl ").nth(1).expect("a curl line").trim();
     let script = format!("curl -sS {}", line.trim_end());
@@ -65,7 +65,7 @@ fn it_says_where_it_listens_and_its_curl_line_works() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn it_stops_on_sigterm_and_keeps_what_it_has() {
+async fn it_stops_on_sigterm_and_keeps_its_data() {
     let mut registrar = Registrar::start();
     let http = reqwest::Client::new();
     let client: Value =
@@ -80,7 +80,7 @@ async fn it_stops_on_sigterm_and_keeps_what_it_has() {
 
 #[cfg(unix)]
 #[test]
-fn the_key_of_the_secrets_is_its_owners_only() {
+fn the_encryption_key_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let registrar = Registrar::start();
     let key = registrar.folder().join("data/registrar.key");
@@ -89,7 +89,7 @@ fn the_key_of_the_secrets_is_its_owners_only() {
 }
 
 #[tokio::test]
-async fn the_live_part_of_the_file_changes_while_it_runs() {
+async fn live_settings_of_the_file_change_without_a_restart() {
     let registrar = Registrar::start();
     let http = reqwest::Client::new();
     let register =
@@ -103,14 +103,14 @@ async fn the_live_part_of_the_file_changes_while_it_runs() {
         ready["configurationError"].as_str().is_some_and(|error| error.contains("dynamicRegistrationEnabled"))
     })
     .await;
-    assert_eq!(register().await, 403, "the configuration before the broken one is in force");
+    assert_eq!(register().await, 403, "the previous configuration stays in force");
     registrar.configure("");
     process::until(async || register().await == 201).await;
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn the_first_start_makes_an_administrator_and_says_where_but_not_what() {
+async fn the_first_start_creates_an_administrator_and_prints_the_file_but_no_secret() {
     use std::os::unix::fs::PermissionsExt;
     let mut registrar = Registrar::start();
     let file = registrar.folder().join("data/admin-credentials.json");
@@ -123,17 +123,17 @@ async fn the_first_start_makes_an_administrator_and_says_where_but_not_what() {
     let secret = credentials["client_secret"].as_str().expect("a secret").to_owned();
     let token = access_token(&registrar, &credentials).await.expect("a token");
     assert!(registrar.terminate().success());
-    // It is not made again, not even when its file was put away.
+    // The administrator is not created again, even after its file was removed.
     std::fs::remove_file(&file).expect("it can be removed");
     let registrar = registrar.start_again();
     assert!(!registrar.greeting.contains("administrator") && !file.exists(), "{}", registrar.greeting);
     assert!(access_token(&registrar, &credentials).await.is_some());
     let told = format!("{}{}", registrar.greeting, registrar.log());
-    assert!(!told.contains(&secret) && !told.contains(&token), "it is secret");
+    assert!(!told.contains(&secret) && !told.contains(&token), "the secret and the token are not printed");
     assert!(told.contains("access token issued"));
 }
 
-/// The access token that the token endpoint gives for these credentials.
+/// Returns the access token that the token endpoint issues for these credentials.
 async fn access_token(registrar: &Registrar, credentials: &Value) -> Option<String> {
     let text = |name: &str| credentials.get(name).and_then(Value::as_str).expect("it is there").to_owned();
     let request = reqwest::Client::new().post(registrar.url("/token"));
@@ -145,7 +145,7 @@ async fn access_token(registrar: &Registrar, credentials: &Value) -> Option<Stri
 }
 
 #[test]
-fn nothing_secret_is_in_its_log() {
+fn no_secret_is_in_its_log() {
     let mut registrar = Registrar::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let client: Value = runtime.block_on(async {
@@ -174,7 +174,7 @@ fn nothing_secret_is_in_its_log() {
 }
 
 #[test]
-fn check_is_content_with_what_is_shipped() {
+fn check_accepts_the_shipped_configuration_and_scripts() {
     let output = command(&["check"]).output().expect("the binary runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let output = command(&["script", "check"]).output().expect("the binary runs");
@@ -197,6 +197,6 @@ fn check_names_file_line_and_key() {
 }
 
 #[test]
-fn wrong_usage_has_its_own_exit_code() {
+fn invalid_usage_has_its_own_exit_code() {
     assert_eq!(command(&["serve", "--no-such-flag"]).output().unwrap().status.code(), Some(2));
 }

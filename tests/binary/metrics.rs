@@ -1,6 +1,6 @@
-//! The numbers of one process, exact because nobody else adds to them.
+//! The metrics of one process, which are exact because no other test shares the process.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+#![expect(clippy::unwrap_used, reason = "tests report problems by failing")]
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const SCRIPT: &str = "fn createClient(context) {
 }
 ";
 
-/// The series of a text in the format of Prometheus.
+/// Parses the series of a text in the Prometheus format.
 fn series(text: &str) -> BTreeMap<String, f64> {
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let pair = |line: &str| {
@@ -29,12 +29,12 @@ fn series(text: &str) -> BTreeMap<String, f64> {
 struct Scraped {
     registrar: Registrar,
     http: reqwest::Client,
-    /// Where the numbers are.
+    /// URL of the metrics.
     admin: String,
 }
 
 impl Scraped {
-    /// A server with an admin listener, which runs [`SCRIPT`].
+    /// Starts a server with an admin listener that runs [`SCRIPT`].
     fn start(configuration: &str) -> Self {
         let scripts = tempfile::TempDir::new().unwrap();
         std::fs::write(scripts.path().join("10-policy.rhai"), SCRIPT).unwrap();
@@ -47,7 +47,7 @@ impl Scraped {
 
     fn of(registrar: Registrar) -> Self {
         let admin = registrar.greeting.split("metrics are on ").nth(1).and_then(|rest| rest.lines().next());
-        let admin = admin.expect("it says where the numbers are").to_owned();
+        let admin = admin.expect("it prints the address of the metrics").to_owned();
         Self { registrar, http: reqwest::Client::new(), admin }
     }
 
@@ -66,9 +66,9 @@ fn named(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_happened_is_counted_and_nothing_a_caller_sent_is_a_label() {
+async fn events_are_counted_and_no_input_of_a_caller_is_a_label() {
     let scraped = Scraped::start("");
-    // The start itself writes to the store.
+    // Starting writes to the store.
     let before = series(&scraped.text().await);
     let (created, client) = scraped.post(&named("first")).await;
     assert_eq!(created, 201);
@@ -126,7 +126,7 @@ async fn what_happened_is_counted_and_nothing_a_caller_sent_is_a_label() {
         let found = series.get(&name).map(|after| after - before.get(&name).unwrap_or(&0.0));
         assert_eq!(found, Some(f64::from(value)), "{name} in\n{text}");
     }
-    assert_eq!(series.get("registrar_requests_open"), Some(&1.0), "the one that asks");
+    assert_eq!(series.get("registrar_requests_open"), Some(&1.0), "the request for the metrics itself");
     for sent in [token, client["client_id"].as_str().unwrap(), "guess", "GUESS", "client.example.org"] {
         assert!(!text.contains(sent), "{sent} is in\n{text}");
     }
@@ -146,14 +146,14 @@ async fn probes_are_on_the_admin_listener_only_and_clients_are_not() {
 }
 
 #[tokio::test]
-async fn without_an_admin_listener_the_numbers_are_with_the_clients() {
+async fn without_an_admin_listener_the_metrics_are_on_the_main_listener() {
     let registrar = Registrar::start();
     let answer = reqwest::get(registrar.url("/metrics")).await.unwrap();
     assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     assert!(series(&answer.text().await.unwrap()).contains_key("registrar_connections_open"));
 }
 
-/// The numbers are those of the store: they are there after a start, when nothing has happened yet.
+/// The numbers of clients come from the store, so they are available right after a start.
 #[tokio::test]
 async fn clients_are_counted_by_trust_level_over_a_restart() {
     let mut scraped = Scraped::start("");
@@ -169,7 +169,7 @@ async fn clients_are_counted_by_trust_level_over_a_restart() {
         let count =
             |level: &str| series[&format!(r#"registrar_clients{{trust_level="{level}"}}"#)].to_string();
         let levels = ["open", "token", "mtls", "statement", "attested", "operator"].map(count);
-        // The operator's is the one that the first start makes.
+        // The client of the trust level `operator` is the administrator that the first start creates.
         assert_eq!(levels, ["2", "0", "0", "0", "0", "1"]);
         assert!(scraped.registrar.terminate().success());
         scraped = Scraped::of(scraped.registrar.start_again());

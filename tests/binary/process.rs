@@ -1,4 +1,4 @@
-//! The binary as a child process, with a folder of its own.
+//! The binary as a child process with its own folder.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The binary with `arguments`, in the folder of the repository, without its environment. Another
-/// one than that of this build, for the long form of a harness, when `REGISTRAR_BINARY` names it.
+/// Returns a command for the binary with `arguments`, in the folder of the repository, without its
+/// environment. `REGISTRAR_BINARY` names another binary than the one of this build, for long runs.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let named = std::env::var("REGISTRAR_BINARY").ok();
     let mut command = Command::new(named.as_deref().unwrap_or(env!("CARGO_BIN_EXE_registrar")));
@@ -18,15 +18,15 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 
 /// A registrar that did not start.
 pub(crate) struct Refusal {
-    /// Its exit code; none when a signal ended it, or it was still at it when time was up.
+    /// Its exit code; `None` when a signal ended it, or when it was still starting at the timeout.
     pub(crate) code: Option<i32>,
-    /// What it said.
+    /// Its log.
     pub(crate) log: String,
     /// Its folder.
     pub(crate) folder: TempDir,
 }
 
-/// A registrar that runs.
+/// A running registrar.
 pub(crate) struct Registrar {
     child: Child,
     folder: Option<TempDir>,
@@ -36,17 +36,17 @@ pub(crate) struct Registrar {
 }
 
 impl Registrar {
-    /// Starts one in an empty folder, with the shipped scripts.
+    /// Starts a registrar in an empty folder with the shipped scripts.
     pub(crate) fn start() -> Self {
         Self::start_with("")
     }
 
-    /// Starts one in an empty folder, with this configuration.
+    /// Starts a registrar in an empty folder with this configuration.
     pub(crate) fn start_with(configuration: &str) -> Self {
         Self::start_prepared(configuration, |_| {})
     }
 
-    /// The same; `prepare` sees the command before it runs.
+    /// The same; `prepare` can change the command before it runs.
     pub(crate) fn start_prepared(configuration: &str, prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         std::fs::write(folder.path().join("registrar.toml"), configuration).expect("a configuration");
@@ -57,7 +57,7 @@ impl Registrar {
         Self::run(folder, |_| {})
     }
 
-    /// Starts one in the folder of another, or says why it did not start within `patience`.
+    /// Starts a registrar in the folder of another one; fails if it does not start within `patience`.
     pub(crate) fn try_start_in(folder: TempDir, patience: Duration) -> Result<Self, Refusal> {
         Self::try_run(folder, |_| {}, Some(patience))
     }
@@ -90,7 +90,7 @@ impl Registrar {
         let mut command = command(&arguments);
         let configured = std::fs::read_to_string(folder.path().join("registrar.toml")).unwrap_or_default();
         if !configured.contains("rateLimitRegistrationRequestCount") {
-            // Tests register faster than anybody does from one address.
+            // Tests register faster than the default quota for one address allows.
             command.env("REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT", "0");
         }
         prepare(&mut command);
@@ -104,11 +104,11 @@ impl Registrar {
             return Err(Refusal { code, log, folder });
         };
         let address = greeting.split("listens on ").nth(1).and_then(|rest| rest.lines().next());
-        let address = address.expect("it says where it listens").to_owned();
+        let address = address.expect("it prints where it listens").to_owned();
         Ok(Self { child, folder: Some(folder), address, greeting })
     }
 
-    /// Starts another one in the folder of one that ended.
+    /// Starts a new registrar in the folder of this one, which has ended.
     pub(crate) fn start_again(mut self) -> Self {
         Self::start_in(self.folder.take().expect("a folder"))
     }
@@ -117,7 +117,7 @@ impl Registrar {
         format!("{}{path}", self.address)
     }
 
-    /// A `POST` of a form.
+    /// Posts a form.
     pub(crate) fn form(
         &self,
         http: &reqwest::Client,
@@ -132,23 +132,23 @@ impl Registrar {
         self.folder.as_ref().expect("a folder").path()
     }
 
-    /// The folder of one that ended.
+    /// Returns the folder of this registrar, which has ended.
     pub(crate) fn into_folder(mut self) -> TempDir {
         self.folder.take().expect("a folder")
     }
 
-    /// The number of its process.
+    /// Returns its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it ends");
     }
 
-    /// SIGTERM, and how it ended.
+    /// Sends SIGTERM and returns the exit status.
     #[cfg(unix)]
     pub(crate) fn terminate(&mut self) -> std::process::ExitStatus {
         self.signal("-TERM");
@@ -161,12 +161,12 @@ impl Registrar {
         assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
     }
 
-    /// How it ended.
+    /// Waits for its end and returns the exit status.
     pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
         self.child.wait().expect("it ends")
     }
 
-    /// Where it listens: host and port.
+    /// Returns the host and port that it listens on.
     pub(crate) fn host(&self) -> &str {
         self.address.strip_prefix("http://").expect("a URL")
     }
@@ -184,13 +184,13 @@ impl Registrar {
 
 impl Drop for Registrar {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Ends a process that is still there when time is up, unless what this gives is dropped before.
+/// Ends a process that still runs after `patience`, unless the returned sender is dropped earlier.
 fn end_after(patience: Duration, id: u32) -> std::sync::mpsc::Sender<()> {
     let (keep, dropped) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
@@ -201,7 +201,7 @@ fn end_after(patience: Duration, id: u32) -> std::sync::mpsc::Sender<()> {
     keep
 }
 
-/// What the child prints until it is ready; none when it ends before that.
+/// Returns what the child prints until it is ready; `None` when it ends before that.
 fn greeting(child: &mut Child) -> Option<String> {
     let mut output = BufReader::new(child.stdout.take()?);
     let mut greeting = String::new();
@@ -210,12 +210,12 @@ fn greeting(child: &mut Child) -> Option<String> {
             return None;
         }
     }
-    // It must never wait for somebody who reads what it prints.
+    // Its output must be read, so that it never blocks on a full pipe.
     std::thread::spawn(move || drop(output.read_to_string(&mut String::new())));
     Some(greeting)
 }
 
-/// Asks until it is so, for ten seconds at most.
+/// Polls until `ask` returns true, for at most ten seconds.
 pub(crate) async fn until(mut ask: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !ask().await {

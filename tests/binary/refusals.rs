@@ -1,11 +1,11 @@
-//! A start that fails says what to do about it, on standard error, with exit code 1.
+//! A failed start prints what to do about it on standard error and exits with 1.
 
 use std::net::TcpListener;
 
 use crate::process::{Registrar, command};
 
 #[test]
-fn what_stands_in_the_way_of_a_start_is_told_with_a_way_out() {
+fn a_failed_start_prints_its_cause_and_a_remedy() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     std::fs::write(path("file"), "not a folder").unwrap();
@@ -40,14 +40,14 @@ fn what_stands_in_the_way_of_a_start_is_told_with_a_way_out() {
 }
 
 #[test]
-fn a_flag_that_can_not_be_read_shows_one_that_can() {
+fn an_invalid_flag_value_is_answered_with_a_valid_example() {
     let output = command(&["--listen", "localhost"]).output().expect("the binary runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("such as 127.0.0.1:8080"));
 }
 
 #[test]
-fn a_level_that_is_none_does_not_switch_the_log_off() {
+fn an_invalid_level_does_not_disable_the_log() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (file, data) = (path("r.toml"), path("data"));
@@ -64,7 +64,7 @@ fn a_level_that_is_none_does_not_switch_the_log_off() {
 }
 
 #[test]
-fn a_configuration_with_which_nobody_can_register_is_warned_of() {
+fn a_configuration_with_which_nobody_can_register_causes_a_warning() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (file, scripts) = (path("r.toml"), path("scripts"));
@@ -92,7 +92,7 @@ fn a_configuration_with_which_nobody_can_register_is_warned_of() {
 }
 
 #[test]
-fn metadata_without_a_place_to_log_in_is_warned_of_and_a_single_proxy_is_a_network() {
+fn metadata_without_an_authorization_endpoint_causes_a_warning_and_a_single_proxy_is_a_network() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (file, scripts) = (path("r.toml"), path("scripts"));
@@ -111,7 +111,7 @@ fn metadata_without_a_place_to_log_in_is_warned_of_and_a_single_proxy_is_a_netwo
     for without in ["", "[discovery]\nservice_documentation = \"https://as.example.org/\"\n"] {
         let told = check(without);
         assert!(told.contains("discovery.authorization_endpoint: is not set"), "{told}");
-        assert!(told.contains("discovery.upstream"), "it says what to set: {told}");
+        assert!(told.contains("discovery.upstream"), "the warning names what to set: {told}");
     }
     for with in [
         "[discovery]\nauthorization_endpoint = \"https://as.example.org/authorize\"\n",

@@ -1,4 +1,4 @@
-//! The commands that work with a running server: how the binary is asked, and what it answers.
+//! The commands that work with a running server: how tests call the binary, and what it prints.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::process::{Registrar, command};
 
-/// What a command wrote, and how it ended.
+/// The output and the exit code of a command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -22,21 +22,21 @@ impl Ran {
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
     }
 
-    /// It did what it was asked to, and wrote this.
+    /// Asserts that the command succeeded, and returns its output.
     #[track_caller]
     pub(crate) fn fine(self) -> String {
         assert_eq!(self.code, Some(0), "{}{}", self.out, self.err);
         self.out
     }
 
-    /// The same, and it was JSON.
+    /// The same, for output in JSON.
     #[track_caller]
     pub(crate) fn json(self) -> Value {
         let out = self.fine();
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
     }
 
-    /// It failed with this code, wrote no result, and said all of these.
+    /// Asserts that it failed with this code, wrote no result, and printed all of these texts.
     #[track_caller]
     pub(crate) fn failed(self, code: i32, said: &[&str]) {
         assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
@@ -48,7 +48,7 @@ impl Ran {
 }
 
 impl Registrar {
-    /// The binary with `arguments`, and with this server and the credentials of its administrator.
+    /// Returns a command with `arguments`, this server and the credentials of its administrator.
     pub(crate) fn asked(&self, arguments: &[&str]) -> Command {
         let server = self.url("");
         let credentials = self.credentials();
@@ -73,7 +73,7 @@ impl Registrar {
         self.folder().join("data/admin-credentials.json")
     }
 
-    /// Registers a client with `members` on top of a usual one; null takes one away.
+    /// Registers a client with `members` on top of the usual ones; null removes a member.
     pub(crate) async fn register(&self, members: Value) -> Value {
         let mut body = json!({"redirect_uris": ["https://client.example.org/cb"]});
         let object = body.as_object_mut().expect("an object");
@@ -86,7 +86,7 @@ impl Registrar {
     }
 }
 
-/// Writes credentials as the first start does.
+/// Writes credentials to a file as the first start does.
 pub(crate) fn write_credentials(folder: &Path, client: &Value) -> String {
     let file = folder.join("credentials.json");
     let written = json!({"client_id": client["client_id"], "client_secret": client["client_secret"]});

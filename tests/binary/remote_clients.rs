@@ -1,4 +1,4 @@
-//! `registrar clients`
+//! `registrar clients`.
 
 use std::process::Stdio;
 
@@ -19,7 +19,7 @@ async fn clients_are_listed_as_a_table_and_as_json() {
 
     let table = registrar.cli(&["clients", "list"]).fine();
     let lines: Vec<&str> = table.lines().collect();
-    assert_eq!(lines.len(), 4, "a heading, two clients, the administrator: {table}");
+    assert_eq!(lines.len(), 4, "a heading, two clients and the administrator: {table}");
     let heading: Vec<&str> = lines[0].split_whitespace().collect();
     assert_eq!(heading, ["CLIENT_ID", "NAME", "TRUST", "ISSUED", "EXPIRES", "SOFTWARE"]);
     let row = lines.iter().find(|line| line.starts_with(id(&one))).expect("a row");
@@ -67,7 +67,7 @@ async fn a_client_is_shown_with_its_provenance_and_deleted() {
 }
 
 #[test]
-fn a_deletion_says_which_clients_it_means() {
+fn a_deletion_must_name_its_clients() {
     let registrar = Registrar::start();
     registrar.cli(&["clients", "delete"]).failed(2, &["an ID, or a filter"]);
     registrar.cli(&["clients", "delete", ".."]).failed(2, &["no identifier"]);
@@ -80,7 +80,7 @@ fn a_deletion_says_which_clients_it_means() {
 }
 
 #[test]
-fn the_administrator_does_not_lock_itself_out() {
+fn the_administrator_cannot_lock_itself_out() {
     let registrar = Registrar::start();
     let delete = registrar.cli(&["clients", "delete", "administrator"]);
     delete.failed(1, &["access_denied", "status 403", "registrar admin reset"]);
@@ -88,7 +88,7 @@ fn the_administrator_does_not_lock_itself_out() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_a_list_quietly() {
+fn a_closed_pipe_ends_a_list_quietly() {
     let registrar = Registrar::start();
     for format in ["table", "json"] {
         let mut command = registrar.asked(&["clients", "list", "--format", format]);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::process::{Registrar, command};
 use crate::remote::Ran;
 
-/// The row of `name` in a table, without its name.
+/// Returns the columns of the row `name` in a table, without the name.
 fn row<'a>(table: &'a str, name: &str) -> Vec<&'a str> {
     let mut rows = table.lines().filter_map(|line| line.split_once("  ").filter(|(first, _)| *first == name));
     let (_, rest) = rows.next().unwrap_or_else(|| panic!("{name} is not in {table}"));
@@ -29,7 +29,7 @@ async fn the_configuration_is_shown_set_and_patched() {
     assert_eq!(set, "registration.dynamicRegistrationEnabled = false\n");
     let body = json!({"redirect_uris": ["https://client.example.org/cb"]});
     let answer = reqwest::Client::new().post(registrar.url("/register")).json(&body).send().await.unwrap();
-    assert_eq!(answer.status(), 403, "it is in force at once");
+    assert_eq!(answer.status(), 403, "it takes effect at once");
     let set = registrar
         .cli(&["config", "set", "registration.defaultSubjectType", "pairwise", "--format", "json"])
         .json();
@@ -45,7 +45,7 @@ async fn the_configuration_is_shown_set_and_patched() {
 }
 
 #[test]
-fn a_value_is_set_and_taken_back_by_its_short_name() {
+fn a_value_is_set_and_unset_by_its_short_name() {
     let registrar = Registrar::start_with("[registration]\ndynamicRegistrationExpirationTime = 60\n");
     let name = "dynamicRegistrationExpirationTime";
     let set = registrar.cli(&["config", "set", name, "-1"]).fine();
@@ -56,7 +56,11 @@ fn a_value_is_set_and_taken_back_by_its_short_name() {
     assert_eq!(unset, format!("registration.{name} = 60 (file)\n"));
     let unset =
         registrar.cli(&["config", "unset", &format!("registration.{name}"), "--format", "json"]).json();
-    assert_eq!((&unset["value"], &unset["origin"]), (&json!(60), &json!("file")), "twice does no harm");
+    assert_eq!(
+        (&unset["value"], &unset["origin"]),
+        (&json!(60), &json!("file")),
+        "unsetting it twice does no harm"
+    );
     registrar.cli(&["config", "set", "maximumClientLifetime", "9"]).fine();
     let unset = registrar.cli(&["config", "unset", "maximumClientLifetime"]).fine();
     assert_eq!(unset, "registration.maximumClientLifetime has no value\n");
@@ -70,7 +74,7 @@ fn a_value_is_set_and_taken_back_by_its_short_name() {
 }
 
 #[test]
-fn a_long_value_pushes_nobody_elses_columns_away() {
+fn a_long_value_does_not_shift_the_columns_of_other_rows() {
     let registrar = Registrar::start();
     let shown = registrar.cli(&["config", "show", "--origin"]).fine();
     let line = |name: &str| shown.lines().find(|line| line.starts_with(name)).expect("a row").len();
@@ -79,7 +83,7 @@ fn a_long_value_pushes_nobody_elses_columns_away() {
 }
 
 #[test]
-fn what_the_server_refuses_is_told_as_it_says_it() {
+fn an_error_of_the_server_is_printed_unchanged() {
     let registrar = Registrar::start();
     let set = |property: &str, value: &str| registrar.cli(&["config", "set", property, value]);
     set("dynamicRegistrationEnabld", "true").failed(1, &["invalid_request", "dynamicRegistrationEnabled"]);

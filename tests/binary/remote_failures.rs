@@ -1,4 +1,4 @@
-//! What the commands say when the server is not there, does not take the credentials, or is another.
+//! What the commands print when the server is unreachable, rejects the credentials, or is not a registrar.
 
 use std::io::{Read, Write};
 
@@ -13,7 +13,7 @@ fn run(arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_server_that_is_not_there() {
+fn an_unreachable_server_is_named_with_a_remedy() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
@@ -28,7 +28,7 @@ fn a_server_that_is_not_there() {
 }
 
 #[test]
-fn a_server_that_is_another_one() {
+fn an_answer_of_another_program_is_reported() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = format!("http://{}", listener.local_addr().expect("an address"));
     let other = std::thread::spawn(move || {
@@ -36,7 +36,7 @@ fn a_server_that_is_another_one() {
         let mut head = [0; 4_096];
         assert_ne!(stream.read(&mut head).expect("a request"), 0);
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").expect("it is written");
-        // It reads on until the other side is done, so that nothing is reset.
+        // Reading until the client has finished avoids a reset of the connection.
         while stream.read(&mut head).is_ok_and(|length| length > 0) {}
     });
     let folder = tempfile::TempDir::new().unwrap();
@@ -47,7 +47,7 @@ fn a_server_that_is_another_one() {
 }
 
 #[tokio::test]
-async fn credentials_are_looked_for_and_must_be_right() {
+async fn credentials_are_found_and_must_be_valid() {
     let registrar = Registrar::start();
     let server = registrar.url("");
     let folder = tempfile::TempDir::new().unwrap();
@@ -60,7 +60,7 @@ async fn credentials_are_looked_for_and_must_be_right() {
     std::fs::write(&file, text).unwrap();
     let config = file.to_str().unwrap();
     let table = run(&["clients", "list", "--config", config]).fine();
-    assert!(table.contains("administrator"), "the file says where the server and the credentials are");
+    assert!(table.contains("administrator"), "the file names the server and the credentials");
 
     std::fs::write(&file, "[store]\nurl = \"sled:/no/such/store\"\n").unwrap();
     let nowhere = run(&[&list[..], &["--config", config]].concat());
@@ -89,7 +89,7 @@ async fn credentials_are_looked_for_and_must_be_right() {
 }
 
 #[tokio::test]
-async fn a_scope_that_is_missing_is_named() {
+async fn a_missing_scope_is_named() {
     let registrar = Registrar::start_with("[[scopes]]\nid = \"openid\"\n");
     let folder = tempfile::TempDir::new().unwrap();
     let machine = json!({"redirect_uris": null, "grant_types": ["client_credentials"], "scope": "openid"});
@@ -104,22 +104,22 @@ async fn a_scope_that_is_missing_is_named() {
     };
     let id = machine["client_id"].as_str().unwrap();
     with("").failed(1, &[id, "lacks the scope clients.read"]);
-    // The file is not that of the server: the token is given, and not enough.
+    // The configuration file belongs to another server. The given token lacks the scope.
     with("scopes = []\n[admin.scopes]\nclientsRead = \"openid\"\n")
         .failed(1, &["this is not allowed", "has not the scope clients.read"]);
 }
 
 #[test]
-fn a_listener_for_administrators() {
+fn the_admin_listener_is_used() {
     let registrar = Registrar::start_with("[admin]\nlisten = \"127.0.0.1:0\"\n");
     let admin = registrar.greeting.split("metrics are on ").nth(1).and_then(|rest| rest.lines().next());
-    let admin = admin.expect("it says where");
+    let admin = admin.expect("it prints the address");
     registrar.cli(&["clients", "list"]).failed(1, &["is not there", "--admin-server"]);
     assert!(registrar.cli(&["clients", "list", "--admin-server", admin]).fine().contains("administrator"));
 }
 
 #[test]
-fn a_certificate_is_trusted_or_named() {
+fn an_untrusted_certificate_is_reported_and_can_be_trusted() {
     let files = tempfile::TempDir::new().unwrap();
     let configuration = tls::configuration(files.path());
     let registrar = Registrar::start_with(&configuration);
@@ -130,5 +130,5 @@ fn a_certificate_is_trusted_or_named() {
     registrar.cli(&["clients", "list", "--ca", "/no/such/file"]).failed(1, &["--ca: /no/such/file"]);
     let plain = registrar.url("").replace("https:", "http:");
     let ran = registrar.cli(&["clients", "list", "--server", &plain]);
-    assert_ne!(ran.code, Some(0), "a flag that is there twice is refused: {}", ran.err);
+    assert_ne!(ran.code, Some(0), "a repeated flag is rejected: {}", ran.err);
 }

@@ -1,4 +1,4 @@
-//! `registrar tokens`
+//! `registrar tokens`.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ async fn register(registrar: &Registrar, token: &str, scope: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_token_is_made_with_a_policy_listed_and_revoked() {
+async fn a_token_is_created_with_a_policy_listed_and_revoked() {
     let registrar = Registrar::start_with("[[scopes]]\nid = \"email\"\n");
     let policy = registrar.folder().join("policy.json");
     std::fs::write(
@@ -54,16 +54,16 @@ async fn a_token_is_made_with_a_policy_listed_and_revoked() {
     let row: Vec<&str> = row.filter(|cell| !cell.is_empty()).collect();
     assert_eq!(row[..4], [id, "for A", "1", "2"], "{table}");
     let list = registrar.cli(&["tokens", "list", "--format", "json"]).fine();
-    assert!(!table.contains(token) && !list.contains(token), "it was told once");
+    assert!(!table.contains(token) && !list.contains(token), "the token is shown only once");
 
     assert_eq!(registrar.cli(&["tokens", "revoke", id]).fine(), "1 revoked\n");
     registrar.cli(&["tokens", "revoke", id]).failed(1, &["no such initial access token"]);
     assert_eq!(register(&registrar, token, "email").await, 401);
-    assert!(!registrar.log().contains(token), "it is secret");
+    assert!(!registrar.log().contains(token), "the token is a secret");
 }
 
 #[tokio::test]
-async fn a_token_for_people_is_in_a_table_and_a_word_of_warning_beside_it() {
+async fn a_created_token_is_printed_in_a_table_with_a_warning() {
     let registrar = Registrar::start();
     let ran = registrar.cli(&["tokens", "create"]);
     assert!(ran.err.contains("shown this once"), "{}", ran.err);
@@ -73,7 +73,7 @@ async fn a_token_for_people_is_in_a_table_and_a_word_of_warning_beside_it() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_arguments_are_rejected() {
     let registrar = Registrar::start();
     registrar.cli(&["tokens", "create", "--uses", "0"]).failed(2, &["--uses"]);
     registrar.cli(&["tokens", "create", "--expires-in", "soon"]).failed(2, &["90s, 15m, 12h, 30d"]);

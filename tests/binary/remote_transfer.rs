@@ -1,4 +1,4 @@
-//! `registrar clients export`, `import`, and the deletion of many; `registrar audit`.
+//! `registrar clients export`, `import` and the deletion of many clients; `registrar audit`.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::process::{Registrar, command};
 use crate::remote::{Ran, write_credentials};
 
-/// A server with `number` clients of one software.
+/// Starts a server with `number` clients of one software.
 async fn with_clients(number: usize) -> (Registrar, Vec<Value>) {
     let registrar = Registrar::start();
     let mut clients = Vec::new();
@@ -25,7 +25,7 @@ fn count(registrar: &Registrar) -> usize {
 }
 
 #[tokio::test]
-async fn an_export_is_imported_elsewhere() {
+async fn an_export_is_imported_by_another_server() {
     let (registrar, clients) = with_clients(3).await;
     let ran = registrar.cli(&["clients", "export"]);
     assert!(ran.err.contains("3 clients exported"), "{}", ran.err);
@@ -44,7 +44,7 @@ async fn an_export_is_imported_elsewhere() {
         assert_eq!(
             std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
             0o600,
-            "secrets are in it"
+            "the export contains secrets"
         );
     }
 
@@ -54,10 +54,13 @@ async fn an_export_is_imported_elsewhere() {
         .get(other.url(&format!("/register?client_id={}", clients[0]["client_id"].as_str().unwrap())))
         .bearer_auth(clients[0]["registration_access_token"].as_str().unwrap());
     let read: Value = read.send().await.unwrap().json().await.unwrap();
-    assert_eq!(read["client_secret"], clients[0]["client_secret"], "it works there as it did here");
+    assert_eq!(
+        read["client_secret"], clients[0]["client_secret"],
+        "the secret is the same on the other server"
+    );
 
     registrar.cli(&["clients", "export", "--output", name]).failed(1, &[name, "is there already"]);
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), export, "it stays as it is");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), export, "the existing file is not changed");
     let said = ["client_exists: line 1: ", "--existing skip", "before that: 0 imported"];
     other.cli(&["clients", "import", name]).failed(1, &said);
     let skipped = other.cli(&["clients", "import", name, "--existing", "skip"]).fine();
@@ -68,7 +71,7 @@ async fn an_export_is_imported_elsewhere() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_file_that_is_cut_off_is_imported() {
+async fn nothing_of_a_truncated_file_is_imported() {
     let (registrar, _) = with_clients(3).await;
     let export = registrar.cli(&["clients", "export"]).fine();
     let other = Registrar::start();
@@ -84,14 +87,14 @@ async fn nothing_of_a_file_that_is_cut_off_is_imported() {
     other.cli(&["clients", "import", name]).failed(1, &["has 2 clients", "there are 3"]);
     assert_eq!(count(&other), 0);
     other.cli(&["clients", "import", "/no/such/file"]).failed(1, &["/no/such/file can not be read"]);
-    // What comes from a pipe is known to be cut off only at its end.
+    // The truncation of piped input is detected only at its end.
     let ran = other.cli_reading(&["clients", "import"], &export.as_bytes()[..ends[1]]);
     ran.failed(1, &["invalid_import", "imported"]);
     other.cli_reading(&["clients", "import"], b"{}\n").failed(1, &["invalid_import", "client_id"]);
 }
 
 #[tokio::test]
-async fn an_export_that_nobody_reads_to_its_end_has_failed() {
+async fn an_export_that_is_not_read_to_its_end_fails() {
     let (registrar, _) = with_clients(1).await;
     let mut command = registrar.asked(&["clients", "export"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
@@ -102,7 +105,7 @@ async fn an_export_that_nobody_reads_to_its_end_has_failed() {
 }
 
 #[test]
-fn a_server_that_dies_in_an_export_leaves_no_file() {
+fn an_export_that_breaks_off_leaves_no_file() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let server = format!("http://{}", listener.local_addr().expect("an address"));
     let dying = std::thread::spawn(move || {
@@ -126,7 +129,7 @@ fn a_server_that_dies_in_an_export_leaves_no_file() {
     dying.join().expect("it answered");
 }
 
-/// Reads a request to the end of its head, and answers.
+/// Reads a request to the end of its head and answers it.
 fn answer(mut stream: TcpStream, rest: &str) {
     let (mut head, mut piece) = (Vec::new(), [0; 4_096]);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -137,7 +140,7 @@ fn answer(mut stream: TcpStream, rest: &str) {
 }
 
 #[tokio::test]
-async fn many_are_deleted_by_what_they_have_in_common() {
+async fn many_clients_are_deleted_by_a_filter() {
     let (registrar, _) = with_clients(3).await;
     let other = registrar.register(json!({"software_id": "other"})).await;
     let deleted =

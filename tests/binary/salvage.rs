@@ -1,5 +1,5 @@
-//! What `registrar store check` and `export` make of a store that sled cannot read: they come to an end,
-//! and save what is there.
+//! `registrar store check` and `export` on a store that sled cannot read: they terminate and recover
+//! what is readable.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -15,10 +15,10 @@ use crate::process::{Registrar, command};
 
 /// Clients in the store.
 const CLIENTS: usize = 1_200;
-/// How long a command may take: sled may be at one record for ten seconds.
+/// Timeout of a command: sled may spend ten seconds on one record.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// A store whose server was stopped, and started and stopped once more when `is_reopened`.
+/// Returns a store whose server was stopped, and with `is_reopened` was started and stopped once more.
 async fn stopped(is_reopened: bool) -> TempDir {
     let (mut registrar, http) = (Registrar::start(), reqwest::Client::new());
     let url = registrar.url("");
@@ -42,13 +42,13 @@ fn spawn(data: &Path, arguments: &[&str]) -> Child {
     command.spawn().expect("the binary runs")
 }
 
-/// Runs a command, which comes to an end by itself.
+/// Runs a command that must terminate by itself.
 fn run(data: &Path, arguments: &[&str]) -> Output {
     let (begun, mut child) = (Instant::now(), spawn(data, arguments));
     while child.try_wait().expect("it can be asked").is_none() {
         if begun.elapsed() > PATIENCE {
             child.kill().expect("it can be killed");
-            panic!("{arguments:?} did not come to an end in {PATIENCE:?}");
+            panic!("{arguments:?} did not end within {PATIENCE:?}");
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -59,7 +59,7 @@ fn text(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
-/// How many clients an export has; what was left behind is gone.
+/// Returns the number of clients in an export, and removes the files of the export.
 fn exported(data: &Path, note: &str) -> usize {
     let file = data.with_extension("export");
     let _ = fs::remove_file(&file);
@@ -77,7 +77,7 @@ fn copies(data: &Path) -> usize {
     entries.filter(|name| name.to_string_lossy().starts_with("copy-")).count()
 }
 
-/// The store in `from`, with another log.
+/// Copies the store in `from` to `to` with another log.
 fn with_log(from: &Path, to: &Path, log: &[u8]) {
     let _ = fs::remove_dir_all(to);
     fs::create_dir_all(to.join("blobs")).expect("a folder");
@@ -90,7 +90,7 @@ fn with_log(from: &Path, to: &Path, log: &[u8]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hole_costs_what_was_in_it_and_a_tail_leaves_what_was_before() {
+async fn a_hole_loses_only_its_records_and_a_torn_tail_only_the_last_ones() {
     for is_reopened in [false, true] {
         let folder = stopped(is_reopened).await;
         let (data, torn) = (folder.path().join("data"), folder.path().join("torn"));
@@ -109,7 +109,11 @@ async fn a_hole_costs_what_was_in_it_and_a_tail_leaves_what_was_before() {
             );
             let count = exported(&torn, &note);
             assert!(count * 100 >= CLIENTS * 96, "{note}: {count} of {CLIENTS} clients: {said}");
-            assert_eq!(fs::read(torn.join("db")).expect("a log"), log, "{note}: both leave the log alone");
+            assert_eq!(
+                fs::read(torn.join("db")).expect("a log"),
+                log,
+                "{note}: neither command changes the log"
+            );
         }
         for percent in [90, 50, 20] {
             let mut log = whole.clone();
@@ -123,21 +127,21 @@ async fn a_hole_costs_what_was_in_it_and_a_tail_leaves_what_was_before() {
     }
 }
 
-/// The way back to a server that runs.
+/// How an operator gets the server running again.
 #[tokio::test]
-async fn what_is_accepted_starts_and_is_whole() {
+async fn an_accepted_store_starts_and_is_complete() {
     let folder = stopped(true).await;
     let (data, torn) = (folder.path().join("data"), folder.path().join("torn"));
     let whole = fs::read(data.join("db")).expect("a log");
     let used = whole.iter().rposition(|byte| *byte != 0).expect("something");
-    // Somewhere a hole is one that sled does not get past.
+    // At some offset there is a hole that sled cannot get past.
     let hole = (1..40).map(|part| used * part / 40).find(|at| {
         let mut log = whole.clone();
         log.iter_mut().skip(*at).take(4_096).for_each(|byte| *byte = 0);
         with_log(&data, &torn, &log);
         text(&run(&torn, &["check"])).contains("sled cannot read all of its files")
     });
-    let hole = hole.expect("a hole that is no matter to sled is not what this is about");
+    let hole = hole.expect("this test needs a hole that sled cannot get past");
     let accept = run(&torn, &["accept"]);
     assert!(accept.status.success() && text(&accept).contains("damaged-"), "{}", text(&accept));
     assert_eq!(copies(&torn), 0);
@@ -163,19 +167,19 @@ async fn what_is_accepted_starts_and_is_whole() {
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
         .filter_map(|event| event["position"].as_u64())
         .collect();
-    assert!(positions.last() > Some(&(CLIENTS as u64)), "the log goes on behind its last event");
+    assert!(positions.last() > Some(&(CLIENTS as u64)), "new events follow the last event of the log");
     assert!(registrar.terminate().success());
     let check = run(&registrar.folder().join("data"), &["check"]);
     let due = format!("fine, {} clients", count + 2);
-    assert!(text(&check).contains(&due), "the administrator and the new one: {}", text(&check));
+    assert!(text(&check).contains(&due), "the administrator and the new client: {}", text(&check));
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_command_that_is_ended_leaves_no_copy() {
+async fn an_interrupted_command_leaves_no_copy() {
     let folder = stopped(true).await;
     let data = folder.path().join("data");
-    // Damaged, and long: there is much to copy and to read.
+    // The log is damaged and long, so copying and reading take a while.
     let mut log = File::options().write(true).open(data.join("db")).expect("a log");
     log.set_len(256 << 20).expect("it is longer");
     log.seek(SeekFrom::Start(600_000)).and_then(|_| log.write_all(&vec![0; 100_000])).expect("it is damaged");
@@ -191,12 +195,12 @@ async fn a_command_that_is_ended_leaves_no_copy() {
             std::thread::sleep(Duration::from_millis(1));
         }
         let kill = command_kill(signal, child.id());
-        assert!(kill, "it can be told to end");
+        assert!(kill, "the command can be interrupted");
         let output = child.wait_with_output().expect("it ended");
         assert_eq!(output.status.code(), Some(1), "{}", text(&output));
         assert!(text(&output).contains("interrupted before it finished"), "{}", text(&output));
         assert_eq!(copies(&data), 0);
-        assert!(!file.exists(), "half an export is none");
+        assert!(!file.exists(), "an interrupted export leaves no file");
     }
 }
 

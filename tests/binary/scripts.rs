@@ -1,4 +1,4 @@
-//! `registrar script`, as an operator calls it.
+//! `registrar script` as an operator calls it.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -28,7 +28,7 @@ fn folder(files: &[(&str, &str)]) -> (TempDir, String) {
     (folder, path)
 }
 
-/// The shipped scripts, and every example.
+/// Returns the shipped scripts and every example.
 fn shipped() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let entries = std::fs::read_dir(root.join("examples/scripts")).expect("there are examples");
@@ -37,14 +37,17 @@ fn shipped() -> Vec<PathBuf> {
 }
 
 #[test]
-fn all_that_is_shipped_passes_its_tests() {
+fn all_shipped_scripts_pass_their_tests() {
     let folders = shipped();
     assert!(folders.len() >= 10, "{folders:?}");
     let readme = std::fs::read_to_string("examples/scripts/README.md").expect("the examples have a README");
     for folder in folders {
         let path = folder.to_str().expect("a path");
         let name = folder.file_name().expect("a name").to_string_lossy();
-        assert!(name == "scripts" || readme.contains(&format!("]({name})")), "{name} is not in the README");
+        assert!(
+            name == "scripts" || readme.contains(&format!("]({name})")),
+            "{name} is missing from the README"
+        );
         let checked = script(&["check", "--scripts", path]);
         assert!(checked.status.success(), "{path}: {}", text(&checked.stderr));
         let tested = script(&["test", "--scripts", path]);
@@ -57,7 +60,7 @@ fn all_that_is_shipped_passes_its_tests() {
 const SCRIPT: &str = "fn createClient(context) {\n    context.client.scope = \"openid\";\n    log::info(\"seen\");\n    context.client.client_name != \"bad\"\n}\n";
 
 #[test]
-fn a_test_that_fails_ends_with_1_and_says_where() {
+fn a_failing_test_exits_with_1_and_names_its_line() {
     let tests = "fn test_good() { assert(true); }\nfn test_bad() {\n    assert_eq(1, 2);\n}\n";
     let (_folder, path) = folder(&[("10-a.rhai", SCRIPT), ("tests/a.rhai", tests)]);
     let output = script(&["test", "--scripts", &path]);
@@ -81,7 +84,7 @@ fn a_folder_without_tests_does_not_pass() {
 }
 
 #[test]
-fn a_call_shows_what_changed_and_what_it_took() {
+fn a_call_shows_the_changes_and_the_operations() {
     let (_folder, path) =
         folder(&[("s/10-a.rhai", SCRIPT), ("request.json", "{\"client_name\": \"K\", \"scope\": \"a\"}")]);
     let (scripts, request) = (format!("{path}/s"), format!("{path}/request.json"));
@@ -108,7 +111,7 @@ fn a_call_shows_what_changed_and_what_it_took() {
 }
 
 #[test]
-fn a_fault_of_a_call_has_its_place_where_there_is_one() {
+fn a_fault_of_a_call_is_shown_with_its_line_if_it_has_one() {
     let (_folder, path) = folder(&[("s/10-a.rhai", ""), ("request.json", "{}")]);
     let (scripts, request) = (format!("{path}/s"), format!("{path}/request.json"));
     for (body, expected) in [
@@ -127,7 +130,7 @@ fn a_fault_of_a_call_has_its_place_where_there_is_one() {
 }
 
 #[test]
-fn check_shows_hooks_and_warnings_or_the_line_that_is_wrong() {
+fn check_shows_hooks_and_warnings_or_the_invalid_line() {
     let (_folder, path) =
         folder(&[("10-a.rhai", SCRIPT), ("20-bb.rhai", "fn updateCleint(context) { true }")]);
     let output = text(&script(&["check", "--scripts", &path]).stdout);
@@ -146,7 +149,7 @@ fn check_shows_hooks_and_warnings_or_the_line_that_is_wrong() {
 }
 
 #[test]
-fn definitions_are_a_file_for_each_module() {
+fn definitions_are_written_as_one_file_per_module() {
     let (_folder, path) = folder(&[]);
     let output = format!("{path}/.rhai/definitions");
     assert!(script(&["definitions", "--output", &output]).status.success());

@@ -1,6 +1,6 @@
-//! K197 and K198: what is secret is never in the log, nor in what is stored.
+//! Secrets are never in the log and never stored in plain text.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by failing")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests report problems by failing")]
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn private_jwks() -> Value {
     }]})
 }
 
-/// `curl` with `arguments` over HTTP/2: its head compression is another place to log from.
+/// Runs `curl` with `arguments` over HTTP/2, whose header compression could log headers, too.
 fn http2(arguments: &[&str]) -> String {
     let always = ["-sS", "--http2-prior-knowledge"];
     let output = std::process::Command::new("curl").args(always).args(arguments).output().expect("curl");
@@ -26,7 +26,7 @@ fn http2(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Everything secret that a life of a client has, over both protocols.
+/// Returns every secret in the life of a client, over both protocols.
 async fn secrets_of_a_life(registrar: &Registrar) -> Vec<String> {
     let http = reqwest::Client::new();
     let register = registrar.url("/register");
@@ -87,7 +87,7 @@ async fn secrets_of_a_life(registrar: &Registrar) -> Vec<String> {
     tokens
 }
 
-/// What `client` and the administrator show at the token endpoint, and what they get there.
+/// Returns the secrets that `client` and the administrator send to the token endpoint and get from it.
 async fn secrets_of_the_token_endpoint(
     registrar: &Registrar,
     http: &reqwest::Client,
@@ -125,7 +125,7 @@ async fn secrets_of_the_token_endpoint(
     secrets
 }
 
-/// What the `administrator` shows at the admin API, and what it gets there.
+/// Returns the secrets that the `administrator` sends to the admin API and gets from it.
 async fn secrets_of_the_admin_api(
     registrar: &Registrar,
     http: &reqwest::Client,
@@ -157,7 +157,7 @@ async fn secrets_of_the_admin_api(
     vec![token, initial, shared.to_owned()]
 }
 
-/// K197 of the catalogue of cases, at the level that says most.
+/// Runs at the most detailed log level.
 #[tokio::test]
 async fn no_secret_is_in_the_log_at_any_level() {
     for format in ["json", "text"] {
@@ -172,15 +172,15 @@ async fn no_secret_is_in_the_log_at_any_level() {
             assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
         }
         let others = log.lines().filter(|line| line.contains("h2::") || line.contains("hyper")).count();
-        assert_eq!(others, 0, "other crates quote headers below info");
+        assert_eq!(others, 0, "other crates log headers below info, so they must not log at all");
     }
 }
 
-/// Keeps a secret of the operator and one of its own, and gives a nonce to who asks for one.
+/// A script that stores a secret of the operator and one of its own, and issues nonces.
 const KEEPER: &str = include_str!("../fixtures/scripts/keeper.rhai");
 
-/// Every byte of every file below `folder`, but for the two that hold secrets: the key and the
-/// credentials of the administrator.
+/// Returns every byte of every file below `folder`, except the two files that hold secrets: the key
+/// and the credentials of the administrator.
 fn stored(folder: &std::path::Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -199,11 +199,10 @@ fn has(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// K198 of the catalogue of cases: what was secret in a run is in no file of the store, in no
-/// number and in no event.
+/// No secret of a run is in a file of the store, in a metric or in an audit event.
 #[cfg(unix)]
 #[tokio::test]
-async fn no_secret_is_in_the_store_the_numbers_or_the_audit_log() {
+async fn no_secret_is_in_the_store_the_metrics_or_the_audit_log() {
     let scripts = tempfile::TempDir::new().unwrap();
     std::fs::write(scripts.path().join("10-keeper.rhai"), KEEPER).unwrap();
     let configuration = format!(
@@ -235,11 +234,14 @@ async fn no_secret_is_in_the_store_the_numbers_or_the_audit_log() {
     ]);
     let folder = registrar.folder().join("data");
     let stored = stored(&folder);
-    assert!(has(&stored, b"can-be-read-5ab0"), "what is no secret can be read, so a secret could be too");
-    assert!(has(&stored, b"initial_access_token_created"), "the audit log is among it");
+    assert!(
+        has(&stored, b"can-be-read-5ab0"),
+        "public values are readable in the store, so a leaked secret would be found"
+    );
+    assert!(has(&stored, b"initial_access_token_created"), "the audit log is in the searched bytes");
     for secret in &secrets {
         assert!(!has(&stored, secret.as_bytes()), "{secret} is in the store");
-        assert!(!numbers.contains(secret.as_str()), "{secret} is in the numbers");
+        assert!(!numbers.contains(secret.as_str()), "{secret} is in the metrics");
     }
     let key = std::fs::read(folder.join("registrar.key")).unwrap();
     assert!(key.len() >= 32 && !has(&stored, key.trim_ascii()), "the key is beside the store, not in it");

@@ -1,4 +1,4 @@
-//! How it stops: open requests finish, and nobody new waits for an answer that never comes.
+//! Shutdown: open requests finish, and no new connection waits for an answer that never arrives.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,13 +6,13 @@ use std::net::TcpStream;
 use crate::process::{Registrar, until};
 
 #[tokio::test]
-async fn an_open_request_finishes_while_new_connections_are_refused() {
+async fn an_open_request_finishes_while_new_connections_are_rejected() {
     let mut registrar = Registrar::start();
     let body = r#"{"redirect_uris": ["https://client.example.org/cb"]}"#;
     let (first, second) = body.split_at(20);
     let mut open = TcpStream::connect(registrar.host()).unwrap();
     let head = format!("Host: test\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
-    // 100 Continue says that the request is being read.
+    // 100 Continue shows that the request is being read.
     write!(open, "POST /register HTTP/1.1\r\n{head}\r\nExpect: 100-continue\r\n\r\n").unwrap();
     let mut start = [0; 25];
     open.read_exact(&mut start).unwrap();

@@ -1,4 +1,4 @@
-//! How it stops while it has work to do.
+//! Shutdown under load.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::process::{Registrar, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn under_load_every_request_is_answered_whole_or_not_at_all() {
+async fn under_load_every_request_is_answered_completely_or_not_at_all() {
     let mut registrar = Registrar::start();
     let (url, acknowledged) = (registrar.url("/register"), AtomicUsize::new(0));
     let load = async || {
@@ -18,10 +18,10 @@ async fn under_load_every_request_is_answered_whole_or_not_at_all() {
         let mut clients = Vec::<Value>::new();
         loop {
             let body = json!({"redirect_uris": ["https://client.example.org/cb"]});
-            // Who is not connected any more is refused; who was heard gets a whole answer.
+            // A new connection is refused. A request that was received gets a complete answer.
             let Ok(answer) = http.post(&url).json(&body).send().await else { return clients };
             assert_eq!(answer.status(), 201);
-            clients.push(answer.json().await.expect("an answer that began is whole"));
+            clients.push(answer.json().await.expect("an answer that began is complete"));
             acknowledged.fetch_add(1, Ordering::SeqCst);
         }
     };
@@ -44,13 +44,13 @@ async fn under_load_every_request_is_answered_whole_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_request_that_never_ends_does_not_hold_it() {
+async fn a_request_that_never_ends_does_not_delay_the_shutdown() {
     let mut registrar =
         Registrar::start_prepared("[limits]\nshutdownMs = 300\nbodyTimeoutMs = 60000\n", |_| {});
     let mut stream = TcpStream::connect(registrar.host()).unwrap();
     let head = "Host: test\r\nContent-Type: application/json\r\nContent-Length: 100\r\nExpect: 100-continue";
     write!(stream, "POST /register HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
-    // 100 Continue says that the body is waited for.
+    // 100 Continue shows that the server waits for the body.
     stream.read_exact(&mut [0; 25]).unwrap();
     let asked = Instant::now();
     assert!(registrar.terminate().success());
@@ -59,7 +59,7 @@ async fn a_request_that_never_ends_does_not_hold_it() {
 }
 
 #[tokio::test]
-async fn idle_connections_do_not_hold_it() {
+async fn idle_connections_do_not_delay_the_shutdown() {
     let mut registrar = Registrar::start();
     let http = reqwest::Client::new();
     // The connection stays open in the pool of the client.

@@ -19,7 +19,7 @@ fn text(output: &Output) -> String {
     [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).concat()
 }
 
-/// A store with three clients, whose server has ended.
+/// Returns a store with three clients whose server has stopped.
 async fn stopped() -> (TempDir, Vec<Client>) {
     let (mut registrar, http) = (Registrar::start(), reqwest::Client::new());
     let mut clients = Vec::new();
@@ -31,11 +31,11 @@ async fn stopped() -> (TempDir, Vec<Client>) {
 }
 
 #[tokio::test]
-async fn a_whole_store_is_fine_and_is_exported() {
+async fn an_intact_store_is_fine_and_is_exported() {
     let (folder, clients) = stopped().await;
     let (data, file) = (folder.path().join("data"), folder.path().join("export"));
     let check = store(&data, &["check"]);
-    // The administrator is one of them.
+    // The administrator is the fourth.
     assert!(check.status.success() && text(&check).contains("fine, 4 clients"), "{}", text(&check));
     let export = store(&data, &["export", file.to_str().expect("a path")]);
     assert!(export.status.success(), "{}", text(&export));
@@ -47,7 +47,7 @@ async fn a_whole_store_is_fine_and_is_exported() {
         assert!(lines[..3].iter().all(|line| line.get(member).is_some()), "{member} in {lines:?}");
     }
     let again = store(&data, &["export", file.to_str().expect("a path")]);
-    assert_eq!(again.status.code(), Some(1), "a file that is there is not overwritten");
+    assert_eq!(again.status.code(), Some(1), "an existing file is not overwritten");
     let said = format!("registrar: {} is there already; name another file", file.display());
     assert!(text(&again).starts_with(&said), "{}", text(&again));
     assert_eq!(fs::read_dir(folder.path()).expect("files").count(), 4, "the copies are gone");
@@ -55,7 +55,7 @@ async fn a_whole_store_is_fine_and_is_exported() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn an_export_is_its_owners_only() {
+async fn an_export_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let (folder, _) = stopped().await;
     let file = folder.path().join("export");
@@ -64,7 +64,7 @@ async fn an_export_is_its_owners_only() {
 }
 
 #[tokio::test]
-async fn what_is_lost_is_missed_until_it_is_accepted() {
+async fn a_lost_batch_stops_the_start_until_the_loss_is_accepted() {
     let (folder, mut clients) = stopped().await;
     let (old, data) = (folder.path().join("old"), folder.path().join("data"));
     fs::create_dir(&old).expect("a folder");
@@ -80,7 +80,7 @@ async fn what_is_lost_is_missed_until_it_is_accepted() {
     Client::register(&registrar.url(""), &http, "last").await.expect("an answer");
     registrar.kill();
     let folder = registrar.into_folder();
-    // The database of before, with the mark of after: as if the end of the log had been lost.
+    // The earlier database with the later mark, as if the end of the log had been lost.
     for entry in fs::read_dir(&data).expect("files").map(|entry| entry.expect("a file")) {
         let name = entry.file_name();
         if entry.path().is_file() && (name == "db" || name.to_string_lossy().starts_with("snap.")) {
@@ -111,7 +111,7 @@ async fn what_is_lost_is_missed_until_it_is_accepted() {
 }
 
 #[test]
-fn a_store_that_is_in_use_or_not_there_is_left_alone() {
+fn a_store_that_is_in_use_or_missing_is_left_alone() {
     let registrar = Registrar::start();
     let data = registrar.folder().join("data");
     let file = registrar.folder().join("export");
@@ -135,7 +135,7 @@ fn a_store_that_is_in_use_or_not_there_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_lost_is_missed_until_it_is_accepted() {
+async fn a_lost_key_stops_the_start_until_the_loss_is_accepted() {
     let (folder, clients) = stopped().await;
     let data = folder.path().join("data");
     fs::remove_file(data.join("registrar.key")).expect("it is removed");

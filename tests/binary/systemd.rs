@@ -1,6 +1,6 @@
-//! What it and systemd tell each other.
+//! The protocol between the server and systemd.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what is wrong by failing")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests report problems by failing")]
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::process::{Registrar, command};
 
-/// What arrives next, line by line.
+/// Returns the lines of the next message.
 fn heard(socket: &UnixDatagram) -> Vec<String> {
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let mut buffer = [0; 512];
@@ -19,7 +19,7 @@ fn heard(socket: &UnixDatagram) -> Vec<String> {
     String::from_utf8_lossy(&buffer[..length]).lines().map(str::to_owned).collect()
 }
 
-/// A whole life with a service manager that listens at `name`.
+/// Runs the server from start to stop with a service manager that listens at `name`.
 fn tells_its_life(socket: &UnixDatagram, name: &str) {
     let mut registrar = Registrar::start_prepared("", |command| {
         command.env("NOTIFY_SOCKET", name);
@@ -36,21 +36,21 @@ fn tells_its_life(socket: &UnixDatagram, name: &str) {
 }
 
 #[test]
-fn the_service_manager_hears_of_start_reload_and_stop() {
+fn the_service_manager_is_notified_of_start_reload_and_stop() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("notify");
     tells_its_life(&UnixDatagram::bind(&path).unwrap(), path.to_str().unwrap());
 }
 
 #[test]
-fn also_where_its_socket_is_no_file() {
+fn an_abstract_socket_is_notified_too() {
     let name = format!("registrar-test-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     tells_its_life(&UnixDatagram::bind_addr(&address).unwrap(), &format!("@{name}"));
 }
 
 #[tokio::test]
-async fn sighup_reads_the_configuration_again() {
+async fn sighup_reloads_the_configuration() {
     let registrar = Registrar::start();
     let http = reqwest::Client::new();
     let reloads = async || {
@@ -60,19 +60,19 @@ async fn sighup_reads_the_configuration_again() {
     };
     assert_eq!(reloads().await, 0, "nothing changed");
     registrar.signal("-HUP");
-    // The scripts and the configuration; there is no certificate.
+    // Scripts and configuration are reloaded; there is no certificate.
     crate::process::until(async || reloads().await == 2).await;
 }
 
 #[tokio::test]
-async fn a_socket_that_was_opened_for_it_is_where_it_listens() {
+async fn a_socket_that_systemd_opened_is_listened_on() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let folder = tempfile::TempDir::new().unwrap();
     let (data, configuration) = (folder.path().join("data"), folder.path().join("registrar.toml"));
     std::fs::write(&configuration, "").unwrap();
     let binary = command(&[]).get_program().to_owned();
-    // The variables name the process that they are for, so a shell sets them and becomes it.
+    // The variables name the process that they are for, so a shell sets them and then becomes that process.
     let mut child = Command::new("sh")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\" 3<&0 0</dev/null", "sh"])
@@ -86,7 +86,7 @@ async fn a_socket_that_was_opened_for_it_is_where_it_listens() {
         .stderr(Stdio::null())
         .spawn()
         .expect("a shell");
-    // It connects at once, though nobody answers yet: that is what such a socket is for.
+    // The connection succeeds before the server is ready, which is the purpose of such a socket.
     let answer = reqwest::get(format!("http://{address}/healthz")).await;
     child.kill().unwrap();
     child.wait().unwrap();

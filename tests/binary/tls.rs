@@ -1,4 +1,4 @@
-//! The binary with TLS: what `check` says of the files, and what the greeting says.
+//! The binary with TLS: what `check` reports about the files, and what the greeting prints.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::process::{Registrar, command, until};
 
-/// A certificate of 127.0.0.1 that signed itself, good until `end`.
+/// Creates a self-signed certificate for 127.0.0.1 that is valid until `end`.
 fn certificate(end: i64) -> (X509, PKey<Private>) {
     let key = PKey::from_rsa(Rsa::generate(2_048).expect("a key")).expect("a key");
     let mut name = X509Name::builder().expect("a name");
@@ -39,7 +39,7 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) {
     std::fs::write(folder.join(name), bytes).expect("a file");
 }
 
-/// What `registrar check` says of these files, and whether it is content.
+/// Runs `registrar check` on these files. Returns whether it succeeded, and its output.
 fn check(folder: &Path) -> (bool, String) {
     let text = |name: &str| folder.join(name).display().to_string();
     let configuration = format!(
@@ -55,7 +55,7 @@ fn check(folder: &Path) -> (bool, String) {
     (output.status.success(), said)
 }
 
-/// A configuration with a certificate that signed itself, whose files are in `folder`.
+/// Returns a configuration with a self-signed certificate, and writes its files to `folder`.
 pub(crate) fn configuration(folder: &Path) -> String {
     let (own, key) = certificate(LATE);
     write(folder, "server.pem", &own.to_pem().expect("PEM"));
@@ -65,7 +65,7 @@ pub(crate) fn configuration(folder: &Path) -> String {
 }
 
 #[test]
-fn check_reads_the_files_of_tls() {
+fn check_reads_the_tls_files() {
     let folder = TempDir::new().expect("a folder");
     let folder = folder.path();
     let refused = |expected: &str| {

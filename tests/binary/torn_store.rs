@@ -1,7 +1,7 @@
-//! Damages the files of a store at random places, and starts the server on them: either all that
-//! was acknowledged is there, or the server says that it is not. It never goes on in silence.
+//! Damages the files of a store at random positions and starts the server on them. Either everything
+//! that was acknowledged is there, or the server reports the loss. It never continues silently.
 //!
-//! `cargo test --test binary` does a few cuts. As many as wanted, on the binary that is named:
+//! `cargo test --test binary` makes a few cuts. To choose the number of cuts and the binary:
 //!
 //! ```text
 //! REGISTRAR_CUTS=200 REGISTRAR_BINARY=target/release/registrar \
@@ -11,7 +11,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a test says what is wrong by failing, and a long one what it saw"
+    reason = "tests report problems by failing, and long ones print what they saw"
 )]
 
 use std::collections::BTreeMap;
@@ -25,13 +25,13 @@ use tempfile::TempDir;
 use crate::acknowledged::{Client, Dice, Due, Found, number};
 use crate::process::{Registrar, command};
 
-/// How long a server may take to start, or to say why it does not.
+/// How long a server may take to start or to report why it does not.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Bytes of a page of the disk.
+/// Size of a disk page in bytes.
 const PAGE: u64 = 4096;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_torn_store_is_whole_or_refused() {
+async fn a_torn_store_is_complete_or_rejected() {
     cuts(8, 3).await;
 }
 
@@ -41,16 +41,16 @@ async fn as_many_cuts_as_asked_for() {
     cuts(number("REGISTRAR_CUTS", 200), number("REGISTRAR_SEED", 1)).await;
 }
 
-/// What became of a store.
+/// The outcome of starting on a damaged store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
-    /// It started, and all was there.
+    /// It started, and every client was there.
     Whole,
-    /// It started; what is not there is answered with 503.
+    /// It started, and answered with 503 for what is missing.
     Noticed,
-    /// It did not start: what sled reads was not whole.
+    /// It did not start, because sled could not read everything.
     Refused,
-    /// It did not start, though sled would have gone on: our own tally and mark did not fit.
+    /// It did not start although sled would have continued: our own tally and mark did not match.
     Missed,
 }
 
@@ -81,13 +81,13 @@ async fn cuts(many: u64, seed: u64) {
         println!("{kind:<24}{outcome:?}: {count}");
     }
     println!(
-        "{many} cuts in {:?}; of what was refused {exported} of {due} clients were exported",
+        "{many} cuts in {:?}; {exported} of {due} clients were exported from rejected stores",
         begun.elapsed()
     );
 }
 
-/// A store with a history: several starts, so that there is a snapshot and a log behind it, and
-/// an end by SIGTERM or by SIGKILL.
+/// Returns a store with a history: several starts, so that it has a snapshot and a log after it, and
+/// an end by SIGTERM or SIGKILL.
 async fn base(is_clean: bool) -> (TempDir, Vec<Client>) {
     let (mut registrar, http) = (Registrar::start(), reqwest::Client::new());
     let mut clients: Vec<Client> = Vec::new();
@@ -117,7 +117,7 @@ async fn base(is_clean: bool) -> (TempDir, Vec<Client>) {
     (registrar.into_folder(), clients)
 }
 
-/// Damages one file; says how in a word, and in full.
+/// Damages one file. Returns the damage as one word and in full.
 fn damage(data: &Path, kind: u64, dice: &mut Dice) -> (&'static str, String) {
     let log = data.join("db");
     let snapshot = fs::read_dir(data).expect("files").map(|entry| entry.expect("a file").path());
@@ -148,7 +148,7 @@ fn index(number: u64) -> usize {
     usize::try_from(number).expect("an index")
 }
 
-/// Bytes of a file without the zeros at its end.
+/// Returns the length of a file in bytes without the zeros at its end.
 fn used(file: &Path) -> u64 {
     let bytes = fs::read(file).expect("a file");
     bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
@@ -180,12 +180,12 @@ fn zero(file: &Path, length: u64, dice: &mut Dice) -> String {
     format!("{} zeroed from {page}", file.display())
 }
 
-/// Keeps the mode of the file.
+/// Overwrites a file and keeps its mode.
 fn overwrite(file: &Path, bytes: &[u8]) {
     fs::write(file, bytes).expect("it is written");
 }
 
-/// Starts the server and holds it to what was acknowledged.
+/// Starts the server and checks what was acknowledged.
 async fn judge(folder: TempDir, clients: &[Client], note: &str) -> Outcome {
     let registrar = match Registrar::try_start_in(folder, PATIENCE) {
         Ok(registrar) => registrar,
@@ -206,7 +206,7 @@ async fn judge(folder: TempDir, clients: &[Client], note: &str) -> Outcome {
         match client.clone().look(&registrar, &http).await {
             Found::Due => {}
             Found::Unavailable => outcome = Outcome::Noticed,
-            Found::Lost(what) => panic!("{note}: lost in silence: {what}\n{}", registrar.log()),
+            Found::Lost(what) => panic!("{note}: silently lost: {what}\n{}", registrar.log()),
         }
     }
     let log = registrar.log();
@@ -215,7 +215,7 @@ async fn judge(folder: TempDir, clients: &[Client], note: &str) -> Outcome {
     outcome
 }
 
-/// What `store check` and `store export` make of it; how many clients there are in the export.
+/// Runs `store check` and `store export`. Returns the number of clients in the export.
 fn way_out(folder: &Path, note: &str) -> usize {
     let (data, file) = (folder.join("data"), folder.join("export"));
     let data_text = data.to_str().expect("a path");
@@ -226,13 +226,13 @@ fn way_out(folder: &Path, note: &str) -> usize {
     let check = run(&["store", "check", "--data", data_text]);
     let text =
         [check.stdout, check.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    // A key that can not be read is no matter of the records.
+    // An unreadable key does not affect the records.
     assert!(check.status.code() == Some(1) || note.contains("registrar.key"), "{note}: {text}");
     assert!(!text.contains("panicked"), "{note}: {text}");
     let export = run(&["store", "export", "--data", data_text, file.to_str().expect("a path")]);
     let text = String::from_utf8_lossy(&export.stderr).into_owned();
     assert!(matches!(export.status.code(), Some(0 | 1)) && !text.contains("panicked"), "{note}: {text}");
-    assert_eq!(listing(&data), before, "{note}: both work on a copy");
+    assert_eq!(listing(&data), before, "{note}: both commands work on a copy");
     let Ok(lines) = fs::read_to_string(&file) else { return 0 };
     let count = lines.lines().count() - 1;
     assert!(lines.ends_with(&format!("{{\"clients\":{count}}}\n")), "{note}: {lines}");

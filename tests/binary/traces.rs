@@ -1,6 +1,6 @@
-//! Traces: what a receiver of OTLP is sent.
+//! Traces: what an OTLP receiver gets.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+#![expect(clippy::unwrap_used, reason = "tests report problems by failing")]
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ use crate::process::Registrar;
 
 type Bodies = Arc<Mutex<Vec<Bytes>>>;
 
-/// A receiver of OTLP over HTTP, on loopback.
+/// A receiver of OTLP over HTTP on loopback.
 struct Receiver {
     url: String,
     bodies: Bodies,
@@ -50,7 +50,7 @@ impl Receiver {
         scopes.flat_map(|scope| scope.spans).collect()
     }
 
-    /// Whether `text` is anywhere in what was sent.
+    /// Returns whether `text` is anywhere in the received data.
     fn has(&self, text: &str) -> bool {
         let bodies = self.bodies.lock().unwrap();
         bodies.iter().any(|body| body.windows(text.len()).any(|part| part == text.as_bytes()))
@@ -76,7 +76,7 @@ const PARENT: &str = "00f067aa0ba902b7";
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_is_a_trace_with_its_steps_and_no_secret() {
+async fn a_request_is_traced_with_its_steps_and_without_secrets() {
     let receiver = Receiver::new().await;
     let scripts = tempfile::TempDir::new().expect("a folder");
     let script = "fn createClient(context) { log::info(\"seen\"); true }";
@@ -118,7 +118,7 @@ async fn a_request_is_a_trace_with_its_steps_and_no_secret() {
         (hex(&registration.trace_id), hex(&registration.parent_span_id)),
         (TRACE.into(), PARENT.into())
     );
-    assert_eq!(registration.kind, 2, "it is that of a server");
+    assert_eq!(registration.kind, 2, "the span has the kind of a server");
     assert_eq!(attribute(registration, "correlation_id"), correlation);
     assert_eq!(attribute(registration, "http.response.status_code"), 201);
     assert_eq!(attribute(registration, "client_id"), id);
@@ -128,17 +128,21 @@ async fn a_request_is_a_trace_with_its_steps_and_no_secret() {
         assert_eq!(step.parent_span_id, registration.span_id, "{}", step.name);
     }
     let granted = named("POST token");
-    assert!(granted.parent_span_id.is_empty(), "what is no trace is not continued");
+    assert!(granted.parent_span_id.is_empty(), "an invalid trace context is not continued");
     assert_ne!(granted.trace_id, registration.trace_id);
     let management = named("GET management");
     assert_eq!(attribute(management, "error.type"), "invalid_token");
-    assert_eq!(attribute(management, "client_id"), Value::Null, "nobody proved to be that client");
+    assert_eq!(
+        attribute(management, "client_id"),
+        Value::Null,
+        "no credentials of that client were verified"
+    );
     let access = token["access_token"].as_str().unwrap();
     let holder = client["registration_access_token"].as_str().unwrap();
     for hidden in [secret, holder, access, "wrong-token", "hidden-query", "chosen-by-the-caller"] {
         assert!(!receiver.has(hidden), "{hidden} is in the traces");
     }
-    // The log of a script says which request it belongs to, with traces as without.
+    // Log lines of a script carry the id of their request, with traces as without.
     let said = registrar
         .log()
         .lines()
@@ -151,8 +155,8 @@ async fn a_request_is_a_trace_with_its_steps_and_no_secret() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_receiver_that_is_not_there_holds_up_nothing() {
-    // A port that was just free, and where nobody listens.
+async fn an_unreachable_receiver_delays_nothing() {
+    // A port that was free a moment ago and has no listener.
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let mut registrar = Registrar::start_with(&format!("[telemetry]\notlp = \"http://{address}\"\n"));
     let body = json!({"redirect_uris": ["https://client.example.org/cb"]});
@@ -160,5 +164,5 @@ async fn a_receiver_that_is_not_there_holds_up_nothing() {
     assert_eq!(created.status(), 201);
     assert!(registrar.terminate().success());
     let log = registrar.log();
-    assert!(log.contains("xport") && log.to_lowercase().contains("error"), "the log says so: {log}");
+    assert!(log.contains("xport") && log.to_lowercase().contains("error"), "the log reports it: {log}");
 }

@@ -1,4 +1,4 @@
-//! Callers that ask over HTTP/2 and take none of the answers: what they hold is bounded in bytes.
+//! Callers that send requests over HTTP/2 and never read the answers: the memory that they occupy is limited.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -9,32 +9,32 @@ use serde_json::{Value, json};
 
 use crate::process::Registrar;
 
-/// Connections of the caller.
+/// Number of connections that the caller opens.
 const CONNECTIONS: usize = 10;
 
-/// Streams that it opens on each of them.
+/// Number of streams that it opens on each connection.
 const STREAMS: u32 = 128;
 
-/// `limits.answerBytes`; the default is larger than what can be held by so few connections.
+/// `limits.answerBytes`; these few connections could not reach the default.
 const BUDGET: u64 = 4 * 1024 * 1024;
 
-/// Bytes by which the process may grow: pieces of memory are larger than what is in them, and those
-/// that served a request are not given back at once.
+/// Bytes by which the process may grow: allocations are larger than their contents, and memory that
+/// served a request is not returned to the system at once.
 const GROWTH: u64 = 4 * BUDGET;
 
-/// Types of frames (RFC 9113 section 6).
+/// Frame types (RFC 9113 section 6).
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const WINDOW_UPDATE: u8 = 8;
 
-/// What became of the streams of one connection.
+/// Outcomes of the streams of one connection.
 #[derive(Default)]
 struct Seen {
-    /// Streams whose answer began.
+    /// Number of streams whose answer began.
     answered: u32,
-    /// Streams that the server reset.
+    /// Number of streams that the server reset.
     reset: u32,
 }
 
@@ -43,14 +43,14 @@ struct Raw {
     stream: TcpStream,
     /// The next stream to open.
     next: u32,
-    /// The first one of the present wave.
+    /// The first stream of the current wave.
     begun: u32,
-    /// What this side has sent, in bytes.
+    /// Bytes that this side has sent.
     sent: usize,
 }
 
 impl Raw {
-    /// Begins a connection whose streams take `window` bytes each.
+    /// Opens a connection whose streams have a window of `window` bytes each.
     fn open(address: &str, window: u32) -> Self {
         let stream = TcpStream::connect(address).expect("it is let in");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time limit");
@@ -62,7 +62,7 @@ impl Raw {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // The server may have given the connection up as a whole.
+        // The server may have closed the whole connection.
         if self.stream.write_all(bytes).is_ok() {
             self.sent += bytes.len();
         }
@@ -76,7 +76,7 @@ impl Raw {
         self.write(&frame);
     }
 
-    /// `GET` of `path` with a bearer token on a stream of its own.
+    /// Sends a `GET` of `path` with a bearer token on a new stream.
     fn get(&mut self, path: &str, token: &str) {
         let mut block = vec![0x82, 0x86];
         text(&mut block, 0x01, "registrar");
@@ -96,7 +96,7 @@ impl Raw {
         }
     }
 
-    /// Reads until each of the streams opened since `first` was answered or reset.
+    /// Reads until each stream opened since `first` is answered or reset.
     fn settle(&mut self, first: u32) -> Seen {
         let (mut seen, mut settled) = (Seen::default(), BTreeMap::new());
         let streams = ((self.next - first) / 2) as usize;
@@ -115,7 +115,7 @@ impl Raw {
 }
 
 impl Raw {
-    /// The next frame: its type, its stream, and its payload. None: the server closed the connection.
+    /// Returns type, stream and payload of the next frame, or `None` when the server closed the connection.
     fn next_frame(&mut self) -> Option<(u8, u32, Vec<u8>)> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).ok()?;
@@ -124,28 +124,27 @@ impl Raw {
         Some((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
     }
 
-    /// Grants `bytes` more to a stream, or to the connection, which is stream 0.
+    /// Extends the window of a stream, or of the connection (stream 0), by `bytes`.
     fn grant(&mut self, stream: u32, bytes: u32) {
         self.frame(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes());
     }
 }
 
-/// A header whose name is of the static table, or follows (RFC 7541 section 6.2.2), and its value or
-/// name.
+/// Writes a header text. The name is in the static table or follows (RFC 7541 section 6.2.2).
 fn text(block: &mut Vec<u8>, index: u8, text: &str) {
     block.push(index);
     block.push(u8::try_from(text.len()).expect("a short text"));
     block.extend(text.bytes());
 }
 
-/// Bytes of memory that the process holds.
+/// Returns the resident memory of the process in bytes.
 fn resident(registrar: &Registrar) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", registrar.id())).expect("a status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
-/// A client whose metadata has some 60 000 bytes: its path and its token.
+/// Registers a client with about 60 000 bytes of metadata. Returns its path and its token.
 async fn large_client(registrar: &Registrar) -> (String, String) {
     let uri = |number: usize| format!("https://client.example.org/{number}/{}", "x".repeat(1_850));
     let body = json!({"redirect_uris": (0..32).map(uri).collect::<Vec<_>>()});
@@ -159,8 +158,8 @@ fn text_of<'a>(client: &'a Value, member: &str) -> &'a str {
     client.get(member).and_then(Value::as_str).expect("a member")
 }
 
-/// By how many bytes the process grows while a caller that grants `window` bytes to each stream keeps
-/// opening streams, and resets them to open others.
+/// Returns by how many bytes the process grows while a caller with a window of `window` bytes per
+/// stream keeps opening streams and resets them to open others.
 async fn growth(window: u32) -> u64 {
     let registrar = Registrar::start_with(&format!("[limits]\nanswerBytes = {BUDGET}\n"));
     let (path, token) = large_client(&registrar).await;
@@ -173,7 +172,7 @@ async fn growth(window: u32) -> u64 {
                 connections.push(Raw::open(registrar.host(), window));
             }
             let connection = connections.get_mut(number).expect("it was opened");
-            // What was asked for before is thrown away for this.
+            // Resetting the previous streams makes space for new ones.
             connection.reset_since(connection.begun);
             let first = connection.next;
             connection.begun = first;
@@ -193,30 +192,30 @@ async fn growth(window: u32) -> u64 {
             grown / 1024 / 1024
         );
     }
-    // Somebody else is served all the same.
+    // Other callers are still served.
     let answer = reqwest::Client::new().get(registrar.url(&path)).bearer_auth(&token).send().await;
     assert_eq!(answer.expect("an answer").bytes().await.expect("its body").len() / 10_000, 6);
     most
 }
 
 #[tokio::test]
-async fn answers_that_are_not_taken_are_bounded_in_bytes() {
+async fn unread_answers_are_limited_in_bytes() {
     for window in [0, 1] {
         let grown = growth(window).await;
         assert!(grown < GROWTH, "with a window of {window} bytes, {grown} bytes are held");
     }
 }
 
-/// A server whose every patience is short.
+/// Starts a server with short timeouts.
 fn impatient() -> Registrar {
     Registrar::start_with("[limits]\nheaderTimeoutMs = 300\nbodyTimeoutMs = 300\nwriteTimeoutMs = 300\n")
 }
 
 #[tokio::test]
-async fn a_stream_that_is_not_taken_is_reset_and_the_others_go_on() {
+async fn an_unread_stream_is_reset_and_the_others_continue() {
     let registrar = impatient();
     let (path, token) = large_client(&registrar).await;
-    // As if both were asked for by a proxy, one of whose callers takes nothing, or only a part.
+    // As through a proxy that has one caller that reads nothing, or only a part.
     for window in [0, 1, 50_000] {
         let mut connection = Raw::open(registrar.host(), window);
         connection.grant(0, 1_000_000);
@@ -230,22 +229,22 @@ async fn a_stream_that_is_not_taken_is_reset_and_the_others_go_on() {
         }
         let mut reset = None;
         while reset.is_none() {
-            match connection.next_frame().expect("the connection stays") {
+            match connection.next_frame().expect("the connection stays open") {
                 (RST_STREAM, stream, code) => reset = Some((stream, code)),
                 (DATA, stream, bytes) if stream == last => arrived += bytes.len(),
                 _ => {}
             }
         }
         assert_eq!(reset, Some((1, vec![0, 0, 0, 8])), "CANCEL with a window of {window} bytes");
-        assert!(arrived > 60_000, "the last one got only {arrived} bytes");
+        assert!(arrived > 60_000, "the last stream got only {arrived} bytes");
         let stream = connection.next;
         connection.get(&path, &token);
-        while connection.next_frame().expect("the connection stays").1 != stream {}
+        while connection.next_frame().expect("the connection stays open").1 != stream {}
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_takes_nothing_ends_however_much_it_asks() {
+async fn a_connection_that_reads_nothing_is_closed_however_much_it_requests() {
     let registrar = impatient();
     let (path, token) = large_client(&registrar).await;
     let mut connection = Raw::open(registrar.host(), 0);
@@ -253,8 +252,8 @@ async fn a_connection_that_takes_nothing_ends_however_much_it_asks() {
     let short = Some(Duration::from_millis(50));
     connection.stream.set_read_timeout(short).expect("a time limit");
     loop {
-        assert!(begun.elapsed() < Duration::from_secs(15), "it is never closed");
-        // Another one before the first was given up, as often as it likes.
+        assert!(begun.elapsed() < Duration::from_secs(15), "the connection is never closed");
+        // The caller resets each stream before the server gives up on it.
         connection.reset_since(connection.begun);
         connection.begun = connection.next;
         connection.get(&path, &token);

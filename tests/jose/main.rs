@@ -1,6 +1,6 @@
 //! Signatures against other libraries, and readers against random input.
 
-#![expect(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+#![expect(clippy::unwrap_used, reason = "tests report problems by failing")]
 
 mod interop;
 mod random_input;

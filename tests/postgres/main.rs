@@ -6,7 +6,7 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test says what is wrong by failing"
+    reason = "tests report problems by failing"
 )]
 
 mod database;
