@@ -6,23 +6,24 @@ const fn member(name: &'static str, spelling: &'static str, about: &'static str)
     ContextMember { name, spelling, about }
 }
 
-/// Every member of `context`.
+/// All members of `context`.
 pub static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "client",
         "getClient()",
         "The client that will be stored, read and written by the names of its JSON members: \
          `context.client.contacts.push(\"a@example.org\")`, `context.client[\"client_name#fr\"] = \"Nom\"`. \
-         An absent member is `()`, of which `push` makes a list of one; setting `()` takes one away. A name that no \
-         metadata has is a fault that suggests the nearest one. `client_id` and `client_id_issued_at` are there for every client that has \
-         them, so not in `createClient`, and are never changed. Read-only where nothing is stored. `client_secret` is \
-         there in `clientCreated` and `clientUpdated` alone; no line of the log shows it.",
+         An absent member is `()`, and `push` turns it into a list of one item; setting a member to `()` \
+         removes it. An unknown member name is a fault whose message suggests the nearest name. `client_id` \
+         and `client_id_issued_at` are present once the client has them, so not in `createClient`, and \
+         cannot be changed. The client is read-only in hooks that store nothing. `client_secret` is present \
+         only in `clientCreated` and `clientUpdated`, and never appears in the log.",
     ),
     member(
         "registerRequest",
         "getRegisterRequest()",
-        "The request, after its proofs were merged into it and `adaptRequest` has changed it. Read-only. `evidence` is a text there, and absent after \
-         the answer.",
+        "The request, after its proofs were merged into it and `adaptRequest` has changed it. Read-only. \
+         `evidence` is a string here, and absent in the hooks that run after the response.",
     ),
     member(
         "configurationAttributes",
@@ -32,7 +33,8 @@ pub static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "httpRequest",
         "getHttpRequest()",
-        "`#{ method, path, headers, ipAddress }`; headers in lower case, without credentials.",
+        "`#{ method, path, headers, ipAddress }`. Header names are in lower case, and headers with \
+         credentials are left out.",
     ),
     member(
         "trustLevel",
@@ -42,33 +44,33 @@ pub static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "softwareStatement",
         "getSoftwareStatement()",
-        "The software statement as `#{ header, claims }`, or `()`. It is verified, but for two cases: \
-         `getSoftwareStatementJwks` and `getSoftwareStatementHmacSecret` say which keys verify it, so it is not \
-         verified there; and with `softwareStatementValidationType = \"none\"` it never is.",
+        "The software statement as `#{ header, claims }`, or `()`. It is verified, with two exceptions. It \
+         is not verified yet in `getSoftwareStatementJwks` and `getSoftwareStatementHmacSecret`, which \
+         return the keys for that. It is never verified with `softwareStatementValidationType = \"none\"`.",
     ),
     member(
         "dcr",
         "getDcr()",
-        "The signed request as `#{ header, claims }`, or `()`. It is verified, but not in `getDcrJwks` and \
-         `getDcrHmacSecret`, which say with which keys.",
+        "The signed request as `#{ header, claims }`, or `()`. It is verified, except in `getDcrJwks` and \
+         `getDcrHmacSecret`, which return the keys for that.",
     ),
     member(
         "evidence",
         "getEvidence()",
-        "The attestation evidence as `#{ header, claims }` when it is a JWT, not verified, or `()`.",
+        "The attestation evidence as `#{ header, claims }`, not verified, when it is a JWT; otherwise `()`.",
     ),
     member(
         "attestation",
         "getAttestation()",
-        "What the evidence was found to say, or `()`. `createClient` and `updateClient` set it, to `true` or a map, when \
-         they are the ones who look at evidence: that is how they say that it is good.",
+        "The result of appraising the evidence, or `()`. When `createClient` or `updateClient` appraises \
+         evidence itself, it sets this member to `true` or to a map to accept the evidence.",
     ),
     member(
         "certificate",
         "getCertificate()",
-        "The client's certificate, or `()`: `#{ subject, attributes, issuer, serialNumber, sans, sha256, thumbprint, pem, \
-         validity, jwk, trusted }`; `attributes` are the parts of the subject by name, each a list: \
-         `context.certificate.attributes.UID[0]`.",
+        "The client's certificate, or `()`: `#{ subject, attributes, issuer, serialNumber, sans, sha256, \
+         thumbprint, pem, validity, jwk, trusted }`. `attributes` maps the name of each subject attribute to \
+         the list of its values: `context.certificate.attributes.UID[0]`.",
     ),
     member(
         "initialAccessToken",
@@ -78,11 +80,12 @@ pub static CONTEXT_MEMBERS: &[ContextMember] = &[
     member(
         "createWebApplicationException(status, entity)",
         "createWebApplicationException(status, entity)",
-        "Sets the answer: a status from 400 to 599, and a map or a JSON text. It is sent whatever the hook returns.",
+        "Sets the response: a status from 400 to 599, and a body that is a map or JSON text. The server \
+         sends it whatever the hook returns.",
     ),
     member(
         "createStaleEvidenceWebApplicationException(nonce)",
         "createStaleEvidenceWebApplicationException(nonce)",
-        "Sets the answer 400 `stale_evidence` with this nonce.",
+        "Sets the response to 400 `stale_evidence` with this nonce.",
     ),
 ];

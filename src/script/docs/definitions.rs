@@ -1,6 +1,6 @@
-//! Definition files, by which the Rhai language server completes and checks scripts.
+//! Definition files, with which the Rhai language server completes and checks scripts.
 //!
-//! The form is that of Rhai's own generator: <https://rhai.rs/book/engine/metadata/definitions.html>.
+//! They have the format of Rhai's own generator: <https://rhai.rs/book/engine/metadata/definitions.html>.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,10 +9,10 @@ use super::super::hook::Hook;
 use super::{CONTEXT_MEMBERS, ContextMember, HostFunction, TEST_FUNCTIONS, host_functions};
 use crate::client::member::{Kind, MEMBERS, SetBy};
 
-/// Characters of a line of documentation.
+/// The length limit of a documentation line, in bytes.
 const WIDTH: usize = 100;
 
-/// The files by name, with their texts.
+/// Returns the text of each file by file name.
 pub fn definitions() -> BTreeMap<String, String> {
     let mut modules: BTreeMap<&str, Vec<&HostFunction>> = BTreeMap::new();
     for function in host_functions().into_iter().chain(TEST_FUNCTIONS) {
@@ -36,7 +36,7 @@ fn module(name: &str, functions: &[&HostFunction]) -> String {
     text
 }
 
-/// The types of `context` and of what is in it.
+/// Returns the definitions of `context` and of the types of its members.
 fn context() -> String {
     let mut text = "module static;\n".to_owned();
     for member in CONTEXT_MEMBERS {
@@ -53,19 +53,19 @@ fn context() -> String {
         item(&mut text, &[&about], &format!("fn get {name}(client: Members) -> {};", kind(member.kind).0));
     }
     let methods = [
-        ("Whether the member is there.", "fn contains(client: Members, name: String) -> bool;"),
-        ("The names of all members.", "fn keys(client: Members) -> Array;"),
-        ("All members as a map of the script's own.", "fn to_map(client: Members) -> Map;"),
-        ("Takes a member away.", "fn remove(client: Members, name: String);"),
+        ("Returns whether the member is present.", "fn contains(client: Members, name: String) -> bool;"),
+        ("Returns the names of all members.", "fn keys(client: Members) -> Array;"),
+        ("Returns a copy of all members as a map.", "fn to_map(client: Members) -> Map;"),
+        ("Removes a member.", "fn remove(client: Members, name: String);"),
     ];
     for (about, declaration) in methods {
         item(&mut text, &[about], declaration);
     }
-    item(&mut text, &["How many they are."], "fn len(bytes: Bytes) -> int;");
+    item(&mut text, &["Returns the number of bytes."], "fn len(bytes: Bytes) -> int;");
     text
 }
 
-/// A member as it is read, and in the seed's spelling.
+/// Returns the getter of a member, and the method with Janssen's spelling.
 fn context_member(member: &ContextMember) -> Vec<String> {
     let result = match member.name {
         "client" | "registerRequest" => "Members",
@@ -97,19 +97,19 @@ fn hooks() -> String {
             other => format!("{other}: ?"),
         });
         let parameters = parameters.collect::<Vec<_>>().join(", ");
-        let about = format!("A hook, which a script defines. {}", hook.about());
+        let about = format!("A hook that a script can define. {}", hook.about());
         item(&mut text, &[&about], &format!("fn {}({parameters}) -> ?;", hook.name()));
     }
     text
 }
 
-/// The type of a member, and what it is in words.
+/// Returns the type of a member in Rhai and in words.
 const fn kind(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Text => ("String", "a string"),
-        Kind::Label => ("String", "a string for people"),
-        Kind::Page | Kind::Picture => ("String", "the URL of a page for people"),
-        Kind::Link | Kind::Url => ("String", "a URL that a server calls"),
+        Kind::Label => ("String", "a string shown to users"),
+        Kind::Page | Kind::Picture => ("String", "the URL of a page shown to users"),
+        Kind::Link | Kind::Url => ("String", "a URL that servers call"),
         Kind::Uri => ("String", "a URI"),
         Kind::Uris => ("Array", "an array of URIs"),
         Kind::Texts => ("Array", "an array of strings"),
@@ -120,7 +120,7 @@ const fn kind(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-/// One item with its documentation.
+/// Appends one item with its documentation.
 fn item(text: &mut String, about: &[&str], declaration: &str) {
     text.push('\n');
     for (index, paragraph) in about.iter().enumerate() {
@@ -128,7 +128,7 @@ fn item(text: &mut String, about: &[&str], declaration: &str) {
             text.push_str("///\n");
         }
         for line in wrapped(paragraph) {
-            // Writing to a text does not fail.
+            // Writing to a `String` does not fail.
             let _ = writeln!(text, "/// {line}");
         }
     }
@@ -146,7 +146,7 @@ fn wrapped(paragraph: &str) -> Vec<String> {
     lines
 }
 
-/// `sha256(text: string) -> string` as Rhai declares it.
+/// Translates a signature such as `sha256(text: string) -> string` to a Rhai declaration.
 fn declaration(signature: &str) -> String {
     let (head, result) = match signature.split_once(" -> ") {
         Some((head, result)) => (head, format!(" -> {}", type_name(result))),

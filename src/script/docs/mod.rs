@@ -1,7 +1,7 @@
-//! What is said of everything that scripts are given: for the manual and for editors.
+//! Documentation of everything that scripts can use, for the manual and for editors.
 //!
-//! A test compares this with what is registered, and runs every example; another one compares it
-//! with `scripts/README.md`.
+//! One test compares these texts with the registered functions and runs every example. Another test
+//! compares them with `scripts/README.md`.
 
 mod context;
 mod definitions;
@@ -21,29 +21,29 @@ pub use testing::TEST_FUNCTIONS;
 /// A function of a host module.
 #[derive(Debug, Clone, Copy)]
 pub struct HostFunction {
-    /// The module, as in `crypto`; empty for what is in none.
+    /// The module, as in `crypto`; empty for a function outside any module.
     pub module: &'static str,
     /// Its name, parameters and result, as in `sha256(text: string) -> string`.
     pub signature: &'static str,
     /// What it does, its bounds, and when it fails.
     pub about: &'static str,
-    /// A script that is true at its end.
+    /// A script that evaluates to `true`.
     pub example: &'static str,
 }
 
 impl HostFunction {
-    /// The name alone.
+    /// Returns the name alone.
     pub fn name(&self) -> &'static str {
         self.signature.split('(').next().unwrap_or_default()
     }
 
-    /// Its parameters alone, as in `(text: string)`.
+    /// Returns the parameters alone, as in `(text: string)`.
     pub fn parameters(&self) -> &'static str {
         let call = self.signature.split(" -> ").next().unwrap_or_default();
         call.find('(').and_then(|at| call.get(at..)).unwrap_or_default()
     }
 
-    /// How it is called, as in `crypto::sha256(text: string) -> string`.
+    /// Returns the signature with the module, as in `crypto::sha256(text: string) -> string`.
     pub fn call(&self) -> String {
         match self.module {
             "" => self.signature.to_owned(),
@@ -57,13 +57,13 @@ impl HostFunction {
 pub struct ContextMember {
     /// Its name, as in `client`, or a call, as in `createWebApplicationException(status, entity)`.
     pub name: &'static str,
-    /// The seed's spelling.
+    /// Janssen's spelling.
     pub spelling: &'static str,
     /// What it is.
     pub about: &'static str,
 }
 
-/// Every function of every host module, module by module.
+/// Returns all functions of all host modules, sorted by module.
 pub fn host_functions() -> Vec<&'static HostFunction> {
     let mut all: Vec<_> = functions::FUNCTIONS.iter().chain(outside::FUNCTIONS).collect();
     all.sort_by_key(|function| function.module);
@@ -79,30 +79,31 @@ const fn function(
     HostFunction { module, signature, about, example }
 }
 
-/// The reference part of `scripts/README.md`.
+/// Returns the reference part of `scripts/README.md`.
 pub fn reference() -> String {
     let mut text = String::new();
-    // Writing to a text does not fail.
+    // Writing to a `String` does not fail.
     let _ = write_reference(&mut text);
     text
 }
 
 fn write_reference(text: &mut String) -> std::fmt::Result {
-    text.write_str("### Hooks\n\n| Hook | When, and what it returns |\n|---|---|\n")?;
+    text.write_str("### Hooks\n\n| Hook | When it is called, and what it returns |\n|---|---|\n")?;
     for hook in Hook::ALL {
         let parameters = hook.parameters().join(", ");
         writeln!(text, "| `{}({parameters})` | {} |", hook.name(), hook.about())?;
     }
-    text.write_str("\n### `context`\n\n| Member | The seed's spelling | What it is |\n|---|---|---|\n")?;
+    text.write_str("\n### `context`\n\n| Member | Janssen's spelling | What it is |\n|---|---|---|\n")?;
     for member in CONTEXT_MEMBERS {
         writeln!(text, "| `{}` | `{}` | {} |", member.name, member.spelling, member.about)?;
     }
     text.write_str(
-        "\n### Host functions\n\n| Function | What it does | Example: this is true |\n|---|---|---|\n",
+        "\n### Host functions\n\n| Function | What it does | Example that evaluates to `true` |\n\
+         |---|---|---|\n",
     )?;
     write_functions(text, &host_functions())?;
     text.write_str(
-        "\n### In tests only\n\n| Function | What it does | Example: this passes |\n|---|---|---|\n",
+        "\n### In tests only\n\n| Function | What it does | Example that passes |\n|---|---|---|\n",
     )?;
     write_functions(text, &TEST_FUNCTIONS.iter().collect::<Vec<_>>())
 }
