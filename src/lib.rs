@@ -50,3 +50,13 @@ pub mod clock;
 pub mod model;
 pub mod random;
 pub mod secret;
+
+/// The parsers that the targets in `fuzz/` call. Not part of the API: it changes without notice.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::client::rules::fuzz_uri as uri;
+    pub use crate::http::certificate::fuzz_header as certificate_header;
+    pub use crate::jose::Compact;
+    pub use crate::model::json::parse as json;
+    pub use crate::x509::fuzz_der as der;
+}

@@ -8,7 +8,7 @@ mod header;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hyper::header::{HeaderMap, HeaderName};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 use super::peer;
@@ -91,5 +91,21 @@ fn remove(headers: &mut HeaderMap) {
     let found: Vec<HeaderName> = headers.keys().filter(names).cloned().collect();
     for name in found {
         headers.remove(name);
+    }
+}
+
+/// Reads `bytes` as the value of each certificate header, for the fuzz target `certificate_header`.
+#[doc(hidden)]
+pub fn fuzz_header(bytes: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+    let names = ["client-cert", "client-cert-chain", "x-forwarded-client-cert", "x-clientcert"];
+    let headers: HeaderMap =
+        names.into_iter().map(|name| (HeaderName::from_static(name), value.clone())).collect();
+    for enabled in [
+        CertificateHeader::ClientCert,
+        CertificateHeader::XForwardedClientCert,
+        CertificateHeader::XClientCert,
+    ] {
+        let _ = header::read(&headers, &[enabled]);
     }
 }

@@ -23,3 +23,12 @@ pub use chain::{Chain, ChainError, MAXIMUM_CERTIFICATES};
 pub use dn::Dn;
 pub use error::CertificateError;
 pub use key::jwk_of_spki;
+
+/// Reads `bytes` as DER and as a distinguished name, for the fuzz target `der`.
+#[doc(hidden)]
+pub fn fuzz_der(bytes: &[u8]) {
+    for element in der::elements(bytes).unwrap_or_default() {
+        let _ = (der::text(&element), der::identifier(element.content));
+    }
+    let _ = Dn::from_der(bytes);
+}

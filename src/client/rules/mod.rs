@@ -210,3 +210,9 @@ impl Rules<'_> {
         Err(found)
     }
 }
+
+/// Reads a URI as the rules do, for the fuzz target `uri`. Returns whether it is accepted.
+#[doc(hidden)]
+pub fn fuzz_uri(text: &str) -> bool {
+    uri::parse(text).is_ok()
+}
