@@ -1,4 +1,4 @@
-//! Long work that cleans up behind itself: it is ended by SIGINT and SIGTERM, not broken off.
+//! Long-running work that cleans up after itself: SIGINT and SIGTERM ask it to end rather than kill it.
 
 use std::io;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use tokio::sync::oneshot;
 use super::progress::Progress;
 use crate::store::work::Work;
 
-/// Between two looks how far it is.
+/// The interval between two updates of the progress.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Does `work` in a thread of its own, and shows how far it is. A signal ends it; what comes of it then is
-/// for it to say.
+/// Does `work` in a thread of its own, and shows its progress. A signal asks the work to end; `work` decides
+/// what it returns then.
 pub(super) fn run<T: Send + 'static>(work: impl FnOnce(&Work) -> T + Send + 'static) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let state = Arc::new(Work::default());
     let (sender, mut outcome) = oneshot::channel();
-    // Before there is anything to clean up.
+    // The handlers are installed before there is anything to clean up.
     let signals = {
         let _guard = runtime.enter();
         Signals::new()?

@@ -11,10 +11,10 @@ use super::{Failure, moment};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Begin behind the event at this position; none: at the first that is kept.
+    /// Start after the event at this position. 0 starts with the oldest event that is kept.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: u64,
-    /// Go on with what happens from now on, until it is interrupted.
+    /// Keep running and show new events as they occur, until interrupted.
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
@@ -25,9 +25,9 @@ pub(super) struct Arguments {
 
 const READ: Needs = |scopes| &scopes.audit_read;
 
-/// Events that are asked for at a time.
+/// The number of events requested per page.
 const PAGE: usize = 500;
-/// The pause between two questions whether there is something new.
+/// The interval between two polls for new events.
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -59,7 +59,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// An access token is good for an hour at least where nobody shortened that.
+/// How often the access token is renewed. It is valid for at least an hour unless configured shorter.
 const RENEWAL: Duration = Duration::from_mins(5);
 
 async fn page(remote: &Remote, after: u64) -> Result<Vec<Value>, Failure> {

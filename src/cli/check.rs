@@ -17,7 +17,7 @@ use crate::store::{Store, StoreError};
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
     let file = &arguments.file;
     let configuration = super::load(&arguments.sources())?;
-    // Most who begin have none of what it asks for yet, so it does not count.
+    // Most new users do not have what it asks for yet, so it does not count as a warning.
     if let Some(advice) = configuration.advice() {
         note!("registrar: warning: {}: {advice}", file.config.display());
     }
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
     let settings = &configuration.settings.scripts;
     let runtime = Runtime::without_host(settings, super::clock()).map_err(|error| error.to_string())?;
     let scripts = ScriptSet::load(settings, &runtime).map_err(|errors| {
-        format!("the scripts in {} do not load:\n{errors}", settings.directory.display())
+        format!("the scripts in {} cannot be loaded:\n{errors}", settings.directory.display())
     })?;
     let odd = closed::oddities(&configuration.live, &|hook| scripts.has(hook));
     for (key, reason) in &odd {
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
     Ok(())
 }
 
-/// What is said of something without a fault.
+/// Returns the summary for a check that found no errors.
 fn verdict(warnings: usize) -> String {
     if warnings == 0 { "fine".to_owned() } else { format!("no errors, {}", counted(warnings, "warning")) }
 }
@@ -52,7 +52,8 @@ fn warn(file: &FileArguments, key: &str, reason: &str) {
     note!("registrar: warning: {}: {key}: {reason}", config::place(&file.config, key));
 }
 
-/// `[store]`, as far as it is seen without the store, and where the credentials of the administrator go.
+/// Checks `[store]`, as far as possible without opening the store, and the path of the administrator's
+/// credentials.
 fn store(file: &FileArguments, settings: &Settings) -> Result<(), String> {
     Store::check_settings(&settings.store).map_err(|error| match error {
         StoreError::Setting { key, .. } => format!("{}: {error}", config::place(&file.config, key)),
@@ -67,12 +68,13 @@ fn store(file: &FileArguments, settings: &Settings) -> Result<(), String> {
     }
 }
 
-/// Warns of addresses that this machine does not have; how many there are. Another machine may have them.
+/// Warns about listen addresses that this machine does not have, and returns their number. The configuration
+/// may be meant for another machine.
 fn addresses(file: &FileArguments, settings: &Settings) -> usize {
     let named = [("server.listen", Some(settings.server.listen)), ("admin.listen", settings.admin.listen)];
     let foreign = named.into_iter().filter_map(|(key, address)| {
         let address = address?;
-        // Whether the port is free is another matter: a server may be running.
+        // Whether the port is free is not checked: a server may be running.
         let opened = TcpListener::bind((address.ip(), 0));
         opened.is_err_and(|error| error.kind() == ErrorKind::AddrNotAvailable).then_some((key, address))
     });
@@ -83,7 +85,7 @@ fn addresses(file: &FileArguments, settings: &Settings) -> usize {
     foreign.len()
 }
 
-/// The files of `[server.tls]`; how many warnings there are of them.
+/// Checks the files of `[server.tls]` and returns the number of warnings about them.
 fn tls(file: &FileArguments, settings: &TlsSettings) -> Result<usize, String> {
     let told =
         |fault: TlsFault| format!("{}: {}: {fault}", config::place(&file.config, fault.key), fault.key);

@@ -13,10 +13,10 @@ use crate::config::Settings;
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// Only what begins with this, as in dynamicRegistration, registration.dcr or store.
+    /// Show only options that start with this prefix, such as dynamicRegistration, registration.dcr or store.
     #[arg(value_name = "OPTION")]
     option: Option<String>,
-    /// Also show where each value came from: default, file, patch, environment or flag.
+    /// Also show the origin of each value: default, file, patch, environment or flag.
     #[arg(long)]
     origin: bool,
     #[command(flatten)]
@@ -27,10 +27,10 @@ pub(super) struct Show {
 
 #[derive(Debug, Args)]
 pub(super) struct Set {
-    /// A property of [registration], such as dynamicRegistrationEnabled; or scopes.
+    /// A property of [registration], such as dynamicRegistrationEnabled, or scopes.
     #[arg(value_name = "PROPERTY")]
     property: String,
-    /// Its value: JSON, or text that stands for itself.
+    /// The value: JSON, or text without quotes.
     #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     value: String,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(super) struct Set {
 
 #[derive(Debug, Args)]
 pub(super) struct Unset {
-    /// A property of [registration], such as dynamicRegistrationEnabled; or scopes.
+    /// A property of [registration], such as dynamicRegistrationEnabled, or scopes.
     #[arg(value_name = "PROPERTY")]
     property: String,
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub(super) struct Unset {
 
 #[derive(Debug, Args)]
 pub(super) struct Patch {
-    /// A JSON Patch (RFC 6902); -: standard input.
+    /// The file of a JSON Patch (RFC 6902), or - for standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub(super) struct Patch {
 const READ: Needs = |scopes| &scopes.config_read;
 const WRITE: Needs = |scopes| &scopes.config_write;
 
-/// Bytes of a patch that is read; the server takes less.
+/// The maximum number of bytes read from a patch. The limit of the server is lower.
 const PATCH_BYTES: u64 = 16 * 1024 * 1024;
 
 pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
@@ -78,7 +78,7 @@ pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
             [option.name.as_str(), short].iter().any(|name| name.starts_with(prefix.as_str()))
         });
         if options.is_empty() {
-            return Err(Failure::Failed(format!("no option begins with {prefix}")));
+            return Err(Failure::Failed(format!("no option starts with {prefix}")));
         }
     }
     match (arguments.form.format, arguments.origin) {
@@ -95,7 +95,7 @@ pub(super) async fn show(arguments: &Show) -> Result<(), Failure> {
     }
 }
 
-/// An option with its value, and where that came from.
+/// An option with its value and the origin of the value.
 struct Shown {
     name: String,
     value: Value,
@@ -108,7 +108,7 @@ impl Shown {
     }
 }
 
-/// The options of `document`, those that can change first.
+/// Returns the options of `document`, the live ones first.
 fn options(document: &Value) -> Vec<Shown> {
     let origins = document.get("origins").and_then(Value::as_object);
     let origin = |key: &str| origins.map(|origins| cell(origins.get(key))).unwrap_or_default();
@@ -136,7 +136,7 @@ fn options(document: &Value) -> Vec<Shown> {
     shown
 }
 
-/// The options under `key`: as deep as they have an origin of their own.
+/// Adds the options under `key` to `found`. An object with an origin of its own is one option.
 fn leaves(
     value: &Value,
     key: &str,
@@ -166,7 +166,7 @@ pub(super) async fn set(arguments: &Set) -> Result<(), Failure> {
     }
 }
 
-/// Takes a patched value back; what is below it, in the file or by default, is in force again.
+/// Removes a patched value; the value of the file or the default is in force again.
 pub(super) async fn unset(arguments: &Unset) -> Result<(), Failure> {
     let Place { name, pointer } = Place::of(&arguments.property)?;
     let operations = json!([{"op": "remove", "path": pointer}]).to_string();
@@ -181,7 +181,7 @@ pub(super) async fn unset(arguments: &Unset) -> Result<(), Failure> {
     }
 }
 
-/// Where an option is that can change.
+/// The location of an option that can be changed at runtime.
 struct Place {
     name: String,
     pointer: String,
@@ -190,9 +190,9 @@ struct Place {
 impl Place {
     fn of(text: &str) -> Result<Self, Failure> {
         let property = text.strip_prefix("registration.").unwrap_or(text);
-        // A name with these would point elsewhere.
+        // With these characters, the JSON Pointer would point elsewhere.
         if property.is_empty() || property.contains(['/', '~']) {
-            return Err(Failure::Usage(format!("'{property}' is no property of [registration]")));
+            return Err(Failure::Usage(format!("'{property}' is not a property of [registration]")));
         }
         let sections = serde_json::to_value(Settings::default()).unwrap_or_default();
         let section = property.split('.').next().unwrap_or_default();
@@ -208,13 +208,13 @@ impl Place {
     }
 }
 
-/// The option `name` of `document`.
+/// Returns the option `name` of `document`.
 fn option(document: &Value, name: String) -> Shown {
     let found = options(document).into_iter().find(|option| option.name == name);
     found.unwrap_or(Shown { name, value: Value::Null, origin: String::new() })
 }
 
-/// Shows an option, with the revision of the configuration.
+/// Writes an option as JSON, with the revision of the configuration.
 fn json_of(shown: Shown, document: &Value) -> Result<(), Failure> {
     let mut members = shown.into_json().as_object().cloned().unwrap_or_default();
     members.extend(document.get("revision").map(|revision| ("revision".to_owned(), revision.clone())));
@@ -231,7 +231,7 @@ pub(super) async fn patch(arguments: &Patch) -> Result<(), Failure> {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error| Failure::Failed(format!("{} can not be read: {error}", file.display()));
+    let failed = |error| Failure::Failed(format!("{} cannot be read: {error}", file.display()));
     let mut operations = Vec::new();
     let length = if file == Path::new("-") {
         std::io::stdin().take(PATCH_BYTES).read_to_end(&mut operations)
@@ -242,7 +242,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(operations)
 }
 
-/// Makes the patch; the configuration that is in force then.
+/// Applies the patch and returns the configuration in force afterwards.
 async fn patched(remote: &Remote, operations: Vec<u8>) -> Result<Value, Failure> {
     let path = remote.config.clone();
     let body = Some(("application/json-patch+json", operations));

@@ -5,8 +5,8 @@ use super::output::counted;
 use crate::config::Patch;
 use crate::store::{Change, Store};
 
-/// Lets go of values that were patched while the server ran; the way
-/// out when they do not fit any more, so it works on the store itself, with no server.
+/// Removes values that were patched while the server ran. This is the recovery when they are no longer valid,
+/// so it works directly on the store, without a server.
 pub(super) fn run(arguments: &OfflineArguments, keys: &[String]) -> Result<(), String> {
     let gone =
         arguments.run(
@@ -17,12 +17,11 @@ pub(super) fn run(arguments: &OfflineArguments, keys: &[String]) -> Result<(), S
     for key in &gone {
         say!("{key}");
     }
-    let verb = if gone.len() == 1 { "is" } else { "are" };
-    note!("registrar: {} {verb} gone; the file has its say again", counted(gone.len(), "patched value"));
+    note!("registrar: {} removed; the values of the file apply again", counted(gone.len(), "patched value"));
     Ok(())
 }
 
-/// Removes all values, even those that can not be read any more.
+/// Removes all values, even if they can no longer be read.
 async fn everything(store: &Store) -> Result<Vec<String>, String> {
     let keys = match store.patches.load().await {
         Ok(stored) => Patch::from(stored.document).0.into_iter().map(|(key, _)| key).collect(),
@@ -35,7 +34,7 @@ async fn everything(store: &Store) -> Result<Vec<String>, String> {
     Ok(keys)
 }
 
-/// Removes the values of `keys`, all of which must be there.
+/// Removes the values of `keys`, all of which must be patched.
 async fn some(store: &Store, keys: &[String]) -> Result<Vec<String>, String> {
     let stored = store.patches.load().await.map_err(|error| error.to_string())?;
     let mut patch = Patch::from(stored.document);
@@ -44,7 +43,7 @@ async fn some(store: &Store, keys: &[String]) -> Result<Vec<String>, String> {
         let names = [key.clone(), format!("registration.{key}")];
         let Some(name) = names.into_iter().find(|name| patch.0.shift_remove(name).is_some()) else {
             let known = patch.keys().join(", ");
-            return Err(format!("{key} is not patched; patched are: {known}"));
+            return Err(format!("{key} is not patched; the patched options are: {known}"));
         };
         gone.push(name);
     }

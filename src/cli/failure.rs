@@ -1,21 +1,21 @@
-//! How a command ends that did not do what it was asked to.
+//! How a failed command ends.
 
 use std::io;
 use std::process::ExitCode;
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// Something failed: exit code 1.
     Failed(String),
-    /// It was asked in a way that makes no sense: exit code 2, as clap has it.
+    /// Wrong usage: exit code 2, as in clap.
     Usage(String),
-    /// Whoever read the result wants no more of it: no failure, and nothing to say.
+    /// The reader of the result has closed it: exit code 0, and no message.
     ReaderGone,
 }
 
 impl Failure {
-    /// Says on standard error what is wrong, and gives the exit code.
+    /// Writes the message to standard error and returns the exit code.
     pub(super) fn report(self) -> ExitCode {
         let (message, code) = match self {
             Self::Failed(message) => (message, ExitCode::FAILURE),
@@ -39,7 +39,7 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Self::ReaderGone
         } else {
-            Self::Failed(format!("the result can not be written: {error}"))
+            Self::Failed(format!("the result cannot be written: {error}"))
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The command line: results on standard output, messages on standard error; exit code 0 when
-//! all is well, 1 when something failed, 2 for wrong usage.
+//! The command line. Results go to standard output, messages to standard error. The exit code is 0 for
+//! success, 1 for a failure, 2 for wrong usage.
 
 #[macro_use]
 mod output;
@@ -46,9 +46,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server; so does no command at all.
+    /// Run the server. This is the default command.
     Serve(ServeArguments),
-    /// Check the configuration and the scripts that the server would run with, and start nothing.
+    /// Check the configuration and the scripts without starting the server.
     Check(ServeArguments),
     /// Work with scripts.
     #[command(subcommand)]
@@ -62,17 +62,17 @@ enum Command {
     /// Work with the live configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Work with the administrator whom the first start made.
+    /// Work with the administrator that the first start created.
     #[command(subcommand)]
     Admin(AdminCommand),
-    /// Look at the embedded store while no server has it open.
+    /// Check, export or repair the embedded store while no server has it open.
     #[command(subcommand)]
     Store(store::Command),
-    /// Show who changed what on a running server, in the order in which it happened.
+    /// Show the audit log of a running server: who changed what, oldest first.
     Audit(audit::Arguments),
-    /// Show the JSON Schema of what this server takes and gives, such as Client.
+    /// Show the JSON Schema of a request or response of this server, such as Client.
     Schema {
-        /// Its name, or /components/schemas/NAME.
+        /// The name of the schema, or /components/schemas/NAME.
         #[arg(value_name = "NAME")]
         name: String,
     },
@@ -82,19 +82,20 @@ enum Command {
 enum ConfigCommand {
     /// Show the configuration of a running server.
     Show(config_live::Show),
-    /// Set one property of [registration] on a running server; it is in force at once and stays.
+    /// Set one property of [registration] on a running server. It takes effect at once and is kept across
+    /// restarts.
     Set(config_live::Set),
-    /// Take back a value that was set or patched on a running server: the file has its say again, or the
-    /// default.
+    /// Remove a value that was set or patched on a running server. The value of the file, or the default,
+    /// applies again.
     Unset(config_live::Unset),
-    /// Change the live configuration of a running server by a JSON Patch, as a whole.
+    /// Change the live configuration of a running server with a JSON Patch, applied as a whole or not at all.
     Patch(config_live::Patch),
-    /// Let go of values that were patched while the server ran. The server of an embedded store must not run;
-    /// those of a database may.
+    /// Remove values that were patched while the server ran. With an embedded store, stop the server first.
+    /// With a database, servers can keep running.
     Reset {
         #[command(flatten)]
         store: OfflineArguments,
-        /// The options, as in dynamicRegistrationEnabled or scopes; none: all of them.
+        /// The options to reset, such as dynamicRegistrationEnabled or scopes. Default: all patched options.
         #[arg(value_name = "KEY")]
         keys: Vec<String>,
     },
@@ -102,8 +103,8 @@ enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 enum AdminCommand {
-    /// Give the administrator a new secret. The server of an embedded store must not run; those of a database
-    /// may.
+    /// Give the administrator a new secret. With an embedded store, stop the server first. With a database,
+    /// servers can keep running.
     Reset(OfflineArguments),
 }
 
@@ -118,7 +119,7 @@ struct FileArguments {
 struct ServeArguments {
     #[command(flatten)]
     file: FileArguments,
-    /// Where to listen: an address and a port, such as 127.0.0.1:8080.
+    /// The address and port to listen on, such as 127.0.0.1:8080.
     #[arg(long, value_name = "ADDR", value_parser = address)]
     listen: Option<SocketAddr>,
     /// The folder of the embedded store.
@@ -130,7 +131,7 @@ struct ServeArguments {
 }
 
 impl ServeArguments {
-    /// Where the configuration of a server with these flags comes from.
+    /// Returns the configuration sources of a server with these flags.
     fn sources(&self) -> Sources {
         let listen = self.listen.map(|listen| ("server.listen".to_owned(), listen.to_string()));
         let data = self.data.as_deref().map(|data| ("store.url".to_owned(), format!("sled:{}", text(data))));
@@ -158,7 +159,7 @@ pub fn main() -> ExitCode {
         Some(Command::Audit(arguments)) => wait(audit::run(&arguments)),
         Some(Command::Schema { name }) => schema::run(&name),
     };
-    // What a server greets with is no result that it could fail for.
+    // The greeting of a server is not a result: failing to write it is not a failure.
     match if is_server { done } else { done.and_then(|()| output::lost()) } {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -175,17 +176,17 @@ fn configure(command: &ConfigCommand) -> Result<(), Failure> {
     }
 }
 
-/// Runs a command that waits for a server.
+/// Runs a command that calls a server.
 fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(command)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "an address and a port are needed, such as 127.0.0.1:8080".to_owned())
+    text.parse().map_err(|_| "expected an address and a port, such as 127.0.0.1:8080".to_owned())
 }
 
-/// Where the configuration of a command comes from.
+/// Returns the configuration sources of a command.
 fn sources(file: &FileArguments, flags: Vec<(String, String)>) -> Sources {
     Sources {
         file: Some(file.config.clone()),
@@ -196,10 +197,10 @@ fn sources(file: &FileArguments, flags: Vec<(String, String)>) -> Sources {
 }
 
 fn read(sources: &Sources) -> Result<Configuration, String> {
-    config::load(sources).map_err(|errors| format!("the configuration is not right:\n{errors}"))
+    config::load(sources).map_err(|errors| format!("invalid configuration:\n{errors}"))
 }
 
-/// The configuration, with its warnings said.
+/// Loads the configuration and writes its warnings to standard error.
 fn load(sources: &Sources) -> Result<Configuration, String> {
     let configuration = read(sources)?;
     for warning in &configuration.warnings {
@@ -208,12 +209,12 @@ fn load(sources: &Sources) -> Result<Configuration, String> {
     Ok(configuration)
 }
 
-/// The time of day, for scripts that are loaded and not served.
+/// Returns the system clock, for commands that load scripts without a server.
 fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// The value of a path as a flag gives it to the configuration.
+/// Returns a path as the text of a configuration value.
 fn text(path: &std::path::Path) -> String {
     path.to_string_lossy().into_owned()
 }

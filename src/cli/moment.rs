@@ -1,20 +1,19 @@
-//! Times as people write and read them.
+//! Times and durations as people write and read them.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// A moment in seconds since 1970-01-01T00:00:00Z, from such a number or from RFC 3339.
+/// Parses a time, in RFC 3339 or in seconds since 1970-01-01T00:00:00Z, and returns those seconds.
 pub(super) fn parse(text: &str) -> Result<u64, String> {
     let seconds = text.parse().ok();
     let seconds = seconds.or_else(|| {
         let moment: Timestamp = text.parse().ok()?;
         u64::try_from(moment.as_second()).ok()
     });
-    seconds
-        .ok_or_else(|| "a time is needed, such as 2026-01-31T12:00:00Z, or in seconds since 1970".to_owned())
+    seconds.ok_or_else(|| "expected a time such as 2026-01-31T12:00:00Z, or seconds since 1970".to_owned())
 }
 
-/// A number of seconds, from such a number or from one with s, m, h or d behind it.
+/// Parses a duration, in seconds or with the unit s, m, h or d, and returns its seconds.
 pub(super) fn duration(text: &str) -> Result<u64, String> {
     let unit = |last: char| match last {
         's' => Some(1),
@@ -27,10 +26,10 @@ pub(super) fn duration(text: &str) -> Result<u64, String> {
     let digits = if factor.is_some() { text.get(..text.len().saturating_sub(1)) } else { Some(text) };
     let number: Option<u64> = digits.and_then(|digits| digits.parse().ok());
     let seconds = number.and_then(|number| number.checked_mul(factor.unwrap_or(1)));
-    seconds.ok_or_else(|| "a number of seconds is needed, or one with a unit: 90s, 15m, 12h, 30d".to_owned())
+    seconds.ok_or_else(|| "expected a number of seconds, or one with a unit: 90s, 15m, 12h, 30d".to_owned())
 }
 
-/// Seconds since 1970 as RFC 3339; nothing for nothing.
+/// Formats seconds since 1970 as RFC 3339. Returns an empty text if there is no value.
 pub(super) fn shown(value: Option<&Value>) -> String {
     let seconds = value.and_then(Value::as_i64);
     seconds

@@ -1,4 +1,4 @@
-//! Commands that work on the store itself, while no server has it open.
+//! Commands that work directly on the store, while no server has it open.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::FileArguments;
 use crate::config::{Settings, StoreSettings};
 use crate::store::{Store, inspect};
 
-/// Which store.
+/// The store to work on.
 #[derive(Debug, Args)]
 pub(super) struct OfflineArguments {
     #[command(flatten)]
@@ -34,15 +34,15 @@ impl OfflineArguments {
             let store = Store::open(&settings.store).await.map_err(|error| error.to_string())?;
             work(&store, &settings).await
         });
-        // What the store writes when it is closed is among it.
+        // The store writes files when it closes, and their owner must be set too.
         drop(runtime);
         settings.store.url.sled_folder().map(give_back);
         done
     }
 }
 
-/// Gives the files of the store in `folder` to who has the folder. Root may work on the store of a server
-/// that runs as somebody else, who must be able to read what root made there.
+/// Gives the files of the store in `folder` to the owner of the folder. Root may work on the store of a
+/// server that runs as another user, and that user must be able to read the files that root created.
 #[cfg(unix)]
 pub(super) fn give_back(folder: &Path) {
     use std::os::unix::fs::{MetadataExt, lchown};
@@ -53,7 +53,7 @@ pub(super) fn give_back(folder: &Path) {
         if file.uid() != owner.uid()
             && let Err(error) = lchown(&path, Some(owner.uid()), Some(owner.gid()))
         {
-            note!("registrar: {} is not its owner's: {error}", path.display());
+            note!("registrar: {} cannot be given to the owner of its folder: {error}", path.display());
         }
         if file.is_dir() {
             give_back(&path);
@@ -61,11 +61,11 @@ pub(super) fn give_back(folder: &Path) {
     }
 }
 
-/// There, files have no single owner.
+/// Does nothing: on these systems, files have no single owner.
 #[cfg(not(unix))]
 pub(super) const fn give_back(_: &Path) {}
 
-/// A store that is not there must not be made by mistake.
+/// Rejects a store that does not exist, so that it is not created by mistake.
 pub(super) fn refuse_new(settings: &StoreSettings) -> Result<(), String> {
     match settings.url.sled_folder() {
         Some(folder) if inspect::is_absent(folder) => {

@@ -1,7 +1,7 @@
 //! Results on standard output, messages on standard error: tables for people, JSON for programs.
 //!
-//! Whoever reads them may go away at any time, as `head -1` does. That is no failure, and least of all a
-//! panic, which is what `println!` and `eprintln!` make of it; so [`say!`] and [`note!`] stand in their place.
+//! The reader may close them at any time, as `head -1` does. That is not a failure, and must not panic, as
+//! `println!` and `eprintln!` would. [`say!`] and [`note!`] replace them.
 
 use std::fmt::Arguments;
 use std::io::{self, Write};
@@ -13,20 +13,20 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Failure;
 
-/// `println!` that survives a reader that is gone.
+/// `println!` that does not panic when the reader has closed the output.
 macro_rules! say {
     ($($text:tt)*) => { crate::cli::output::say(format_args!($($text)*)) };
 }
 
-/// `eprintln!` that survives a reader that is gone.
+/// `eprintln!` that does not panic when the reader has closed the output.
 macro_rules! note {
     ($($text:tt)*) => { crate::cli::output::note(format_args!($($text)*)) };
 }
 
-/// Why a part of the result could not be written, though somebody may want it.
+/// Why a part of the result could not be written, other than by a closed output.
 static LOST: OnceLock<String> = OnceLock::new();
 
-/// Writes a line of the result. That nobody reads it is no failure; any other one is for [`lost`].
+/// Writes a line of the result. A closed output is not a failure; [`lost`] reports any other error.
 pub(super) fn say(text: Arguments<'_>) {
     match writeln!(io::stdout().lock(), "{text}").map_err(Failure::from) {
         Ok(()) | Err(Failure::ReaderGone) => {}
@@ -34,28 +34,28 @@ pub(super) fn say(text: Arguments<'_>) {
     }
 }
 
-/// Writes a message to standard error. If that fails, nobody can be told.
+/// Writes a message to standard error. An error is ignored, since it cannot be reported anywhere.
 pub(super) fn note(text: Arguments<'_>) {
     drop(writeln!(io::stderr().lock(), "{text}"));
 }
 
-/// A failure when a line of the result could not be written, as on a full disk.
+/// Returns a failure if a line of the result could not be written, for example on a full disk.
 pub(super) fn lost() -> Result<(), Failure> {
     LOST.get().map_or(Ok(()), |reason| Err(Failure::Failed(reason.clone())))
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Form {
-    /// How to show the result.
+    /// The format of the result.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub(super) format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people.
+    /// Text for people.
     Table,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
@@ -69,10 +69,10 @@ pub(super) fn json(value: &Value) -> Result<(), Failure> {
     line(&format!("{value:#}"))
 }
 
-/// How wide a column becomes: beyond that, a cell pushes those behind it in its row alone.
+/// The maximum width of a column. A wider cell moves only the cells after it in its own row.
 const WIDEST: usize = 72;
 
-/// Rows under a heading, in columns that only grow, so that rows can be shown as they come.
+/// Rows under a heading. Columns only grow, so that rows can be written as they arrive.
 pub(super) struct Table<const N: usize> {
     heading: Option<[&'static str; N]>,
     widths: [usize; N],
@@ -83,7 +83,7 @@ impl<const N: usize> Table<N> {
         Self { heading: Some(heading), widths: heading.map(str::len) }
     }
 
-    /// Writes these rows; before the first, the heading.
+    /// Writes `rows`, preceded by the heading the first time.
     pub(super) fn rows(&mut self, rows: Vec<[String; N]>) -> Result<(), Failure> {
         let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| tame(&cell))).collect();
         for row in &rows {
@@ -108,7 +108,7 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// The members of `value`, one a row; those of objects in it by their dotted names.
+/// Returns the members of `value`, one per row. Members of nested objects have dotted names.
 pub(super) fn members(value: &Value) -> Vec<[String; 2]> {
     let mut rows = Vec::new();
     collect(value, "", &mut rows);
@@ -127,13 +127,13 @@ fn collect(value: &Value, name: &str, rows: &mut Vec<[String; 2]>) {
     }
 }
 
-/// How many there are of `thing`, which is made plural by an s.
+/// Returns `count` and `thing`, with an s for the plural.
 pub(super) fn counted(count: impl TryInto<u64>, thing: &str) -> String {
     let count = count.try_into().unwrap_or(u64::MAX);
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A value in a table.
+/// Formats a value for a table.
 pub(super) fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
@@ -145,8 +145,8 @@ pub(super) fn cell(value: Option<&Value>) -> String {
     }
 }
 
-/// `text` without what could move the cursor of a terminal or turn the writing round: names are
-/// chosen by strangers.
+/// Replaces the characters of `text` that could move the cursor of a terminal or reverse the writing
+/// direction: strangers choose the names of clients.
 fn tame(text: &str) -> String {
     let is_wild = |c: char| {
         c.is_control()

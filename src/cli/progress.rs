@@ -1,16 +1,16 @@
-//! How far long work is: one line on standard error, when that is a terminal.
+//! The progress of long-running work: one line on standard error, if that is a terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// The pause between two updates of the line.
+/// The minimum interval between two updates of the line.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Counts what was done, and shows it.
+/// Counts the finished items and shows their number.
 pub(super) struct Progress {
     what: &'static str,
     done: u64,
-    /// When the line was written; none: standard error is no terminal.
+    /// When the line was last written; `None` if standard error is not a terminal.
     shown: Option<Instant>,
 }
 
@@ -20,7 +20,7 @@ impl Progress {
         Self { what, done: 0, shown }
     }
 
-    /// `more` were done.
+    /// Adds `more` finished items.
     pub(super) fn add(&mut self, more: u64) {
         self.done = self.done.saturating_add(more);
         if self.shown.is_some_and(|shown| shown.elapsed() >= PAUSE) {
@@ -31,13 +31,13 @@ impl Progress {
 }
 
 fn write(text: &str) {
-    // Nobody is helped by a message that the progress can not be shown.
+    // A failure to show the progress is not worth a message.
     let mut out = io::stderr().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
 impl Drop for Progress {
-    /// What is said afterwards stands at the beginning of a line.
+    /// Clears the line, so that the next message starts at its beginning.
     fn drop(&mut self) {
         if self.shown.is_some() {
             write("\r\u{1b}[K");

@@ -1,9 +1,9 @@
-//! `registrar schema`: what this version takes and gives, without a server.
+//! `registrar schema`: shows the schemas of this version, without a server.
 
 use super::{Failure, output};
 use crate::admin::openapi;
 
-/// How OpenAPI names a schema.
+/// The prefix of a schema reference in OpenAPI.
 const COMPONENTS: &str = "/components/schemas/";
 
 pub(super) fn run(name: &str) -> Result<(), Failure> {
@@ -11,6 +11,6 @@ pub(super) fn run(name: &str) -> Result<(), Failure> {
     let plain = plain.strip_prefix(COMPONENTS).unwrap_or(plain);
     let schemas = openapi::schemas();
     let known: Vec<&str> = schemas.keys().map(String::as_str).collect();
-    let unknown = || Failure::Usage(format!("there is no schema {name}; there are {}", known.join(", ")));
+    let unknown = || Failure::Usage(format!("unknown schema {name}; the schemas are {}", known.join(", ")));
     output::json(schemas.get(plain).ok_or_else(unknown)?)
 }

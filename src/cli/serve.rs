@@ -12,7 +12,7 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
     let sources = arguments.sources();
     let configuration = super::read(&sources)?;
     let traces = telemetry::init(&configuration.settings.telemetry).map_err(|error| error.to_string())?;
-    // Whoever reads the log reads its form.
+    // Warnings go to the log, in the format of the log.
     for warning in configuration.warnings.iter().chain(&configuration.advice()) {
         tracing::warn!("{warning}");
     }
@@ -26,9 +26,9 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
     outcome
 }
 
-/// What systemd opened: the first socket is for clients, the second for the admin listener.
+/// Returns the sockets that systemd opened. The first is for clients, the second for the admin listener.
 fn sockets() -> Result<Sockets, String> {
-    let taken = systemd::sockets().map_err(|error| format!("a socket of the service manager: {error}"))?;
+    let taken = systemd::sockets().map_err(|error| format!("a socket from the service manager: {error}"))?;
     let mut taken = taken.into_iter();
     Ok(Sockets { public: taken.next(), admin: taken.next() })
 }
@@ -40,11 +40,11 @@ async fn serve(start: Start, sockets: Sockets) -> Result<(), String> {
     announce(&server);
     systemd::tell(State::Ready);
     server.ended().await;
-    tracing::info!("stopped");
+    tracing::info!("server stopped");
     Ok(())
 }
 
-/// Says in the log what runs, and where.
+/// Logs the version, the addresses and the main settings of the server.
 fn announce(server: &Server) {
     let service = server.service();
     tracing::info!(
@@ -59,12 +59,12 @@ fn announce(server: &Server) {
     );
 }
 
-/// Says where the server listens, and what to try.
+/// Writes where the server listens, and a first request to try.
 fn greet(server: &Server) {
     let settings = &server.service().settings.server;
     let (address, path) = (server.address(), &settings.paths.registration);
     let scheme = if settings.tls.is_on() { "https" } else { "http" };
-    // Who made the certificate for a test has it at hand; a public name needs no such flag.
+    // Without an issuer, the certificate is one made for a test, so curl needs its file.
     let own = settings.tls.certificate.as_ref().filter(|_| settings.issuer.is_none());
     let own = own.map(|file| format!("--cacert {} ", file.display())).unwrap_or_default();
     let base = settings.issuer.clone().filter(|_| settings.tls.is_on());

@@ -1,4 +1,4 @@
-//! `registrar store`: looks at the embedded store while no server has it open.
+//! `registrar store`: checks, exports and repairs the embedded store while no server has it open.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -14,22 +14,22 @@ use crate::store::work::Work;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Read every record, and say what is missing or can not be read, be it the key of the secrets. Works
-    /// on a copy.
+    /// Read every record and report what is missing or cannot be read, including the key file. Works on a
+    /// copy.
     Check(Place),
-    /// Write every client that can be read to a file, as an export has them. Works on a copy.
+    /// Export every client that can be read to a file, in the format of clients export. Works on a copy.
     Export {
         #[command(flatten)]
         place: Place,
-        /// The file, which must not be there yet. Client secrets are in it in clear.
+        /// The file to create; it must not exist. It contains client secrets in clear text.
         file: PathBuf,
     },
-    /// Go on with what is there: what is lost is not missed any more. A key of the secrets that is missing is
-    /// followed by a new one; what the lost one sealed can not be read any more.
+    /// Accept the loss of damaged or missing records, so that the server can start with the rest. If the key
+    /// file is missing, a new key is created; values encrypted with the lost key can no longer be read.
     Accept(Place),
 }
 
-/// Which store.
+/// The store to work on.
 #[derive(Debug, Args)]
 pub(super) struct Place {
     #[command(flatten)]
@@ -70,27 +70,28 @@ pub(super) fn run(command: &Command) -> Result<(), String> {
             }
             if let Some(aside) = accepted.aside {
                 note!(
-                    "registrar: sled cannot read all of its files, so they were made anew of what can be read; those \
-                     of before are in {}, which can be removed when nothing of it is needed any more",
+                    "registrar: sled cannot read all of its files, so the store was rebuilt from the records \
+                     that can be read. The previous files are in {}; remove them when they are no longer \
+                     needed",
                     aside.display()
                 );
             }
             if let Some(file) = accepted.another_key {
                 note!(
-                    "registrar: what another key sealed cannot be read with {}: client secrets, values of \
-                     scripts, patches. registrar admin reset gives the administrator a new secret, and \
-                     registrar config reset lets go of the patches",
+                    "registrar: client secrets, values of scripts and patches that were encrypted with \
+                     another key cannot be read with {}. Run registrar admin reset to give the administrator \
+                     a new secret, and registrar config reset to remove the patches",
                     file.display()
                 );
             }
-            note!("registrar: the next start goes on with what is in {}", folder.display());
+            note!("registrar: the next start continues with the records in {}", folder.display());
             Ok(())
         }
     }
 }
 
 impl Place {
-    /// Does `work` with the settings and the folder that they name; gives the folder beside what comes of it.
+    /// Does `work` with the settings and their store folder, and returns its result and the folder.
     fn work<T: Send + 'static, E: Display + Send + 'static>(
         &self,
         work: impl FnOnce(&StoreSettings, &Path, &Work) -> Result<T, E> + Send + 'static,
@@ -103,7 +104,7 @@ impl Place {
         done.map(|done| (done, folder)).map_err(|error| error.to_string())
     }
 
-    /// The settings, and the folder that they name.
+    /// Returns the settings and their store folder.
     fn open(&self) -> Result<(StoreSettings, PathBuf), String> {
         let flags = self
             .data
@@ -115,7 +116,7 @@ impl Place {
         match settings.url.sled_folder().map(Path::to_owned) {
             Some(folder) => Ok((settings, folder)),
             None => {
-                Err("this is for the embedded store (sled:FOLDER); a database has tools of its own"
+                Err("this command is for the embedded store (sled:FOLDER); use the tools of your database"
                     .to_owned())
             }
         }

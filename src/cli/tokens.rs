@@ -15,18 +15,18 @@ const TOKENS: &str = "/admin/v1/initial-access-tokens";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Make an initial access token. It is shown here, and never again.
+    /// Create an initial access token. The token is shown only once.
     Create(Creation),
-    /// List initial access tokens, without the tokens themselves.
+    /// List the initial access tokens, without their values.
     List {
         #[command(flatten)]
         form: Form,
         #[command(flatten)]
         remote: RemoteArguments,
     },
-    /// Revoke an initial access token: nobody registers with it any more.
+    /// Revoke an initial access token. It can no longer be used to register clients.
     Revoke {
-        /// Its identifier, as tokens list shows it.
+        /// The identifier of the token, as shown by tokens list.
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
@@ -36,13 +36,13 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Creation {
-    /// How many clients may be registered with it; none: any number.
+    /// The maximum number of clients that can be registered with the token. Default: unlimited.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     uses: Option<u64>,
-    /// How long it is good: seconds, or 90s, 15m, 12h, 30d; none: until it is revoked.
+    /// The lifetime of the token: seconds, or 90s, 15m, 12h, 30d. Default: valid until revoked.
     #[arg(long, value_name = "TIME", value_parser = moment::duration)]
     expires_in: Option<u64>,
-    /// What it is for, in words.
+    /// A description of the token.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     #[command(flatten)]
@@ -53,28 +53,28 @@ pub(super) struct Creation {
     remote: RemoteArguments,
 }
 
-/// What may be registered with the token. What is left out is not bounded by it.
+/// The limits for clients that are registered with the token. Omitted members set no limit.
 #[derive(Debug, Args)]
 struct Policy {
-    /// A JSON file with the members of a policy; the flags below stand above it.
+    /// A JSON file with the members of a policy. The following flags override it.
     #[arg(long = "policy", value_name = "FILE")]
     file: Option<PathBuf>,
-    /// A host that redirect URIs and all other URLs of a client may have; once for each.
+    /// A host that is allowed in redirect URIs and all other URLs of a client. Can be repeated.
     #[arg(long = "redirect-host", value_name = "HOST")]
     redirect_hosts: Vec<String>,
-    /// A scope that may be asked for; once for each.
+    /// A scope that clients can request. Can be repeated.
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// A grant type that may be asked for; once for each.
+    /// A grant type that clients can request. Can be repeated.
     #[arg(long = "grant-type", value_name = "TYPE")]
     grant_types: Vec<String>,
-    /// A method with which clients may authenticate at the token endpoint; once for each.
+    /// A client authentication method for the token endpoint that clients can request. Can be repeated.
     #[arg(long = "auth-method", value_name = "METHOD")]
     token_endpoint_auth_methods: Vec<String>,
-    /// A member that strangers may not set and that may be registered, such as groups; once for each.
+    /// A privileged member that clients can set with this token, such as groups. Can be repeated.
     #[arg(long = "privileged-member", value_name = "MEMBER")]
     privileged_members: Vec<String>,
-    /// How long a client may live at most.
+    /// The maximum lifetime of a client.
     #[arg(long, value_name = "TIME", value_parser = moment::duration)]
     maximum_lifetime: Option<u64>,
 }
@@ -110,12 +110,12 @@ async fn create(creation: &Creation) -> Result<(), Failure> {
             Table::new(["MEMBER", "VALUE"]).rows(rows.collect())?;
         }
     }
-    note!("registrar: the token is shown this once; give it to those who may register");
+    note!("registrar: the token is shown only once; copy it now");
     Ok(())
 }
 
 impl Creation {
-    /// What is asked of the server.
+    /// Returns the body of the request.
     fn wanted(&self) -> Result<Map<String, Value>, Failure> {
         let mut wanted = Map::new();
         wanted.extend(self.uses.map(|uses| ("uses".to_owned(), uses.into())));

@@ -34,11 +34,14 @@ async fn values_are_reset_one_by_one_or_all_together() {
     let output = reset(&data, &["registration.nothing"]);
     assert_eq!(output.status.code(), Some(1));
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(message.contains("patched are: registration.clientExpiryGrace, registration.gone"), "{message}");
+    assert!(
+        message.contains("the patched options are: registration.clientExpiryGrace, registration.gone"),
+        "{message}"
+    );
 
     let output = reset(&data, &["gone"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "registration.gone\n");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("1 patched value is gone"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 patched value removed"));
     assert_eq!(patched(&data).await, json!({"registration.clientExpiryGrace": 7, "scopes": []}));
 
     let output = reset(&data, &[]);

@@ -70,8 +70,8 @@ async fn a_client_is_shown_with_its_provenance_and_deleted() {
 fn a_deletion_must_name_its_clients() {
     let registrar = Registrar::start();
     registrar.cli(&["clients", "delete"]).failed(2, &["an ID, or a filter"]);
-    registrar.cli(&["clients", "delete", ".."]).failed(2, &["no identifier"]);
-    registrar.cli(&["clients", "delete", ""]).failed(2, &["no identifier"]);
+    registrar.cli(&["clients", "delete", ".."]).failed(2, &["not an identifier"]);
+    registrar.cli(&["clients", "delete", ""]).failed(2, &["not an identifier"]);
     registrar.cli(&["clients", "delete", "--software-id", "s"]).failed(2, &["--yes"]);
     registrar.cli(&["clients", "delete", "x", "--software-id", "s"]).failed(2, &["cannot be used with"]);
     registrar.cli(&["clients", "delete", "--yes"]).failed(2, &["an ID, or a filter"]);

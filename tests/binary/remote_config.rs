@@ -23,7 +23,7 @@ async fn the_configuration_is_shown_set_and_patched() {
     assert_eq!(row(&shown, "server.listen"), ["127.0.0.1:0", "flag"]);
     let one = registrar.cli(&["config", "show", "registration.clientExpiry", "--format", "json"]).json();
     assert_eq!(one, json!([{"option": "registration.clientExpiryGrace", "value": 7, "origin": "file"}]));
-    registrar.cli(&["config", "show", "nothing"]).failed(1, &["no option begins with nothing"]);
+    registrar.cli(&["config", "show", "nothing"]).failed(1, &["no option starts with nothing"]);
 
     let set = registrar.cli(&["config", "set", "dynamicRegistrationEnabled", "false"]).fine();
     assert_eq!(set, "registration.dynamicRegistrationEnabled = false\n");
@@ -88,7 +88,7 @@ fn an_error_of_the_server_is_printed_unchanged() {
     let set = |property: &str, value: &str| registrar.cli(&["config", "set", property, value]);
     set("dynamicRegistrationEnabld", "true").failed(1, &["invalid_request", "dynamicRegistrationEnabled"]);
     set("clientExpiryGrace", "soon").failed(1, &["clientExpiryGrace"]);
-    set("a/b", "1").failed(2, &["no property"]);
+    set("a/b", "1").failed(2, &["is not a property"]);
     registrar.cli_reading(&["config", "patch", "-"], b"{}").failed(1, &["invalid_request"]);
     registrar.cli(&["config", "patch", "/no/such/file"]).failed(1, &["/no/such/file"]);
     let registrar = Registrar::start_prepared("", |command| {

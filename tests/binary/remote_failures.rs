@@ -20,11 +20,11 @@ fn an_unreachable_server_is_named_with_a_remedy() {
     let folder = tempfile::TempDir::new().unwrap();
     let credentials = write_credentials(folder.path(), &json!({"client_id": "a", "client_secret": "s"}));
     let refused = run(&["clients", "list", "--server", &server, "--credentials", &credentials]);
-    refused.failed(1, &[&format!("there is no server at {server}"), "Connection refused", "--server"]);
-    run(&["clients", "list", "--server", "nowhere"]).failed(2, &["a URL of http or https"]);
+    refused.failed(1, &[&format!("the server at {server} is unreachable"), "Connection refused", "--server"]);
+    run(&["clients", "list", "--server", "nowhere"]).failed(2, &["expected an http or https URL"]);
     let unknown =
         run(&["clients", "list", "--server", "http://no.such.host.invalid", "--credentials", &credentials]);
-    unknown.failed(1, &["there is no server at http://no.such.host.invalid", "warning", "not https"]);
+    unknown.failed(1, &["the server at http://no.such.host.invalid is unreachable", "warning", "not https"]);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn an_answer_of_another_program_is_reported() {
     let folder = tempfile::TempDir::new().unwrap();
     let credentials = write_credentials(folder.path(), &json!({"client_id": "a", "client_secret": "s"}));
     let ran = run(&["tokens", "list", "--server", &server, "--credentials", &credentials]);
-    ran.failed(1, &["does not answer like a Registrar (status 200)"]);
+    ran.failed(1, &["is not from a Registrar (status 200)"]);
     other.join().expect("it answered");
 }
 
@@ -64,13 +64,12 @@ async fn credentials_are_found_and_must_be_valid() {
 
     std::fs::write(&file, "[store]\nurl = \"sled:/no/such/store\"\n").unwrap();
     let nowhere = run(&[&list[..], &["--config", config]].concat());
-    nowhere
-        .failed(1, &["there are no credentials", "/no/such/store/admin-credentials.json", "--credentials"]);
+    nowhere.failed(1, &["no credentials found", "/no/such/store/admin-credentials.json", "--credentials"]);
 
     let wrong =
         write_credentials(folder.path(), &json!({"client_id": "administrator", "client_secret": "wrong"}));
     let refused = run(&[&list[..], &["--credentials", &wrong]].concat());
-    let said = ["does not take the credentials", &wrong, "the secret is wrong", "registrar admin reset"];
+    let said = ["rejected the credentials", &wrong, "the secret is wrong", "registrar admin reset"];
     refused.failed(1, &said);
 
     let right: serde_json::Value =
@@ -106,7 +105,7 @@ async fn a_missing_scope_is_named() {
     with("").failed(1, &[id, "lacks the scope clients.read"]);
     // The configuration file belongs to another server. The given token lacks the scope.
     with("scopes = []\n[admin.scopes]\nclientsRead = \"openid\"\n")
-        .failed(1, &["this is not allowed", "has not the scope clients.read"]);
+        .failed(1, &["permission denied", "has not the scope clients.read"]);
 }
 
 #[test]
@@ -114,7 +113,7 @@ fn the_admin_listener_is_used() {
     let registrar = Registrar::start_with("[admin]\nlisten = \"127.0.0.1:0\"\n");
     let admin = registrar.greeting.split("metrics are on ").nth(1).and_then(|rest| rest.lines().next());
     let admin = admin.expect("it prints the address");
-    registrar.cli(&["clients", "list"]).failed(1, &["is not there", "--admin-server"]);
+    registrar.cli(&["clients", "list"]).failed(1, &["was not found", "--admin-server"]);
     assert!(registrar.cli(&["clients", "list", "--admin-server", admin]).fine().contains("administrator"));
 }
 
@@ -123,7 +122,9 @@ fn an_untrusted_certificate_is_reported_and_can_be_trusted() {
     let files = tempfile::TempDir::new().unwrap();
     let configuration = tls::configuration(files.path());
     let registrar = Registrar::start_with(&configuration);
-    registrar.cli(&["clients", "list"]).failed(1, &["the TLS of https://127.0.0.1:", "certificate", "--ca"]);
+    registrar
+        .cli(&["clients", "list"])
+        .failed(1, &["the TLS certificate of https://127.0.0.1:", "certificate", "--ca"]);
     let ca = files.path().join("server.pem");
     let ca = ca.to_str().unwrap();
     assert!(registrar.cli(&["clients", "list", "--ca", ca]).fine().contains("administrator"));

@@ -66,7 +66,7 @@ async fn a_token_is_created_with_a_policy_listed_and_revoked() {
 async fn a_created_token_is_printed_in_a_table_with_a_warning() {
     let registrar = Registrar::start();
     let ran = registrar.cli(&["tokens", "create"]);
-    assert!(ran.err.contains("shown this once"), "{}", ran.err);
+    assert!(ran.err.contains("shown only once"), "{}", ran.err);
     let out = ran.fine();
     let token = out.lines().find_map(|line| line.strip_prefix("token ")).expect("a token").trim().to_owned();
     assert_eq!(register(&registrar, &token, "email").await, 201);

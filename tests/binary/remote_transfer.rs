@@ -59,7 +59,7 @@ async fn an_export_is_imported_by_another_server() {
         "the secret is the same on the other server"
     );
 
-    registrar.cli(&["clients", "export", "--output", name]).failed(1, &[name, "is there already"]);
+    registrar.cli(&["clients", "export", "--output", name]).failed(1, &[name, "already exists"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), export, "the existing file is not changed");
     let said = ["client_exists: line 1: ", "--existing skip", "before that: 0 imported"];
     other.cli(&["clients", "import", name]).failed(1, &said);
@@ -78,15 +78,15 @@ async fn nothing_of_a_truncated_file_is_imported() {
     let file = other.folder().join("cut.ndjson");
     let name = file.to_str().unwrap();
     let ends: Vec<usize> = export.match_indices('\n').map(|(at, _)| at + 1).collect();
-    for (length, said) in [(ends[1], "cut off"), (ends[2] - 10, "cut off"), (0, "cut off")] {
+    for (length, said) in [(ends[1], "truncated"), (ends[2] - 10, "truncated"), (0, "truncated")] {
         std::fs::write(&file, &export[..length]).unwrap();
         other.cli(&["clients", "import", name]).failed(1, &["cut.ndjson", said, "nothing was imported"]);
     }
     let without_one = [&export[..ends[0]], &export[ends[1]..]].concat();
     std::fs::write(&file, without_one).unwrap();
-    other.cli(&["clients", "import", name]).failed(1, &["has 2 clients", "there are 3"]);
+    other.cli(&["clients", "import", name]).failed(1, &["contains 2 clients", "states 3"]);
     assert_eq!(count(&other), 0);
-    other.cli(&["clients", "import", "/no/such/file"]).failed(1, &["/no/such/file can not be read"]);
+    other.cli(&["clients", "import", "/no/such/file"]).failed(1, &["/no/such/file cannot be read"]);
     // The truncation of piped input is detected only at its end.
     let ran = other.cli_reading(&["clients", "import"], &export.as_bytes()[..ends[1]]);
     ran.failed(1, &["invalid_import", "imported"]);
@@ -99,9 +99,10 @@ async fn an_export_that_is_not_read_to_its_end_fails() {
     let mut command = registrar.asked(&["clients", "export"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     drop(child.stdout.take());
-    Ran::of(&child.wait_with_output().expect("it ends")).failed(1, &["nobody read the export to its end"]);
+    Ran::of(&child.wait_with_output().expect("it ends"))
+        .failed(1, &["closed before the export was complete"]);
     let ran = registrar.cli(&["clients", "export", "--output", "/no/such/folder/file"]);
-    ran.failed(1, &["/no/such/folder/file.new can not be written"]);
+    ran.failed(1, &["/no/such/folder/file.new cannot be written"]);
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn an_export_that_breaks_off_leaves_no_file() {
     let output = ["--output", file.to_str().unwrap()];
     let arguments = ["clients", "export", "--server", &server, "--credentials", &credentials];
     let output = command(&[&arguments[..], &output].concat()).output().expect("the binary runs");
-    Ran::of(&output).failed(1, &["the export was cut off"]);
+    Ran::of(&output).failed(1, &["the export was truncated"]);
     let left: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["credentials.json"]);

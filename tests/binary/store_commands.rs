@@ -150,7 +150,7 @@ async fn a_lost_key_stops_the_start_until_the_loss_is_accepted() {
 
     let accept = store(&data, &["accept"]);
     assert!(accept.status.success(), "{}", text(&accept));
-    for part in ["registrar.key", "client secrets", "registrar admin reset", "the next start goes on"] {
+    for part in ["registrar.key", "client secrets", "registrar admin reset", "the next start continues"] {
         assert!(text(&accept).contains(part), "'{}' does not say '{part}'", text(&accept));
     }
     assert!(store(&data, &["check"]).status.success());

@@ -1,10 +1,11 @@
-//! Configurations with which everything starts, and nobody can register.
+//! Configurations with which the server starts but nobody can register.
 
 use crate::config::trust::{SsaValidationType, StatementValidation};
 use crate::config::{Live, Registration};
 use crate::script::Hook;
 
-/// What is odd about `live` with scripts of which some `has` a hook or not: the key, and why.
+/// Returns what is odd about `live`, as the option and the reason. `has` tells whether any script defines a
+/// hook.
 pub(super) fn oddities(live: &Live, has: &dyn Fn(Hook) -> bool) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     let settings = &live.registration;
@@ -22,7 +23,7 @@ fn statements(settings: &Registration, has: &dyn Fn(Hook) -> bool) -> Option<Str
     let by_script = settings.software_statement_validation_type == StatementValidation::Script;
     let has_keys = has(Hook::GetSoftwareStatementJwks) || has(Hook::GetSoftwareStatementHmacSecret);
     (settings.software_statement_required && by_script && !has_keys).then(|| {
-        "nobody can register: softwareStatementValidationType is script, and no script has \
+        "nobody can register: softwareStatementValidationType is script, but no script has \
          getSoftwareStatementJwks or getSoftwareStatementHmacSecret"
             .to_owned()
     })
@@ -40,8 +41,8 @@ fn requests(settings: &Registration, has: &dyn Fn(Hook) -> bool) -> Option<Strin
         || has(Hook::GetDcrJwks)
         || has(Hook::GetDcrHmacSecret);
     (settings.dcr_signature_validation_enabled && !has_keys).then(|| {
-        "nobody can register: there are no keys of signed requests; name them in dcrSignatureValidationJwks or \
-         beside it, in an entry of dcrSsaValidationConfigs, or in a script with getDcrJwks"
+        "nobody can register: there are no keys for signed requests; set dcrSignatureValidationJwks or a \
+         similar option, add an entry to dcrSsaValidationConfigs, or define getDcrJwks in a script"
             .to_owned()
     })
 }
@@ -58,7 +59,7 @@ fn evidence(settings: &Registration, has: &dyn Fn(Hook) -> bool) -> Option<Strin
     })
 }
 
-/// Scopes that issuers grant and nobody can have.
+/// Returns a reason for each scope that an issuer grants but no client can have.
 fn granted(live: &Live) -> impl Iterator<Item = String> {
     let is_defined = move |name: &str| live.scopes.iter().any(|scope| scope.defines(name));
     live.registration.trusted_ssa_issuers.iter().flat_map(move |(issuer, entry)| {
@@ -75,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    /// Says `expected` of `registration`, with scripts that have `hooks`.
+    /// Checks that `registration`, with scripts that have `hooks`, gives the reasons `expected`.
     #[track_caller]
     fn check(registration: &Value, hooks: &[Hook], expected: &[&str]) {
         let live: Live = serde_json::from_value(json!({

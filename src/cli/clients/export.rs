@@ -1,5 +1,5 @@
-//! `registrar clients export`: lines of JSON as they come. The last line counts the others, so an
-//! export that was cut off is recognised.
+//! `registrar clients export`: writes JSON lines as they arrive. The last line counts the others, so that a
+//! truncated export is detected.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,12 +10,12 @@ use super::super::output::counted;
 use super::super::progress::Progress;
 use super::super::remote::{Call, Remote};
 
-/// Refuses a file that is there: an export before, perhaps the only one.
+/// Refuses to overwrite an existing file: it may be a previous export, perhaps the only one.
 pub(super) fn refuse_existing(output: Option<&Path>) -> Result<(), Failure> {
     match output.filter(|file| file.symlink_metadata().is_ok()) {
         None => Ok(()),
         Some(file) => Err(Failure::Failed(format!(
-            "{} is there already; name another file, or move that one away",
+            "{} already exists; name another file, or move the existing file away",
             file.display()
         ))),
     }
@@ -24,7 +24,9 @@ pub(super) fn refuse_existing(output: Option<&Path>) -> Result<(), Failure> {
 pub(super) async fn run(remote: &Remote, output: Option<&Path>) -> Result<(), Failure> {
     let Some(file) = output else {
         return match copy(remote, &mut io::stdout().lock()).await {
-            Err(Failure::ReaderGone) => Err(Failure::Failed("nobody read the export to its end".to_owned())),
+            Err(Failure::ReaderGone) => {
+                Err(Failure::Failed("standard output was closed before the export was complete".to_owned()))
+            }
             done => done.map(said),
         };
     };
@@ -40,12 +42,12 @@ fn said(clients: u64) {
     note!("registrar: {} exported", counted(clients, "client"));
 }
 
-/// Copies the export; how many clients are in it.
+/// Copies the export and returns the number of clients in it.
 async fn copy(remote: &Remote, out: &mut impl Write) -> Result<u64, Failure> {
     let mut arriving = remote.open(Call { path: "/admin/v1/clients/export", ..Call::default() }).await?;
     let (mut lines, mut progress) = (Lines::default(), Progress::new("clients exported"));
     loop {
-        let chunk = arriving.next().await.map_err(|error| format!("the export was cut off: {error}"))?;
+        let chunk = arriving.next().await.map_err(|error| format!("the export was truncated: {error}"))?;
         let Some(chunk) = chunk else { break };
         out.write_all(&chunk)?;
         progress.add(lines.add(&chunk));
@@ -55,7 +57,7 @@ async fn copy(remote: &Remote, out: &mut impl Write) -> Result<u64, Failure> {
     lines.end().map_err(|reason| Failure::Failed(format!("the export {reason}")))
 }
 
-/// The lines of an export, of which only the last is kept.
+/// Counts the lines of an export and keeps the last one.
 #[derive(Default)]
 pub(super) struct Lines {
     whole: u64,
@@ -64,7 +66,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// How many lines end in `chunk`.
+    /// Adds `chunk` and returns the number of lines that end in it.
     pub(super) fn add(&mut self, chunk: &[u8]) -> u64 {
         let mut ended: u64 = 0;
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
@@ -78,7 +80,8 @@ impl Lines {
         ended
     }
 
-    /// How many clients there are, when the last line says so too.
+    /// Returns the number of clients if the last line states the same number; otherwise the reason why the
+    /// export is invalid.
     pub(super) fn end(mut self) -> Result<u64, String> {
         if !self.current.iter().all(u8::is_ascii_whitespace) {
             self.last = std::mem::take(&mut self.current);
@@ -88,17 +91,17 @@ impl Lines {
         let said = last.as_ref().and_then(|line| line.get("clients")).and_then(serde_json::Value::as_u64);
         let clients = self.whole.saturating_sub(1);
         match said {
-            None => Err("is cut off: its last line does not say how many clients there are".to_owned()),
+            None => Err("is truncated: its last line does not state the number of clients".to_owned()),
             Some(said) if said == clients => Ok(clients),
             Some(said) => {
                 let found = counted(clients, "client");
-                Err(format!("has {found}, and says itself that there are {said}"))
+                Err(format!("contains {found}, but its last line states {said}"))
             }
         }
     }
 }
 
-/// A file that takes its place when it is whole.
+/// A temporary file beside its target, renamed to the target when it is complete.
 struct Beside {
     open: File,
     path: PathBuf,
@@ -113,7 +116,7 @@ impl Beside {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        // What an export that was cut off left: its mode is not to be relied on.
+        // An interrupted export may have left this file, and its mode cannot be relied on.
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(&path, &error)),
             _ => {}
@@ -129,14 +132,14 @@ impl Beside {
 }
 
 impl Drop for Beside {
-    /// A part of an export is of no use; one that took its place is not there any more.
+    /// Removes an incomplete export. A complete one has been renamed and no longer has this path.
     fn drop(&mut self) {
         drop(fs::remove_file(&self.path));
     }
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::Failed(format!("{} can not be written: {error}", path.display()))
+    Failure::Failed(format!("{} cannot be written: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -156,8 +159,8 @@ mod tests {
         assert_eq!(end(&["{}\n{", "}\n{\"clie", "nts\": 2}\n"]), Ok(2));
         assert_eq!(end(&["{\"clients\": 0}"]), Ok(0));
         for cut in [&["{}\n{}\n"][..], &["{}\n{\"clients\""], &[""], &["{}\n{\"client_id\": 1}\n"]] {
-            assert!(end(cut).unwrap_err().contains("cut off"), "{cut:?}");
+            assert!(end(cut).unwrap_err().contains("truncated"), "{cut:?}");
         }
-        assert!(end(&["{}\n{\"clients\": 2}\n"]).unwrap_err().contains("has 1 client,"));
+        assert!(end(&["{}\n{\"clients\": 2}\n"]).unwrap_err().contains("contains 1 client,"));
     }
 }

@@ -1,4 +1,4 @@
-//! Which clients are meant.
+//! The filters that select clients.
 
 use clap::{Args, ValueEnum};
 
@@ -7,25 +7,25 @@ use super::super::moment;
 #[derive(Debug, Args)]
 #[group(multiple = true)]
 pub(in crate::cli) struct Filter {
-    /// What `client_id` begins with.
+    /// Prefix of the `client_id`.
     #[arg(long, value_name = "PREFIX")]
     client_id: Option<String>,
-    /// What `client_name`, in any language, has in it.
+    /// Text that `client_name` contains, in any language.
     #[arg(long, value_name = "TEXT")]
     client_name: Option<String>,
-    /// The `software_id`.
+    /// Exact `software_id`.
     #[arg(long, value_name = "ID")]
     software_id: Option<String>,
-    /// How far the registration can be trusted.
+    /// Trust level of the registration.
     #[arg(long, value_name = "LEVEL", value_enum)]
     trust_level: Option<Level>,
-    /// Registered then or later: 2026-01-31T12:00:00Z, or seconds since 1970.
+    /// Registered at or after this time: 2026-01-31T12:00:00Z, or seconds since 1970.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     issued_from: Option<u64>,
-    /// Registered before.
+    /// Registered before this time.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     issued_before: Option<u64>,
-    /// Expires before.
+    /// Expires before this time.
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     expires_before: Option<u64>,
 }
@@ -54,7 +54,7 @@ impl Level {
 }
 
 impl Filter {
-    /// The parameters of the admin API.
+    /// Returns the query parameters for the admin API.
     pub(super) fn query(&self) -> Vec<(&'static str, String)> {
         let number = |value: Option<u64>| value.map(|value| value.to_string());
         let all = [

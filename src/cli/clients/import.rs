@@ -1,4 +1,4 @@
-//! `registrar clients import`: an export, read while it is sent.
+//! `registrar clients import`: sends an export while reading it.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -11,21 +11,21 @@ use super::super::remote::{Call, Remote};
 use super::Existing;
 use super::export::Lines;
 
-/// Bytes that are read at a time.
+/// The number of bytes read at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// What is imported.
+/// The source of an import: a file or standard input.
 pub(super) struct Source(Box<dyn Read + Send>);
 
 impl Source {
-    /// Opens `file`; none, or `-`: standard input. A file is looked through first, so that nothing
-    /// of one that is cut off is stored.
+    /// Opens `file`, or standard input if it is missing or `-`. A regular file is checked first, so that
+    /// nothing from a truncated export is stored.
     pub(super) fn open(file: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = file.filter(|path| *path != Path::new("-")) else {
             return Ok(Self(Box::new(io::stdin())));
         };
         let failed =
-            |error: io::Error| Failure::Failed(format!("{} can not be read: {error}", path.display()));
+            |error: io::Error| Failure::Failed(format!("{} cannot be read: {error}", path.display()));
         let mut file = File::open(path).map_err(failed)?;
         if !file.metadata().map_err(failed)?.is_file() {
             return Ok(Self(Box::new(file)));
@@ -83,6 +83,6 @@ pub(super) async fn run(
     }
     let count = |name: &str| output::cell(answer.get(name));
     let told = ["imported", "replaced", "skipped"].map(|name| format!("{} {name}", count(name)));
-    let odd = answer.get("warnings").map(|odd| format!("; {odd} break rules of this server, see its log"));
+    let odd = answer.get("warnings").map(|odd| format!("; {odd} violate rules of this server, see its log"));
     output::line(&format!("{}{}", told.join(", "), odd.unwrap_or_default()))
 }

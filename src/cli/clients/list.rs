@@ -1,4 +1,4 @@
-//! `registrar clients list`: page by page, so that it does not matter how many there are.
+//! `registrar clients list`: reads page by page, so that it works with any number of clients.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::super::{Failure, moment};
 use super::CLIENTS;
 use super::filter::Filter;
 
-/// Clients that are asked for at a time.
+/// The number of clients requested per page.
 const PAGE: usize = 500;
 
 pub(super) async fn run(
@@ -36,10 +36,10 @@ pub(super) async fn run(
     list.end()
 }
 
-/// A list that is written as it comes.
+/// A list that is written as it arrives.
 enum List {
     Table(Table<6>),
-    /// An array, of which something was written or not.
+    /// A JSON array; true once an element has been written.
     Json(bool),
 }
 

@@ -20,11 +20,11 @@ const CLIENTS: &str = "/admin/v1/clients";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// List clients: those to which all filters apply, in the order of their identifiers.
+    /// List the clients that match all filters, ordered by `client_id`.
     List {
         #[command(flatten)]
         filter: Filter,
-        /// Show so many at most; none: all of them.
+        /// Show at most N clients. Default: all.
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
         #[command(flatten)]
@@ -32,9 +32,9 @@ pub(super) enum Command {
         #[command(flatten)]
         remote: RemoteArguments,
     },
-    /// Show one client: its metadata, and how it came to be what it is.
+    /// Show one client: its metadata, and how it was registered.
     Show {
-        /// Its `client_id`.
+        /// The `client_id` of the client.
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
@@ -42,23 +42,23 @@ pub(super) enum Command {
         #[command(flatten)]
         remote: RemoteArguments,
     },
-    /// Delete one client, or all to which all filters apply.
+    /// Delete one client, or all clients that match all filters.
     Delete(Deletion),
-    /// Write all clients as lines of JSON, with their secrets in clear.
+    /// Export all clients as JSON lines, with their secrets in clear text.
     Export {
-        /// Where to, a file that is not there yet; none: standard output. It is there when it is whole, for
-        /// its owner only.
+        /// The file to create; it must not exist. It appears when the export is complete, and only its owner
+        /// can read it. Default: standard output.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         #[command(flatten)]
         remote: RemoteArguments,
     },
-    /// Store the clients of an export.
+    /// Import the clients of an export.
     Import {
-        /// The export; none, or -: standard input.
+        /// The file to import. Default, or -: standard input.
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
-        /// What becomes of clients that are there already.
+        /// What to do with clients that already exist.
         #[arg(long, value_name = "WHAT", value_enum, default_value_t = Existing::Refuse)]
         existing: Existing,
         #[command(flatten)]
@@ -70,12 +70,12 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Deletion {
-    /// The `client_id` of the one client.
+    /// The `client_id` of the client to delete.
     #[arg(value_name = "ID", conflicts_with = "Filter")]
     id: Option<String>,
     #[command(flatten)]
     filter: Filter,
-    /// Yes, all to which the filters apply.
+    /// Confirm that all clients that match the filters are to be deleted.
     #[arg(long, conflicts_with = "id")]
     yes: bool,
     #[command(flatten)]
@@ -84,14 +84,14 @@ pub(super) struct Deletion {
     remote: RemoteArguments,
 }
 
-/// What becomes of clients that are there already.
+/// What an import does with clients that already exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Existing {
-    /// The import ends there.
+    /// Stop the import.
     Refuse,
-    /// They stay as they are.
+    /// Keep the existing client.
     Skip,
-    /// The imported ones take their place.
+    /// Replace the existing client with the imported one.
     Replace,
 }
 
@@ -137,24 +137,25 @@ async fn delete(deletion: &Deletion) -> Result<(), Failure> {
     let path = match id {
         Some(id) => format!("{CLIENTS}/{}", segment(id)?),
         None if query.is_empty() => {
-            return Err(Failure::Usage("say which: an ID, or a filter such as --software-id".to_owned()));
+            let message = "name the clients to delete: give an ID, or a filter such as --software-id";
+            return Err(Failure::Usage(message.to_owned()));
         }
         None if !yes => {
-            let message = "this deletes all clients to which the filters apply; clients list shows which \
-                           those are, and --yes says that it is meant";
+            let message = "this deletes all clients that match the filters; list them with `clients list`, \
+                           then confirm with --yes";
             return Err(Failure::Usage(message.to_owned()));
         }
         None => CLIENTS.to_owned(),
     };
     let call = Call { method: "DELETE", path: &path, query: &query, ..Call::default() };
     let answer = remote.connect(&[WRITE]).await?.call(call).await?;
-    // For one client there is no answer but that it is done.
+    // The response to the deletion of one client has no body.
     let answer = if answer.is_null() { json!({"deleted": 1}) } else { answer };
     match form.format {
         Format::Json => output::json(&answer),
         Format::Table => {
             let refused = answer.get("refused").filter(|refused| refused.as_u64() != Some(0));
-            let refused = refused.map(|refused| format!(", {refused} refused by a script"));
+            let refused = refused.map(|refused| format!(", {refused} denied by a script"));
             let deleted = output::cell(answer.get("deleted"));
             output::line(&format!("{deleted} deleted{}", refused.unwrap_or_default()))
         }

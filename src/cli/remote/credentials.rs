@@ -1,4 +1,4 @@
-//! Who asks, and the access token that the server gives for that.
+//! The credentials of the caller, and the access token that the server issues for them.
 
 use std::path::{Path, PathBuf};
 
@@ -17,22 +17,23 @@ use crate::token::administrator;
 const ID: &str = "REGISTRAR_CLIENT_ID";
 const SECRET: &str = "REGISTRAR_CLIENT_SECRET";
 
-/// A client, with the secret that proves it.
+/// A client identifier and its secret.
 pub(super) struct Credentials {
     client_id: String,
     secret: Secret,
-    /// Where they were found, for messages.
+    /// Where the credentials were found, for messages.
     place: String,
 }
 
-/// What is in a file of credentials.
+/// The content of a credentials file.
 #[derive(Deserialize)]
 struct Written {
     client_id: String,
     client_secret: String,
 }
 
-/// The credentials of `file`, else those of the environment, else those that the first start wrote.
+/// Returns the credentials of `file`, or else those of the environment, or else those that the first start
+/// wrote.
 pub(super) fn find(file: Option<&Path>, settings: &Settings) -> Result<Credentials, Failure> {
     if let Some(file) = file {
         return read(file).map_err(Failure::Failed);
@@ -45,16 +46,20 @@ pub(super) fn find(file: Option<&Path>, settings: &Settings) -> Result<Credentia
                 place: "the environment".into(),
             });
         }
-        [Some(_), None] => return Err(Failure::Failed(format!("{ID} is set, and {SECRET} is not"))),
-        [None, Some(_)] => return Err(Failure::Failed(format!("{SECRET} is set, and {ID} is not"))),
+        [Some(_), None] => {
+            return Err(Failure::Failed(format!("{ID} is set, but {SECRET} is not; set both")));
+        }
+        [None, Some(_)] => {
+            return Err(Failure::Failed(format!("{SECRET} is set, but {ID} is not; set both")));
+        }
         [None, None] => {}
     }
     let written: Option<PathBuf> = administrator::file(settings);
     let usual = written.filter(|file| file.exists());
     let usual = usual.ok_or_else(|| {
-        let beside = administrator::file(settings).map(|file| format!(" {} is not there.", file.display()));
+        let beside = administrator::file(settings).map(|file| format!(" {} does not exist.", file.display()));
         format!(
-            "there are no credentials.{} Name a file of them with --credentials, or set {ID} and {SECRET}",
+            "no credentials found.{} Name a credentials file with --credentials, or set {ID} and {SECRET}",
             beside.unwrap_or_default()
         )
     })?;
@@ -63,9 +68,9 @@ pub(super) fn find(file: Option<&Path>, settings: &Settings) -> Result<Credentia
 
 fn read(file: &Path) -> Result<Credentials, String> {
     let place = file.display().to_string();
-    let text = std::fs::read(file).map_err(|error| format!("{place} can not be read: {error}"))?;
+    let text = std::fs::read(file).map_err(|error| format!("{place} cannot be read: {error}"))?;
     let written: Written = serde_json::from_slice(&text)
-        // What serde says could repeat a secret.
+        // The message of serde could contain a secret.
         .map_err(|_| format!("{place} is not a JSON file with client_id and client_secret"))?;
     let secret = Secret::new(written.client_secret);
     Ok(Credentials { client_id: written.client_id, secret, place })
@@ -79,7 +84,7 @@ pub(super) struct Grant<'a> {
 }
 
 impl Grant<'_> {
-    /// An access token with this scope (RFC 6749 section 4.4).
+    /// Requests an access token with this scope (RFC 6749 section 4.4).
     pub(super) async fn ask(&self, credentials: &Credentials, scope: &str) -> Result<Secret, Failure> {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("grant_type", "client_credentials"), ("scope", scope)])
@@ -110,16 +115,17 @@ impl Grant<'_> {
         let (code, description) = said;
         Failure::Failed(match code {
             "invalid_client" => format!(
-                "{} does not take the credentials of {place} (client {client_id}): the secret is wrong, or \
-                 the client is not there, is disabled or has expired. A start makes an administrator, with new \
-                 credentials, when there is none; registrar admin reset gives it a new secret when that is lost",
+                "{} rejected the credentials of {place} (client {client_id}): the secret is wrong, or the \
+                 client does not exist, is disabled or has expired. If the secret of the administrator is \
+                 lost, registrar admin reset sets a new one. If there is no administrator, a restart of the \
+                 server creates one with new credentials",
                 self.url
             ),
             "invalid_scope" => {
-                format!("the client {client_id} of {place} may not do this: it lacks the scope {scope}")
+                format!("permission denied: the client {client_id} of {place} lacks the scope {scope}")
             }
             _ => format!(
-                "{} gives the client {client_id} of {place} no token: {code}: {}",
+                "{} issued no access token to the client {client_id} of {place}: {code}: {}",
                 self.url,
                 description.unwrap_or_default()
             ),
@@ -127,7 +133,7 @@ impl Grant<'_> {
     }
 }
 
-/// RFC 6749 section 2.3.1: both parts are encoded as in a form.
+/// Returns the value of the Authorization header. Both parts are form-encoded (RFC 6749 section 2.3.1).
 fn basic(credentials: &Credentials) -> String {
     let part = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let pair = format!("{}:{}", part(&credentials.client_id), part(credentials.secret.expose()));
@@ -157,6 +163,6 @@ mod tests {
             let told = read(&file).err().unwrap();
             assert!(told.contains("client_id and client_secret") && !told.contains("column"), "{told}");
         }
-        assert!(read(&folder.path().join("none")).err().unwrap().contains("can not be read"));
+        assert!(read(&folder.path().join("none")).err().unwrap().contains("cannot be read"));
     }
 }

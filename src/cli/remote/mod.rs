@@ -1,4 +1,4 @@
-//! The server that a command works with: where it is, who asks, and with which scopes.
+//! The server that a command calls: its address, the credentials of the caller, and the scopes.
 
 mod credentials;
 mod server;
@@ -15,21 +15,22 @@ use crate::fetch::Direct;
 
 #[derive(Debug, Args)]
 pub(super) struct RemoteArguments {
-    /// The server, as in `https://register.example.org`; none: where the configuration file says
-    /// that it listens.
+    /// The URL of the server, such as `https://register.example.org`. Default: the address in the
+    /// configuration file.
     #[arg(long, value_name = "URL", value_parser = server_url)]
     server: Option<String>,
-    /// Where its admin API is, when it has a listener of its own.
+    /// The URL of the admin API, if it has a listener of its own.
     #[arg(long, value_name = "URL", value_parser = server_url)]
     admin_server: Option<String>,
-    /// A JSON file with `client_id` and `client_secret`; none: `REGISTRAR_CLIENT_ID` and
-    /// `REGISTRAR_CLIENT_SECRET` of the environment, or admin-credentials.json beside the store.
+    /// A JSON file with `client_id` and `client_secret`. Default: the environment variables
+    /// `REGISTRAR_CLIENT_ID` and `REGISTRAR_CLIENT_SECRET`, or else the admin-credentials.json in the folder
+    /// of the store.
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
-    /// A PEM file of authorities that are trusted beside those of the system.
+    /// A PEM file of CAs to trust in addition to the CAs of the system.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// The configuration file: where the server is, its paths, and the scopes of administrators.
+    /// The configuration file, for the address of the server, its paths, and the scopes of administrators.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -38,7 +39,7 @@ pub(super) struct RemoteArguments {
 pub(super) type Needs = fn(&AdminScopes) -> &String;
 
 impl RemoteArguments {
-    /// Gets an access token with the scopes that `needed` picks, and no other.
+    /// Connects with an access token that has only the scopes that `needed` picks.
     pub(super) async fn connect(&self, needed: &[Needs]) -> Result<Remote, Failure> {
         let settings = self.settings()?;
         let http = Direct::new(self.ca.as_deref()).map_err(|error| Failure::Failed(error.to_string()))?;
@@ -59,19 +60,20 @@ impl RemoteArguments {
         Ok(Remote::new(http, admin, bearer, settings.server.paths.config))
     }
 
-    /// The configuration, as the server has it; the defaults when no file is named and none is
-    /// where one is looked for.
+    /// Returns the configuration of the server, or the defaults if no file is named and the default file does
+    /// not exist.
     fn settings(&self) -> Result<Settings, Failure> {
         let config = self.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
         let is_there = self.config.is_some() || Path::new(DEFAULT_FILE).exists();
         let mut sources = super::sources(&FileArguments { config }, Vec::new());
         sources.file = sources.file.filter(|_| is_there);
         let loaded = config::load(&sources);
-        let loaded = loaded.map_err(|errors| format!("the configuration is not right:\n{errors}"))?;
+        let loaded = loaded.map_err(|errors| format!("invalid configuration:\n{errors}"))?;
         Ok(loaded.settings)
     }
 
-    /// Who names the server by hand means all of it, unless told otherwise.
+    /// Returns the URL of the admin API. An explicit `--server` covers the admin API too, unless
+    /// `--admin-server` names another URL.
     fn admin_url(&self, settings: &Settings, server: &str) -> String {
         match settings.admin.listen {
             Some(address) if self.server.is_none() => {
@@ -83,17 +85,17 @@ impl RemoteArguments {
     }
 }
 
-/// Where a server with these settings is, seen from the same machine.
+/// Returns the URL of a server with these settings, as seen from the same machine.
 fn own_url(settings: &Settings) -> String {
     let server = &settings.server;
     let scheme = if server.tls.is_on() { "https" } else { "http" };
-    // The certificate has the name that clients use.
+    // The certificate is issued for the name that clients use.
     let named = server.issuer.clone().filter(|_| server.tls.is_on());
     let url = named.unwrap_or_else(|| format!("{scheme}://{}", reachable(server.listen)));
     url.trim_end_matches('/').to_owned()
 }
 
-/// An address to connect to: who listens on all addresses is reached at the nearest.
+/// Returns an address to connect to. A server that listens on all addresses is reached by loopback.
 fn reachable(mut address: std::net::SocketAddr) -> std::net::SocketAddr {
     if address.ip().is_unspecified() {
         let is_v4 = address.is_ipv4();
@@ -106,11 +108,11 @@ fn server_url(text: &str) -> Result<String, String> {
     let url = url::Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
     let url = url.filter(|url| url.has_host() && url.query().is_none() && url.fragment().is_none());
     let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
-    let due = || "a URL of http or https is needed, such as https://register.example.org".to_owned();
+    let due = || "expected an http or https URL, such as https://register.example.org".to_owned();
     url.map(|url| url.as_str().trim_end_matches('/').to_owned()).ok_or_else(due)
 }
 
-/// The secret and the token can be read on the way there.
+/// Warns that the secret and the token can be read in transit over plain http.
 fn warn_of_plain_http(url: &str) {
     let Ok(parsed) = url::Url::parse(url) else { return };
     let is_here = match parsed.host() {
@@ -120,7 +122,7 @@ fn warn_of_plain_http(url: &str) {
         None => false,
     };
     if parsed.scheme() == "http" && !is_here {
-        note!("registrar: warning: {url} is not https: whoever is between can read the credentials");
+        note!("registrar: warning: {url} is not https; the credentials can be read in transit");
     }
 }
 
@@ -137,7 +139,7 @@ mod tests {
         settings.server.listen = "[::]:8443".parse().unwrap();
         assert_eq!(own_url(&settings), "http://[::1]:8443");
         settings.server.issuer = Some("https://register.example.org".to_owned());
-        assert_eq!(own_url(&settings), "http://[::1]:8443", "a proxy speaks TLS, and is not asked");
+        assert_eq!(own_url(&settings), "http://[::1]:8443", "TLS ends at a proxy, which is not used");
         settings.server.tls.certificate = Some("server.pem".into());
         assert_eq!(own_url(&settings), "https://register.example.org");
     }

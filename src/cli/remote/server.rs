@@ -1,4 +1,4 @@
-//! Calls of the admin API, and what their refusals mean to whoever gave the command.
+//! Calls to the admin API, and messages that explain its error responses to the user of the command line.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use super::super::Failure;
 use crate::fetch::{Arriving, Direct, DirectError, Request, Response};
 use crate::secret::Secret;
 
-/// The admin API of one server, with an access token for it.
+/// The admin API of one server, with an access token.
 pub(in crate::cli) struct Remote {
     http: Direct,
     base: String,
@@ -17,16 +17,16 @@ pub(in crate::cli) struct Remote {
     pub(in crate::cli) config: String,
 }
 
-/// One call.
+/// A request to the admin API.
 #[derive(Default)]
 pub(in crate::cli) struct Call<'a> {
-    /// The method; empty: `GET`.
+    /// The method. Empty means `GET`.
     pub(in crate::cli) method: &'static str,
-    /// The path, encoded.
+    /// The path, percent-encoded.
     pub(in crate::cli) path: &'a str,
-    /// Parameters of the query.
+    /// The query parameters.
     pub(in crate::cli) query: &'a [(&'static str, String)],
-    /// The media type of the body, and the body.
+    /// The media type of the body, and the body itself.
     pub(in crate::cli) body: Option<(&'static str, Vec<u8>)>,
 }
 
@@ -35,7 +35,7 @@ impl Remote {
         Self { http, base, bearer, config }
     }
 
-    /// Calls, and gives the JSON of the answer; null for one without a body.
+    /// Sends the request and returns the JSON of the response, or null if it has no body.
     pub(in crate::cli) async fn call(&self, call: Call<'_>) -> Result<Value, Failure> {
         let request = self.request(call);
         let url = request.url.clone();
@@ -43,7 +43,7 @@ impl Remote {
         self.understood(&url, &answer)
     }
 
-    /// Calls, and gives the answer while it arrives.
+    /// Sends the request and returns the response while it arrives.
     pub(in crate::cli) async fn open(&self, call: Call<'_>) -> Result<Arriving, Failure> {
         let request = self.request(call);
         let url = request.url.clone();
@@ -56,7 +56,7 @@ impl Remote {
         Err(no_registrar(&url, answer.status))
     }
 
-    /// Calls with a body that is read while it is sent.
+    /// Sends the request with a body that is read while it is sent.
     pub(in crate::cli) async fn upload<I>(&self, call: Call<'_>, parts: I) -> Result<Value, Failure>
     where
         I: Iterator<Item = io::Result<Vec<u8>>> + Send + 'static,
@@ -87,7 +87,7 @@ impl Remote {
         }
     }
 
-    /// The JSON of an answer; what it means when it is a refusal.
+    /// Returns the JSON of a response, or a message that explains an error response.
     fn understood(&self, url: &str, answer: &Response) -> Result<Value, Failure> {
         if answer.status == 204 {
             return Ok(Value::Null);
@@ -101,17 +101,18 @@ impl Remote {
         let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
         let (code, description) = (text("error"), text("error_description"));
         Err(Failure::Failed(match (answer.status, code) {
-            (401, _) => format!("{} does not take the access token: {description}", self.base),
-            (403, "insufficient_scope") => format!("this is not allowed: {description}"),
+            (401, _) => format!("{} rejected the access token: {description}", self.base),
+            (403, "insufficient_scope") => format!("permission denied: {description}"),
             (404, "not_found") if description == NO_SUCH_PATH => format!(
-                "{url} is not there: this is no admin API of this version; --admin-server names its address"
+                "{url} was not found: this is not the admin API of this version; name its URL with \
+                 --admin-server"
             ),
             (404, _) => description.to_owned(),
             (_, "client_exists") => {
                 let line = value.get("line").map(|line| format!("line {line}: ")).unwrap_or_default();
                 format!(
-                    "{code}: {line}there is a client with this client_id already; --existing skip leaves such \
-                     clients as they are, --existing replace replaces them{}",
+                    "{code}: {line}a client with this client_id already exists; use --existing skip to keep \
+                     existing clients, or --existing replace to replace them{}",
                     done(&value)
                 )
             }
@@ -121,7 +122,7 @@ impl Remote {
     }
 }
 
-/// What was done before a refusal: many things are not done as a whole.
+/// Returns what was done before the error. A request that covers many clients is not atomic.
 fn done(refusal: &Value) -> String {
     let counted = ["imported", "replaced", "skipped", "deleted"].into_iter().filter_map(|name| {
         let count = refusal.get(name)?.as_u64()?;
@@ -131,35 +132,37 @@ fn done(refusal: &Value) -> String {
     if counted.is_empty() { String::new() } else { format!("; before that: {}", counted.join(", ")) }
 }
 
-/// What the server says of a path that it does not have.
+/// The `error_description` that the server returns for an unknown path.
 const NO_SUCH_PATH: &str = "there is nothing at this path";
 
-/// What it means that there is no answer.
+/// Returns a message that explains why there is no response.
 pub(super) fn unreachable(url: &str, error: &DirectError) -> Failure {
     Failure::Failed(match error {
         DirectError::Unreachable(cause) => {
-            format!("there is no server at {url} ({cause}); is it running? --server names another one")
+            format!(
+                "the server at {url} is unreachable ({cause}); is it running? --server names another server"
+            )
         }
         DirectError::Tls(cause) => format!(
-            "the TLS of {url} is not to be trusted ({cause}); --ca names a file with the authority of its \
-             certificate"
+            "the TLS certificate of {url} cannot be verified ({cause}); name a file with the CA of the \
+             certificate with --ca"
         ),
         DirectError::Timeout | DirectError::Broken(_) | DirectError::Unsendable(_) => {
-            format!("{url} did not answer: {error}")
+            format!("no response from {url}: {error}")
         }
     })
 }
 
-/// Whoever answered is no Registrar.
+/// Returns the failure for a response that is not from a Registrar.
 pub(super) fn no_registrar(url: &str, status: u16) -> Failure {
-    Failure::Failed(format!("{url} does not answer like a Registrar (status {status})"))
+    Failure::Failed(format!("the response from {url} is not from a Registrar (status {status})"))
 }
 
-/// `id` as a segment of a path.
+/// Returns `id` as a path segment, percent-encoded.
 pub(in crate::cli) fn segment(id: &str) -> Result<String, Failure> {
-    // Whoever resolves the URL would take such a segment out, and mean all there are.
+    // URL resolution removes such a segment, and the request would then address all clients or tokens.
     if ["", ".", ".."].contains(&id) {
-        return Err(Failure::Usage(format!("'{id}' is no identifier")));
+        return Err(Failure::Usage(format!("'{id}' is not an identifier")));
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let encoded = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };

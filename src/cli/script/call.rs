@@ -1,4 +1,4 @@
-//! `registrar script call`: one hook on one request.
+//! `registrar script call`: calls one hook with one request.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::script::Hook;
 use crate::script::testing::{self, Beginning, Fakes, World};
 use crate::script::trial::{Ending, Given, Trial};
 
-/// What is called.
+/// The hook to call, and the request to call it with.
 pub(super) struct Subject<'a> {
     pub(super) hook: &'a str,
     pub(super) request: &'a Path,
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &ScriptArguments, subject: &Subject<'_>, format: Fo
     }
 }
 
-/// The request of `file`, and what else it says.
+/// Reads the request of `file`, with the context and the fakes if the file has them.
 fn read(file: &Path) -> Result<(Given, Fakes), String> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
     let bytes = std::fs::read(file).map_err(|error| named(&error))?;
@@ -50,17 +50,17 @@ fn read(file: &Path) -> Result<(Given, Fakes), String> {
     Ok((given, fakes))
 }
 
-/// `fakes` at the present time, with something in the place of every secret: a call must not
-/// need them, and must not show them.
+/// Completes `fakes` with the current time and a placeholder for every secret. A call must neither need nor
+/// show real secrets.
 fn with_the_rest(mut fakes: Fakes, beginning: &Beginning) -> Fakes {
     fakes.now.get_or_insert_with(|| super::super::clock().now().unix());
     for name in beginning.settings.secrets.keys() {
-        fakes.secrets.entry(name.clone()).or_insert_with(|| format!("in the place of the secret {name}"));
+        fakes.secrets.entry(name.clone()).or_insert_with(|| format!("placeholder for the secret {name}"));
     }
     fakes
 }
 
-/// What came of it, for people.
+/// Formats the result of the call for people.
 fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> {
     let mut lines = vec![ending(hook, trial)];
     if let Some(message) = &trial.message {
@@ -70,7 +70,7 @@ fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> 
         lines.push(format!("  {}", Value::Object(entity.clone())));
     }
     if let Some(value) = &trial.value {
-        lines.push(format!("  said: {value}"));
+        lines.push(format!("  returned: {value}"));
     }
     let after = trial.client.as_ref().or(trial.response.as_ref()).or(trial.request.as_ref());
     lines.extend(after.map(|after| difference(before, after)).unwrap_or_default());
@@ -81,12 +81,12 @@ fn lines(hook: &str, before: &Map<String, Value>, trial: &Trial) -> Vec<String> 
     lines
 }
 
-/// The script that ended the hook; none when it was the server.
+/// Returns the script that ended the hook, or `None` if the server did.
 fn script(trial: &Trial) -> Option<&str> {
     trial.script.as_deref().filter(|name| !name.is_empty())
 }
 
-/// Where a fault is: its line is not always known.
+/// Returns the location of a fault. The line is not always known.
 fn place(trial: &Trial) -> String {
     let script = script(trial).unwrap_or("the server");
     match trial.line {
@@ -107,7 +107,7 @@ fn ending(hook: &str, trial: &Trial) -> String {
     format!("{hook}: {outcome}{by}{status}")
 }
 
-/// The members that are different, member by member.
+/// Returns the members that differ, one per line.
 fn difference(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, value) in before {

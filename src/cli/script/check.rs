@@ -1,4 +1,4 @@
-//! `registrar script check`: compiles the scripts and shows which hooks each has.
+//! `registrar script check`: compiles the scripts and shows the hooks of each.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ pub(super) fn run(arguments: &ScriptArguments, format: Format) -> Result<(), Str
     let runtime =
         Runtime::without_host(settings, super::super::clock()).map_err(|error| error.to_string())?;
     let scripts = ScriptSet::load(settings, &runtime).map_err(|errors| {
-        format!("the scripts in {} do not load:\n{errors}", settings.directory.display())
+        format!("the scripts in {} cannot be loaded:\n{errors}", settings.directory.display())
     })?;
     match format {
         Format::Text => table(&scripts),
@@ -30,7 +30,7 @@ fn table(scripts: &ScriptSet) {
     say!("{:width$}  HOOKS", "SCRIPT");
     for script in scripts.scripts() {
         let hooks = match hooks(script).join(", ") {
-            none if none.is_empty() => "none: it is never called".to_owned(),
+            none if none.is_empty() => "none; the script is never called".to_owned(),
             hooks => hooks,
         };
         say!("{:width$}  {hooks}", script.name);

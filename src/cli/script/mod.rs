@@ -19,41 +19,41 @@ use crate::script::testing::Beginning;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Compile the scripts and show which hooks each has.
+    /// Compile the scripts and show the hooks of each.
     Check {
         #[command(flatten)]
         scripts: ScriptArguments,
         #[command(flatten)]
         form: Form,
     },
-    /// Run every `fn test_*` of the folder's tests/*.rhai; nothing outside is reached.
+    /// Run every `fn test_*` in tests/*.rhai of the script folder. No external system is contacted.
     Test {
         #[command(flatten)]
         scripts: ScriptArguments,
-        /// Only tests with this in their file and name, as they are listed.
+        /// Run only the tests whose listed file and name contain this text.
         #[arg(value_name = "NAME-FILTER")]
         filter: Option<String>,
     },
-    /// Call one hook on one request and show what comes of it; nothing outside is reached.
+    /// Call one hook with one request and show the result. No external system is contacted.
     Call {
         #[command(flatten)]
         scripts: ScriptArguments,
         /// The hook, such as createClient.
         #[arg(value_name = "HOOK")]
         hook: String,
-        /// A JSON file: the request, or an object with `request` and further members of the
-        /// context, and with `fakes`.
+        /// A JSON file with the request, or with an object that has `request`, other members of the context,
+        /// and `fakes`.
         #[arg(long, value_name = "FILE")]
         request: PathBuf,
-        /// Only the script of this file name, instead of all of them in their order.
+        /// Call only the script with this file name. Default: all scripts, in order.
         #[arg(long, value_name = "NAME")]
         script: Option<String>,
         #[command(flatten)]
         form: Form,
     },
-    /// Write the .d.rhai files by which the Rhai language server completes and checks scripts.
+    /// Write the .d.rhai files that the Rhai language server needs to complete and check scripts.
     Definitions {
-        /// Where to; one file is written for each module.
+        /// The output folder. One file is written for each module.
         #[arg(long, value_name = "DIR", default_value = "scripts/.rhai/definitions")]
         output: PathBuf,
     },
@@ -63,23 +63,23 @@ pub(super) enum Command {
 pub(super) struct ScriptArguments {
     #[command(flatten)]
     file: FileArguments,
-    /// The folder of the scripts.
+    /// The script folder.
     #[arg(long, value_name = "DIR")]
     scripts: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Form {
-    /// How to show the result.
+    /// The format of the result.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
@@ -101,7 +101,7 @@ impl ScriptArguments {
         super::load(&super::sources(&self.file, flag.into_iter().collect()))
     }
 
-    /// What worlds begin with in which these scripts are tried.
+    /// Returns the initial state of the worlds that these scripts are tested in.
     fn beginning(&self) -> Result<Beginning, String> {
         let configuration = self.load()?;
         Ok(Beginning {
@@ -112,12 +112,12 @@ impl ScriptArguments {
     }
 }
 
-/// Tokens are verified and signed for real, at the time of the world.
+/// Returns a host that really verifies and signs tokens, at the time of the world.
 fn keys(clock: Arc<dyn Clock>) -> Arc<dyn Host> {
     Arc::new(Tokens::new(clock))
 }
 
-/// Where scripts run that are tried.
+/// Returns the runtime for script tests and calls.
 fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())

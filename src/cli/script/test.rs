@@ -1,4 +1,4 @@
-//! `registrar script test`: TAP (<https://testanything.org>) on standard output.
+//! `registrar script test`: writes TAP (<https://testanything.org>) to standard output.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use crate::script::testing::{Failure, Suite, Test};
 pub(super) fn run(arguments: &ScriptArguments, filter: Option<&str>) -> Result<(), String> {
     let beginning = arguments.beginning()?;
     let folder = beginning.settings.directory.join("tests");
-    let suite = Suite::load(beginning).map_err(|errors| format!("the tests do not load:\n{errors}"))?;
+    let suite = Suite::load(beginning).map_err(|errors| format!("the tests cannot be loaded:\n{errors}"))?;
     let suite = Arc::new(suite);
     let is_wanted = |test: &&Test| filter.is_none_or(|part| test.to_string().contains(part));
     let tests: Vec<&Test> = suite.tests().iter().filter(is_wanted).collect();
     match (tests.is_empty(), filter) {
         (false, _) => {}
         (true, Some(part)) => {
-            return Err(format!("no test of {} has '{part}' in its name", folder.display()));
+            return Err(format!("no test in {} has '{part}' in its name", folder.display()));
         }
         (true, None) => return Err(format!("{} has no fn test_*", folder.display())),
     }
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &ScriptArguments, filter: Option<&str>) -> Result<(
     }
 }
 
-/// Runs the tests one after the other; how many failed.
+/// Runs the tests one after the other and returns the number of failures.
 async fn run_all(suite: &Arc<Suite>, tests: &[&Test]) -> usize {
     say!("1..{}", tests.len());
     let mut failed = 0;
@@ -41,7 +41,7 @@ async fn run_all(suite: &Arc<Suite>, tests: &[&Test]) -> usize {
     failed
 }
 
-/// What is wrong, as comments of TAP.
+/// Formats a failure as TAP comments.
 fn diagnostics(failure: &Failure) -> String {
     let mut lines: Vec<String> = failure.error.to_string().lines().map(str::to_owned).collect();
     if failure.calls.contains(" > ") {
