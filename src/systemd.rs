@@ -1,12 +1,13 @@
-//! What systemd and we tell each other: sockets that it opened for us, and how we are.
+//! Communication with systemd: the sockets that it opened for this process, and notifications about the
+//! state of the server.
 //!
-//! All of it does nothing where no service manager started the process.
+//! Nothing here has an effect unless a service manager started the process.
 
 use std::net::TcpListener;
 
-/// The sockets that the service manager opened for this process (`LISTEN_FDS`), in the order of
-/// its socket unit. They can be had once; the environment is changed, so only while the process
-/// has one thread.
+/// Returns the sockets that the service manager opened for this process (`LISTEN_FDS`), in the order of its
+/// socket unit. They can be taken only once. The environment is changed, so call this only while the
+/// process has a single thread.
 ///
 /// # Errors
 /// When one of them does not listen on TCP.
@@ -16,36 +17,36 @@ pub fn sockets() -> std::io::Result<Vec<TcpListener>> {
     taken.filter_map(Result::transpose).collect()
 }
 
-/// What the service manager is told.
+/// A state that is reported to the service manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Requests are answered.
     Ready,
-    /// Everything that can change is read again; [`State::Ready`] follows.
+    /// The reloadable files are being read again; [`State::Ready`] follows.
     Reloading,
-    /// No more requests are taken.
+    /// No more requests are accepted.
     Stopping,
 }
 
-/// Tells the service manager (`NOTIFY_SOCKET`) how the server is.
+/// Notifies the service manager (`NOTIFY_SOCKET`) of the state of the server.
 #[cfg(unix)]
 pub fn tell(state: State) {
     use sd_notify::NotifyState;
     let told = match state {
         State::Ready => send(&[NotifyState::Ready]),
         State::Stopping => send(&[NotifyState::Stopping]),
-        // The time tells an answer to this signal from one to a signal before it.
+        // The time distinguishes an answer to this signal from an answer to an earlier one.
         State::Reloading => {
             NotifyState::monotonic_usec_now().and_then(|now| send(&[NotifyState::Reloading, now]))
         }
     };
     if let Err(error) = told {
-        tracing::warn!(%error, ?state, "the service manager was not told");
+        tracing::warn!(%error, ?state, "notifying the service manager failed");
     }
 }
 
-/// Sends `states` to where `NOTIFY_SOCKET` says. A name that begins with `@` is none of the file
-/// system (as some container managers use); those the crate does not know.
+/// Sends `states` to the socket that `NOTIFY_SOCKET` names. A name that begins with `@` is not in the file
+/// system (some container managers use such names). The crate does not support these names.
 #[cfg(unix)]
 fn send(states: &[sd_notify::NotifyState<'_>]) -> std::io::Result<()> {
     #[cfg(target_os = "linux")]
@@ -63,6 +64,6 @@ fn send(states: &[sd_notify::NotifyState<'_>]) -> std::io::Result<()> {
     sd_notify::notify(states)
 }
 
-/// There is nobody to tell.
+/// There is no service manager to notify.
 #[cfg(not(unix))]
 pub fn tell(_state: State) {}

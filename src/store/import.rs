@@ -1,4 +1,4 @@
-//! Clients that come out of an export.
+//! Clients imported from an export.
 
 use std::collections::BTreeSet;
 
@@ -9,55 +9,57 @@ use super::{Clients, StoreError};
 use crate::client::Client;
 use crate::model::ClientId;
 
-/// Clients that are imported at a time, at most.
+/// Maximum number of clients in one import request.
 pub const MOST_IMPORTED: usize = 500;
 
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// There are too many.
-    #[error("at most {MOST_IMPORTED} clients are imported at a time; send the rest in another request")]
+    /// There are too many clients.
+    #[error("at most {MOST_IMPORTED} clients can be imported at a time; send the rest in another request")]
     TooMany,
-    /// Two of them have one identifier.
-    #[error("the client {0} is there twice")]
+    /// Two clients have the same identifier.
+    #[error("the client {0} occurs twice; remove one of the two")]
     Twice(ClientId),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What becomes of a client that is there already.
+/// What happens to a client that already exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Existing {
-    /// It stays, and nothing from it on is imported.
+    /// It is kept, and neither it nor any later client is imported.
     #[default]
     Refuse,
-    /// It stays.
+    /// It is kept.
     Skip,
-    /// It is replaced; one that the operator made stays, and nothing from it on is imported.
+    /// It is replaced. A client that the administrator defined is kept, and neither it nor any later client
+    /// is imported.
     Replace,
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Imported {
-    /// Clients that were not there before.
+    /// Clients that did not exist before.
     pub created: usize,
-    /// Clients that were there, and stayed as they were.
+    /// Clients that already existed and were kept unchanged.
     pub skipped: usize,
-    /// Clients that took the place of another state of themselves.
+    /// Clients that were replaced by another state of the same client.
     pub replaced: usize,
-    /// The place of the first one that was there and had to stay: nothing from it on was imported.
+    /// The position of the first existing client that had to be kept: neither it nor any later client was
+    /// imported.
     pub refused: Option<usize>,
 }
 
 impl Clients {
-    /// Stores `clients` as one change, each together with what `also` says of it; `existing` says
-    /// what becomes of those that are there already. Their secrets open only under the key with
+    /// Stores `clients` as one change, each together with what `also` returns for it. `existing` determines
+    /// what happens to clients that already exist. The secrets of the clients open only with the key with
     /// which they were sealed.
     ///
     /// # Errors
-    /// When there are too many, one is there twice, or the store fails: nothing was stored.
+    /// When there are too many clients, a client occurs twice, or the store fails. Nothing is stored then.
     pub async fn import(
         &self,
         clients: &[Client],
@@ -87,7 +89,7 @@ impl Clients {
                     imported.created += 1;
                     insertion(client)?
                 }
-                // What the operator made stays, whatever an import says.
+                // A client that the administrator defined is kept, whatever an import contains.
                 (Some(seen), Existing::Replace) if !seen.client().is_operators() => {
                     imported.replaced += 1;
                     replacement(&seen, client)?

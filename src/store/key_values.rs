@@ -1,11 +1,11 @@
-//! What scripts keep: JSON under a key, for each script its own, until it ends.
+//! Values that scripts store: JSON under a key, separate for each script, with an expiry.
 //!
-//! An integer is a number that many can add to at once; every other value is sealed, since a
-//! script may well keep the token of a verifier.
+//! An integer is stored as a number that many requests can add to at once. Every other value is sealed,
+//! since a script may well store the token of a verifier.
 //!
-//! Keys are often chosen by strangers, so a script that keeps as much as it may is no reason to fail
-//! everybody: what it [set](ScriptValues::set) and what ends first gives way. What it counts does not: a quota that
-//! a stranger could have forgotten would be none.
+//! Strangers often choose the keys, so a script that has reached its limit must not fail for everybody. A
+//! value that was [set](ScriptValues::set) is evicted when space is needed, the earliest expiry first. A
+//! counter is never evicted: a quota that a stranger could have forgotten would not be a quota.
 
 mod making_room;
 
@@ -23,7 +23,7 @@ use super::{StoreError, sealing};
 use crate::clock::Timestamp;
 use crate::secret::{Sealed, SealingKey};
 
-/// How much one script may keep.
+/// How much one script may store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyValueLimits {
     /// Values at the same time.
@@ -34,27 +34,27 @@ pub struct KeyValueLimits {
     pub value_bytes: usize,
 }
 
-/// Why a value is not kept or changed.
+/// Why a value is not stored or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyValueError {
     /// The key is empty or too long.
-    #[error("a key has 1 to {0} bytes")]
+    #[error("the key must have 1 to {0} bytes")]
     Key(usize),
     /// The value is too long.
-    #[error("a value has at most {0} bytes as JSON")]
+    #[error("the value must not exceed {0} bytes as JSON")]
     Value(usize),
-    /// The script keeps as much as it may, and nothing of it gives way.
-    #[error("the script keeps {0} values already, which is as many as it may, and none of them may give way")]
+    /// The script has reached its limit of values, and none of them can be evicted.
+    #[error("the script has reached its limit of {0} stored values, and none of them can be evicted")]
     Full(u64),
-    /// What is there can not be added to.
-    #[error("the value is not an integer of 64 bits, so it can not be added to")]
+    /// The existing value cannot be added to.
+    #[error("the value is not a 64-bit integer, so it cannot be incremented")]
     NotAnInteger,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// How a value is kept.
+/// How a value is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kept {
@@ -63,7 +63,7 @@ enum Kept {
     Integer,
 }
 
-/// What all scripts keep.
+/// The values of all scripts.
 #[derive(Clone)]
 pub struct KeyValues {
     space: Space<Kept>,
@@ -75,13 +75,13 @@ impl KeyValues {
         Self { space: Space::new(backend, Kind::KeyValue), sealing_key }
     }
 
-    /// What the script of this name keeps, within `limits`.
+    /// Returns the values of the script with this name, within `limits`.
     pub fn of<'a>(&'a self, script: &'a str, limits: KeyValueLimits) -> ScriptValues<'a> {
         ScriptValues { store: self, script, limits }
     }
 }
 
-/// What one script keeps.
+/// The values of one script.
 #[derive(Clone, Copy)]
 pub struct ScriptValues<'a> {
     store: &'a KeyValues,
@@ -90,10 +90,10 @@ pub struct ScriptValues<'a> {
 }
 
 impl ScriptValues<'_> {
-    /// The value under `key`, unless it has ended at `now`.
+    /// Returns the value under `key`, unless it has expired at `now`.
     ///
     /// # Errors
-    /// When the key can not be one, or the store can not be read.
+    /// When the key is invalid, or the store cannot be read.
     pub async fn get(&self, key: &str, now: Timestamp) -> Result<Option<Value>, KeyValueError> {
         let key = self.key(key)?;
         let Some(found) = self.store.space.find(&key, now).await? else { return Ok(None) };
@@ -107,11 +107,11 @@ impl ScriptValues<'_> {
         Ok(Some(value))
     }
 
-    /// Keeps `value` under `key` until `until`, in the place of what was there. It may give way to others
-    /// before that, when the script keeps as much as it may.
+    /// Stores `value` under `key` until `until`, replacing any previous value. It may be evicted earlier if
+    /// the script reaches its limit of values.
     ///
     /// # Errors
-    /// When a limit is passed, or the store can not be read or written.
+    /// When a limit is exceeded, or the store cannot be read or written.
     pub async fn set(
         &self,
         key: &str,
@@ -146,24 +146,24 @@ impl ScriptValues<'_> {
         Ok(unless_lost(self.store.space.backend.apply(change).await)?.map(drop))
     }
 
-    /// Removes what is under `key`; whether there was something.
+    /// Removes the value under `key`. Returns whether there was one.
     ///
     /// # Errors
-    /// When the key can not be one, or the store can not be written.
+    /// When the key is invalid, or the store cannot be written.
     pub async fn delete(&self, key: &str, now: Timestamp) -> Result<bool, KeyValueError> {
         let key = self.key(key)?;
         Ok(self.store.space.take(&key, now).await?.is_some())
     }
 
-    /// Adds `by` to the integer under `key` and gives the sum, which stays within 64 bits. When
-    /// nothing is there, it begins at 0 and ends at `until`; its end does not move later, so
-    /// that what is counted is what happens within one span of time.
+    /// Adds `by` to the integer under `key` and returns the sum, which stays within 64 bits. A missing
+    /// value starts at 0 and expires at `until`. Later calls do not extend the expiry, so that the counter
+    /// covers one span of time.
     ///
-    /// Any number may add at the same time; none is lost, and none waits for another. What is counted
-    /// never gives way.
+    /// Any number of callers may add at the same time: no addition is lost, and no caller waits for
+    /// another. A counter is never evicted.
     ///
     /// # Errors
-    /// When a limit is passed, another kind of value is there, or the store fails.
+    /// When a limit is exceeded, the value has another type, or the store fails.
     pub async fn increment(
         &self,
         key: &str,
@@ -201,8 +201,8 @@ impl ScriptValues<'_> {
         Ok(unless_lost(space.backend.apply(change).await)?.and_then(|numbers| numbers.last().copied()))
     }
 
-    /// That `entry` is stored, with `start` when it is an integer: in the place of what was
-    /// seen, or as a new one, for which there must be room.
+    /// Stores `entry`, with `start` when it is an integer. It replaces the record that was read, or is
+    /// stored as a new record if there is space for it.
     async fn storing(
         &self,
         seen: Option<&Found<Kept>>,

@@ -1,5 +1,5 @@
-//! Nonces that the server gave out (section 5 of the design: attestation evidence must carry
-//! one): each good once, and never more than so many.
+//! Nonces that the server issued (attestation evidence must contain one). Each is valid once, and their
+//! number is bounded.
 
 use std::sync::Arc;
 
@@ -16,37 +16,37 @@ use crate::secret::sha256;
 
 /// Random bytes of a nonce.
 const BYTES: usize = 32;
-/// When there is no room, one of so many of the oldest gives way: which one is left to chance,
-/// so that those who ask at the same time do not all want the same.
+/// When the limit is reached, one of this many oldest nonces is evicted. It is chosen at random, so that
+/// concurrent requests do not all compete for the same one.
 const OLDEST: usize = 64;
-/// A nonce may give way when this part of its life is over.
+/// A nonce may be evicted after this fraction of its lifetime.
 const PROTECTED: u64 = 10;
 
-/// Why there is no nonce.
+/// Why no nonce was issued.
 #[derive(Debug, thiserror::Error)]
 pub enum NonceError {
-    /// As many as there may be are out, and the oldest of them is too young to give way: its
-    /// holder must have time to use it.
-    #[error("too many nonces are out; ask again in {retry_after} s")]
+    /// The limit of outstanding nonces is reached, and the oldest is too recent to be evicted: its client
+    /// must have time to use it.
+    #[error("too many outstanding nonces; retry in {retry_after} s")]
     TooMany {
-        /// Seconds until one can give way.
+        /// Seconds until a nonce can be evicted.
         retry_after: u64,
     },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is nothing to make one of.
+    /// The system has no random bytes.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
 }
 
-/// A nonce that is out. It is stored under its digest.
+/// An outstanding nonce. It is stored under its digest.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Nonce {
     issued_at: Timestamp,
 }
 
-/// The nonces that are out. Their number is exact, and the same for all servers on one database.
+/// The outstanding nonces. Their number is exact, and the same for all servers on one database.
 #[derive(Clone)]
 pub struct Nonces(Space<Nonce>);
 
@@ -55,13 +55,13 @@ impl Nonces {
         Self(Space::new(backend, Kind::Nonce))
     }
 
-    /// Gives out a nonce that is good for `lifetime` seconds: 32 random bytes in base64url.
+    /// Issues a nonce that is valid for `lifetime` seconds: 32 random bytes in base64url.
     ///
-    /// When `most` are out, one of the oldest dies for it, unless it is younger than a tenth of
-    /// `lifetime`.
+    /// When `most` nonces are outstanding, one of the oldest is evicted, unless it is younger than a tenth
+    /// of `lifetime`.
     ///
     /// # Errors
-    /// [`NonceError::TooMany`] when none may give way; else when the store or the system fails.
+    /// [`NonceError::TooMany`] when no nonce may be evicted; otherwise when the store or the system fails.
     pub async fn issue(&self, now: Timestamp, lifetime: u64, most: u64) -> Result<String, NonceError> {
         let nonce = random::text(BYTES)?;
         let value = Nonce { issued_at: now };
@@ -86,14 +86,14 @@ impl Nonces {
         } else {
             match self.one_that_gives_way(entry.value.issued_at, lifetime).await? {
                 Some(old) => self.0.removal(&old),
-                // The one that was looked at has just gone.
+                // The selected nonce has just been removed.
                 None => return Ok(None),
             }
         };
         Ok(unless_lost(self.0.backend.apply(change.and(insertion)).await)?.map(drop))
     }
 
-    /// One of those that end first, and that is old enough.
+    /// Returns one of the nonces that expire first, if it is old enough.
     async fn one_that_gives_way(
         &self,
         now: Timestamp,
@@ -104,7 +104,7 @@ impl Nonces {
         let [chance] = random::bytes::<1>()?;
         let chosen = usize::from(chance).checked_rem(oldest.len()).unwrap_or_default();
         let may_give_way = |old: &Found<Nonce>| !old.is_live(now) || protected(old, lifetime) <= now;
-        // When the chosen one is too young, the very oldest may still do.
+        // When the chosen one is too recent, the very oldest may still be old enough.
         for place in [chosen, 0] {
             let key = oldest.get(place).and_then(|(entry, _)| Kind::Nonce.of_expiry(entry));
             let Some(key) = key else { return Ok(None) };
@@ -121,17 +121,17 @@ impl Nonces {
         Ok(None)
     }
 
-    /// Whether `nonce` was given out and is still good; from now on it is not. Of any number
-    /// that ask at the same time, one is told so.
+    /// Returns whether `nonce` was issued and is still valid, and invalidates it. Of any number of
+    /// concurrent calls, only one returns true.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub async fn consume(&self, nonce: &str, now: Timestamp) -> Result<bool, StoreError> {
         Ok(self.0.take(&key(nonce), now).await?.is_some())
     }
 }
 
-/// From when on a nonce may give way to another one.
+/// Returns the moment from which a nonce may be evicted.
 fn protected(nonce: &Found<Nonce>, lifetime: u64) -> Timestamp {
     nonce.entry.value.issued_at.plus(lifetime.div_ceil(PROTECTED))
 }

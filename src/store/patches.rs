@@ -1,4 +1,4 @@
-//! The patches of the live configuration (RFC 6902): one document, sealed, since a patched value
+//! The patches of the live configuration (RFC 6902): one document, which is sealed, since a patched value
 //! can be a shared secret.
 
 use std::sync::Arc;
@@ -10,27 +10,27 @@ use super::backend::{Backend, Change, Expectation};
 use super::{StoreError, keys, record, sealing};
 use crate::secret::{Sealed, SealingKey};
 
-/// Bytes of the document at most.
+/// Maximum number of bytes of the document.
 pub const MOST_BYTES: usize = 1 << 20;
 
 /// Why the document is not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum PatchError {
-    /// Somebody else has changed it since it was read.
-    #[error("the configuration was changed by somebody else; read it again")]
+    /// Somebody else has changed the document since it was read.
+    #[error("the configuration was changed concurrently; read it again, then retry")]
     Conflict,
-    /// It would be too long.
-    #[error("the patches of the configuration have more than {MOST_BYTES} bytes together")]
+    /// The document would be too long.
+    #[error("the configuration patches exceed {MOST_BYTES} bytes in total")]
     TooLong,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The document, and which one it is.
+/// The document and its revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Patches {
-    /// Counts the changes; 0: there was none.
+    /// Counts the changes; 0 when there was none.
     pub revision: u64,
     /// The document.
     pub document: Value,
@@ -42,7 +42,7 @@ struct Record {
     sealed: Sealed,
 }
 
-/// Where the patches of the live configuration are.
+/// Stores the patches of the live configuration.
 #[derive(Clone)]
 pub struct ConfigurationPatches {
     backend: Arc<dyn Backend>,
@@ -54,10 +54,10 @@ impl ConfigurationPatches {
         Self { backend, sealing_key }
     }
 
-    /// The document; an empty object when none was ever stored.
+    /// Returns the document, or an empty object when none was ever stored.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn load(&self) -> Result<Patches, StoreError> {
         match self.backend.get(keys::PATCHES).await? {
             Some(bytes) => self.read(&bytes),
@@ -65,11 +65,11 @@ impl ConfigurationPatches {
         }
     }
 
-    /// Puts `document` in the place of the one that was read as `seen`, together with `also`,
-    /// and gives its revision.
+    /// Replaces the document whose revision was read as `seen` with `document`, together with `also`.
+    /// Returns the new revision.
     ///
     /// # Errors
-    /// [`PatchError::Conflict`] when `seen` is not the last revision any more.
+    /// [`PatchError::Conflict`] when `seen` is no longer the current revision.
     pub async fn replace(&self, seen: u64, document: &Value, also: Change) -> Result<u64, PatchError> {
         if document.to_string().len() > MOST_BYTES {
             return Err(PatchError::TooLong);
@@ -95,10 +95,10 @@ impl ConfigurationPatches {
         }
     }
 
-    /// Lets go of every patch, also of a record that can not be read.
+    /// Removes every patch, even if their record cannot be read.
     ///
     /// # Errors
-    /// When the store can not be written.
+    /// When the store cannot be written.
     pub async fn clear(&self) -> Result<(), StoreError> {
         let change = Change { delete: vec![keys::PATCHES.to_vec()], ..Change::default() };
         self.backend.apply(change).await.map(drop)

@@ -1,7 +1,8 @@
-//! Says "look again" when files changed. Knows nothing of what is in them.
+//! Signals when files changed, without interpreting their contents.
 //!
-//! The kind of an event is never trusted: editors write beside and rename, Kubernetes swaps a
-//! symbolic link, and systems report one save in many ways. Whoever is told reads everything.
+//! The type of an event is never trusted: editors write a new file and rename it, Kubernetes swaps a
+//! symbolic link, and systems report one save in many ways. The receiver of a signal reads everything
+//! again.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,15 +11,15 @@ use notify::event::{AccessKind, EventKind};
 use notify::{Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// How long a change waits at most for files to be quiet.
+/// How long a change waits at most for the files to settle.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often files are compared where the system can not say that they changed.
+/// How often files are compared where the system cannot report changes.
 const POLL: Duration = Duration::from_secs(2);
 
-/// Files can not be watched.
+/// A file that cannot be watched.
 #[derive(Debug, thiserror::Error)]
-#[error("{path} can not be watched: {reason}", path = .path.display())]
+#[error("{path} cannot be watched: {reason}", path = .path.display())]
 pub struct WatchError {
     /// The file or folder.
     pub path: PathBuf,
@@ -26,7 +27,7 @@ pub struct WatchError {
     pub reason: String,
 }
 
-/// Watches as long as it is kept.
+/// Watches for as long as it is kept.
 pub struct Guard {
     _watcher: Box<dyn Watcher + Send>,
 }
@@ -37,18 +38,18 @@ impl std::fmt::Debug for Guard {
     }
 }
 
-/// Watches `paths`: a folder with all below it, a file by the folder it is in. The receiver gets
-/// one signal after each change, once nothing has changed for `quiet`, and after two seconds of
-/// unrest at the latest.
+/// Watches `paths`: a folder with everything below it, a file by its parent folder. The receiver gets one
+/// signal after each change, once nothing has changed for `quiet`, and after two seconds of continuous
+/// changes at the latest.
 ///
 /// # Errors
-/// When a path can be watched in no way.
+/// When a path cannot be watched by any method.
 pub fn watch(paths: &[PathBuf], quiet: Duration) -> Result<(Guard, mpsc::Receiver<()>), WatchError> {
     let (teller, changes) = mpsc::channel(1);
     let guard = match native(paths, teller.clone()) {
         Ok(guard) => guard,
         Err(error) => {
-            tracing::warn!(%error, "files are compared every {} s instead", POLL.as_secs());
+            tracing::warn!(%error, "cannot watch files; comparing them every {} s", POLL.as_secs());
             polling(paths, teller)?
         }
     };
@@ -74,7 +75,8 @@ fn add<W: Watcher + Send + 'static>(mut watcher: W, paths: &[PathBuf]) -> Result
         let (folder, mode) = if path.is_dir() {
             (path.as_path(), RecursiveMode::Recursive)
         } else {
-            // A file is replaced by a rename, and a watch on it would stay with the old one.
+            // A file may be replaced by a rename, and a watch on the file itself would stay with the old
+            // one.
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             (parent.unwrap_or(Path::new(".")), RecursiveMode::NonRecursive)
         };
@@ -87,16 +89,16 @@ fn failed(path: &Path, error: &notify::Error) -> WatchError {
     WatchError { path: path.to_owned(), reason: error.to_string() }
 }
 
-/// Whether a change at `path` can be one of `subject`. Beside a watched file others may change
-/// all the time, a log for example; Kubernetes swaps the link `..data` that its files lead
-/// through.
+/// Returns whether a change at `path` can affect `subject`. Other files in the folder of a watched file,
+/// for example a log, may change all the time. Kubernetes swaps the link `..data` through which the files
+/// are reached.
 fn concerns(subject: &Path, path: &Path) -> bool {
     let is_swap = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".."));
     let is_named = path.file_name() == subject.file_name();
     is_swap || is_named || (subject.is_dir() && path != subject)
 }
 
-/// Tells of every event but those that reading a file causes.
+/// Signals every event except those caused by reading a file.
 fn report(event: &notify::Result<Event>, subjects: &[PathBuf], changed: &mpsc::Sender<()>) {
     let is_other = event.as_ref().is_ok_and(|event| {
         let concerned = |path: &PathBuf| subjects.iter().any(|subject| concerns(subject, path));
@@ -106,7 +108,7 @@ fn report(event: &notify::Result<Event>, subjects: &[PathBuf], changed: &mpsc::S
         matches!(event.kind, EventKind::Access(kind) if !matches!(kind, AccessKind::Close(notify::event::AccessMode::Write)))
     });
     if !is_reading && !is_other {
-        // A signal that waits already stands for this change too.
+        // A signal that is already waiting covers this change too.
         let _ = changed.try_send(());
     }
 }
@@ -118,7 +120,7 @@ fn settle(mut changes: mpsc::Receiver<()>, quiet: Duration) -> mpsc::Receiver<()
         while changes.recv().await.is_some() {
             let unrest =
                 async { while let Ok(Some(())) = tokio::time::timeout(quiet, changes.recv()).await {} };
-            // Whether it ended in quiet or in haste, it is time to look.
+            // Whether the files have settled or the time is up, signal now.
             let _ = tokio::time::timeout(PATIENCE, unrest).await;
             if settled.is_closed() {
                 return;
@@ -126,8 +128,8 @@ fn settle(mut changes: mpsc::Receiver<()>, quiet: Duration) -> mpsc::Receiver<()
             let _ = settled.try_send(());
         }
     };
-    // It ends when the watcher is dropped, which holds the only sender.
-    #[expect(clippy::disallowed_methods, reason = "its owner is the guard, whose end ends it")]
+    // The task ends when the watcher is dropped, which holds the only sender.
+    #[expect(clippy::disallowed_methods, reason = "the guard owns it and ends it when dropped")]
     drop(tokio::spawn(task));
     looks
 }

@@ -10,7 +10,7 @@ const QUIET: Duration = Duration::from_millis(20);
 
 async fn told(changes: &mut Receiver<()>) {
     let signal = tokio::time::timeout(Duration::from_secs(10), changes.recv()).await;
-    assert_eq!(signal.expect("a change is told"), Some(()));
+    assert_eq!(signal.expect("a change is signalled"), Some(()));
 }
 
 #[tokio::test]
@@ -76,7 +76,10 @@ async fn a_busy_neighbour_neither_tells_nor_drowns_a_change() {
         }
     };
     let change = async {
-        assert!(tokio::time::timeout(QUIET * 10, changes.recv()).await.is_err(), "the neighbour was told");
+        assert!(
+            tokio::time::timeout(QUIET * 10, changes.recv()).await.is_err(),
+            "the change of a neighbour was signalled"
+        );
         fs::write(&file, "x").unwrap();
         told(&mut changes).await;
     };

@@ -58,7 +58,7 @@ fn a_store_that_cannot_be_opened_is_rejected() {
     refused(&postgres("postgres://"), "store.url: ");
     let more = |line: &str| format!("{}{line}\n", postgres("postgres://db.example/registrar"));
     refused(&more("passwordFile = \"FOLDER/none\""), "store.passwordFile: ");
-    refused(&more("passwordFile = \"FOLDER/empty\""), "it is empty");
+    refused(&more("passwordFile = \"FOLDER/empty\""), "the file is empty");
     refused(&more("caFile = \"FOLDER/none\""), "store.caFile");
     refused(&more("caFile = \"FOLDER/file\""), "store.caFile");
     refused("[store]\nurl = \"sled://data\"\n", "write sled:data");

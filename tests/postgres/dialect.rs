@@ -10,7 +10,7 @@ use crate::proxy::Proxy;
 use crate::sharing::{conditional_updates, patches_of_another_server, update};
 
 /// What the log says where nobody tells of changes.
-const NOT_TOLD: &str = "the database does not tell of changes";
+const NOT_TOLD: &str = "LISTEN/NOTIFY is not available";
 
 /// The type of a column of the table that says how the others are.
 async fn type_of_version(database: &Database) -> String {

@@ -1,7 +1,7 @@
-//! Room for one more value of a script that keeps as much as it may.
+//! Makes space for one more value of a script that has reached its limit.
 //!
-//! What may give way says so in its entry of the index of ends, which has no value otherwise: that of a
-//! registrar from before, and of what is counted, stays.
+//! A value that may be evicted is marked in its entry of the expiry index, which has no value otherwise.
+//! Counters and the values that an older registrar stored are not marked and are kept.
 
 use super::super::backend::{Change, Expectation, number, page};
 use super::super::expiring::{self, Found};
@@ -11,19 +11,20 @@ use super::super::{StoreError, sweep};
 use super::{Kept, KeyValueError, ScriptValues};
 use crate::clock::Timestamp;
 
-/// What the index says of a value that may give way.
+/// The value of an index entry whose record may be evicted.
 pub(in crate::store) const GIVES_WAY: &[u8] = b"\x01";
 
-/// Values that are over and may be removed at a time.
+/// Expired values that are removed at a time.
 const CLEARED: usize = 256;
-/// Entries of the index that are read at a time.
+/// Index entries that are read at a time.
 const PAGE: usize = 500;
-/// Of as many as a script may keep, one in so many gives way at a time: they have to be looked for.
+/// Divisor of the limit: this fraction of the values may be evicted at a time, since searching for them is
+/// expensive.
 const SHARE: u64 = 64;
 
 impl ScriptValues<'_> {
-    /// That there is room for one more value beside that of `key`. It is made of values that are over when
-    /// needed, and then of those that end first and may give way.
+    /// Ensures that there is space for one more value next to that of `key`. If necessary, expired values
+    /// are removed, and then the evictable values that expire first.
     pub(super) async fn room(&self, key: &[u8], now: Timestamp) -> Result<Expectation, KeyValueError> {
         let count = Kind::KeyValue.group_count(key).unwrap_or_default();
         let (backend, most) = (&*self.store.space.backend, self.limits.entries);
@@ -39,7 +40,8 @@ impl ScriptValues<'_> {
         }
     }
 
-    /// Removes some of the values of this script that end first and may give way; whether there were any.
+    /// Removes some of this script's evictable values, the earliest expiry first. Returns whether there
+    /// were any.
     async fn give_way(&self, most: u64) -> Result<bool, StoreError> {
         let backend = &*self.store.space.backend;
         let due = usize::try_from(most / SHARE).unwrap_or(usize::MAX).max(1);
@@ -68,7 +70,7 @@ impl ScriptValues<'_> {
         unless_lost(backend.apply(removal).await).map(drop)
     }
 
-    /// That `live`, which is counted from now on, does not give way.
+    /// Returns the change that protects `live`, which becomes a counter, from eviction.
     pub(super) async fn staying(&self, live: &Found<Kept>) -> Result<Change, StoreError> {
         let index = Kind::KeyValue.expiry(live.entry.expires_at, &live.entry.key);
         let is_marked = self.store.space.backend.get(&index).await?.is_some_and(|mark| mark == GIVES_WAY);

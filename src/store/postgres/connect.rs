@@ -1,4 +1,4 @@
-//! What `store.url` means: the parameters of libpq that this server knows.
+//! Interprets `store.url`: the parameters of libpq that this server supports.
 
 use std::fs;
 use std::path::Path;
@@ -12,12 +12,12 @@ use super::tls::{self, Trust};
 use crate::config::StoreSettings;
 use crate::store::StoreError;
 
-/// What the database shows of whoever is connected.
+/// The application name that the database shows for our connections.
 const APPLICATION: &str = "registrar";
 /// Seconds of silence after which a connection is probed.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
-/// A database, and how it is connected to.
+/// A database and the settings for connecting to it.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) config: Config,
@@ -25,13 +25,13 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The database that `settings` name.
+    /// Returns the database that `settings` name.
     pub(super) fn new(settings: &StoreSettings) -> Result<Self, StoreError> {
         let (url, mode) = take_ssl_mode(settings.url.expose());
-        // What the library says of a mistake could repeat a part of the password.
+        // The library's error message could repeat a part of the password.
         let mut config: Config = url.parse().map_err(|_| bad_url(FORM))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(bad_url("it names no host"));
+            return Err(bad_url("the host is missing"));
         }
         if let Some(file) = &settings.password_file {
             config.password(password(file)?);
@@ -56,7 +56,7 @@ fn bad_url(reason: &str) -> StoreError {
     StoreError::Setting { key: "store.url", reason: reason.to_owned() }
 }
 
-/// The URL without its `sslmode`, of which the library knows only the half.
+/// Returns the URL without its `sslmode`, of which the library supports only a part of the values.
 fn take_ssl_mode(url: &str) -> (String, Option<String>) {
     let Some((start, query)) = url.split_once('?') else { return (url.to_owned(), None) };
     let is_mode = |part: &&str| part.starts_with("sslmode=");
@@ -66,8 +66,8 @@ fn take_ssl_mode(url: &str) -> (String, Option<String>) {
     (rest, mode.map(|(_, mode)| mode.to_owned()))
 }
 
-/// Whether TLS is spoken, and who is believed, by the names of libpq. Without `sslmode`, a
-/// database on this machine is believed, and one elsewhere must prove its name.
+/// Returns whether TLS is used and which servers are trusted, by the names of libpq. Without `sslmode`, a
+/// database on this machine is trusted, and a database elsewhere must prove its name.
 fn trust(mode: Option<&str>, config: &Config, has_authority: bool) -> Result<(SslMode, Trust), StoreError> {
     Ok(match mode {
         Some("disable") => (SslMode::Disable, Trust::Anybody),
@@ -100,7 +100,7 @@ fn password(file: &Path) -> Result<String, StoreError> {
     let password = text.strip_suffix('\n').unwrap_or(&text);
     let password = password.strip_suffix('\r').unwrap_or(password);
     if password.is_empty() {
-        return Err(failed(format!("{}: it is empty", file.display())));
+        return Err(failed(format!("{}: the file is empty", file.display())));
     }
     Ok(password.to_owned())
 }
@@ -142,7 +142,7 @@ mod tests {
             "postgres://u:hidden@db/r?sslmode=maybe",
             "postgres://u:hidden@/r",
         ] {
-            let error = target(url).err().unwrap_or_else(|| panic!("{url} is taken"));
+            let error = target(url).err().unwrap_or_else(|| panic!("{url} is accepted"));
             assert!(error.starts_with("store.url: ") && !error.contains("hid"), "{error}");
         }
     }

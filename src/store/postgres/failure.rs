@@ -1,4 +1,4 @@
-//! What can go wrong with the database, and what is to be done about it.
+//! What can go wrong with the database, and how to react.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use tokio_postgres::error::SqlState;
 
 use crate::store::StoreError;
 
-/// Why a transaction was not made.
+/// Why a transaction was not committed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Somebody else came between; nothing was made, and it can be tried again.
+    /// Another transaction interfered; nothing was written, and a retry may succeed.
     Lost,
-    /// The connection was gone before anything was made; another one may do.
+    /// The connection was lost before anything was written; another connection may work.
     Gone(StoreError),
-    /// The database does not take what it was given.
+    /// The database rejected a value.
     Refused(StoreError),
-    /// The time of somebody who waits was over before the commit was asked for; nothing was made, and
-    /// the others can go on.
+    /// The deadline of a waiting caller passed before the commit was requested. Nothing was written, and
+    /// the other changes can continue.
     Late(StoreError),
-    /// The database does not answer, or what it made of it is not known.
+    /// The database does not answer, or the outcome is unknown.
     Unavailable(StoreError),
 }
 
@@ -41,8 +41,8 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// What it is when the commit was asked for: without an answer, nobody knows whether it was
-    /// made, so it must not be tried again.
+    /// Converts a failure of a commit. Without an answer, it is unknown whether the commit succeeded, so it
+    /// must not be retried.
     pub(super) fn at_commit(self) -> Self {
         match self {
             Self::Gone(cause) => Self::Unavailable(cause),
@@ -50,7 +50,7 @@ impl Failure {
         }
     }
 
-    /// What is said of it when no other attempt is made.
+    /// Returns the error to report when no other attempt is made.
     pub(super) fn into_error(self) -> StoreError {
         match self {
             Self::Lost => StoreError::Busy,
@@ -63,8 +63,8 @@ fn is_lost(code: &SqlState) -> bool {
     [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code)
 }
 
-/// Whether the database closes the connection, or has become one that only reads: another
-/// connection may lead to one that writes.
+/// Returns whether the database closes the connection or has become read-only. Another connection may lead
+/// to a writable database.
 fn is_gone(code: &SqlState) -> bool {
     let closing = [
         SqlState::ADMIN_SHUTDOWN,
@@ -75,25 +75,25 @@ fn is_gone(code: &SqlState) -> bool {
     closing.contains(code) || code.code().starts_with("08")
 }
 
-/// Whether the database understood what was said, and does not do such a thing: what it does not
-/// support, a syntax or a name that it does not know, a value that it does not take.
+/// Returns whether the database rejected the statement itself: an unsupported feature, unknown syntax, an
+/// unknown name, or an invalid value.
 pub(super) fn is_refused(error: &Error) -> bool {
     let code = error.code().map_or("", SqlState::code);
     ["0A", "22", "42"].iter().any(|class| code.starts_with(class))
 }
 
-/// That the database did not do it.
+/// Converts an error of the database.
 pub(super) fn unavailable(error: &Error) -> StoreError {
     StoreError::Unavailable(text(error))
 }
 
-/// That the database took too long.
+/// Returns the error for a database that took too long.
 pub(super) fn late(patience: Duration) -> StoreError {
-    StoreError::Unavailable(format!("the database did not answer in {} ms", patience.as_millis()))
+    StoreError::Unavailable(format!("the database did not answer within {} ms", patience.as_millis()))
 }
 
-/// The error with its causes. What the database says of itself may be in any language; details,
-/// which can hold keys and values, are not in it.
+/// Returns the error with its causes. The text of the database may be in any language. Its details, which
+/// can contain keys and values, are not included.
 fn text(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

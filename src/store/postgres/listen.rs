@@ -1,5 +1,5 @@
-//! Says "look again" when something changed that servers keep in memory: the patches of the live
-//! configuration. The database tells those who listen; behind that, it is looked at once a second.
+//! Signals when data that servers keep in memory may have changed: the patches of the live configuration.
+//! The database notifies its listeners. In case it does not, the data is also polled once a second.
 
 use std::time::Duration;
 
@@ -15,22 +15,22 @@ use super::pool::Pool;
 use crate::secret::sha256;
 use crate::store::{StoreError, keys};
 
-/// What the writer says in a transaction that changed what is watched.
+/// What the writer sends in a transaction that changed watched data.
 pub(super) const NOTIFY: &str = "NOTIFY registrar_changes";
 const LISTEN: &str = "LISTEN registrar_changes";
 const UNLISTEN: &str = "UNLISTEN registrar_changes";
 
-/// How often it is looked at.
+/// The polling interval.
 const PAUSE: Duration = Duration::from_secs(1);
 
 const WATCHED: &str = "SELECT key, value FROM registrar_entries WHERE key >= $1 AND key < $2 ORDER BY key";
 
-/// Whether a change of the value of `key` is told.
+/// Returns whether listeners are notified when the value of `key` changes.
 pub(super) fn is_watched(key: &[u8]) -> bool {
     key.starts_with(keys::WATCHED)
 }
 
-/// Whether this database tells of changes. Not all that speak the protocol do.
+/// Returns whether this database supports LISTEN/NOTIFY. Not all databases that speak the protocol do.
 pub(super) async fn is_possible(pool: &Pool) -> Result<bool, StoreError> {
     let client = pool.client().await?;
     let told = match client.batch_execute(LISTEN).await {
@@ -40,14 +40,14 @@ pub(super) async fn is_possible(pool: &Pool) -> Result<bool, StoreError> {
     match told {
         Ok(()) => Ok(true),
         Err(error) if error.code().is_some() => {
-            tracing::info!("the database does not tell of changes; it is looked at once a second");
+            tracing::info!("LISTEN/NOTIFY is not available; polling for configuration changes every second");
             Ok(false)
         }
         Err(error) => Err(failure::unavailable(&error)),
     }
 }
 
-/// Watches what is watched.
+/// Watches the data under watched keys.
 pub(super) struct Listener {
     target: Option<Target>,
     pool: Pool,
@@ -57,8 +57,8 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// A listener that says so to `look_again`; without a `target` that
-    /// [tells of changes](is_possible), it only looks.
+    /// Creates a listener that signals changes on `look_again`. Without a `target` that [supports
+    /// notifications](is_possible), it only polls.
     pub(super) fn new(
         target: Option<Target>,
         pool: Pool,
@@ -68,7 +68,7 @@ impl Listener {
         Self { target, pool, patience, look_again, tasks: TaskTracker::new() }
     }
 
-    /// Listens until nobody wants to know any more.
+    /// Listens until the receiver is dropped.
     pub(super) async fn run(self) {
         let mut seen = None;
         let mut ear = None;
@@ -76,9 +76,9 @@ impl Listener {
             if ear.as_ref().is_none_or(tokio_postgres::Client::is_closed) {
                 ear = self.listen().await;
             }
-            // What can not be read now is looked at the next time.
+            // A failed read is repeated in the next round.
             if let Ok(found) = self.look().await {
-                // The first time, too: it may have changed since whoever wants to know has read it.
+                // The first round signals too: the data may have changed since the receiver read it.
                 if seen != Some(found) {
                     self.say();
                 }
@@ -92,11 +92,11 @@ impl Listener {
     }
 
     fn say(&self) {
-        // One that waits already says the same.
+        // A signal that is already waiting has the same meaning.
         let _ = self.look_again.try_send(());
     }
 
-    /// A digest of all that is watched.
+    /// Returns a digest of all watched data.
     async fn look(&self) -> Result<[u8; 32], StoreError> {
         let range = keys::under(keys::WATCHED);
         let rows = self.pool.query(WATCHED, &[&range.start, &range.end]).await?;
@@ -107,7 +107,7 @@ impl Listener {
         Ok(sha256(&digests))
     }
 
-    /// A connection on which the database tells of changes; none when there is none now.
+    /// Opens a connection on which the database sends notifications; `None` if that fails for now.
     async fn listen(&self) -> Option<tokio_postgres::Client> {
         let target = self.target.as_ref()?;
         let connecting = target.config.connect(target.tls.clone());
@@ -115,7 +115,7 @@ impl Listener {
         let look_again = self.look_again.clone();
         self.tasks.spawn(async move {
             let mut messages = poll_fn(move |context| connection.poll_message(context));
-            // It ends with the connection, and that ends with its client.
+            // The task ends with the connection, and the connection ends with its client.
             while let Some(Ok(message)) = messages.next().await {
                 if matches!(message, AsyncMessage::Notification(_)) {
                     let _ = look_again.try_send(());

@@ -1,9 +1,9 @@
-//! The store of many machines: one table in PostgreSQL, or in what speaks its protocol.
+//! The store shared by several machines: one table in PostgreSQL or in a database that speaks its protocol.
 //!
-//! All changes of this server go through one writer, which takes what waits and makes it in one
-//! transaction: many registrations share one commit, and do not wait for each other's locks on
-//! the numbers that all of them count. Servers on one database hold each other off by locks on
-//! rows. Reads go to the database directly, over a pool of connections.
+//! All changes of this server go through one writer, which writes the queued changes in one transaction.
+//! Many registrations thus share one commit and do not wait for each other's locks on the counters that all
+//! of them update. Row locks keep servers on one database apart. Reads go to the database directly, over a
+//! pool of connections.
 
 mod connect;
 mod failure;
@@ -32,32 +32,32 @@ use super::backend::{Backend, Change, Facts, Pair};
 use super::error::StoreError;
 use crate::config::StoreSettings;
 
-/// Changes that may wait for the writer; more are refused.
+/// Changes that may be queued for the writer; further ones are rejected.
 const QUEUE: usize = 4_096;
 
 /// Keys and values in PostgreSQL.
 pub(super) struct Postgres {
     pool: Pool,
     queue: mpsc::Sender<Request>,
-    /// Where to listen; none where the database does not tell of changes.
+    /// Where to listen; `None` if the database does not support notifications.
     listen_at: Option<Target>,
     patience: Duration,
     tasks: TaskTracker,
     stop: CancellationToken,
-    /// Ends the listening when the store is dropped; the writer ends with its queue.
+    /// Ends the listener when the store is dropped; the writer ends with its queue.
     _end: DropGuard,
 }
 
-/// Whether the URL and the files of `settings` are right; the database is not asked.
+/// Checks the URL and the files of `settings` without connecting to the database.
 ///
 /// # Errors
-/// The setting that is wrong.
+/// The invalid setting.
 pub(super) fn check(settings: &StoreSettings) -> Result<(), StoreError> {
     Target::new(settings).map(drop)
 }
 
 impl Postgres {
-    /// Connects to the database that `settings` name, and brings its tables up to date.
+    /// Connects to the database that `settings` name and brings its tables up to date.
     pub(super) async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let target = Target::new(settings)?;
         let patience = Duration::from_millis(settings.timeout_ms);
@@ -91,7 +91,7 @@ impl Postgres {
     }
 
     async fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
-        let closed = || StoreError::Unavailable("the writer has ended".to_owned());
+        let closed = || StoreError::Unavailable("the writer task has stopped".to_owned());
         let (answer, outcome) = oneshot::channel();
         let deadline = Instant::now() + self.patience;
         self.queue.try_send(Request { change, deadline, answer }).map_err(|error| match error {
@@ -128,7 +128,7 @@ impl Backend for Postgres {
     }
 
     fn watch(&self) -> Option<mpsc::Receiver<()>> {
-        // One that is there already says the same to whoever looks.
+        // A signal that is already waiting has the same meaning for the receiver.
         let (sender, receiver) = mpsc::channel(1);
         let listener =
             listen::Listener::new(self.listen_at.clone(), self.pool.clone(), self.patience, sender);

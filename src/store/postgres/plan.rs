@@ -1,4 +1,4 @@
-//! From changes to rows: which are locked, and what is written to them.
+//! Turns changes into rows: which rows are locked, and what is written to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::store::pending::Values;
 /// Keys, in the order in which they are locked.
 pub(super) type Keys = BTreeSet<Vec<u8>>;
 
-/// Every key of which `changes` must know the value.
+/// Returns every key whose value `changes` depend on.
 pub(super) fn read_by(changes: &[&Change]) -> Keys {
     let expected = |expectation: &Expectation| match expectation {
         Expectation::Absent(key) | Expectation::Value(key, _) | Expectation::Below(key, _) => key.clone(),
@@ -22,7 +22,7 @@ pub(super) fn read_by(changes: &[&Change]) -> Keys {
     changes.iter().copied().flat_map(of).collect()
 }
 
-/// Every key that `changes` write, those of appended values excepted: they are not known yet.
+/// Returns every key that `changes` write, except those of appended values, which are not known yet.
 pub(super) fn written_by(changes: &[&Change]) -> Keys {
     let of = |change: &Change| {
         let put = change.put.iter().map(|(key, _)| key.clone());
@@ -31,22 +31,22 @@ pub(super) fn written_by(changes: &[&Change]) -> Keys {
     changes.iter().copied().flat_map(of).collect()
 }
 
-/// What is written.
+/// The rows to write.
 #[derive(Default)]
 pub(super) struct Plan<'a> {
-    /// Rows that must not be there yet.
+    /// Rows that must not exist yet.
     pub(super) insert: BTreeMap<&'a [u8], &'a [u8]>,
-    /// Rows that are there.
+    /// Rows that exist.
     pub(super) update: BTreeMap<&'a [u8], &'a [u8]>,
-    /// Rows that must not be there afterwards.
+    /// Rows that must not exist afterwards.
     pub(super) delete: BTreeSet<&'a [u8]>,
 }
 
 impl<'a> Plan<'a> {
-    /// How `values` are written on top of what is `stored`.
+    /// Plans how `values` are written on top of what is `stored`.
     ///
-    /// A key without a row can not be locked. One of those in `read` is held by a row that is
-    /// inserted and deleted again, so that nobody else can give it a value before the commit.
+    /// A key without a row cannot be locked. A row is therefore inserted for each such key in `read` and
+    /// deleted again, so that nobody else can give the key a value before the commit.
     pub(super) fn new(values: &'a Values, stored: &BTreeMap<Vec<u8>, Vec<u8>>, read: &'a Keys) -> Self {
         let mut plan = Self::default();
         for (key, value) in values {

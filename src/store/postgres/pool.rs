@@ -1,4 +1,4 @@
-//! The connections: how many, how long one is waited for, and how each is set up.
+//! The connections: their number, how long a caller waits for one, and how each is set up.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use super::failure::{self, Failure};
 use crate::store::StoreError;
 use crate::store::backend::Pair;
 
-/// How often something is read when connections turn out to be gone.
+/// How often a read is attempted when connections turn out to be closed.
 const TRIES: usize = 3;
 
 /// Connections to one database.
 #[derive(Clone)]
 pub(super) struct Pool {
     connections: deadpool_postgres::Pool,
-    /// For how long a connection, or an answer, is waited for.
+    /// How long to wait for a connection or an answer.
     pub(super) patience: Duration,
 }
 
 impl Pool {
-    /// A pool of at most `size` connections; none is made yet.
+    /// Creates a pool of at most `size` connections, without opening any.
     pub(super) fn new(target: &Target, size: usize, patience: Duration) -> Result<Self, StoreError> {
         let manager = Manager::new(target.config.clone(), target.tls.clone());
         let set_up = Hook::async_fn(move |client: &mut ClientWrapper, _| {
@@ -44,7 +44,7 @@ impl Pool {
         Ok(Self { connections, patience })
     }
 
-    /// A connection.
+    /// Returns a connection.
     pub(super) async fn client(&self) -> Result<Client, StoreError> {
         self.connections.get().await.map_err(|error| match error {
             PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy,
@@ -56,7 +56,7 @@ impl Pool {
         })
     }
 
-    /// What `sql` finds.
+    /// Returns the rows that `sql` finds.
     pub(super) async fn query(
         &self,
         sql: &str,
@@ -64,7 +64,7 @@ impl Pool {
     ) -> Result<Vec<Row>, StoreError> {
         for _ in 1..TRIES {
             match self.query_once(sql, values).await {
-                // It was idle, and is found dead only now.
+                // The connection was closed while it was idle, which is noticed only now.
                 Err(Failure::Gone(_) | Failure::Lost) => {}
                 outcome => return outcome.map_err(Failure::into_error),
             }
@@ -87,12 +87,12 @@ impl Pool {
     }
 }
 
-/// Closes a connection of which it is not known how it is.
+/// Closes a connection whose state is unknown.
 pub(super) fn discard(client: Client) {
     drop(Object::take(client));
 }
 
-/// A row of a key and a value.
+/// Reads a row of a key and a value.
 pub(super) fn pair(row: &Row) -> Result<Pair, tokio_postgres::Error> {
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
@@ -101,19 +101,19 @@ pub(super) fn pair(row: &Row) -> Result<Pair, tokio_postgres::Error> {
 async fn set_up(client: &ClientWrapper, patience: Duration) -> Result<(), tokio_postgres::Error> {
     let bound = patience.as_millis().to_string();
     let settings = [
-        // What a database remarks on each transaction, when it makes it a stricter one for example,
-        // would fill the log.
+        // Notices that a database sends in each transaction would fill the log, for example when it uses a
+        // stricter isolation level.
         ("client_min_messages", "error"),
         ("statement_timeout", &bound),
         ("lock_timeout", &bound),
         ("idle_in_transaction_session_timeout", &bound),
-        // Everything is found by its key. A plan that was made while the table was small must not
-        // read all of it when it has grown.
+        // Everything is found by its key. A plan made while the table was small must not scan the whole
+        // table once it has grown.
         ("enable_seqscan", "off"),
     ];
     try_join_all(settings.map(|(name, value)| set(client, name, value))).await?;
-    // What is committed must survive a power cut; a stronger setting of the operator stays. Where
-    // the setting is not known, nobody can have switched it off.
+    // A commit must survive a power cut; a stronger setting of the administrator is kept. If the database
+    // does not have the setting, it cannot be off.
     match client.query_one("SHOW synchronous_commit", &[]).await {
         Ok(row) if row.try_get::<_, &str>(0)? == "off" => {
             client.batch_execute("SET synchronous_commit = on").await?;
@@ -124,12 +124,12 @@ async fn set_up(client: &ClientWrapper, patience: Duration) -> Result<(), tokio_
     Ok(())
 }
 
-/// Sets what a database may not know, or not take.
+/// Sets a parameter that a database may not know or may reject.
 pub(super) async fn set(client: &Connection, name: &str, value: &str) -> Result<(), tokio_postgres::Error> {
     ask_for(client, &format!("SET {name} = {value}")).await
 }
 
-/// Asks for what a database may refuse: it helps where it is there, and nothing depends on it.
+/// Runs a statement that a database may reject: it helps where it is supported, and nothing depends on it.
 pub(super) async fn ask_for(client: &Connection, sql: &str) -> Result<(), tokio_postgres::Error> {
     match client.batch_execute(sql).await {
         Err(error) if !failure::is_refused(&error) => Err(error),

@@ -1,8 +1,8 @@
-//! The tables, and how they come to be. There is no transaction around it, since databases that
-//! speak the protocol refuse to make tables in one, or commit it in the middle: each step can be
-//! done again, and servers that start at the same time may all do it. They take turns where the
-//! database has a lock for that. A database whose tables are up to date is only read, so a user
-//! that may not create tables can use what an administrator has made.
+//! Creates and migrates the tables. The steps are not in one transaction, since some databases that speak
+//! the protocol reject table creation in a transaction or commit in the middle of it. Each step can be
+//! repeated, and servers that start at the same time may all run it. They take turns if the database has
+//! advisory locks. A database whose tables are up to date is only read, so a user without permission to
+//! create tables can use tables that an administrator has created.
 
 use std::time::Duration;
 
@@ -13,27 +13,27 @@ use super::failure;
 use super::pool::{self, Pool};
 use crate::store::StoreError;
 
-/// What takes the tables from each version to the next. Each can be done again, also by another
-/// server at the same time.
+/// The steps from each version of the tables to the next. Each can be repeated, even by another server at
+/// the same time.
 const MIGRATIONS: &[&str] =
     &["CREATE TABLE IF NOT EXISTS registrar_entries (key bytea PRIMARY KEY, value bytea NOT NULL)"];
 
-/// An `integer` has four bytes in PostgreSQL, and eight in `CockroachDB`.
+/// An `integer` has four bytes in PostgreSQL and eight in `CockroachDB`.
 const VERSION: &str = "SELECT CAST(version AS bigint) FROM registrar_schema WHERE id = 1";
 const TABLE: &str =
     "CREATE TABLE IF NOT EXISTS registrar_schema (id integer PRIMARY KEY, version integer NOT NULL)";
 const FIRST: &str = "INSERT INTO registrar_schema (id, version) VALUES (1, 0) ON CONFLICT (id) DO NOTHING";
-/// Another server may have come further meanwhile.
+/// Another server may have migrated further in the meantime.
 const RAISE: &str = "UPDATE registrar_schema SET version = CAST($1 AS bigint) \
                      WHERE id = 1 AND version < CAST($1 AS bigint)";
 
-/// Held until the connection ends; the number is of nobody else.
+/// Held until the connection ends. The number is not used by any other program.
 const LOCK: &str = "SELECT pg_advisory_lock(7591075920)";
 
-/// Milliseconds for which a step may take: a table can be long in the making.
+/// Milliseconds that a step may take: creating or changing a table can take long.
 const PATIENCE: &str = "600000";
 
-/// How often it is begun when others create the same tables at the same time.
+/// How often a migration is attempted while others create the same tables.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -46,18 +46,18 @@ pub(super) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
             Ok(()) => return Ok(()),
         }
     }
-    Err(StoreError::Unavailable("the tables are being changed by others; try again".to_owned()))
+    Err(StoreError::Unavailable("other servers are migrating the tables; retry later".to_owned()))
 }
 
 enum Failed {
-    /// Somebody else did the same at the same time.
+    /// Another server did the same at the same time.
     Lost,
     Store(StoreError),
 }
 
 impl From<tokio_postgres::Error> for Failed {
     fn from(error: tokio_postgres::Error) -> Self {
-        // `IF NOT EXISTS` of PostgreSQL looks first and creates then.
+        // `IF NOT EXISTS` of PostgreSQL checks first and creates afterwards.
         let lost = [
             SqlState::UNIQUE_VIOLATION,
             SqlState::DUPLICATE_TABLE,
@@ -79,12 +79,12 @@ async fn migrate_once(pool: &Pool) -> Result<(), Failed> {
         return Ok(());
     }
     let done = bring_up_to_date(&client).await;
-    // It waits for longer than requests may.
+    // This connection waits longer than requests are allowed to.
     pool::discard(client);
     done
 }
 
-/// The version of the tables; none: there are none.
+/// Returns the version of the tables, or `None` when there are none.
 async fn found(client: &Client) -> Result<Option<i64>, Failed> {
     match client.query_opt(VERSION, &[]).await {
         Ok(row) => Ok(row.map(|row| row.try_get(0)).transpose()?),
@@ -96,7 +96,7 @@ async fn found(client: &Client) -> Result<Option<i64>, Failed> {
 async fn bring_up_to_date(client: &Client) -> Result<(), Failed> {
     pool::set(client, "statement_timeout", PATIENCE).await?;
     pool::set(client, "lock_timeout", PATIENCE).await?;
-    // YugabyteDB would scatter the keys, of which ranges are read in their order.
+    // YugabyteDB would hash the keys, but ranges are read in key order.
     pool::set(client, "yb_use_hash_splitting_by_default", "off").await?;
     pool::ask_for(client, LOCK).await?;
     client.batch_execute(TABLE).await?;
@@ -107,17 +107,17 @@ async fn bring_up_to_date(client: &Client) -> Result<(), Failed> {
     }
     let now = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     client.execute(RAISE, &[&now]).await?;
-    tracing::info!(from, to = now, "the tables of the database are up to date");
+    tracing::info!(from, to = now, "database tables are up to date");
     Ok(())
 }
 
-/// What is to be done to tables of this version.
+/// Returns the steps for tables of this version.
 fn steps(version: i64) -> Result<&'static [&'static str], Failed> {
     let known = MIGRATIONS.len();
     usize::try_from(version).ok().and_then(|version| MIGRATIONS.get(version..)).ok_or_else(|| {
         let reason = format!(
-            "its tables have version {version}, and this registrar knows {known}: it is older than the \
-             one that made them"
+            "the database tables have version {version}, but this registrar supports versions up to \
+             {known}: it is older than the registrar that created them; upgrade this registrar"
         );
         Failed::Store(StoreError::Setting { key: "store.url", reason })
     })

@@ -1,4 +1,4 @@
-//! TLS to the database, on the same OpenSSL as everything else.
+//! TLS to the database, with the same OpenSSL as everywhere else.
 
 use std::path::Path;
 
@@ -8,26 +8,26 @@ use postgres_openssl::MakeTlsConnector;
 
 use crate::store::StoreError;
 
-/// Who is believed to be the database.
+/// Which servers are trusted to be the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Anybody: what is sent is hidden from those who only listen.
+    /// Any server: TLS protects only against passive eavesdroppers.
     Anybody,
-    /// Whoever has a certificate of an authority that is trusted.
+    /// A server with a certificate signed by a trusted CA.
     Signed,
-    /// Whoever has such a certificate for the name of the host.
+    /// A server with such a certificate for the name of the host.
     SignedName,
 }
 
-/// How TLS is spoken with the database. `authorities` is the file of those that are trusted;
-/// none: those of the system.
+/// Returns the connector for TLS with the database. `authorities` is the PEM file of trusted CAs; if it is
+/// `None`, the CAs of the system are trusted.
 pub(super) fn connector(trust: Trust, authorities: Option<&Path>) -> Result<MakeTlsConnector, StoreError> {
     let failed = |error: ErrorStack| StoreError::Unavailable(format!("TLS: {error}"));
     let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(failed)?;
     match (trust, authorities) {
         (Trust::Anybody, _) => builder.set_verify(SslVerifyMode::NONE),
         (Trust::Signed | Trust::SignedName, Some(file)) => builder.set_ca_file(file).map_err(|error| {
-            let reason = format!("{}: it can not be read as certificates in PEM: {error}", file.display());
+            let reason = format!("{}: cannot be read as PEM certificates: {error}", file.display());
             StoreError::Setting { key: "store.caFile", reason }
         })?,
         (Trust::Signed | Trust::SignedName, None) => trust_the_system(&mut builder).map_err(failed)?,
@@ -41,7 +41,7 @@ pub(super) fn connector(trust: Trust, authorities: Option<&Path>) -> Result<Make
     Ok(connector)
 }
 
-/// The OpenSSL that is built in does not know where this system keeps its authorities.
+/// The built-in OpenSSL does not know where this system keeps its CAs.
 fn trust_the_system(builder: &mut SslConnectorBuilder) -> Result<(), ErrorStack> {
     let found = openssl_probe::probe();
     builder.load_verify_locations(found.cert_file.as_deref(), found.cert_dir.first().map(AsRef::as_ref))

@@ -1,8 +1,7 @@
-//! One transaction: the rows are locked, the changes worked out, and what comes of them written.
+//! One transaction: locks the rows, works out the changes, and writes the result.
 //!
-//! The rows that are there are locked in the order of their keys, all of them before anything is
-//! written, so two servers never wait for each other. A row that was not there is inserted; when
-//! somebody else has inserted it meanwhile, all begins again.
+//! All existing rows are locked in key order before anything is written, so two servers never deadlock. A
+//! missing row is inserted. If somebody else has inserted it in the meantime, the transaction starts again.
 
 use std::collections::BTreeMap;
 
@@ -31,10 +30,10 @@ const UPDATE: &str = "UPDATE registrar_entries SET value = new.value \
                       WHERE registrar_entries.key = new.key";
 const DELETE: &str = "DELETE FROM registrar_entries WHERE key = ANY($1::bytea[])";
 
-/// What came of each change.
+/// The outcome of each change.
 pub(super) type Outcomes = Vec<Result<Vec<i64>, StoreError>>;
 
-/// Changes that are made together.
+/// Changes that are written together.
 pub(super) struct Transaction<'a> {
     changes: Vec<&'a Change>,
     read: Keys,
@@ -43,8 +42,8 @@ pub(super) struct Transaction<'a> {
 }
 
 impl<'a> Transaction<'a> {
-    /// The transaction of `changes`; those who wait for a change are told where there
-    /// [is a way](listen::is_possible).
+    /// Creates the transaction of `changes`. Listeners are notified if the database [supports
+    /// it](listen::is_possible).
     pub(super) fn of(changes: Vec<&'a Change>, has_notify: bool) -> Self {
         let read = plan::read_by(&changes);
         let mut locked = plan::written_by(&changes);
@@ -52,7 +51,7 @@ impl<'a> Transaction<'a> {
         Self { changes, read, locked, has_notify }
     }
 
-    /// Makes all changes that can be made; nothing of it is so before the [commit].
+    /// Applies all changes that can be applied; none of them takes effect before the [commit].
     pub(super) async fn prepare(&mut self, client: &Client) -> Result<Outcomes, Failure> {
         let stored = self.lock(client).await?;
         let mut pending = Pending::on(|key: &[u8]| Ok(stored.get(key).cloned()));
@@ -62,7 +61,7 @@ impl<'a> Transaction<'a> {
         Ok(outcomes)
     }
 
-    /// Begins, and locks the rows that are there.
+    /// Begins and locks the existing rows.
     async fn lock(&self, client: &Client) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Failure> {
         let lock = client.prepare_cached(LOCK).await?;
         let keys: Vec<&[u8]> = self.locked.iter().map(Vec::as_slice).collect();
@@ -85,7 +84,7 @@ impl<'a> Transaction<'a> {
         let rows = u64::try_from(insert.len()).unwrap_or(u64::MAX);
         let (inserts, updates): (Columns, Columns) = (insert.into_iter().unzip(), update.into_iter().unzip());
         let deletes: Vec<&[u8]> = delete.into_iter().collect();
-        // They are sent in this order without a pause, once they are prepared.
+        // Once prepared, the statements are sent in this order without a pause.
         let (insert, update, delete) = try_join3(
             client.prepare_cached(INSERT),
             client.prepare_cached(UPDATE),
@@ -99,7 +98,7 @@ impl<'a> Transaction<'a> {
         )
         .await?;
         if inserted < rows {
-            // Those that were not known before are locked, too, when it begins again.
+            // Keys that were not known before are locked too when the transaction starts again.
             self.locked.extend(values.keys().cloned());
             return Err(Failure::Lost);
         }
@@ -115,7 +114,7 @@ pub(super) async fn commit(client: &Client) -> Result<(), Failure> {
     client.batch_execute("COMMIT").await.map_err(|error| Failure::from(error).at_commit())
 }
 
-/// Keys, and their values.
+/// Keys and their values.
 type Columns<'a> = (Vec<&'a [u8]>, Vec<&'a [u8]>);
 
 async fn execute(

@@ -1,4 +1,4 @@
-//! The one task that writes: it takes what waits, makes it in one transaction, and answers all.
+//! The only task that writes. It writes the queued changes in one transaction and answers all of them.
 
 use std::time::Duration;
 
@@ -14,31 +14,31 @@ use crate::store::backend::Change;
 
 /// Changes that share one transaction.
 const BATCH: usize = 256;
-/// How often a transaction is begun for which there was no connection.
+/// How often a transaction is attempted when its connection is lost.
 const TRIES: u32 = 16;
-/// The pause before it begins again grows by this much each time.
+/// The pause before a retry grows by this much each time.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Up to this: after longer pauses, a server that loses would lose all the more.
+/// The longest pause: with longer pauses, a server that keeps losing races would lose even more of them.
 const LONGEST_PAUSE: Duration = Duration::from_millis(30);
-/// An attempt may take at least this part of the patience of whoever asks.
+/// An attempt may take at least this fraction of the callers' timeout.
 const SHORTEST: u32 = 4;
 
-/// A change, and who waits for it.
+/// A change and the caller that waits for it.
 pub(super) struct Request {
     pub(super) change: Change,
-    /// When whoever waits is told that nothing was made.
+    /// When the caller is answered that nothing was written.
     pub(super) deadline: Instant,
     pub(super) answer: oneshot::Sender<Result<Vec<i64>, StoreError>>,
 }
 
 impl Request {
-    /// Whether nobody waits for it any more at `now`.
+    /// Returns whether no caller waits for the change any more at `now`.
     fn is_over(&self, now: Instant) -> bool {
         self.answer.is_closed() || self.deadline <= now
     }
 }
 
-/// Writes what comes, until nobody can send any more.
+/// Writes the changes it receives until all senders are dropped.
 pub(super) async fn run(pool: Pool, mut requests: mpsc::Receiver<Request>, has_notify: bool) {
     let mut waiting = Vec::new();
     while requests.recv_many(&mut waiting, BATCH).await > 0 {
@@ -46,8 +46,8 @@ pub(super) async fn run(pool: Pool, mut requests: mpsc::Receiver<Request>, has_n
     }
 }
 
-/// Makes all of `requests` that can be made, and answers them. When the time of some is over before
-/// that, the others go on without them.
+/// Applies all of `requests` that can be applied and answers them. If the deadline of some passes before
+/// that, the others continue without them.
 async fn make(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
     let mut left = requests;
     loop {
@@ -58,13 +58,13 @@ async fn make(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
         match commit(pool, &left, has_notify).await {
             Ok(outcomes) => return answer(left, outcomes),
             Err(Failure::Late(error)) => {
-                // Who waits for one of them says so.
-                tracing::debug!(%error, changes = left.len(), "some of these changes came too late");
+                // The waiting callers report the timeout themselves.
+                tracing::debug!(%error, changes = left.len(), "some changes timed out");
             }
             Err(Failure::Refused(_)) if left.len() > 1 => return make_each(pool, left, has_notify).await,
             Err(failure) => {
                 let error = failure.into_error();
-                tracing::debug!(%error, changes = left.len(), "the database did not take changes");
+                tracing::debug!(%error, changes = left.len(), "writing to the database failed");
                 let outcomes = left.iter().map(|_| Err(error.clone())).collect();
                 return answer(left, outcomes);
             }
@@ -72,8 +72,8 @@ async fn make(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
     }
 }
 
-/// Those of `requests` for which somebody waits. The others were told that nothing was made, or are
-/// told so now.
+/// Returns the `requests` whose callers still wait. The others are answered now that nothing was written,
+/// unless they were answered before.
 fn those_who_wait(pool: &Pool, requests: Vec<Request>) -> Vec<Request> {
     let now = Instant::now();
     let (over, left): (Vec<_>, Vec<_>) = requests.into_iter().partition(|request| request.is_over(now));
@@ -82,8 +82,8 @@ fn those_who_wait(pool: &Pool, requests: Vec<Request>) -> Vec<Request> {
     left
 }
 
-/// Makes each of `requests` by itself: the database does not take what is in one of them, and the
-/// others are not to suffer.
+/// Applies each of `requests` on its own: the database rejects a value in one of them, which must not
+/// affect the others.
 async fn make_each(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
     for request in requests {
         let alone = [request];
@@ -94,14 +94,14 @@ async fn make_each(pool: &Pool, requests: Vec<Request>, has_notify: bool) {
 
 fn answer(requests: impl IntoIterator<Item = Request>, outcomes: Outcomes) {
     for (request, outcome) in requests.into_iter().zip(outcomes) {
-        // Whoever asked may have gone; the change is made all the same.
+        // The caller may have gone; the change is made all the same.
         let _ = request.answer.send(outcome);
     }
 }
 
-/// Makes `requests` in one transaction, which begins again when somebody else came between. A
-/// database that aborts whoever comes second may do so many times, so that goes on while whoever
-/// asked has patience, and ends early enough to say that nothing was made.
+/// Commits `requests` in one transaction, which starts again when another transaction interferes. A
+/// database that aborts the later of two transactions may do so many times. Attempts therefore continue
+/// while the caller waits, and end early enough to answer that nothing was written.
 async fn commit(pool: &Pool, requests: &[Request], has_notify: bool) -> Result<Outcomes, Failure> {
     let begun = Instant::now();
     let first = requests.iter().map(|request| request.deadline).min().unwrap_or(begun);
@@ -123,9 +123,9 @@ async fn commit(pool: &Pool, requests: &[Request], has_notify: bool) -> Result<O
     }
 }
 
-/// Tries `transaction` once. At `deadline` the first of those who wait for it is told that nothing was
-/// made, and may ask again; so from then on it is not committed. It may be tried a little beyond
-/// that, since many deadlines that follow each other closely would leave no time for any of the others.
+/// Attempts `transaction` once. At `deadline`, the first of the waiting callers is answered that nothing
+/// was written and may retry, so the transaction is not committed after that. The attempt may last slightly
+/// longer: a series of close deadlines would otherwise leave no time for the remaining changes.
 async fn attempt(
     pool: &Pool,
     transaction: &mut Transaction<'_>,
@@ -139,7 +139,7 @@ async fn attempt(
     let end = deadline.max(now + pool.patience / SHORTEST);
     let client = timeout_at(end, pool.client()).await.map_err(|_| late())?.map_err(Failure::Unavailable)?;
     let Ok(prepared) = timeout_at(end, transaction.prepare(&client)).await else {
-        // It waits for a lock, perhaps. What ends without a commit is not made.
+        // It may be waiting for a lock. A transaction that ends without a commit has no effect.
         pool::discard(client);
         return Err(late());
     };
@@ -156,13 +156,13 @@ async fn attempt(
     outcome
 }
 
-/// Commits. Without an answer nobody knows whether it was made.
+/// Commits. Without an answer, it is unknown whether the commit succeeded.
 async fn finish(pool: &Pool, client: &Client) -> Result<(), Failure> {
     let committed = tokio::time::timeout(pool.patience, transaction::commit(client)).await;
     committed.unwrap_or_else(|_| Err(Failure::Unavailable(failure::late(pool.patience))))
 }
 
-/// Leaves the transaction, or the connection when that can not be done.
+/// Rolls back the transaction, or closes the connection if that fails.
 async fn roll_back(client: Client, patience: Duration) {
     let done = tokio::time::timeout(patience, client.batch_execute("ROLLBACK")).await;
     if !matches!(done, Ok(Ok(()))) {
