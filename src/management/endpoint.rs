@@ -19,10 +19,10 @@ use crate::service::{Context, Service};
 use crate::store::audit::Action;
 use crate::telemetry;
 
-/// `GET`: what is registered.
+/// `GET`: returns the registered metadata (RFC 7592 section 2.1).
 ///
 /// # Errors
-/// The problem that refused it.
+/// The problem that rejects the request.
 pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
@@ -33,10 +33,10 @@ pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) ->
     outcome.await.map(|information| information.into_response(StatusCode::OK)).map_err(problem)
 }
 
-/// `PUT`: other metadata in place of what is registered.
+/// `PUT`: replaces the registered metadata (RFC 7592 section 2.2).
 ///
 /// # Errors
-/// The problem that refused it.
+/// The problem that rejects the request.
 pub async fn put(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
@@ -51,10 +51,10 @@ pub async fn put(State(service): State<Arc<Service>>, request: Request<Body>) ->
     updated.map_err(|error| refused(&cx, &parts, Action::UpdateRefused, problem(error)))
 }
 
-/// `DELETE`: the client is gone.
+/// `DELETE`: deletes the client (RFC 7592 section 2.3).
 ///
 /// # Errors
-/// The problem that refused it.
+/// The problem that rejects the request.
 pub async fn delete(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
@@ -79,8 +79,9 @@ fn check_precondition(headers: &HeaderMap, held: &Held) -> Result<(), ManageErro
     if holds { Ok(()) } else { Err(ManageError::PreconditionFailed { revision }) }
 }
 
-/// Leaves the refusal to the audit log, under the client that the URL names. Whoever asks may name
-/// anything, a token by mistake; only what looks like one of our identifiers is written down.
+/// Records the rejection in the audit log, under the client that the URL names. The caller may put anything
+/// into the URL, even a token by mistake, so only a value with the form of this server's identifiers is
+/// recorded.
 fn refused(cx: &Context<'_>, parts: &Parts, action: Action, problem: Problem) -> Problem {
     let named = client_id(&parts.uri).filter(|id| is_one_of_ours(id));
     let author = Caller::of(cx, parts).author(None);
@@ -88,7 +89,7 @@ fn refused(cx: &Context<'_>, parts: &Parts, action: Action, problem: Problem) ->
     registration_endpoint::refused(cx, what, problem)
 }
 
-/// Whether this looks like an identifier that this server gave to a client.
+/// Whether `id` has the form of an identifier that this server issues.
 pub fn is_one_of_ours(id: &str) -> bool {
     uuid::Uuid::try_parse(id).is_ok_and(|uuid| uuid.hyphenated().to_string() == id)
 }
@@ -103,20 +104,20 @@ async fn begin(cx: &Context<'_>, parts: &Parts) -> Result<(Held, Caller), Manage
     Ok((held, caller))
 }
 
-/// The client that the URL names.
+/// Returns the `client_id` in the query of the URL.
 pub fn client_id(uri: &Uri) -> Option<String> {
     let query = uri.query()?;
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     pairs.find(|(name, _)| name == "client_id").map(|(_, value)| value.into_owned())
 }
 
-/// What a refusal is in HTTP.
+/// Converts an error into an HTTP problem.
 pub fn problem(error: ManageError) -> Problem {
     let description = error.to_string();
     match error {
-        ManageError::Unauthorised(Presented::Nothing) => {
-            Problem::token_needed("the registration_access_token of the client is needed, as a bearer token")
-        }
+        ManageError::Unauthorised(Presented::Nothing) => Problem::token_needed(
+            "a registration_access_token is required: send the client's token as a bearer token",
+        ),
         ManageError::Unauthorised(presented) => Problem::unauthorised(presented),
         ManageError::DeletionDisabled => {
             Problem::method_not_allowed(&[Method::GET, Method::PUT, Method::OPTIONS])
@@ -126,16 +127,16 @@ pub fn problem(error: ManageError) -> Problem {
         }
         ManageError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", &description),
         ManageError::Update(error) => registration_endpoint::problem(error),
-        // RFC 7592 section 2.3: of what is done here, a script refuses a deletion only.
+        // RFC 7592 section 2.3: of the operations here, a script can deny only a deletion.
         ManageError::Hook(HookError::Refused { script }) => {
-            tracing::info!(script, "a script refused");
-            let description = "the policy of this server does not allow that this client is deleted";
+            tracing::info!(script, "a script rejected the deletion of a client");
+            let description = "the policy of this server does not allow this client to be deleted";
             Problem::new(StatusCode::FORBIDDEN, "access_denied", description)
         }
         ManageError::Hook(error) => registration_endpoint::hook_problem(error),
         ManageError::Store(error) => registration_endpoint::store_problem(&error),
         ManageError::Randomness(_) | ManageError::Seal(_) => {
-            tracing::error!(cause = description, "no credentials could be made or read");
+            tracing::error!(cause = description, "client credentials could not be created or opened");
             Problem::server_error()
         }
     }

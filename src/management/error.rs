@@ -1,4 +1,4 @@
-//! Why a client is not managed as its holder asks.
+//! The errors of client management.
 
 use crate::http::answer::Presented;
 use crate::random::NoRandomness;
@@ -7,43 +7,43 @@ use crate::script::HookError;
 use crate::secret::SealError;
 use crate::store::StoreError;
 
-/// Why a management request is refused.
+/// Why a management request is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ManageError {
-    /// No token, or one that is not of this client; also when there is no such client.
-    #[error("the token is not that of a client that is here")]
+    /// The token is missing or belongs to another client, or the client does not exist.
+    #[error("the token does not match any client")]
     Unauthorised(Presented),
-    /// The operation is switched off.
-    #[error("clients can not delete themselves here")]
+    /// Deletion by clients is disabled.
+    #[error("clients cannot delete themselves on this server")]
     DeletionDisabled,
     /// `If-Match` names another revision (RFC 9110 section 13.1.1).
-    #[error("the client has changed since: its revision is {revision}")]
+    #[error("the client has changed: its current revision is {revision}")]
     PreconditionFailed {
-        /// The present revision.
+        /// The current revision.
         revision: u64,
     },
-    /// Another change of the client came first.
-    #[error("the client was changed by another request at the same time")]
+    /// Another request changed the client first.
+    #[error("another request changed the client at the same time; read it and retry")]
     Conflict,
-    /// The update was refused as a registration would be.
+    /// The update was rejected for a reason for which a registration is rejected.
     #[error(transparent)]
     Update(#[from] RegisterError),
-    /// A script refused or failed.
-    #[error("a script decided")]
+    /// A script rejected the request, or failed.
+    #[error("a script rejected the request or failed")]
     Hook(#[from] HookError),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
-    /// No token could be made.
-    #[error("no token could be made")]
+    /// No token could be created.
+    #[error("no token could be created")]
     Randomness(#[from] NoRandomness),
-    /// The client secret does not open.
+    /// The client secret could not be opened.
     #[error("a client secret could not be opened")]
     Seal(#[from] SealError),
 }
 
 impl ManageError {
-    /// Whether a script decided against it, which is no failure.
+    /// Whether a script rejected the request. A rejection is not a failure.
     pub const fn is_refusal(&self) -> bool {
         matches!(self, Self::Hook(HookError::Refused { .. } | HookError::Answered { .. }))
     }

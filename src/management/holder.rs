@@ -1,5 +1,6 @@
-//! Who holds a client: whoever presents its registration access token, or, under
-//! `dcrAuthorizationWithClientCredentials`, an access token that the client got for itself.
+//! Authentication of a client for its management: by its registration access token or, under
+//! `dcrAuthorizationWithClientCredentials`, by an access token that the token endpoint issued to the client
+//! itself.
 
 use hyper::header::HeaderMap;
 
@@ -14,11 +15,10 @@ use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
 use crate::token::bearer;
 
-/// Finds the client that the request names and checks that the token is its own.
+/// Finds the client that the request names and checks that the token belongs to it.
 ///
-/// An unknown client, a deleted, expired or disabled one and a wrong token are refused alike, after the
-/// same work, so that nobody learns which clients there are (OpenID Connect Registration
-/// section 4.4).
+/// An unknown, deleted, expired or disabled client and a wrong token are rejected alike, after the same work,
+/// so that an attacker cannot learn which clients exist (OpenID Connect Registration section 4.4).
 pub(super) async fn authenticate(
     cx: &Context<'_>,
     client_id: Option<&str>,
@@ -29,12 +29,12 @@ pub(super) async fn authenticate(
     let refused = ManageError::Unauthorised(Presented::Invalid);
     let id = client_id.and_then(|id| ClientId::parse(id).ok());
     let shown = TokenDigest::of(token);
-    // A record that has not the digest is not read: a wrong token costs what an unknown client costs.
+    // A record without this digest is not read, so a wrong token costs as much as an unknown client.
     let stored = match &id {
         Some(id) => cx.service.store.clients.find_holding(id, &shown).await?,
         None => None,
     };
-    // A client that the operator made has no holder who could manage it.
+    // A client that the operator created has no registration access token that could manage it.
     let stored = stored.filter(|stored| !stored.client().is_operators());
     let matched = stored.as_ref().and_then(|stored| matched(stored.client(), &shown));
     if matched.is_none() && cx.settings().dcr_authorization_with_client_credentials {
@@ -50,8 +50,8 @@ pub(super) async fn authenticate(
     Ok(Held { stored, token: Some(Secret::new(token.to_owned())) })
 }
 
-/// Looks whether `token` is an access token of the client `id`. The client comes with the token, so that
-/// one that is there is not looked at for a token that is not its own.
+/// Checks whether `token` is an access token of the client `id`. The client is found by the token, so a
+/// client is never read for a token that belongs to another client.
 async fn by_access_token(
     cx: &Context<'_>,
     id: Option<&ClientId>,
@@ -66,19 +66,19 @@ async fn by_access_token(
     Ok(Held { stored, token: None })
 }
 
-/// Which of a client's tokens was presented.
+/// Which of the client's tokens was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Matched {
-    /// The only one.
+    /// The only token.
     Current,
-    /// The newest, while the one before it is still good.
+    /// The newest token, while the previous one is still valid.
     Successor,
-    /// The one before the newest.
+    /// The previous token.
     Previous,
 }
 
-/// Compares the digest of a token with those of `client`: always with two, so that it takes as long for
-/// each.
+/// Compares the digest of a token with the digests of `client`. It always compares two digests, so that it
+/// takes equally long for every client.
 fn matched(client: &Client, shown: &TokenDigest) -> Option<Matched> {
     let RegistrationTokens { current, previous } = &client.tokens;
     let is_current = current.is(shown);
@@ -91,10 +91,12 @@ fn matched(client: &Client, shown: &TokenDigest) -> Option<Matched> {
     }
 }
 
-/// How often it is tried to retire a token of a client that others change meanwhile.
+/// The maximum number of attempts to retire the token of a client that other requests change at the same
+/// time.
 const TRIES: usize = 8;
 
-/// The new token, whose digest is `shown`, arrived, so the one before it dies: when this returns, it is good no more.
+/// Retires the previous token, since the new one, whose digest is `shown`, has arrived. The previous token is
+/// invalid when this function returns.
 async fn retire_previous(
     cx: &Context<'_>,
     stored: Stored,
@@ -105,7 +107,7 @@ async fn retire_previous(
         let mut client = stored.client().clone();
         client.tokens.previous = None;
         match clients.replace(&stored, &client, Change::default()).await {
-            // Whoever came first has retired it, or changed the client otherwise.
+            // Another request has retired the token first, or has changed the client in another way.
             Ok(()) | Err(StoreError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }

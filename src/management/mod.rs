@@ -1,5 +1,5 @@
-//! Management of a client by its holder (RFC 7592): who may, read, delete. An update is a
-//! registration that replaces, so `PUT` hands over to [`crate::registration::replace`].
+//! Management of a client with its own token (RFC 7592): authentication, read and delete. An update is a
+//! registration that replaces the previous one, so `PUT` calls [`crate::registration::replace`].
 
 pub mod endpoint;
 mod error;
@@ -16,19 +16,19 @@ use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
 
-/// A client, and the token with which somebody proved to be its holder.
+/// An authenticated client, and the token that authenticated it.
 pub struct Held {
     /// The client.
     pub stored: Stored,
-    /// The registration access token that was presented; none when it was an access token of the
-    /// token endpoint.
+    /// The registration access token that was presented; none when it was an access token of the token
+    /// endpoint.
     pub token: Option<Secret>,
 }
 
 /// Reads the client (RFC 7592 section 2.1).
 ///
 /// # Errors
-/// When a script or the store fails, or the client changes at the same time.
+/// When a script or the store fails, or another request changes the client at the same time.
 pub async fn read(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<ClientInformation, ManageError> {
     let rotates = cx.settings().rotate_registration_access_token == Rotation::OnUse;
     let (client, token) = match held.token {
@@ -42,7 +42,7 @@ pub async fn read(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<Clien
     Ok(hooks::modify(cx, caller, Hook::ModifyReadResponse, information).await?)
 }
 
-/// Gives the client a new token; the presented one stays good until the new one is used.
+/// Issues a new token for the client. The presented token stays valid until the new one is first used.
 async fn rotate(
     cx: &Context<'_>,
     stored: Stored,
@@ -61,11 +61,12 @@ async fn rotate(
     }
 }
 
-/// Deletes the client: its identifier, secret and tokens are dead when this returns (RFC 7592
+/// Deletes the client. Its identifier, secret and tokens are invalid when this function returns (RFC 7592
 /// section 2.3).
 ///
 /// # Errors
-/// When a script refuses, the store fails, or the client changes at the same time.
+/// When a script rejects the deletion, the store fails, or another request changes the client at the same
+/// time.
 pub async fn delete(cx: &Context<'_>, caller: &Caller, held: Held) -> Result<(), ManageError> {
     let removed = registration::remove(cx, caller, &held.stored, Change::default()).await;
     removed.map_err(|error| match error {

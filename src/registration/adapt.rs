@@ -1,7 +1,8 @@
-//! Step 8b: scripts repair what programs send that nobody here can change, before any rule looks at it.
+//! Step 8b: scripts repair the requests of programs that the operator cannot change, before any rule is
+//! checked.
 //!
-//! What comes out is judged like a stranger's request. What a verified statement has set, and the
-//! statement itself, stays as it is; a client attestation is applied afterwards.
+//! The repaired request is checked like a request of any unknown client. The statement itself and the members
+//! that a verified statement has set cannot be changed. A client attestation is applied afterwards.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,14 +17,14 @@ use crate::client::{Metadata, ScriptRef};
 use crate::script::{Facts, Hook};
 use crate::service::Context;
 
-/// A request as scripts left it.
+/// A request as the scripts left it.
 pub(super) struct Adapted {
     pub(super) members: Map<String, Value>,
-    /// The scripts that were asked.
+    /// The scripts that were called.
     pub(super) by: Vec<ScriptRef>,
 }
 
-/// Asks the scripts that have `adaptRequest`.
+/// Calls the scripts that define `adaptRequest`.
 pub(super) async fn adapt(
     cx: &Context<'_>,
     caller: &Caller,
@@ -41,7 +42,8 @@ pub(super) async fn adapt(
     Ok(Adapted { members: adapted.request.into_object(), by: adapted.by })
 }
 
-/// An update repeats what this server has set, its secret among it; that was looked at before.
+/// Whether scripts see the member `name`. An update repeats values that this server has set, such as the
+/// client secret; these were checked earlier.
 fn may_see(name: &str) -> bool {
     name == "client_id" || member::find(name).is_none_or(|member| member.set_by != SetBy::Server)
 }
@@ -56,7 +58,7 @@ fn facts(
     Arc::new(Facts { settled, ..facts })
 }
 
-/// `context.client`: what is registered already.
+/// `context.client`: the metadata that is already registered.
 fn registered(purpose: Purpose<'_>) -> Metadata {
     match purpose {
         Purpose::Create => Metadata::default(),

@@ -9,23 +9,24 @@ use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::service::Context;
 
-/// What the holder of a client is told of it.
+/// The client information that is sent to the client.
 pub struct ClientInformation {
-    /// What names the client and what its holder shows; or all members, once a script changed them.
+    /// The identifiers and credentials of the client, or all members once a script has changed them.
     own: Map<String, Value>,
-    /// The metadata in the answer, or before a script changed it.
+    /// The metadata in the answer, or the metadata before a script changed it.
     pub metadata: Metadata,
-    /// Whether the metadata follow in the answer.
+    /// Whether the answer includes the metadata.
     has_metadata: bool,
-    /// How far the registration can be trusted.
+    /// The trust level of the registration.
     pub trust_level: TrustLevel,
     /// The revision, for the `ETag`.
     pub revision: u64,
 }
 
 impl ClientInformation {
-    /// What the holder of `client` is told, with the client secret where it is shown, and with the
-    /// registration access token, unless the holder showed another token: only its digest is here.
+    /// Builds the client information of `client`. It contains the client secret where the secret is shown. It
+    /// contains the registration access token only when the client presented that token or received a new
+    /// one, since the store keeps only its digest.
     pub fn new(cx: &Context<'_>, client: &Client, token: Option<&Secret>, secret: Option<&Secret>) -> Self {
         let mut members = Map::new();
         let mut put = |name: &str, value: Value| drop(members.insert(name.to_owned(), value));
@@ -39,7 +40,7 @@ impl ClientInformation {
         if let Some(token) = token {
             put("registration_access_token", token.expose().into());
         }
-        // Both or none of the two (OpenID Connect Dynamic Client Registration section 3.2).
+        // Either both members or neither (OpenID Connect Dynamic Client Registration section 3.2).
         if client.shared_as.is_none() {
             put("registration_client_uri", registration_client_uri(cx, client).into());
         }
@@ -52,8 +53,8 @@ impl ClientInformation {
         }
     }
 
-    /// What the holder of `client` is told when it ended its registration: UDAP confirms that with
-    /// an empty `grant_types`.
+    /// The client information of a client that has ended its registration. UDAP confirms the end with an
+    /// empty `grant_types`.
     pub(super) fn ended(client: &Client) -> Self {
         let id = ("client_id".to_owned(), client.id.as_str().into());
         let grants = ("grant_types".to_owned(), Value::Array(Vec::new()));
@@ -66,12 +67,12 @@ impl ClientInformation {
         }
     }
 
-    /// All members of the answer.
+    /// Returns all members of the answer.
     pub fn members(&self) -> Map<String, Value> {
         self.entries().map(|(name, value)| (name.to_owned(), value.clone())).collect()
     }
 
-    /// The same answer with other members.
+    /// Returns the same answer with other members.
     #[must_use]
     pub fn saying(self, members: Map<String, Value>) -> Self {
         Self { own: members, has_metadata: false, ..self }
@@ -90,18 +91,18 @@ impl Serialize for ClientInformation {
     }
 }
 
-/// The answer to a registration or an update.
+/// Builds the answer to a registration or an update.
 pub(super) fn build(cx: &Context<'_>, issued: &Issued, purpose: Purpose<'_>) -> ClientInformation {
     let is_new = match purpose {
         Purpose::Create => true,
-        // A secret that this update made is told once, like that of a registration.
+        // A secret that this update creates is shown once, like the secret of a registration.
         Purpose::Replace(stored) => stored.client().secret.is_none(),
     };
     let shown = issued.secret.as_ref().filter(|_| is_new || cx.settings().return_client_secret_on_read);
     ClientInformation::new(cx, &issued.client, issued.token.as_ref(), shown)
 }
 
-/// Where the client is managed: stable for its whole life.
+/// Returns the URL at which the client is managed. It stays the same as long as the client exists.
 fn registration_client_uri(cx: &Context<'_>, client: &Client) -> String {
     format!("{}?client_id={}", cx.service.registration_endpoint(), client.id)
 }

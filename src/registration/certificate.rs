@@ -1,4 +1,5 @@
-//! Client certificates under `dcrAuthorizationWithMTLS`: who may register, and whose client it is.
+//! Client certificates under `dcrAuthorizationWithMTLS`: which caller may register, and which client a
+//! certificate belongs to.
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::script::Hook;
 use crate::service::Context;
 use crate::x509::dn;
 
-/// Step 4: a registration needs a certificate that somebody vouches for.
+/// Step 4: requires a trusted certificate for a registration.
 pub(super) fn demand(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterError> {
     match &caller.certificate {
         _ if !is_on(cx) => Ok(()),
@@ -21,17 +22,18 @@ pub(super) fn demand(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterEr
     }
 }
 
-/// A request to a client needs a certificate; whose it must be is not known before the client is.
+/// Requires a certificate for a management request. Whose certificate it must be is checked once the client
+/// is known.
 ///
 /// # Errors
-/// When there is none.
+/// When there is no certificate.
 pub fn demand_any(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterError> {
     let is_missing = is_on(cx) && caller.certificate.is_none();
     if is_missing { Err(RegisterError::NoCertificate) } else { Ok(()) }
 }
 
-/// Nobody registers the subject of somebody else: when `metadata` names one, it is that of the
-/// certificate, and somebody vouches for that.
+/// Rejects metadata that names the subject of another party: a subject in `metadata` must be the subject of a
+/// trusted certificate.
 pub(super) fn bind(cx: &Context<'_>, caller: &Caller, metadata: &Metadata) -> Result<(), RegisterError> {
     let Some(presented) = caller.certificate.as_ref().filter(|_| is_on(cx)) else { return Ok(()) };
     match other_subject(metadata, &presented.certificate) {
@@ -44,10 +46,10 @@ pub(super) fn bind(cx: &Context<'_>, caller: &Caller, metadata: &Metadata) -> Re
     }
 }
 
-/// Whether the certificate of `caller` is that of `client`.
+/// Checks that the certificate of `caller` belongs to `client`.
 ///
 /// # Errors
-/// When it is not, or nothing says that it is.
+/// When the certificate belongs to another client, or nothing shows that it belongs to this one.
 pub async fn hold(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), RegisterError> {
     if !is_on(cx) {
         return Ok(());
@@ -60,20 +62,20 @@ pub async fn hold(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<
     }
 }
 
-/// What the registered facts say of a certificate.
+/// What the registered facts establish about a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Settled {
-    /// It is the client's.
+    /// It belongs to the client.
     Own,
-    /// It is somebody else's.
+    /// It belongs to another party.
     Other,
-    /// Neither.
+    /// Neither is established.
     Open,
 }
 
-/// A registered key is the client's own whoever signed the certificate; a name counts only when
-/// somebody vouches for it. Where neither is registered, it is the name by which the client was
-/// registered.
+/// A registered key belongs to the client, whoever signed the certificate. A name counts only when a trusted
+/// authority signed the certificate. If neither is registered, the name in the certificate that registered
+/// the client counts.
 fn settle(client: &Client, presented: &ClientCertificate) -> Settled {
     let (metadata, certificate) = (client.metadata.metadata(), &presented.certificate);
     let origin = client.provenance.certificate.as_ref();
@@ -89,8 +91,8 @@ fn settle(client: &Client, presented: &ClientCertificate) -> Settled {
     }
 }
 
-/// What is registered settles nothing, so scripts are asked. When none says that the certificate
-/// is the client's, it is not.
+/// Calls the scripts, since the registered facts establish nothing. If no script confirms that the
+/// certificate belongs to the client, it is rejected.
 async fn ask(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), RegisterError> {
     let shown = Shown::of(client.provenance.trust_level);
     let facts = hooks::facts(cx, caller, &shown, Metadata::default());
@@ -100,13 +102,13 @@ async fn ask(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), R
     if is_own { Ok(()) } else { Err(RegisterError::ForeignCertificate) }
 }
 
-/// How far a registration with this certificate can be trusted.
+/// Returns the trust level of a registration with this certificate.
 pub(super) fn trust_level(cx: &Context<'_>, caller: &Caller) -> TrustLevel {
     let is_trusted = caller.certificate.as_ref().is_some_and(|certificate| certificate.is_trusted);
     if is_on(cx) && is_trusted { TrustLevel::Mtls } else { TrustLevel::Open }
 }
 
-/// What is remembered of a certificate that somebody vouches for.
+/// Returns what the server records of a trusted certificate.
 pub(super) fn origin(caller: &Caller) -> Option<CertificateOrigin> {
     let presented = caller.certificate.as_ref().filter(|presented| presented.is_trusted)?;
     let certificate = &presented.certificate;

@@ -1,4 +1,4 @@
-//! `POST` on the registration endpoint, and what each refusal is in HTTP.
+//! `POST` on the registration endpoint, and the HTTP form of each error.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::store::{StoreError, outage};
 /// `POST`: registers a client.
 ///
 /// # Errors
-/// The problem that refused it.
+/// The problem that rejects the request.
 pub async fn post(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
@@ -40,7 +40,7 @@ pub async fn post(State(service): State<Arc<Service>>, request: Request<Body>) -
     }
 }
 
-/// Leaves it to the audit log that `author` was refused `action` on `subject`.
+/// Records in the audit log that `action` of `author` on `subject` was rejected.
 pub fn refused(
     cx: &Context<'_>,
     (author, action, subject): (&Author, Action, &str),
@@ -51,7 +51,7 @@ pub fn refused(
     problem
 }
 
-/// Steps 1 to 4: the switch, the bounds, the budget of the address, the credentials.
+/// Steps 1 to 4: the switch, the limits, the quota of the address, the credentials.
 async fn admit(
     cx: &Context<'_>,
     mut caller: Caller,
@@ -66,17 +66,17 @@ async fn admit(
     initial_access::count(cx, &caller, shown.as_ref().ok().and_then(Option::as_ref))?;
     caller.attested = client_attestation::verify(cx, &client_attestation::Headers::of(headers)).await?;
     caller.initial_access = match shown {
-        // Who is attested needs no token.
+        // An attested client needs no initial access token.
         Err(RegisterError::Unauthorised(Presented::Nothing)) if caller.attested.is_some() => None,
         shown => shown?,
     };
     super::register(cx, &caller, received).await
 }
 
-/// `POST` on the challenge endpoint: a challenge for the proof of a client attestation.
+/// `POST` on the challenge endpoint: issues a challenge for the proof of a client attestation.
 ///
 /// # Errors
-/// When nobody is trusted to attest clients, or there can be no challenge at present.
+/// When the operator trusts no attester, or no challenge can currently be issued.
 pub async fn challenge(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
@@ -105,18 +105,18 @@ impl Received {
     }
 }
 
-/// Headers that show a credential; no script sees them.
+/// Headers that carry credentials. Scripts do not see them.
 const CREDENTIALS: [HeaderName; 5] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, ATTESTATION, PROOF];
 
-/// A client attestation.
+/// The header that carries a client attestation.
 pub const ATTESTATION: HeaderName = HeaderName::from_static("oauth-client-attestation");
-/// The proof that its key is held.
+/// The header that carries the proof of possession of its key.
 pub const PROOF: HeaderName = HeaderName::from_static("oauth-client-attestation-pop");
-/// The challenge for such a proof, in an answer.
+/// The header of a response that carries the challenge for such a proof.
 pub const CHALLENGE: HeaderName = HeaderName::from_static("oauth-client-attestation-challenge");
 
 impl Caller {
-    /// What the head of a request says of who asks.
+    /// Describes the caller from the head of a request.
     pub fn of(cx: &Context<'_>, parts: &Parts) -> Self {
         let address = peer::of(parts, &cx.service.settings.server.trusted_proxies);
         let shown = parts.headers.iter().filter(|(name, _)| !CREDENTIALS.contains(name));
@@ -143,7 +143,7 @@ impl Caller {
 }
 
 impl ClientInformation {
-    /// The answer that carries this information, with the revision as its `ETag`.
+    /// Returns the response that carries this information, with the revision as its `ETag`.
     pub fn into_response(self, status: StatusCode) -> Response {
         let mut response = answer::json(status, &self);
         if let Ok(tag) = HeaderValue::from_str(&entity_tag(self.revision)) {
@@ -153,12 +153,12 @@ impl ClientInformation {
     }
 }
 
-/// The `ETag` of a client's revision (RFC 9110 section 8.8.3).
+/// Returns the `ETag` of a client's revision (RFC 9110 section 8.8.3).
 pub fn entity_tag(revision: u64) -> String {
     format!("\"{revision}\"")
 }
 
-/// What a refusal is in HTTP.
+/// Converts an error into an HTTP problem.
 pub fn problem(error: RegisterError) -> Problem {
     let description = error.to_string();
     let client_error = |code: ErrorCode| Problem::new(StatusCode::BAD_REQUEST, code.as_str(), &description);
@@ -173,7 +173,8 @@ pub fn problem(error: RegisterError) -> Problem {
                 .retry_after(limited.retry_after)
         }
         RegisterError::Unauthorised(Presented::Nothing) => Problem::token_needed(
-            "an initial access token is needed, as a bearer token: ask whoever runs this server for one",
+            "an initial access token is required: ask the operator of this server for one, and send it as a \
+             bearer token",
         ),
         RegisterError::Unauthorised(presented) => Problem::unauthorised(presented),
         RegisterError::OtherToken => Problem::insufficient_scope(None, &description),
@@ -195,24 +196,31 @@ pub fn problem(error: RegisterError) -> Problem {
             client_error(first.unwrap_or(ErrorCode::InvalidClientMetadata))
         }
         RegisterError::NoKeys(cause) => {
-            tracing::error!(%cause, "keys that the configuration names can not be fetched");
-            Problem::unavailable("the keys that verify this request can not be had at present", 5)
+            tracing::error!(%cause, "cannot fetch the keys that the configuration names");
+            Problem::unavailable(
+                "the keys that verify this request are currently unavailable; retry later",
+                5,
+            )
         }
         RegisterError::Hook(error) => hook_problem(error),
         RegisterError::SpoiledByScript { .. } => {
-            tracing::error!(cause = description, "a script broke a rule of client metadata");
+            tracing::error!(
+                cause = description,
+                "a script left metadata that breaks the rules for client \
+                                                  metadata"
+            );
             Problem::server_error()
         }
         RegisterError::Conflict => Problem::new(StatusCode::CONFLICT, "conflict", &description),
         RegisterError::Store(error) => store_problem(&error),
         RegisterError::Randomness(_) | RegisterError::Seal(_) => {
-            tracing::error!(cause = description, "no credentials could be made");
+            tracing::error!(cause = description, "client credentials could not be created");
             Problem::server_error()
         }
     }
 }
 
-/// The codes of OAuth 2.0 Attestation-Based Client Authentication.
+/// The error codes of OAuth 2.0 Attestation-Based Client Authentication.
 fn attestation_problem(error: ClientAttestationError) -> Problem {
     let description = error.to_string();
     let refused = |code: &'static str| Problem::new(StatusCode::BAD_REQUEST, code, &description);
@@ -240,16 +248,16 @@ fn unreadable(error: &BodyError) -> Problem {
     Problem::new(status, ErrorCode::InvalidClientMetadata.as_str(), &error.to_string())
 }
 
-/// What becomes of a script that did not let the request pass.
+/// Converts the outcome of a script that stopped the request into an HTTP problem.
 pub fn hook_problem(error: HookError) -> Problem {
     match error {
         HookError::Answered { script, status, entity } => {
-            tracing::info!(script, status, "a script gave the answer");
+            tracing::info!(script, status, "a script answered the request");
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             answered(status, entity)
         }
         HookError::Refused { script } => {
-            tracing::info!(script, "a script refused");
+            tracing::info!(script, "a script rejected the request");
             let description = "the policy of this server does not allow this registration";
             let code = ErrorCode::InvalidClientMetadata.as_str();
             Problem::new(StatusCode::BAD_REQUEST, code, description)
@@ -258,16 +266,17 @@ pub fn hook_problem(error: HookError) -> Problem {
             log_fault(&fault);
             Problem::server_error()
         }
-        HookError::Busy => Problem::unavailable("too many scripts are running", 1),
+        HookError::Busy => Problem::unavailable("too many scripts are running; retry later", 1),
     }
 }
 
-/// Seconds after which to try again, when a script says 503 or 429 and not when.
+/// Seconds until the client may retry, when a script answers with 503 or 429 without `retry_after`.
 const USUAL_WAIT: u64 = 5;
-/// The longest that a script may say.
+/// The longest `retry_after` of a script, in seconds.
 const LONGEST_WAIT: u64 = 86_400;
 
-/// The answer of a script. One that asks to come again says when: by `retry_after`, in seconds.
+/// Builds the response of a script. A response that asks the client to retry says when, by `retry_after` in
+/// seconds.
 fn answered(status: StatusCode, mut entity: Map<String, Value>) -> Problem {
     if !matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         return Problem::with_body(status, entity);
@@ -279,11 +288,11 @@ fn answered(status: StatusCode, mut entity: Map<String, Value>) -> Problem {
 
 fn log_fault(fault: &Fault) {
     let Fault { script, hook, message, line, column, calls } = fault;
-    tracing::error!(script, hook, line, column, calls, cause = message, "a script failed");
+    tracing::error!(script, hook, line, column, calls, cause = message, "script failed");
 }
 
-/// What a failure of the store is in HTTP.
+/// Converts a failure of the store into an HTTP problem.
 pub fn store_problem(error: &StoreError) -> Problem {
     outage::tell(error);
-    Problem::unavailable("the store can not take the request at present", 5)
+    Problem::unavailable("the store is currently unavailable; retry later", 5)
 }

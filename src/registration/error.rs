@@ -1,4 +1,4 @@
-//! Why a registration is refused.
+//! The errors of a registration.
 
 use super::ClientAttestationError;
 use crate::fetch::FetchError;
@@ -13,93 +13,97 @@ use crate::service::limits::Limited;
 use crate::store::StoreError;
 
 impl RegisterError {
-    /// Whether a client attestation or its proof is wrong, and not only old or without a challenge.
+    /// Whether a client attestation or its proof is invalid. One that has expired, or lacks a challenge, does
+    /// not count.
     pub const fn is_invalid_attestation(&self) -> bool {
         matches!(self, Self::ClientAttestation(ClientAttestationError::Invalid(_)))
     }
 }
 
-/// Why a registration or an update is refused.
+/// Why a registration or an update is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    /// `dynamicRegistrationEnabled` is off.
-    #[error("this server registers no clients at present")]
+    /// `dynamicRegistrationEnabled` is false.
+    #[error("client registration is currently disabled on this server")]
     Disabled,
-    /// The body can not be read.
+    /// The body cannot be read.
     #[error(transparent)]
     Body(#[from] BodyError),
     /// The body is not one JSON object.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// No initial access token where one is needed, or one that is not good.
-    #[error("the initial access token is missing or not valid")]
+    /// A required initial access token is missing, or the token is invalid.
+    #[error("the initial access token is missing or invalid")]
     Unauthorised(Presented),
-    /// An access token of the token endpoint, where an initial access token is meant.
-    #[error("this access token registers no clients; an initial access token does")]
+    /// An access token of the token endpoint was sent instead of an initial access token.
+    #[error("this access token cannot register clients; use an initial access token")]
     OtherToken,
-    /// The address, or the holder of the token, registered too often.
+    /// The address, or the bearer of the token, has registered too often.
     #[error(transparent)]
     TooOften(#[from] Limited),
-    /// `dcrAuthorizationWithMTLS`: no client certificate came with the request.
-    #[error("a client certificate is needed: connect with one that an authority of this server signed")]
-    NoCertificate,
-    /// `dcrAuthorizationWithMTLS`: nobody vouches for the certificate.
+    /// `dcrAuthorizationWithMTLS`: the request came without a client certificate.
     #[error(
-        "the client certificate is not trusted: it has expired, or no authority of this server signed it"
+        "a client certificate is required: connect with one signed by an authority that this server trusts"
+    )]
+    NoCertificate,
+    /// `dcrAuthorizationWithMTLS`: the certificate is not trusted.
+    #[error(
+        "the client certificate is not trusted: it has expired, or is not signed by an authority that this \
+         server trusts"
     )]
     UntrustedCertificate,
-    /// The metadata names another subject than that of the certificate.
-    #[error("{member}: must be that of the client certificate, whose subject is {subject}")]
+    /// The metadata names a subject other than the subject of the certificate.
+    #[error("{member}: must match the client certificate, whose subject is {subject}")]
     OtherCertificate {
         /// The member.
         member: &'static str,
         /// The subject of the certificate.
         subject: String,
     },
-    /// The certificate is not that of the client.
-    #[error("the client certificate is not that of this client")]
+    /// The certificate does not belong to the client.
+    #[error("the client certificate does not belong to this client")]
     ForeignCertificate,
-    /// Evidence is needed, or what came is not fresh: draft-tschofenig-oauth-attested-dclient-reg
-    /// section 4, with the nonce to make evidence with.
+    /// Evidence is missing or is not fresh (draft-tschofenig-oauth-attested-dclient-reg section 4). Holds the
+    /// nonce for new evidence.
     #[error("The provided evidence is not current.")]
     StaleEvidence(Secret),
-    /// As many nonces are out as may be.
-    #[error("too many nonces are out; ask again later")]
+    /// The number of outstanding nonces has reached its limit.
+    #[error("too many outstanding nonces; retry later")]
     TooManyNonces {
-        /// Seconds until there may be one.
+        /// Seconds until a nonce may be available.
         retry_after: u64,
     },
-    /// A client attestation is not taken.
+    /// A client attestation is rejected.
     #[error(transparent)]
     ClientAttestation(#[from] ClientAttestationError),
-    /// The request offers or owes a credential that is not accepted.
+    /// A credential is not accepted, or a required one is missing.
     #[error("{0}")]
     Unproven(Violation),
-    /// Keys that the operator named can not be had at present.
-    #[error("the keys that verify this request can not be had at present: {0}")]
+    /// Keys at a location that the operator configured are currently unavailable.
+    #[error("the keys that verify this request are currently unavailable: {0}")]
     NoKeys(FetchError),
-    /// The metadata breaks these rules: at least one.
+    /// The metadata breaks these rules; there is at least one.
     #[error("{}", describe(.0))]
     Metadata(Vec<Violation>),
-    /// A script refused, failed, or could not run.
-    #[error("a script decided")]
+    /// A script rejected the request, failed, or could not run.
+    #[error("a script stopped the request")]
     Hook(#[from] HookError),
-    /// Scripts changed the metadata so that it breaks these rules: the operator's mistake.
+    /// Scripts changed the metadata so that it breaks these rules. The operator has to fix the scripts.
     #[error("scripts left metadata that breaks the rules: {}", describe(.violations))]
     SpoiledByScript {
         /// The scripts that ran.
         scripts: Vec<String>,
-        /// The rules.
+        /// The broken rules.
         violations: Vec<Violation>,
     },
-    /// Another change of the client came first.
-    #[error("the client was changed by another request at the same time")]
+    /// Another request changed the client first.
+    #[error("another request changed the client at the same time; read it and retry")]
     Conflict,
-    /// The store could not take the client.
+    /// The store could not store the client.
     #[error("the store failed")]
     Store(#[source] StoreError),
-    /// No identifier or secret could be made.
-    #[error("no secret could be made")]
+    /// No identifier or secret could be created.
+    #[error("no secret could be created")]
     Randomness(#[from] NoRandomness),
     /// A secret could not be sealed or opened.
     #[error("a client secret could not be sealed or opened")]
@@ -121,10 +125,11 @@ impl From<Vec<Violation>> for RegisterError {
     }
 }
 
-/// Bytes of a description: enough for a dozen violations, too few to be a burden.
+/// The maximum length of a description in bytes: enough for a dozen violations, and small enough for any
+/// client.
 const MAXIMUM_DESCRIPTION: usize = 2_000;
 
-/// All violations in one line, as many as fit.
+/// Joins as many violations as fit into one line.
 fn describe(violations: &[Violation]) -> String {
     let mut text = String::new();
     for (told, violation) in violations.iter().enumerate() {

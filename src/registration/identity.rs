@@ -1,9 +1,8 @@
-//! The one client of a signer that is known by its certificates (`softwareStatementIdentity`).
+//! The one client of a signer that is identified by its certificates (`softwareStatementIdentity`).
 //!
-//! Who registers again with the same name, under the same authorities, is the client that is there:
-//! what it says now takes the place of what it said before, and an empty `grant_types` ends its
-//! registration. Names count within one entry of the configuration, so no community reaches the
-//! clients of another.
+//! A registration with the same name, under the same authorities, updates the existing client: the new
+//! metadata replaces the previous metadata, and an empty `grant_types` ends the registration. Names are
+//! compared only within one entry of the configuration, so no community can change the clients of another.
 
 use super::statement::{Statement, unapproved};
 use super::{
@@ -14,20 +13,22 @@ use crate::model::Violation;
 use crate::service::Context;
 use crate::store::{Change, Indexed, Stored};
 
-/// How often it is tried again when the client changes meanwhile.
+/// The maximum number of attempts when other requests change the client at the same time.
 const TRIES: usize = 8;
 
-/// Clients of one name that are looked at: more than one only from a time when names did not count.
+/// The maximum number of clients of one name that are read. Several can only exist from a time before names
+/// were compared.
 const MOST: usize = 8;
 
-/// The name by which a client is known.
+/// The name that identifies a client.
 pub(super) struct Identity {
     entry: String,
     subject: String,
 }
 
 impl Identity {
-    /// That of the signer of `statement`, where names count and its certificates say it.
+    /// Returns the name of the signer of `statement`, if names are compared and the certificates of the
+    /// statement establish it.
     pub(super) fn of(cx: &Context<'_>, statement: Option<&Statement>) -> Option<Self> {
         let statement =
             statement.filter(|_| cx.settings().software_statement_identity == StatementIdentity::Subject)?;
@@ -39,7 +40,7 @@ impl Identity {
         Indexed::Certified { entry: &self.entry, subject: &self.subject }
     }
 
-    /// The client that is there, and how many have its name.
+    /// Finds the existing client, and the number of clients with its name.
     async fn find(&self, cx: &Context<'_>) -> Result<(Option<Stored>, u64), RegisterError> {
         let (clients, now) = (&cx.service.store.clients, cx.service.clock.now());
         let seen = clients.count(self.indexed()).await?;
@@ -47,7 +48,7 @@ impl Identity {
         Ok((found.into_iter().find(|stored| !stored.client().is_expired(now)), seen))
     }
 
-    /// Makes, changes or removes the client. Of several requests at the same time one makes it.
+    /// Creates, changes or deletes the client. Of several simultaneous requests, one creates it.
     pub(super) async fn register(
         &self,
         cx: &Context<'_>,
@@ -72,7 +73,7 @@ impl Identity {
         let (there, seen) = self.find(cx).await?;
         let ends = offered.statement.as_ref().is_some_and(udap::is_cancellation);
         match there {
-            None if ends => Err(refused("must not be empty: this client is not registered here")),
+            None if ends => Err(refused("must not be empty: this client is not registered")),
             None => {
                 let alone = self.indexed().no_more_than(seen);
                 let made = Box::pin(create(cx, caller, offered, alone)).await?;
@@ -80,7 +81,7 @@ impl Identity {
             }
             // Another registration must not undo what an operator did.
             Some(stored) if !stored.client().is_usable(cx.service.clock.now()) => {
-                Err(unapproved("is of a client that was disabled here; ask the operator of this server"))
+                Err(unapproved("belongs to a client that was disabled; ask the operator of this server"))
             }
             Some(stored) if ends => {
                 cancel(cx, caller, offered.statement.as_ref(), &stored).await.map(Registered::There)
@@ -88,7 +89,7 @@ impl Identity {
             Some(stored) => {
                 let id = stored.client().id.as_str();
                 let members = &mut offered.parsed.members;
-                // The statement names the client, as its identifier would in an update by RFC 7592.
+                // The statement identifies the client, as the `client_id` does in an update (RFC 7592).
                 members.entry("client_id").or_insert_with(|| id.into());
                 let replaced = Box::pin(replace_with(cx, caller, offered, &stored, None)).await?;
                 Ok(Registered::There(replaced))
@@ -97,7 +98,7 @@ impl Identity {
     }
 }
 
-/// Ends the registration of `stored`, whose holder signed `statement`.
+/// Ends the registration of `stored`, whose signer signed `statement`.
 async fn cancel(
     cx: &Context<'_>,
     caller: &Caller,
@@ -105,7 +106,7 @@ async fn cancel(
     stored: &Stored,
 ) -> Result<ClientInformation, RegisterError> {
     if !cx.settings().client_deletion_enabled {
-        return Err(refused("must not be empty: clients cannot end their registration here"));
+        return Err(refused("must not be empty: clients cannot end their registration on this server"));
     }
     let uses = match once::of_statement(cx, statement) {
         Some(one) => once::spend(cx, &one).await?,

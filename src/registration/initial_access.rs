@@ -1,5 +1,5 @@
-//! Step 4: the initial access token (RFC 7591 section 3, RFC 6750 section 3.1), and what it allows
-//! for the whole life of the client that is registered with it.
+//! Step 4: the initial access token (RFC 7591 section 3, RFC 6750 section 3.1), and what it allows the
+//! registered client as long as the client exists.
 
 use std::sync::Once;
 
@@ -13,14 +13,14 @@ use crate::service::Context;
 use crate::store::Change;
 use crate::store::initial_access_tokens::InitialAccessToken;
 
-/// The initial access token of a client: when it is registered, and whenever it is updated.
+/// The initial access token of a client, at its registration and at each update.
 pub(super) struct InitialAccess {
     pub(super) id: String,
     pub(super) policy: InitialAccessPolicy,
 }
 
 impl InitialAccess {
-    /// That of the client that `purpose` is about.
+    /// Returns the initial access token of the client that `purpose` concerns.
     pub(super) fn of(caller: &Caller, purpose: Purpose<'_>) -> Option<Self> {
         match purpose {
             Purpose::Create => {
@@ -36,19 +36,19 @@ impl InitialAccess {
         }
     }
 
-    /// What scripts see of it.
+    /// Returns what scripts see of the token.
     pub(super) fn attributes(&self) -> Value {
         self.policy.attributes.clone().into()
     }
 }
 
-/// How far a registration with this token, or without one, can be trusted.
+/// Returns the trust level of a registration with this token, or without one.
 pub(super) const fn trust_level(initial_access: Option<&InitialAccess>) -> TrustLevel {
     if initial_access.is_some() { TrustLevel::Token } else { TrustLevel::Open }
 }
 
-/// The token that a registration shows, when it is good. One that is not is refused also where
-/// none is needed: its holder thinks that it counts.
+/// Finds the token that a registration presents, if it is valid. An invalid token is rejected even where none
+/// is required, because the caller expects it to count.
 pub(super) async fn find(
     cx: &Context<'_>,
     presented: Result<&str, Presented>,
@@ -64,7 +64,7 @@ pub(super) async fn find(
             if let Some(found) = tokens.find_by_token(token, now).await? {
                 return Ok(Some(found));
             }
-            // A token that is good, for something else (RFC 6750 section 3.1).
+            // The token is valid for another purpose (RFC 6750 section 3.1).
             let is_other = cx.service.store.tokens.find(token, now).await?.is_some();
             Err(if is_other {
                 RegisterError::OtherToken
@@ -75,8 +75,8 @@ pub(super) async fn find(
     }
 }
 
-/// Counts this registration on the budget of its token, or of its address when it shows none that
-/// is good: nobody uses up what belongs to the holder of a token.
+/// Counts this registration against the quota of its token, or against the quota of its address if it
+/// presents no valid token. Callers without a token therefore cannot use up the quota of a token.
 pub(super) fn count(
     cx: &Context<'_>,
     caller: &Caller,
@@ -90,7 +90,8 @@ pub(super) fn count(
     Ok(counted?)
 }
 
-/// Says once when many callers seem to share one budget, because they come through a proxy that is not named.
+/// Warns once when many callers seem to share one quota because they connect through a proxy that is not
+/// configured.
 fn suspect_proxy(cx: &Context<'_>, caller: &Caller) {
     static SAID: Once = Once::new();
     let is_forwarding = |name: &str| matches!(name, "x-forwarded-for" | "forwarded");
@@ -99,20 +100,20 @@ fn suspect_proxy(cx: &Context<'_>, caller: &Caller) {
         SAID.call_once(|| {
             tracing::warn!(
                 address = %caller.address,
-                "rate limit reached by what looks like a proxy: all clients behind it share one budget until \
-                 server.trustedProxies names it"
+                "rate limit reached by an address that looks like a proxy: all clients behind it share one \
+                 quota until server.trustedProxies names it"
             );
         });
     }
 }
 
-/// That the token of `caller` is used once more.
+/// Returns the change that records one more use of the token of `caller`.
 pub(super) fn one_use(cx: &Context<'_>, caller: &Caller) -> Change {
     let tokens = &cx.service.store.initial_access_tokens;
     caller.initial_access.as_ref().map(|token| tokens.one_use(token)).unwrap_or_default()
 }
 
-/// Somebody else came first: refuses when it was with the last use of the token.
+/// Rejects the request if a concurrent request took the last use of the token.
 pub(super) async fn check_left(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterError> {
     let Some(token) = &caller.initial_access else { return Ok(()) };
     let tokens = &cx.service.store.initial_access_tokens;

@@ -1,4 +1,4 @@
-//! Step 14: identifiers and secrets are made, and the client is stored.
+//! Step 14: identifiers and secrets are created, and the client is stored.
 
 use super::hooks::{Announcement, Sanctioned};
 use super::once;
@@ -15,7 +15,7 @@ use crate::service::Context;
 use crate::store::audit::{Action, AuditEvent};
 use crate::store::{Change, StoreError, Stored};
 
-/// Makes a new client with its credentials. One that is shared has no token that anybody gets.
+/// Creates a new client with its credentials. A shared client gets no token.
 pub(super) fn create(
     cx: &Context<'_>,
     caller: &Caller,
@@ -45,7 +45,7 @@ pub(super) fn create(
     Ok(Issued { client, token, secret })
 }
 
-/// Makes the next revision of `stored`, whose holder presented `token`.
+/// Creates the next revision of `stored`, whose management presented `token`.
 pub(super) fn update(
     cx: &Context<'_>,
     caller: &Caller,
@@ -58,7 +58,7 @@ pub(super) fn update(
     let metadata = sanctioned.metadata.metadata();
     let expires_at = expiry(metadata, before.issued_at);
     if expires_at.is_some_and(|end| end <= cx.service.clock.now()) {
-        let rule = "counts from client_id_issued_at, and so many seconds have passed already";
+        let rule = "is counted from client_id_issued_at, and that many seconds have already passed";
         return Err(vec![Violation::metadata("lifetime", rule)].into());
     }
     let secret = match (&before.secret, needs_secret(metadata)) {
@@ -93,7 +93,7 @@ pub(super) fn update(
     Ok(Issued { client, token, secret })
 }
 
-/// A new token beside the presented one, which stays good until the new one is first used.
+/// Issues a new token. The presented one stays valid until the new one is first used.
 fn rotated(presented: &Secret) -> Result<(Option<Secret>, RegistrationTokens), RegisterError> {
     let next = random::token()?;
     let current = TokenDigest::of(next.expose());
@@ -127,7 +127,7 @@ fn provenance(cx: &Context<'_>, caller: &Caller, proven: &Proven, sanctioned: &S
     }
 }
 
-/// What the audit log says of a new client.
+/// Returns the audit event of a new client.
 fn created(cx: &Context<'_>, caller: &Caller, client: &Client) -> AuditEvent {
     let event = caller.author(None).did(Action::ClientCreated, client.id.as_str(), cx.service.clock.now());
     let event = event.with("trust_level", client.provenance.trust_level.as_str());
@@ -137,7 +137,7 @@ fn created(cx: &Context<'_>, caller: &Caller, client: &Client) -> AuditEvent {
     }
 }
 
-/// What it says of a change: the names of the members that are others now, none of their values.
+/// Returns the audit event of a change. It names the members that changed, without their values.
 fn updated(cx: &Context<'_>, caller: &Caller, before: &Client, client: &Client) -> AuditEvent {
     let author = caller.author(Some(client));
     let event = author.did(Action::ClientUpdated, client.id.as_str(), cx.service.clock.now());
@@ -148,8 +148,8 @@ fn updated(cx: &Context<'_>, caller: &Caller, before: &Client, client: &Client) 
         .with("changed", changed)
 }
 
-/// Stores a new client with what it uses up and `also`, and announces it; returns when it would
-/// survive a power cut.
+/// Stores a new client, what its registration uses up, and `also`, and announces the client. When this
+/// function returns, the client survives a power failure.
 pub(super) async fn insert(
     cx: &Context<'_>,
     caller: &Caller,
@@ -173,7 +173,8 @@ pub(super) async fn insert(
     lost(cx, caller, proven, stored).await
 }
 
-/// Stores the next revision with what it uses up, unless another one came first, and announces it.
+/// Stores the next revision and what the request uses up, unless another request changed the client first,
+/// and announces the update.
 pub(super) async fn put_back(
     cx: &Context<'_>,
     caller: &Caller,
@@ -194,7 +195,7 @@ pub(super) async fn put_back(
     lost(cx, caller, proven, stored).await
 }
 
-/// When somebody else came first, with what: with the client, or with what may be used once.
+/// After a conflict, finds out which came first: a change of the client, or a use of what may be used once.
 async fn lost(
     cx: &Context<'_>,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! Keys for steps 6 and 7: from scripts, from claims, and what it means when there are none.
+//! Keys for steps 6 and 7: from scripts and from claims, and the errors when there are none.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::secret::Secret;
 use crate::service::Context;
 use crate::trust::{Keys, Source, TrustError, key_set};
 
-/// Asks the scripts for the keys of `token`: the first hook when it is signed with a private key,
-/// the second one for HMAC. None: no script knows.
+/// Calls the scripts for the keys of `token`: the first hook if it is signed with a private key, the second
+/// one for HMAC. Returns none if no script has keys.
 pub(super) async fn ask(
     cx: &Context<'_>,
     caller: &Caller,
@@ -41,14 +41,14 @@ pub(super) async fn ask(
     }
 }
 
-/// The source made of what a script gave for HMAC.
+/// Returns the source for an HMAC secret that a script returned.
 fn secret(value: &Value) -> Result<Source, String> {
     let text = value.as_str().ok_or("are not a string")?;
     let set = KeySet::from_secret(&Secret::new(text.to_owned()))?;
     Ok(Source { secret: Some(Arc::new(set)), ..Source::default() })
 }
 
-/// The keys that the claim `name` holds, or points to when it `is_url`; none when there is no
+/// Returns the keys that the claim `name` contains, or those at its URL if it `is_url`; none if there is no
 /// such claim.
 pub(super) fn of_claim(
     claims: &Map<String, Value>,
@@ -66,8 +66,8 @@ pub(super) fn of_claim(
     }
 }
 
-/// What a token that did not verify is: the sender's mistake, said by `refuse`; or an outage of
-/// an origin that the operator named, which is nobody's.
+/// Converts a failed verification into an error. If the token is invalid, the sender is at fault and `refuse`
+/// builds the error. If the operator's source of keys is unavailable, the error is temporary.
 pub(super) fn failed(error: TrustError, refuse: &dyn Fn(String) -> RegisterError) -> RegisterError {
     match error {
         TrustError::Fetch(cause) if cause.is_outage() => RegisterError::NoKeys(cause),

@@ -1,5 +1,5 @@
-//! Step 8: the software statement over the request (RFC 7591 sections 2.3 and 3.1.1), then the
-//! rules of its issuer for scopes and claims, and what of it all the requester may ask for.
+//! Step 8: applies the software statement to the request (RFC 7591 sections 2.3 and 3.1.1), then the rules of
+//! its issuer for scopes and claims, then the limits on what the requester may ask for.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +16,13 @@ use crate::config::trust::StatementRedirectUris;
 use crate::model::{Violation, absent, scope};
 use crate::service::Context;
 
-/// Claims of a JWT (RFC 7519 section 4.1), which say something of the token and never of the
-/// client.
+/// Claims of a JWT (RFC 7519 section 4.1) that describe the token and never the client.
 const REGISTERED_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
-/// Members that a statement can not set: itself, and what belongs to the present request.
+/// Members that a statement cannot set: the statement itself, and members of the current request.
 const OF_THE_REQUEST: &[&str] = &["software_statement", "evidence", "evidence_nonce", "evidence_type"];
 
-/// What the request says: the claims of a signed one, else the members as they were sent.
+/// Returns what the request states: the claims of a signed request, else the members as sent.
 pub(super) fn said(members: Map<String, Value>, signed: Option<&SignedRequest>) -> Map<String, Value> {
     match signed {
         None => members,
@@ -34,18 +33,19 @@ pub(super) fn said(members: Map<String, Value>, signed: Option<&SignedRequest>) 
     }
 }
 
-/// A request over which its statement was laid.
+/// A request with its statement applied.
 pub(super) struct Merged {
     pub(super) members: Map<String, Value>,
     /// The members that a verified statement has set.
     pub(super) settled: BTreeSet<String>,
 }
 
-/// Puts what `statement` says of the client over what the request says. What the request says of the
-/// same in another language, or in another way, goes: nobody has vouched for that.
+/// Lets the values of `statement` override those of the request. If the request states one of these values in
+/// another language or another form, that member is removed, since the issuer of the statement has not
+/// vouched for it.
 ///
 /// # Errors
-/// When the request names redirect URIs that the statement does not have.
+/// When the request names redirect URIs that the statement does not contain.
 pub(super) fn merge(
     cx: &Context<'_>,
     mut members: Map<String, Value>,
@@ -66,7 +66,7 @@ pub(super) fn merge(
     Ok(Merged { members: absent::present(members), settled })
 }
 
-/// What of `members` the requester may ask for.
+/// Returns the part of `members` that the requester may ask for.
 pub(super) fn requested(
     cx: &Context<'_>,
     purpose: Purpose<'_>,
@@ -86,13 +86,13 @@ pub(super) fn requested(
     Requested::read(withhold(members, &privileges), custom)
 }
 
-/// Whether `statement` gives the member `name` this value, and somebody whom the operator trusts signed it.
+/// Whether `statement` gives the member `name` this value, and an issuer that the operator trusts signed it.
 fn is_vouched(cx: &Context<'_>, statement: &Statement, name: &str, value: &Value) -> bool {
     statement.is_vouched && claims(cx, statement).get(name) == Some(value)
 }
 
-/// What the claims of `statement` say of the client: those that are called like metadata, then those
-/// that `softwareStatementClaims` translates.
+/// Returns the client metadata in the claims of `statement`: claims named like a metadata member, then claims
+/// that `softwareStatementClaims` maps to a member.
 fn claims(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
     let may_claim = |name: &str| statement.issuer.as_ref().is_none_or(|issuer| issuer.may_claim(name));
     let is_own = |name: &str| {
@@ -114,8 +114,8 @@ fn claims(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
     vouched
 }
 
-/// The value of a claim for the member `name`, of which only the scopes are left that its issuer may
-/// hand out: when none is, the client gets none by its own word either.
+/// Returns the value of a claim for the member `name`. Of a `scope`, only the scopes remain that the issuer
+/// may grant. If none remains, the request of the client cannot add any.
 fn permitted(statement: &Statement, name: &str, value: &Value) -> Value {
     let allowed = statement.issuer.as_ref().and_then(|issuer| issuer.scopes.as_ref());
     match (name, allowed, value.as_str()) {
@@ -127,8 +127,8 @@ fn permitted(statement: &Statement, name: &str, value: &Value) -> Value {
     }
 }
 
-/// `softwareStatementRedirectUris = "subset"`: of the redirect URIs that were vouched for the client has
-/// those that it names, or all when it names none.
+/// `softwareStatementRedirectUris = "subset"`: the client gets those redirect URIs of the statement that the
+/// request names, or all of them if it names none.
 fn narrow(vouched: &mut Map<String, Value>, members: &Map<String, Value>) -> Result<(), RegisterError> {
     let (Some(asked), Some(all)) = (members.get(REDIRECT_URIS), vouched.get(REDIRECT_URIS)) else {
         return Ok(());
@@ -145,19 +145,19 @@ fn narrow(vouched: &mut Map<String, Value>, members: &Map<String, Value>) -> Res
 
 const REDIRECT_URIS: &str = "redirect_uris";
 
-/// The items of a list; what is no list is the only item of one.
+/// Returns the items of a list. A value that is not a list is its only item.
 fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
 fn not_vouched(index: usize) -> Violation {
-    let rule = "is not one of the redirect URIs of the software statement; send some of those, or leave \
-                redirect_uris out to register all of them";
+    let rule = "is not one of the redirect URIs of the software statement; send only redirect URIs of the \
+                statement, or omit redirect_uris to register all of them";
     Violation::redirect_uri(format!("{REDIRECT_URIS}[{index}]"), rule)
 }
 
-/// The scopes that clients of the statement's issuer get without asking. Whoever only says that
-/// it is that issuer gets none.
+/// Returns the scopes that clients of the statement's issuer get without asking. A statement that only claims
+/// to be from that issuer grants none.
 fn automatic<'a>(cx: &'a Context<'_>, statement: &Statement) -> &'a [String] {
     let iss = statement.claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let trusted = cx.settings().trusted_ssa_issuers.get(iss).filter(|_| statement.is_vouched);
@@ -168,7 +168,7 @@ fn grant(members: &mut Map<String, Value>, granted: &[String]) {
     let asked = match members.get("scope") {
         None => "",
         Some(Value::String(asked)) => asked,
-        // Of another type: the rules say so.
+        // A value of another type: the rules reject it.
         Some(_) => return,
     };
     let missing = granted.iter().filter(|own| !scope::has(asked, own)).map(String::as_str);

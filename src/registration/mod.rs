@@ -1,8 +1,8 @@
-//! Registration: RFC 7591 and OpenID Connect Dynamic Client Registration 1.0, and the part of
-//! RFC 7592 that replaces a registration, which runs the same steps on the same code.
+//! Registration: RFC 7591 and OpenID Connect Dynamic Client Registration 1.0, and the part of RFC 7592 that
+//! replaces a registration, which runs the same steps on the same code.
 //!
-//! [`register`] and [`replace`] read like the table of steps in `src/ARCHITECTURE.md`. Nothing
-//! here knows how a request is routed; [`endpoint`] is the only file that answers in HTTP.
+//! [`register`] and [`replace`] follow the table of steps in `src/ARCHITECTURE.md`. Nothing here depends on
+//! how a request is routed; only [`endpoint`] answers in HTTP.
 
 mod adapt;
 mod answer;
@@ -61,27 +61,27 @@ use parse::Parsed;
 use prove::{Proven, prove};
 use statement::Statement;
 
-/// Who asks, and how: what the head of the request says.
+/// The caller of a request, as the head of the request describes it.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The address that the request came from.
     pub address: IpAddr,
-    /// The certificate whose key it holds.
+    /// The client certificate whose key the caller holds.
     pub certificate: Option<ClientCertificate>,
-    /// The initial access token that was shown, and is good.
+    /// The initial access token of the request, if it is valid.
     pub initial_access: Option<InitialAccessToken>,
-    /// What was attested of the client, which has proved that it holds the attested key.
+    /// The attestation of the client, which has proved that it holds the attested key.
     pub attested: Option<AttestedClient>,
-    /// What scripts may know of the request.
+    /// The part of the request that scripts may see.
     pub request: HttpRequest,
-    /// What names the request in its answer and in the log.
+    /// The identifier of the request in its answer and in the log.
     pub correlation_id: Option<String>,
-    /// The administrator who asks; none: anybody, or the holder of a client.
+    /// The administrator who sent the request; none if it came from anyone else.
     pub administrator: Option<String>,
 }
 
 impl Caller {
-    /// Who does what the request asks for: the administrator, or the holder of `client`.
+    /// Returns the author of the requested change: the administrator, or the client itself.
     pub fn author(&self, client: Option<&Client>) -> Author {
         let holder = || client.map(|client| client.id.to_string());
         Author {
@@ -92,12 +92,12 @@ impl Caller {
     }
 }
 
-/// What a request is for.
+/// The purpose of a request.
 #[derive(Clone, Copy)]
 pub enum Purpose<'a> {
-    /// A client that is not there yet.
+    /// The registration of a new client.
     Create,
-    /// Other metadata for one that is.
+    /// The replacement of the metadata of this client.
     Replace(&'a Stored),
 }
 
@@ -124,11 +124,11 @@ impl Purpose<'_> {
     }
 }
 
-/// A body with the media type that its sender gave it.
+/// A body with the media type that its sender declared.
 pub struct Received {
-    /// What it is said to be.
+    /// The declared media type.
     pub media_type: MediaType,
-    /// Its bytes.
+    /// The bytes.
     pub bytes: Bytes,
 }
 
@@ -140,7 +140,7 @@ struct Offered {
 }
 
 impl Offered {
-    /// Steps 5 and 6.
+    /// Runs steps 5 and 6.
     async fn read(cx: &Context<'_>, caller: &Caller, received: &Received) -> Result<Self, RegisterError> {
         let parsed = step("parse").in_scope(|| parse::body(received))?;
         let statement = statement::verify(cx, caller, &parsed).instrument(step("statement")).await?;
@@ -148,18 +148,18 @@ impl Offered {
     }
 }
 
-/// What came of a registration.
+/// The result of a registration.
 pub enum Registered {
-    /// A client that was not there, or is shared.
+    /// A new client, or a shared one.
     New(ClientInformation),
-    /// The client that was there: its statement says that it is the same.
+    /// An existing client: the statement identifies it.
     There(ClientInformation),
 }
 
-/// Steps 5 to 16 of a registration.
+/// Runs steps 5 to 16 of a registration.
 ///
 /// # Errors
-/// The first step that refuses; nothing of a refused request is stored.
+/// The error of the first step that rejects the request. Nothing of a rejected request is stored.
 pub async fn register(
     cx: &Context<'_>,
     caller: &Caller,
@@ -172,7 +172,7 @@ pub async fn register(
     }
 }
 
-/// Steps 7 to 16 of a registration that makes a client, with `also` in the same change.
+/// Runs steps 7 to 16 of a registration that creates a client, with `also` in the same change.
 async fn create(
     cx: &Context<'_>,
     caller: &Caller,
@@ -194,8 +194,8 @@ async fn create(
     let answer = hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?;
     let inserted = issue::insert(cx, caller, &issued, &proven, shared.alone().and(also));
     if let Err(error) = inserted.instrument(step("store")).await {
-        // Somebody may have registered the same at the same time. After any other failure what can
-        // be seen may be a part of this very client.
+        // Another request may have registered the same metadata at the same time. After any other failure, a
+        // client found now may be a part of this one.
         if !matches!(error, RegisterError::Conflict) {
             return Err(error);
         }
@@ -209,11 +209,11 @@ async fn create(
     Ok(answer)
 }
 
-/// Steps 5 to 16 of an update: `stored` is the client, `token` the registration access token that
-/// its holder presented, if it was one.
+/// Runs steps 5 to 16 of an update. `stored` is the client, and `token` the registration access token, if the
+/// client presented one.
 ///
 /// # Errors
-/// The first step that refuses; the client is as it was.
+/// The error of the first step that rejects the request. The client is then unchanged.
 pub async fn replace(
     cx: &Context<'_>,
     caller: &Caller,
@@ -225,7 +225,7 @@ pub async fn replace(
     replace_with(cx, caller, offered, stored, token).await
 }
 
-/// Steps 7 to 16 of an update.
+/// Runs steps 7 to 16 of an update.
 async fn replace_with(
     cx: &Context<'_>,
     caller: &Caller,
@@ -250,7 +250,7 @@ async fn replace_with(
     Ok(answer)
 }
 
-/// Steps 10 and 11: every rule, and the file that a pairwise client points to.
+/// Runs steps 10 and 11: every rule, and the file at the `sector_identifier_uri`.
 async fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError> {
     let valid = proven.rules(cx).validate(proven.requested.clone())?;
     if let Some(claim) = sector::Claim::of(valid.metadata()) {
@@ -259,11 +259,11 @@ async fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError
     Ok(valid)
 }
 
-/// A client with what only its holder may see.
+/// A client with its credentials, which only the client itself may see.
 struct Issued {
     client: Client,
-    /// The registration access token of the answer; none when the holder showed another token, or
-    /// nobody manages the client.
+    /// The registration access token of the answer; none if the client presented another token, or if the
+    /// client is shared.
     token: Option<Secret>,
     secret: Option<Secret>,
 }

@@ -1,7 +1,7 @@
-//! What may register one client only: signed requests, evidence, proofs of client attestations, and
-//! statements where the operator says so.
+//! What may register only one client: signed requests, evidence, proofs of client attestations and, if the
+//! operator says so, software statements.
 //!
-//! A use is stored together with the client, so a request that is refused costs none.
+//! A use is stored together with the client, so a rejected request uses up nothing.
 
 use super::signed_request::SignedRequest;
 use super::statement::Statement;
@@ -13,14 +13,14 @@ use crate::service::Context;
 use crate::store::single_use::UsedOnce;
 use crate::store::{Change, StoreError};
 
-/// Seconds for which something is remembered that does not say when it ends. Whoever sends it
-/// again after that registers one more client, and nothing else.
+/// Seconds for which the use of something without an expiry is remembered. After that, sending it again
+/// registers one more client, and has no other effect.
 const REMEMBERED: u64 = 365 * 24 * 60 * 60;
 
-/// Seconds after its end for which a token is still taken, since clocks differ.
+/// Seconds for which an expired token is still accepted, since clocks differ.
 const SKEW: u64 = 60;
 
-/// One thing that is used by this request.
+/// One thing that this request uses up.
 #[derive(Clone)]
 pub(super) struct Use {
     what: UsedOnce,
@@ -28,7 +28,7 @@ pub(super) struct Use {
     until: Timestamp,
 }
 
-/// What `purpose` uses up.
+/// Returns what `purpose` uses up.
 pub(super) fn uses(
     cx: &Context<'_>,
     purpose: Purpose<'_>,
@@ -37,7 +37,7 @@ pub(super) fn uses(
 ) -> Vec<Use> {
     let now = cx.service.clock.now();
     let is_single = cx.settings().software_statement_single_use;
-    // The client that a statement registered may show it again.
+    // The client that a statement registered may present the statement again.
     let is_own = |statement: &Statement| match purpose {
         Purpose::Create => false,
         Purpose::Replace(stored) => {
@@ -54,24 +54,24 @@ pub(super) fn uses(
     statement.into_iter().chain(signed).collect()
 }
 
-/// That `statement` is used.
+/// Returns the use of `statement`.
 pub(super) fn of_statement(cx: &Context<'_>, statement: Option<&Statement>) -> Option<Use> {
     let now = cx.service.clock.now();
     statement.map(|statement| Use::new(UsedOnce::Statement, (&statement.claims, &statement.text), now))
 }
 
-/// The change that uses up `one`, of which nobody is told what evidence would be good.
+/// Returns the change that uses up `one`. The error offers no nonce for new evidence.
 ///
 /// # Errors
-/// When it was used before.
+/// When it was already used.
 pub(super) async fn spend(cx: &Context<'_>, one: &Use) -> Result<Change, RegisterError> {
     one.change(cx).await?.ok_or_else(|| one.used())
 }
 
-/// The change that uses up all that `proven` uses.
+/// Returns the change that uses up everything that `proven` uses.
 ///
 /// # Errors
-/// When one of it was used before.
+/// When any of it was already used.
 pub(super) async fn change(
     cx: &Context<'_>,
     caller: &Caller,
@@ -91,13 +91,13 @@ pub(super) async fn change(
     Ok(change)
 }
 
-/// Whether it was used before.
+/// Whether it was already used.
 pub(super) async fn is_used(cx: &Context<'_>, one: &Use) -> Result<bool, RegisterError> {
     Ok(one.change(cx).await?.is_none())
 }
 
 impl Use {
-    /// The use of a token: by its `iss` and `jti`, or by itself when it has none.
+    /// The use of a token, identified by its `iss` and `jti`, or by the token itself if it has no `jti`.
     fn new(
         what: UsedOnce,
         (claims, text): (&serde_json::Map<String, serde_json::Value>, &str),
@@ -113,27 +113,26 @@ impl Use {
         Self { what, identifier, until: until.max(now.plus(1)) }
     }
 
-    /// The use of evidence, which is remembered as a digest. How long it is fresh only its verifier
-    /// knows.
+    /// The use of evidence, which is remembered as a digest. Only its verifier knows how long it stays fresh.
     pub(super) fn of_evidence(evidence: &str, now: Timestamp) -> Self {
         let identifier = vec![signed_part(evidence).to_owned()];
         Self { what: UsedOnce::Evidence, identifier, until: now.plus(REMEMBERED) }
     }
 
-    /// The use of the proof `jti` by who holds the key with the thumbprint `owner`.
+    /// The use of the proof `jti` of the key with the thumbprint `owner`.
     pub(super) fn of_proof(owner: &str, jti: &str, until: Timestamp) -> Self {
         let identifier = vec![owner.to_owned(), jti.to_owned()];
         Self { what: UsedOnce::ClientAttestationProof, identifier, until }
     }
 
-    /// Uses it up now, without another change; whether it was not used before.
+    /// Uses it up now, apart from any other change. Returns whether it was unused.
     pub(super) async fn claim(&self, cx: &Context<'_>) -> Result<bool, StoreError> {
         let parts: Vec<&str> = self.identifier.iter().map(String::as_str).collect();
         let (store, now) = (&cx.service.store.single_use, cx.service.clock.now());
         store.claim(self.what, &parts, self.until, now).await
     }
 
-    /// The change that uses it up; none when it was used before.
+    /// Returns the change that uses it up; none if it was already used.
     async fn change(&self, cx: &Context<'_>) -> Result<Option<Change>, RegisterError> {
         let parts: Vec<&str> = self.identifier.iter().map(String::as_str).collect();
         let (store, now) = (&cx.service.store.single_use, cx.service.clock.now());
@@ -142,27 +141,29 @@ impl Use {
 
     fn used(&self) -> RegisterError {
         if self.what == UsedOnce::ClientAttestationProof {
-            let rule = "the proof of the client attestation was used already; make one for each request";
+            let rule = "the proof of the client attestation was already used; make a new one for each \
+                        request";
             return ClientAttestationError::Invalid(rule.to_owned()).into();
         }
         let (code, member, rule) = match self.what {
             UsedOnce::Statement => (
                 ErrorCode::UnapprovedSoftwareStatement,
                 "software_statement",
-                "has registered a client already; each registration needs a statement of its own",
+                "has already registered a client; each registration needs its own statement",
             ),
             _ => (
                 ErrorCode::InvalidClientMetadata,
                 "jti",
-                "was used already; sign each request anew, with a jti of its own",
+                "was already used; sign each request with a new jti",
             ),
         };
         RegisterError::Unproven(Violation { code, member: member.to_owned(), rule: rule.to_owned() })
     }
 }
 
-/// What of `text` its holder can not write otherwise: of a JWS (RFC 7515 section 7.1) what is signed,
-/// since for one ECDSA signature there is another that is as good; of base64 all but the padding.
+/// Returns the part of `text` that its sender cannot write differently. For a JWS (RFC 7515 section 7.1) that
+/// is the signed part, because every ECDSA signature has a second valid form. For base64 it is everything but
+/// the padding.
 fn signed_part(text: &str) -> &str {
     match text.rsplit_once('.') {
         Some((signed, _)) if signed.matches('.').count() == 1 => signed,
@@ -170,7 +171,7 @@ fn signed_part(text: &str) -> &str {
     }
 }
 
-/// It holds evidence, or names what somebody showed: it is not printed.
+/// Not printed in full, because it contains evidence or identifies a credential.
 impl std::fmt::Debug for Use {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Use({:?}, ..)", self.what)

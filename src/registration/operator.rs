@@ -1,10 +1,10 @@
-//! An update by an administrator: the steps and rules of any update (RFC 7592 section 2.2), without
-//! those that look at proofs.
+//! An update by an administrator: the steps and rules of any update (RFC 7592 section 2.2), without the steps
+//! that verify proofs.
 //!
-//! An administrator shows no statement, evidence or certificate of the client, and is not asked for
-//! one: how the client came to be trusted stays as it was. What its initial access token allows
-//! still holds, since the next update by its holder will be held to it. `updateClient` decides as
-//! ever, and sees the path of the admin API in `context.httpRequest`; what it refuses is not done.
+//! An administrator presents no statement, evidence or certificate of the client, and none is required. The
+//! trust level of the client stays as it was. The limits of its initial access token still apply, since they
+//! apply to the client's own next update. `updateClient` is called as usual, sees the path of the admin API
+//! in `context.httpRequest`, and may reject the update.
 
 use serde_json::{Map, Value};
 
@@ -17,11 +17,11 @@ use crate::service::Context;
 use crate::store::Stored;
 use crate::telemetry::meter::{self, ClientChange};
 
-/// Puts `members` in the place of what `stored` has registered, and gives the client as it is then.
-/// Members that only the operator sets are heard, and gone when they are left out.
+/// Replaces the metadata of `stored` by `members`, and returns the updated client. Members that only the
+/// operator may set are applied, and deleted if they are omitted.
 ///
 /// # Errors
-/// The first step that refuses; the client is as it was.
+/// The error of the first step that rejects the update. The client is then unchanged.
 pub async fn replace_as_operator(
     cx: &Context<'_>,
     caller: &Caller,
@@ -38,11 +38,11 @@ pub async fn replace_as_operator(
     issued.client.provenance = kept(&stored.client().provenance, issued.client.provenance);
     issue::put_back(cx, caller, stored, &issued, &proven).await?;
     meter::client(ClientChange::Updated, proven.shown.trust_level.as_str());
-    tracing::info!(revision = issued.client.revision, "an administrator updated a client");
+    tracing::info!(revision = issued.client.revision, "client updated by an administrator");
     Ok(issued.client)
 }
 
-/// The request with the proofs that the client showed once.
+/// Builds the request, with the proofs that the client once presented.
 fn unproven(cx: &Context<'_>, caller: &Caller, members: Map<String, Value>, stored: &Stored) -> Proven {
     let custom = &cx.settings().dynamic_registration_custom_attributes;
     let initial_access = InitialAccess::of(caller, Purpose::Replace(stored));
@@ -62,8 +62,8 @@ fn unproven(cx: &Context<'_>, caller: &Caller, members: Map<String, Value>, stor
     }
 }
 
-/// Who registered the client and what was shown then, with the scripts and the configuration that
-/// decided now.
+/// Keeps the origin and the proofs of the client, and records the scripts and the configuration that decided
+/// now.
 fn kept(before: &Provenance, now: Provenance) -> Provenance {
     Provenance { scripts: now.scripts, configuration: now.configuration, ..before.clone() }
 }

@@ -1,4 +1,4 @@
-//! Step 5: the body is one JSON object, or a JWS whose payload is one.
+//! Step 5: the body is one JSON object, or a JWS whose payload is one JSON object.
 
 use serde_json::{Map, Value};
 
@@ -7,11 +7,11 @@ use crate::http::body::MediaType;
 use crate::jose::Compact;
 use crate::model::{Violation, absent, json};
 
-/// A body, read but not believed.
+/// A body that was read and is not yet verified.
 #[derive(Clone)]
 pub(super) struct Parsed {
-    /// The members of the object that are not absent; of a signed request its claims, which nobody has
-    /// verified yet.
+    /// The members of the object that are present. For a signed request, these are its claims, which are not
+    /// yet verified.
     pub(super) members: Map<String, Value>,
     /// The signed request.
     pub(super) signed: Option<Compact>,
@@ -31,7 +31,7 @@ fn signed(bytes: &[u8]) -> Result<Parsed, RegisterError> {
     let refuse = |rule: String| RegisterError::Unproven(Violation::metadata("", rule));
     let text =
         std::str::from_utf8(bytes).map_err(|_| refuse("the signed request is not ASCII".to_owned()))?;
-    // A file that ends with a line feed is sent as it is by many tools.
+    // Many tools send a file including the line feed at its end.
     let token = Compact::parse(text.trim_ascii()).and_then(|token| Ok((token.unverified_claims()?, token)));
     match token {
         Ok((members, token)) => Ok(Parsed { members: absent::present(members), signed: Some(token) }),

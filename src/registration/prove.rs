@@ -1,4 +1,4 @@
-//! Steps 7 to 9: what a request offers as a proof is looked at, and what is left is metadata.
+//! Steps 7 to 9: verifies the proofs in a request. The remaining members are metadata.
 
 use tracing::Instrument as _;
 
@@ -12,26 +12,26 @@ use crate::client::{Metadata, Requested, Rules, ScriptRef, TrustLevel};
 use crate::service::Context;
 use crate::telemetry::traces::step;
 
-/// A request that passed the steps which look at its proofs: what is left is metadata.
+/// A request whose proofs were verified. The remaining members are metadata.
 pub(super) struct Proven {
     pub(super) requested: Requested,
     pub(super) shown: Shown,
     pub(super) statement: Option<Statement>,
     pub(super) initial_access: Option<InitialAccess>,
-    /// What is registered already, when this is an update.
+    /// The metadata that is already registered, if this is an update.
     pub(super) registered: Option<Metadata>,
-    /// Whether the client proves itself by the certificates of its statement.
+    /// Whether the client is authenticated by the certificates of its statement.
     pub(super) is_certified: bool,
     /// Whether evidence is required that no script has appraised yet.
     pub(super) is_evidence_owed: bool,
-    /// The scripts that gave keys, adapted the request, or judged evidence.
+    /// The scripts that returned keys, adapted the request, or appraised evidence.
     pub(super) scripts: Vec<ScriptRef>,
     /// What this request uses up.
     pub(super) uses: Vec<once::Use>,
 }
 
 impl Proven {
-    /// The rules of this request.
+    /// Returns the rules for this request.
     pub(super) fn rules<'a>(&'a self, cx: &'a Context<'_>) -> Rules<'a> {
         let initial_access = self.initial_access.as_ref().map(|shown| &shown.policy);
         let (registered, is_certified) = (self.registered.as_ref(), self.is_certified);
@@ -39,7 +39,7 @@ impl Proven {
     }
 }
 
-/// Steps 7 to 9: whatever the request offers as a proof is verified or refused, never ignored.
+/// Runs steps 7 to 9. Every proof in the request is either verified or rejected, never ignored.
 pub(super) async fn prove(
     cx: &Context<'_>,
     caller: &Caller,
@@ -78,7 +78,7 @@ pub(super) async fn prove(
     })
 }
 
-/// What scripts see of the proofs that need no script, of which the greatest counts.
+/// Returns what scripts see of the proofs that need no script. The highest trust level counts.
 fn shown(
     cx: &Context<'_>,
     caller: &Caller,

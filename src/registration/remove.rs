@@ -1,4 +1,4 @@
-//! The end of a client, as its holder asks for it.
+//! The deletion of a client at its own request.
 
 use super::{Caller, RegisterError, hooks};
 use crate::service::Context;
@@ -6,11 +6,12 @@ use crate::store::audit::Action;
 use crate::store::{Change, Stored};
 use crate::telemetry::meter::{self, ClientChange};
 
-/// Removes the client, with `also` in the same change: its identifier, secret and tokens are dead when
-/// this returns.
+/// Deletes the client, with `also` in the same change. Its identifier, secret and tokens are invalid when
+/// this function returns.
 ///
 /// # Errors
-/// When a script refuses, the store fails, or the client changes at the same time.
+/// When a script rejects the deletion, the store fails, or another request changes the client at the same
+/// time.
 pub async fn remove(
     cx: &Context<'_>,
     caller: &Caller,

@@ -1,10 +1,10 @@
 //! Identical registrations of public clients (`reuseIdenticalPublicClients`).
 //!
-//! Software that registers anew at each start fills a store with copies of one client. Where the
-//! operator says so, who registers exactly the metadata of a public client that is there gets that
-//! client. Nobody manages it: the first who registered may be a stranger to all who come after,
-//! and could lead their users elsewhere. So none of them gets a registration access token, the
-//! first no more than the others, and all get the same answer.
+//! Software that registers anew at each start fills a store with copies of one client. If the operator
+//! enables this option, a registration with exactly the metadata of an existing public client gets that
+//! client. Nobody can manage a shared client: its first registrant may be a stranger to all later ones, and
+//! could redirect their users elsewhere. Therefore no registrant gets a registration access token, not even
+//! the first, and all get the same answer.
 
 use serde_json::{Map, Value};
 
@@ -17,18 +17,18 @@ use crate::service::Context;
 use crate::store::{Change, Indexed, StoreError};
 use crate::telemetry;
 
-/// A client that is to be shared by all who register its metadata, or none.
+/// A client that is shared by everyone who registers its metadata; or no such client.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     /// The digest of the metadata.
     pub(super) digest: Option<String>,
-    /// How many clients had it when it was looked for.
+    /// The number of clients with this digest when they were counted.
     seen: u64,
 }
 
 impl Shared {
-    /// How a client with `metadata` is shared. Only one that anybody may register, and that has
-    /// nothing of its own: no proof, no secret, no end.
+    /// Decides whether a client with `metadata` is shared. It must be open to anyone and have nothing of its
+    /// own: no proof, no secret, no expiry.
     pub(super) fn of(cx: &Context<'_>, proven: &Proven, metadata: &Metadata) -> Self {
         let is_open = proven.shown.trust_level == TrustLevel::Open
             && proven.initial_access.is_none()
@@ -41,7 +41,7 @@ impl Shared {
         Self { digest: is_shared.then(|| digest(metadata)), seen: 0 }
     }
 
-    /// The client that is there already. That it is registered again is a use of it.
+    /// Finds the existing client. Another registration of it counts as a use.
     pub(super) async fn find(&mut self, cx: &Context<'_>) -> Result<Option<Client>, RegisterError> {
         let Some(digest) = &self.digest else { return Ok(None) };
         let (store, now) = (&cx.service.store, cx.service.clock.now());
@@ -53,9 +53,10 @@ impl Shared {
             }
             let mut found = store.clients.having(value, MOST).await?.into_iter();
             let Some(found) = found.find(|stored| stored.client().is_usable(now)) else { return Ok(None) };
-            // Noted first, so that it is not removed as unused while it is confirmed.
+            // The use is noted first, so that the client is not deleted as unused while it is confirmed.
             store.uses.note(&found.client().id, now);
-            // It may be seen before it is on the disk: who is told of it must be able to rely on it.
+            // The client may be visible before it is on disk, but everyone who receives it must be able to
+            // rely on it.
             match store.clients.confirm(&found).await {
                 Ok(()) => return Ok(Some(found.into_client())),
                 Err(StoreError::Conflict) => {}
@@ -65,7 +66,7 @@ impl Shared {
         Err(RegisterError::Conflict)
     }
 
-    /// That nobody registers the same at the same time.
+    /// Returns the condition that nobody registers the same metadata at the same time.
     pub(super) fn alone(&self) -> Change {
         match &self.digest {
             Some(digest) => Indexed::Shared(digest).no_more_than(self.seen),
@@ -74,27 +75,27 @@ impl Shared {
     }
 }
 
-/// Clients with the same metadata that are looked at: more than one only after an operator
-/// disabled one.
+/// The maximum number of clients with the same metadata that are read. Several exist only after an operator
+/// has disabled one.
 const MOST: usize = 8;
 
-/// How often a client that changes meanwhile is looked for.
+/// The maximum number of attempts to find a client that other requests change at the same time.
 const TRIES: usize = 8;
 
-/// What is told of a shared client that is there already.
+/// Returns the client information of an existing shared client.
 pub(super) async fn answer(
     cx: &Context<'_>,
     caller: &Caller,
     client: Client,
 ) -> Result<ClientInformation, RegisterError> {
     telemetry::concerns(client.id.as_str(), client.provenance.trust_level.as_str());
-    tracing::info!("the same public client is there already");
+    tracing::info!("an identical public client already exists; it is shared");
     let issued = Issued { client, token: None, secret: None };
     let answer = ClientInformation::new(cx, &issued.client, None, None);
     Ok(hooks::modify(cx, caller, Hook::ModifyPostResponse, answer).await?)
 }
 
-/// SHA-256, in hex, of the metadata with its members in the order of their names.
+/// Returns the SHA-256, in hex, of the metadata with its members sorted by name.
 fn digest(metadata: &Metadata) -> String {
     let sorted = sorted(&Value::Object(metadata.as_object().clone()));
     sha256_hex(sorted.to_string().as_bytes())

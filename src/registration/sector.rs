@@ -1,8 +1,9 @@
-//! Step 11: the file at `sector_identifier_uri` (OpenID Connect Dynamic Client Registration
-//! section 5, CIBA Core 1.0 section 4).
+//! Step 11: the file at `sector_identifier_uri` (OpenID Connect Dynamic Client Registration section 5, CIBA
+//! Core 1.0 section 4).
 //!
-//! It is read at every registration and update, whatever the subject type is: a client that names
-//! a sector belongs to it. It is not kept, since who has just changed it registers next.
+//! The file is read at every registration and update, whatever the subject type is: a client that names a
+//! sector belongs to it. It is not cached, since a client often registers right after its operator has
+//! changed the file.
 
 use std::collections::BTreeSet;
 
@@ -16,17 +17,17 @@ use crate::service::Context;
 
 const MEMBER: &str = "sector_identifier_uri";
 
-/// What a client says of its sector.
+/// The sector that a client claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claim {
-    /// Where the file is.
+    /// The URL of the file.
     file: String,
-    /// The members whose URIs must be in it, each with its place, and the URIs.
+    /// The members whose URIs must be in the file, each with its location in the metadata, and the URIs.
     members: Vec<(String, String)>,
 }
 
 impl Claim {
-    /// What `metadata` says; none when it names no sector.
+    /// Reads the claim from `metadata`; none if it names no sector.
     pub(super) fn of(metadata: &Metadata) -> Option<Self> {
         let file = metadata.text(MEMBER)?.to_owned();
         let redirect_uris = metadata.texts("redirect_uris").enumerate();
@@ -38,10 +39,10 @@ impl Claim {
         Some(Self { file, members })
     }
 
-    /// Fetches the file and looks for every URI in it, character by character.
+    /// Fetches the file and compares every URI with its entries, character by character.
     ///
     /// # Errors
-    /// Why the file can not be used, or what is not in it.
+    /// Why the file cannot be used, or which URIs are missing in it.
     pub(super) async fn check(&self, cx: &Context<'_>) -> Result<(), Vec<Violation>> {
         let file = self.fetch(cx).await.map_err(|rule| vec![Violation::metadata(MEMBER, rule)])?;
         let missing = self.members.iter().filter(|(_, uri)| !file.contains(uri));
@@ -53,12 +54,12 @@ impl Claim {
 
     async fn fetch(&self, cx: &Context<'_>) -> Result<BTreeSet<String>, String> {
         let document = cx.service.fetcher.get_json(&self.file, fetch::JSON).await;
-        let document = document.map_err(|error| format!("can not be fetched: {error}"))?;
+        let document = document.map_err(|error| format!("cannot be fetched: {error}"))?;
         read(document.value)
     }
 }
 
-/// Without a redirect URI to tell the sector of a CIBA client by, the member that does.
+/// Returns the member that determines the sector of a CIBA client, which may have no redirect URI.
 fn backchannel_member(metadata: &Metadata) -> Option<&'static str> {
     if metadata.text("subject_type") != Some("pairwise") {
         return None;

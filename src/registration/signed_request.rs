@@ -18,13 +18,13 @@ use crate::trust::Source;
 pub(super) struct SignedRequest {
     pub(super) header: Map<String, Value>,
     pub(super) claims: Map<String, Value>,
-    /// The token itself: it registers once.
+    /// The token itself; it can register only once.
     pub(super) token: String,
-    /// The script that gave the keys.
+    /// The script that returned the keys.
     pub(super) keys_by: Option<ScriptRef>,
 }
 
-/// Verifies a signed request, and refuses a plain one where a signature is required.
+/// Verifies a signed request, and rejects an unsigned one where a signature is required.
 pub(super) async fn verify(
     cx: &Context<'_>,
     caller: &Caller,
@@ -36,7 +36,8 @@ pub(super) async fn verify(
         (None, false) => return Ok(None),
         (None, true) => return Err(refused("the request must be signed: send it as application/jwt")),
         (Some(_), false) => {
-            let rule = "signed requests are not taken here; send the metadata as application/json";
+            let rule = "signed requests are not accepted on this server; send the metadata as \
+                        application/json";
             return Err(refused(rule));
         }
         (Some(token), true) => token,
@@ -48,8 +49,8 @@ pub(super) async fn verify(
 
 type Outcome = Result<(Verified<Claims>, Option<ScriptRef>), RegisterError>;
 
-/// The first source that is configured decides: entries of the issuer, then claims of the
-/// verified statement, then the keys for everybody, then scripts.
+/// Verifies the token with the first source that is configured: the entries of the issuer, then the claims of
+/// the verified statement, then the keys for all requests, then scripts.
 async fn with_any_keys(
     cx: &Context<'_>,
     caller: &Caller,
@@ -59,7 +60,7 @@ async fn with_any_keys(
     let iss = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let issuers = cx.snapshot.trust.request_issuers(iss);
     if !issuers.is_empty() {
-        let mut failure = refused("the request is signed by nobody known here");
+        let mut failure = refused("the request is not signed by a known issuer");
         for issuer in issuers {
             match with(cx, token, &issuer.source, &issuer.algorithms).await {
                 Ok(verified) => return Ok((verified, None)),
@@ -75,7 +76,7 @@ async fn with_any_keys(
     if let Some(source) = &cx.snapshot.trust.request_source {
         return Ok((with(cx, token, source, general).await?, None));
     }
-    // It is not verified yet; the script chooses keys by what it says of itself.
+    // The claims are not verified yet; the script uses them to choose the keys.
     let dcr = Some(jwt(token.unverified_header(), claims));
     let software_statement = statement.map(|statement| jwt(&statement.header, &statement.claims));
     let shown = Shown { software_statement, dcr, ..Shown::default() };
@@ -86,7 +87,7 @@ async fn with_any_keys(
     }
 }
 
-/// The keys that the claims of a verified statement name.
+/// Returns the keys that the claims of a verified statement name.
 fn of_statement(cx: &Context<'_>, statement: Option<&Statement>) -> Result<Option<Source>, RegisterError> {
     let Some(statement) = statement.filter(|statement| statement.is_verified) else { return Ok(None) };
     let settings = cx.settings();

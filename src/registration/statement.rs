@@ -23,28 +23,29 @@ pub(super) struct Statement {
     pub(super) text: String,
     pub(super) header: Map<String, Value>,
     pub(super) claims: Map<String, Value>,
-    /// Whether somebody whom the operator trusts vouches for it: not so when its keys come from
-    /// itself, or when it was not verified at all.
+    /// Whether an issuer that the operator trusts signed it. False if it contains its own keys, or if it was
+    /// not verified at all.
     pub(super) is_vouched: bool,
     /// Whether its signature was verified.
     pub(super) is_verified: bool,
-    /// The entry of the issuer, when the keys are of one.
+    /// The configured entry of the issuer, if the entry has the keys.
     pub(super) issuer: Option<Arc<Issuer>>,
-    /// The script that gave the keys.
+    /// The script that returned the keys.
     pub(super) keys_by: Option<ScriptRef>,
-    /// Whether it was believed for the certificate of its signer, which has the name of its `iss`.
+    /// Whether it was accepted because of the certificate of its signer, which contains the name in its
+    /// `iss`.
     pub(super) is_certified: bool,
-    /// Whether it is the word of the client about itself.
+    /// Whether the client itself made the statement.
     pub(super) self_made: SelfMade,
 }
 
 impl Statement {
-    /// The entry whose authorities vouch for the certificate of its signer.
+    /// Returns the entry whose authorities signed the certificate of its signer.
     pub(super) fn certified_by(&self) -> Option<&Issuer> {
         self.issuer.as_deref().filter(|_| self.is_certified)
     }
 
-    /// What names it in a provenance.
+    /// Returns the origin that is recorded with the client.
     pub(super) fn origin(&self) -> StatementOrigin {
         let text = |name: &str| self.claims.get(name).and_then(Value::as_str).map(str::to_owned);
         StatementOrigin {
@@ -56,7 +57,7 @@ impl Statement {
     }
 }
 
-/// Verifies the statement of a request, if there is one: what can not be verified is refused,
+/// Verifies the statement of a request, if there is one. A statement that cannot be verified is rejected,
 /// never ignored.
 pub(super) async fn verify(
     cx: &Context<'_>,
@@ -65,7 +66,7 @@ pub(super) async fn verify(
 ) -> Result<Option<Statement>, RegisterError> {
     let text = match parsed.members.get("software_statement") {
         None if cx.settings().software_statement_required => {
-            return Err(invalid("is required here"));
+            return Err(invalid("is required on this server"));
         }
         None => return Ok(None),
         Some(Value::String(text)) => text,
@@ -84,7 +85,7 @@ pub(super) async fn verify(
     Ok(Some(Statement { self_made, ..statement }))
 }
 
-/// `none`: the claims are the requester's own, and so they are worth no more than its request.
+/// `none`: the claims are not verified, so they count no more than the request itself.
 fn unverified(token: &Compact, claims: Map<String, Value>) -> Statement {
     let (text, header) = (token.as_str().to_owned(), token.unverified_header().clone());
     Statement {
@@ -115,7 +116,7 @@ async fn builtin(
                 let accepted = accepted(token, &claims, true)?;
                 return Ok(Statement { issuer: Some(issuer), is_certified, ..accepted });
             }
-            // Nothing is wrong with it, but that nobody here trusts its signer.
+            // The statement is valid, but its signer is not trusted.
             Err(TrustError::Certificate(error)) if error.is_untrusted() => {
                 failure = unapproved(error.to_string());
             }
@@ -125,7 +126,8 @@ async fn builtin(
     Err(failure)
 }
 
-/// `script`: a script gives the keys. No script, or none that knows the issuer: refused.
+/// `script`: a script returns the keys. Without a script, or with none that knows the issuer, the statement
+/// is rejected.
 async fn scripted(
     cx: &Context<'_>,
     caller: &Caller,
@@ -136,12 +138,17 @@ async fn scripted(
     let hooks = (Hook::GetSoftwareStatementJwks, Hook::GetSoftwareStatementHmacSecret);
     if !cx.snapshot.scripts.has(hooks.0) && !cx.snapshot.scripts.has(hooks.1) {
         if cx.settings().software_statement_required {
-            tracing::error!("statements are required, and nothing here has keys of their issuers");
-            return Err(invalid("can not be verified: this server has no keys of issuers"));
+            tracing::error!(
+                "software statements are required, but neither a script nor the configuration has keys of \
+                 their issuers"
+            );
+            return Err(invalid("cannot be verified: this server has no keys of issuers"));
         }
-        return Err(invalid("can not be verified: this server has no keys of issuers; register without one"));
+        return Err(invalid(
+            "cannot be verified: this server has no keys of issuers; register without a software statement",
+        ));
     }
-    // It is not verified yet; the script chooses keys by what it says of itself.
+    // The claims are not verified yet; the script uses them to choose the keys.
     let statement = Some(jwt(token.unverified_header(), &claims));
     let shown = Shown { software_statement: statement, ..Shown::default() };
     let Some((source, by)) = keys::ask(cx, caller, token, hooks, &shown).await? else {
@@ -153,8 +160,7 @@ async fn scripted(
     Ok(Statement { keys_by: Some(by), ..accepted(token, &verified, true)? })
 }
 
-/// `jwks`, `jwks_uri`: the statement brings its own keys, so it proves that somebody holds them
-/// and nothing more.
+/// `jwks`, `jwks_uri`: the statement contains its own keys, so it proves only that its sender holds them.
 async fn own_keys(
     cx: &Context<'_>,
     token: &Compact,
@@ -168,7 +174,7 @@ async fn own_keys(
     let algorithms = &cx.snapshot.trust.statement_algorithms;
     let expected = expectations(cx, algorithms);
     let verified = cx.service.verifier.verify(token, &Source::of(keys), &expected).await;
-    // The keys are where the requester says: when they are not to be had, it is its mistake.
+    // The requester chose the location of the keys, so it is at fault when they are unavailable.
     let verified = verified.map_err(|error| invalid(error.to_string()))?;
     accepted(token, &verified, false)
 }
@@ -196,11 +202,11 @@ fn accepted(
     })
 }
 
-/// `trustedSsaIssuers`: when the operator names any, no other one is accepted.
+/// `trustedSsaIssuers`: if the operator names any issuer, all others are rejected.
 fn check_issuer(cx: &Context<'_>, statement: &Statement) -> Result<(), RegisterError> {
     let trusted = &cx.settings().trusted_ssa_issuers;
     let is_trusted = trusted.is_empty() || iss(&statement.claims).is_ok_and(|iss| trusted.contains_key(iss));
-    if is_trusted { Ok(()) } else { Err(unapproved("has an `iss` that is not trusted here")) }
+    if is_trusted { Ok(()) } else { Err(unapproved("has an `iss` that this server does not trust")) }
 }
 
 fn expectations<'a>(cx: &'a Context<'_>, algorithms: &'a [crate::jose::Algorithm]) -> Expectations<'a> {
@@ -213,7 +219,7 @@ fn expectations<'a>(cx: &'a Context<'_>, algorithms: &'a [crate::jose::Algorithm
     }
 }
 
-/// The issuer that a statement names (RFC 7591 section 2.3: it must).
+/// Returns the issuer that a statement names, which is mandatory here (RFC 7591 section 2.3).
 fn iss(claims: &Map<String, Value>) -> Result<&str, RegisterError> {
     let iss = claims.get("iss").and_then(Value::as_str).filter(|iss| !iss.is_empty());
     iss.ok_or_else(|| invalid("must have a string in `iss`"))

@@ -1,5 +1,5 @@
 //! UDAP Dynamic Client Registration (HL7 FHIR "Security for Scalable Registration, Authentication, and
-//! Authorization" section 3): the client signs its own statement, and a certificate says who it is.
+//! Authorization" section 3): the client signs its own statement, and a certificate identifies the client.
 
 use serde_json::{Map, Value};
 
@@ -9,28 +9,28 @@ use crate::config::trust::StatementIdentity;
 use crate::model::Violation;
 use crate::service::Context;
 
-/// The one version of UDAP.
+/// The only version of UDAP.
 const VERSION: &str = "1";
 
-/// Seconds for which a statement may be good.
+/// Seconds for which a statement may be valid.
 const MOST_SECONDS: f64 = 300.0;
 
-/// Whether a statement is the word of a client about itself, which proves that it is the client: then
-/// it is made for one request.
+/// Whether the client itself made the statement, as a proof of its identity. Such a statement is made for one
+/// request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SelfMade {
-    /// Somebody else speaks for the client.
+    /// Another party signed the statement.
     No,
-    /// It speaks for itself.
+    /// The client signed it.
     Yes,
-    /// It does so, in a request of UDAP.
+    /// The client signed it, for a UDAP request.
     Udap,
 }
 
-/// Whether `statement`, which came with `members`, is self-made.
+/// Determines whether `statement`, which came with `members`, is self-made.
 ///
 /// # Errors
-/// When it should be and could be used for another request, or elsewhere.
+/// When it must be self-made, but could be used for another request or on another server.
 pub(super) fn judge(
     cx: &Context<'_>,
     members: &Map<String, Value>,
@@ -49,19 +49,20 @@ pub(super) fn judge(
     Ok(if version.is_some() { SelfMade::Udap } else { SelfMade::Yes })
 }
 
-/// It is for this request alone: from the client, for this endpoint, for five minutes, once.
+/// Checks that the statement is made for this request alone: by the client, for this endpoint, valid for five
+/// minutes at most, with a `jti`.
 fn check(cx: &Context<'_>, claims: &Map<String, Value>) -> Result<(), String> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let time = |name: &str| claims.get(name).and_then(Value::as_f64);
     if text("sub").is_none() || text("sub") != text("iss") {
-        return Err("must have in `sub` the value of `iss`: the client speaks for itself".to_owned());
+        return Err("must have the same value in `sub` as in `iss`: the client signs for itself".to_owned());
     }
     if text("jti").is_none() {
-        return Err("must have a `jti`, another one for each request".to_owned());
+        return Err("must have a `jti`, a new one for each request".to_owned());
     }
     match (time("iat"), time("exp")) {
         (Some(made), Some(ends)) if ends - made <= MOST_SECONDS => {}
-        _ => return Err(format!("must have `iat`, and in `exp` at most {MOST_SECONDS} seconds more")),
+        _ => return Err(format!("must have `iat`, and an `exp` at most {MOST_SECONDS} seconds later")),
     }
     let endpoint = cx.service.registration_endpoint();
     let further = &cx.settings().accepted_audiences;
@@ -73,19 +74,19 @@ fn check(cx: &Context<'_>, claims: &Map<String, Value>) -> Result<(), String> {
         Some(one) => is_us(one),
         None => false,
     };
-    if is_for_us { Ok(()) } else { Err(format!("must have in `aud` the URL of this endpoint, {endpoint}")) }
+    if is_for_us { Ok(()) } else { Err(format!("must have the URL of this endpoint, {endpoint}, in `aud`")) }
 }
 
-/// Whether the statement asks for the end of its client's registration.
+/// Whether the statement requests the end of the registration.
 pub(super) fn is_cancellation(statement: &Statement) -> bool {
     let grants = statement.claims.get("grant_types").and_then(Value::as_array);
     grants.is_some_and(Vec::is_empty)
 }
 
-/// What UDAP asks of the metadata beyond what any registration needs.
+/// Checks what UDAP requires of the metadata beyond the rules for any registration.
 ///
 /// # Errors
-/// All that is wrong.
+/// Every broken rule.
 pub(super) fn screen(
     statement: Option<&Statement>,
     members: &Map<String, Value>,
@@ -120,16 +121,20 @@ fn faults(members: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
             by_code != by_credentials,
             "must have either authorization_code or client_credentials",
         ),
-        ("grant_types", by_code || !is_refreshed, "must have refresh_token only beside authorization_code"),
+        (
+            "grant_types",
+            by_code || !is_refreshed,
+            "must have refresh_token only together with authorization_code",
+        ),
         (
             "redirect_uris",
             by_code != redirects.is_empty(),
-            "must be there with authorization_code, and only then",
+            "must be present with authorization_code, and absent otherwise",
         ),
         (
             "redirect_uris",
             redirects.iter().all(|uri| uri.starts_with("https://")),
-            "must be https URLs, as UDAP asks",
+            "must be https URLs, as UDAP requires",
         ),
         ("response_types", !by_code || is_code, "must be [code] with authorization_code"),
         (
@@ -137,11 +142,11 @@ fn faults(members: &Map<String, Value>) -> Vec<(&'static str, &'static str)> {
             by_code || !members.contains_key("response_types"),
             "must be absent without authorization_code",
         ),
-        ("logo_uri", !by_code || is_there("logo_uri"), "must be there with authorization_code"),
+        ("logo_uri", !by_code || is_there("logo_uri"), "must be present with authorization_code"),
         ("token_endpoint_auth_method", is_signed, "must be private_key_jwt"),
-        ("client_name", is_there("client_name"), "must be there"),
-        ("contacts", has_mail, "must have a mailto: address"),
-        ("scope", is_there("scope"), "must be there"),
+        ("client_name", is_there("client_name"), "must be present"),
+        ("contacts", has_mail, "must contain a mailto: address"),
+        ("scope", is_there("scope"), "must be present"),
     ];
     rules.into_iter().filter(|(_, holds, _)| !holds).map(|(name, _, rule)| (name, rule)).collect()
 }

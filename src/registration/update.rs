@@ -1,4 +1,4 @@
-//! What RFC 7592 section 2.2 asks of an update beyond what a registration needs.
+//! What RFC 7592 section 2.2 requires of an update beyond the rules for a registration.
 
 use serde_json::{Map, Value};
 
@@ -15,12 +15,12 @@ const FORBIDDEN: [&str; 4] = [
     "client_id_issued_at",
 ];
 
-/// The members that a client must not send in an update (RFC 7592 section 2.2).
+/// Returns the members that a client must not send in an update (RFC 7592 section 2.2).
 pub const fn forbidden_members() -> [&'static str; 4] {
     FORBIDDEN
 }
 
-/// Checks the members by which an update names its client, and those it must not have.
+/// Checks the members by which an update identifies its client, and the members that it must not contain.
 pub(super) fn screen(
     cx: &Context<'_>,
     stored: &Stored,
@@ -33,8 +33,8 @@ pub(super) fn screen(
     if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
 }
 
-/// The same for an update by an administrator, whose URL names the client already. A statement
-/// speaks for who shows it, so only the one that is registered may be repeated.
+/// Checks an update by an administrator, whose URL already identifies the client. A statement speaks only for
+/// the client that presents it, so an administrator may only repeat the registered one.
 pub(super) fn screen_operator(
     cx: &Context<'_>,
     stored: &Stored,
@@ -44,15 +44,16 @@ pub(super) fn screen_operator(
     let name = "software_statement";
     let registered = stored.client().metadata.metadata().get(name);
     if members.get(name).is_some_and(|sent| Some(sent) != registered) {
-        let rule = "must be left out or be that of the client: its holder shows another one, nobody else";
+        let rule = "must be omitted, or be the registered statement of the client: only the client itself \
+                    can present another one";
         violations.push(Violation::metadata(name, rule));
     }
     if violations.is_empty() { Ok(()) } else { Err(violations.into()) }
 }
 
-const OWN_ID: &str = "must be there and be the identifier of this client";
+const OWN_ID: &str = "must be present and be the identifier of this client";
 
-/// What is wrong with the members that name the client, or that only this server sets.
+/// Returns what is wrong with the members that identify the client, or that only this server sets.
 fn own_members(
     cx: &Context<'_>,
     stored: &Stored,
@@ -75,7 +76,7 @@ fn own_members(
             _ => false,
         };
         if !is_current {
-            let rule = "must be the present secret when it is sent; a client can not choose its secret";
+            let rule = "must be the current secret if it is sent; a client cannot choose its secret";
             violations.push(Violation::metadata("client_secret", rule));
         }
     }

@@ -40,7 +40,7 @@ async fn every_member_of_a_request_may_be_absent_in_either_way() {
         assert_eq!(answer.body["client_name"], "K");
         // What names the client must be there.
         let nameless = client.update(json!({"client_id": absent}));
-        server.update(&client, &nameless).await.expect_bad_metadata("client_id: must be there");
+        server.update(&client, &nameless).await.expect_bad_metadata("client_id: must be present");
     }
 }
 

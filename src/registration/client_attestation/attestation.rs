@@ -1,4 +1,4 @@
-//! `OAuth-Client-Attestation`: who attests the client, and which key it has.
+//! `OAuth-Client-Attestation`: which attester attests the client, and which key the client has.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::trust::{Attester, TrustError};
 
 const TYP: &str = "oauth-client-attestation+jwt";
 
-/// What an attestation says.
+/// The content of an attestation.
 pub(super) struct Attested {
     pub(super) issuer: String,
     pub(super) subject: String,
@@ -24,10 +24,11 @@ pub(super) async fn verify(cx: &Context<'_>, text: &str) -> Result<Attested, Reg
     let claims = token.unverified_claims().map_err(|error| invalid(error.to_string()))?;
     let iss = claims.get("iss").and_then(Value::as_str);
     let attesters = cx.snapshot.trust.attesters.iter();
-    // It need not name its issuer; then whoever has the key is that.
+    // An attestation need not name its issuer. Without a name, the issuer is the attester whose key verifies
+    // it.
     let named: Vec<&Attester> =
         attesters.filter(|attester| iss.is_none_or(|iss| attester.issuer == iss)).collect();
-    let mut failure = invalid("has an `iss` that is not trusted here");
+    let mut failure = invalid("has an `iss` that this server does not trust");
     for attester in named {
         match with(cx, &token, attester).await {
             Ok(verified) => return read(attester, &verified),
@@ -51,7 +52,7 @@ async fn with(
     };
     let verified = cx.service.verifier.verify(token, &attester.source, &expected).await;
     verified.map_err(|error| match error {
-        // Its signature is good by then, so whoever made it can make a new one.
+        // The signature is already verified, so the same attester can issue a new attestation.
         TrustError::Token(JwsError::Claims(_)) if is_over(cx, token) => {
             ClientAttestationError::Expired.into()
         }
@@ -69,7 +70,7 @@ fn read(attester: &Attester, verified: &Verified<Claims>) -> Result<Attested, Re
     let subject = verified.text("sub").unwrap_or_default().to_owned();
     let key = verified.claims().get("cnf").and_then(|cnf| cnf.get("jwk"));
     let key = key.ok_or_else(|| invalid("must have the key of the client in `cnf.jwk`"))?;
-    // Public, strong, and for signatures.
+    // The key must be public, strong, and meant for signatures.
     KeySet::parse(&json!({ "keys": [key] }), 1)
         .map_err(|rule| invalid(format!("has a `cnf.jwk` that {rule}")))?;
     Ok(Attested { issuer: attester.issuer.clone(), subject, key: key.clone() })

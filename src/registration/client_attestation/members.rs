@@ -1,5 +1,5 @@
-//! What follows from a client attestation for the metadata: the attested key is the client's, the
-//! client is the software that was attested, and it authenticates with that key.
+//! What a client attestation means for the metadata: the attested key is registered, the attested software is
+//! the software of the client, and the client authenticates with that key.
 
 use serde_json::{Map, Value, json};
 
@@ -9,10 +9,10 @@ use crate::jose;
 use crate::model::{Violation, absent};
 use crate::service::Context;
 
-/// How a client authenticates with the attested key, the best first.
+/// The methods by which a client can authenticate with the attested key, in order of preference.
 const METHODS: [&str; 2] = ["attest_jwt_client_auth", "private_key_jwt"];
 
-/// Puts what is attested into `members`.
+/// Puts the attested values into `members`.
 pub(in super::super) fn apply(
     cx: &Context<'_>,
     attested: Option<&AttestedClient>,
@@ -33,7 +33,7 @@ fn is_absent(members: &Map<String, Value>, name: &str) -> bool {
     members.get(name).is_none_or(absent::is_absent)
 }
 
-/// There is no `client_id` yet that could be the `sub` of the attestation.
+/// Sets `software_id` from the `sub` of the attestation: no `client_id` exists yet that the `sub` could be.
 fn name(attested: &AttestedClient, members: &mut Map<String, Value>) -> Result<(), RegisterError> {
     if is_absent(members, "software_id") {
         members.insert("software_id".to_owned(), attested.subject.as_str().into());
@@ -46,7 +46,7 @@ fn name(attested: &AttestedClient, members: &mut Map<String, Value>) -> Result<(
 
 fn add_key(attested: &AttestedClient, members: &mut Map<String, Value>) -> Result<(), RegisterError> {
     if !is_absent(members, "jwks_uri") {
-        let rule = "can not be used with a client attestation: the attested key is registered in jwks";
+        let rule = "cannot be used with a client attestation, because the attested key is registered in jwks";
         return Err(refused("jwks_uri", rule));
     }
     if is_absent(members, "jwks") {
@@ -54,7 +54,7 @@ fn add_key(attested: &AttestedClient, members: &mut Map<String, Value>) -> Resul
         return Ok(());
     }
     let is_there = members.get("jwks").is_some_and(|jwks| jose::key_is_in(&attested.key, jwks));
-    // What is no JWK Set the rules refuse.
+    // A value that is not a JWK Set is rejected by the rules for metadata.
     let keys = members.get_mut("jwks").and_then(|jwks| jwks.get_mut("keys")).and_then(Value::as_array_mut);
     if let (Some(keys), false) = (keys, is_there) {
         keys.push(attested.key.clone());

@@ -1,9 +1,9 @@
 //! A client attestation as the credential of a registration (OAuth 2.0 Attestation-Based Client
-//! Authentication): somebody whom the operator trusts attests a client and its key, and the client
-//! proves that it holds the key.
+//! Authentication). An attester that the operator trusts attests a client and its key, and the client proves
+//! that it holds the key.
 //!
-//! `attestation.rs` is about the first, `proof.rs` about the second token; `members.rs` is what
-//! follows for the metadata. The token endpoint takes the same as the method `attest_jwt_client_auth`.
+//! `attestation.rs` verifies the first token, `proof.rs` the second one. `members.rs` applies the result to
+//! the metadata. The token endpoint accepts the same two tokens as the method `attest_jwt_client_auth`.
 
 mod attestation;
 mod error;
@@ -23,16 +23,16 @@ use crate::store::StoreError;
 pub use error::ClientAttestationError;
 pub(super) use members::apply;
 
-/// The two headers of a request, each as often as it is there.
+/// The values of the two headers of a request. Either header may be missing or repeated.
 pub struct Headers {
     attestation: Vec<String>,
     proof: Vec<String>,
 }
 
 impl Headers {
-    /// Those in the head of a request.
+    /// Reads the headers from the head of a request.
     pub fn of(headers: &HeaderMap) -> Self {
-        // What is no text is no token either.
+        // A value that is not text is not a token either.
         let all = |name: &HeaderName| {
             let values = headers.get_all(name).iter();
             values.map(|value| value.to_str().unwrap_or_default().to_owned()).collect()
@@ -40,7 +40,7 @@ impl Headers {
         Self { attestation: all(&ATTESTATION), proof: all(&PROOF) }
     }
 
-    /// Whether neither is there.
+    /// Whether both headers are missing.
     pub const fn are_absent(&self) -> bool {
         self.attestation.is_empty() && self.proof.is_empty()
     }
@@ -49,33 +49,33 @@ impl Headers {
 /// A client that was attested, and has proved that it holds its key.
 #[derive(Debug, Clone)]
 pub struct AttestedClient {
-    /// Who attests it.
+    /// The issuer of the attestation.
     issuer: String,
-    /// Its name there: no `client_id` exists yet.
+    /// The name that the issuer gives it; no `client_id` exists yet.
     subject: String,
     /// Its public key.
     key: Value,
-    /// That its proof is used.
+    /// The single use of its proof.
     proof: Use,
 }
 
 impl AttestedClient {
-    /// What scripts see of it, and what is remembered.
+    /// What scripts see of the attestation, and what the server records.
     pub(super) fn shown(&self) -> Value {
         json!({"verifier": self.issuer, "subject": self.subject, "key": self.key})
     }
 
-    /// Who attests it.
+    /// Returns the issuer of the attestation.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// What it is called there.
+    /// Returns the name that the issuer gives the client.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// Uses up its proof; whether that was good until now.
+    /// Uses up the proof. Returns whether it was still unused.
     ///
     /// # Errors
     /// When the store fails.
@@ -83,23 +83,22 @@ impl AttestedClient {
         self.proof.claim(cx).await
     }
 
-    /// That its proof is used.
+    /// Returns the single use of its proof.
     pub(super) fn uses(&self) -> Use {
         self.proof.clone()
     }
 }
 
-/// Verifies both headers, where the operator trusts anybody who attests clients; none when they
-/// are not there.
+/// Verifies both headers if the operator trusts an attester. Returns none if both are missing.
 ///
 /// # Errors
-/// When they are not good, or the keys of the attester cannot be had.
+/// When the headers are invalid, or the keys of the attester cannot be fetched.
 pub async fn verify(cx: &Context<'_>, headers: &Headers) -> Result<Option<AttestedClient>, RegisterError> {
     if cx.snapshot.trust.attesters.is_empty() || headers.are_absent() {
         return Ok(None);
     }
     let (Some(attestation), Some(proof)) = (only(&headers.attestation), only(&headers.proof)) else {
-        let rule = "OAuth-Client-Attestation and OAuth-Client-Attestation-PoP must be there once each";
+        let rule = "OAuth-Client-Attestation and OAuth-Client-Attestation-PoP must each be sent exactly once";
         return Err(ClientAttestationError::Invalid(rule.to_owned()).into());
     };
     let attested = attestation::verify(cx, attestation).await?;
@@ -118,7 +117,7 @@ fn only(values: &[String]) -> Option<&str> {
     }
 }
 
-/// A challenge for a proof; none when nobody is trusted to attest clients.
+/// Returns a challenge for a proof, or none if the operator trusts no attester.
 pub(super) async fn challenge(cx: &Context<'_>) -> Result<Option<Secret>, RegisterError> {
     if cx.snapshot.trust.attesters.is_empty() {
         return Ok(None);

@@ -1,4 +1,5 @@
-//! `OAuth-Client-Attestation-PoP`: the client holds the attested key, now, and for us.
+//! `OAuth-Client-Attestation-PoP`: the client proves that it holds the attested key, with a recent proof made
+//! for this server.
 
 use serde_json::{Value, json};
 
@@ -11,18 +12,18 @@ use crate::service::Context;
 
 const TYP: &str = "oauth-client-attestation-pop+jwt";
 
-/// Seconds for which a proof is good.
+/// Seconds for which a proof is valid.
 const MAXIMUM_AGE: u64 = 300;
-/// How far clocks may be apart, in seconds.
+/// The permitted clock difference, in seconds.
 const SKEW: u64 = 60;
 
-/// A proof that is good.
+/// A valid proof.
 pub(super) struct Proof {
     pub(super) challenge: Option<String>,
     pub(super) uses: Use,
 }
 
-/// Verifies a proof with the key that was attested.
+/// Verifies a proof with the attested key.
 pub(super) fn verify(cx: &Context<'_>, text: &str, key: &Value) -> Result<Proof, RegisterError> {
     let token = Compact::parse(text).map_err(|error| invalid(error.to_string()))?;
     let keys = KeySet::parse(&json!({ "keys": [named(key, token.kid())] }), 1).map_err(invalid)?;
@@ -45,7 +46,8 @@ pub(super) fn verify(cx: &Context<'_>, text: &str, key: &Value) -> Result<Proof,
     })
 }
 
-/// The one key that it may be signed with, whatever the proof calls it: `kid` tells several apart.
+/// Returns the one key that may have signed the proof, under the `kid` of the proof. A `kid` only
+/// distinguishes several keys.
 fn named(key: &Value, kid: Option<&str>) -> Value {
     let mut key = key.clone();
     if let (Some(members), Some(kid)) = (key.as_object_mut(), kid) {
@@ -54,7 +56,7 @@ fn named(key: &Value, kid: Option<&str>) -> Value {
     key
 }
 
-/// What is wrong with the challenge of a proof, or with its absence. A challenge is good once.
+/// Returns what is wrong with the challenge of a proof, or with its absence. A challenge is valid once.
 pub(super) async fn check_challenge(
     cx: &Context<'_>,
     challenge: Option<&str>,

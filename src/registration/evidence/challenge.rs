@@ -1,4 +1,4 @@
-//! The answer that asks for fresh evidence, with the nonce to make it with.
+//! The error response that requests fresh evidence and carries the nonce for it.
 
 use serde_json::Value;
 
@@ -10,8 +10,8 @@ use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::nonces::NonceError;
 
-/// `stale_evidence` with a nonce of the verifier when a script gets one, else of ours; or why
-/// there is no nonce.
+/// Returns `stale_evidence` with a nonce: the verifier's nonce if a script obtains one, else a nonce of this
+/// server. Returns the reason if no nonce can be issued.
 pub(in super::super) async fn stale(
     cx: &Context<'_>,
     caller: &Caller,
@@ -41,7 +41,7 @@ async fn nonce(
     new_nonce(cx).await
 }
 
-/// A nonce that this server remembers.
+/// Issues a nonce that this server remembers.
 pub(in super::super) async fn new_nonce(cx: &Context<'_>) -> Result<Secret, RegisterError> {
     let lifetime = cx.settings().evidence_nonce_lifetime;
     let most = cx.service.settings.limits.evidence_nonces;

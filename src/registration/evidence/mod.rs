@@ -1,9 +1,9 @@
-//! Step 9: attestation evidence (draft-tschofenig-oauth-attested-dclient-reg). It comes before the
-//! metadata rules, so that a first, minimal request learns the nonce that evidence is made with.
+//! Step 9: attestation evidence (draft-tschofenig-oauth-attested-dclient-reg). It precedes the rules for
+//! metadata, so that a first, minimal request obtains the nonce for its evidence.
 //!
-//! What evidence is worth only a script can say: `verifyEvidence` here, or `createClient` and
-//! `updateClient` at step 12, which set `context.attestation`. Where evidence is required and
-//! neither says so, the request is refused: a script that let it pass may not have looked.
+//! Only a script can appraise evidence: `verifyEvidence` in this step, or `createClient` and `updateClient`
+//! in step 12, which set `context.attestation`. Where evidence is required and no script has appraised it,
+//! the request is rejected: a script that lets a request pass may not have checked its evidence.
 
 mod challenge;
 mod origin;
@@ -21,27 +21,27 @@ use crate::service::Context;
 pub(super) use challenge::{new_nonce, stale};
 pub(super) use origin::Origin;
 
-/// Members that are about the evidence; nobody is told them after the answer.
+/// Members that concern the evidence. They are never part of an answer about the client.
 pub(super) const MEMBERS: [&str; 3] = ["evidence", "evidence_nonce", "evidence_type"];
 
-/// What became of the evidence of a request.
+/// The outcome of the evidence of a request.
 #[derive(Default)]
 pub(super) struct Appraised {
-    /// What `verifyEvidence` said of it.
+    /// The verdict of `verifyEvidence`.
     verdict: Option<Answered>,
-    /// Whether a script must still say what it is worth.
+    /// Whether a script must still appraise the evidence.
     pub(super) is_owed: bool,
-    /// That it is used.
+    /// The single use of the evidence.
     pub(super) uses: Option<Use>,
 }
 
 impl Appraised {
-    /// The script that appraised it.
+    /// Returns the script that appraised the evidence.
     pub(super) fn by(&self) -> Option<ScriptRef> {
         self.verdict.as_ref().map(|verdict| verdict.by.clone())
     }
 
-    /// What later hooks see.
+    /// Returns what later hooks see.
     pub(super) fn over(&self, shown: Shown) -> Shown {
         match &self.verdict {
             Some(verdict) => attested(shown, &verdict.value),
@@ -50,7 +50,7 @@ impl Appraised {
     }
 }
 
-/// Appraises the evidence of a request, if it has any, and demands it where it is required.
+/// Appraises the evidence of a request, if there is any, and requires evidence where it is mandatory.
 pub(super) async fn appraise(
     cx: &Context<'_>,
     caller: &Caller,
@@ -76,18 +76,21 @@ pub(super) async fn appraise(
     Ok(Appraised { verdict, is_owed, uses: Some(uses) })
 }
 
-/// The evidence: a text, no longer than a script can hold.
+/// Returns the evidence: a string that is not longer than a string in a script may be.
 fn read<'a>(cx: &Context<'_>, requested: &'a Metadata) -> Result<Option<&'a str>, RegisterError> {
     let most = cx.service.settings.scripts.limits.string_bytes;
     match requested.get("evidence") {
         None => Ok(None),
         Some(Value::String(text)) if text.len() <= most => Ok(Some(text)),
-        Some(Value::String(text)) => Err(refused(format!("has {} bytes; {most} are allowed", text.len()))),
-        Some(_) => Err(refused("must be a string; write evidence that is no text in base64url")),
+        Some(Value::String(text)) => {
+            Err(refused(format!("has {} bytes; at most {most} are allowed", text.len())))
+        }
+        Some(_) => Err(refused("must be a string; encode binary evidence in base64url")),
     }
 }
 
-/// What `verifyEvidence` says; none when no script has it, or each leaves it to the next one.
+/// Returns the verdict of `verifyEvidence`; none if no script defines it, or each script leaves the decision
+/// to the next one.
 async fn verdict(
     cx: &Context<'_>,
     caller: &Caller,
@@ -102,15 +105,15 @@ async fn verdict(
     match scripts.ask(hook, facts, requested.clone()).await {
         Ok(said) => Ok(said),
         Err(HookError::Refused { script }) => {
-            tracing::info!(script, "evidence was refused");
-            Err(refused("was appraised and is not good enough for this server"))
+            tracing::info!(script, "a script rejected the evidence");
+            Err(refused("was appraised and does not meet the requirements of this server"))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Step 12 is over: takes what `createClient` or `updateClient` said of the evidence, and refuses
-/// when somebody had to and nobody did.
+/// Ends step 12: applies the appraisal of `createClient` or `updateClient`, and rejects the request if an
+/// appraisal was required and no script made one.
 pub(super) fn settle(proven: Proven, decided: &Decision) -> Result<Proven, RegisterError> {
     match &decided.attestation {
         Some(said) => Ok(Proven { shown: attested(proven.shown, said), ..proven }),
@@ -119,18 +122,19 @@ pub(super) fn settle(proven: Proven, decided: &Decision) -> Result<Proven, Regis
     }
 }
 
-/// `true`, or a map that later hooks see.
+/// The verdict is `true`, or a map that later hooks see.
 fn attested(shown: Shown, said: &Value) -> Shown {
     let attestation = Some(said.clone()).filter(Value::is_object).or(shown.attestation);
     Shown { trust_level: shown.trust_level.max(TrustLevel::Attested), attestation, ..shown }
 }
 
-/// The operator's mistake, and it must not cost more than a registration.
+/// The operator has to fix this configuration. Until then, registrations that need an appraisal are rejected.
 fn unappraised() -> RegisterError {
     tracing::error!(
-        "evidence is required, and no script appraised it: define verifyEvidence, or set context.attestation in createClient"
+        "evidence is required, but no script appraised it: define verifyEvidence, or set \
+         context.attestation in createClient"
     );
-    refused("is required, and this server has nothing that appraises it")
+    refused("is required, but this server has no script that appraises it")
 }
 
 fn refused(rule: impl Into<String>) -> RegisterError {

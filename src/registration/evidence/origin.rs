@@ -1,15 +1,15 @@
-//! What is remembered of an appraisal: who made it, by which policy, and a digest of the result. The
-//! evidence itself says more of a device than anybody needs later.
+//! What the server records of an appraisal: who made it, by which policy, and a digest of the result. The
+//! evidence itself reveals more about a device than is needed later.
 
 use serde_json::Value;
 
 use crate::model::violation::printable;
 use crate::secret::sha256_hex;
 
-/// Bytes of a name of a verifier or a policy.
+/// The maximum length of the name of a verifier or a policy, in bytes.
 const NAME_BYTES: usize = 512;
 
-/// What identifies an appraisal.
+/// The facts that identify an appraisal.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Origin {
     /// SHA-256 of the result as JSON, in hex.
@@ -19,7 +19,7 @@ pub(in super::super) struct Origin {
 }
 
 impl Origin {
-    /// That of what a script said.
+    /// Reads the facts from the verdict of a script.
     pub(in super::super) fn of(attestation: Option<&Value>) -> Self {
         let Some(said) = attestation.filter(|said| said.is_object()) else { return Self::default() };
         let named = |names: &[&str]| names.iter().find_map(|name| said.get(*name).and_then(name_of));
@@ -31,13 +31,13 @@ impl Origin {
     }
 }
 
-/// A name, or several in one text: a verifier has a developer and a build (draft-ietf-rats-ear), and
-/// policies are many.
+/// Returns a name. Several names are joined into one text: a verifier has a developer and a build
+/// (draft-ietf-rats-ear), and there may be several policies.
 fn name_of(value: &Value) -> Option<String> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Array(all) => all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
-        // Scripts keep no order, so that of the EAR is said here.
+        // Maps of scripts are unordered, so this list sets the order of the EAR.
         Value::Object(all) => {
             let parts = ["developer", "build"].into_iter().filter_map(|part| all.get(part)?.as_str());
             parts.collect::<Vec<_>>().join(" ")
