@@ -1,6 +1,6 @@
-//! The time of day, as an argument.
+//! The time of day, passed as an argument.
 //!
-//! Nothing else in the crate asks the system for the time of day, so a test can set it.
+//! Nothing else in the crate reads the system clock, so a test can set the time.
 
 use std::fmt;
 use std::sync::LazyLock;
@@ -9,23 +9,23 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// Whole seconds since the Unix epoch, as RFC 7591 section 3.2.1 gives all its times.
+/// Whole seconds since the Unix epoch, the format of all times in RFC 7591 section 3.2.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The moment that lies `seconds` after the Unix epoch.
+    /// Returns the moment `seconds` after the Unix epoch.
     pub const fn from_unix(seconds: u64) -> Self {
         Self(seconds)
     }
 
-    /// Seconds since the Unix epoch.
+    /// Returns the seconds since the Unix epoch.
     pub const fn unix(self) -> u64 {
         self.0
     }
 
-    /// The moment `seconds` later; the end of time when that can not be written down.
+    /// Returns the moment `seconds` later, or the latest representable moment on overflow.
     #[must_use]
     pub const fn plus(self, seconds: u64) -> Self {
         Self(self.0.saturating_add(seconds))
@@ -38,24 +38,25 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where the time of day comes from.
+/// A source of the time of day.
 pub trait Clock: Send + Sync {
-    /// The present moment.
+    /// Returns the current time.
     fn now(&self) -> Timestamp;
 
-    /// What a clock shows that only ticks: it is never set, and says nothing of the time of day.
+    /// Returns the reading of a monotonic clock. It is never set, and has no relation to the time
+    /// of day.
     fn ticks(&self) -> Duration;
 }
 
-/// The clock of the operating system.
+/// The operating system's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+    #[expect(clippy::disallowed_methods, reason = "only this function reads the system clock")]
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-        // A clock before 1970 is broken; at 0 everything that can expire is still alive.
+        // A clock that shows a time before 1970 is broken. At time 0 nothing has expired yet.
         Timestamp(since_epoch.map_or(0, |duration| duration.as_secs()))
     }
 
@@ -65,7 +66,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved: for tests.
+/// A clock for tests that stands still until it is moved.
 #[derive(Debug)]
 pub struct ManualClock {
     now: AtomicU64,
@@ -74,17 +75,17 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that shows `start`.
+    /// Returns a clock that shows `start`.
     pub const fn new(start: Timestamp) -> Self {
         Self { now: AtomicU64::new(start.0), ticks: AtomicU64::new(0) }
     }
 
-    /// Sets the clock to `moment`, though no time passes.
+    /// Sets the clock to `moment` without letting time pass.
     pub fn set(&self, moment: Timestamp) {
         self.now.store(moment.0, Ordering::SeqCst);
     }
 
-    /// Sets the clock `seconds` ahead, though no time passes.
+    /// Sets the clock `seconds` ahead without letting time pass.
     pub fn jump(&self, seconds: u64) {
         self.now.fetch_add(seconds, Ordering::SeqCst);
     }

@@ -1,10 +1,12 @@
 //! Registrar: an OAuth 2.0 / OpenID Connect Dynamic Client Registration server.
 //!
 //! Clients register by RFC 7591 and OpenID Connect Dynamic Client Registration 1.0, and manage
-//! themselves by RFC 7592. Operators change the decisions with Rhai scripts. `src/ARCHITECTURE.md`
-//! is the map of this crate; [`app`] is where another program begins that embeds the server.
+//! themselves by RFC 7592. Operators customise the decisions with Rhai scripts.
+//! `src/ARCHITECTURE.md` is the map of this crate. A program that embeds the server starts with
+//! [`app`].
 
-// Macros that panic when nobody reads; the command line has its own. Standard output is in Cargo.toml.
+// These macros panic when standard error is closed. The command line has its own. Standard output
+// is handled in Cargo.toml.
 #![deny(clippy::print_stderr)]
 
 // Wiring, no rules.
@@ -35,14 +37,14 @@ pub mod systemd;
 pub mod trust;
 pub mod watch;
 
-// What a client is, and what that stands on.
+// What a client is, and the modules that this depends on.
 pub mod client;
 pub mod config;
 pub mod ear;
 pub mod jose;
 pub mod x509;
 
-// What every layer may say of its work.
+// What every layer may report about its work.
 pub mod telemetry;
 
 // Facts: pure, no I/O.

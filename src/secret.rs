@@ -1,4 +1,4 @@
-//! Values that must not leak: they can not be printed, and at rest they are hashed or sealed.
+//! Values that must not leak. They cannot be printed, and at rest they are hashed or sealed.
 
 use std::fmt;
 
@@ -9,22 +9,23 @@ use subtle::ConstantTimeEq;
 
 use crate::random::{self, NoRandomness};
 
-/// A secret text. It has no `Display`, its `Debug` shows nothing, and its memory is wiped.
+/// A secret text. It has no `Display`, its `Debug` reveals nothing, and its memory is wiped on
+/// drop.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes `text` out of sight.
+    /// Wraps `text` so that it cannot be printed.
     pub fn new(text: String) -> Self {
         Self(SecretString::from(text))
     }
 
-    /// The text itself: for an answer to its owner, or for a comparison.
+    /// Returns the text itself, for a response to its owner or for a comparison.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Whether `text` is this secret, in a time that does not tell where they differ.
+    /// Whether `text` is this secret. The time taken does not reveal where they differ.
     pub fn matches(&self, text: &str) -> bool {
         texts_equal(self.expose(), text)
     }
@@ -36,22 +37,22 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The SHA-256 of `bytes`.
+/// Returns the SHA-256 of `bytes`.
 ///
-/// By steps: in one call the library looks its implementation up each time, which takes longer than
-/// to hash a token.
+/// Hashes incrementally. The one-shot call of the library looks up its implementation each time,
+/// which takes longer than hashing a token.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = openssl::sha::Sha256::new();
     hash.update(bytes);
     hash.finish()
 }
 
-/// The SHA-256 of `bytes` in hex: names a text so that it can be recognised.
+/// Returns the SHA-256 of `bytes` in hex, which identifies a text.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&sha256(bytes))
 }
 
-/// `bytes` in lower-case hex.
+/// Returns `bytes` in lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         for half in [byte >> 4, byte & 15] {
@@ -61,7 +62,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The HMAC-SHA-256 of `bytes` under `key` in hex.
+/// Returns the HMAC-SHA-256 of `bytes` under `key` in hex.
 ///
 /// # Errors
 /// When the cryptography library fails.
@@ -71,38 +72,39 @@ pub fn hmac_sha256_hex(key: &[u8], bytes: &[u8]) -> Result<String, openssl::erro
     Ok(hex(&signer.sign_oneshot_to_vec(bytes)?))
 }
 
-/// Whether two texts are the same, in a time that does not tell where they differ.
+/// Whether two texts are equal. The time taken does not reveal where they differ.
 pub fn texts_equal(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
 
-/// The SHA-256 of a token. A token has 256 random bits, so a plain hash can not be searched.
+/// The SHA-256 of a token. A token has 256 random bits, so a plain hash cannot be searched.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TokenDigest(#[serde(with = "base64_text")] Vec<u8>);
 
 impl TokenDigest {
-    /// The digest under which `token` is stored.
+    /// Returns the digest under which `token` is stored.
     pub fn of(token: &str) -> Self {
         Self(sha256(token.as_bytes()).to_vec())
     }
 
-    /// The text that stands for it in a record.
+    /// Returns the text that represents the digest in a record.
     pub fn text(&self) -> String {
         base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &self.0)
     }
 
-    /// Whether it is as long as a digest is: what was read from elsewhere need not be one.
+    /// Whether the digest has the length of a SHA-256. A digest that was read from elsewhere may
+    /// not.
     pub fn is_whole(&self) -> bool {
         self.0.len() == 32
     }
 
-    /// Whether `token` is the one that was digested, in constant time.
+    /// Whether `token` is the token that was digested. Compares in constant time.
     pub fn matches(&self, token: &str) -> bool {
         self.is(&Self::of(token))
     }
 
-    /// Whether `other` is the digest of the same token, in constant time.
+    /// Whether `other` is the digest of the same token. Compares in constant time.
     pub fn is(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -128,21 +130,21 @@ impl fmt::Debug for Sealed {
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 
-/// Why something could not be sealed or opened.
+/// The reasons why a secret could not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// No nonce could be made.
+    /// No nonce could be generated.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
-    /// The key is not the one it was sealed with, or the bytes were changed.
-    #[error("a sealed secret does not open: it was changed, or sealed with another key")]
+    /// The key differs from the sealing key, or the bytes were changed.
+    #[error("cannot open a sealed secret: it was changed, or sealed with another key")]
     Unopened,
     /// The cipher itself failed.
     #[error("the cipher failed")]
     Cipher(#[from] openssl::error::ErrorStack),
 }
 
-/// The key that seals secrets at rest: 256 bits.
+/// The key that seals secrets at rest. It has 256 bits.
 #[derive(Clone)]
 pub struct SealingKey([u8; 32]);
 
@@ -153,15 +155,15 @@ impl fmt::Debug for SealingKey {
 }
 
 impl SealingKey {
-    /// The key made of these bytes.
+    /// Returns the key with these bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Seals `secret` so that it opens only for the same `owner`.
+    /// Seals `secret` so that it can be opened only for the same `owner`.
     ///
     /// # Errors
-    /// When there is no randomness or the cipher fails.
+    /// When no random bytes are available or the cipher fails.
     pub fn seal(&self, secret: &Secret, owner: &str) -> Result<Sealed, SealError> {
         let nonce = random::bytes::<NONCE_BYTES>()?;
         let mut tag = [0; TAG_BYTES];
@@ -171,7 +173,7 @@ impl SealingKey {
         Ok(Sealed([&nonce[..], &sealed, &tag].concat()))
     }
 
-    /// Opens what [`SealingKey::seal`] sealed for `owner`.
+    /// Opens a secret that [`SealingKey::seal`] sealed for `owner`.
     ///
     /// # Errors
     /// [`SealError::Unopened`] when the key, the owner or a byte differs.

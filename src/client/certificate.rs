@@ -1,14 +1,14 @@
-//! Whether a certificate is that of a client (RFC 8705 section 2).
+//! Whether a certificate belongs to a client (RFC 8705 section 2).
 //!
-//! Says nothing of whether the certificate is to be believed: for a subject its chain must lead
-//! to somebody who is trusted, for a key the connection must prove that it is held.
+//! This module does not decide whether the certificate is trusted. For a subject, its chain must
+//! lead to a trusted authority. For a key, the connection must prove possession of the key.
 
 use std::net::IpAddr;
 
 use super::Metadata;
 use crate::x509::{Certificate, dn};
 
-/// A member of the metadata that says whose the certificate is, and how it is compared.
+/// A metadata member that names the certificate's subject, and the comparison for it.
 type Subject = (&'static str, fn(&Certificate, &str) -> bool);
 
 const SUBJECTS: &[Subject] = &[
@@ -21,8 +21,8 @@ const SUBJECTS: &[Subject] = &[
     ("tls_client_auth_san_email", |certificate, text| certificate.sans.has_email(text)),
 ];
 
-/// The first member by which `metadata` names a subject that is not that of `certificate`;
-/// `None` when it names no subject at all.
+/// Returns an error with the first member of `metadata` whose subject differs from that of
+/// `certificate`. Returns `None` if `metadata` names no subject.
 pub fn other_subject(metadata: &Metadata, certificate: &Certificate) -> Option<Result<(), &'static str>> {
     let named = SUBJECTS.iter().filter_map(|subject| Some((subject, metadata.text(subject.0)?)));
     let mut named = named.peekable();
@@ -31,8 +31,8 @@ pub fn other_subject(metadata: &Metadata, certificate: &Certificate) -> Option<R
     Some(other.map_or(Ok(()), |((member, _), _)| Err(*member)))
 }
 
-/// Whether the key of `certificate` is one of those that `metadata` has by value
-/// (`self_signed_tls_client_auth`, RFC 8705 section 2.2).
+/// Whether the key of `certificate` is in the `jwks` of `metadata` (`self_signed_tls_client_auth`,
+/// RFC 8705 section 2.2).
 pub fn has_key(metadata: &Metadata, certificate: &Certificate) -> bool {
     metadata.get("jwks").is_some_and(|jwks| certificate.key_is_in(jwks))
 }

@@ -1,12 +1,12 @@
 //! A client that does not exist.
 //!
-//! Reading a record takes longer than finding none. An attacker who measures the difference would learn
-//! which clients there are, so where a client must be read before its credentials can be compared, an
-//! ordinary record is read in the place of one that is not there.
+//! Reading a record takes longer than finding none. An attacker could measure the difference and
+//! learn which clients exist. Where a client must be read before its credentials are compared, an
+//! ordinary record is therefore read in place of a missing one.
 
 use super::Client;
 
-/// An ordinary record. Its digest is no digest, but random: no token is that of this client.
+/// An ordinary record. Its digest is random bytes, so no token matches this client.
 const RECORD: &str = concat!(
     r#"{"id":"00000000-0000-4000-8000-000000000000","metadata":{"redirect_uris":["https://client.example.org/cb"],"#,
     r#""client_name":"Nobody","application_type":"web","token_endpoint_auth_method":"client_secret_basic","#,
@@ -18,7 +18,7 @@ const RECORD: &str = concat!(
     r#""provenance":{"trust_level":"open","address":"192.0.2.1","configuration":"3fdd0ec0d887"}}"#,
 );
 
-/// Does the work of reading a client; none only if the fixed record were no record.
+/// Does the work of reading a client. Returns `None` only if the constant record cannot be parsed.
 pub fn read() -> Option<Client> {
     serde_json::from_str(std::hint::black_box(RECORD)).ok()
 }

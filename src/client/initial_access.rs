@@ -1,34 +1,34 @@
-//! What the holder of an initial access token (RFC 7591 section 1.2) may register.
+//! What a client may register with an initial access token (RFC 7591 section 1.2).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// What may be registered with an initial access token. A list that is absent allows what the
-/// server allows; one that is empty allows nothing.
+/// The limits on what may be registered with an initial access token. An absent list allows
+/// everything that the server allows. An empty list allows nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InitialAccessPolicy {
-    /// Hosts that redirect URIs and all other URLs of the client may have. A URI with a private-use scheme
-    /// has none of them.
+    /// Hosts that the redirect URIs and all other URLs of the client may have. A URI with a
+    /// private-use scheme matches none of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect_hosts: Option<Vec<String>>,
-    /// Scopes that may be asked for.
+    /// Scopes that may be requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
-    /// Grant types that may be asked for.
+    /// Grant types that may be requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant_types: Option<Vec<String>>,
-    /// Methods with which the client may authenticate at the token endpoint.
+    /// Methods that the client may use to authenticate at the token endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_endpoint_auth_methods: Option<Vec<String>>,
-    /// Members that only somebody trusted may set and that may be registered, beside those that the server
-    /// lets everybody register.
+    /// Privileged members that may be registered, in addition to those that the server lets every
+    /// client register.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub privileged_members: Option<Vec<String>>,
-    /// Seconds that the client may live at most.
+    /// The maximum lifetime of the client in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maximum_lifetime: Option<u64>,
-    /// What scripts are told: `context.initialAccessToken`.
+    /// The attributes that scripts see as `context.initialAccessToken`.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub attributes: Map<String, Value>,
 }

@@ -1,35 +1,36 @@
-//! Every member of client metadata that this server knows: name, JSON type, who may set it.
+//! Every member of client metadata that this server knows, with its name, its JSON type and who may
+//! set it.
 //!
-//! The names are those of the IANA registry "OAuth Dynamic Client Registration Metadata", of
-//! OpenID Connect RP Metadata Choices, and of the seed's client schema in its JSON spelling.
+//! The names come from the IANA registry "OAuth Dynamic Client Registration Metadata", from OpenID
+//! Connect RP Metadata Choices, and from Janssen's client schema in its JSON spelling.
 
 use std::sync::LazyLock;
 
-/// The JSON type of a member, with the form that its type alone asks for.
+/// The JSON type of a member, with the format that the type alone requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A string that is not empty.
+    /// A non-empty string.
     Text,
-    /// A string for people; it may be repeated as `name#tag` (RFC 7591 section 2.2).
+    /// A human-readable string. It may be repeated as `name#tag` (RFC 7591 section 2.2).
     Label,
-    /// The `https` URL of a page for people; it may be repeated as `name#tag`.
+    /// The `https` URL of a page for people. It may be repeated as `name#tag`.
     Page,
-    /// The `https` URL of a picture for people, which a server may fetch to show it; it may be repeated
-    /// as `name#tag`.
+    /// The `https` URL of a picture for people, which a server may fetch to display. It may be
+    /// repeated as `name#tag`.
     Picture,
     /// An absolute `https` URL that a browser is sent to.
     Link,
     /// An absolute `https` URL that a server calls.
     Url,
-    /// An absolute URI whose scheme and use a rule of its own says.
+    /// An absolute URI. A rule of its own checks its scheme and use.
     Uri,
-    /// An array of absolute URIs, whose schemes and uses rules of their own say.
+    /// An array of absolute URIs. Rules of their own check their schemes and uses.
     Uris,
     /// An array of strings.
     Texts,
     /// A Boolean.
     Flag,
-    /// An integer of 0 or more.
+    /// A non-negative integer.
     Count,
     /// A JSON object.
     Object,
@@ -43,7 +44,7 @@ impl Kind {
         matches!(self, Self::Label | Self::Page | Self::Picture)
     }
 
-    /// Whether the member leads somewhere: what bounds the hosts of a client bounds it too.
+    /// Whether the member contains URLs. The limits on a client's hosts apply to such a member.
     pub const fn leads_somewhere(self) -> bool {
         matches!(self, Self::Page | Self::Picture | Self::Link | Self::Url | Self::Uri | Self::Uris)
     }
@@ -54,14 +55,17 @@ impl Kind {
 pub enum SetBy {
     /// The client, in its request.
     Client,
-    /// The client, but it is used for this request only: never stored, never returned.
+    /// The client, but the value is used for this request only. It is never stored and never
+    /// returned.
     Request,
-    /// The client, where somebody vouches for it: it gives rights at the server beside this one. Of a
-    /// stranger it is ignored unless the operator lists it in `privilegedMembers`.
+    /// The client, if a trusted party vouches for it, because the member grants rights at the
+    /// upstream authorization server. From other clients it is ignored unless the operator lists it
+    /// in `privilegedMembers`.
     Privileged,
-    /// The operator, with a script or the configuration; a client that sends it is not heard.
+    /// The operator, with a script or the configuration. The member is ignored when a client sends
+    /// it.
     Operator,
-    /// This server, in its answer.
+    /// This server, in its response.
     Server,
 }
 
@@ -96,7 +100,7 @@ const fn server(name: &'static str, kind: Kind) -> Member {
     Member { name, kind, set_by: SetBy::Server }
 }
 
-/// The member called `name`; a language tag after `#` is not part of the name.
+/// Returns the member called `name`. A language tag after `#` is not part of the name.
 pub fn find(name: &str) -> Option<&'static Member> {
     match name.split_once('#') {
         None => called(name),
@@ -104,14 +108,14 @@ pub fn find(name: &str) -> Option<&'static Member> {
     }
 }
 
-/// Whether `name` is that of a member, with or without a language tag. Members that have no languages
-/// count too: `jwks#en` is no name of its own.
+/// Whether `name` belongs to a member, with or without a language tag. Members that cannot be
+/// localised are included: `jwks#en` is not available as a name either.
 pub fn is_taken(name: &str) -> bool {
     called(name.split_once('#').map_or(name, |(base, _)| base)).is_some()
 }
 
-/// The member of exactly this name. Few names are of the same length, and every rule asks here for
-/// every member, so this is quicker than hashing.
+/// Returns the member of exactly this name. Few names have the same length, and every rule looks up
+/// every member here, so this is faster than hashing.
 fn called(name: &str) -> Option<&'static Member> {
     static BY_LENGTH: LazyLock<Vec<Vec<&Member>>> = LazyLock::new(|| {
         let longest = MEMBERS.iter().map(|member| member.name.len()).max().unwrap_or(0);
@@ -121,7 +125,7 @@ fn called(name: &str) -> Option<&'static Member> {
     BY_LENGTH.get(name.len())?.iter().find(|member| member.name == name).copied()
 }
 
-/// All members, in the order of an answer.
+/// All members, in the order of a response.
 pub static MEMBERS: &[Member] = &[
     // RFC 7591 section 3.2.1, RFC 7592 section 3.
     server("client_id", Kind::Text),
@@ -174,7 +178,7 @@ pub static MEMBERS: &[Member] = &[
     client("frontchannel_logout_session_required", Kind::Flag),
     client("backchannel_logout_uri", Kind::Uri),
     client("backchannel_logout_session_required", Kind::Flag),
-    // UMA 2.0 Grant section 2; the seed spells it in the singular.
+    // UMA 2.0 Grant section 2. Janssen spells it in the singular.
     client("claims_redirect_uris", Kind::Uris),
     client("claims_redirect_uri", Kind::Uris),
     // ETSI NFV-SEC 022.
@@ -224,7 +228,7 @@ pub static MEMBERS: &[Member] = &[
     client("credential_offer_endpoint", Kind::Uri),
     client("digest_algorithm", Kind::Text),
     client("command_endpoint", Kind::Url),
-    // The seed's client schema.
+    // Janssen's client schema.
     client("lifetime", Kind::Count),
     client("access_token_as_jwt", Kind::Flag),
     client("access_token_signing_alg", Kind::Text),
@@ -251,7 +255,7 @@ pub static MEMBERS: &[Member] = &[
     client("id_token_token_binding_cnf", Kind::Text),
     privileged("public_subject_identifier_attribute", Kind::Text),
     client("additional_token_endpoint_auth_methods", Kind::Texts),
-    // The seed's members that a client could use to help itself to trust.
+    // Members of Janssen's schema with which a client could grant itself trust.
     operator("trusted_client", Kind::Flag),
     operator("persist_client_authorizations", Kind::Flag),
     operator("disabled", Kind::Flag),
@@ -264,7 +268,8 @@ pub static MEMBERS: &[Member] = &[
     operator("ropc_script_dns", Kind::Texts),
     // draft-tschofenig-oauth-attested-dclient-reg section 3.
     request("evidence", Kind::Text),
-    // Ours, since evidence is opaque: the nonce that it was made with, and its media type.
+    // Members of this server, since evidence is opaque: the nonce in the evidence, and its media
+    // type.
     request("evidence_nonce", Kind::Text),
     request("evidence_type", Kind::Text),
     // OpenID Connect RP Metadata Choices 1.0 section 2.

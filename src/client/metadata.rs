@@ -1,4 +1,4 @@
-//! Client metadata: JSON members by name, in the order in which they were given.
+//! Client metadata: JSON members by name, in the order in which they were sent.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use serde_json::{Map, Value};
 use super::member::{self, Kind};
 use crate::model::absent;
 
-/// Up to so many members, looking at one after the other is quicker than hashing the name.
+/// Up to this number of members, a linear search is faster than hashing the name.
 const FEW: usize = 48;
 
-/// The members of a client's metadata. None of them is [absent], and none has a member that is, in
-/// a JWK Set or another object that a standard defines.
+/// The members of a client's metadata. None of them is [absent]. In a JWK Set or another object
+/// that a standard defines, no member is absent either.
 ///
-/// A clone costs nothing: the members are copied when one of two holders changes them. A request
-/// is told to its scripts, checked, approved and answered, and most of these change nothing.
+/// A clone is cheap: the members are copied only when one of two owners changes them. A request is
+/// passed to its scripts, checked, approved and answered, and most of these steps change nothing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Metadata(Arc<Map<String, Value>>);
 
 impl Metadata {
-    /// The metadata with those of `members` that are not absent.
+    /// Returns the metadata with those of `members` that are not absent.
     pub fn new(members: Map<String, Value>) -> Self {
         let mut members = absent::present(members);
         members
@@ -31,7 +31,7 @@ impl Metadata {
         Self(Arc::new(members))
     }
 
-    /// The value of `name`, whatever its type.
+    /// Returns the value of `name`, whatever its type.
     pub fn get(&self, name: &str) -> Option<&Value> {
         if self.0.len() > FEW {
             return self.0.get(name);
@@ -39,32 +39,32 @@ impl Metadata {
         self.0.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
     }
 
-    /// Whether `name` is there.
+    /// Whether `name` is present.
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// The value of `name` when it is a string.
+    /// Returns the value of `name` if it is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_str()
     }
 
-    /// The strings in `name`; none when it is absent or not an array.
+    /// Returns the strings in `name`, or none if it is absent or not an array.
     pub fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         self.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     }
 
-    /// Whether `name` is there and `true`.
+    /// Whether `name` is present and `true`.
     pub fn flag(&self, name: &str) -> bool {
         self.get(name).and_then(Value::as_bool).unwrap_or(false)
     }
 
-    /// The value of `name` when it is an integer of 0 or more.
+    /// Returns the value of `name` if it is a non-negative integer.
     pub fn count(&self, name: &str) -> Option<u64> {
         self.get(name)?.as_u64()
     }
 
-    /// Sets `name` to `value`; one that is absent takes the member away.
+    /// Sets `name` to `value`. An absent value removes the member.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
         let mut value = value.into();
         if absent::is_absent(&value) {
@@ -77,36 +77,37 @@ impl Metadata {
         Arc::make_mut(&mut self.0).insert(name.to_owned(), value);
     }
 
-    /// Sets `name` to `value` when it is absent.
+    /// Sets `name` to `value` if it is absent.
     pub fn set_default(&mut self, name: &str, value: impl Into<Value>) {
         if !self.has(name) {
             self.set(name, value);
         }
     }
 
-    /// Takes `name` away, and keeps the order of the others.
+    /// Removes `name` and keeps the order of the other members.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         if self.has(name) { Arc::make_mut(&mut self.0).shift_remove(name) } else { None }
     }
 
-    /// Every member with its value.
+    /// Returns every member with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The names of the members that `other` has with another value, or has not, or alone has.
+    /// Returns the names of the members whose values differ, including members that only one side
+    /// has.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let changed = self.0.iter().filter(|(name, value)| other.0.get(*name) != Some(*value));
         let added = other.0.keys().filter(|name| !self.0.contains_key(*name));
         changed.map(|(name, _)| name).chain(added).cloned().collect()
     }
 
-    /// The members as a JSON object.
+    /// Returns the members as a JSON object.
     pub fn as_object(&self) -> &Map<String, Value> {
         &self.0
     }
 
-    /// The members as a JSON object.
+    /// Returns the members as a JSON object.
     pub fn into_object(self) -> Map<String, Value> {
         Arc::unwrap_or_clone(self.0)
     }

@@ -1,7 +1,7 @@
-//! What a client is: its metadata, the rules for it, and the record that is stored.
+//! What a client is: its metadata, the rules for it, and the stored record.
 //!
-//! Pure: knows nothing of HTTP, storage or scripts. Metadata passes three types,
-//! [`Requested`], [`Valid`] and [`Approved`], and only an approved one can be stored.
+//! This module is pure: it knows nothing of HTTP, storage or scripts. Metadata passes through three
+//! types, [`Requested`], [`Valid`] and [`Approved`], and only approved metadata can be stored.
 
 pub mod certificate;
 pub mod decoy;

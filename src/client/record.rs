@@ -1,4 +1,4 @@
-//! The record of a registered client, and where it came from.
+//! The record of a registered client, and its provenance.
 
 use std::net::IpAddr;
 
@@ -9,65 +9,67 @@ use crate::clock::Timestamp;
 use crate::model::ClientId;
 use crate::secret::{Sealed, TokenDigest};
 
-/// A registered client, as it is stored.
+/// A registered client as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Client {
     /// `client_id`
     pub id: ClientId,
-    /// What it registered.
+    /// The metadata that it registered.
     pub metadata: Approved,
-    /// SHA-256, in hex, of what it registered, when all who register the same share this client.
-    /// Nobody manages such a client.
+    /// SHA-256, in hex, of the registered metadata if all clients that register the same metadata
+    /// share this client. A shared client cannot be managed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared_as: Option<String>,
     /// `client_id_issued_at`
     pub issued_at: Timestamp,
-    /// From when on it does not work any more; none: never.
+    /// The time at which it stops working. `None`: it never expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, to the hour; none: never since it was registered.
+    /// The time of its last use, to the hour. `None`: unused since it was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
-    /// Its secret, when its authentication method or an algorithm needs one.
+    /// Its secret, if its authentication method or an algorithm needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<ClientSecret>,
-    /// What its registration access tokens hash to.
+    /// The digests of its registration access tokens.
     pub tokens: RegistrationTokens,
-    /// Counts the changes, from 1.
+    /// The number of changes, starting at 1.
     pub revision: u64,
-    /// How it came to be what it is.
+    /// Where the registration came from.
     pub provenance: Provenance,
 }
 
 impl Client {
-    /// Whether the client works no more at `now`.
+    /// Whether the client has expired at `now`.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// Whether the client may manage itself, and get and use access tokens, at `now`: it has not
-    /// expired, and nobody has disabled it.
+    /// Whether the client may manage itself, and obtain and use access tokens, at `now`: it has not
+    /// expired and is not disabled.
     pub fn is_usable(&self, now: Timestamp) -> bool {
         !self.is_expired(now) && !self.metadata.metadata().flag("disabled")
     }
 
-    /// Whether it was registered with a statement that was believed for the certificate of its signer.
+    /// Whether it was registered with a statement that is trusted because of its signer's
+    /// certificate.
     pub fn is_certified(&self) -> bool {
         self.provenance.statement.as_ref().is_some_and(|statement| statement.certified_by.is_some())
     }
 
-    /// Whether the operator of this server made the client: the only kind that administers it.
+    /// Whether the operator of this server created the client. Only such clients may administer the
+    /// server.
     pub fn is_operators(&self) -> bool {
         self.provenance.trust_level == TrustLevel::Operator
     }
 }
 
-/// A client's secret at rest.
+/// A client secret at rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClientSecret {
     /// The secret, sealed for its client.
     pub sealed: Sealed,
-    /// `client_secret_expires_at`; none: never, which is written as 0.
+    /// `client_secret_expires_at`. `None`: it never expires, which is written as 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
 }
@@ -77,37 +79,37 @@ pub struct ClientSecret {
 pub struct RegistrationTokens {
     /// The newest token.
     pub current: TokenDigest,
-    /// The one before it, good until the newest is used for the first time: an answer that
-    /// was lost on its way must not lock a client out.
+    /// The previous token. It is valid until the newest is used for the first time, so that a lost
+    /// response does not lock a client out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<TokenDigest>,
 }
 
-/// How far the registration of a client can be trusted, the least first: of several proofs the
-/// greatest counts.
+/// How far the registration of a client can be trusted, in ascending order. If there are several
+/// proofs, the highest level applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrustLevel {
-    /// Anybody.
+    /// Any client.
     Open,
-    /// The holder of an initial access token.
+    /// A client with an initial access token.
     Token,
-    /// The holder of a client certificate.
+    /// A client with a client certificate.
     Mtls,
-    /// Software that somebody we trust vouches for.
+    /// Software that a trusted party vouches for.
     Statement,
-    /// A device or workload whose evidence was appraised.
+    /// A device or workload whose evidence has been appraised.
     Attested,
-    /// The operator of this server made it. Nobody else manages such a client.
+    /// A client that the operator of this server created. Only the operator manages it.
     Operator,
 }
 
 impl TrustLevel {
-    /// All levels, the least trusted first.
+    /// All levels in ascending order of trust.
     pub const ALL: [Self; 6] =
         [Self::Open, Self::Token, Self::Mtls, Self::Statement, Self::Attested, Self::Operator];
 
-    /// The level as it is written.
+    /// Returns the level as it is written.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -120,7 +122,7 @@ impl TrustLevel {
     }
 }
 
-/// A script that decided, named so that its text can be found again.
+/// A script that took part in the decision. The reference identifies its exact text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptRef {
     /// Its file name.
@@ -129,7 +131,7 @@ pub struct ScriptRef {
     pub hash: String,
 }
 
-/// Who asked for the client, what was shown, and who decided.
+/// Who requested the client, what proofs were presented, and which scripts decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// How far the registration can be trusted.
@@ -140,41 +142,41 @@ pub struct Provenance {
     /// The identifier of the initial access token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_access_token: Option<String>,
-    /// What that token allows: an update keeps to it too, also after the token has ended.
+    /// The limits of that token. They apply to updates too, even after the token has expired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initial_access_policy: Option<InitialAccessPolicy>,
     /// The software statement that was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<StatementOrigin>,
-    /// The client certificate, when somebody vouched for it.
+    /// The client certificate, if it was verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateOrigin>,
-    /// SHA-256 of what the verifier of the evidence said, in hex.
+    /// SHA-256, in hex, of the attestation result from the verifier of the evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation_digest: Option<String>,
-    /// Who appraised the evidence, as that says.
+    /// The verifier that appraised the evidence, as the attestation result names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation_verifier: Option<String>,
-    /// The policy by which it was appraised, as that says.
+    /// The policy that the evidence was appraised against, as the attestation result names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation_policy: Option<String>,
-    /// The scripts that decided, in their order.
+    /// The scripts that decided, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scripts: Vec<ScriptRef>,
     /// The revision of the live configuration.
     pub configuration: String,
 }
 
-/// What identifies a client certificate.
+/// Identifies a client certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateOrigin {
-    /// Its subject, as RFC 4514 writes it.
+    /// Its subject in the format of RFC 4514.
     pub subject: String,
     /// SHA-256 of its DER, in hex.
     pub sha256: String,
 }
 
-/// What identifies a software statement.
+/// Identifies a software statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatementOrigin {
     /// Its `iss`.
@@ -185,8 +187,9 @@ pub struct StatementOrigin {
     /// Its `software_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub software_id: Option<String>,
-    /// The entry of `dcrSsaValidationConfigs` whose authorities issued the certificate of its signer,
-    /// who is called `iss` there: so are the certificates of this client.
+    /// The entry of `dcrSsaValidationConfigs` whose authorities issued the certificate of the
+    /// statement's signer, which is named `iss` there. The client's own certificates come from the
+    /// same authorities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certified_by: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The three stages of metadata. Each can only be made from the one before it.
+//! The three stages of metadata. Each can only be made from the previous one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,22 +8,22 @@ use super::member::{self, Kind, SetBy};
 use super::rules::Rules;
 use crate::model::{Violation, json};
 
-/// What somebody asks for: the members that a client may set, whatever their values.
+/// The requested metadata: the members that a client may set, whatever their values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Requested(Metadata);
 
 impl Requested {
-    /// Takes from `object` what a client may set: members that are known, and the custom ones
-    /// that `custom` names.
+    /// Reads from `object` the members that a client may set: known members, and the custom members
+    /// named in `custom`.
     ///
-    /// Unknown members are not heard (RFC 7591 section 2), nor are those that only this server
-    /// or its operator sets.
+    /// Unknown members are ignored (RFC 7591 section 2), and so are members that only this server
+    /// or its operator may set.
     pub fn read(object: Map<String, Value>, custom: &[String]) -> Self {
         Self::set_by(&[SetBy::Client, SetBy::Privileged, SetBy::Request], object, custom)
     }
 
-    /// Takes from `object` what an administrator may set: what the client may, and what only
-    /// the operator sets.
+    /// Reads from `object` the members that an administrator may set: the client's members, and
+    /// those that only the operator may set.
     pub fn read_as_operator(object: Map<String, Value>, custom: &[String]) -> Self {
         Self::set_by(&[SetBy::Client, SetBy::Privileged, SetBy::Request, SetBy::Operator], object, custom)
     }
@@ -41,38 +41,38 @@ impl Requested {
         Self(Metadata::new(kept))
     }
 
-    /// The members.
+    /// Returns the members.
     pub const fn metadata(&self) -> &Metadata {
         &self.0
     }
 
-    /// The members, to be changed by the rules.
+    /// Returns the members for the rules to change.
     pub fn into_metadata(self) -> Metadata {
         self.0
     }
 }
 
-/// Metadata that keeps every rule, with its defaults filled in.
+/// Metadata that satisfies every rule, with its defaults filled in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Valid(Metadata);
 
 impl Valid {
-    /// Only the rules make valid metadata.
+    /// Wraps valid metadata. Only the rules call this.
     pub(in crate::client) const fn new(metadata: Metadata) -> Self {
         Self(metadata)
     }
 
-    /// The members.
+    /// Returns the members.
     pub const fn metadata(&self) -> &Metadata {
         &self.0
     }
 
-    /// The same metadata, approved by scripts that did not change it.
+    /// Returns the same metadata, approved by scripts that did not change it.
     pub fn approve(self) -> Approved {
         Approved(self.0)
     }
 
-    /// What scripts made of it, approved when it still keeps every rule.
+    /// Returns the metadata that scripts returned, approved if it still satisfies every rule.
     ///
     /// # Errors
     /// Every rule that the changed metadata breaks.
@@ -84,18 +84,18 @@ impl Valid {
     }
 }
 
-/// Metadata that keeps every rule and that every script let pass. Only this can be stored.
+/// Metadata that satisfies every rule and that every script has approved. Only this can be stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Approved(Metadata);
 
 impl Approved {
-    /// Only the rules take over what was approved elsewhere.
+    /// Wraps metadata that was approved elsewhere. Only the rules call this.
     pub(in crate::client) const fn new(metadata: Metadata) -> Self {
         Self(metadata)
     }
 
-    /// The members.
+    /// Returns the members.
     pub const fn metadata(&self) -> &Metadata {
         &self.0
     }

@@ -128,7 +128,7 @@ async fn a_policy_limits_what_is_registered() {
     server
         .post_with("tight", &body(json!({"lifetime": 601})))
         .await
-        .expect_bad_metadata("600 seconds or less");
+        .expect_bad_metadata("at most 600 seconds");
 }
 
 #[tokio::test]

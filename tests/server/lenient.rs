@@ -148,12 +148,13 @@ async fn pages_are_where_the_operator_wants_them() {
 async fn a_refusal_names_what_was_sent() {
     let server = TestServer::registering(json!({"tokenEndpointAuthMethodsSupported": ["none"]})).await;
     let answer = server.post(&minimal()).await;
-    answer
-        .expect_bad_metadata("client_secret_basic is what a request without token_endpoint_auth_method gets");
+    answer.expect_bad_metadata(
+        "client_secret_basic is the default for a request without token_endpoint_auth_method",
+    );
     let answer = server
         .post(&public(&["https://a.example/cb"], json!({"grant_types": null, "response_types": []})))
         .await;
-    answer.expect_bad_metadata("response_types: must hold a response type with code");
+    answer.expect_bad_metadata("response_types: must contain a response type with code");
 }
 
 #[tokio::test]

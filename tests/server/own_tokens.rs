@@ -19,7 +19,7 @@ async fn ask(server: &TestServer, method: &str, client: &Registered, token: &str
 #[tokio::test]
 async fn a_registration_asks_for_the_grant() {
     let server = server().await;
-    server.post(&minimal()).await.expect_bad_metadata("must hold client_credentials");
+    server.post(&minimal()).await.expect_bad_metadata("must contain client_credentials");
     server.register(&machine()).await;
 }
 

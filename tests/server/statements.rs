@@ -241,7 +241,7 @@ async fn names_of_a_directory_stand_for_metadata() {
         },
         ..registrar::config::Live::default()
     });
-    assert!(error.unwrap_err().contains("'client_secret' is no metadata that a client may set"));
+    assert!(error.unwrap_err().contains("'client_secret' is not metadata that a client may set"));
 }
 
 #[tokio::test]

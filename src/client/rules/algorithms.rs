@@ -1,4 +1,4 @@
-//! Algorithms: one table from which both the rules and the metadata documents are made.
+//! Algorithms: one table that both the rules and the metadata documents are made from.
 
 use super::Rules;
 use super::report::{is_faulted, unsupported, violation};
@@ -11,34 +11,34 @@ use crate::model::Violation;
 pub enum Purpose {
     /// It signs.
     Signature,
-    /// It protects the key of an encryption: `alg` of a JWE.
+    /// It protects the key of an encryption: the `alg` of a JWE.
     KeyManagement,
-    /// It encrypts: `enc` of a JWE.
+    /// It encrypts content: the `enc` of a JWE.
     Content,
 }
 
-/// Whose key pair an algorithm uses, where it uses one.
+/// Whose key pair an algorithm uses, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyOf {
-    /// That of the server.
+    /// The server's key pair.
     Server,
-    /// That of the client, whose public half is in `jwks` or at `jwks_uri`.
+    /// The client's key pair, whose public half is in `jwks` or at `jwks_uri`.
     Client,
 }
 
-/// A member of metadata that names an algorithm.
+/// A metadata member that names an algorithm.
 #[derive(Debug, Clone, Copy)]
 pub struct Algorithm {
     /// The member.
     pub member: &'static str,
-    /// The list from which a client may let the server choose (RP Metadata Choices), which is
-    /// also the name of the list in the metadata documents.
+    /// The list that a client may send to let the server choose (RP Metadata Choices). The list has
+    /// the same name in the metadata documents.
     pub choices: &'static str,
     /// The values that are supported.
     pub supported: fn(&Registration) -> &[String],
-    /// What it is for.
+    /// The purpose of the algorithm.
     pub purpose: Purpose,
-    /// Whose key pair it uses.
+    /// The owner of the key pair.
     pub key_of: KeyOf,
 }
 
@@ -86,7 +86,7 @@ const fn content(
     Algorithm { member, choices, supported, purpose: Purpose::Content, key_of: KeyOf::Server }
 }
 
-/// Every member that names an algorithm. Each `Content` follows its `KeyManagement`.
+/// Every member that names an algorithm. Each `Content` entry follows its `KeyManagement` entry.
 pub const ALGORITHMS: &[Algorithm] = &[
     signature("id_token_signed_response_alg", "id_token_signing_alg_values_supported", |settings| {
         &settings.id_token_signing_alg_values_supported
@@ -173,7 +173,7 @@ pub const ALGORITHMS: &[Algorithm] = &[
     }),
 ];
 
-/// Whether `alg` is keyed with a secret that both sides know.
+/// Whether `alg` uses a shared secret as its key.
 pub(super) fn is_symmetric(alg: &str) -> bool {
     alg.starts_with("HS")
         || alg == "dir"
@@ -181,13 +181,14 @@ pub(super) fn is_symmetric(alg: &str) -> bool {
         || (alg.starts_with('A') && alg.ends_with("KW"))
 }
 
-/// Each member that a `Content` algorithm is for, with the one that protects its key.
+/// Returns each pair of members of an encryption: the one for its key, then the one for its
+/// content.
 pub(super) fn encryptions() -> impl Iterator<Item = (&'static Algorithm, &'static Algorithm)> {
     let pairs = ALGORITHMS.iter().zip(ALGORITHMS.iter().skip(1));
     pairs.filter(|(_, content)| content.purpose == Purpose::Content)
 }
 
-/// Every algorithm is supported, and an encryption has both of its own.
+/// Checks that every algorithm is supported, and that an encryption names both of its algorithms.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for algorithm in ALGORITHMS {
         let supported = (algorithm.supported)(cx.settings);
@@ -201,14 +202,14 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
     for (key, content) in encryptions() {
         if metadata.has(content.member) && !metadata.has(key.member) {
-            let rule = format!("needs {} beside it, which says how its key is protected", key.member);
+            let rule = format!("also needs {}, which names the algorithm that protects its key", key.member);
             found.push(violation(content.member, rule));
         }
     }
     check_unsigned(metadata, found);
 }
 
-/// Where `none` can not be, even if the operator supports it.
+/// Rejects `none` where it is not allowed, even if the operator supports it.
 fn check_unsigned(metadata: &Metadata, found: &mut Vec<Violation>) {
     let is_none = |member: &str| metadata.text(member) == Some("none");
     // OpenID Connect Dynamic Client Registration section 2.
@@ -216,13 +217,13 @@ fn check_unsigned(metadata: &Metadata, found: &mut Vec<Violation>) {
         metadata.texts("response_types").any(|one| one.split(' ').any(|word| word == "id_token"));
     if is_none("id_token_signed_response_alg") && from_authorization_endpoint {
         let rule =
-            "can not be none, because a response type returns the ID token from the authorization endpoint";
+            "cannot be none, because a response type returns the ID token from the authorization endpoint";
         found.push(violation("id_token_signed_response_alg", rule));
     }
     // JARM section 3; CIBA section 4.
     for member in ["authorization_signed_response_alg", "backchannel_authentication_request_signing_alg"] {
         if is_none(member) && !is_faulted(found, member) {
-            found.push(violation(member, "can not be none"));
+            found.push(violation(member, "cannot be none"));
         }
     }
 }

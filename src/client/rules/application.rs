@@ -1,4 +1,4 @@
-//! What kind of application a client is, and where its browser may be sent for that reason (OpenID
+//! The type of application that a client is, and the redirect URIs that this type allows (OpenID
 //! Connect Dynamic Client Registration section 2, `application_type`; RFC 8252).
 
 use super::uri::{self, Uri};
@@ -7,22 +7,22 @@ use crate::client::Metadata;
 use crate::config::registration::DefaultApplicationType;
 use crate::model::Violation;
 
-/// What `application_type` says about redirection.
+/// The redirection rules of an `application_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Application {
     /// `web`
     Web {
-        /// Whether answers come back in the fragment, where a local page could read them.
+        /// Whether responses come back in the fragment, where a local page could read them.
         is_implicit: bool,
     },
     /// `native`
     Native,
-    /// Something that has been reported.
+    /// A value that has already been reported.
     Unknown,
 }
 
 impl Application {
-    /// The application that `metadata` describes.
+    /// Returns the application that `metadata` describes.
     pub(super) fn of(metadata: &Metadata, found: &[Violation]) -> Self {
         match metadata.text("application_type") {
             _ if report::is_faulted(found, "application_type") => Self::Unknown,
@@ -34,8 +34,8 @@ impl Application {
         }
     }
 
-    /// Whether the application may have plain `http` on the machine of its user, where nobody in
-    /// between can read along.
+    /// Whether the application may use plain `http` on the user's machine, where the traffic cannot
+    /// be intercepted.
     pub(super) const fn may_use_loopback(self, cx: &Rules<'_>) -> bool {
         match self {
             Self::Native => true,
@@ -44,7 +44,7 @@ impl Application {
         }
     }
 
-    /// Why such an application cannot be redirected to `uri`; none when it can.
+    /// Returns why such an application cannot be redirected to `uri`, or `None` if it can.
     pub(super) fn fault(self, cx: &Rules<'_>, uri: &Uri) -> Option<&'static str> {
         match self {
             _ if uri.is_loopback_http() && self.may_use_loopback(cx) => None,
@@ -64,34 +64,36 @@ fn web_fault(cx: &Rules<'_>, uri: &Uri, is_implicit: bool) -> Option<&'static st
         "https" => None,
         // RFC 9700 section 2.6.
         "http" if cx.settings.web_allow_loopback => {
-            Some("must be https; http is only for localhost, 127.0.0.1 and [::1]")
+            Some("must be https; http is allowed only for localhost, 127.0.0.1 and [::1]")
         }
         "http" => Some(
-            "must be https; http is only for loopback URIs of clients with application_type native \
-             (this server has webAllowLoopback off)",
+            "must be https; http is allowed only for loopback URIs of clients with application_type native \
+             (webAllowLoopback is disabled on this server)",
         ),
-        _ => Some("must be https; other schemes are only for clients with application_type native"),
+        _ => Some("must be https; other schemes are allowed only for clients with application_type native"),
     }
 }
 
 fn native_fault(cx: &Rules<'_>, uri: &Uri) -> Option<&'static str> {
     match uri.scheme.as_str() {
-        "http" => Some("must be on localhost, 127.0.0.1 or [::1] when it is http"),
-        // RFC 8252 section 7.2 allows what OpenID Connect forbids; the operator chooses.
+        "http" => Some("must be on localhost, 127.0.0.1 or [::1] if the scheme is http"),
+        // RFC 8252 section 7.2 allows claimed https URIs, and OpenID Connect forbids them. The
+        // operator chooses.
         "https" if cx.settings.native_allow_https => None,
-        "https" => {
-            Some("must be http on loopback or a private-use scheme; this server has nativeAllowHttps off")
-        }
-        // RFC 8252 section 7.1: a scheme is a domain name of the application's maker, backwards.
+        "https" => Some(
+            "must be http on loopback or a private-use scheme; nativeAllowHttps is disabled on this server",
+        ),
+        // RFC 8252 section 7.1: a scheme is a domain name of the application's publisher in reverse
+        // order.
         scheme if scheme.contains('.') || cx.settings.allow_private_use_uri_schemes_without_dot => None,
         _ => Some(
             "must have a private-use scheme with a dot, such as com.example.app:/callback; \
-             this server has allowPrivateUseUriSchemesWithoutDot off",
+             allowPrivateUseUriSchemesWithoutDot is disabled on this server",
         ),
     }
 }
 
-/// The `application_type` of a client that sends none.
+/// Returns the `application_type` of a client that sends none.
 pub(super) fn default_type(cx: &Rules<'_>, metadata: &Metadata) -> &'static str {
     let is_native = match cx.settings.default_application_type {
         DefaultApplicationType::Web => false,
@@ -101,9 +103,9 @@ pub(super) fn default_type(cx: &Rules<'_>, metadata: &Metadata) -> &'static str 
     if is_native { "native" } else { "web" }
 }
 
-/// Whether only a native application can receive what is sent to `text`.
+/// Whether only a native application can receive a response at `text`.
 fn is_of_native(text: &str) -> bool {
-    // Most are https, which needs no further reading.
+    // Most are https and need no further parsing.
     let is_https = uri::scheme(text).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
     !is_https && uri::parse(text).is_ok_and(|uri| uri.is_loopback_http() || !uri.is_web())
 }
@@ -116,7 +118,7 @@ mod tests {
     use crate::config::Registration;
     use crate::config::registration::DefaultApplicationType;
 
-    /// Checks what a client is that has these redirect URIs and does not say what it is.
+    /// Checks the type of a client with these redirect URIs that sends no `application_type`.
     fn is(redirect_uris: &[&str], expected: &str) {
         let settings =
             Registration { allow_private_use_uri_schemes_without_dot: true, ..Registration::default() };

@@ -4,23 +4,24 @@ use std::net::IpAddr;
 
 use url::Host as UrlHost;
 
-/// This machine, in the three spellings of OpenID Connect Dynamic Client Registration section 2
-/// (`application_type`).
+/// The local machine, in the three spellings of OpenID Connect Dynamic Client Registration section
+/// 2 (`application_type`).
 pub(super) const LOOPBACK: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
 
-/// A host that is written in the only way that it is read.
+/// A host in a spelling that all parsers read in the same way.
 pub(super) struct Host {
-    /// In lower case; an IPv6 address in its brackets.
+    /// In lower case. An IPv6 address includes its brackets.
     pub(super) name: String,
-    /// When it is an address.
+    /// The address, if the host is one.
     pub(super) address: Option<IpAddr>,
 }
 
-/// Reads what stands between `//` and the path. The hosts of `http` and `https` are names or
-/// addresses of the internet; those of other schemes are whatever their application makes of them.
+/// Parses the text between `//` and the path. The hosts of `http` and `https` are names or
+/// addresses of the internet. The hosts of other schemes may be anything that their application
+/// defines.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// The rule that the authority breaks.
 pub(super) fn read(authority: &str, is_web: bool) -> Result<Host, String> {
     if authority.contains('@') {
         return Err("must not have a user name or password before the host".to_owned());
@@ -28,7 +29,8 @@ pub(super) fn read(authority: &str, is_web: bool) -> Result<Host, String> {
     let (host, port) = split_port(authority);
     let name = host.to_ascii_lowercase();
     match port.map(str::parse::<u16>) {
-        // A program that takes whichever port is free registers 0 (RFC 8252 section 7.3: any port is good).
+        // An application that takes any free port registers 0 (RFC 8252 section 7.3: any port must
+        // be allowed).
         Some(Ok(0)) if LOOPBACK.contains(&name.as_str()) => {}
         Some(Err(_) | Ok(0)) => return Err("must have a port from 1 to 65535 after the colon".to_owned()),
         Some(Ok(_)) | None => {}
@@ -38,13 +40,13 @@ pub(super) fn read(authority: &str, is_web: bool) -> Result<Host, String> {
     }
     let address = if is_web { address_of(&name)? } else { None };
     if !is_web && name.contains(['[', ']']) && UrlHost::parse(&name).is_err() {
-        return Err("has a bracket in its host that is not of an IPv6 address".to_owned());
+        return Err("has a bracket in its host, which is only allowed around an IPv6 address".to_owned());
     }
     Ok(Host { name, address })
 }
 
 fn split_port(authority: &str) -> (&str, Option<&str>) {
-    // The colons inside the brackets of an IPv6 address are no port's.
+    // The colons inside the brackets of an IPv6 address do not start a port.
     let after_address = authority.rfind(']').map_or(0, |bracket| bracket + 1);
     match authority.get(after_address..).and_then(|rest| rest.find(':')) {
         Some(colon) => {
@@ -55,10 +57,11 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The WHATWG reads `0x7f.1` and `2130706433` as 127.0.0.1, and percent-encoding in a name. Who
-/// compares text would not see that, so a host must be spelled as it is understood.
+/// The WHATWG URL standard reads `0x7f.1` and `2130706433` as 127.0.0.1, and decodes
+/// percent-encoding in a name. A program that compares text would miss that, so a host must be in
+/// its canonical spelling.
 fn address_of(host: &str) -> Result<Option<IpAddr>, String> {
-    match UrlHost::parse(host).map_err(|error| format!("has a host that can not be read: {error}"))? {
+    match UrlHost::parse(host).map_err(|error| format!("has an invalid host: {error}"))? {
         UrlHost::Domain(name) if name == host && is_domain_name(host) => Ok(None),
         UrlHost::Domain(_) => Err("must have a host of letters, digits, hyphens and dots".to_owned()),
         UrlHost::Ipv4(address) if address.to_string() == host => Ok(Some(address.into())),
@@ -67,7 +70,7 @@ fn address_of(host: &str) -> Result<Option<IpAddr>, String> {
     }
 }
 
-/// RFC 1123 section 2.1; the underscore is not allowed there but found in the wild.
+/// RFC 1123 section 2.1. The underscore is not allowed there, but it occurs in practice.
 pub(super) fn is_domain_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_label = |label: &str| {

@@ -1,4 +1,5 @@
-//! OpenID Connect RP Metadata Choices 1.0: a client names what it can do, the server picks one.
+//! OpenID Connect RP Metadata Choices 1.0: a client lists what it supports, and the server chooses
+//! a value.
 
 use super::algorithms::{ALGORITHMS, Algorithm};
 use super::report::{choice_of, is_faulted, violation};
@@ -7,16 +8,16 @@ use crate::client::Metadata;
 use crate::config::Registration;
 use crate::model::Violation;
 
-/// A list in a request, and the member that it is a choice for.
+/// A list in a request, and the member whose value is chosen from it.
 struct Choice {
     list: &'static str,
     member: &'static str,
     supported: fn(&Registration) -> &[String],
-    /// The algorithm that is chosen, when it is one.
+    /// The algorithm that is chosen, if the member names one.
     algorithm: Option<&'static Algorithm>,
 }
 
-/// The choices. The method comes before the algorithm that has to fit it.
+/// Returns the choices. The method comes before the algorithm that has to match it.
 fn choices() -> impl Iterator<Item = Choice> {
     let first = [
         Choice {
@@ -41,18 +42,18 @@ fn choices() -> impl Iterator<Item = Choice> {
     first.into_iter().chain(algorithms)
 }
 
-/// Each list with the member that it is a choice for.
+/// Returns each list with the member whose value is chosen from it.
 pub(super) fn lists() -> impl Iterator<Item = (&'static str, &'static str)> {
     choices().map(|choice| (choice.list, choice.member))
 }
 
-/// The list from which the value of `member` is chosen, where a request has that.
+/// Returns the list from which the value of `member` is chosen, if it has one.
 pub(super) fn list_of(member: &str) -> Option<&'static str> {
     lists().find(|(_, chosen)| *chosen == member).map(|(list, _)| list)
 }
 
-/// Puts one supported value of each list into its member, and takes the lists away: an answer
-/// has only what was chosen (section 2).
+/// Sets each member to one supported value of its list and removes the lists. A response contains
+/// only the chosen values (section 2).
 pub(super) fn narrow(cx: &Rules<'_>, metadata: &mut Metadata, found: &mut Vec<Violation>) {
     for choice in choices() {
         if !metadata.has(choice.list) {
@@ -93,11 +94,12 @@ fn pick(cx: &Rules<'_>, metadata: &Metadata, choice: &Choice, list: &[String]) -
         let is_usable = choice.member != methods::METHOD || methods::has_what_it_needs(cx, metadata, value);
         fits(value) && has_key && is_usable
     };
-    // The value that the client prefers, then the others in its own order; one for which something is
-    // missing only where there is no other, so that it is said what.
+    // The value that the client prefers comes first, then the others in the client's order. A value
+    // whose requirements are not met is chosen only if there is no other, so that the error names
+    // what is missing.
     let in_order = || list.iter().filter(|one| Some(one.as_str()) == wanted).chain(list);
     let chosen = in_order().find(is_possible).or_else(|| in_order().find(fits));
     chosen.cloned().ok_or_else(|| {
-        violation(choice.list, format!("has nothing that is supported; {}", choice_of(supported)))
+        violation(choice.list, format!("contains no supported value; {}", choice_of(supported)))
     })
 }

@@ -11,7 +11,7 @@ const ENDPOINT: &str = "backchannel_client_notification_endpoint";
 const SIGNING: &str = "backchannel_authentication_request_signing_alg";
 const USER_CODE: &str = "backchannel_user_code_parameter";
 
-/// Takes the members of CIBA away when its grant was left out.
+/// Removes the CIBA members if their grant was left out.
 pub(super) fn let_go(dropped: &[String], metadata: &mut Metadata) {
     if dropped.iter().any(|grant| grant == GRANT) {
         for member in [MODE, ENDPOINT, SIGNING, USER_CODE] {
@@ -20,7 +20,7 @@ pub(super) fn let_go(dropped: &[String], metadata: &mut Metadata) {
     }
 }
 
-/// The members of CIBA are there together, with the grant that they are for.
+/// Checks that the CIBA members are present together, with the grant that they belong to.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let has_grant = metadata.texts("grant_types").any(|grant| grant == GRANT);
     let supported = &cx.settings.backchannel_token_delivery_modes_supported;
@@ -30,7 +30,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         }
         Some(mode) => check_mode(mode, has_grant, metadata, found),
         None if has_grant && !is_faulted(found, MODE) => {
-            let rule = format!("must be there with the grant type {GRANT}: one of {}", supported.join(", "));
+            let rule = format!("is required with the grant type {GRANT}: one of {}", supported.join(", "));
             found.push(violation(MODE, rule));
         }
         None => check_alone(has_grant, metadata, found),
@@ -42,18 +42,18 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 
 fn check_mode(mode: &str, has_grant: bool, metadata: &Metadata, found: &mut Vec<Violation>) {
     if mode != "push" && !has_grant && !is_faulted(found, "grant_types") {
-        found.push(violation(MODE, format!("{mode} needs the grant type {GRANT} in grant_types")));
+        found.push(violation(MODE, format!("{mode} requires the grant type {GRANT} in grant_types")));
     }
     if mode != "poll" && !metadata.has(ENDPOINT) {
-        found.push(violation(ENDPOINT, format!("must be there: the mode {mode} notifies the client")));
+        found.push(violation(ENDPOINT, format!("is required, because the mode {mode} notifies the client")));
     }
 }
 
-/// Without a mode and without the grant, the other members mean nothing.
+/// Without a mode and without the grant, the other members have no meaning.
 fn check_alone(has_grant: bool, metadata: &Metadata, found: &mut Vec<Violation>) {
     for member in [ENDPOINT, SIGNING] {
         if !has_grant && metadata.has(member) && !is_faulted(found, member) {
-            found.push(violation(member, format!("is for clients with the grant type {GRANT}")));
+            found.push(violation(member, format!("is only for clients with the grant type {GRANT}")));
         }
     }
 }
@@ -81,14 +81,14 @@ mod tests {
             check(ciba(&json!({MODE: mode})), Err(&[&format!("{ENDPOINT}: mode {mode}")]));
             check(ciba(&json!({MODE: mode, ENDPOINT: NOTIFIED})), Ok(json!({MODE: mode})));
         }
-        check(json!({MODE: "poll"}), Err(&[&format!("{MODE}: needs the grant type")]));
+        check(json!({MODE: "poll"}), Err(&[&format!("{MODE}: requires the grant type")]));
     }
 
     #[test]
     fn without_its_grant_they_mean_nothing() {
         for (member, value) in [(ENDPOINT, NOTIFIED), (SIGNING, "ES256")] {
             let client = json!({member: value, "jwks_uri": "https://client.example/jwks"});
-            check(client, Err(&[&format!("{member}: is for clients with the grant type")]));
+            check(client, Err(&[&format!("{member}: is only for clients with the grant type")]));
         }
     }
 

@@ -1,4 +1,5 @@
-//! Custom attributes: what the operator lets clients register beyond the standard members.
+//! Custom attributes: members that the operator lets clients register in addition to the standard
+//! ones.
 
 use serde_json::Value;
 
@@ -7,15 +8,15 @@ use super::report::violation;
 use crate::client::{Metadata, member};
 use crate::model::Violation;
 
-/// A member that no specification names is a custom attribute that the operator allows, with any
-/// JSON value of a bounded size (`dynamicRegistrationCustomAttributes`).
+/// Checks a member that no specification names. It must be a custom attribute that the operator
+/// allows, with any JSON value of a limited size (`dynamicRegistrationCustomAttributes`).
 ///
-/// A request never gets here with another name, because unknown members are not heard.
+/// Other names from a request never get here, because unknown members are ignored.
 pub(super) fn check(cx: &Rules<'_>, name: &str, value: &Value, found: &mut Vec<Violation>) {
     let limit = cx.limits.custom_attribute_bytes;
     if !is_allowed(cx, name) {
         let rule =
-            "is unknown: neither a member of client metadata nor in dynamicRegistrationCustomAttributes";
+            "is unknown: not a standard metadata member and not in dynamicRegistrationCustomAttributes";
         found.push(violation(name, rule));
     } else if !is_shorter(value, limit) {
         found.push(violation(
@@ -34,7 +35,7 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata) {
     }
 }
 
-/// A custom attribute never stands in for a member that has rules.
+/// A custom attribute never replaces a member that has rules.
 fn is_allowed(cx: &Rules<'_>, name: &str) -> bool {
     let allowed = &cx.settings.dynamic_registration_custom_attributes;
     !member::is_taken(name) && allowed.iter().any(|attribute| attribute == name)
@@ -96,7 +97,7 @@ mod tests {
             let settings =
                 Registration { dynamic_registration_custom_attributes: vec![name.to_owned()], ..settings() };
             let faults = crate::client::rules::settings_faults(&settings);
-            assert_eq!(faults[0].1, format!("'{name}' is a standard member already"));
+            assert_eq!(faults[0].1, format!("'{name}' is already a standard member; remove it"));
         }
         let settings =
             Registration { dynamic_registration_custom_attributes: vec!["jwks#en".to_owned()], ..settings() };

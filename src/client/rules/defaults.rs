@@ -1,13 +1,12 @@
-//! What a client gets that did not ask (RFC 7591 section 2, OpenID Connect Dynamic Client
-//! Registration section 2).
+//! The defaults of members that a client did not send (RFC 7591 section 2, OpenID Connect Dynamic
+//! Client Registration section 2).
 
 use super::algorithms::encryptions;
 use super::{Rules, application, grants, lifetime};
 use crate::client::Metadata;
 use crate::model::Violation;
 
-/// The content encryption that OpenID Connect Dynamic Client Registration section 2 makes the
-/// default.
+/// The default content encryption of OpenID Connect Dynamic Client Registration section 2.
 const DEFAULT_CONTENT: &str = "A128CBC-HS256";
 
 /// Fills in what is absent.
@@ -31,7 +30,7 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
     lifetime::settle(cx, metadata);
 }
 
-/// Trust is the operator's to give.
+/// Sets `trusted_client`. Only the operator grants trust.
 pub(super) fn trust(cx: &Rules<'_>, metadata: &mut Metadata) {
     if cx.settings.trusted_client_enabled {
         metadata.set("trusted_client", true);

@@ -7,15 +7,15 @@ use crate::client::Metadata;
 use crate::config::Registration;
 use crate::model::Violation;
 
-/// Grants that answer by redirecting a browser.
+/// Grants whose response redirects a browser.
 pub(super) const REDIRECTING: &[&str] = &[CODE_GRANT, IMPLICIT];
 const CODE_GRANT: &str = "authorization_code";
 const IMPLICIT: &str = "implicit";
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 const PASSWORD: &str = "password";
 
-/// The grant types that can be registered: `password` only where its switch is on too, and one that
-/// answers by redirecting only where a response type for it is supported.
+/// Returns the grant types that can be registered. `password` is included only if its option is
+/// also enabled, and a redirecting grant only if a response type for it is supported.
 pub fn supported_grants(settings: &Registration) -> Vec<String> {
     let mut grants = settings.grant_types_supported.clone();
     let password_is_on = settings.dynamic_registration_password_grant_type_enabled;
@@ -41,8 +41,8 @@ fn can_answer(settings: &Registration, grant: &str) -> bool {
         || settings.response_types_supported.iter().any(|one| uses_grant(one, grant))
 }
 
-/// Takes away the grants whose response types were all left out, when others are left: what the
-/// client can do was cut down on both sides, and both must still agree.
+/// Removes the grants whose response types were all left out, if other grants remain. The two lists
+/// must stay consistent.
 pub(super) fn let_go(dropped: &[String], metadata: &mut Metadata) {
     let is_lost = |grant: &&str| {
         REDIRECTING.contains(grant)
@@ -56,8 +56,8 @@ pub(super) fn let_go(dropped: &[String], metadata: &mut Metadata) {
     }
 }
 
-/// Fills in what is absent: one member follows from the other, and `authorization_code` with
-/// `code` from nothing (RFC 7591 section 2).
+/// Fills in the absent members. One member follows from the other. If both are absent, they become
+/// `authorization_code` and `code` (RFC 7591 section 2).
 pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]) {
     if is_faulted(found, "grant_types") || is_faulted(found, "response_types") {
         return;
@@ -71,7 +71,7 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
             let types = response_types_for(cx, metadata);
             metadata.set("response_types", types);
         }
-        // Nothing follows from what can not be registered.
+        // Nothing can be derived from response types that cannot be registered.
         (false, true) if !metadata.texts("response_types").all(|one| is_supported_type(cx.settings, one)) => {
         }
         (false, true) => {
@@ -87,7 +87,7 @@ pub(super) fn fill_in(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violatio
     }
 }
 
-/// A type that is there twice says no more than once; the answer shows it once.
+/// Removes duplicates. A repeated type adds nothing, and the response shows it once.
 fn drop_repeated(metadata: &mut Metadata, member: &str) {
     let mut kept: Vec<String> = Vec::new();
     let mut repeats = false;
@@ -103,8 +103,8 @@ fn drop_repeated(metadata: &mut Metadata, member: &str) {
     }
 }
 
-/// Every grant and response type is supported, also those that nobody sent, and those that belong
-/// together are both there.
+/// Checks that every grant and response type is supported, including the defaults, and that those
+/// that belong together are both present.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     check_response_types(cx, metadata, found);
     if metadata.has("grant_types") || !is_faulted(found, "response_types") {
@@ -126,19 +126,19 @@ fn check_grants(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>)
     }
     if !is_faulted(found, "grant_types") && metadata.texts("grant_types").next().is_none() {
         let supported = supported_grants(cx.settings);
-        let rule = format!("must hold at least one grant type; {}", choice_of(&supported));
+        let rule = format!("must contain at least one grant type; {}", choice_of(&supported));
         found.push(violation("grant_types", rule));
     }
 }
 
-/// `dcrAuthorizationWithClientCredentials`: a client manages itself with a token that it gets by
-/// this grant.
+/// `dcrAuthorizationWithClientCredentials`: a client manages itself with a token that it obtains
+/// with this grant.
 fn check_own_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let is_needed = cx.settings.dcr_authorization_with_client_credentials;
     let has_grant = metadata.texts("grant_types").any(|grant| grant == CLIENT_CREDENTIALS);
     if is_needed && !has_grant && !is_faulted(found, "grant_types") {
         let rule = format!(
-            "must hold {CLIENT_CREDENTIALS}: here a client manages itself with a token of that grant"
+            "must contain {CLIENT_CREDENTIALS}, because clients manage themselves with a token of that grant"
         );
         found.push(violation("grant_types", rule));
     }
@@ -155,40 +155,43 @@ fn check_response_types(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Vio
     }
 }
 
-/// Whether this response type is supported, in whatever order its words are.
+/// Whether this response type is supported, in any order of its words.
 pub(super) fn is_supported_type(settings: &Registration, response_type: &str) -> bool {
     let words = sorted_words(response_type);
     settings.response_types_supported.iter().any(|one| sorted_words(one) == words)
 }
 
-/// The table of RFC 7591 section 2.1, in both directions.
+/// Checks the table of RFC 7591 section 2.1 in both directions.
 fn check_agreement(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for (grant, example) in [(CODE_GRANT, "code"), (IMPLICIT, "token or id_token")] {
         let has_grant = metadata.texts("grant_types").any(|one| one == grant);
         let is_used = metadata.texts("response_types").any(|response_type| uses_grant(response_type, grant));
         if needs(cx, metadata, grant) && !has_grant {
-            let rule =
-                format!("must hold {grant}, which response_types asks for; add it, or change response_types");
+            let rule = format!(
+                "must contain {grant}, which response_types requires; add it, or change response_types"
+            );
             found.push(violation("grant_types", rule));
         } else if has_grant && !is_used {
             let rule = format!(
-                "must hold a response type with {example}, because grant_types has {grant}; add it, or take {grant} away"
+                "must contain a response type with {example}, because grant_types has {grant}; \
+                 add it, or remove {grant}"
             );
             found.push(violation("response_types", rule));
         }
     }
 }
 
-/// Whether a response type of the client can only be answered with `grant`.
+/// Whether a response type of the client requires `grant`.
 fn needs(cx: &Rules<'_>, metadata: &Metadata, grant: &str) -> bool {
     metadata.texts("response_types").any(|response_type| {
-        // What comes back beside a code is of its grant where the operator says so.
+        // The operator decides whether the values returned together with a code require the
+        // implicit grant.
         let is_hybrid = grant == IMPLICIT && uses_grant(response_type, CODE_GRANT);
         uses_grant(response_type, grant) && (!is_hybrid || cx.settings.hybrid_needs_implicit_grant)
     })
 }
 
-/// Whether a part of the answer to `response_type` is of `grant`.
+/// Whether a part of the response for `response_type` belongs to `grant`.
 fn uses_grant(response_type: &str, grant: &str) -> bool {
     let mut words = response_type.split(' ');
     match grant {
@@ -198,7 +201,8 @@ fn uses_grant(response_type: &str, grant: &str) -> bool {
     }
 }
 
-/// The response types of a client that names only its grants: one for each that redirects.
+/// Returns the response types of a client that names only its grants: one for each redirecting
+/// grant.
 fn response_types_for(cx: &Rules<'_>, metadata: &Metadata) -> Vec<String> {
     let has = |grant: &str| metadata.texts("grant_types").any(|one| one == grant);
     let mut types = Vec::new();
@@ -213,7 +217,8 @@ fn response_types_for(cx: &Rules<'_>, metadata: &Metadata) -> Vec<String> {
     types
 }
 
-/// The words of a response type without their order, which does not matter (RFC 6749 section 3.1.1).
+/// Returns the words of a response type in a fixed order, since their order does not matter (RFC
+/// 6749 section 3.1.1).
 fn sorted_words(response_type: &str) -> Vec<&str> {
     let mut words: Vec<&str> = response_type.split(' ').collect();
     words.sort_unstable();

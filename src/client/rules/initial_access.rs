@@ -1,6 +1,6 @@
-//! What an initial access token (RFC 7591 section 1.2) allows, where that is less than what the
-//! server does. Scopes are in `scope.rs`: those that are not allowed are left out.
-//! The lifetime is in `lifetime.rs`.
+//! The limits of an initial access token (RFC 7591 section 1.2), where they are narrower than those
+//! of the server. Scopes are handled in `scope.rs`, where scopes that are not allowed are left out.
+//! The lifetime is handled in `lifetime.rs`.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use super::uri;
 use crate::client::{InitialAccessPolicy, Metadata, member};
 use crate::model::Violation;
 
-/// Everything is within what the token allows.
+/// Checks that everything is within the limits of the token.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let Some(policy) = cx.initial_access else { return };
     check_hosts(cx, policy, metadata, found);
@@ -36,10 +36,10 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     check_spontaneous(policy, metadata, found);
 }
 
-/// Scopes that come up as they are asked for are more than those that the token allows.
+/// Rejects spontaneous scopes, which would go beyond the scopes that the token allows.
 fn check_spontaneous(policy: &InitialAccessPolicy, metadata: &Metadata, found: &mut Vec<Violation>) {
     let Some(allowed) = &policy.scopes else { return };
-    let rule = || format!("are scopes that are not known; {}", choice(allowed));
+    let rule = || format!("allows scopes that are not known in advance; {}", choice(allowed));
     if metadata.flag("allow_spontaneous_scopes") {
         found.push(violation("allow_spontaneous_scopes", rule()));
     }
@@ -48,8 +48,8 @@ fn check_spontaneous(policy: &InitialAccessPolicy, metadata: &Metadata, found: &
     }
 }
 
-/// Whatever leads somewhere leads to one of the hosts: the table of members says what does. A URI that an
-/// update leaves as it is was allowed once.
+/// Checks that every URL has an allowed host. The table of members defines which members contain
+/// URLs. A URI that an update leaves unchanged was allowed before.
 fn check_hosts(
     cx: &Rules<'_>,
     policy: &InitialAccessPolicy,
@@ -75,19 +75,19 @@ fn check_hosts(
     }
 }
 
-/// What is wrong with the host of a URI. What stands behind a private-use scheme is a host to nobody: the
-/// application that takes the scheme is the one that is reached.
+/// Returns what is wrong with the host of a URI. The authority of a private-use scheme identifies
+/// no host, because the application that claims the scheme receives the request.
 fn host_fault(allowed: &[String], text: &str) -> Option<String> {
     let uri = uri::parse(text).ok();
     let host = uri.filter(uri::Uri::is_web).and_then(|uri| uri.host);
     match host {
         Some(host) if allowed.iter().any(|one| one.eq_ignore_ascii_case(&host)) => None,
         Some(_) => Some(format!("has a host that is not allowed; {}", choice(allowed))),
-        None => Some(format!("has no host of the web, so it is not allowed; {}", choice(allowed))),
+        None => Some(format!("has no web host (http or https), so it is not allowed; {}", choice(allowed))),
     }
 }
 
-/// What would be accepted, in words.
+/// Describes what would be accepted.
 fn choice(allowed: &[String]) -> String {
     match allowed {
         [] => "this initial access token allows none".to_owned(),
@@ -132,7 +132,7 @@ mod tests {
         check(
             policy(),
             json!({"application_type": "native", "redirect_uris": ["com.evil.app://client.example/cb"]}),
-            Err(&["redirect_uris[0]: no host of the web"]),
+            Err(&["redirect_uris[0]: no web host"]),
         );
         check(json!({"redirect_hosts": []}), json!({}), Err(&["redirect_uris[0]: allows none"]));
     }
@@ -237,7 +237,7 @@ mod tests {
         let policy = || json!({"maximum_lifetime": 600});
         check(policy(), json!({}), Ok(json!({"lifetime": 600})));
         check(policy(), json!({"lifetime": 60}), Ok(json!({"lifetime": 60})));
-        check(policy(), json!({"lifetime": 601}), Err(&["lifetime: 600 seconds or less"]));
+        check(policy(), json!({"lifetime": 601}), Err(&["lifetime: at most 600 seconds"]));
         let settings =
             Registration { dynamic_registration_expiration_time: 3_600, ..Registration::default() };
         let policy: InitialAccessPolicy = serde_json::from_value(policy()).unwrap();

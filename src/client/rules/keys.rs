@@ -1,8 +1,8 @@
 //! The client's keys (RFC 7591 section 2, OpenID Connect Dynamic Client Registration section 2).
 //!
-//! A client whose keys cannot do what its other members name would register, and then fail at each
-//! request. So whatever needs a key asks [`fault`], which asks `jose::fit`; what is behind `jwks_uri`
-//! changes without us, and is not judged.
+//! A client whose keys do not fit its other members would register, and then fail at each request.
+//! Every rule that needs a key therefore calls [`fault`], which uses `jose::fit`. The contents of
+//! `jwks_uri` can change at any time and are not checked.
 
 use serde_json::Value;
 
@@ -16,19 +16,20 @@ use crate::model::Violation;
 
 const SIGNED_REQUESTS: &str = "require_signed_request_object";
 
-/// Takes away from `jwks` what is not known to be public.
+/// Removes everything from `jwks` that is not known to be public.
 pub(super) fn keep_public(metadata: &mut Metadata) {
     if let Some(kept) = metadata.get("jwks").and_then(jwks::without_unknown) {
         metadata.set("jwks", kept);
     }
 }
 
-/// Keys are there once, public and strong, and wherever an algorithm needs them.
+/// Checks that keys are given in only one way, that they are public and strong, and that every
+/// algorithm that needs a key has one.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     if metadata.has("jwks") && metadata.has("jwks_uri") {
         found.push(violation(
             "jwks",
-            "must not be there together with jwks_uri; keep jwks_uri, so that keys can rotate",
+            "must not be sent together with jwks_uri; keep jwks_uri, so that keys can rotate",
         ));
     }
     if let Some(set) = metadata.get("jwks").filter(|_| !is_faulted(found, "jwks"))
@@ -53,7 +54,8 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
 }
 
-/// RFC 7517 section 4.6. Nothing here follows `x5u`, but a server beside this one may.
+/// RFC 7517 section 4.6. This server never follows `x5u`, but the upstream authorization server
+/// may.
 fn check_links(cx: &Rules<'_>, set: &Value) -> Result<(), String> {
     for (index, key) in keys(set).enumerate() {
         let Some(link) = key.get("x5u") else { continue };
@@ -69,15 +71,15 @@ fn keys(set: &Value) -> impl Iterator<Item = &Value> {
     set.get("keys").and_then(Value::as_array).into_iter().flatten()
 }
 
-/// What is wrong with the client's keys when its member `algorithm` has the value `alg`.
+/// Returns what is wrong with the client's keys if its member `algorithm` has the value `alg`.
 pub(super) fn algorithm_fault(metadata: &Metadata, algorithm: &Algorithm, alg: &str) -> Option<String> {
     let work = work_of(metadata, algorithm)?;
     (!is_symmetric(alg) && alg != "none").then(|| fault(metadata, work, &[alg])).flatten()
 }
 
-/// What a key of the client is needed for by the member `algorithm`; none when it needs none.
+/// Returns what the member `algorithm` needs a key of the client for, or `None` if it needs none.
 fn work_of(metadata: &Metadata, algorithm: &Algorithm) -> Option<Work> {
-    // The algorithm of client assertions matters only with the method that signs them.
+    // The algorithm of client assertions matters only with the method that uses it.
     let is_idle = algorithm.member == methods::SIGNING && !methods::uses(metadata, "private_key_jwt");
     match algorithm.purpose {
         _ if algorithm.key_of == KeyOf::Server || is_idle => None,
@@ -86,17 +88,17 @@ fn work_of(metadata: &Metadata, algorithm: &Algorithm) -> Option<Work> {
     }
 }
 
-/// Whether the client shows the key of its assertions in a certificate, which its software statement
-/// is believed for, and registers none.
+/// Whether the client presents the key of its assertions in a certificate and registers no keys.
+/// Its verified software statement is trusted because of such a certificate.
 fn has_certificates(cx: &Rules<'_>, metadata: &Metadata) -> bool {
     cx.is_certified && !metadata.has("jwks") && !metadata.has("jwks_uri")
 }
 
-/// What is wrong with the client's keys when it authenticates by `method`.
+/// Returns what is wrong with the client's keys if it authenticates by `method`.
 pub(super) fn method_fault(cx: &Rules<'_>, metadata: &Metadata, method: &str) -> Option<String> {
     match method {
         "private_key_jwt" if has_certificates(cx, metadata) => None,
-        // What the member of the algorithm says is judged there.
+        // The rule of the algorithm's own member checks its value.
         "private_key_jwt" if metadata.has(methods::SIGNING) => fault(metadata, Work::Verify, &[]),
         "private_key_jwt" => {
             let supported = &cx.settings.token_endpoint_auth_signing_alg_values_supported;
@@ -104,14 +106,15 @@ pub(super) fn method_fault(cx: &Rules<'_>, metadata: &Metadata, method: &str) ->
         }
         "self_signed_tls_client_auth" => fault(metadata, Work::Verify, &[]).or_else(|| {
             let has_one = metadata.get("jwks").is_none_or(|set| keys(set).any(fit::has_certificates));
-            let rule = "needs a key in jwks that a certificate can be for: RSA, EC, Ed25519 or Ed448";
+            let rule = "needs a key in jwks that a certificate can contain: RSA, EC, Ed25519 or Ed448";
             (!has_one).then(|| rule.to_owned())
         }),
         _ => None,
     }
 }
 
-/// What is wrong when all requests must be signed and no algorithm is named (RFC 9101 section 10.5).
+/// Returns what is wrong if all requests must be signed and no algorithm is named (RFC 9101 section
+/// 10.5).
 fn requests_fault(cx: &Rules<'_>, metadata: &Metadata) -> Option<String> {
     let alg = metadata.text("request_object_signing_alg");
     if !metadata.flag(SIGNED_REQUESTS) || alg.is_some() {
@@ -126,8 +129,8 @@ fn asymmetric(supported: &[String]) -> Vec<&str> {
     supported.iter().map(String::as_str).filter(|alg| !is_symmetric(alg) && *alg != "none").collect()
 }
 
-/// What is wrong with the client's keys for `work` with one of `algorithms`; where none is named, whether
-/// there are keys at all.
+/// Returns what is wrong with the client's keys for `work` with one of `algorithms`. If no
+/// algorithm is named, checks only whether there are keys.
 fn fault(metadata: &Metadata, work: Work, algorithms: &[&str]) -> Option<String> {
     if metadata.has("jwks_uri") {
         return None;
@@ -143,9 +146,9 @@ fn fault(metadata: &Metadata, work: Work, algorithms: &[&str]) -> Option<String>
     };
     (!has_one).then(|| {
         format!(
-            "needs a key in jwks {what} with {named}: one of the type and curve for that, whose `alg` is \
-             that or absent, whose `use` is {usage} or absent, and whose `key_ops` has {operation} or is \
-             absent"
+            "needs a key in jwks {what} with {named}: it must have the type and curve for that, \
+             its `alg` must be that or absent, its `use` must be {usage} or absent, and its `key_ops` must \
+             have {operation} or be absent"
         )
     })
 }

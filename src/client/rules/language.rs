@@ -1,6 +1,7 @@
 //! Members in several languages: `client_name#ja-Jpan-JP` (RFC 7591 section 2.2).
 //!
-//! Each variant keeps the rules of its base member, because [`member::find`] knows it by that.
+//! Each variant follows the rules of its base member, because [`member::find`] ignores the language
+//! tag.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,8 @@ use super::report::violation;
 use crate::client::{Metadata, member};
 use crate::model::Violation;
 
-/// Language tags are those of BCP 47, each is there once whatever its case, and not too many.
+/// Checks that language tags are valid in BCP 47, that none is repeated in any case, and that there
+/// are not too many.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let mut tags_of: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     for (name, _) in metadata.iter() {
@@ -26,7 +28,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
             let limit = cx.limits.language_tags;
             found.push(violation(
                 base,
-                format!("is there in {} languages; {limit} are allowed", tagged.len()),
+                format!("is present in {} languages; at most {limit} are allowed", tagged.len()),
             ));
         } else {
             check_tags(&tagged, found);
@@ -37,15 +39,11 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 fn check_tags(tagged: &[(&str, &str)], found: &mut Vec<Violation>) {
     for (index, (name, tag)) in tagged.iter().enumerate() {
         if LanguageTag::parse(*tag).is_err() {
-            found.push(violation(
-                name,
-                "what follows the # must be a language tag of BCP 47, such as ja-Jpan-JP",
-            ));
+            found.push(violation(name, "the text after # must be a BCP 47 language tag, such as ja-Jpan-JP"));
         }
-        // RFC 7591 section 2.2: language tags are compared without case.
+        // RFC 7591 section 2.2: language tags are compared case-insensitively.
         if tagged.iter().take(index).any(|(_, earlier)| earlier.eq_ignore_ascii_case(tag)) {
-            found
-                .push(violation(name, "the same language is there twice; the case of a tag does not matter"));
+            found.push(violation(name, "repeats a language; the case of a tag does not matter"));
         }
     }
 }
@@ -68,7 +66,10 @@ mod tests {
         for bad in ["client_name#", "client_name#not a tag", "client_name#toolongtag", "client_name#en#fr"] {
             check(json!({bad: "x"}), Err(&[&format!("{bad}: BCP 47")]));
         }
-        check(json!({"client_name#en": "x", "client_name#EN": "y"}), Err(&["client_name#EN: twice"]));
+        check(
+            json!({"client_name#en": "x", "client_name#EN": "y"}),
+            Err(&["client_name#EN: repeats a language"]),
+        );
         check(json!({"client_name#en": "x", "client_uri#EN": "https://a.example/"}), Ok(json!({})));
     }
 
@@ -86,6 +87,6 @@ mod tests {
     fn languages_are_not_without_number() {
         let names: Map<String, Value> =
             (0..65).map(|index| (format!("client_name#en-x-{index}"), json!("x"))).collect();
-        check(Value::Object(names), Err(&["client_name: is there in 65 languages; 64"]));
+        check(Value::Object(names), Err(&["client_name: is present in 65 languages; at most 64"]));
     }
 }

@@ -1,4 +1,4 @@
-//! How long a client lives: `lifetime` in seconds.
+//! The lifetime of a client: `lifetime` in seconds.
 
 use super::Rules;
 use super::report::{is_faulted, violation};
@@ -6,8 +6,8 @@ use crate::client::Metadata;
 use crate::clock::Timestamp;
 use crate::model::Violation;
 
-/// A wish that is not heard: where the operator forbids it, and 0, which must not make a client
-/// live longer than one that wishes nothing.
+/// Removes a requested lifetime that does not apply: if the operator forbids such requests, or if
+/// it is 0. A value of 0 must not make a client live longer than a client that sends none.
 pub(super) fn ask(cx: &Rules<'_>, metadata: &mut Metadata) {
     let forbidden = cx.settings.dcr_forbid_expiration_time_in_request;
     if forbidden || metadata.count("lifetime") == Some(0) {
@@ -15,11 +15,12 @@ pub(super) fn ask(cx: &Rules<'_>, metadata: &mut Metadata) {
     }
 }
 
-/// After this, `lifetime` is what is in force, and absent when the client never expires. The
-/// client of an initial access token that bounds it lives as long as it may.
+/// Settles `lifetime`. Afterwards it is the lifetime that applies, and it is absent if the client
+/// never expires. A client whose initial access token limits the lifetime gets the longest one
+/// allowed.
 ///
-/// It counts from when the client was registered. What has become usual since may have passed for this
-/// client long ago, so an update that does not speak of its lifetime leaves it then as it is.
+/// The lifetime counts from the registration of the client. A default that was configured later may
+/// already have passed for this client, so an update without a lifetime keeps the registered one.
 pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
     let usual = u64::try_from(cx.settings.dynamic_registration_expiration_time).ok().filter(|&one| one > 0);
     let within = |seconds: u64| seconds.min(cx.settings.maximum_client_lifetime.unwrap_or(seconds));
@@ -32,8 +33,8 @@ pub(super) fn settle(cx: &Rules<'_>, metadata: &mut Metadata) {
     }
 }
 
-/// A lifetime is at most what the operator allows, everybody or the holder of a token. One that an
-/// update leaves as it is was allowed once.
+/// Checks that a lifetime is at most what the operator and the initial access token allow. A
+/// lifetime that an update leaves unchanged was allowed before.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     check_tokens(cx, metadata, found);
     let Some(most) = cx.settings.maximum_client_lifetime.into_iter().chain(of_token(cx)).min() else {
@@ -42,32 +43,33 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     let lifetime = metadata.count("lifetime");
     let is_kept = cx.registered.is_some_and(|registered| registered.count("lifetime") == lifetime);
     if lifetime.is_some_and(|seconds| seconds > most) && !is_kept && !is_faulted(found, "lifetime") {
-        found.push(violation("lifetime", format!("must be {most} seconds or less")));
+        found.push(violation("lifetime", format!("must be at most {most} seconds")));
     }
 }
 
-/// Lifetimes that a client registers for what the server beside this one gives it.
+/// Lifetimes that a client registers for tokens of the upstream authorization server.
 const OF_TOKENS: &[&str] =
     &["access_token_lifetime", "refresh_token_lifetime", "id_token_lifetime", "par_lifetime"];
 
-/// None of them is longer than the operator allows; one that an update leaves as it is was allowed once.
+/// Checks that none of them is longer than the operator allows. One that an update leaves unchanged
+/// was allowed before.
 fn check_tokens(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let most = cx.settings.maximum_token_lifetime;
     for member in OF_TOKENS {
         let seconds = metadata.count(member);
         let is_kept = cx.registered.is_some_and(|registered| registered.count(member) == seconds);
         if seconds.is_some_and(|seconds| seconds > most) && !is_kept && !is_faulted(found, member) {
-            found.push(violation(member, format!("must be {most} seconds or less")));
+            found.push(violation(member, format!("must be at most {most} seconds")));
         }
     }
 }
 
-/// The upper bound that an initial access token sets.
+/// Returns the upper limit of an initial access token.
 fn of_token(cx: &Rules<'_>) -> Option<u64> {
     cx.initial_access.and_then(|policy| policy.maximum_lifetime)
 }
 
-/// When a client with this valid metadata expires; none: never.
+/// Returns when a client with this valid metadata expires. `None`: it never expires.
 pub fn expiry(metadata: &Metadata, issued_at: Timestamp) -> Option<Timestamp> {
     metadata.count("lifetime").map(|seconds| issued_at.plus(seconds))
 }
@@ -90,7 +92,7 @@ mod tests {
         };
         check_with(&settings, json!({}), Ok(json!({"lifetime": 600})));
         check_with(&settings, json!({"lifetime": 60}), Ok(json!({"lifetime": 60})));
-        check_with(&settings, json!({"lifetime": 601}), Err(&["lifetime: must be 600 seconds or less"]));
+        check_with(&settings, json!({"lifetime": 601}), Err(&["lifetime: must be at most 600 seconds"]));
     }
 
     #[test]
@@ -98,10 +100,10 @@ mod tests {
         for member in OF_TOKENS {
             let sent = |seconds: u64| json!(Map::from_iter([((*member).to_owned(), json!(seconds))]));
             check(sent(31_536_000), Ok(sent(31_536_000)));
-            check(sent(31_536_001), Err(&[&format!("{member}: must be 31536000 seconds or less")]));
+            check(sent(31_536_001), Err(&[&format!("{member}: must be at most 31536000 seconds")]));
         }
         let is_lifetime = |name: &str| name.ends_with("_lifetime");
         let named = MEMBERS.iter().filter(|member| member.kind == Kind::Count && is_lifetime(member.name));
-        assert_eq!(named.count(), OF_TOKENS.len(), "a further lifetime needs its bound");
+        assert_eq!(named.count(), OF_TOKENS.len(), "another lifetime needs a limit");
     }
 }

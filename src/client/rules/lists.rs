@@ -1,4 +1,4 @@
-//! Lists and words whose values the server must support.
+//! Lists and values that the server must support.
 
 use super::report::{choice_of, is_faulted, item_violation, items, shown, unsupported, violation};
 use super::{Rules, ciba, grants, methods};
@@ -7,15 +7,15 @@ use crate::config::Registration;
 use crate::config::registration::UnsupportedListValues;
 use crate::model::Violation;
 
-/// A list whose values are among those that the server supports.
+/// A list whose values must be supported by the server.
 struct List {
     member: &'static str,
     is_supported: fn(&Registration, &str) -> bool,
-    /// What is supported, in words for a message.
+    /// The supported values, for a message.
     supported: fn(&Registration) -> Vec<String>,
 }
 
-/// Every such list but those of RP Metadata Choices, of which one value is chosen.
+/// Every such list except the lists of RP Metadata Choices, from which one value is chosen.
 const LISTS: &[List] = &[
     List {
         member: "grant_types",
@@ -56,13 +56,13 @@ const LISTS: &[List] = &[
     },
 ];
 
-/// An empty list of supported values allows any.
+/// An empty list of supported values allows any value.
 fn is_among(supported: &[String], value: &str) -> bool {
     supported.is_empty() || supported.iter().any(|one| one == value)
 }
 
-/// Leaves out what is not supported of each list, or refuses it: `unsupportedListValues`. A list of
-/// which nothing would be left is refused, so that no client gets what it cannot work with.
+/// Leaves out or rejects the unsupported values of each list, as `unsupportedListValues` requires.
+/// A list that would become empty is rejected, so that no client is registered that cannot work.
 pub(super) fn screen(
     cx: &Rules<'_>,
     how: UnsupportedListValues,
@@ -89,7 +89,7 @@ pub(super) fn screen(
     }
 }
 
-/// Takes away what has lost its meaning with values that were left out.
+/// Removes the members that have lost their meaning because values were left out.
 fn let_go(member: &str, dropped: &[String], metadata: &mut Metadata) {
     match member {
         "grant_types" => ciba::let_go(dropped, metadata),
@@ -108,18 +108,17 @@ fn refuse(cx: &Rules<'_>, list: &List, metadata: &Metadata, found: &mut Vec<Viol
     }
 }
 
-/// How many values of a client's list a message repeats.
+/// The number of values of a client's list that a message repeats.
 const REPEATED: usize = 3;
 
 fn nothing_left(member: &str, sent: &[String], supported: &[String]) -> Violation {
     let named: Vec<String> = sent.iter().take(REPEATED).map(|value| format!("`{}`", shown(value))).collect();
     let more = if sent.len() > REPEATED { " and others" } else { "" };
-    let rule =
-        format!("has nothing that is supported ({}{more}); {}", named.join(", "), choice_of(supported));
+    let rule = format!("contains no supported value ({}{more}); {}", named.join(", "), choice_of(supported));
     violation(member, rule)
 }
 
-/// Every word is one that the server supports.
+/// Checks the single values that the server must support.
 pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let application_types = ["web", "native"].map(str::to_owned);
     let application = metadata.text("application_type").filter(|_| !is_faulted(found, "application_type"));

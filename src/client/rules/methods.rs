@@ -12,15 +12,15 @@ pub(super) const METHOD: &str = "token_endpoint_auth_method";
 pub(super) const FURTHER: &str = "additional_token_endpoint_auth_methods";
 pub(super) const SIGNING: &str = "token_endpoint_auth_signing_alg";
 
-/// The methods that can be registered: `attest_jwt_client_auth` only where somebody is trusted to attest
-/// clients.
+/// Returns the methods that can be registered. `attest_jwt_client_auth` is included only if a
+/// client attester is trusted.
 pub fn supported_methods(settings: &Registration) -> Vec<String> {
     let has_attesters = !settings.trusted_client_attesters.is_empty();
     let is_possible = |method: &&String| has_attesters || *method != "attest_jwt_client_auth";
     settings.token_endpoint_auth_methods_supported.iter().filter(is_possible).cloned().collect()
 }
 
-/// The method is supported and has what it needs.
+/// Checks that the method is supported and that its requirements are met.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let supported = &supported_methods(cx.settings);
     let Some(method) = metadata.text(METHOD) else { return };
@@ -54,26 +54,27 @@ pub(super) fn can_sign(metadata: &Metadata, alg: &str) -> bool {
     }
 }
 
-/// Whether the client authenticates by `method`, first or as well.
+/// Whether the client uses `method`, as its main method or as an additional one.
 pub(super) fn uses(metadata: &Metadata, method: &str) -> bool {
     metadata.text(METHOD).into_iter().chain(metadata.texts(FURTHER)).any(|one| one == method)
 }
 
-/// Whether the other members have what `method` asks of them.
+/// Whether the other members meet the requirements of `method`.
 pub(super) fn has_what_it_needs(cx: &Rules<'_>, metadata: &Metadata, method: &str) -> bool {
     let mut missing = Vec::new();
     check_needs(cx, METHOD, method, metadata, &mut missing);
     missing.is_empty() && (method != "tls_client_auth" || tls::has_subject(metadata))
 }
 
-/// What `method`, which stands at `place`, asks of the other members.
+/// Checks what `method`, which is the value at `place`, requires of the other members.
 fn check_needs(cx: &Rules<'_>, place: &str, method: &str, metadata: &Metadata, found: &mut Vec<Violation>) {
     if !is_faulted(found, "jwks") {
         found.extend(keys::method_fault(cx, metadata, method).map(|rule| violation(place, rule)));
     }
-    // RFC 6749 section 4.4: this grant is for clients that can prove who they are.
+    // RFC 6749 section 4.4: this grant is only for confidential clients.
     if method == "none" && metadata.texts("grant_types").any(|grant| grant == "client_credentials") {
-        let rule = "can not be none with the grant type client_credentials; choose a method with which the client proves itself";
+        let rule = "cannot be none with the grant type client_credentials; \
+                    choose a method that authenticates the client";
         found.push(violation(place, rule));
     }
 }

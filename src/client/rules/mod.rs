@@ -1,8 +1,8 @@
 //! The rules of client metadata.
 //!
-//! Metadata goes through three kinds of steps: JSON types, what the server decides and fills in,
-//! and checks that only look. Every violation is reported at once; a member that has a wrong
-//! type is named for that alone.
+//! Metadata goes through three types of steps: JSON types, decisions and defaults of the server,
+//! and checks that change nothing. Every violation is reported at once. A member with a wrong type
+//! is reported only for its type.
 
 mod algorithms;
 mod application;
@@ -51,30 +51,31 @@ use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::Violation;
 use redirect_pattern::RedirectPattern;
 
-/// What the rules of one request are drawn from.
+/// The inputs of the rules for one request.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
     /// The live settings.
     pub settings: &'a Registration,
-    /// The scopes that are defined.
+    /// The defined scopes.
     pub scopes: &'a [Scope],
-    /// How much of anything there may be.
+    /// The configured limits.
     pub limits: &'a Limits,
-    /// Which hosts this server fetches from, and so which a client may name.
+    /// The hosts that this server may fetch from, and so the hosts that a client may name.
     pub fetch: &'a FetchSettings,
-    /// What the initial access token of this registration allows; none: what the server does.
+    /// The limits of this registration's initial access token. `None`: only the server's limits
+    /// apply.
     pub initial_access: Option<&'a InitialAccessPolicy>,
-    /// What is registered already, when it is updated; none: the client is new.
+    /// The registered metadata, if this is an update. `None`: the client is new.
     pub registered: Option<&'a Metadata>,
-    /// Whether a verified statement knows the client by its certificates, so that it proves itself
-    /// with those and needs no keys of its own.
+    /// Whether a verified statement identifies the client by its certificates. Such a client
+    /// authenticates with them and needs no keys of its own.
     pub is_certified: bool,
 }
 
-/// A rule, or the rules of one topic: looks at metadata and adds what is wrong.
+/// A rule, or the rules of one topic. Checks metadata and adds the violations.
 type Check = fn(&Rules<'_>, &Metadata, &mut Vec<Violation>);
 
-/// The rules that only look, in the order of their messages.
+/// The rules that change nothing, in the order of their messages.
 const CHECKS: &[Check] = &[
     redirect_uris::check,
     grants::check,
@@ -93,8 +94,8 @@ const CHECKS: &[Check] = &[
     language::check,
 ];
 
-/// What is wrong with settings that only the rules can judge: patterns of redirect URIs, and
-/// custom attributes that have the name of a standard member. Each with its key.
+/// Returns what is wrong with settings that only the rules can check, each with its key: patterns
+/// of redirect URIs, and custom attributes with the name of a standard member.
 pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
     let patterns = [
         ("redirectUriAllowList", &settings.redirect_uri_allow_list),
@@ -107,7 +108,7 @@ pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
     let taken = settings.dynamic_registration_custom_attributes.iter().filter(|name| member::is_taken(name));
     let taken = taken.map(|name| {
         let key = "registration.dynamicRegistrationCustomAttributes".to_owned();
-        (key, format!("'{name}' is a standard member already"))
+        (key, format!("'{name}' is already a standard member; remove it"))
     });
     let claims = settings.software_statement_claims.values();
     let unknown = claims.filter(|name| {
@@ -116,7 +117,7 @@ pub fn settings_faults(settings: &Registration) -> Vec<(String, String)> {
     });
     let unknown = unknown.map(|name| {
         let key = "registration.softwareStatementClaims".to_owned();
-        (key, format!("'{name}' is no metadata that a client may set"))
+        (key, format!("'{name}' is not metadata that a client may set"))
     });
     bad_patterns.chain(taken).chain(unknown).chain(privileges::settings_faults(settings)).collect()
 }
@@ -141,7 +142,7 @@ impl Rules<'_> {
         self.complete(metadata, Some(&sent), found)
     }
 
-    /// Checks what scripts made of valid metadata, by the same rules.
+    /// Checks by the same rules the metadata that scripts returned.
     ///
     /// # Errors
     /// Every rule that it breaks.
@@ -153,12 +154,11 @@ impl Rules<'_> {
         self.complete(changed, None, found)
     }
 
-    /// Takes over metadata that another server, or this one under other settings, has approved:
-    /// it is kept as it is, and what rules it breaks here is only told.
+    /// Accepts metadata that another server, or this server under other settings, has approved. It
+    /// is kept unchanged, and the rules that it breaks here are only reported.
     ///
     /// # Errors
-    /// When it can not be read as metadata: a member has another type, or is not one that is
-    /// stored.
+    /// When it cannot be read as metadata: a member has the wrong type, or is not stored.
     pub fn take_over(&self, metadata: Metadata) -> Result<(Approved, Vec<Violation>), Vec<Violation>> {
         let metadata = Metadata::new(metadata.into_object());
         let mut found = Vec::new();
@@ -166,7 +166,7 @@ impl Rules<'_> {
         for (name, _) in metadata.iter() {
             let set_by = member::find(name).map(|member| member.set_by);
             if matches!(set_by, Some(SetBy::Server | SetBy::Request)) {
-                found.push(Violation::metadata(name, "is not stored among the metadata"));
+                found.push(Violation::metadata(name, "is not part of the stored metadata"));
             }
         }
         if !found.is_empty() {
@@ -176,12 +176,13 @@ impl Rules<'_> {
         Ok((Approved::new(metadata), broken))
     }
 
-    /// Fills in what is absent, also after a script took it away: a rule that looks at a member
-    /// must never be passed by because the member is missing.
+    /// Fills in absent members, including members that a script removed. A missing member must not
+    /// bypass the rule that checks it.
     ///
-    /// What is meant for one request, evidence above all, ends here: it is neither stored nor told.
+    /// Members that are meant for one request, such as evidence, end here: they are neither stored
+    /// nor returned.
     ///
-    /// `sent` is what a client asked for; none when the metadata is what scripts made of that.
+    /// `sent` is the client's request, or `None` if scripts returned the metadata.
     fn complete(
         &self,
         mut metadata: Metadata,

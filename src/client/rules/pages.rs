@@ -1,5 +1,5 @@
-//! Pages and pictures for people: on whose host they are (RFC 7591 section 5, OpenID Connect Dynamic
-//! Client Registration section 9.1).
+//! Pages and pictures for people, and the hosts that they may be on (RFC 7591 section 5, OpenID
+//! Connect Dynamic Client Registration section 9.1).
 
 use std::borrow::Cow;
 
@@ -12,9 +12,9 @@ use crate::client::member::{self, Kind};
 use crate::config::registration::PageUriHosts;
 use crate::model::Violation;
 
-/// Leaves out the pictures of an application that is developed on the machine of its user. A server
-/// which shows a picture may fetch it first, and would look for this one on itself; without it, such
-/// an application works as well.
+/// Leaves out the pictures of an application that is being developed on its user's machine. A
+/// server that displays a picture may fetch it first, and would look for this one on its own host.
+/// The application works without it.
 pub(super) fn leave_out_pictures(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]) {
     if !Application::of(metadata, found).may_use_loopback(cx) {
         return;
@@ -32,7 +32,7 @@ pub(super) fn leave_out_pictures(cx: &Rules<'_>, metadata: &mut Metadata, found:
     }
 }
 
-/// `pageUriHosts`: a client shows no pages of somebody else.
+/// `pageUriHosts`: a client must not show the pages of others.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let due = match cx.settings.page_uri_hosts {
         PageUriHosts::Any => return,
@@ -44,7 +44,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
     let redirects: Vec<Uri> =
         metadata.texts("redirect_uris").filter_map(|text| uri::parse(text).ok()).collect();
-    // A client that nobody is redirected to has no page that anybody sees on the way.
+    // Users are never redirected to this client, so they see none of its pages on the way.
     if redirects.is_empty() {
         return;
     }
@@ -55,15 +55,16 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
             continue;
         };
         if !redirects.iter().any(|redirect| vouches(cx.settings.page_uri_hosts, redirect, &page)) {
-            let rule =
-                format!("must be {due}, with its scheme (pageUriHosts); move it there, or leave it out");
+            let rule = format!(
+                "must be {due} and have the same scheme (pageUriHosts); move it there, or leave it out"
+            );
             found.push(violation(name, rule));
         }
     }
 }
 
-/// Whether what is redirected to `redirect` goes to those who own `page`. Whoever uses a private-use
-/// scheme has shown no host.
+/// Whether the owner of `page` also receives what is sent to `redirect`. A private-use scheme
+/// proves no host.
 fn vouches(how: PageUriHosts, redirect: &Uri, page: &Uri) -> bool {
     let is_same = match how {
         PageUriHosts::Any => true,
@@ -78,7 +79,7 @@ fn host(uri: &Uri) -> &str {
     host.strip_suffix('.').unwrap_or(host)
 }
 
-/// The domain that somebody registered, by the Public Suffix List; the host itself where there is none.
+/// Returns the registered domain by the Public Suffix List, or the host itself if it has none.
 fn site(uri: &Uri) -> Cow<'_, str> {
     let host = host(uri);
     let domain = uri.address.is_none().then(|| psl::domain_str(host)).flatten();
@@ -168,12 +169,12 @@ mod tests {
         for page in ["http://localhost:5173", "http://127.0.0.1:1/x", "HTTP://[::1]/"] {
             for member in pages {
                 check(with(local(), &json!({member: page})), Ok(json!({member: page})));
-                check(json!({member: page}), Err(&[&format!("{member}: loopback of a client")]));
+                check(json!({member: page}), Err(&[&format!("{member}: loopback URIs of clients")]));
                 let settings = Registration { web_allow_loopback: true, ..Registration::default() };
                 let web = json!({member: page, "application_type": "web"});
                 check_with(&settings, web, Ok(json!({member: page})));
             }
-            // A server calls these, and would call itself.
+            // A server calls these URLs, and would call itself.
             for member in ["jwks_uri", "backchannel_logout_uri", "sector_identifier_uri"] {
                 check(with(local(), &json!({member: page})), Err(&[&format!("{member}: must be https")]));
             }

@@ -1,5 +1,5 @@
-//! Members that give rights at the server beside this one: groups, audiences, scopes that nobody defined.
-//! A stranger must not help itself to them.
+//! Members that grant rights at the upstream authorization server, such as groups, audiences and
+//! undefined scopes. A client that nobody vouches for must not grant them to itself.
 
 use serde_json::{Map, Value};
 
@@ -7,16 +7,16 @@ use crate::client::member::{self, MEMBERS, SetBy};
 use crate::client::{InitialAccessPolicy, Metadata};
 use crate::config::Registration;
 
-/// Who lets a request have privileged members.
+/// The sources that allow privileged members in a request.
 #[derive(Clone, Copy)]
 pub struct Privileges<'a> {
-    /// What the operator lets everybody register.
+    /// The members that the operator lets every client register.
     pub settings: &'a Registration,
-    /// What the initial access token allows.
+    /// The members that the initial access token allows.
     pub policy: Option<&'a InitialAccessPolicy>,
     /// Whether a verified software statement gives a member this value.
     pub vouched: &'a dyn Fn(&str, &Value) -> bool,
-    /// What the client has already, when it is updated.
+    /// The registered metadata, if this is an update.
     pub registered: Option<&'a Metadata>,
 }
 
@@ -26,13 +26,13 @@ impl Privileges<'_> {
         listed(&self.settings.privileged_members)
             || self.policy.and_then(|policy| policy.privileged_members.as_deref()).is_some_and(listed)
             || (self.vouched)(name, value)
-            // Whoever let the client have it has not taken it back.
+            // The client was allowed to register this value, and that has not been revoked.
             || self.registered.is_some_and(|registered| registered.get(name) == Some(value))
     }
 }
 
-/// Takes from `members` those that give rights and that nobody allows. They are ignored, as unknown members
-/// are (RFC 7591 section 2), and the answer shows what was registered (section 3.2.1).
+/// Removes from `members` the privileged ones that are not allowed. They are ignored like unknown
+/// members (RFC 7591 section 2), and the response shows what was registered (section 3.2.1).
 pub fn withhold(mut members: Map<String, Value>, privileges: &Privileges<'_>) -> Map<String, Value> {
     members.retain(|name, value| {
         !is_privileged(name) || asks_for_nothing(value) || privileges.allow(name, value)
@@ -40,7 +40,7 @@ pub fn withhold(mut members: Map<String, Value>, privileges: &Privileges<'_>) ->
     members
 }
 
-/// The names of all privileged members.
+/// Returns the names of all privileged members.
 pub fn privileged_members() -> impl Iterator<Item = &'static str> {
     MEMBERS.iter().filter(|member| member.set_by == SetBy::Privileged).map(|member| member.name)
 }
@@ -49,16 +49,16 @@ fn is_privileged(name: &str) -> bool {
     member::find(name).is_some_and(|member| member.set_by == SetBy::Privileged)
 }
 
-/// Whether a value gives no right: `false`, and an empty list.
+/// Whether a value grants no right: `false`, or an empty list.
 fn asks_for_nothing(value: &Value) -> bool {
     value == false || value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// Names in `privilegedMembers` that are none.
+/// Returns the names in `privilegedMembers` that are not privileged members.
 pub(super) fn settings_faults(settings: &Registration) -> impl Iterator<Item = (String, String)> {
     settings.privileged_members.iter().filter(|name| !is_privileged(name)).map(|name| {
         let all = privileged_members().collect::<Vec<_>>().join(", ");
-        let reason = format!("'{name}' is not a privileged member; there are {all}");
+        let reason = format!("'{name}' is not a privileged member; the privileged members are {all}");
         ("registration.privilegedMembers".to_owned(), reason)
     })
 }
@@ -73,7 +73,7 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
-    /// Somebody sends a privileged member, `groups`, and one that anybody may send.
+    /// Checks a request with a privileged member, `groups`, and a member that any client may send.
     #[track_caller]
     fn check(privileges: &Privileges<'_>, is_kept: bool) {
         let kept = withhold(object(json!({"groups": ["a"], "client_name": "K"})), privileges);

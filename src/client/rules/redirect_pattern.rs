@@ -4,18 +4,18 @@ use super::uri::{self, Uri};
 
 /// One pattern. There are four forms:
 ///
-/// - `https://app.example.org/callback`: this URI;
-/// - `https://app.example.org/callbacks/*`: this scheme, host and port, and a path that begins so;
-///   the star is the last character and stands behind the first slash of the path;
+/// - `https://app.example.org/callback`: exactly this URI;
+/// - `https://app.example.org/callbacks/*`: this scheme, host and port, and any path with this
+///   prefix. The star is the last character and comes after the first slash of the path;
 /// - `*.example.org`: `https` on `example.org` and on every host below it, any port, any path;
 /// - `com.example.app:*`: every URI with this scheme.
 ///
-/// Schemes and hosts are compared without case, paths after their percent-encoding is taken away.
+/// Schemes and hosts are compared case-insensitively, paths after percent-decoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RedirectPattern {
     /// `https://app.example.org/callback`, or the same with a star.
     Location {
-        /// What stands before the star.
+        /// The text before the star.
         beginning: Box<Beginning>,
         /// Whether there is a star.
         is_prefix: bool,
@@ -31,16 +31,16 @@ pub(super) enum RedirectPattern {
 pub(super) struct Beginning(Uri);
 
 impl RedirectPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the pattern.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if let Some(domain) = text.strip_prefix("*.") {
             let host = uri::parse(&format!("https://{domain}"))?;
             return match host.host {
                 Some(name) if host.is_origin && name == domain.to_ascii_lowercase() => Ok(Self::Domain(name)),
-                _ => Err("must have nothing but a host after `*.`".to_owned()),
+                _ => Err("must have only a host after `*.`".to_owned()),
             };
         }
         if let Some(scheme) = text.strip_suffix(":*") {
@@ -49,14 +49,15 @@ impl RedirectPattern {
         }
         let prefix = text.strip_suffix('*');
         let beginning = uri::parse(prefix.unwrap_or(text))?;
-        // Without this, `https://app.example.org*` would let https://app.example.org.evil.example in.
+        // Without this, `https://app.example.org*` would allow
+        // https://app.example.org.evil.example.
         if prefix.is_some() && !beginning.location.starts_with(b"/") {
             return Err("must have a path before the star, as in https://host/*".to_owned());
         }
         Ok(Self::Location { beginning: Box::new(Beginning(beginning)), is_prefix: prefix.is_some() })
     }
 
-    /// Whether `uri` is one of those that the pattern means.
+    /// Whether the pattern matches `uri`.
     pub(super) fn matches(&self, uri: &Uri) -> bool {
         match self {
             Self::Scheme(scheme) => uri.scheme == *scheme,
@@ -75,20 +76,20 @@ impl RedirectPattern {
     }
 }
 
-/// The host without the dot that may stand at the end of a name: with it and without, it is the same.
+/// Returns the host without its optional final dot. The name is the same with and without it.
 fn undotted(uri: &Uri) -> Option<&str> {
     let host = uri.host.as_deref()?;
     Some(host.strip_suffix('.').unwrap_or(host))
 }
 
-/// Whether the lists let `uri` pass. A pattern that can not be read lets nothing pass: it is a
-/// mistake of the operator, and must not open what it was meant to close.
+/// Whether the list allows `uri`. A pattern that cannot be parsed allows nothing: it is the
+/// operator's mistake, and must not allow what it was meant to block.
 pub(super) fn is_allowed(uri: &Uri, allow: &[String]) -> bool {
     let matches = |text: &String| RedirectPattern::parse(text).is_ok_and(|pattern| pattern.matches(uri));
     allow.is_empty() || allow.iter().any(matches)
 }
 
-/// Whether one of the patterns forbids `uri`; one that can not be read forbids every one.
+/// Whether one of the patterns denies `uri`. A pattern that cannot be parsed denies every URI.
 pub(super) fn is_denied(uri: &Uri, deny: &[String]) -> bool {
     deny.iter().any(|text| RedirectPattern::parse(text).map_or(true, |pattern| pattern.matches(uri)))
 }

@@ -1,7 +1,7 @@
 //! Redirect URIs (RFC 7591 section 5, OpenID Connect Dynamic Client Registration section 2, RFC
 //! 8252, RFC 9700 section 2.1).
 //!
-//! Nothing is normalised: later the authorization server compares the very characters.
+//! Nothing is normalised, because the authorization server later compares the exact characters.
 
 use super::application::Application;
 use super::redirect_pattern::{is_allowed, is_denied};
@@ -11,11 +11,11 @@ use super::{Rules, grants};
 use crate::client::Metadata;
 use crate::model::Violation;
 
-/// Where a browser may be sent with an answer, and where only after a logout.
+/// Where a browser may be sent with a response, and where it may be sent only after a logout.
 const ANSWERED: &[&str] = &["redirect_uris", "claims_redirect_uris", "claims_redirect_uri"];
 const AFTER_LOGOUT: &str = "post_logout_redirect_uris";
 
-/// Every URI that a browser is redirected to is one that only the client can receive.
+/// Checks that only the client can receive a browser at each of the redirect URIs.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     check_presence(metadata, found);
     let application = Application::of(metadata, found);
@@ -25,8 +25,8 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     check_regex(cx, metadata, found);
 }
 
-/// An authorization server that heeds `redirect_uris_regex` takes it for more redirect URIs, which no
-/// rule can look at beforehand.
+/// Checks `redirect_uris_regex`. An authorization server that supports it accepts more redirect
+/// URIs, which no rule can check in advance.
 fn check_regex(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let member = "redirect_uris_regex";
     if !metadata.has(member) || is_faulted(found, member) {
@@ -34,16 +34,16 @@ fn check_regex(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) 
     }
     let is_bounded = cx.initial_access.is_some_and(|policy| policy.redirect_hosts.is_some());
     let rule = if !cx.settings.redirect_uris_regex_enabled {
-        "is not supported here (redirectUrisRegexEnabled); register each redirect URI"
+        "is disabled on this server (redirectUrisRegexEnabled); register each redirect URI"
     } else if is_bounded || !cx.settings.redirect_uri_allow_list.is_empty() {
-        "is not possible where only some redirect URIs are allowed; register each of them"
+        "is not allowed if redirect URIs are restricted; register each redirect URI"
     } else {
         return;
     };
     found.push(violation(member, rule));
 }
 
-/// RFC 7591 section 2: clients of grants that redirect must register where to.
+/// RFC 7591 section 2: clients that use a redirecting grant must register redirect URIs.
 fn check_presence(metadata: &Metadata, found: &mut Vec<Violation>) {
     if is_faulted(found, "grant_types") || is_faulted(found, "redirect_uris") {
         return;
@@ -51,7 +51,7 @@ fn check_presence(metadata: &Metadata, found: &mut Vec<Violation>) {
     let redirecting = metadata.texts("grant_types").find(|grant| grants::REDIRECTING.contains(grant));
     if let (Some(grant), None) = (redirecting, items(metadata, "redirect_uris").next()) {
         let rule =
-            format!("must hold at least one URI, because grant_types has {grant}, which redirects to it");
+            format!("must contain at least one URI, because grant_types has {grant}, which redirects to it");
         found.push(violation("redirect_uris", rule));
     }
 }
@@ -68,7 +68,7 @@ fn check_list(
             continue;
         }
         let fault = if seen.contains(&text) {
-            Some("is there twice".to_owned())
+            Some("is a duplicate".to_owned())
         } else {
             fault(cx, application, member, text)
         };
@@ -98,13 +98,13 @@ fn fault(cx: &Rules<'_>, application: Application, member: &str, text: &str) -> 
     application.fault(cx, &uri).map(str::to_owned)
 }
 
-/// A URI that a server may take for a pattern: Keycloak, for example, lets every URI in that begins like
-/// one which ends with a star.
+/// Rejects a URI that a server may treat as a pattern. For example, Keycloak accepts every URI that
+/// begins like a registered one that ends with a star.
 pub(super) fn pattern_fault(cx: &Rules<'_>, uri: &Uri) -> Option<&'static str> {
     let is_refused = uri.has_wildcard && !cx.settings.redirect_uri_wildcards_enabled;
     is_refused.then_some(
-        "must not have a * in its path, which some servers take for a pattern; register each URI, or write \
-         %2A when the star is meant (this server has redirectUriWildcardsEnabled off)",
+        "must not have a * in its path, because some servers treat it as a pattern; register each URI, \
+         or write %2A for a literal star (redirectUriWildcardsEnabled is disabled on this server)",
     )
 }
 

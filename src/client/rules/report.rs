@@ -1,4 +1,4 @@
-//! How violations are written, and what the rules ask about those that were found already.
+//! How violations are written, and what the rules check about earlier violations.
 
 use serde_json::Value;
 
@@ -7,11 +7,11 @@ use crate::client::Metadata;
 use crate::model::Violation;
 use crate::model::violation::printable;
 
-/// How much of a client's text an answer repeats.
+/// The number of characters of a client's text that a response repeats.
 const SHOWN_CHARACTERS: usize = 64;
 
-/// A violation of `member`, which may name a place in it, with the code that RFC 7591 section
-/// 3.2.2 has for that member.
+/// Returns a violation of `member`, which may include a position, with the error code of RFC 7591
+/// section 3.2.2 for that member.
 pub(super) fn violation(member: &str, rule: impl Into<String>) -> Violation {
     if base(member) == "redirect_uris" {
         Violation::redirect_uri(shown(member), rule)
@@ -20,40 +20,41 @@ pub(super) fn violation(member: &str, rule: impl Into<String>) -> Violation {
     }
 }
 
-/// A violation of one item of an array.
+/// Returns a violation of one item of an array.
 pub(super) fn item_violation(member: &str, index: usize, rule: impl Into<String>) -> Violation {
     violation(&place(member, index), rule)
 }
 
-/// The violation of a value that is not among the `supported` ones.
+/// Returns the violation for a value that is not in `supported`.
 pub(super) fn unsupported(member: &str, value: &str, supported: &[String]) -> Violation {
     violation(member, format!("`{}` is not supported; {}", shown(value), choice_of(supported)))
 }
 
-/// Whether something is wrong with `member` or with an item of it: rules that build on its value
-/// must not report the same mistake again.
+/// Whether `member` or an item of it has a violation. Rules that depend on its value must not
+/// report the same mistake again.
 pub(super) fn is_faulted(found: &[Violation], member: &str) -> bool {
     found.iter().any(|violation| base(&violation.member) == member)
 }
 
-/// Whether something is wrong with just this item of `member`.
+/// Whether exactly this item of `member` has a violation.
 pub(super) fn is_item_faulted(found: &[Violation], member: &str, index: usize) -> bool {
     let place = place(member, index);
     found.iter().any(|violation| violation.member == member || violation.member == place)
 }
 
-/// The strings of an array with their places; items of another type have been reported.
+/// Returns the strings of an array with their indexes. Items of another type have already been
+/// reported.
 pub(super) fn items<'a>(metadata: &'a Metadata, member: &str) -> impl Iterator<Item = (usize, &'a str)> {
     let array = metadata.get(member).and_then(Value::as_array);
     array.into_iter().flatten().enumerate().filter_map(|(index, item)| Some((index, item.as_str()?)))
 }
 
-/// Says of each violation that is of a member which nobody sent, or speaks of one, where its value comes
-/// from: whoever reads it would look for that value in vain.
+/// Appends the origin of a value to each violation that involves a member that was not sent.
+/// Otherwise the reader would look for that value in the request in vain.
 pub(super) fn name_defaults(sent: &Metadata, metadata: &Metadata, found: &mut [Violation]) {
     let filled_in: Vec<(&str, &Value)> = metadata.iter().filter(|(name, _)| !sent.has(name)).collect();
     for violation in found {
-        // A name of one word, such as scope, may be just that in a sentence.
+        // A single word such as scope may be an ordinary word in a sentence.
         let is_mentioned =
             |name: &str| name.contains('_') && violation.rule.split([' ', ',', ';']).any(|word| word == name);
         let is_meant = |name: &str| base(&violation.member) == name || is_mentioned(name);
@@ -64,7 +65,7 @@ pub(super) fn name_defaults(sent: &Metadata, metadata: &Metadata, found: &mut [V
     }
 }
 
-/// Where the value of a member comes from that was not sent.
+/// Describes where the value of a member that was not sent comes from.
 fn origin(sent: &Metadata, name: &str, value: &Value) -> String {
     let texts = value.as_array().map(|items| items.iter().filter_map(Value::as_str).collect::<Vec<_>>());
     let text = match (texts, value) {
@@ -74,11 +75,11 @@ fn origin(sent: &Metadata, name: &str, value: &Value) -> String {
     };
     match choices::list_of(name).filter(|list| sent.has(list)) {
         Some(list) => format!("; {} was chosen from {list}", shown(&text)),
-        None => format!("; {} is what a request without {name} gets", shown(&text)),
+        None => format!("; {} is the default for a request without {name}", shown(&text)),
     }
 }
 
-/// `text` as it can stand in an answer: short, printable ASCII.
+/// Returns `text` as short, printable ASCII for a response.
 pub(super) fn shown(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => printable(text.get(..end).unwrap_or_default()) + "..",
@@ -86,7 +87,7 @@ pub(super) fn shown(text: &str) -> String {
     }
 }
 
-/// What would be accepted, in words.
+/// Describes what would be accepted.
 pub(super) fn choice_of(supported: &[String]) -> String {
     match supported {
         [] => "this server supports none".to_owned(),
@@ -122,10 +123,8 @@ mod tests {
         check_with(
             &settings,
             json!({}),
-            Err(&[
-                "token_endpoint_auth_method: supports only private_key_jwt; client_secret_basic is what a \
-                   request without token_endpoint_auth_method gets",
-            ]),
+            Err(&["token_endpoint_auth_method: supports only private_key_jwt; client_secret_basic is the \
+                   default for a request without token_endpoint_auth_method"]),
         );
         let chosen = json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]});
         check_with(
@@ -134,10 +133,10 @@ mod tests {
             Err(&["token_endpoint_auth_method: send jwks_uri or jwks; private_key_jwt \
                    was chosen from token_endpoint_auth_methods_supported"]),
         );
-        let code = "authorization_code is what a request without grant_types gets";
+        let code = "authorization_code is the default for a request without grant_types";
         check(
             json!({"response_types": []}),
-            Err(&[&format!("response_types: take authorization_code away; {code}")]),
+            Err(&[&format!("response_types: remove authorization_code; {code}")]),
         );
         check(json!({"redirect_uris": null}), Err(&[&format!("redirect_uris: redirects to it; {code}")]));
         let no_code = Registration {
@@ -150,7 +149,7 @@ mod tests {
             json!({}),
             Err(&[
                 &format!("grant_types[0]: supports only client_credentials; {code}"),
-                "response_types[0]: supports none; code is what a request without response_types gets",
+                "response_types[0]: supports none; code is the default for a request without response_types",
             ]),
         );
         let policy: InitialAccessPolicy =
@@ -161,7 +160,7 @@ mod tests {
 
     #[test]
     fn nothing_follows_from_a_list_that_is_refused() {
-        check(json!({"grant_types": ["implicit"]}), Err(&["grant_types: has nothing that is supported"]));
+        check(json!({"grant_types": ["implicit"]}), Err(&["grant_types: contains no supported value"]));
         check(json!({"response_types": ["token"]}), Err(&["response_types: this server supports only code"]));
     }
 

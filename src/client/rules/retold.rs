@@ -1,9 +1,9 @@
-//! Members that say the same as another one, in another language or in another way: what a software
-//! statement vouches for must not stand beside the request's own word for it.
+//! Members with the same meaning as another member, in another language or another form. The
+//! request must not override in this way what a software statement vouches for.
 
 use super::choices;
 
-/// Members that widen or replace what another one says, each with that one.
+/// Members that extend or replace another member, each with that member.
 const OTHER_WAYS: &[(&str, &str)] = &[
     ("redirect_uris_regex", "redirect_uris"),
     ("additional_token_endpoint_auth_methods", "token_endpoint_auth_method"),
@@ -15,8 +15,8 @@ const OTHER_WAYS: &[(&str, &str)] = &[
     ("claims_redirect_uris", "claims_redirect_uri"),
 ];
 
-/// Whether the member `name` says what the member `of` says once more: in another language (RFC 7591
-/// section 2.2), as one of the ways to say it that are known here, or as a list to choose its value from
+/// Whether the member `name` repeats the meaning of the member `of`: in another language (RFC 7591
+/// section 2.2), in one of the other forms listed here, or as a list from which its value is chosen
 /// (OpenID Connect RP Metadata Choices 1.0).
 pub fn retells(name: &str, of: &str) -> bool {
     let is_translated = name != of && base(name) == base(of);
@@ -25,7 +25,7 @@ pub fn retells(name: &str, of: &str) -> bool {
         || choices::lists().any(|(list, member)| (list, member) == (name, of))
 }
 
-/// The name without its language.
+/// Returns the name without its language tag.
 fn base(name: &str) -> &str {
     name.split_once('#').map_or(name, |(base, _)| base)
 }

@@ -5,7 +5,7 @@ use super::report::{is_faulted, shown, violation};
 use crate::client::Metadata;
 use crate::model::{Violation, scope};
 
-/// Writes `scope` with single spaces between its words; one that has no word is absent.
+/// Writes `scope` with single spaces between its words. A scope without words becomes absent.
 pub(super) fn normalise(metadata: &mut Metadata) {
     match metadata.text("scope").and_then(scope::normal) {
         None => {}
@@ -14,8 +14,8 @@ pub(super) fn normalise(metadata: &mut Metadata) {
     }
 }
 
-/// Grants what was asked for and is defined, and the scopes that everybody gets. What is left out
-/// is no mistake: the answer shows what was granted.
+/// Grants the requested scopes that are defined, and the default scopes. Leaving a scope out is not
+/// an error: the response shows what was granted.
 pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]) {
     let asked = metadata.text("scope").unwrap_or_default().to_owned();
     if is_faulted(found, "scope") || !is_scope(&asked) {
@@ -41,12 +41,12 @@ pub(super) fn grant(cx: &Rules<'_>, metadata: &mut Metadata, found: &[Violation]
     }
 }
 
-/// Every scope is written as RFC 6749 has it, and defined. A request never gets here with one
-/// that is not defined; a script may.
+/// Checks that every scope has the syntax of RFC 6749 and is defined. Undefined scopes never get
+/// here from a request, but they may from a script.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let Some(granted) = metadata.text("scope").filter(|_| !is_faulted(found, "scope")) else { return };
     if !is_scope(granted) {
-        let rule = "must be words of visible ASCII without a quote or a backslash";
+        let rule = "must consist of words in visible ASCII without quotes or backslashes";
         found.push(violation("scope", rule));
         return;
     }
@@ -80,7 +80,7 @@ mod tests {
             let changed = json!({"scope": text, "redirect_uris": ["https://a.example/cb"]});
             check_changed(&Registration::default(), changed, Ok(json!({"scope": stored})));
         }
-        // What everybody gets.
+        // The default scopes.
         check(json!({"scope": " \n"}), Ok(json!({"scope": "openid"})));
     }
 
@@ -95,6 +95,6 @@ mod tests {
     fn scopes_have_a_limit_of_their_own() {
         let scopes = |count: usize| vec!["https://purl.example.org/spec/scope"; count].join("\n      ");
         check(json!({"scope": scopes(400)}), Ok(json!({"scope": "openid"})));
-        check(json!({"scope": scopes(500)}), Err(&["scope: has 17999 bytes; 16384 are allowed"]));
+        check(json!({"scope": scopes(500)}), Err(&["scope: has 17999 bytes; at most 16384 are allowed"]));
     }
 }

@@ -3,8 +3,9 @@
 use super::algorithms::{ALGORITHMS, is_symmetric};
 use crate::client::Metadata;
 
-/// Whether a client with this metadata needs a secret: for its authentication method, or for an
-/// algorithm that is keyed with it (OpenID Connect Dynamic Client Registration section 3.2).
+/// Whether a client with this metadata needs a secret for its authentication method, or for an
+/// algorithm that uses the secret as its key (OpenID Connect Dynamic Client Registration section
+/// 3.2).
 pub fn needs_secret(metadata: &Metadata) -> bool {
     let further = metadata.texts("additional_token_endpoint_auth_methods");
     let by_method =

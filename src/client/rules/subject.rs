@@ -7,7 +7,7 @@ use super::{Rules, uri};
 use crate::client::Metadata;
 use crate::model::Violation;
 
-/// The type is supported, and a pairwise client belongs to one sector.
+/// Checks that the type is supported, and that a pairwise client belongs to one sector.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let Some(subject_type) = metadata.text("subject_type") else { return };
     let supported = &cx.settings.subject_types_supported;
@@ -24,20 +24,21 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
         .map(|uri| uri.host)
         .collect();
     if hosts.len() > 1 && !metadata.has("sector_identifier_uri") {
-        let rule = "must be there, because a pairwise client has redirect URIs on several hosts";
+        let rule = "is required, because this pairwise client has redirect URIs on several hosts";
         found.push(violation("sector_identifier_uri", rule));
     }
-    // OpenID Connect Core section 8.1: the sector is that host, unless the client names another.
+    // OpenID Connect Core section 8.1: the sector is the host of the redirect URIs, unless the
+    // client names another.
     if hosts.iter().any(Option::is_none) && hosts.len() == 1 && !metadata.has("sector_identifier_uri") {
-        let rule = "must be there, because a pairwise client has no redirect URI with a host";
+        let rule = "is required, because this pairwise client has no redirect URI with a host";
         found.push(violation("sector_identifier_uri", rule));
     }
-    // Without a redirect URI the sector is that of the keys.
+    // Without a redirect URI, the sector is the host of `jwks_uri`.
     let is_polled = matches!(metadata.text("backchannel_token_delivery_mode"), Some("poll" | "ping"));
     if is_polled && !metadata.has("jwks_uri") {
         found.push(violation(
             "jwks_uri",
-            "must be there for a pairwise client of the CIBA modes poll and ping",
+            "is required for pairwise clients with the CIBA modes poll and ping",
         ));
     }
 }

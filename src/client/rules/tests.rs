@@ -102,7 +102,7 @@ fn a_further_method_needs_what_the_first_would() {
                "additional_token_endpoint_auth_methods": [method]})
     };
     check(also("client_secret_basic"), Ok(json!({})));
-    check(also("made_up"), Err(&["additional_token_endpoint_auth_methods: nothing that is supported"]));
+    check(also("made_up"), Err(&["additional_token_endpoint_auth_methods: contains no supported value"]));
     check(
         json!({"additional_token_endpoint_auth_methods": ["private_key_jwt"]}),
         Err(&["additional_token_endpoint_auth_methods[0]: public keys"]),

@@ -1,4 +1,4 @@
-//! Certificates of clients (RFC 8705 section 2.1.2).
+//! Client certificates (RFC 8705 section 2.1.2).
 
 use std::net::IpAddr;
 
@@ -8,18 +8,18 @@ use crate::client::Metadata;
 use crate::model::Violation;
 use crate::x509::dn;
 
-/// A member that says whose the certificate is, and its form.
+/// A member that names the certificate's subject, and the check of its format.
 type Subject = (&'static str, fn(&str) -> Option<String>);
 
 const SUBJECTS: &[Subject] = &[
     ("tls_client_auth_subject_dn", |text| {
-        let rule = "must be a distinguished name by RFC 4514, such as CN=client,O=Example";
+        let rule = "must be an RFC 4514 distinguished name, such as CN=client,O=Example";
         dn::parse(text).err().map(|error| format!("{rule}: {error}"))
     }),
     ("tls_client_auth_san_dns", |text| says(!authority::is_domain_name(text), "must be a DNS name")),
     ("tls_client_auth_san_uri", |text| says(uri::parse(text).is_err(), "must be an absolute URI")),
     ("tls_client_auth_san_ip", |text| {
-        let rule = "must be an IPv4 address, or an IPv6 address by RFC 5952";
+        let rule = "must be an IPv4 address, or an IPv6 address in the format of RFC 5952";
         says(text.parse::<IpAddr>().is_err(), rule)
     }),
     ("tls_client_auth_san_email", |text| {
@@ -34,22 +34,26 @@ fn says(is_wrong: bool, rule: &str) -> Option<String> {
     is_wrong.then(|| rule.to_owned())
 }
 
-/// Whether the metadata say whose the certificate is.
+/// Whether the metadata names the subject of the certificate.
 pub(super) fn has_subject(metadata: &Metadata) -> bool {
     SUBJECTS.iter().any(|(member, _)| metadata.has(member))
 }
 
-/// One subject with the method `tls_client_auth`, never several, each in its form.
+/// Checks that `tls_client_auth` has exactly one subject in the right format, and that no client
+/// has several.
 pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let subjects: Vec<&Subject> = SUBJECTS.iter().filter(|(member, _)| metadata.has(member)).collect();
     let is_method = metadata.text("token_endpoint_auth_method") == Some("tls_client_auth");
     if is_method && subjects.is_empty() {
         let rule =
-            "tls_client_auth needs one of the tls_client_auth_* members, which says whose the certificate is";
+            "tls_client_auth needs one of the tls_client_auth_* members to name the certificate's subject";
         found.push(violation("token_endpoint_auth_method", rule));
     }
     if let [_, second, ..] = subjects.as_slice() {
-        found.push(violation(second.0, "only one of the tls_client_auth_* members may be there"));
+        found.push(violation(
+            second.0,
+            "only one of the tls_client_auth_* members is allowed; remove the others",
+        ));
     }
     for (member, form) in subjects {
         if let Some(rule) = metadata.text(member).and_then(form) {

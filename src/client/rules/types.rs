@@ -1,6 +1,6 @@
 //! JSON types and sizes (RFC 7591 section 2).
 //!
-//! A value of another type is refused and never coerced: `"60"` is not a number of seconds.
+//! A value of another type is rejected and never converted: `"60"` is not a number of seconds.
 
 use serde_json::Value;
 
@@ -11,16 +11,16 @@ use crate::client::member::{self, Kind};
 use crate::model::Violation;
 use crate::model::json::type_name;
 
-/// The largest integer that every JSON reader keeps exactly (RFC 7493 section 2.2).
+/// The largest integer that every JSON parser keeps exactly (RFC 7493 section 2.2).
 pub(super) const LARGEST_COUNT: u64 = (1 << 53) - 1;
 
-/// JWTs: only the body bounds them.
+/// JWTs. Only the size limit of the body applies to them.
 const LONG_TEXTS: &[&str] = &["software_statement", "certifications"];
 
-/// The name of the client in its certificate: a URI that leads nowhere.
+/// The client's name in its certificate. It is a URI, but not a link.
 const URI_NAME: &str = "tls_client_auth_san_uri";
 
-/// Every member has the type that it must have, and no more of it than the limits allow.
+/// Checks that every member has its type and stays within the limits.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     for (name, value) in metadata.iter() {
         match member::find(name) {
@@ -30,7 +30,7 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
     }
 }
 
-/// Every member that is known has its type, whatever the limits and the settings are.
+/// Checks the types of all known members, regardless of the limits and settings.
 pub(super) fn check_kinds(metadata: &Metadata, found: &mut Vec<Violation>) {
     for (name, value) in metadata.iter() {
         if let Some(member) = member::find(name).filter(|member| !is_of_kind(member.kind, value)) {
@@ -56,10 +56,10 @@ fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut V
         (Kind::Label, Value::String(text)) => {
             too_many_characters(cx, text).or_else(|| hidden_character(text))
         }
-        // Nobody reads it, and it may be a chain of certificates in PEM.
+        // It is not shown to people, and it may be a chain of certificates in PEM.
         (Kind::Text, Value::String(_)) if name == "evidence" => None,
         (Kind::Text, Value::String(text)) if LONG_TEXTS.contains(&name) => hidden_character(text),
-        // Which characters it may have is the rule of its words.
+        // The rule for scopes checks the characters.
         (Kind::Text, Value::String(text)) if name == "scope" => {
             too_many_bytes(text, cx.limits.scope_bytes, "scopeBytes")
         }
@@ -86,7 +86,7 @@ fn check_member(cx: &Rules<'_>, name: &str, typed: (Kind, &Value), found: &mut V
 fn check_items(cx: &Rules<'_>, (name, has_uris): (&str, bool), array: &[Value], found: &mut Vec<Violation>) {
     let limit = if has_uris { cx.limits.redirect_uris } else { cx.limits.list_items };
     if array.len() > limit {
-        found.push(violation(name, format!("has {} items; {limit} are allowed", array.len())));
+        found.push(violation(name, format!("has {} items; at most {limit} are allowed", array.len())));
         return;
     }
     for (index, item) in array.iter().enumerate() {
@@ -101,7 +101,7 @@ fn check_items(cx: &Rules<'_>, (name, has_uris): (&str, bool), array: &[Value], 
     }
 }
 
-/// The type that is due, in words.
+/// Returns the expected type in words.
 const fn due(kind: Kind) -> &'static str {
     match kind {
         Kind::Text | Kind::Label => "a string",
@@ -116,10 +116,11 @@ const fn due(kind: Kind) -> &'static str {
 
 fn too_many_characters(cx: &Rules<'_>, text: &str) -> Option<String> {
     let (count, limit) = (text.chars().count(), cx.limits.text_characters);
-    (count > limit).then(|| format!("has {count} characters; {limit} are allowed (limits.textCharacters)"))
+    (count > limit)
+        .then(|| format!("has {count} characters; at most {limit} are allowed (limits.textCharacters)"))
 }
 
-/// What is wrong with a text for programs.
+/// Returns what is wrong with a machine-readable text.
 fn text_fault(cx: &Rules<'_>, text: &str) -> Option<String> {
     too_many_bytes(text, cx.limits.text_bytes, "textBytes").or_else(|| hidden_character(text))
 }
@@ -130,20 +131,21 @@ fn uri_too_long(cx: &Rules<'_>, text: &str) -> Option<String> {
 
 fn too_many_bytes(text: &str, limit: usize, key: &str) -> Option<String> {
     let count = text.len();
-    (count > limit).then(|| format!("has {count} bytes; {limit} are allowed (limits.{key})"))
+    (count > limit).then(|| format!("has {count} bytes; at most {limit} are allowed (limits.{key})"))
 }
 
-/// A text that looks like another one is how an application borrows another one's name (RFC 7591
-/// section 5, on impersonation), and texts end up in consent pages and logs.
+/// Finds a hidden character. With a text that looks like another, an application can impersonate
+/// another one (RFC 7591 section 5, on impersonation). Such texts also end up in consent pages and
+/// logs.
 fn hidden_character(text: &str) -> Option<String> {
     let found = text.chars().find(|&character| is_hidden(character))?;
     let code = u32::from(found);
-    Some(format!("has the character U+{code:04X}; control, direction and invisible characters are refused"))
+    Some(format!("has the character U+{code:04X}; remove control, direction and invisible characters"))
 }
 
-/// Controls, and what Unicode calls default-ignorable (UAX 44), and what it calls a letter or a symbol and
-/// shows as nothing: the fillers of Hangul and the blank of Braille. Not the selectors of variants, which
-/// names in Japanese, Mongolian and pictures need.
+/// Whether a character is a control, default-ignorable in Unicode (UAX 44), or a letter or symbol
+/// without a visible form: the fillers of Hangul and the blank of Braille. Variation selectors are
+/// allowed, because names in Japanese and Mongolian and emoji need them.
 fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -205,12 +207,15 @@ mod tests {
 
     #[test]
     fn there_is_a_limit_to_everything() {
-        check(json!({"client_name": "x".repeat(1025)}), Err(&["client_name: has 1025 characters; 1024"]));
+        check(
+            json!({"client_name": "x".repeat(1025)}),
+            Err(&["client_name: has 1025 characters; at most 1024"]),
+        );
         check(json!({"client_name": "\u{e9}".repeat(1024)}), Ok(json!({})));
-        check(json!({"contacts": vec!["x"; 65]}), Err(&["contacts: has 65 items; 64"]));
-        check(json!({"redirect_uris": vec!["x"; 1000]}), Err(&["redirect_uris: has 1000 items; 32"]));
+        check(json!({"contacts": vec!["x"; 65]}), Err(&["contacts: has 65 items; at most 64"]));
+        check(json!({"redirect_uris": vec!["x"; 1000]}), Err(&["redirect_uris: has 1000 items; at most 32"]));
         let long = format!("https://a.example/{}", "x".repeat(10_000));
-        check(json!({"redirect_uris": [long]}), Err(&["redirect_uris[0]: has 10018 bytes; 2048"]));
+        check(json!({"redirect_uris": [long]}), Err(&["redirect_uris[0]: has 10018 bytes; at most 2048"]));
         check(json!({"software_statement": "x".repeat(10_000)}), Ok(json!({})));
     }
 

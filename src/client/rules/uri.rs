@@ -1,6 +1,7 @@
-//! URIs, read so strictly that two readers cannot see two of them (RFC 3986).
+//! URIs, parsed so strictly that two parsers cannot read them differently (RFC 3986).
 //!
-//! The text is kept: redirect URIs are compared character by character (RFC 9700 section 4.1.3).
+//! The text is kept, because redirect URIs are compared character by character (RFC 9700 section
+//! 4.1.3).
 
 use std::net::IpAddr;
 
@@ -8,28 +9,28 @@ use url::Url;
 
 use super::authority;
 
-/// An absolute URI that every reader takes apart in the same way.
+/// An absolute URI that every parser splits in the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Uri {
     /// In lower case.
     pub(super) scheme: String,
-    /// In lower case; none when the URI has no authority, as in `com.example.app:/cb`.
+    /// In lower case. `None` if the URI has no authority, as in `com.example.app:/cb`.
     pub(super) host: Option<String>,
-    /// The host when it is an address.
+    /// The host, if it is an address.
     pub(super) address: Option<IpAddr>,
-    /// The port, also when it is only that of the scheme.
+    /// The port, including the default port of the scheme.
     pub(super) port: Option<u16>,
-    /// Path and query with their percent-encoding taken away.
+    /// Path and query, percent-decoded.
     pub(super) location: Vec<u8>,
-    /// Whether nothing but scheme, host and port is there.
+    /// Whether the URI has only a scheme, a host and a port.
     pub(super) is_origin: bool,
-    /// What follows `#`.
+    /// The text after `#`.
     pub(super) fragment: Option<String>,
-    /// Whether a `*` is in its path, as it is written.
+    /// Whether its path contains a literal `*`.
     pub(super) has_wildcard: bool,
 }
 
-/// Schemes that run code, read files or start another application than the client.
+/// Schemes that run code, read files or start an application other than the client.
 const FORBIDDEN_SCHEMES: &[&str] = &[
     "about",
     "blob",
@@ -51,12 +52,12 @@ const FORBIDDEN_SCHEMES: &[&str] = &[
     "wss",
 ];
 
-/// What stands before the first colon of `text`.
+/// Returns the text before the first colon of `text`.
 pub(super) fn scheme(text: &str) -> Option<&str> {
     text.split_once(':').map(|(scheme, _)| scheme)
 }
 
-/// Reads `text`.
+/// Parses `text`.
 ///
 /// # Errors
 /// The rule that it breaks.
@@ -78,7 +79,7 @@ pub(super) fn parse(text: &str) -> Result<Uri, String> {
     };
     check_path(path)?;
     check_brackets(rest.get(hierarchy.len() - path.len()..).unwrap_or_default(), fragment)?;
-    // The query belongs to the location, with its question mark.
+    // The query belongs to the location, including its question mark.
     let path_and_query = rest.len() - (hierarchy.len() - path.len());
     let authority = authority.filter(|authority| !authority.is_empty());
     if authority.is_none() && is_web(&scheme) {
@@ -100,17 +101,17 @@ pub(super) fn parse(text: &str) -> Result<Uri, String> {
 }
 
 impl Uri {
-    /// Whether the host is this machine.
+    /// Whether the host is the local machine.
     pub(super) fn is_loopback(&self) -> bool {
         self.host.as_deref().is_some_and(|host| authority::LOOPBACK.contains(&host))
     }
 
-    /// Whether it is plain `http` on this machine.
+    /// Whether it is plain `http` on the local machine.
     pub(super) fn is_loopback_http(&self) -> bool {
         self.scheme == "http" && self.is_loopback()
     }
 
-    /// Whether the host is called `localhost`, also with a dot at its end or a name before it.
+    /// Whether the host is `localhost`, with an optional final dot or a name before it.
     pub(super) fn is_localhost(&self) -> bool {
         let host = self.host.as_deref().unwrap_or_default();
         let name = host.strip_suffix('.').unwrap_or(host);
@@ -123,7 +124,7 @@ impl Uri {
     }
 }
 
-/// `text` with every `%41` replaced by the byte that it means.
+/// Returns `text` with every escape such as `%41` replaced by its byte.
 pub(super) fn percent_decoded(text: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -151,12 +152,12 @@ fn split_at_mark(text: &str, mark: char) -> (&str, Option<&str>) {
     text.split_once(mark).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
-/// RFC 3986 section 2: which characters a URI is written with.
+/// Checks the characters that a URI may contain (RFC 3986 section 2).
 fn check_characters(text: &str) -> Result<(), String> {
     if text.bytes().any(|byte| !byte.is_ascii_graphic()) {
-        return Err(
-            "must be ASCII without spaces and control characters; write a host as A-label (xn--..)".into()
-        );
+        return Err("must be ASCII without spaces and control characters; \
+                    write an internationalised host as an A-label (xn--..)"
+            .into());
     }
     let is_bad = |byte: &u8| matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}');
     if let Some(bad) = text.bytes().find(is_bad) {
@@ -169,20 +170,21 @@ fn check_characters(text: &str) -> Result<(), String> {
             return Err("has a % that is not followed by two hexadecimal digits".into());
         };
         if byte.is_ascii_control() {
-            return Err("has an encoded control character, which could break a header".into());
+            return Err("has an encoded control character, which could break a header; remove it".into());
         }
     }
     Ok(())
 }
 
-/// RFC 3986 section 3.2.2: brackets are for IPv6 addresses, and section 3.5: a fragment ends the URI.
+/// Checks RFC 3986 section 3.2.2 (brackets are only for IPv6 addresses) and section 3.5 (a fragment
+/// ends the URI).
 fn check_brackets(path_and_query: &str, fragment: Option<&str>) -> Result<(), String> {
     let fragment = fragment.unwrap_or_default();
     if path_and_query.contains(['[', ']']) || fragment.contains(['[', ']']) {
-        return Err("has a bracket that is not of an IPv6 address; write %5B and %5D (RFC 3986)".to_owned());
+        return Err("has a bracket outside an IPv6 address; write %5B and %5D (RFC 3986)".to_owned());
     }
     if fragment.contains('#') {
-        Err("has two #; write %23 for the second (RFC 3986)".to_owned())
+        Err("has two # characters; write %23 for the second (RFC 3986)".to_owned())
     } else {
         Ok(())
     }
@@ -202,13 +204,14 @@ fn check_scheme(scheme: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A path that climbs is one thing to who compares it and another to who follows it.
+/// Rejects dot segments. Programs that compare such a path and programs that resolve it read it
+/// differently.
 fn check_path(path: &str) -> Result<(), String> {
     let decoded = percent_decoded(path);
     let climbs =
         decoded.split(|&byte| byte == b'/' || byte == b'\\').any(|part| part == b"." || part == b"..");
     if climbs {
-        return Err("must not have . or .. as a segment of its path, also not percent-encoded".into());
+        return Err("must not have . or .. as a path segment, not even percent-encoded".into());
     }
     Ok(())
 }

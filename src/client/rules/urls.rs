@@ -1,4 +1,4 @@
-//! URLs that are not for redirection: pages for people, endpoints that a server calls, logout.
+//! URLs that are not for redirection: pages for people, endpoints that a server calls, and logout.
 
 use super::application::Application;
 use super::report::{is_faulted, is_item_faulted, item_violation, items, violation};
@@ -9,7 +9,8 @@ use crate::client::member::{self, Kind};
 use crate::config::FetchSettings;
 use crate::model::{Violation, address};
 
-/// Every URL is `https`, and every one that a server calls is on the public internet.
+/// Checks that every URL is `https`, and that every URL that a server calls is on the public
+/// internet.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
     let application = Application::of(metadata, found);
     for (name, value) in metadata.iter() {
@@ -29,23 +30,24 @@ pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violati
 
 const OUT_OF_REACH: &str = "must name a host on the public internet";
 
-/// What is wrong with a URL; none when nothing is.
+/// Returns what is wrong with a URL, if anything.
 type Fault = fn(&Rules<'_>, &str) -> Option<String>;
 
-/// A page that a browser goes to. While an application is developed, its pages are on the machine of its
-/// developer, and a native one may keep them there.
+/// Checks a page that a browser goes to. The pages of an application in development are on its
+/// developer's machine, and a native application may keep them there.
 fn page_fault(cx: &Rules<'_>, application: Application, text: &str) -> Option<String> {
     match uri::parse(text) {
         Err(rule) => Some(rule),
         Ok(uri) if uri.scheme == "https" => None,
         Ok(uri) if uri.is_loopback_http() && application.may_use_loopback(cx) => None,
         Ok(_) => Some(
-            "must be https; http is only for loopback of a client with application_type native".to_owned(),
+            "must be https; http is allowed only for loopback URIs of clients with application_type native"
+                .to_owned(),
         ),
     }
 }
 
-/// A document that a server fetches: not from its own network.
+/// Checks a document that a server fetches. It must not be in the server's own network.
 pub(super) fn fetched_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
     match uri::parse(text) {
         Err(rule) => Some(rule),
@@ -55,7 +57,7 @@ pub(super) fn fetched_fault(fetch: &FetchSettings, text: &str) -> Option<String>
     }
 }
 
-/// An endpoint that a server calls: one that it must not be lured to its own network by.
+/// Checks an endpoint that a server calls. It must not lure the server to its own network.
 pub(super) fn endpoint_fault(fetch: &FetchSettings, text: &str) -> Option<String> {
     match uri::parse(text) {
         Err(rule) => Some(rule),
@@ -68,7 +70,8 @@ pub(super) fn endpoint_fault(fetch: &FetchSettings, text: &str) -> Option<String
     }
 }
 
-/// What is written as an address can be refused here; a name is looked up by who fetches from it.
+/// Whether the host is a private or special address. Names are checked after DNS resolution, by the
+/// server that fetches.
 fn is_out_of_reach(fetch: &FetchSettings, uri: &Uri) -> bool {
     let host = uri.host.as_deref().unwrap_or_default();
     let is_special = uri.address.map_or_else(|| address::is_special_name(host), address::is_special);
@@ -76,8 +79,8 @@ fn is_out_of_reach(fetch: &FetchSettings, uri: &Uri) -> bool {
     is_special && !fetch.allow_private_addresses && !is_listed
 }
 
-/// OpenID Connect Front-Channel Logout section 2, Back-Channel Logout section 2.2.
-/// The first is loaded by a browser, the second is called by a server.
+/// Checks OpenID Connect Front-Channel Logout section 2 and Back-Channel Logout section 2.2. The
+/// first URL is loaded by a browser, and the second is called by a server.
 fn check_logout(cx: &Rules<'_>, application: Application, metadata: &Metadata, found: &mut Vec<Violation>) {
     let (front, back) = ("frontchannel_logout_uri", "backchannel_logout_uri");
     if let Some(text) = metadata.text(back).filter(|_| !is_faulted(found, back)) {
@@ -102,8 +105,8 @@ fn check_lists(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) 
         }
         Ok(_) => None,
     };
-    // OpenID Connect Core section 6.2: a server fetches a request URI, whose fragment is a hash of what
-    // is there.
+    // OpenID Connect Core section 6.2: a server fetches a request URI. Its fragment is a hash of
+    // the document there.
     let request: Fault = |cx, text| {
         let pattern = uri::parse(text).ok().and_then(|uri| redirect_uris::pattern_fault(cx, &uri));
         fetched_fault(cx.fetch, text).or(pattern.map(str::to_owned))

@@ -43,7 +43,7 @@ fn members_that_disagree_are_refused() {
     check_with(
         &hybrid(),
         client(&["implicit"], &["code"]),
-        Err(&["grant_types: add it", "response_types: take implicit away"]),
+        Err(&["grant_types: add it", "response_types: remove implicit"]),
     );
     check_with(
         &hybrid(),
@@ -83,14 +83,14 @@ fn only_what_is_supported_can_be_registered() {
     check(json!({"response_types": ["token"]}), Err(&["response_types: supports only code"]));
     check(json!({"response_types": 5}), Err(&["response_types: an array"]));
     check(json!({"response_types": ["code", "code code"]}), Ok(json!({"response_types": ["code"]})));
-    check(json!({"grant_types": ["implicit"]}), Err(&["grant_types: has nothing that is supported"]));
+    check(json!({"grant_types": ["implicit"]}), Err(&["grant_types: contains no supported value"]));
 }
 
 #[test]
 fn a_client_that_manages_itself_with_access_tokens_can_get_them() {
     let settings =
         Registration { dcr_authorization_with_client_credentials: true, ..Registration::default() };
-    check_with(&settings, json!({}), Err(&["grant_types: must hold client_credentials"]));
+    check_with(&settings, json!({}), Err(&["grant_types: must contain client_credentials"]));
     check_with(
         &settings,
         json!({"grant_types": ["authorization_code", "client_credentials"]}),
@@ -103,7 +103,7 @@ fn the_password_grant_has_a_switch() {
     let mut settings = Registration::default();
     settings.grant_types_supported.push("password".to_owned());
     let client = json!({"grant_types": ["password"]});
-    check_with(&settings, client.clone(), Err(&["grant_types: has nothing that is supported"]));
+    check_with(&settings, client.clone(), Err(&["grant_types: contains no supported value"]));
     settings.dynamic_registration_password_grant_type_enabled = true;
     check_with(&settings, client, Ok(json!({"response_types": []})));
 }
@@ -131,9 +131,9 @@ fn what_is_left_of_both_lists_agrees() {
     check_with(
         &hybrid(),
         sent(&["authorization_code"], &["code", "id_token", "x"]),
-        Err(&["grant_types: must hold implicit"]),
+        Err(&["grant_types: must contain implicit"]),
     );
-    check(sent(&["refresh_token", "x"], &["code"]), Err(&["grant_types: must hold authorization_code"]));
+    check(sent(&["refresh_token", "x"], &["code"]), Err(&["grant_types: must contain authorization_code"]));
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn what_is_not_supported_is_left_out_of_every_list() {
 #[test]
 fn a_list_of_which_nothing_is_left_is_refused_and_the_answer_says_what_is_supported() {
     for (member, good) in lists() {
-        let told = format!("{member}: has nothing that is supported (`a`, `b`, `c` and others)");
+        let told = format!("{member}: contains no supported value (`a`, `b`, `c` and others)");
         check_with(&narrow(), json!({member: ["a", "b", "c", "d"]}), Err(&[&told]));
         check_with(
             &narrow(),

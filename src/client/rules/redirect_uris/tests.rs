@@ -98,10 +98,10 @@ fn a_regex_is_for_who_wants_it_and_opens_no_list() {
     let on = Registration { redirect_uris_regex_enabled: true, ..Registration::default() };
     check_with(&on, sent(), Ok(sent()));
     let listed = Registration { redirect_uri_allow_list: vec!["*.example".to_owned()], ..on.clone() };
-    check_with(&listed, sent(), Err(&["redirect_uris_regex: only some"]));
+    check_with(&listed, sent(), Err(&["redirect_uris_regex: are restricted"]));
     let policy = |members: Value| serde_json::from_value::<InitialAccessPolicy>(members).unwrap();
     let hosts = policy(json!({"redirect_hosts": ["client.example"]}));
-    check_within(&hosts, &on, sent(), Err(&["redirect_uris_regex: only some"]));
+    check_within(&hosts, &on, sent(), Err(&["redirect_uris_regex: are restricted"]));
     check_within(&policy(json!({})), &on, sent(), Ok(sent()));
 }
 
@@ -122,7 +122,7 @@ fn each_bad_uri_is_named_and_none_is_there_twice() {
         Err(&[
             "redirect_uris[1]: absolute",
             "redirect_uris[2]: a string",
-            "redirect_uris[3]: twice",
+            "redirect_uris[3]: duplicate",
             "redirect_uris[4]: must be https",
         ]),
     );
