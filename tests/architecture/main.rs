@@ -1,5 +1,5 @@
-//! The layers of `src/ARCHITECTURE.md`, held: who may use whom, and which folder may use which
-//! outside library.
+//! Enforces the layers of `src/ARCHITECTURE.md`: which module may use which others, and which folder
+//! may use which external library.
 
 #![expect(clippy::unwrap_used, reason = "tests report problems by failing")]
 
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tables::{ALLOWED, ENDPOINTS, LIBRARIES};
 
-/// Every Rust file below a folder of the repository: its path within that, and its text.
+/// Returns every Rust file below a folder of the repository: its path within the folder, and its text.
 fn files(folder: &str) -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files = Vec::new();
@@ -27,11 +27,11 @@ fn files(folder: &str) -> Vec<(PathBuf, String)> {
             }
         }
     }
-    assert!(!files.is_empty(), "there is nothing in {folder}");
+    assert!(!files.is_empty(), "no Rust files in {folder}");
     files
 }
 
-/// The files of `src` that belong to a module: its name, the path, the text.
+/// Returns the files of `src` that belong to a module: the name of the module, the path, the text.
 fn sources() -> Vec<(String, PathBuf, String)> {
     let module = |path: &Path| {
         let first = path.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
@@ -44,12 +44,12 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     sources
 }
 
-/// The code of a file without its comments, line by line with numbers from 1.
+/// Returns the lines of a file without comments, numbered from 1.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(number, line)| (number + 1, line.split("//").next().unwrap_or("")))
 }
 
-/// Every name that follows `crate::` in `line`, those in a group included.
+/// Returns every name that follows `crate::` in `line`, including the names in a group.
 fn used_modules(line: &str) -> BTreeSet<String> {
     let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     line.match_indices("crate::")
@@ -66,16 +66,16 @@ fn used_modules(line: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn an_arrow_goes_down_only() {
+fn a_module_uses_only_the_modules_that_its_layer_allows() {
     let mut offenders = Vec::new();
     for (module, path, text) in sources() {
         let (_, allowed) = ALLOWED.iter().find(|(name, _)| *name == module).unwrap_or_else(|| {
-            panic!("src/{} is in no layer: give it one in tests/architecture/tables.rs", path.display())
+            panic!("src/{} is in no layer: add it to tests/architecture/tables.rs", path.display())
         });
         for (number, line) in code(&text) {
             for used in used_modules(line) {
                 if used != module && !allowed.contains(&used.as_str()) {
-                    offenders.push(format!("src/{}:{number}: {module} may not use {used}", path.display()));
+                    offenders.push(format!("src/{}:{number}: {module} must not use {used}", path.display()));
                 }
             }
         }
@@ -93,14 +93,14 @@ fn no_two_layers_use_each_other() {
         let wiring = ["probes", "routes", "reload", "lifecycle", "app"];
         assert!(
             above.is_empty() || wiring.contains(module),
-            "{module} uses {above:?}, which stands above it"
+            "{module} uses {above:?}, which is in a layer above it"
         );
         seen.insert(module);
     }
 }
 
 #[test]
-fn an_outside_library_lives_in_one_place() {
+fn an_external_library_is_used_in_its_own_modules_only() {
     let mut offenders = Vec::new();
     for (module, path, text) in sources() {
         for (library, homes) in LIBRARIES {
@@ -142,36 +142,40 @@ fn only_endpoints_speak_http() {
 }
 
 #[test]
-fn a_file_fits_in_a_head() {
+fn no_file_has_more_than_300_lines() {
     let mut long = Vec::new();
     for folder in ["src", "tests", "benches", "examples"] {
         let lengths = files(folder).into_iter().map(|(path, text)| (path, text.lines().count()));
         let too_long = lengths.filter(|(_, lines)| *lines > 300);
         long.extend(too_long.map(|(path, lines)| format!("{folder}/{}: {lines} lines", path.display())));
     }
-    assert!(long.is_empty(), "split along the meaning: {}", long.join(", "));
+    assert!(long.is_empty(), "too long; split by meaning: {}", long.join(", "));
 }
 
 #[test]
-fn metadata_passes_its_stages_where_the_rules_are() {
-    // The constructors of the stages are private to `client`; this keeps it so.
+fn metadata_stages_are_constructed_in_client_only() {
+    // The constructors of the stages must stay private to `client`.
     let stages =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/client/stages.rs")).unwrap();
-    assert!(stages.contains("pub(in crate::client) const fn new"), "`Valid` is made by the rules only");
-    assert!(!stages.contains("pub struct Approved(pub"), "`Approved` is made from `Valid` only");
+    assert!(stages.contains("pub(in crate::client) const fn new"), "only the rules construct `Valid`");
+    assert!(!stages.contains("pub struct Approved(pub"), "`Approved` is constructed from `Valid` only");
 }
 
 #[test]
-fn only_a_signature_makes_something_verified() {
-    // Its field is private, so only `verify.rs` can fill it; it is filled once.
+fn only_verify_constructs_verified_values() {
+    // The field is private, so only `verify.rs` can construct a value, and it does so once.
     let verify =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/jose/verify.rs")).unwrap();
     assert!(verify.contains("pub struct Verified<T>(T);"), "the field of `Verified` is private");
-    assert_eq!(verify.matches("Verified(").count(), 1, "`Verified` is made at the end of `verify` only");
+    assert_eq!(
+        verify.matches("Verified(").count(),
+        1,
+        "`Verified` is constructed at the end of `verify` only"
+    );
 }
 
 #[test]
-fn only_commands_ask_a_server_without_the_guard() {
+fn only_commands_send_requests_without_the_guard() {
     for (module, path, text) in
         sources().into_iter().filter(|(module, ..)| !["cli", "fetch"].contains(&module.as_str()))
     {

@@ -1,6 +1,6 @@
-//! The tables: what may use what.
+//! Tables of permitted uses.
 
-/// What each module of the crate may use. An arrow that is not here is a decision to be made in
+/// The modules that each module may use. A new dependency is a decision to be made in
 /// `src/ARCHITECTURE.md` first.
 pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("clock", &[]),
@@ -8,7 +8,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ("secret", &["random"]),
     ("model", &[]),
     ("config", &["model", "secret"]),
-    // Any layer says what goes on; nothing there knows of what.
+    // Every layer writes to the log and the metrics, which depend on no layer.
     ("telemetry", &["config"]),
     ("jose", &["model", "clock", "secret"]),
     ("x509", &["clock"]),
@@ -61,7 +61,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "token",
-        // A client attestation proves at the token endpoint what it proves at a registration.
+        // A client attestation is verified in the same way at the token endpoint and at a registration.
         &[
             "client",
             "clock",
@@ -79,7 +79,7 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "x509",
         ],
     ),
-    // An update is a registration that replaces: RFC 7592 section 2.2 on the code of RFC 7591.
+    // An update replaces a registration, so RFC 7592 section 2.2 uses the code of RFC 7591.
     (
         "management",
         &[
@@ -94,15 +94,15 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "service",
             "store",
             "telemetry",
-            // A client may manage itself with an access token of its own.
+            // A client may manage itself with its own access token.
             "token",
         ],
     ),
-    // What is absent in the metadata of another server is decided as everywhere.
+    // Absent values in the metadata of another server are treated as everywhere.
     ("discovery", &["client", "config", "http", "jose", "model", "service"]),
     ("host", &["clock", "ear", "fetch", "jose", "script", "secret", "service", "store", "x509"]),
-    // Who calls is found by its access token. What an administrator does to a client is what its
-    // holder could do, on the same code.
+    // The caller is identified by its access token. An administrator changes a client with the same
+    // code as the client itself.
     (
         "admin",
         &[
@@ -173,19 +173,19 @@ pub(crate) const ALLOWED: &[(&str, &[&str])] = &[
             "http",
             "model",
             "script",
-            // What it shows a running server to prove who asks.
+            // The credentials that a command sends to a running server.
             "secret",
             "service",
             "store",
             "systemd",
             "telemetry",
-            // Where the first start wrote the credentials of the administrator.
+            // The file to which the first start wrote the credentials of the administrator.
             "token",
         ],
     ),
 ];
 
-/// Where an outside library may be used.
+/// The modules in which an external library may be used.
 pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("rhai", &["script"]),
     ("notify", &["watch"]),
@@ -222,7 +222,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("getrandom", &["random"]),
 ];
 
-/// Within a use case, only these files may speak HTTP's own types.
+/// Within a use case, only these files may use HTTP types.
 pub(crate) const ENDPOINTS: &[(&str, &[&str])] = &[
     ("registration", &["endpoint.rs", "mod.rs"]),
     ("management", &["endpoint.rs", "holder.rs"]),

@@ -109,7 +109,8 @@ impl Client {
         Some(())
     }
 
-    /// Checks that the client is in the state that it must be in. The state found is the one it must be in from now on.
+    /// Checks that the client is in the state that it must be in. The state found is the one it must be in
+    /// from now on.
     pub(crate) async fn look(&mut self, registrar: &Registrar, http: &reqwest::Client) -> Found {
         let request = self.ask(&registrar.url(""), http, Method::GET);
         let Some((status, read)) = answered(request).await else {

@@ -175,7 +175,8 @@ impl Operator {
         Some(answer["access_token"].as_str().expect("a token").to_owned())
     }
 
-    /// Patches the configuration, creates tokens, and uses each of them twice at once, until the server is killed.
+    /// Patches the configuration, creates tokens, and uses each of them twice at once, until the server is
+    /// killed.
     async fn work(&mut self, url: &str, http: &reqwest::Client) {
         let Some(token) = self.access_token(url, http).await else { return };
         while self.work_once(url, http, &token).await.is_some() {}

@@ -1,7 +1,7 @@
-//! Tokens of other libraries verify here, and ours verify there.
+//! Tokens of other libraries verify here, and our tokens verify there.
 //!
-//! `tests/fixtures/jose/` has the tokens, and the scripts that made and that verify them. By
-//! `.ci/jose.sh` fresh tokens of ours go through both other libraries.
+//! `tests/fixtures/jose/` has the tokens and the scripts that create and verify them.
+//! `.ci/jose.sh` has both other libraries verify new tokens of ours.
 
 use registrar::clock::Timestamp;
 use registrar::jose::{Algorithm, Compact, Expectations, KeySet, SigningKey, sign, verify};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 const SECRET: &str = "a-secret-for-tests-only-that-is-long-enough-for-each-of-the-hashes";
 
-/// Verifies every token of `file`, and that they are of `maker` and of at least `algorithms`.
+/// Verifies every token in `file`. They must come from `maker` and cover at least `algorithms`.
 fn check(file: &str, maker: &str, algorithms: &[Algorithm]) {
     let cases: Vec<Value> = serde_json::from_str(file).unwrap();
     let mut seen = Vec::new();
@@ -41,18 +41,18 @@ fn tokens_of_joserfc_verify() {
 
 #[test]
 fn tokens_of_node_jose_verify() {
-    // That package has neither of the two.
+    // The package supports neither of the two.
     let has = |algorithm: &&Algorithm| !matches!(algorithm, Algorithm::Es256k | Algorithm::Ed448);
     let known: Vec<Algorithm> = Algorithm::ALL.iter().filter(has).copied().collect();
     check(include_str!("../fixtures/jose/node.json"), "made-by-node-jose", &known);
 }
 
 #[test]
-fn our_tokens_of_old_still_verify() {
+fn our_stored_tokens_still_verify() {
     check(include_str!("../fixtures/jose/ours.json"), "made-by-registrar", Algorithm::ALL);
 }
 
-/// Writes what it made to the file that `JOSE_TOKENS` names, for the other libraries.
+/// Writes its tokens to the file that `JOSE_TOKENS` names, for the other libraries.
 #[test]
 fn our_tokens_verify() {
     let cases: Vec<Value> = Algorithm::ALL.iter().map(|algorithm| case(*algorithm)).collect();

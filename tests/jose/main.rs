@@ -1,4 +1,4 @@
-//! Signatures against other libraries, and readers against random input.
+//! Signatures checked against other libraries, and parsers against random input.
 
 #![expect(clippy::unwrap_used, reason = "tests report problems by failing")]
 

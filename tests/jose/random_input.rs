@@ -1,13 +1,13 @@
-//! No input reaches a panic: tokens, key sets, JSON, client metadata.
+//! No input causes a panic: tokens, key sets, JSON, client metadata.
 //!
-//! A test run takes a few hundred inputs of each kind. To let it run for as long as a fuzzer would,
-//! say how many; three million take about an hour on two cores:
+//! A test run tries a few hundred inputs of each type. To run as long as a fuzzer would, set their
+//! number; three million take about an hour on two cores:
 //!
 //! ```sh
 //! PROPTEST_CASES=3000000 cargo test --test jose random_input
 //! ```
 //!
-//! A failing input is printed, made as small as it can be.
+//! A failing input is printed after it was made as small as possible.
 
 use std::sync::LazyLock;
 
@@ -23,13 +23,13 @@ use registrar::model::json;
 use registrar::secret::Secret;
 use serde_json::{Map, Value, json};
 
-/// A good token, and the keys that verify it.
+/// A valid token and the keys that verify it.
 struct Good {
     token: String,
     keys: KeySet,
 }
 
-/// One of each family.
+/// One of each family of algorithms.
 static GOOD: LazyLock<Vec<Good>> = LazyLock::new(|| {
     let claims = json!({"iss": "https://issuer.example", "client_name": "x"});
     let signed = |key: &SigningKey| sign(&Map::new(), claims.as_object().unwrap(), key).unwrap();
@@ -52,7 +52,7 @@ fn is_taken(text: &str, keys: &KeySet) -> bool {
         .is_ok_and(|token| verify(&token, keys, &expected, Timestamp::from_unix(1_700_000_000)).is_ok())
 }
 
-/// What is done to a good token.
+/// A change of a valid token.
 #[derive(Debug, Clone)]
 enum Change {
     Replace(prop::sample::Index, char),
@@ -107,7 +107,7 @@ fn changed(token: &str, changes: &[Change]) -> String {
     text.into_iter().collect()
 }
 
-/// JSON that has some of `names` in it.
+/// JSON that contains some of `names`.
 fn value(names: Vec<&'static str>) -> impl Strategy<Value = Value> {
     let words = prop::sample::select(vec![
         "",
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn a_made_up_token_is_not_taken(
+    fn a_made_up_token_is_rejected(
         header in of_token(), claims in of_token(), signature in prop::collection::vec(any::<u8>(), 0..300)
     ) {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -182,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_token_is_not_taken(
+    fn a_changed_token_is_rejected(
         which in any::<prop::sample::Index>(), changes in prop::collection::vec(change(), 1..4)
     ) {
         let good = which.get(&GOOD);
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn signed_claims_of_any_shape_do_no_harm(header in of_token(), claims in of_token()) {
+    fn signed_claims_of_any_shape_are_handled(header in of_token(), claims in of_token()) {
         let (Value::Object(header), Value::Object(claims)) = (header, claims) else { return Ok(()) };
         let secret = Secret::new("s".repeat(64));
         let key = SigningKey::from_secret(&secret, Algorithm::Hs256).unwrap();
@@ -202,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn a_set_of_anything_is_read_or_refused(set in of_keys(), keys in prop::collection::vec(of_keys(), 0..4)) {
+    fn a_set_of_anything_is_read_or_rejected(set in of_keys(), keys in prop::collection::vec(of_keys(), 0..4)) {
         for set in [set, json!({ "keys": keys })] {
             if let Err(rule) = KeySet::parse(&set, 10) {
                 prop_assert!(!rule.is_empty());
@@ -214,22 +214,22 @@ proptest! {
     }
 
     #[test]
-    fn bytes_are_read_as_json_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn bytes_are_parsed_as_json_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(value) = json::parse(&bytes) {
             prop_assert_eq!(serde_json::from_slice::<Value>(&bytes).unwrap(), value);
         }
     }
 
     #[test]
-    fn brackets_and_quotes_are_read_as_json_or_refused(text in "[\\[\\]{}\":,\\\\ a0.e+-]{0,200}") {
+    fn brackets_and_quotes_are_parsed_as_json_or_rejected(text in "[\\[\\]{}\":,\\\\ a0.e+-]{0,200}") {
         if let Ok(value) = json::parse(text.as_bytes()) {
             prop_assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
         }
     }
 
     #[test]
-    fn written_json_is_read_again(value in of_metadata()) {
-        // Not with `value` itself: the library may read a fraction one digit off in the 17th place.
+    fn written_json_is_parsed_back(value in of_metadata()) {
+        // Not compared with `value` itself: the library may parse a fraction that differs in the 17th digit.
         let text = value.to_string();
         prop_assert_eq!(json::parse(text.as_bytes()), Ok(serde_json::from_str(&text).unwrap()));
     }

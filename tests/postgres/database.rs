@@ -1,5 +1,5 @@
-//! A schema in the database of the tests, with the folder that its servers share; and a database
-//! of its own, for those who stop it.
+//! A schema in the test database with the folder that its servers share, and separate databases for
+//! tests that stop them.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -11,18 +11,18 @@ use std::sync::{Mutex, Once, PoisonError};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What the servers of one test share.
+/// The database and the folder that the servers of one test share.
 pub(crate) struct Database {
     /// `store.url`
     pub(crate) url: String,
     folder: TempDir,
     own: Option<Cluster>,
-    /// Where its rows are, whatever a test makes of `url`.
+    /// The URL of the rows, even if a test changes `url`.
     rows: String,
 }
 
 impl Database {
-    /// A new schema; none, and a word about it, when there is no database.
+    /// Creates a schema. Without a database it returns `None` and prints why.
     pub(crate) async fn new() -> Option<Self> {
         let url = named()?;
         let name = format!("s{}_{}", std::process::id(), next());
@@ -31,7 +31,7 @@ impl Database {
         Some(Self { rows: url.clone(), url, folder: TempDir::new().expect("a folder"), own: None })
     }
 
-    /// A database that no other test uses.
+    /// Starts a database that no other test uses.
     pub(crate) fn of_its_own() -> Option<Self> {
         named()?;
         let cluster = Cluster::start();
@@ -40,12 +40,12 @@ impl Database {
         Some(Self { rows: url.clone(), url, folder, own: Some(cluster) })
     }
 
-    /// The password in its URL.
+    /// Returns the password in its URL.
     pub(crate) fn password(&self) -> &str {
         self.url.split([':', '@']).nth(2).expect("a password")
     }
 
-    /// The key that its servers share.
+    /// Returns the file of the key that its servers share.
     pub(crate) fn key_file(&self) -> PathBuf {
         self.folder.path().join("registrar.key")
     }
@@ -55,12 +55,12 @@ impl Database {
         self.own.as_ref().expect("a database of its own").script("halt");
     }
 
-    /// Starts it again.
+    /// Restarts the database.
     pub(crate) fn resume(&self) {
         self.own.as_ref().expect("a database of its own").script("resume");
     }
 
-    /// How many rows have `text` in them somewhere.
+    /// Returns the number of rows that contain `text`.
     pub(crate) async fn rows_with(&self, text: &str) -> i64 {
         const SQL: &str = "SELECT count(*) FROM registrar_entries \
                            WHERE position($1 IN key) > 0 OR position($1 IN value) > 0";
@@ -73,35 +73,35 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// K198 over the whole suite: nothing of what was secret is in a row, the audit log among them.
+    /// Checks for the whole suite that no secret is in a row, including the rows of the audit log.
     fn drop(&mut self) {
-        // One of its own may not run any more, and a test that fails says why by itself.
+        // A separate database may have stopped, and a failing test already reports its cause.
         if self.own.is_some() || std::thread::panicking() {
             return;
         }
         let url = self.rows.clone();
         let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // The runtime of the test can not be waited for here.
+        // This cannot block on the runtime of the test.
         let search = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(leaks(&url, &secrets))
         });
         let leaks = search.join().expect("the rows are read");
-        assert!(leaks.is_empty(), "in the database: {leaks:?}");
+        assert!(leaks.is_empty(), "secrets in the database: {leaks:?}");
     }
 }
 
-/// What was secret in the tests of this process.
+/// The secrets in the tests of this process.
 static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Remembers what is secret of an answer.
+/// Remembers the secrets in an answer.
 pub(crate) fn note_secrets(answer: &Value) {
     let names = ["client_secret", "registration_access_token", "access_token", "token"];
     let secrets = names.iter().filter_map(|name| answer[name].as_str()).map(str::to_owned);
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets);
 }
 
-/// Those of `secrets` that are in a row.
+/// Returns the `secrets` that are in a row.
 async fn leaks(url: &str, secrets: &[String]) -> Vec<String> {
     let (client, connection) = connect(url).await;
     let there = client.query("SELECT to_regclass('registrar_entries') IS NOT NULL", &[]).await;
@@ -140,7 +140,7 @@ fn named() -> Option<String> {
     static WARNED: Once = Once::new();
     let url = std::env::var("REGISTRAR_TEST_POSTGRES").ok();
     if url.is_none() {
-        // What `eprintln!` prints is shown only when a test fails.
+        // The output of `eprintln!` is shown only when a test fails.
         WARNED.call_once(|| {
             let text = "\nNOT TESTED: servers that share a PostgreSQL. These tests do nothing without \
                         REGISTRAR_TEST_POSTGRES; see .ci/postgres.sh.\n";
@@ -150,7 +150,7 @@ fn named() -> Option<String> {
     url
 }
 
-/// Does `text` in the database at `url`.
+/// Runs the statements `text` in the database at `url`.
 pub(crate) async fn run(url: &str, text: &str) {
     let (client, connection) = connect(url).await;
     client.batch_execute(text).await.expect("it is done");
@@ -158,7 +158,7 @@ pub(crate) async fn run(url: &str, text: &str) {
     connection.await.expect("it ends");
 }
 
-/// The one value that `sql` finds in the database at `url`.
+/// Returns the one value that `sql` selects in the database at `url`.
 pub(crate) async fn query<T>(url: &str, sql: &str) -> T
 where
     for<'a> T: tokio_postgres::types::FromSql<'a>,
@@ -202,7 +202,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // What is left behind is in a temporary folder.
+        // Remaining files are in a temporary folder.
         let _ = command("stop").envs(&self.environment).status();
     }
 }

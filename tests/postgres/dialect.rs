@@ -1,5 +1,5 @@
-//! Databases that speak the protocol of PostgreSQL and differ from it as `CockroachDB` does: see
-//! `proxy.rs` for how. The statements are those of a real server, and a real PostgreSQL does them.
+//! Databases that speak the PostgreSQL protocol but differ from PostgreSQL as `CockroachDB` does; see
+//! `proxy.rs`. A real server sends the statements, and a real PostgreSQL runs them.
 
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -9,10 +9,10 @@ use crate::node::{Node, until};
 use crate::proxy::Proxy;
 use crate::sharing::{conditional_updates, patches_of_another_server, update};
 
-/// What the log says where nobody tells of changes.
+/// The log message for databases that do not notify of changes.
 const NOT_TOLD: &str = "LISTEN/NOTIFY is not available";
 
-/// The type of a column of the table that says how the others are.
+/// Returns the type of the column `version` in the table that describes the schema.
 async fn type_of_version(database: &Database) -> String {
     const SQL: &str = "SELECT data_type::text FROM information_schema.columns WHERE \
                        table_name = 'registrar_schema' AND column_name = 'version' \
@@ -20,7 +20,7 @@ async fn type_of_version(database: &Database) -> String {
     query(&database.url, SQL).await
 }
 
-/// Makes, reads, changes and deletes a client, each at another of `nodes` than the one before.
+/// Registers, reads, changes and deletes a client, alternating between the two nodes.
 async fn live([one, two]: [&Node; 2]) {
     let client = one.register("made").await;
     assert_eq!(two.read(&client).await["client_secret"], client["client_secret"]);
@@ -32,7 +32,7 @@ async fn live([one, two]: [&Node; 2]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_live_on_a_database_of_another_dialect() {
+async fn servers_work_with_a_database_of_another_dialect() {
     let Some(mut database) = Database::new().await else { return };
     let proxy = Proxy::before(&mut database);
     let nodes = [Node::start(&database), Node::start(&database)];
@@ -40,7 +40,7 @@ async fn servers_live_on_a_database_of_another_dialect() {
     live(nodes.each_ref()).await;
     let client = nodes[0].register("kept").await;
     assert!(proxy.commits() > 0);
-    // Each has asked once whether it is told of changes, and looks for them from then on.
+    // Each server has tried LISTEN once, and polls for changes from then on.
     let seen = proxy.looks();
     until(20, async || proxy.looks() >= seen + 6).await;
     assert_eq!(proxy.listens(), 2);
@@ -54,14 +54,14 @@ async fn servers_live_on_a_database_of_another_dialect() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_patch_is_found_where_nobody_tells_of_it() {
+async fn a_patch_is_found_by_polling() {
     let Some(mut database) = Database::new().await else { return };
     Proxy::before(&mut database);
     patches_of_another_server(&database).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_start_together_make_the_tables_without_a_transaction() {
+async fn servers_that_start_together_create_the_tables_without_a_transaction() {
     let Some(mut database) = Database::new().await else { return };
     Proxy::before(&mut database);
     let nodes: Vec<_> = std::thread::scope(|scope| {
@@ -72,11 +72,11 @@ async fn servers_that_start_together_make_the_tables_without_a_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changes_that_can_not_be_serialized_are_tried_again() {
+async fn changes_that_cannot_be_serialized_are_retried() {
     let Some(mut database) = Database::new().await else { return };
     let proxy = Proxy::before(&mut database);
     let nodes = [Node::start(&database), Node::start(&database)];
-    // Both write the same counters all the time, and a third of the commits fails besides.
+    // Both servers keep writing the same counters, and in addition a third of the commits fails.
     let registrations = (0..20).map(|turn| {
         let node = &nodes[turn % 2];
         async move {
@@ -88,18 +88,18 @@ async fn changes_that_can_not_be_serialized_are_tried_again() {
     join_all(registrations).await;
     assert!(proxy.commits() > 20, "{}", proxy.commits());
     conditional_updates(&nodes).await;
-    // Others can come between for long; there is time until whoever asked gives up.
+    // Conflicts can go on for a while; there is time until the client gives up.
     proxy.refuse_commits(60);
     nodes[0].register("late").await;
     for node in &nodes {
-        assert!(!node.log().contains("tokio_postgres"), "remarks are logged: {}", node.log());
+        assert!(!node.log().contains("tokio_postgres"), "notices of the database are logged: {}", node.log());
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_with_small_integers_are_used_as_they_are() {
+async fn tables_with_4_byte_integers_are_used_as_they_are() {
     let Some(mut database) = Database::new().await else { return };
-    // As every version before this one made them.
+    // As all previous versions created them.
     run(
         &database.url,
         "CREATE TABLE registrar_schema (id integer PRIMARY KEY, version integer NOT NULL); \

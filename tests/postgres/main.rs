@@ -1,6 +1,6 @@
-//! Servers that share a PostgreSQL: real processes, and a real database, which
-//! `REGISTRAR_TEST_POSTGRES` names (see `.ci/postgres.sh`). Without it these tests do nothing,
-//! and say so.
+//! Servers that share a PostgreSQL database: real processes and a real database, which
+//! `REGISTRAR_TEST_POSTGRES` names (see `.ci/postgres.sh`). Without it these tests are skipped with
+//! a message.
 
 #![expect(
     clippy::panic,
@@ -23,7 +23,7 @@ mod transfer;
 
 use serde_json::{Value, json};
 
-/// B0 of the catalogue of cases, with a name to find it by.
+/// The smallest registration, with a name to find it by.
 fn body(name: &str) -> Value {
     json!({"redirect_uris": ["https://client.example.org/cb"], "client_name": name})
 }

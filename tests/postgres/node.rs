@@ -1,4 +1,4 @@
-//! One server of several: the binary as a child process.
+//! One of several servers: the binary as a child process.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::body;
 use crate::database::{Database, note_secrets};
 
-/// A server that runs.
+/// A running server.
 pub(crate) struct Node {
     child: Child,
     folder: TempDir,
@@ -20,7 +20,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts one on `database`, with these lines in its `[store]`, too.
+    /// Starts a server on `database`, with these additional lines in its `[store]`.
     pub(crate) fn start_with(database: &Database, store: &str) -> Self {
         let (mut command, folder) = prepare(database, store);
         let log = std::fs::File::create(folder.path().join("log")).expect("a log");
@@ -31,18 +31,18 @@ impl Node {
         let Some(address) = line.trim_end().split("listens on ").nth(1).map(str::to_owned) else {
             panic!("it did not start: {}", log_in(&folder));
         };
-        // It must never wait for somebody who reads what it prints.
+        // Its output must be read, so that it never blocks on a full pipe.
         std::thread::spawn(move || drop(output.read_to_string(&mut String::new())));
         let http = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().expect("a client");
         Self { child, folder, address, http }
     }
 
-    /// Starts one on `database`.
+    /// Starts a server on `database`.
     pub(crate) fn start(database: &Database) -> Self {
         Self::start_with(database, "")
     }
 
-    /// What comes of starting one that does not start.
+    /// Returns the output of a server that does not start.
     pub(crate) fn refused(database: &Database, store: &str) -> Output {
         let (mut command, _folder) = prepare(database, store);
         command.output().expect("the binary runs")
@@ -52,13 +52,13 @@ impl Node {
         self.http.request(method, format!("{}{path}", self.address))
     }
 
-    /// A form that is posted.
+    /// Posts a form.
     pub(crate) fn form(&self, path: &str, body: String) -> RequestBuilder {
         let request = self.request(Method::POST, path).body(body);
         request.header("content-type", "application/x-www-form-urlencoded")
     }
 
-    /// An access token that `client` gets for itself.
+    /// Obtains an access token for `client`.
     pub(crate) async fn access_token(&self, client: &Value) -> String {
         let text = |name: &str| client[name].as_str().expect("a text").to_owned();
         let request = self.form("/token", "grant_type=client_credentials".to_owned());
@@ -74,7 +74,7 @@ impl Node {
         self.request(Method::GET, path).send().await.expect("an answer")
     }
 
-    /// What comes of a registration; an error when there is no answer.
+    /// Returns the answer to a registration, or an error when there is none.
     pub(crate) async fn try_register(&self, name: &str) -> Result<Response, reqwest::Error> {
         self.request(Method::POST, "/register").json(&body(name)).send().await
     }
@@ -88,21 +88,21 @@ impl Node {
         client
     }
 
-    /// A request of `client` about itself.
+    /// Returns a management request of `client`.
     pub(crate) fn of(&self, method: Method, client: &Value) -> RequestBuilder {
         let text = |name: &str| client[name].as_str().expect("a text").to_owned();
         let path = format!("/register?client_id={}", text("client_id"));
         self.request(method, &path).bearer_auth(text("registration_access_token"))
     }
 
-    /// Reads `client`, which must be there.
+    /// Reads `client`, which must exist.
     pub(crate) async fn read(&self, client: &Value) -> Value {
         let answer = self.of(Method::GET, client).send().await.expect("an answer");
         assert_eq!(answer.status(), 200, "{client}\n{}", self.log());
         answer.json().await.expect("JSON")
     }
 
-    /// Its configuration file.
+    /// Returns the path of its configuration file.
     pub(crate) fn configuration(&self) -> std::path::PathBuf {
         self.folder.path().join("registrar.toml")
     }
@@ -112,7 +112,7 @@ impl Node {
         assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
     }
 
-    /// Ends it, if it has not ended.
+    /// Kills the process if it still runs.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("it ends");
@@ -125,7 +125,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -135,7 +135,7 @@ fn log_in(folder: &TempDir) -> String {
     std::fs::read_to_string(folder.path().join("log")).expect("a log")
 }
 
-/// The command that starts one, and its folder.
+/// Returns the command that starts a server, and its folder.
 fn prepare(database: &Database, store: &str) -> (Command, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
     let file = folder.path().join("registrar.toml");
@@ -150,7 +150,7 @@ fn prepare(database: &Database, store: &str) -> (Command, TempDir) {
     (command, folder)
 }
 
-/// Asks until it is so, for so many seconds at most; says how long it took.
+/// Polls until `ask` returns true, for at most `seconds` seconds. Returns how long it took.
 pub(crate) async fn until(seconds: u64, mut ask: impl AsyncFnMut() -> bool) -> Duration {
     let (start, most) = (Instant::now(), Duration::from_secs(seconds));
     while !ask().await {

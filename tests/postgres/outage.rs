@@ -1,4 +1,4 @@
-//! The database stops, and comes back.
+//! The database stops and is available again.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use crate::database::Database;
 use crate::node::{Node, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_outlive_a_stop_of_the_database() {
+async fn servers_survive_a_stop_of_the_database() {
     let Some(database) = Database::of_its_own() else { return };
     let nodes = [Node::start_with(&database, "timeoutMs = 2000"), Node::start(&database)];
-    // Some connections are open when it stops.
+    // Some connections are open when the database stops.
     let before = join_all((0..20).map(|turn| nodes[turn % 2].register("before"))).await;
     for round in 0..2 {
         database.halt();
@@ -37,7 +37,7 @@ async fn servers_outlive_a_stop_of_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_under_load_is_one_line_a_second_that_counts() {
+async fn an_outage_under_load_is_logged_once_a_second_with_a_count() {
     let Some(database) = Database::of_its_own() else { return };
     let node = Node::start_with(&database, "timeoutMs = 2000");
     node.register("before").await;
@@ -47,7 +47,7 @@ async fn an_outage_under_load_is_one_line_a_second_that_counts() {
         let answers = join_all((0..20).map(|_| node.try_register("during"))).await;
         let statuses: Vec<_> =
             answers.into_iter().map(|answer| answer.expect("an answer").status()).collect();
-        // One address may not register without bound.
+        // The quota for one address must not be reached.
         assert!(statuses.iter().all(|status| [503, 429].contains(&status.as_u16())), "{statuses:?}");
         refused += statuses.len();
     }
@@ -58,7 +58,7 @@ async fn an_outage_under_load_is_one_line_a_second_that_counts() {
     assert!((1..=seconds + 2).contains(&told.len()), "{} lines in {seconds} s: {log}", told.len());
     let counted: u64 = told.iter().filter_map(|line| line["failures"].as_u64()).sum();
     assert!(counted > 0 && counted <= refused as u64, "{counted} of {refused}");
-    // Beside the line of each request, which is the record of who asked, nothing grows with them.
+    // Only the access line of each request grows with the number of requests.
     let errors = lines.iter().filter(|line| line["level"] == "ERROR").count();
     assert!(errors <= 3 * (seconds + 2), "{errors} errors in {seconds} s, {refused} requests: {log}");
     database.resume();
@@ -68,7 +68,7 @@ async fn refuses(node: &Node) {
     let answer = node.try_register("during").await.unwrap();
     assert_eq!(answer.status(), 503);
     assert!(answer.headers().contains_key("retry-after"));
-    // What it answered before the stop is remembered for a moment.
+    // The result from before the stop is cached for a moment.
     until(10, async || node.get("/readyz").await.status() == 503).await;
     let ready = node.get("/readyz").await;
     assert_eq!(ready.status(), 503);

@@ -1,7 +1,7 @@
-//! What stands between a server and PostgreSQL, and makes of it a database that only speaks its
-//! protocol. It knows of the statements of a client, not of the answers: what this dialect does
-//! not take becomes a statement that PostgreSQL refuses with the same code, so that the state of
-//! transactions and the order of answers are those of a real database.
+//! A proxy between a server and PostgreSQL that simulates a database that only speaks its protocol.
+//! It rewrites the statements of a client, not the answers. A statement that the dialect does not
+//! support becomes one that PostgreSQL rejects with the same code, so the state of transactions and
+//! the order of answers are those of a real database.
 
 use std::collections::HashSet;
 use std::io::{Read, Write};
@@ -11,19 +11,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::database::Database;
 
-/// What was seen of all connections.
+/// Counts over all connections.
 #[derive(Default)]
 struct Seen {
     listens: AtomicUsize,
     looks: AtomicUsize,
     commits: AtomicUsize,
-    /// So many commits that are asked for next turn out to be impossible.
+    /// The number of commits that fail next.
     impossible: AtomicUsize,
 }
 
 impl Seen {
-    /// Whether the commit that is asked for is impossible: one of three is, and those that were
-    /// said to be.
+    /// Returns whether the requested commit fails: every third one does, and those set by
+    /// [`Proxy::refuse_commits`].
     fn is_impossible(&self) -> bool {
         let less = |left: usize| left.checked_sub(1);
         let is_third = self.commits.fetch_add(1, Ordering::SeqCst).is_multiple_of(3);
@@ -31,19 +31,19 @@ impl Seen {
     }
 }
 
-/// A database of another dialect; it lasts as long as the process.
+/// A database of another dialect that runs as long as the process.
 pub(crate) struct Proxy {
     seen: Arc<Seen>,
 }
 
 impl Proxy {
-    /// Puts one before `database`, whose URL then names it.
+    /// Starts a proxy in front of `database` and changes the URL of `database` to it.
     pub(crate) fn before(database: &mut Database) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let here = listener.local_addr().expect("an address").to_string();
         let (_, rest) = database.url.split_once('@').expect("a user");
         let there = rest.split('/').next().expect("a host").to_owned();
-        // What is encrypted can not be rewritten.
+        // Encrypted messages cannot be rewritten.
         let serializable = "%20-cdefault_transaction_isolation%3Dserializable&sslmode=disable";
         database.url = format!("{}{serializable}", database.url.replace(&there, &here));
         let seen = Arc::new(Seen::default());
@@ -57,28 +57,28 @@ impl Proxy {
         Self { seen }
     }
 
-    /// How often somebody wanted to be told of changes.
+    /// Returns how often a server sent LISTEN.
     pub(crate) fn listens(&self) -> usize {
         self.seen.listens.load(Ordering::SeqCst)
     }
 
-    /// How often all of a range was read: somebody looked for changes.
+    /// Returns how often a whole range was read, which is polling for changes.
     pub(crate) fn looks(&self) -> usize {
         self.seen.looks.load(Ordering::SeqCst)
     }
 
-    /// Makes the next `number` commits impossible.
+    /// Makes the next `number` commits fail.
     pub(crate) fn refuse_commits(&self, number: usize) {
         self.seen.impossible.store(number, Ordering::SeqCst);
     }
 
-    /// How often a commit was asked for.
+    /// Returns the number of requested commits.
     pub(crate) fn commits(&self) -> usize {
         self.seen.commits.load(Ordering::SeqCst)
     }
 }
 
-/// Carries what both say until one of them ends.
+/// Forwards messages in both directions until one side closes.
 fn serve(client: TcpStream, server: TcpStream, seen: &Arc<Seen>) {
     for socket in [&client, &server] {
         socket.set_nodelay(true).expect("a socket");
@@ -86,7 +86,7 @@ fn serve(client: TcpStream, server: TcpStream, seen: &Arc<Seen>) {
     let copies = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
     std::thread::spawn(move || {
         let (mut client, mut server) = copies;
-        // How a connection ends says nothing here.
+        // How a connection ends does not matter here.
         let _ = std::io::copy(&mut server, &mut client);
         let _ = client.shutdown(Shutdown::Both);
     });
@@ -98,16 +98,16 @@ fn serve(client: TcpStream, server: TcpStream, seen: &Arc<Seen>) {
     });
 }
 
-/// What is known of one connection.
+/// The state of one connection.
 struct Session {
     seen: Arc<Seen>,
     in_transaction: bool,
-    /// Prepared statements that look for changes.
+    /// Prepared statements that poll for changes.
     looks: HashSet<Vec<u8>>,
 }
 
 impl Session {
-    /// Carries messages to the server, rewritten.
+    /// Rewrites messages and forwards them to the server.
     fn carry(&mut self, mut client: TcpStream, mut server: &TcpStream) -> std::io::Result<()> {
         let start = body(&mut client)?;
         server.write_all(&framed(None, &start))?;
@@ -131,13 +131,13 @@ impl Session {
         }
     }
 
-    /// A text of statements.
+    /// Rewrites a simple query.
     fn query(&mut self, message: &[u8]) -> Vec<u8> {
         let text = String::from_utf8(message.strip_suffix(&[0]).expect("an end").to_vec()).expect("text");
         [self.rewrite(&text).as_bytes(), &[0]].concat()
     }
 
-    /// A statement that is prepared: its name, its text, the types of its parameters.
+    /// Rewrites a prepared statement: its name, its text, the types of its parameters.
     fn parse(&mut self, message: &[u8]) -> Vec<u8> {
         let mut parts = message.splitn(3, |byte| *byte == 0);
         let mut part = || parts.next().expect("a part").to_vec();
@@ -148,7 +148,7 @@ impl Session {
         [name.as_slice(), &[0], self.rewrite(&text).as_bytes(), &[0], &types].concat()
     }
 
-    /// The statement that PostgreSQL gets.
+    /// Returns the statement that PostgreSQL gets.
     fn rewrite(&mut self, text: &str) -> String {
         let was_in_transaction = self.in_transaction;
         self.in_transaction |= text.starts_with("BEGIN");
@@ -162,7 +162,7 @@ impl Session {
                 refusal("0A000", "no schema changes in a transaction")
             }
             _ if text.contains("pg_advisory_lock") => refusal("42883", "unknown function"),
-            // Settings that are unknown, or taken with one value only.
+            // Settings that are unknown or have only one permitted value.
             _ if text.contains("SET lock_timeout") => refusal("22023", "no such value of the setting"),
             _ if text.starts_with("SHOW synchronous_commit") => "SHOW no_such_setting".to_owned(),
             "COMMIT" if self.seen.is_impossible() => {
@@ -173,12 +173,12 @@ impl Session {
     }
 }
 
-/// A statement that is refused with `code`.
+/// Returns a statement that PostgreSQL rejects with `code`.
 fn refusal(code: &str, why: &str) -> String {
     format!("DO $$ BEGIN RAISE EXCEPTION '{why}' USING ERRCODE = '{code}'; END $$")
 }
 
-/// What comes behind the kind of a message, without its length.
+/// Reads the body of a message after its type and its length.
 fn body(from: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;
@@ -188,7 +188,7 @@ fn body(from: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// A message as it is sent.
+/// Encodes a message.
 fn framed(kind: Option<[u8; 1]>, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len() + 4).expect("a length").to_be_bytes();
     [kind.as_ref().map_or(&[][..], |kind| &kind[..]), &length, body].concat()

@@ -35,7 +35,7 @@ async fn list(node: &Node, token: &str) -> StatusCode {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_that_run_know_the_new_secret_at_once_and_there_is_always_an_administrator() {
+async fn running_servers_accept_the_new_secret_at_once_and_there_is_always_an_administrator() {
     let Some(database) = Database::new().await else { return };
     let file = database.key_file().with_file_name("credentials.json");
     let admin = format!("[admin]\ncredentialsFile = {:?}", file.display().to_string());
@@ -50,8 +50,8 @@ async fn servers_that_run_know_the_new_secret_at_once_and_there_is_always_an_adm
         assert!(output.status.success() && said.contains(file.to_str().expect("a path")), "{said}");
         let after = credentials(&file);
         for node in &nodes {
-            assert_eq!(sign_in(node, &before).await, 401, "the previous secret is no longer good");
-            assert_eq!(list(node, &token).await, 401, "nor is what it got");
+            assert_eq!(sign_in(node, &before).await, 401, "the previous secret is no longer valid");
+            assert_eq!(list(node, &token).await, 401, "nor is the token that it obtained");
             let token = node.access_token(&after).await;
             assert_eq!(list(node, &token).await, 200);
         }
@@ -59,7 +59,7 @@ async fn servers_that_run_know_the_new_secret_at_once_and_there_is_always_an_adm
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_place_for_the_credentials_nothing_is_changed() {
+async fn without_a_file_for_the_credentials_nothing_is_changed() {
     let Some(database) = Database::new().await else { return };
     let file = database.key_file().with_file_name("credentials.json");
     let admin = format!("[admin]\ncredentialsFile = {:?}", file.display().to_string());

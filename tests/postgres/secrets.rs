@@ -1,4 +1,4 @@
-//! K198 on PostgreSQL: what was secret in a run is in no row of the database.
+//! Secrets on PostgreSQL: no secret of a run is in a row of the database.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::body;
 use crate::database::Database;
 use crate::node::Node;
 
-/// Keeps a secret of the operator and one of its own, and gives a nonce to who asks for one.
+/// A script that stores a secret of the operator and one of its own, and issues nonces.
 const KEEPER: &str = include_str!("../fixtures/scripts/keeper.rhai");
 
 const OPERATORS: &str = "secret-of-the-operator-40d7";
@@ -22,7 +22,7 @@ async fn json_of(request: RequestBuilder, status: u16) -> Value {
     answer.json().await.unwrap_or_default()
 }
 
-/// What is secret in the life of a client.
+/// Returns the secrets in the life of a client.
 async fn of_a_client(node: &Node) -> Vec<String> {
     let mut wanted = body("can-be-read-5ab0");
     wanted["grant_types"] = json!(["authorization_code", "client_credentials"]);
@@ -41,7 +41,7 @@ async fn of_a_client(node: &Node) -> Vec<String> {
     ]
 }
 
-/// What is secret of what an administrator does.
+/// Returns the secrets in the actions of an administrator.
 async fn of_an_administrator(node: &Node, administrator: &Value) -> Vec<String> {
     let token = node.access_token(administrator).await;
     let call = |method: Method, path: &str| node.request(method, path).bearer_auth(&token);
@@ -79,8 +79,8 @@ async fn no_secret_is_in_the_database() {
     secrets.extend(of_an_administrator(&node, &administrator).await);
     secrets.extend(["kept-by-a-script-8f13", OPERATORS].map(str::to_owned));
 
-    assert!(database.rows_with("can-be-read-5ab0").await > 0, "what is no secret can be read");
-    assert!(database.rows_with("initial_access_token_created").await > 0, "the audit log is among it");
+    assert!(database.rows_with("can-be-read-5ab0").await > 0, "public values are readable");
+    assert!(database.rows_with("initial_access_token_created").await > 0, "the audit log is in the database");
     let log = node.log();
     for secret in &secrets {
         assert_eq!(database.rows_with(secret).await, 0, "{secret} is in the database");

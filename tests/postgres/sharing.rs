@@ -1,4 +1,4 @@
-//! What is done at one server is so at the other.
+//! A change at one server is visible at the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::body;
 use crate::database::Database;
 use crate::node::{Node, until};
 
-/// The body of a `PUT` of `client`.
+/// Returns the body of a `PUT` of `client`.
 pub(crate) fn update(client: &Value, name: &str) -> Value {
     let mut update = body(name);
     update["client_id"] = client["client_id"].clone();
@@ -23,7 +23,7 @@ pub(crate) fn update(client: &Value, name: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_of_one_server_is_one_of_the_other() {
+async fn a_client_of_one_server_is_known_to_the_other() {
     let Some(database) = Database::new().await else { return };
     let (one, two) = (Node::start(&database), Node::start(&database));
     let client = one.register("shared").await;
@@ -49,12 +49,12 @@ async fn a_client_of_one_server_is_one_of_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_conditional_updates_one_is_made() {
+async fn of_many_conditional_updates_one_succeeds() {
     let Some(database) = Database::new().await else { return };
     conditional_updates(&[Node::start(&database), Node::start(&database)]).await;
 }
 
-/// Updates one client at both of `nodes` at the same time, each time by what was seen before.
+/// Updates one client at both `nodes` at the same time, each update conditional on the tag read before.
 pub(crate) async fn conditional_updates(nodes: &[Node; 2]) {
     let client = nodes[0].register("0").await;
     for round in 0..5 {
@@ -68,7 +68,7 @@ pub(crate) async fn conditional_updates(nodes: &[Node; 2]) {
         let outcomes = join_all(updates).await;
         let count = |status| outcomes.iter().filter(|outcome| **outcome == status).count();
         assert_eq!(count(StatusCode::OK), 1, "{outcomes:?}");
-        // One that is late finds another tag; one that is overtaken later still, a conflict.
+        // A late update finds another tag; an update that is overtaken after that check finds a conflict.
         let refused = count(StatusCode::PRECONDITION_FAILED) + count(StatusCode::CONFLICT);
         assert_eq!(refused, 19, "{outcomes:?}");
     }
@@ -76,8 +76,8 @@ pub(crate) async fn conditional_updates(nodes: &[Node; 2]) {
     assert_eq!(here["client_name"], there["client_name"]);
 }
 
-/// Registers from four connections until the server does not answer any more, or `limit` are
-/// registered; returns what was acknowledged.
+/// Registers over four connections until the server no longer answers or `limit` clients are
+/// registered. Returns the acknowledged clients.
 async fn storm(node: &Node, limit: usize) -> Vec<Value> {
     let connections = (0..4).map(|connection| async move {
         let mut acknowledged: Vec<Value> = Vec::new();
@@ -99,7 +99,7 @@ async fn what_a_killed_server_acknowledged_is_served_by_the_other() {
     let Some(database) = Database::new().await else { return };
     let (mut one, two) = (Node::start(&database), Node::start(&database));
     let first = storm(&one, 5).await;
-    // The other one goes on while this one is killed in the middle of its work.
+    // The other server keeps running while this one is killed under load.
     let kill = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         one.signal("-KILL");
@@ -111,19 +111,19 @@ async fn what_a_killed_server_acknowledged_is_served_by_the_other() {
         let read = two.read(&client).await;
         assert_eq!(read["client_secret"], client["client_secret"]);
     }
-    // What it held is free again.
+    // The locks of the killed server are free again.
     two.register("after").await;
     let again = Node::start(&database);
     again.register("again").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_patch_at_one_server_is_in_force_at_the_other() {
+async fn a_patch_at_one_server_takes_effect_at_the_other() {
     let Some(database) = Database::new().await else { return };
     patches_of_another_server(&database).await;
 }
 
-/// Patches the configuration at a server of this process, and looks for it at another one.
+/// Patches the configuration at a server of this process, and checks that another one applies it.
 pub(crate) async fn patches_of_another_server(database: &Database) {
     let node = Node::start(database);
     let overrides = [
@@ -154,6 +154,10 @@ pub(crate) async fn patches_of_another_server(database: &Database) {
     }
     assert!(node.log().contains("another server patched the configuration"), "{}", node.log());
     let late = Node::start(database);
-    assert_eq!(late.try_register("x").await.unwrap().status(), 403, "one that starts later has it, too");
+    assert_eq!(
+        late.try_register("x").await.unwrap().status(),
+        403,
+        "a server that starts later applies it, too"
+    );
     here.stop().await;
 }

@@ -1,9 +1,9 @@
-//! What a server says that can not start on a database.
+//! Errors of a server that cannot start on its database.
 
 use crate::database::Database;
 use crate::node::Node;
 
-/// What it says when it does not start with these lines in its `[store]`.
+/// Returns the error of a server that does not start with these lines in its `[store]`.
 fn refusal(database: &Database, store: &str) -> String {
     let output = Node::refused(database, store);
     assert_eq!(output.status.code(), Some(1), "{store}");
@@ -13,7 +13,7 @@ fn refusal(database: &Database, store: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_key_is_refused() {
+async fn another_key_is_rejected() {
     let Some(database) = Database::new().await else { return };
     let running = Node::start(&database);
     running.register("one").await;
@@ -43,7 +43,7 @@ async fn servers_that_start_together_have_one_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_not_there_is_named() {
+async fn an_unreachable_database_is_named() {
     let Some(mut database) = Database::new().await else { return };
     let (start, rest) = database.url.rsplit_once("127.0.0.1:").expect("a host");
     let (_, rest) = rest.split_once('/').expect("a database");
@@ -51,7 +51,7 @@ async fn a_database_that_is_not_there_is_named() {
     let text = refusal(&database, "");
     assert!(text.contains("the store postgres://registrar:********@127.0.0.1:1/"), "{text}");
     assert!(text.contains("refused") && text.contains("see that the database runs"), "{text}");
-    assert!(!text.contains("--data"), "a folder has nothing to do with it: {text}");
+    assert!(!text.contains("--data"), "the error must not mention a folder: {text}");
     let text = refusal(&database, "connections = 0\ntimeoutMs = 0");
     assert!(text.contains("store.connections") && text.contains("store.timeoutMs"), "{text}");
     database.url = database.url.replace('?', "?sslmode=never&");

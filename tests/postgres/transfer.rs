@@ -1,4 +1,4 @@
-//! Clients that move from sled to PostgreSQL and back, each store with a key of its own.
+//! Clients that move from sled to PostgreSQL and back; each store has its own key.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::body;
 use crate::database::Database;
 
-/// A server in this process, whose administrator's credentials are in `folder`.
+/// Starts a server in this process, with the credentials of its administrator in `folder`.
 async fn server(url: &str, folder: &Path) -> Server {
     let path = |name: &str| folder.join(name).display().to_string();
     let overrides = [
@@ -28,7 +28,7 @@ async fn server(url: &str, folder: &Path) -> Server {
     start(Start { configuration, sources, clock: Arc::new(SystemClock) }).await.unwrap()
 }
 
-/// A call of the administrator.
+/// Returns a request of the administrator.
 async fn call(server: &Server, folder: &Path, method: Method, path: &str) -> RequestBuilder {
     let text = std::fs::read_to_string(folder.join("credentials.json")).unwrap();
     let credentials: Value = serde_json::from_str(&text).unwrap();
@@ -63,7 +63,7 @@ async fn import(server: &Server, folder: &Path, lines: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_export_of_one_store_is_that_of_the_other() {
+async fn an_export_of_one_store_equals_an_export_of_the_other() {
     let Some(database) = Database::new().await else { return };
     let folders = [TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap()];
     let [one, two, three] = folders.each_ref().map(TempDir::path);
@@ -96,7 +96,7 @@ async fn an_export_of_one_store_is_that_of_the_other() {
     }
     for secret in ["client_secret", "registration_access_token"] {
         let secret = clients[0][secret].as_str().unwrap();
-        assert_eq!(database.rows_with(secret).await, 0, "it is sealed there too");
+        assert_eq!(database.rows_with(secret).await, 0, "secrets are encrypted there, too");
     }
     for server in [sled, postgres, back] {
         server.stop().await;

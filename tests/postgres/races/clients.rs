@@ -1,4 +1,4 @@
-//! Changes of one client, and of the configuration.
+//! Concurrent changes of one client and of the configuration.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::pair::{MANY, Pair, ROUNDS, count};
 use crate::body;
 use crate::node::{Node, until};
 
-/// A client that is updated and deleted at the same moment is gone or whole, and counted so.
+/// A client that is updated and deleted at the same time is deleted or intact, and counted accordingly.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_is_updated_or_deleted_and_never_in_parts() {
+async fn a_client_is_updated_or_deleted_but_never_partially() {
     let Some(pair) = Pair::start("rotateRegistrationAccessToken = \"onUpdate\"").await else { return };
     let mut left = 1;
     for round in 0..ROUNDS {
@@ -21,7 +21,7 @@ async fn a_client_is_updated_or_deleted_and_never_in_parts() {
             update["client_id"] = client["client_id"].clone();
             update
         };
-        // The old token is good until a new one is used, so several may get one after the other.
+        // The old token is valid until a new one is used, so several updates may succeed in turn.
         let answers =
             pair.at_once(MANY, |node, turn| node.of(Method::PUT, &client).json(&update(turn))).await;
         let updated: Vec<&Value> =
@@ -34,10 +34,14 @@ async fn a_client_is_updated_or_deleted_and_never_in_parts() {
                 holders.push((client, read.json::<Value>().await.unwrap()));
             }
         }
-        let [(holder, read)] = &holders[..] else { panic!("{} tokens are good", holders.len()) };
+        let [(holder, read)] = &holders[..] else { panic!("{} tokens are valid", holders.len()) };
         assert_eq!(read["client_name"], holder["client_name"]);
         for node in &pair.nodes {
-            assert_eq!(node.of(Method::GET, &client).send().await.unwrap().status(), 401, "the old one");
+            assert_eq!(
+                node.of(Method::GET, &client).send().await.unwrap().status(),
+                401,
+                "the old token is invalid"
+            );
         }
         let answers = pair
             .at_once(MANY, |node, turn| match turn % 4 {
@@ -58,7 +62,7 @@ async fn a_client_is_updated_or_deleted_and_never_in_parts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn patches_at_both_servers_are_in_force_at_both_or_refused() {
+async fn patches_at_both_servers_take_effect_at_both_or_are_rejected() {
     let Some(pair) = Pair::start("").await else { return };
     let token = pair.administrator().await;
     let names = [

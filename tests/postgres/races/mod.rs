@@ -1,4 +1,4 @@
-//! What is asked of two servers at the same moment: of everything that is good once, one gets it.
+//! Concurrent requests to two servers: whatever is valid once is granted to exactly one request.
 
 mod clients;
 mod once;

@@ -1,4 +1,4 @@
-//! What is good once, or so often.
+//! Tokens, statements and nonces that are valid once or a limited number of times.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::body;
 use crate::node::Node;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_initial_access_token_is_good_as_often_as_it_says() {
+async fn an_initial_access_token_is_accepted_exactly_its_number_of_uses() {
     let Some(pair) = Pair::start("initialAccessToken = \"required\"").await else { return };
     let administrator = pair.administrator().await;
     for uses in [1, 5, 1, 5] {
@@ -20,7 +20,7 @@ async fn an_initial_access_token_is_good_as_often_as_it_says() {
             pair.at_once(MANY, |node, _| Pair::register(node, &body("x")).bearer_auth(initial)).await;
         assert_eq!((count(&answers, &[201]), count(&answers, &[401])), (uses, MANY - uses), "{answers:?}");
     }
-    assert_eq!(pair.clients().await, [13; 4], "with the administrator");
+    assert_eq!(pair.clients().await, [13; 4], "the clients and the administrator");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,7 +59,7 @@ async fn a_signed_request_registers_one_client() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_nonce_is_taken_once_and_a_counter_counts_all() {
+async fn a_nonce_is_accepted_once_and_a_counter_counts_all() {
     let Some(pair) = Pair::start("").await else { return };
     for _ in 0..ROUNDS {
         let asked = pair.at_once(1, |node, _| Pair::register(node, &body("nonce"))).await;
@@ -78,7 +78,7 @@ async fn a_nonce_is_taken_once_and_a_counter_counts_all() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_assertion_gets_one_token_which_is_dead_everywhere_once_revoked() {
+async fn a_client_assertion_gets_one_token_which_is_invalid_everywhere_once_revoked() {
     let Some(pair) = Pair::start("").await else { return };
     let (key, jwks) = key();
     let wanted = json!({

@@ -1,4 +1,4 @@
-//! Two servers that are asked at the same moment.
+//! Two servers that get requests at the same time.
 
 use futures_util::future::join_all;
 use registrar::clock::{Clock, SystemClock};
@@ -10,12 +10,12 @@ use tempfile::TempDir;
 use crate::database::{Database, note_secrets};
 use crate::node::Node;
 
-/// Requests at the same moment.
+/// Number of simultaneous requests.
 pub(super) const MANY: usize = 20;
-/// Moments.
+/// Number of rounds.
 pub(super) const ROUNDS: usize = 4;
 
-/// Gives a nonce, takes one, or counts, as the name of the client says.
+/// A script that issues a nonce, consumes one, or counts, depending on the name of the client.
 const SCRIPT: &str = r#"
 fn createClient(context) {
     let name = context.client.client_name;
@@ -34,7 +34,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Two servers with these lines in their `[registration]`; none without a database.
+    /// Starts two servers with these lines in `[registration]`; returns `None` without a database.
     pub(super) async fn start(registration: &str) -> Option<Self> {
         let database = Database::new().await?;
         let folder = TempDir::new().unwrap();
@@ -51,7 +51,7 @@ impl Pair {
         Some(Self { nodes, folder, _database: database })
     }
 
-    /// Sends so many requests at the same moment, each to the other server than the one before it.
+    /// Sends this number of requests at the same time, alternating between the two servers.
     pub(super) async fn at_once(
         &self,
         count: usize,
@@ -71,14 +71,14 @@ impl Pair {
         node.request(Method::POST, "/register").json(body)
     }
 
-    /// An access token of the administrator.
+    /// Obtains an access token for the administrator.
     pub(super) async fn administrator(&self) -> String {
         let text = std::fs::read_to_string(self.folder.path().join("administrator.json")).unwrap();
         let administrator: Value = serde_json::from_str(&text).unwrap();
         self.nodes[0].access_token(&administrator).await
     }
 
-    /// What both servers say of how many clients there are.
+    /// Returns the numbers of clients that both servers report.
     pub(super) async fn clients(&self) -> Vec<u64> {
         let token = self.administrator().await;
         let mut counts = Vec::new();
@@ -95,7 +95,7 @@ impl Pair {
     }
 }
 
-/// How many of `answers` have one of these statuses.
+/// Returns how many `answers` have one of these statuses.
 pub(super) fn count(answers: &[(StatusCode, Value)], statuses: &[u16]) -> usize {
     answers.iter().filter(|(status, _)| statuses.contains(&status.as_u16())).count()
 }
@@ -111,7 +111,7 @@ pub(super) fn token(key: &SigningKey, more: &Value) -> String {
     sign(&serde_json::Map::new(), claims(more).as_object().unwrap(), key).unwrap()
 }
 
-/// A key, and what names it in a file of the configuration.
+/// Creates a key, and its public form for the configuration.
 pub(super) fn key() -> (SigningKey, String) {
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     let jwks = json!({"keys": [key.public_jwk().unwrap()]}).to_string();
