@@ -1,5 +1,5 @@
-//! What every use case works with: the settings, the store, the clock, and one snapshot of
-//! all that can change while the server runs.
+//! What every use case works with: the settings, the store, the clock, and one snapshot of everything that
+//! can change while the server runs.
 
 pub mod limits;
 mod steady;
@@ -26,42 +26,42 @@ use limits::RateLimits;
 pub use steady::{Due, Jump, Steady};
 pub use upstream::{Members, Upstream};
 
-/// All that can change while the server runs. It is never changed, only replaced.
+/// Everything that can change while the server runs. A snapshot is never modified, only replaced.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The live configuration.
     pub live: Live,
-    /// What it says of trust, with every key read.
+    /// The trust settings of the configuration, with every key parsed.
     pub trust: Arc<Trust>,
-    /// The names under which `aud` of a token may mean this server.
+    /// The names of this server that are accepted in the `aud` of a token.
     pub audiences: Vec<String>,
-    /// Names that configuration in a client's provenance.
+    /// The revision of the configuration, which is recorded in the provenance of clients.
     pub revision: String,
-    /// Where the options came from that are not defaults, those of the settings too.
+    /// The origins of all options, those of the settings included, that are not defaults.
     pub origins: Arc<Origins>,
-    /// Counts the patches that were made; 0: none.
+    /// The number of patches; 0 if there were none.
     pub patches: u64,
     /// The scripts.
     pub scripts: Arc<ScriptSet>,
-    /// How often callers may ask.
+    /// The rate limits.
     pub limits: RateLimits,
     own_names: Arc<[String]>,
 }
 
 impl Snapshot {
-    /// The first snapshot of a server that is called by `own_names`: its issuer and its endpoints.
+    /// The first snapshot of a server with the names `own_names`: its issuer and its endpoints.
     pub fn new(judged: Judged, scripts: Arc<ScriptSet>, own_names: Vec<String>) -> Self {
         let limits = RateLimits::new(&judged.live.registration);
         Self::with(judged, scripts, own_names.into(), limits)
     }
 
-    /// The same snapshot, whose options came from `origins`, after `patches` patches.
+    /// Returns the same snapshot with these origins of its options and this number of patches.
     #[must_use]
     pub fn with_origins(self, origins: Origins, patches: u64) -> Self {
         Self { origins: Arc::new(origins), patches, ..self }
     }
 
-    /// The same configuration with other scripts.
+    /// Returns the same configuration with other scripts.
     #[must_use]
     pub fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
         let judged = Judged { live: self.live.clone(), trust: Arc::clone(&self.trust) };
@@ -69,8 +69,8 @@ impl Snapshot {
         Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
     }
 
-    /// The same scripts with another configuration. What callers have used of a limit is forgotten only
-    /// when that limit itself changes.
+    /// Returns the same scripts with another configuration. What callers have used of a limit is reset only
+    /// if that limit itself changes.
     #[must_use]
     pub fn with_live(&self, judged: Judged) -> Self {
         let limits = self.limits.following(&self.live.registration, &judged.live.registration);
@@ -87,31 +87,31 @@ impl Snapshot {
         Self { live, trust, audiences, revision, origins, patches, scripts, limits, own_names }
     }
 
-    /// The configuration as an administrator sees it, beside `settings`. Its revision differs
-    /// for other values and after each patch, even one that changed a secret alone.
+    /// Returns the configuration as administrators see it, together with `settings`. Its revision changes
+    /// with every value and after each patch, even after a patch that changes only a secret.
     pub fn document(&self, settings: &Settings) -> Document {
         let revision = document_revision(&self.revision, self.patches);
         Document::new(settings, &self.live, &self.origins, revision)
     }
 }
 
-/// The revision of the [document](Snapshot::document) of a configuration with the revision `live`
+/// Returns the revision of the [document](Snapshot::document) of a configuration with the revision `live`
 /// after `patches` patches.
 pub fn document_revision(live: &str, patches: u64) -> String {
     format!("{live}-{patches}")
 }
 
-/// A live configuration that can be in force. Only [`judge`] makes it.
+/// A live configuration that can be in force. Only [`judge`] creates it.
 #[derive(Debug, Clone)]
 pub struct Judged {
     live: Live,
     trust: Arc<Trust>,
 }
 
-/// Judges a configuration that is right in form: its patterns, its keys, its algorithms.
+/// Validates the patterns, keys and algorithms of a configuration that was parsed.
 ///
 /// # Errors
-/// All that is wrong, a line each.
+/// All faults, one in each line.
 pub fn judge(live: Live) -> Result<Judged, String> {
     let mut faults = crate::client::rules::settings_faults(&live.registration);
     let trust = Trust::new(&live.registration).unwrap_or_else(|wrong| {
@@ -122,61 +122,61 @@ pub fn judge(live: Live) -> Result<Judged, String> {
     if lines.is_empty() { Ok(Judged { live, trust: Arc::new(trust) }) } else { Err(lines.join("\n")) }
 }
 
-/// What a service is made of: opened before it, and its own from then on.
+/// The parts of a service. They are created before it, and belong to it afterwards.
 pub struct Parts {
-    /// Where the clients are.
+    /// The store of the clients.
     pub store: Store,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// The one way out.
+    /// The only client for outgoing requests.
     pub fetcher: Arc<Fetcher>,
-    /// Where changes of the live configuration are asked for.
+    /// The channel for changes of the live configuration.
     pub changes: Changes,
-    /// Where events of refused requests are left.
+    /// The queue for audit events of rejected requests.
     pub refusals: AuditQueue,
     /// The public keys of this server, as a JWK Set.
     pub jwks: Map<String, Value>,
-    /// The authorization server beside this one.
+    /// The upstream authorization server.
     pub upstream: Option<Upstream>,
-    /// Where the admin listener is, when there is one.
+    /// The address of the admin listener, if there is one.
     pub admin_address: Option<SocketAddr>,
 }
 
-/// What the use cases work with; one for the life of the server.
+/// What the use cases work with. One service exists for the life of the server.
 pub struct Service {
-    /// What was read once, at the start.
+    /// The settings that are read once, at startup.
     pub settings: Settings,
-    /// The issuer identifier, without a slash at its end.
+    /// The issuer identifier, without a trailing slash.
     pub issuer: String,
-    /// Where the clients are.
+    /// The store of the clients.
     pub store: Store,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// The one way out.
+    /// The only client for outgoing requests.
     pub fetcher: Arc<Fetcher>,
     /// Metadata documents of other servers.
     pub documents: RemoteDocuments<Value>,
-    /// Verifies tokens with keys from anywhere.
+    /// The verifier of tokens, with keys from any source.
     pub verifier: Verifier,
-    /// Where changes of the live configuration are asked for.
+    /// The channel for changes of the live configuration.
     pub changes: Changes,
-    /// Where events of refused requests are left.
+    /// The queue for audit events of rejected requests.
     pub refusals: AuditQueue,
-    /// Changes that are followed to their end, whether or not their callers still wait.
+    /// Changes that are completed even if their callers have disconnected.
     pub changes_under_way: TaskTracker,
     /// The public keys of this server, as a JWK Set.
     pub jwks: Map<String, Value>,
-    /// The authorization server beside this one, where `discovery.upstream` names it.
+    /// The upstream authorization server, if `discovery.upstream` names one.
     pub upstream: Option<Upstream>,
-    /// Where the admin listener is, when there is one, whoever opened it.
+    /// The address of the admin listener, if there is one, whoever opened it.
     pub admin_address: Option<SocketAddr>,
-    /// How far a sweep may go.
+    /// The limit of a sweep.
     pub steady: Steady,
     live: ArcSwap<Snapshot>,
 }
 
 impl Service {
-    /// The service with its first snapshot.
+    /// Creates the service with its first snapshot.
     pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
         let Parts { store, clock, fetcher, changes, refusals, jwks, upstream, admin_address } = parts;
         let keep = |value: &Value| Ok(value.clone());
@@ -202,8 +202,8 @@ impl Service {
         }
     }
 
-    /// The present snapshot. Taken once for each request, so that one request never sees two
-    /// configurations or two sets of scripts.
+    /// Returns the current snapshot. Each request reads it once, so that no request sees two configurations
+    /// or two sets of scripts.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.live.load_full()
     }
@@ -213,37 +213,37 @@ impl Service {
         self.live.store(Arc::new(next));
     }
 
-    /// The URL of the registration endpoint.
+    /// Returns the URL of the registration endpoint.
     pub fn registration_endpoint(&self) -> String {
         self.endpoint(&self.settings.server.paths.registration)
     }
 
-    /// The URL of the endpoint at `path`.
+    /// Returns the URL of the endpoint at `path`.
     pub fn endpoint(&self, path: &str) -> String {
         format!("{}{path}", self.issuer)
     }
 }
 
-/// One request with the snapshot that decides it.
+/// One request, with the snapshot that applies to it.
 pub struct Context<'a> {
     /// The service.
     pub service: &'a Service,
-    /// The snapshot that this request sees.
+    /// The snapshot of this request.
     pub snapshot: Arc<Snapshot>,
 }
 
 impl<'a> Context<'a> {
-    /// The context of a request that begins now.
+    /// The context of a request that starts now.
     pub fn new(service: &'a Service) -> Self {
         Self { service, snapshot: service.snapshot() }
     }
 
-    /// The live settings.
+    /// Returns the live settings.
     pub fn settings(&self) -> &crate::config::Registration {
         &self.snapshot.live.registration
     }
 
-    /// The rules of this request.
+    /// Returns the rules for this request.
     pub fn rules(&self) -> Rules<'_> {
         let live = &self.snapshot.live;
         let Settings { limits, fetch, .. } = &self.service.settings;

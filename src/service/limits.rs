@@ -1,5 +1,4 @@
-//! How often callers may ask. Each limit has options of its own, and what is counted on one budget is
-//! never counted on another.
+//! Rate limits. Each limit has its own options and its own quotas.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,18 +11,18 @@ use crate::http::rate::{RateLimit, TooOften};
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// Registrations, by address or by initial access token.
+    /// Registrations, for each address or each initial access token.
     Registrations,
-    /// Challenges for client attestations, by address; as many as registrations.
+    /// Challenges for client attestations, for each address; the number is that of registrations.
     Challenges,
-    /// Access tokens given to clients that registered themselves, by address.
+    /// Access tokens for clients that registered themselves, for each address.
     Tokens,
-    /// Failed client authentications, by address and client.
+    /// Failed client authentications, for each address and client.
     Failures,
 }
 
 impl Limit {
-    /// The option of `[registration]` that has its number.
+    /// Returns the option of `[registration]` that sets this limit.
     pub const fn option(self) -> &'static str {
         match self {
             Self::Registrations | Self::Challenges => "rateLimitRegistrationRequestCount",
@@ -42,12 +41,12 @@ impl Limit {
     }
 }
 
-/// A caller asked too often.
+/// A caller exceeded a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limited {
-    /// What it asked for.
+    /// The limit.
     pub limit: Limit,
-    /// Seconds after which it may ask again: at least 1.
+    /// Seconds until the caller may retry; at least 1.
     pub retry_after: u64,
 }
 
@@ -57,11 +56,11 @@ impl fmt::Display for Limited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, option, seconds) = (self.limit.what(), self.limit.option(), self.retry_after);
         let unit = if seconds == 1 { "second" } else { "seconds" };
-        write!(f, "too many {what}: try again in {seconds} {unit}; the operator of this server sets {option}")
+        write!(f, "too many {what}: retry in {seconds} {unit}; the operator of this server sets {option}")
     }
 }
 
-/// The limits of one configuration, with what was used of them so far.
+/// The limits of one configuration, and how much of them is used.
 #[derive(Debug, Clone, Default)]
 pub struct RateLimits {
     registrations: Option<Arc<RateLimit>>,
@@ -71,7 +70,7 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
-    /// The limits of `settings`, of which nothing is used yet.
+    /// The limits of `settings`, unused.
     pub fn new(settings: &Registration) -> Self {
         let limit = |(count, seconds)| RateLimit::new(count, seconds).map(Arc::new);
         let (count, seconds) = failures(settings);
@@ -83,7 +82,7 @@ impl RateLimits {
         }
     }
 
-    /// The limits of `after`. What was used of a limit that is as it was under `before` stays used.
+    /// Returns the limits of `after`. The usage of a limit that is the same in `before` is kept.
     #[must_use]
     pub fn following(&self, before: &Registration, after: &Registration) -> Self {
         let (old, new) = (self.clone(), Self::new(after));
@@ -100,15 +99,15 @@ impl RateLimits {
     /// Counts a registration from `address`.
     ///
     /// # Errors
-    /// When there were too many.
+    /// When the limit is exceeded.
     pub fn count_registration(&self, address: IpAddr) -> Result<(), Limited> {
         limited(Limit::Registrations, self.registrations.as_ref().map(|limit| limit.check(address)))
     }
 
-    /// Counts a registration with the initial access token called `id`.
+    /// Counts a registration with the initial access token `id`.
     ///
     /// # Errors
-    /// When there were too many.
+    /// When the limit is exceeded.
     pub fn count_registration_with(&self, id: &str) -> Result<(), Limited> {
         limited(Limit::Registrations, self.registrations.as_ref().map(|limit| limit.check_named(id)))
     }
@@ -116,7 +115,7 @@ impl RateLimits {
     /// Counts a challenge for `address`.
     ///
     /// # Errors
-    /// When there were too many.
+    /// When the limit is exceeded.
     pub fn count_challenge(&self, address: IpAddr) -> Result<(), Limited> {
         limited(Limit::Challenges, self.challenges.as_ref().map(|limit| limit.check(address)))
     }
@@ -124,30 +123,30 @@ impl RateLimits {
     /// Counts an access token for a client at `address`.
     ///
     /// # Errors
-    /// When there were too many.
+    /// When the limit is exceeded.
     pub fn count_token(&self, address: IpAddr) -> Result<(), Limited> {
         limited(Limit::Tokens, self.tokens.as_ref().map(|limit| limit.check(address)))
     }
 
-    /// Whether the party at `address` may try to authenticate as `client`; nothing is counted. For proofs
-    /// that are expensive to look at.
+    /// Checks whether the caller at `address` may authenticate as `client`, without counting. Meant for
+    /// proofs whose verification is expensive.
     ///
     /// # Errors
-    /// When it failed too often.
+    /// When too many attempts have failed.
     pub fn check_failures(&self, address: IpAddr, client: &str) -> Result<(), Limited> {
         limited(Limit::Failures, self.failures.as_ref().map(|limit| limit.check(address, client)))
     }
 
-    /// Counts a failure of the party at `address` to authenticate as `client`.
+    /// Counts a failed attempt of the caller at `address` to authenticate as `client`.
     ///
     /// # Errors
-    /// When it had failed too often before.
+    /// When too many attempts had already failed.
     pub fn count_failure(&self, address: IpAddr, client: &str) -> Result<(), Limited> {
         limited(Limit::Failures, self.failures.as_ref().map(|limit| limit.count(address, client)))
     }
 }
 
-/// Requests, and the seconds in which they may be made.
+/// Returns the number of requests, and the period in seconds.
 fn registrations(settings: &Registration) -> (u32, u32) {
     let count = settings.rate_limit_registration_request_count.unwrap_or(0);
     (count, settings.rate_limit_registration_period_in_seconds)
@@ -180,7 +179,7 @@ mod tests {
         }
     }
 
-    /// What each limit says of one more request of an address.
+    /// Tries one more request of an address on each limit.
     fn one_more(limits: &RateLimits) -> [Option<Limit>; 4] {
         let address = IpAddr::from([192, 0, 2, 1]);
         let said = |counted: Result<(), Limited>| counted.err().map(|limited| limited.limit);

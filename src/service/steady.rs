@@ -1,11 +1,11 @@
-//! How far a sweep may go: what it removes is gone for good, and the time of day can jump.
+//! The limit of a sweep. A sweep deletes for good, while the time of day can jump.
 //!
-//! A clock that was set wrong, or a battery that is empty at a start, ends every client, token and nonce
-//! with an end before that moment. That passes when the clock is set right; what was removed meanwhile does not
-//! come back. So the time of day is held against a clock that only ticks, and across starts against the
-//! moment that the store saw last. What lies beyond waits: for as long as the jump is wide, and no longer
-//! than the operator says. After that the time of day is believed, since a server may well have
-//! been off for a month, and the clients that ended meanwhile are removed little by little.
+//! A clock that was set wrong, or an empty battery at startup, makes every client, token and nonce with an
+//! earlier expiry appear expired. Setting the clock right corrects that, but does not restore what was
+//! deleted meanwhile. Therefore the time of day is compared with a monotonic clock and, across restarts, with
+//! the last moment recorded in the store. What expired beyond the expected time is kept as long as the jump
+//! is wide, but no longer than the operator allows. After that the time of day is trusted, since a server may
+//! well have been stopped for a month, and the clients that expired meanwhile are deleted in small batches.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,44 +15,45 @@ use crate::clock::{Clock, Timestamp};
 use crate::store::seen::Seen;
 use crate::store::{Store, StoreError};
 
-/// Seconds by which the time of day may be ahead: a clock is put right now and then, and a start takes a
+/// Seconds by which the time of day may be ahead: clocks are adjusted now and then, and a startup takes a
 /// while.
 const TOLERANCE: u64 = 600;
-/// Between two times that the store is told what time it is.
+/// The interval at which the time is recorded in the store.
 const TELL: Duration = Duration::from_mins(5);
 
-/// How far a sweep may go.
+/// The limit of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// What ended at this moment or before may be removed.
+    /// What expired at or before this moment may be deleted.
     pub until: Timestamp,
-    /// Why that is not now.
+    /// The reason if that moment is not now.
     pub jump: Option<Jump>,
-    /// Whether what is removed ended in a time that nobody saw: only a share of it goes at a time.
+    /// Whether what is deleted expired while no server was observing the time. Only a share of it is deleted
+    /// at a time.
     pub is_sparing: bool,
 }
 
-/// The time of day is further than it can be.
+/// The time of day is further ahead than it can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Jump {
-    /// By so many seconds.
+    /// By this number of seconds.
     pub ahead: u64,
-    /// Seconds until it is believed.
+    /// Seconds until it is trusted.
     pub left: u64,
 }
 
-/// What is known of the time.
+/// What is known about the time.
 #[derive(Default)]
 pub struct Steady(Mutex<Option<State>>);
 
-/// What is said of a jump.
+/// Describes the jump for the log and for administrators.
 impl fmt::Display for Jump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { ahead, left } = self;
         write!(
             f,
-            "the time of day is {ahead} s ahead of the time that has passed; nothing that ended in between is \
-             removed for another {left} s. Set the clock right; when it is right, wait, or set \
+            "the time of day is {ahead} s ahead of the elapsed time; nothing that expired in between is \
+             deleted for another {left} s. Check the clock and set it right. If it is right, wait, or set \
              store.clockJumpHoldSeconds to 0 and restart"
         )
     }
@@ -60,12 +61,12 @@ impl fmt::Display for Jump {
 
 #[derive(Clone, Copy)]
 struct State {
-    /// The moment that is certain, and what the clock that only ticks showed then.
+    /// The moment that is certain, and the reading of the monotonic clock at that moment.
     moment: Timestamp,
     ticks: Duration,
-    /// Since when the time of day is ahead of that.
+    /// The time since which the time of day has been ahead of that.
     ahead_since: Option<Duration>,
-    /// Seconds for which it was so before this start.
+    /// Seconds for which it was ahead before this startup.
     waited: u64,
     is_sparing: bool,
     told: Option<Duration>,
@@ -73,7 +74,7 @@ struct State {
 }
 
 impl Steady {
-    /// How far a sweep may go at the present moment, when a jump waits for `patience` seconds at most.
+    /// Returns the limit of a sweep at the current moment. A jump is held for at most `patience` seconds.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -95,12 +96,12 @@ impl Steady {
         Ok(due)
     }
 
-    /// The jump that the last look saw.
+    /// Returns the jump that the last check found.
     pub fn jump(&self) -> Option<Jump> {
         self.state().as_ref().and_then(|state| state.jump)
     }
 
-    /// What ended in a time that nobody saw is removed.
+    /// Notes that everything is deleted that expired while no server was observing the time.
     pub fn caught_up(&self) {
         if let Some(state) = &mut *self.state() {
             state.is_sparing = false;
@@ -113,7 +114,7 @@ impl Steady {
 }
 
 impl State {
-    /// At the start of a server whose store saw `seen` last.
+    /// The state at the startup of a server whose store recorded `seen` last.
     fn begin(clock: &dyn Clock, seen: Option<Seen>) -> Self {
         let (now, ticks) = (clock.now(), clock.ticks());
         let seen = seen.unwrap_or(Seen { moment: now, waited: 0 });
@@ -121,7 +122,7 @@ impl State {
         Self { moment, ticks, ahead_since: None, waited, is_sparing: false, told: None, jump: None }
     }
 
-    /// Seconds for which the time of day is ahead.
+    /// Returns the seconds for which the time of day has been ahead.
     fn waited(&self, ticks: Duration) -> u64 {
         let now = self.ahead_since.map_or(0, |since| ticks.saturating_sub(since).as_secs());
         self.waited.saturating_add(now)
@@ -133,14 +134,14 @@ impl State {
         let ahead = now.unix().saturating_sub(certain.unix());
         if ahead > TOLERANCE {
             self.ahead_since.get_or_insert(ticks);
-            // A narrow jump does little harm, and need not wait for long.
+            // A narrow jump does little harm and need not be held for long.
             let left = patience.min(ahead).saturating_sub(self.waited(ticks));
             if left > 0 {
                 return Due { until: certain, jump: Some(Jump { ahead, left }), is_sparing: self.is_sparing };
             }
             self.is_sparing = patience > 0;
         }
-        // A clock that is put back is believed: less has ended then.
+        // A clock that is set back is trusted: less has expired then.
         (self.moment, self.ticks, self.ahead_since, self.waited) = (now, ticks, None, 0);
         Due { until: now, jump: None, is_sparing: self.is_sparing }
     }
@@ -201,7 +202,7 @@ mod tests {
         assert_eq!(state.look(&clock, DAY), Due { until: clock.now(), jump: None, is_sparing: false });
         clock.set(Timestamp::from_unix(START.unix() - DAY));
         assert_eq!(state.look(&clock, DAY).until, clock.now());
-        // The next jump waits anew.
+        // The next jump is held anew.
         clock.jump(3_650 * DAY);
         assert_eq!(state.look(&clock, DAY).jump.map(|jump| jump.left), Some(DAY));
     }
@@ -214,7 +215,7 @@ mod tests {
         let due = off.look(&clock, DAY);
         assert_eq!(due.until.unix(), START.unix() - 30 * DAY);
         assert_eq!(due.jump, Some(Jump { ahead: 30 * DAY, left: DAY }));
-        // A wait does not begin again with each start.
+        // The hold does not start over with each restart.
         let mut again = state(&clock, Some((30 * DAY, DAY - 60)));
         assert_eq!(again.look(&clock, DAY).jump.map(|jump| jump.left), Some(60));
         clock.advance(60);

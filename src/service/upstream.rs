@@ -1,4 +1,4 @@
-//! The authorization server beside this one: its metadata, fetched and kept.
+//! The metadata of the upstream authorization server, fetched and cached.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ pub struct Upstream {
     /// The issuer identifier of this server.
     own_issuer: String,
     documents: RemoteDocuments<Members>,
-    /// OpenID Connect Discovery section 4: most servers have their fuller document there.
+    /// OpenID Connect Discovery section 4: most servers publish their fuller document there.
     openid: String,
     /// RFC 8414 section 3.1.
     oauth: String,
@@ -37,10 +37,10 @@ struct State {
 }
 
 impl Upstream {
-    /// The server at `named`, an http or https URL, beside one that is called `own_issuer`.
+    /// The server at `named`, an http or https URL, upstream of a server whose issuer is `own_issuer`.
     ///
     /// # Errors
-    /// When there is no fetcher for it.
+    /// When no fetcher can be created for it.
     pub fn new(
         named: &str,
         own_issuer: &str,
@@ -63,10 +63,10 @@ impl Upstream {
         })
     }
 
-    /// Its metadata.
+    /// Returns its metadata.
     ///
     /// # Errors
-    /// When it is not kept and can not be fetched, or is not that of this server.
+    /// When the metadata is not cached and cannot be fetched, or belongs to another issuer.
     pub async fn metadata(&self) -> Result<Arc<Members>, FetchError> {
         let is_at_oauth = self.is_at_oauth.load(Ordering::Relaxed);
         let (first, second) =
@@ -82,21 +82,21 @@ impl Upstream {
         found
     }
 
-    /// Why there was no metadata when it was last needed; none: there was.
+    /// Returns why no metadata was available when it was last needed; none if it was available.
     pub fn trouble(&self) -> Option<String> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).trouble.clone()
     }
 
-    /// Says in the log when it begins to be out of reach and when that is over.
+    /// Logs when the metadata becomes unavailable, and when it is available again.
     fn note(&self, found: &Result<Arc<Members>, FetchError>) {
         let upstream = self.named.as_str();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let trouble = found.as_ref().err().map(|error| format!("the metadata of {upstream}: {error}"));
+        let trouble = found.as_ref().err().map(|error| format!("upstream metadata of {upstream}: {error}"));
         if state.trouble != trouble {
             match found {
-                Err(error) => tracing::warn!(upstream, %error, "no metadata of the server beside this one"),
+                Err(error) => tracing::warn!(upstream, %error, "upstream metadata is unavailable"),
                 Ok(_) => {
-                    tracing::info!(upstream, "the metadata of the server beside this one is there again");
+                    tracing::info!(upstream, "upstream metadata is available again");
                 }
             }
         }
@@ -114,16 +114,16 @@ impl Upstream {
             tracing::warn!(
                 issuer,
                 own,
-                "clients that read the metadata here will refuse ID tokens of the server beside this one, \
-                 which name another issuer; set server.issuer to it, and have the proxy bring its \
-                 well-known URLs here"
+                "clients that read the metadata here will reject ID tokens of the upstream server, because \
+                 they name another issuer; set server.issuer to that issuer, and route its well-known URLs \
+                 to this server in the proxy"
             );
         }
     }
 }
 
-/// Its origin, its path, and what is fetched for it: from this one host and no other, wherever it
-/// is, since it is the operator who named it.
+/// Returns its origin, its path, and the fetch settings for it. They allow only this one host, wherever it
+/// is, since the operator has named it.
 fn only_from(base: &str, settings: &FetchSettings) -> (String, String, FetchSettings) {
     let Ok(url) = Url::parse(base) else { return (base.to_owned(), String::new(), settings.clone()) };
     let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
@@ -133,8 +133,8 @@ fn only_from(base: &str, settings: &FetchSettings) -> (String, String, FetchSett
     (base.strip_suffix(path.as_str()).unwrap_or(base).to_owned(), path, settings)
 }
 
-/// The document as an object that is about one of the `accepted` issuers (RFC 8414 section 3.3):
-/// whoever answers for another one is not who was asked.
+/// Returns the document as an object, if its issuer is one of `accepted` (RFC 8414 section 3.3). A document
+/// of another issuer does not come from the server that was asked.
 fn members(document: &Value, accepted: &[String]) -> Result<Members, String> {
     let members = document.as_object().ok_or("must be an object")?;
     let issuer = issuer(members);
@@ -144,7 +144,7 @@ fn members(document: &Value, accepted: &[String]) -> Result<Members, String> {
     Err("must have the issuer that discovery.upstream or server.issuer names".to_owned())
 }
 
-/// Some issuers end with a slash; who names one may leave it out.
+/// Returns the issuer without its trailing slash, since a configuration may name it without one.
 fn issuer(members: &Members) -> &str {
     members.get("issuer").and_then(Value::as_str).unwrap_or_default().trim_end_matches('/')
 }

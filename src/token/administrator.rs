@@ -1,6 +1,5 @@
-//! The first administrator: a client that is made when the server starts for the first time, so
-//! that there is somebody who may use the admin API. Its credentials are in a file that only the
-//! owner of the server can read.
+//! The first administrator: a client that is created when the server starts for the first time, so that
+//! somebody can use the admin API. Its credentials are in a file that only the owner of the server can read.
 
 use std::fs;
 use std::io::Write;
@@ -20,57 +19,55 @@ use crate::service::Service;
 use crate::store::audit::{Action, Author};
 use crate::store::{Store, StoreError, Stored};
 
-/// What the administrator is called: the same everywhere, so that of several servers on one store
-/// one makes it. No registered client has such a name.
+/// The identifier of the administrator. It is the same everywhere, so that of several servers on one store
+/// only one creates the client. No registered client has such an identifier.
 pub const CLIENT_ID: &str = "administrator";
 
-/// The name of the file in the folder of the store.
+/// The name of the credentials file in the folder of the store.
 const FILE: &str = "admin-credentials.json";
 
-/// Why there is no administrator.
+/// The errors of the administrator client.
 #[derive(Debug, thiserror::Error)]
 pub enum AdministratorError {
-    /// The file can not be written.
-    #[error("the credentials of the administrator can not be written to {}: {source}", .file.display())]
+    /// The file cannot be written.
+    #[error("cannot write the credentials of the administrator to {}: {source}", .file.display())]
     File {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No secret could be made.
+    /// No secret could be created.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
     /// The secret could not be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The scopes of `[admin.scopes]` make no client.
-    #[error("the administrator can not have the scopes of [admin.scopes]: {0}")]
+    /// The scopes of `[admin.scopes]` are not valid for a client.
+    #[error("the scopes of [admin.scopes] are invalid for the administrator: {0}")]
     Scopes(String),
-    /// There is no place for its credentials.
-    #[error(
-        "there is no place for the credentials of the administrator; name a file in admin.credentialsFile"
-    )]
+    /// There is no location for its credentials.
+    #[error("there is no location for the administrator's credentials; name a file in admin.credentialsFile")]
     NoPlace,
-    /// Somebody else has its name: giving that client the scopes would make it administrator.
+    /// Another client has its identifier. Granting that client the scopes would make it an administrator.
     #[error(
-        "the client `{CLIENT_ID}` in the store was not made by a registrar for its operator, so it does not \
-         become the administrator; `registrar admin reset` puts the administrator in its place"
+        "the client `{CLIENT_ID}` in the store was not created by registrar for its operator, so it does \
+         not become the administrator; `registrar admin reset` replaces it with the administrator"
     )]
     Stranger,
 }
 
-/// Makes the administrator when there is none, and says where its credentials are then. One that
-/// is there gets the scopes of `[admin.scopes]` and keeps its secret; one of this name that the
-/// operator did not make gets nothing.
+/// Creates the administrator if there is none, and returns the path of its credentials. An existing
+/// administrator gets the scopes of `[admin.scopes]` and keeps its secret. A client of this name that the
+/// operator did not create is left alone.
 ///
-/// Without a place for the file, as with a store in memory, nobody is made.
+/// No administrator is created without a location for the file, as with a store in memory.
 ///
 /// # Errors
-/// When the file or the store can not be written, or somebody else has the name.
+/// When the file or the store cannot be written, or another client has the identifier.
 pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorError> {
     let Ok(id) = ClientId::parse(CLIENT_ID) else { return Ok(None) };
     let metadata = metadata(&service.settings)?;
@@ -82,16 +79,16 @@ pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorE
     let secret = random::client_secret()?;
     let (now, revision) = (service.clock.now(), service.snapshot().revision.clone());
     let client = client(&service.store, id, metadata, &secret, (now, revision))?;
-    // The file comes first: a client whose secret nobody has would be there for ever.
+    // The file is written first: otherwise a failure could leave a client whose secret nobody knows.
     write(&file, &secret).map_err(|source| AdministratorError::File { file: file.clone(), source })?;
     let event = Author::default().did(Action::ClientCreated, CLIENT_ID, now);
     let event = event.with("trust_level", TrustLevel::Operator.as_str()).change()?;
     match service.store.clients.insert(&client, event).await {
         Ok(()) => {
-            tracing::info!(client_id = %client.id, file = %file.display(), "administrator made");
+            tracing::info!(client_id = %client.id, file = %file.display(), "administrator created");
             Ok(Some(file))
         }
-        // Another server on this store was faster; what this one wrote is of no use.
+        // Another server on this store was faster, so the file of this one is useless.
         Err(StoreError::Conflict) => {
             let removed = fs::remove_file(&file);
             removed.map_err(|source| AdministratorError::File { file, source })?;
@@ -101,13 +98,13 @@ pub async fn ensure(service: &Service) -> Result<Option<PathBuf>, AdministratorE
     }
 }
 
-/// Gives the administrator a new secret, and says where its credentials are; the secret and the tokens of
-/// before are good no more from the same moment on. Who else has its name is replaced, and where there is
-/// none one is made. Servers that run on the store know at once.
+/// Gives the administrator a new secret, and returns the path of its credentials. From that moment on, the
+/// previous secret and tokens are invalid. Another client with its identifier is replaced, and an
+/// administrator is created if there is none. Servers that use the store notice at once.
 ///
 /// # Errors
-/// When there is no place for the file, it or the store cannot be written, or others change the
-/// administrator at the same time. Then the secret of before stays good.
+/// When there is no location for the file, the file or the store cannot be written, or another process
+/// changes the administrator at the same time. In each case, the previous secret stays valid.
 pub async fn reset(
     store: &Store,
     settings: &Settings,
@@ -117,7 +114,7 @@ pub async fn reset(
     let id = ClientId::parse(CLIENT_ID).map_err(|_| AdministratorError::Stranger)?;
     let seen = store.clients.find(&id).await?;
     let before = seen.as_ref().map(Stored::client);
-    // A token is good while its client is of the same moment.
+    // A token is valid only as long as its client has the same `issued_at`.
     let issued_at = before.map_or(now, |before| now.max(before.issued_at.plus(1)));
     let revision = before.map_or(0, |before| before.revision);
     let configuration = before.map(|before| before.provenance.configuration.clone()).unwrap_or_default();
@@ -125,7 +122,7 @@ pub async fn reset(
     let made = client(store, id, metadata(settings)?, &secret, (issued_at, configuration))?;
     let made = Client { revision: revision.saturating_add(1), ..made };
     let failed = |source| AdministratorError::File { file: file.clone(), source };
-    // The store comes between: the file in place is right before and after.
+    // The store is written between the two steps, so that the file in place is correct before and after.
     let beside = write_beside(&file, &secret).map_err(failed)?;
     let stored = if let Some(seen) = &seen {
         let event = Author::default().did(Action::ClientUpdated, CLIENT_ID, now);
@@ -137,7 +134,7 @@ pub async fn reset(
         store.clients.insert(&made, event.change()?).await
     };
     if stored.is_err() {
-        // What went wrong is said; what is left of the file is of no use.
+        // The error is returned below; the remaining file is useless.
         drop(fs::remove_file(&beside));
     }
     stored?;
@@ -145,13 +142,14 @@ pub async fn reset(
     Ok(file)
 }
 
-/// Where the credentials go: `admin.credentialsFile`, or the folder of the store.
+/// Returns the path of the credentials: `admin.credentialsFile`, or a file in the folder of the store.
 pub fn file(settings: &Settings) -> Option<PathBuf> {
     let folder = settings.store.url.sled_folder().map(|folder| folder.join(FILE));
     settings.admin.credentials_file.clone().or(folder)
 }
 
-/// Valid by the rules for everybody, with the scopes of administrators instead of `[[scopes]]`.
+/// Returns metadata that is valid by the general rules, with the scopes of administrators instead of
+/// `[[scopes]]`.
 fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
     let names = settings.admin.scopes.all();
     let scope = |id: &&str| Scope {
@@ -185,7 +183,7 @@ fn metadata(settings: &Settings) -> Result<Approved, AdministratorError> {
     Ok(valid.approve())
 }
 
-/// The administrator, made at a moment under a configuration.
+/// Builds the administrator with this time of issue and this configuration.
 fn client(
     store: &Store,
     id: ClientId,
@@ -202,7 +200,7 @@ fn client(
         last_used_at: None,
         shared_as: None,
         secret: Some(ClientSecret { sealed, expires_at: None }),
-        // A token that nobody gets: it is managed by its operator alone.
+        // A token that is never issued: only the operator manages this client.
         tokens: RegistrationTokens { current: TokenDigest::of(random::token()?.expose()), previous: None },
         revision: 1,
         provenance: Provenance {
@@ -221,7 +219,7 @@ fn client(
     })
 }
 
-/// Gives the administrator that is there the scopes of the configuration.
+/// Gives the existing administrator the scopes of the configuration.
 async fn follow(service: &Service, stored: &Stored, metadata: Approved) -> Result<(), AdministratorError> {
     let scope = |metadata: &Approved| metadata.metadata().text("scope").map(str::to_owned);
     let before = stored.client();
@@ -235,18 +233,19 @@ async fn follow(service: &Service, stored: &Stored, metadata: Approved) -> Resul
     let event = Author::default().did(Action::ClientUpdated, CLIENT_ID, service.clock.now());
     let event = event.with("revision", client.revision).with("changed", vec!["scope"]).change()?;
     match service.store.clients.replace(stored, &client, event).await {
-        // Another server on this store does the same at the same time.
+        // Another server on this store makes the same change at the same time.
         Ok(()) | Err(StoreError::Conflict) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Writes the credentials beside their place and renames them, so that a power cut leaves no half.
+/// Writes the credentials to a temporary file and renames it, so that a power failure leaves no incomplete
+/// file.
 fn write(file: &Path, secret: &Secret) -> std::io::Result<()> {
     put_in_place(&write_beside(file, secret)?, file)
 }
 
-/// Writes the credentials beside their place, and says where.
+/// Writes the credentials to a temporary file, and returns its path.
 fn write_beside(file: &Path, secret: &Secret) -> std::io::Result<PathBuf> {
     fs::create_dir_all(folder(file))?;
     let beside = file.with_extension("json.new");
@@ -254,7 +253,7 @@ fn write_beside(file: &Path, secret: &Secret) -> std::io::Result<PathBuf> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // What a start that was cut off left: its mode is not to be relied on.
+    // An interrupted startup may have left this file; its mode cannot be trusted.
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}

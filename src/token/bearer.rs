@@ -1,4 +1,4 @@
-//! Who presents an access token of this server (RFC 6750, RFC 8705 section 3).
+//! Authentication by an access token of this server (RFC 6750, RFC 8705 section 3).
 
 use crate::http::ClientCertificate;
 use crate::secret::texts_equal;
@@ -6,20 +6,20 @@ use crate::service::Context;
 use crate::store::tokens::AccessToken;
 use crate::store::{StoreError, Stored};
 
-/// An access token that is good, with the client whose it is.
+/// A valid access token, with the client that it was issued to.
 #[derive(Debug)]
 pub struct Bearer {
-    /// What the token stands for.
+    /// The content of the token.
     pub token: AccessToken,
     /// The client.
     pub client: Stored,
 }
 
-/// The bearer of `token`, when it is good: it has not ended and was not revoked, its client is
-/// there and usable, and it comes with the certificate that it is bound to.
+/// Finds the bearer of `token`, if the token is valid: it has not expired and was not revoked, its client
+/// exists and is usable, and the token is presented with the certificate that it is bound to.
 ///
 /// # Errors
-/// When the store can not be read.
+/// When the store cannot be read.
 pub async fn find(
     cx: &Context<'_>,
     token: &str,
@@ -34,7 +34,8 @@ pub async fn find(
     Ok(bearer.filter(is_bound_here))
 }
 
-/// The same, whatever certificate the token is bound to: for who asks about somebody else's token.
+/// Finds the bearer regardless of the certificate that the token is bound to, for a caller that asks about
+/// another client's token.
 pub(super) async fn find_unbound(cx: &Context<'_>, token: &str) -> Result<Option<Bearer>, StoreError> {
     let now = cx.service.clock.now();
     let found = cx.service.store.tokens.find(token, now).await?;

@@ -1,5 +1,5 @@
-//! `POST` on the token, introspection and revocation endpoints, `GET` of the public keys, and what
-//! each refusal is in HTTP.
+//! `POST` on the token, introspection and revocation endpoints, `GET` of the public keys, and the HTTP form
+//! of each error.
 
 use std::sync::Arc;
 
@@ -26,10 +26,10 @@ use crate::store::audit::{Action, Author};
 use crate::store::outage;
 use crate::telemetry;
 
-/// `POST` on the token endpoint: gives an access token.
+/// `POST` on the token endpoint: issues an access token.
 ///
 /// # Errors
-/// The problem that refused it.
+/// The problem that rejects the request.
 pub async fn token(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let outcome = async {
@@ -41,10 +41,10 @@ pub async fn token(State(service): State<Arc<Service>>, request: Request<Body>) 
     outcome.await.map(|members| answer::json(StatusCode::OK, &members)).map_err(problem)
 }
 
-/// `POST` on the introspection endpoint: says what a token stands for.
+/// `POST` on the introspection endpoint: describes a token.
 ///
 /// # Errors
-/// The problem that refused it.
+/// The problem that rejects the request.
 pub async fn introspect(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
@@ -58,10 +58,10 @@ pub async fn introspect(
     outcome.await.map(|members| answer::json(StatusCode::OK, &members)).map_err(problem)
 }
 
-/// `POST` on the revocation endpoint: takes a token back.
+/// `POST` on the revocation endpoint: revokes a token.
 ///
 /// # Errors
-/// The problem that refused it.
+/// The problem that rejects the request.
 pub async fn revoke(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
@@ -75,7 +75,7 @@ pub async fn revoke(
     outcome.await.map(|()| answer::empty(StatusCode::OK)).map_err(problem)
 }
 
-/// `GET`: the public keys of this server. They change with a restart, so they may be kept.
+/// `GET`: returns the public keys of this server. They change only with a restart, so they may be cached.
 pub async fn jwks(State(service): State<Arc<Service>>) -> Response {
     let mut response = answer::json(StatusCode::OK, &service.jwks);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
@@ -83,7 +83,7 @@ pub async fn jwks(State(service): State<Arc<Service>>) -> Response {
     response
 }
 
-/// A request, read to its end.
+/// A request that was read completely.
 struct Received {
     author: Author,
     authorization: Authorization,
@@ -121,8 +121,8 @@ impl Received {
         Ok(caller)
     }
 
-    /// Who introspects: a client that proves who it is, or the bearer of an access token (RFC 7662
-    /// section 2.1).
+    /// Determines the party that introspects: an authenticated client, or the bearer of an access token (RFC
+    /// 7662 section 2.1).
     async fn asker(&self, cx: &Context<'_>) -> Result<Asker, TokenError> {
         if let Authorization::Bearer(token) = &self.authorization {
             return self.bearer(cx, token).await;
@@ -143,7 +143,7 @@ impl Received {
     }
 }
 
-/// Where a request comes from, of whose sender nothing is known yet.
+/// Returns the origin of a request whose sender is not known yet.
 fn author(cx: &Context<'_>, parts: &Parts) -> Author {
     Author {
         actor: None,
@@ -152,8 +152,8 @@ fn author(cx: &Context<'_>, parts: &Parts) -> Author {
     }
 }
 
-/// Counts a token for `caller` on the budget of its address. Administrators have no such budget: they must
-/// get in to change it.
+/// Counts a token for `caller` against the quota of its address. Administrators have no such quota, since
+/// they must be able to change it.
 fn count(cx: &Context<'_>, received: &Received, caller: &Authenticated) -> Result<(), TokenError> {
     let (client, author) = (caller.client.client(), &received.author);
     let Some(address) = author.address.filter(|_| !client.is_operators()) else { return Ok(()) };
@@ -181,10 +181,14 @@ fn problem(error: TokenError) -> Problem {
         TokenError::Attestation(error) => registration::endpoint::problem(*error),
         TokenError::Store(error) => {
             outage::tell(&error);
-            Problem::unavailable("the store can not take the request at present", 5)
+            Problem::unavailable("the store is currently unavailable; retry later", 5)
         }
         TokenError::Randomness(_) | TokenError::Seal(_) => {
-            tracing::error!(cause = description, "no token could be made, or no secret read");
+            tracing::error!(
+                cause = description,
+                "no token could be created, or a client secret could not \
+                                                  be opened"
+            );
             Problem::server_error()
         }
     }

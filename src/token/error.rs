@@ -1,4 +1,4 @@
-//! Why a token is not given, shown or taken back (RFC 6749 section 5.2).
+//! The errors of the token, introspection and revocation endpoints (RFC 6749 section 5.2).
 
 use crate::http::answer::Presented;
 use crate::http::form::FormError;
@@ -8,48 +8,54 @@ use crate::secret::SealError;
 use crate::service::limits::Limited;
 use crate::store::StoreError;
 
-/// Why a request at the token, introspection or revocation endpoint is refused.
+/// Why a request at the token, introspection or revocation endpoint is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
-    /// The body is no form that can be read.
+    /// The body is not a readable form.
     #[error(transparent)]
     Form(#[from] FormError),
-    /// The request is not as it must be: what would be right.
+    /// The request is invalid. The text states what is required.
     #[error("{0}")]
     Request(&'static str),
-    /// The client is not known, or did not prove that it is who it says: one answer for all of
-    /// that, so that nobody learns which clients there are.
-    #[error("client authentication failed: authenticate by the method that the client registered")]
+    /// The client is unknown, or did not authenticate. All these cases have the same answer, so that nobody
+    /// learns which clients exist.
+    #[error("client authentication failed: use the method that the client registered")]
     Client {
-        /// Whether it tried with the `Authorization` header.
+        /// Whether the client used the `Authorization` header.
         by_header: bool,
     },
-    /// The client may not use the grant.
-    #[error("this client did not register the grant type client_credentials and a method that proves it")]
+    /// The client is not allowed to use the grant.
+    #[error(
+        "this client did not register both the grant type client_credentials and a method that \
+         authenticates it"
+    )]
     Unauthorised,
-    /// Every token of the client must be bound to a key (RFC 9449 section 5.2), which is not done here.
-    #[error("this client registered dpop_bound_access_tokens, and here no token is bound to a DPoP key")]
+    /// Every token of the client must be bound to a key (RFC 9449 section 5.2), which this server does not
+    /// support.
+    #[error(
+        "this client registered dpop_bound_access_tokens, but this server cannot bind tokens to a DPoP key"
+    )]
     Dpop,
-    /// There is no such grant here.
-    #[error("this endpoint has only the grant type client_credentials")]
+    /// This server does not support the grant.
+    #[error("this endpoint supports only the grant type client_credentials")]
     GrantType,
-    /// The client asks for what it may not have.
+    /// The client requested a scope that it did not register.
     #[error("{0}")]
     Scope(String),
-    /// The bearer token with which somebody asks is not good.
-    #[error("the bearer token is not valid here")]
+    /// The bearer token of the caller is invalid.
+    #[error("the bearer token is not valid on this server")]
     Bearer(Presented),
-    /// Tokens were asked for too often, or authentication failed too often.
+    /// Too many tokens were requested, or authentication failed too often.
     #[error(transparent)]
     TooOften(#[from] Limited),
-    /// A client attestation is not accepted, for a reason that says nothing of clients.
+    /// A client attestation is rejected, for a reason that reveals nothing about clients.
     #[error(transparent)]
     Attestation(Box<RegisterError>),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
-    /// No token could be made.
-    #[error("no token could be made")]
+    /// No token could be created.
+    #[error("no token could be created")]
     Randomness(#[from] NoRandomness),
     /// A client secret could not be opened.
     #[error("a client secret could not be opened")]

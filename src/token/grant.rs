@@ -16,10 +16,10 @@ use crate::telemetry::traces::step;
 
 const GRANT: &str = "client_credentials";
 
-/// Gives `caller` an access token, and says what it is told of it (RFC 6749 section 5.1).
+/// Issues an access token to `caller`, and returns the members of the response (RFC 6749 section 5.1).
 ///
 /// # Errors
-/// When the client may not have what it asks for, or the store can not take the token.
+/// When the client is not allowed what it requests, or the store cannot store the token.
 pub(super) async fn grant(
     cx: &Context<'_>,
     caller: &Authenticated,
@@ -47,7 +47,7 @@ pub(super) async fn grant(
     Ok(answer)
 }
 
-/// The client asks for the one grant of this endpoint, registered it, and proved who it is.
+/// Checks that the client requests the only grant of this endpoint, has registered it, and is authenticated.
 fn check_grant(caller: &Authenticated, form: &Form) -> Result<(), TokenError> {
     match form.get("grant_type") {
         None => return Err(TokenError::Request("grant_type is missing; send grant_type=client_credentials")),
@@ -62,16 +62,18 @@ fn check_grant(caller: &Authenticated, form: &Form) -> Result<(), TokenError> {
     if metadata.flag("dpop_bound_access_tokens") { Err(TokenError::Dpop) } else { Ok(()) }
 }
 
-/// What is granted: what is asked for, or everything that is registered (RFC 6749 section 3.3).
+/// Returns the granted scopes: the requested ones, or all registered ones (RFC 6749 section 3.3).
 fn granted_scope(cx: &Context<'_>, client: &Client, asked: Option<&str>) -> Result<String, TokenError> {
     let registered = own_scope(&cx.service.settings.admin.scopes, client);
     let Some(asked) = asked else { return Ok(registered) };
     let mut granted: Vec<&str> = Vec::new();
-    // A request for a token keeps to RFC 6749: one space between two words.
+    // A token request follows RFC 6749 strictly: one space between two words.
     for word in asked.split(' ') {
         if word.is_empty() || !has_scope(&registered, word) {
             let own = if registered.is_empty() { "no scope" } else { &registered };
-            return Err(TokenError::Scope(format!("this client registered {own}; ask for some of that")));
+            return Err(TokenError::Scope(format!(
+                "this client registered {own}; request only registered scopes"
+            )));
         }
         if !granted.contains(&word) {
             granted.push(word);
@@ -80,8 +82,8 @@ fn granted_scope(cx: &Context<'_>, client: &Client, asked: Option<&str>) -> Resu
     Ok(granted.join(" "))
 }
 
-/// What `client` registered, without scopes of administrators that it has from a time when they
-/// were scopes like others: only what the operator made administers.
+/// Returns the registered scopes of `client`. Scopes of administrators are left out unless the operator
+/// created the client: it may have registered them at a time when they were ordinary scopes.
 fn own_scope(scopes: &AdminScopes, client: &Client) -> String {
     let registered = client.metadata.metadata().text("scope").unwrap_or_default();
     if client.is_operators() {
@@ -92,7 +94,7 @@ fn own_scope(scopes: &AdminScopes, client: &Client) -> String {
     own.join(" ")
 }
 
-/// What a token of `client` stands for that begins now.
+/// Returns the content of a token of `client` that is issued now.
 fn access_token(cx: &Context<'_>, client: &Client, scope: String) -> AccessToken {
     let now = cx.service.clock.now();
     let usual = cx.settings().access_token_lifetime;
@@ -108,12 +110,12 @@ fn access_token(cx: &Context<'_>, client: &Client, scope: String) -> AccessToken
     }
 }
 
-/// The certificate that the token is bound to, when the client registered that (RFC 8705 section
-/// 3).
+/// Returns the certificate that the token is bound to, if the client registered that (RFC 8705 section 3).
 fn bound(client: &Client, certificate: Option<&ClientCertificate>) -> Result<Option<String>, TokenError> {
     if !client.metadata.metadata().flag("tls_client_certificate_bound_access_tokens") {
         return Ok(None);
     }
-    let rule = "this client gets tokens that are bound to its certificate; connect with it";
+    let rule = "this client gets only tokens that are bound to its certificate; connect with that \
+                certificate";
     certificate.map(|shown| Some(shown.certificate.thumbprint())).ok_or(TokenError::Request(rule))
 }

@@ -9,34 +9,35 @@ use crate::model::ClientId;
 use crate::service::Context;
 use crate::store::tokens::AccessToken;
 
-/// Who asks.
+/// The party that introspects a token.
 pub(super) struct Asker {
     /// The client.
     client_id: ClientId,
-    /// Whether it may see the tokens of others.
+    /// Whether it may see the tokens of other clients.
     sees_all: bool,
 }
 
 impl Asker {
-    /// `client` with these scopes: those that it registered, or those of the token with which it
-    /// asks.
+    /// `client` with these scopes: its registered scopes, or the scopes of the token that it presents.
     pub(super) fn new(cx: &Context<'_>, client: &Client, scope: &str) -> Self {
         let sees_all = administers(client, scope, &cx.service.settings.admin.scopes.tokens_read);
         Self { client_id: client.id.clone(), sees_all }
     }
 }
 
-/// What `asker` is told of a token (RFC 7662 section 2.2). Of a token that is not good or not its
-/// own it is told only that: whoever may see all has a scope for it.
+/// Describes a token to `asker` (RFC 7662 section 2.2). An invalid token, and a token of another client, is
+/// reported only as inactive, unless the caller has the scope to see all tokens.
 ///
 /// # Errors
-/// When no token is named, or the store can not be read.
+/// When no token is named, or the store cannot be read.
 pub(super) async fn introspect(
     cx: &Context<'_>,
     asker: &Asker,
     form: &Form,
 ) -> Result<Map<String, Value>, TokenError> {
-    let token = form.get("token").ok_or(TokenError::Request("the parameter token is missing"))?;
+    let token = form
+        .get("the parameter `token` is missing")
+        .ok_or(TokenError::Request("the parameter token is missing"))?;
     let found = bearer::find_unbound(cx, token).await?;
     let shown = found.map(|bearer| bearer.token);
     let shown = shown.filter(|token| asker.sees_all || token.client_id == asker.client_id);

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use crate::jose::{signing_key, thumbprint};
 use crate::secret::Secret;
 
-/// The JWK Set with the public halves of those of `secrets` that are private keys. It is empty
-/// when this server signs nothing.
+/// Returns the JWK Set with the public keys of those `secrets` that are private keys. It is empty if this
+/// server signs nothing.
 pub fn jwks(secrets: &[Secret]) -> Map<String, Value> {
     let mut keys: Vec<Value> = Vec::new();
     for key in secrets.iter().filter_map(|secret| signing_key(secret).ok()?.public_jwk()) {

@@ -14,17 +14,17 @@ use crate::store::single_use::UsedOnce;
 use crate::token::TokenError;
 use crate::trust::{Certified, ClientKeys, Source, TrustError};
 
-/// Seconds from now until which an assertion may be good at most: so long it is remembered, so
-/// that nobody uses it again.
+/// Seconds from now within which an assertion must expire. It is remembered for that time, so that it cannot
+/// be replayed.
 const MOST_AHEAD: u64 = 3_600;
-/// Seconds after its end for which an assertion is still taken, since clocks differ.
+/// Seconds for which an expired assertion is still accepted, since clocks differ.
 const SKEW: u64 = 60;
-/// The beat at which assertions that fail are answered: longer than most fetches of a key set take.
+/// The interval at which failed assertions are answered: longer than most fetches of a key set take.
 const BEAT: Duration = Duration::from_millis(300);
-/// The type that an assertion may have beside `JWT` (RFC 7523bis).
+/// A type that an assertion may have besides `JWT` (RFC 7523bis).
 const TYPES: &[&str] = &["client-authentication+jwt"];
 
-/// The method by which `token` proves that it is of `client`; none when it does not.
+/// Returns the method by which `token` authenticates `client`; none if it does not.
 pub(super) async fn verify(
     cx: &Context<'_>,
     client: Option<&Client>,
@@ -48,7 +48,7 @@ pub(super) async fn verify(
     Ok(None)
 }
 
-/// Verifies `token` with the key or secret of `client`, or with one of nobody.
+/// Verifies `token` with the key or secret of `client`, or with a decoy.
 async fn verified(
     cx: &Context<'_>,
     client: Option<&Client>,
@@ -60,7 +60,7 @@ async fn verified(
     let expected = Expectations {
         algorithms: &algorithms,
         audiences: &audiences,
-        // RFC 7523 section 3: both are the client.
+        // RFC 7523 section 3: `iss` and `sub` are both the client.
         issuer: client.map(|client| client.id.as_str()),
         typ: TypRule::OneOf(TYPES),
         required: &["iss", "sub", "aud", "exp", "jti"],
@@ -79,22 +79,22 @@ async fn verified(
     Ok(if is_own { outcome } else { Err(JwsError::Signature.into()) })
 }
 
-/// An assertion that fails is answered at a beat of [`BEAT`] from its arrival: keys at a `jwks_uri` are
-/// fetched for clients that are there alone, and how long that takes would tell them apart.
+/// Delays the answer to a failed assertion to a multiple of [`BEAT`] since its arrival. Keys at a `jwks_uri`
+/// are fetched only for existing clients, and the duration of the fetch would reveal which clients exist.
 async fn wait(begun: Instant) {
     let beats = begun.elapsed().as_millis() / BEAT.as_millis() + 1;
     let beats = u32::try_from(beats).unwrap_or(u32::MAX);
     tokio::time::sleep_until(begun + BEAT.saturating_mul(beats)).await;
 }
 
-/// Takes an assertion whose signature is good, once.
+/// Accepts an assertion with a valid signature, once.
 async fn accept(
     cx: &Context<'_>,
     client: Option<&Client>,
     claims: &Claims,
 ) -> Result<Result<(), String>, TokenError> {
     let Some(id) = client.map(|client| client.id.as_str()) else {
-        return Ok(Err("is of no client".to_owned()));
+        return Ok(Err("does not belong to a client".to_owned()));
     };
     let now = cx.service.clock.now();
     let (Some(jti), Some(expiry)) = (claims.text("jti"), claims.expiry()) else {
@@ -104,15 +104,16 @@ async fn accept(
         return Ok(Err("must have the client_id in `sub`".to_owned()));
     }
     if expiry > now.plus(MOST_AHEAD + SKEW) {
-        return Ok(Err(format!("must end (`exp`) in {MOST_AHEAD} seconds or less")));
+        return Ok(Err(format!("must expire (`exp`) in {MOST_AHEAD} seconds or less")));
     }
     let until = expiry.plus(SKEW);
     let is_first =
         cx.service.store.single_use.claim(UsedOnce::ClientAssertion, &[id, jti], until, now).await?;
-    Ok(if is_first { Ok(()) } else { Err("was used already (`jti`)".to_owned()) })
+    Ok(if is_first { Ok(()) } else { Err("was already used (`jti`)".to_owned()) })
 }
 
-/// What the client may sign with: what it registered, or what this server supports.
+/// Returns the algorithms that the client may sign with: the registered one, or those that this server
+/// supports.
 fn algorithms(cx: &Context<'_>, client: Option<&Client>, is_symmetric: bool) -> Vec<Algorithm> {
     let registered =
         client.and_then(|client| client.metadata.metadata().text("token_endpoint_auth_signing_alg"));
@@ -122,7 +123,7 @@ fn algorithms(cx: &Context<'_>, client: Option<&Client>, is_symmetric: bool) -> 
     known.filter(|algorithm| algorithm.is_symmetric() == is_symmetric).collect()
 }
 
-/// The names of this server (RFC 7523 section 3, OpenID Connect Core section 9).
+/// Returns the names of this server (RFC 7523 section 3, OpenID Connect Core section 9).
 fn audiences(cx: &Context<'_>) -> Vec<String> {
     let issuer = cx.service.issuer.clone();
     match cx.settings().client_assertion_audience {
@@ -139,8 +140,8 @@ fn shared(cx: &Context<'_>, client: Option<&Client>) -> Result<Option<Source>, T
     Ok(set.map(|set| Source { secret: Some(Arc::new(set)), ..Source::default() }))
 }
 
-/// The keys that the client registered; where it registered none, its certificates, by which the
-/// software statement that registered it was believed.
+/// Returns the keys that the client registered. If it registered none, returns its certificates, by which the
+/// software statement of its registration was verified.
 fn public<'a>(cx: &Context<'_>, client: &'a Client) -> ClientKeys<'a> {
     let metadata = client.metadata.metadata();
     match (metadata.get("jwks"), metadata.text("jwks_uri")) {

@@ -1,4 +1,4 @@
-//! `attest_jwt_client_auth` (OAuth 2.0 Attestation-Based Client Authentication): an attester whom the
+//! `attest_jwt_client_auth` (OAuth 2.0 Attestation-Based Client Authentication): an attester that the
 //! operator trusts attests the client by its `client_id`, and the client proves that it holds the key.
 
 use crate::client::Client;
@@ -9,8 +9,8 @@ use crate::token::TokenError;
 /// The method.
 pub(super) const METHOD: &str = "attest_jwt_client_auth";
 
-/// The method by which the headers of a request prove that it is of `client`; none when they do not.
-/// They are looked at before it counts whether there is such a client.
+/// Returns the method by which the headers of a request authenticate `client`; none if they do not. The
+/// headers are verified whether or not the client exists.
 pub(super) async fn verify(
     cx: &Context<'_>,
     client: Option<&Client>,
@@ -26,13 +26,14 @@ pub(super) async fn verify(
     Ok(attested.use_proof(cx).await?.then_some(METHOD))
 }
 
-/// Whether the attestation is of this client, and of the attester that vouched for it when it registered.
+/// Checks that the attestation is about this client, and comes from the attester that attested it at its
+/// registration.
 fn judge(attested: &AttestedClient, client: &Client) -> Result<(), &'static str> {
     let voucher = client.provenance.attestation_verifier.as_deref();
     if attested.subject() != client.id.as_str() {
         Err("its `sub` must be the client_id")
     } else if voucher.is_some_and(|voucher| voucher != attested.issuer()) {
-        Err("it is not by the attester of the registration")
+        Err("it does not come from the attester of the registration")
     } else {
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::service::Context;
 use crate::token::TokenError;
 use crate::x509::Certificate;
 
-/// The method by which a request without credentials proves itself; none when it does not.
+/// Returns the method by which a request without credentials authenticates; none if it does not.
 pub(super) async fn verify(
     cx: &Context<'_>,
     client: Option<&Client>,
@@ -29,7 +29,7 @@ pub(super) async fn verify(
     }
 }
 
-/// Whether the key of the certificate is one that the client registered, by value or by reference.
+/// Whether the client registered the key of the certificate, by value or by reference.
 async fn has_key(cx: &Context<'_>, metadata: &Metadata, certificate: &Certificate) -> bool {
     if let Some(jwks) = metadata.get("jwks") {
         return certificate.key_is_in(jwks);
@@ -40,7 +40,7 @@ async fn has_key(cx: &Context<'_>, metadata: &Metadata, certificate: &Certificat
     if certificate.key_is_in(&jwks) {
         return true;
     }
-    // A key that is not in it may be in a newer one.
+    // A key that is missing here may be in a newer set.
     let newer = documents.refetched(url, &jwks).await;
     newer.is_ok_and(|newer| newer.is_some_and(|newer| certificate.key_is_in(&newer)))
 }

@@ -1,5 +1,5 @@
-//! A secret of nobody: an assertion by HMAC for a client that is not there, or has no secret, is verified
-//! with it, so that it costs what one of a client with a secret does. What it says is never heard. For
+//! A secret that belongs to no client. An HMAC assertion for a client that does not exist, or has no secret,
+//! is verified with it, so that it costs as much as for a client with a secret. The result is ignored. For
 //! public keys, see `trust/decoy.rs`.
 
 use std::sync::{Arc, LazyLock};
@@ -11,7 +11,7 @@ use crate::trust::Source;
 static SHARED: LazyLock<Option<Arc<KeySet>>> =
     LazyLock::new(|| KeySet::from_secret(&Secret::new("x".repeat(86))).ok().map(Arc::new));
 
-/// The secret of nobody.
+/// Returns the secret that belongs to no client.
 pub(super) fn secret() -> Source {
     Source { secret: SHARED.clone(), ..Source::default() }
 }

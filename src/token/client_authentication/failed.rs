@@ -1,5 +1,5 @@
-//! What follows from a failed client authentication: it is counted, and logged with the client that was
-//! tried. When that is an administrator, or there were too many failures, it is in the audit log too.
+//! Failed client authentications. Each failure is counted, and logged with the client that was tried. It is
+//! also recorded in the audit log if that client is an administrator, or there were too many failures.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,15 +11,15 @@ use crate::service::limits::Limited;
 use crate::store::audit::Action;
 use crate::token::TokenError;
 
-/// Characters of an unknown client identifier that are logged: whoever confuses identifier and secret
-/// sends a longer text, for every secret of this server is.
+/// The number of characters of an unknown client identifier that are logged. A caller that sends the secret
+/// as the identifier sends a longer text, since every secret of this server is longer.
 const MOST_SHOWN: usize = 40;
 
-/// Whether the caller may try, before its proof is looked at. A secret is compared in no time, so a right
-/// one is accepted whatever failed before; keys and certificates are a lot of work.
+/// Checks whether the caller may try, before its proof is verified. Comparing a secret costs almost nothing,
+/// so a correct secret is accepted whatever failed before. Verifying keys and certificates is expensive.
 ///
 /// # Errors
-/// When the caller failed too often.
+/// When the caller has failed too often.
 pub(super) fn admit(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) -> Result<(), TokenError> {
     let is_costly = match presented.proof {
         Proof::Assertion(_) | Proof::Attestation => true,
@@ -36,14 +36,14 @@ pub(super) fn admit(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) 
 /// Counts a failure that is answered with its own reason.
 ///
 /// # Errors
-/// When the caller failed too often.
+/// When the caller has failed too often.
 pub(super) fn count(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented) -> Result<(), TokenError> {
     let counted = cx.snapshot.limits.count_failure(address(shown), name(presented));
     counted.map_err(|limited| too_often(cx, shown, presented, limited))
 }
 
-/// Counts, logs and audits that the authentication failed; `client` is the one that was named, when there
-/// is such a client. Gives what the caller is told.
+/// Counts, logs and audits a failed authentication. `client` is the named client, if it exists. Returns the
+/// error for the caller.
 pub(super) fn fail(
     cx: &Context<'_>,
     shown: &Shown<'_>,
@@ -55,7 +55,7 @@ pub(super) fn fail(
     }
     let tried = tried(name(presented), client.is_some());
     if client.is_some_and(Client::is_operators) {
-        tracing::warn!(tried_client_id = tried, "sign-in of an administrator failed");
+        tracing::warn!(tried_client_id = tried, "administrator authentication failed");
         audit(cx, shown, (&tried, "invalid_client", 401));
     } else {
         tracing::info!(tried_client_id = tried, "client authentication failed");
@@ -64,7 +64,7 @@ pub(super) fn fail(
 }
 
 fn too_often(cx: &Context<'_>, shown: &Shown<'_>, presented: &Presented, limited: Limited) -> TokenError {
-    // Whether there is such a client was not looked at.
+    // It is not known whether the client exists.
     let tried = tried(name(presented), false);
     tracing::warn!(tried_client_id = tried, "too many failed client authentications");
     audit(cx, shown, (&tried, "too_many_requests", 429));
@@ -80,12 +80,12 @@ fn address(shown: &Shown<'_>) -> IpAddr {
     shown.author.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
-/// The client that was named; empty when that can be the name of no client.
+/// Returns the named client; empty if the name cannot be that of a client.
 fn name(presented: &Presented) -> &str {
     presented.client_id.as_ref().map_or("", |id| id.as_str())
 }
 
-/// What is written down of the client that was tried.
+/// Returns what is recorded of the client that was tried.
 fn tried(name: &str, is_known: bool) -> String {
     match name.len() {
         0 => "(unreadable)".to_owned(),

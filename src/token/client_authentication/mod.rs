@@ -1,8 +1,7 @@
-//! How a client proves who it is (RFC 6749 section 2.3, OpenID Connect Core section 9, RFC 7523
-//! section 3, RFC 8705 section 2): by exactly the method that it registered.
+//! Client authentication (RFC 6749 section 2.3, OpenID Connect Core section 9, RFC 7523 section 3, RFC 8705
+//! section 2): exactly by the method that the client registered.
 //!
-//! Whoever does not succeed gets one answer after the same work, whether or not there is such a
-//! client.
+//! Every failure gets the same answer after the same work, whether or not the client exists.
 
 mod assertion;
 mod attestation;
@@ -23,7 +22,7 @@ use crate::store::Stored;
 use crate::store::audit::Author;
 use presented::{Presented, Proof};
 
-/// What a request shows of its client.
+/// What a request presents for the authentication of its client.
 pub struct Shown<'a> {
     /// The `Authorization` header.
     pub authorization: &'a Authorization,
@@ -31,34 +30,33 @@ pub struct Shown<'a> {
     pub form: &'a Form,
     /// The client certificate of the connection.
     pub certificate: Option<&'a ClientCertificate>,
-    /// The headers of a client attestation; without anybody who is trusted to attest clients, as good as
-    /// absent.
+    /// The headers of a client attestation. They are ignored if the operator trusts no attester.
     pub attestation: &'a AttestationHeaders,
-    /// Where the request comes from; nobody has proved who they are yet.
+    /// The origin of the request, before anyone is authenticated.
     pub author: &'a Author,
 }
 
 impl Shown<'_> {
-    /// Whether the client tries with the `Authorization` header.
+    /// Whether the client uses the `Authorization` header.
     const fn is_by_header(&self) -> bool {
         !matches!(self.authorization, Authorization::Nothing)
     }
 }
 
-/// A client that is who it says.
+/// An authenticated or identified client.
 #[derive(Debug)]
 pub struct Authenticated {
     /// The client.
     pub client: Stored,
-    /// Whether it proved it; a client with the method `none` only says so.
+    /// Whether the client was authenticated. A client with the method `none` is only identified.
     pub is_proven: bool,
 }
 
-/// The client that sent a request.
+/// Authenticates the client that sent a request.
 ///
 /// # Errors
-/// [`TokenError::Request`] when it uses several methods at once, [`TokenError::Client`] when it is
-/// not known or not proven, and when the store fails.
+/// [`TokenError::Request`] if it uses several methods at once, [`TokenError::Client`] if it is unknown or not
+/// authenticated, and an error if the store fails.
 pub async fn authenticate(cx: &Context<'_>, shown: &Shown<'_>) -> Result<Authenticated, TokenError> {
     let presented = Presented::read(shown)?;
     failed::admit(cx, shown, &presented)?;
@@ -86,15 +84,15 @@ pub async fn authenticate(cx: &Context<'_>, shown: &Shown<'_>) -> Result<Authent
     stored.map(|client| Authenticated { client, is_proven }).ok_or(TokenError::Unauthorised)
 }
 
-/// The method that only identifies.
+/// The method that identifies a client without authentication.
 const NONE: &str = "none";
 
 fn registered_method(client: &Client) -> &str {
     client.metadata.metadata().text("token_endpoint_auth_method").unwrap_or("client_secret_basic")
 }
 
-/// The method by which `client` proves itself; none when it does not. As much is done for a client
-/// that is not there.
+/// Returns the method by which `client` authenticates; none if it does not. The work is the same if the
+/// client does not exist.
 async fn prove(
     cx: &Context<'_>,
     client: Option<&Client>,

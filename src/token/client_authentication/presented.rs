@@ -1,4 +1,4 @@
-//! What a request presents: one method, and the client that it names.
+//! What a request presents: one method, and the client that the request names.
 
 use serde_json::Value;
 
@@ -15,12 +15,12 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 
 /// What a request presents.
 pub(super) struct Presented {
-    /// The client that it names; none when that can be the name of no client.
+    /// The client that it names; none if the name cannot be that of a client.
     pub(super) client_id: Option<ClientId>,
     pub(super) proof: Proof,
 }
 
-/// By what the client means to prove itself.
+/// The proof by which the client wants to authenticate.
 pub(super) enum Proof {
     /// `client_secret_basic`
     Basic(Secret),
@@ -30,14 +30,14 @@ pub(super) enum Proof {
     Assertion(Box<Compact>),
     /// `attest_jwt_client_auth`
     Attestation,
-    /// Nothing in the request: a certificate, or `none`.
+    /// No proof in the request: the client uses a certificate, or `none`.
     Nothing,
-    /// Something that can not be read.
+    /// A proof that cannot be read.
     Unreadable,
 }
 
 impl Presented {
-    /// Reads what `shown` has (RFC 6749 section 2.3: one method in each request).
+    /// Reads the proof in `shown` (RFC 6749 section 2.3: one method in each request).
     pub(super) fn read(shown: &Shown<'_>) -> Result<Self, TokenError> {
         let (secret, assertion) = (shown.form.get("client_secret"), shown.form.get("client_assertion"));
         if matches!(shown.authorization, Authorization::Several) {
@@ -45,11 +45,11 @@ impl Presented {
         }
         let by_header = !matches!(shown.authorization, Authorization::Nothing);
         if [by_header, secret.is_some(), assertion.is_some()].into_iter().filter(|used| *used).count() > 1 {
-            return Err(TokenError::Request("use one method of client authentication, not several"));
+            return Err(TokenError::Request("use only one method of client authentication"));
         }
         let is_jwt = shown.form.get("client_assertion_type").map(|kind| kind == ASSERTION_TYPE);
         if assertion.is_some() && is_jwt != Some(true) {
-            let rule = "a client_assertion needs the client_assertion_type \
+            let rule = "a client_assertion requires the client_assertion_type \
                         urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
             return Err(TokenError::Request(rule));
         }
@@ -69,16 +69,14 @@ impl Presented {
         if let (Some(own), Some(named)) = (&own_name, named)
             && own != named
         {
-            return Err(TokenError::Request(
-                "client_id names another client than the one that authenticates",
-            ));
+            return Err(TokenError::Request("client_id does not match the client that authenticates"));
         }
         let client_id = own_name.as_deref().or(named).and_then(|id| ClientId::parse(id).ok());
         Ok(Self { client_id, proof })
     }
 }
 
-/// An assertion, and the client that it says it is of (RFC 7523 section 3: `sub`).
+/// Reads an assertion, and the client that it names (RFC 7523 section 3: `sub`).
 fn read_assertion(text: &str) -> (Option<String>, Proof) {
     let read = Compact::parse(text).and_then(|token| Ok((token.unverified_claims()?, token)));
     match read {

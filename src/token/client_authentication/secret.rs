@@ -4,13 +4,13 @@ use crate::client::Client;
 use crate::secret::{SealError, Secret};
 use crate::service::Context;
 
-/// Whether `given` is the secret of `client`, and still good.
+/// Whether `given` is the secret of `client`, and has not expired.
 pub(super) fn matches(cx: &Context<'_>, client: Option<&Client>, given: &Secret) -> Result<bool, SealError> {
     Ok(open(cx, client)?.is_some_and(|secret| secret.matches(given.expose())))
 }
 
-/// The secret of `client`; none when it has none that is good. As much is done for a client that
-/// is not there.
+/// Returns the secret of `client`; none if it has none, or the secret has expired. The work is the same if
+/// the client does not exist.
 pub(super) fn open(cx: &Context<'_>, client: Option<&Client>) -> Result<Option<Secret>, SealError> {
     let (key, now) = (&cx.service.store.sealing_key, cx.service.clock.now());
     let held = client.and_then(|client| Some((client.id.as_str(), client.secret.as_ref()?)));
@@ -18,6 +18,6 @@ pub(super) fn open(cx: &Context<'_>, client: Option<&Client>) -> Result<Option<S
     if let Some((id, secret)) = good {
         return key.open(&secret.sealed, id).map(Some);
     }
-    // Sealing costs what opening does.
+    // Sealing costs as much as opening.
     key.seal(&Secret::new("x".repeat(86)), "nobody").map(|_| None)
 }
