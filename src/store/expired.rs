@@ -1,4 +1,4 @@
-//! The clients whose time is over: found by the index of their expiry, and removed.
+//! Removes expired clients, which it finds through the expiry index.
 
 use std::ops::Range;
 
@@ -12,23 +12,23 @@ use super::sweep::add_up;
 use super::{Clients, StoreError, keys};
 use crate::clock::Timestamp;
 
-/// The clients that had expired at a moment, and how far a sweep of them is. It meets each entry of
-/// the index once, so one that stays does not hold it up.
+/// The clients that had expired at a moment, and the progress of a sweep over them. It visits each index
+/// entry once, so an entry that stays does not block the sweep.
 #[derive(Debug)]
 pub struct Expired {
     at: Timestamp,
-    /// The part of the index that it did not look at.
+    /// The part of the index that was not visited yet.
     left: Option<Range<Vec<u8>>>,
     removed: usize,
 }
 
 impl Expired {
-    /// Those that expired at `at` or before; none was looked at yet.
+    /// A sweep over the clients that expired at `at` or before; none was visited yet.
     pub fn at(at: Timestamp) -> Self {
         Self { at, left: Some(keys::clients_expired(at)), removed: 0 }
     }
 
-    /// Whether all were looked at.
+    /// Returns whether all entries were visited.
     pub const fn is_over(&self) -> bool {
         self.left.is_none()
     }
@@ -40,11 +40,11 @@ impl Expired {
 }
 
 impl Clients {
-    /// Looks at the next entries of the index, at most `limit`, and removes the clients that they
-    /// name. Clients that live are not touched; one that can not be read is told in the log.
+    /// Visits the next index entries, at most `limit`, and removes their clients. A client that has not
+    /// expired is not touched; one that cannot be read is logged.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub async fn sweep_expired(&self, expired: &mut Expired, limit: usize) -> Result<(), StoreError> {
         let Some(range) = expired.left.take() else { return Ok(()) };
         let (entries, rest) = page(&*self.0, range, limit).await?;
@@ -54,12 +54,11 @@ impl Clients {
         add_up(join_all(each).await, "a client that has expired", &mut expired.removed)
     }
 
-    /// Removes at most `limit` of the clients that expired at `at` or before, and says how many: 0
-    /// when there is none that can be removed. Who removes all of them keeps its place among them:
-    /// see [`Self::sweep_expired`].
+    /// Removes at most `limit` clients that expired at `at` or before. Returns how many: 0 when no more can
+    /// be removed. To remove all of them, use [`Self::sweep_expired`], which remembers its position.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut expired = Expired::at(at);
         while expired.removed == 0 && !expired.is_over() {
@@ -68,7 +67,7 @@ impl Clients {
         Ok(expired.removed)
     }
 
-    /// Removes the client that the index entry names; whether it was there to be removed.
+    /// Removes the client that the index entry names. Returns whether it was removed.
     async fn sweep_one(&self, entry: Vec<u8>, at: Timestamp) -> Result<bool, StoreError> {
         let found = match keys::expiring_client(&entry) {
             Some(id) => self.find(&id).await?,
@@ -81,14 +80,14 @@ impl Clients {
                 let event = Author::default().did(Action::ClientExpired, client.id.as_str(), ended);
                 removal(stored).and(event.change()?)
             }
-            // An entry that leads nowhere: it goes, so that the next sweep does not meet it.
+            // A dangling entry is removed, so that the next sweep does not visit it.
             Some(stored) => {
                 Change { expect: vec![stored.unchanged()], delete: vec![entry], ..Change::default() }
             }
             None => Change { delete: vec![entry], ..Change::default() },
         };
         let is_removal = !change.count.is_empty();
-        // It was changed meanwhile, perhaps to live longer: the next sweep will see.
+        // The client was changed in the meantime, perhaps to expire later; the next sweep handles it.
         let made = unless_lost(self.0.apply(change).await)?;
         Ok(made.is_some() && is_removal)
     }

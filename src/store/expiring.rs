@@ -1,5 +1,5 @@
-//! Records that end. Each has an entry in the index of its kind, so that a sweep meets only what
-//! is over; until then a record that has ended is as good as absent.
+//! Records that expire. Each has an entry in the expiry index of its type, so that a sweep visits only
+//! expired records. Until the sweep removes it, an expired record is treated as absent.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use super::race::{unless_lost, until_won};
 use super::{StoreError, record};
 use crate::clock::Timestamp;
 
-/// A record that ends.
+/// A record that expires.
 #[derive(Debug, Clone)]
 pub(super) struct Entry<T> {
-    /// Its key among those of its kind.
+    /// Its key among the records of its type.
     pub(super) key: Vec<u8>,
-    /// What it holds.
+    /// Its value.
     pub(super) value: T,
-    /// From when on it is not there any more.
+    /// The moment from which the record is treated as absent.
     pub(super) expires_at: Timestamp,
 }
 
-/// A record as it was read, with the bytes that a change of it must find again.
+/// A record as it was read, with the bytes that must be unchanged when it is changed.
 #[derive(Debug, Clone)]
 pub(super) struct Found<T> {
     pub(super) entry: Entry<T>,
@@ -32,13 +32,13 @@ pub(super) struct Found<T> {
 }
 
 impl<T> Found<T> {
-    /// Whether the record has not ended at `now`.
+    /// Returns whether the record has not expired at `now`.
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
         now < self.entry.expires_at
     }
 }
 
-/// The records of one kind.
+/// The records of one type.
 #[derive(Clone)]
 pub(super) struct Space<T> {
     pub(super) backend: Arc<dyn Backend>,
@@ -47,32 +47,32 @@ pub(super) struct Space<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Space<T> {
-    /// The records of `kind`.
+    /// Returns the records of `kind`.
     pub(super) fn new(backend: Arc<dyn Backend>, kind: Kind) -> Self {
         Self { backend, kind, holds: PhantomData }
     }
 
-    /// The record under `key`, when it has not ended at `now`.
+    /// Returns the record under `key` if it has not expired at `now`.
     pub(super) async fn find(&self, key: &[u8], now: Timestamp) -> Result<Option<Found<T>>, StoreError> {
         Ok(self.find_any(key).await?.filter(|found| found.is_live(now)))
     }
 
-    /// The record under `key`, be it over or not.
+    /// Returns the record under `key`, whether it has expired or not.
     pub(super) async fn find_any(&self, key: &[u8]) -> Result<Option<Found<T>>, StoreError> {
         let stored = self.kind.record(key);
         let found = self.backend.get(&stored).await?;
         found.map(|bytes| self.read(&stored, bytes)).transpose()
     }
 
-    /// The record that is stored as `bytes`.
+    /// Decodes the record that is stored as `bytes`.
     pub(super) fn read(&self, stored: &[u8], bytes: Vec<u8>) -> Result<Found<T>, StoreError> {
         let (value, expires_at) = record::decode_until(stored, &bytes)?;
         let key = self.kind.of_record(stored).unwrap_or_default().to_vec();
         Ok(Found { entry: Entry { key, value, expires_at }, bytes })
     }
 
-    /// Stores `entry`, and says so, unless there is a record under its key that has not ended at
-    /// `now`. Of any number that try at the same time, one stores.
+    /// Stores `entry`, unless there is an unexpired record under its key at `now`. Returns whether it was
+    /// stored. Of any number of concurrent calls, one stores its entry.
     pub(super) async fn insert_new(&self, entry: &Entry<T>, now: Timestamp) -> Result<bool, StoreError> {
         until_won(|| self.try_insert(entry, now)).await
     }
@@ -86,8 +86,8 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         unless_lost(self.backend.apply(change).await.map(|_| true))
     }
 
-    /// Removes the record under `key` and gives it, when it has not ended at `now`. Of any
-    /// number that try at the same time, one gets it.
+    /// Removes and returns the record under `key` if it has not expired at `now`. Of any number of
+    /// concurrent calls, one gets it.
     pub(super) async fn take(&self, key: &[u8], now: Timestamp) -> Result<Option<T>, StoreError> {
         until_won(|| self.try_take(key, now)).await
     }
@@ -98,7 +98,7 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         unless_lost(self.backend.apply(removal).await.map(|_| Some(found.entry.value)))
     }
 
-    /// That `entry` is stored where nothing is.
+    /// Returns the change that stores `entry`, expecting that its key is absent.
     pub(super) fn insertion(&self, entry: &Entry<T>) -> Result<Change, StoreError> {
         let mut change = self.writing(entry)?;
         change.expect.push(Expectation::Absent(self.kind.record(&entry.key)));
@@ -106,7 +106,7 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         Ok(change)
     }
 
-    /// That `entry` takes the place of `seen`, which has the same key.
+    /// Returns the change that replaces `seen` with `entry`, which has the same key.
     pub(super) fn replacement(&self, seen: &Found<T>, entry: &Entry<T>) -> Result<Change, StoreError> {
         let mut change = self.writing(entry)?;
         change.expect.push(self.unchanged(seen));
@@ -115,13 +115,13 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
         Ok(change)
     }
 
-    /// That `seen` goes.
+    /// Returns the change that removes `seen`.
     pub(super) fn removal(&self, seen: &Found<T>) -> Change {
         let index = self.kind.expiry(seen.entry.expires_at, &seen.entry.key);
         removal(self.kind, &seen.entry.key, seen.bytes.clone(), index)
     }
 
-    /// That the record is still as it was read.
+    /// Expects that the record is still as it was read.
     pub(super) fn unchanged(&self, seen: &Found<T>) -> Expectation {
         Expectation::Value(self.kind.record(&seen.entry.key), seen.bytes.clone())
     }
@@ -134,8 +134,8 @@ impl<T: Serialize + DeserializeOwned> Space<T> {
     }
 }
 
-/// That the record of `kind` goes which is stored under `key` as `bytes`, with its entry in the
-/// index and all that is its own.
+/// Returns the change that removes the record of `kind` stored under `key` as `bytes`, with its index entry
+/// and the number that belongs to it.
 pub(super) fn removal(kind: Kind, key: &[u8], bytes: Vec<u8>, index: Vec<u8>) -> Change {
     let stored = kind.record(key);
     let own_number = kind.own_number(key);

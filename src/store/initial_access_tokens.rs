@@ -1,9 +1,8 @@
-//! Initial access tokens (RFC 7591 section 1.2): stored under their digests, and counted as they
-//! are used.
+//! Initial access tokens (RFC 7591 section 1.2): stored under their digests, with a count of their uses.
 //!
-//! A use is a [`Change`] that goes into the one which stores the client. So a registration that
-//! fails costs no use, of many that want the last one a single one gets it, and those who use
-//! a token of many uses at once are not in each other's way.
+//! A use is a [`Change`] that becomes a part of the change that stores the client. A registration that
+//! fails therefore does not count as a use. Of many requests for the last use, only one gets it. Concurrent
+//! requests with a token of many uses do not block each other.
 
 use std::sync::Arc;
 
@@ -21,19 +20,19 @@ use crate::secret::{Secret, hex, sha256};
 /// Characters of an identifier: half of the token's digest, in hex.
 const ID_LENGTH: usize = 32;
 
-/// What an initial access token is made with.
+/// The settings of an initial access token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InitialAccess {
-    /// What it is for, in words of whoever made it.
+    /// A note by its creator about its purpose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// How many clients may be registered with it; none: any number.
+    /// How many clients may be registered with it; `None` for any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uses: Option<u64>,
-    /// From when on it is good no more; none: never.
+    /// The moment from which it is no longer valid; `None` if it does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// What may be registered with it.
     pub policy: InitialAccessPolicy,
@@ -47,13 +46,13 @@ pub struct InitialAccessToken {
 }
 
 impl InitialAccessToken {
-    /// What it is called: the token can not be worked out of it.
+    /// Its identifier, from which the token cannot be derived.
     pub fn id(&self) -> String {
         let key = String::from_utf8_lossy(&self.found.entry.key);
         key.chars().take(ID_LENGTH).collect()
     }
 
-    /// What it was made with.
+    /// Its settings.
     pub const fn grant(&self) -> &InitialAccess {
         &self.found.entry.value
     }
@@ -63,7 +62,7 @@ impl InitialAccessToken {
         self.used
     }
 
-    /// How many more may be; none: any number.
+    /// How many more clients may be registered; `None` for any number.
     pub fn uses_left(&self) -> Option<u64> {
         self.grant().uses.map(|uses| uses.saturating_sub(self.used))
     }
@@ -82,16 +81,16 @@ impl InitialAccessTokens {
         Self(Space::new(backend, Kind::InitialAccess))
     }
 
-    /// What `token` is called once it is stored.
+    /// Returns the identifier under which `token` is stored.
     pub fn id_of(token: &Secret) -> String {
         digest(token).chars().take(ID_LENGTH).collect()
     }
 
-    /// Stores what `token` may be used for, together with `also`, and gives its identifier.
+    /// Stores the settings of `token`, together with `also`, and returns its identifier.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the token is there already, which chance does not do; else
-    /// when the store can not be written.
+    /// [`StoreError::Conflict`] when the token already exists, which does not happen by chance; otherwise
+    /// when the store cannot be written.
     pub async fn create(
         &self,
         token: &Secret,
@@ -99,17 +98,17 @@ impl InitialAccessTokens {
         also: Change,
     ) -> Result<String, StoreError> {
         let (digest, id) = (digest(token), Self::id_of(token));
-        // One that never ends has its place at the end of time in the index.
+        // In the index, a token that never expires is at the end of time.
         let expires_at = grant.expires_at.unwrap_or(Timestamp::from_unix(u64::MAX));
         let entry = Entry { key: digest.into_bytes(), value: grant, expires_at };
         self.0.backend.apply(self.0.insertion(&entry)?.and(also)).await?;
         Ok(id)
     }
 
-    /// What `token` may be used for, when it is good at `now` and not used up.
+    /// Returns the settings of `token` if it is valid at `now` and not used up.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn find_by_token(
         &self,
         token: &str,
@@ -120,8 +119,8 @@ impl InitialAccessTokens {
         Ok(Some(self.counted(found).await?).filter(|token| token.uses_left() != Some(0)))
     }
 
-    /// That `token` is used once more: for [`super::Clients::insert`], which fails with
-    /// [`StoreError::Conflict`] when the token was revoked or used up meanwhile.
+    /// Returns the change that counts one more use of `token`, for [`super::Clients::insert`]. That fails
+    /// with [`StoreError::Conflict`] when the token was revoked or used up in the meantime.
     pub fn one_use(&self, token: &InitialAccessToken) -> Change {
         let used = own_number(&token.found.entry.key);
         let below = token.grant().uses.map(|uses| Expectation::Below(used.clone(), uses));
@@ -132,10 +131,11 @@ impl InitialAccessTokens {
         }
     }
 
-    /// The token of this identifier, unless it has ended at `now`. One that is used up is there.
+    /// Returns the token with this identifier, unless it has expired at `now`. A token that is used up is
+    /// included.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn find(&self, id: &str, now: Timestamp) -> Result<Option<InitialAccessToken>, StoreError> {
         let is_id = id.len() == ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_id {
@@ -147,11 +147,11 @@ impl InitialAccessTokens {
         if found.is_live(now) { self.counted(found).await.map(Some) } else { Ok(None) }
     }
 
-    /// At most `limit` tokens in the order of their identifiers, from the one behind `after`;
-    /// those that have ended and are not swept yet are among them.
+    /// Returns at most `limit` tokens in the order of their identifiers, starting after `after`. Expired
+    /// tokens that are not swept yet are included.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn page(
         &self,
         after: Option<&str>,
@@ -168,11 +168,11 @@ impl InitialAccessTokens {
         Ok(page)
     }
 
-    /// Removes the token of this identifier, together with `also`; whether it was there. Who
-    /// holds it and has not stored a client yet does not get one.
+    /// Removes the token with this identifier, together with `also`. Returns whether it existed. A client
+    /// that uses the token and is not stored yet can no longer register.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub async fn revoke(&self, id: &str, now: Timestamp, also: Change) -> Result<bool, StoreError> {
         until_won(|| self.try_revoke(id, now, also.clone())).await
     }

@@ -1,9 +1,8 @@
-//! Looks at a store that nobody has open: what is in it can be read, and is as it must be?
+//! Inspects a store that no server has open: can its records be read, and are they consistent?
 //!
-//! sled cannot open a database without writing to it: it ends what was torn, and clears what it
-//! does not understand. So it works on a copy in the folder, and what is still in the files stays
-//! there; only [`accept`] changes the store. What sled cannot read, or never comes back from, is read
-//! from its log without it.
+//! sled cannot open a database without writing to it: it finishes torn writes and clears what it does not
+//! understand. It therefore works on a copy in the store's folder, and the original files stay untouched.
+//! Only [`accept`] changes the store. What sled cannot read, or hangs on, is read directly from its log.
 
 mod copy;
 mod export;
@@ -27,24 +26,24 @@ use super::{StoreError, key_file, keys, mark, tally};
 
 /// Bytes of memory for the pages of a copy.
 const CACHE: u64 = 32 << 20;
-/// Faults that are told one by one.
+/// Faults that are reported individually.
 const TOLD: usize = 200;
 
-/// What was found.
+/// The result of an inspection.
 #[derive(Debug, Default)]
 pub struct Inspection {
     /// Clients that can be read.
     pub clients: u64,
-    /// Records that can be read, those of the clients among them.
+    /// Records that can be read, including the clients.
     pub records: u64,
-    /// What is wrong, in words: the first of it.
+    /// The first faults, as texts.
     pub faults: Vec<String>,
-    /// How much more is wrong.
+    /// The number of further faults.
     pub further: u64,
 }
 
 impl Inspection {
-    /// Whether nothing is wrong.
+    /// Returns whether there are no faults.
     pub const fn is_fine(&self) -> bool {
         self.faults.is_empty()
     }
@@ -58,14 +57,14 @@ impl Inspection {
     }
 }
 
-/// Whether there is no store in `folder`.
+/// Returns whether there is no store in `folder`.
 pub fn is_absent(folder: &Path) -> bool {
     let log = folder.join(sled_database::LOG).metadata();
     log.is_err_and(|error| [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind()))
 }
 
-/// Reads every record of the store in `folder`, and looks whether the key of its secrets is there: in
-/// the file `key`; none: in the folder.
+/// Reads every record of the store in `folder` and checks whether the key of its secrets is available: in
+/// the file `key` or, if that is `None`, in the folder.
 ///
 /// # Errors
 /// When there is no store, a server has it open, nothing of it can be read, or `work` is ended.
@@ -78,7 +77,7 @@ pub fn check(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Inspectio
         Met::Lost(what) => found.fault(what),
     })?;
     judge.end(&mut found);
-    // The first start makes it before it stores anything.
+    // The first start creates the key before it stores anything.
     if found.records > 0 {
         let proof = source.get(keys::KEY_PROOF);
         if let Err(error) = proof.and_then(|proof| key::check(proof, &key::place(folder, key))) {
@@ -88,24 +87,24 @@ pub fn check(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Inspectio
     Ok(found)
 }
 
-/// What came of [`accept`].
+/// The result of [`accept`].
 #[derive(Debug, Default)]
 pub struct Accepted {
-    /// The file of the key, when it is not the one that sealed what is there.
+    /// The file of the key, when it is not the key that sealed the existing data.
     pub another_key: Option<PathBuf>,
-    /// Where the files of before are, when the store was made anew of what could be read.
+    /// Where the previous files are, when the store was rebuilt from what could be read.
     pub aside: Option<PathBuf>,
-    /// What could not be read then, in words.
+    /// What could not be read then, as texts.
     pub lost: Vec<String>,
 }
 
-/// Lets the server in `folder` go on with what is there: what is lost stays lost, and is not
-/// missed any more. Where sled cannot read all of it, its files are made anew of what can be read. A key
-/// of the secrets that is lost is followed by another: by the one in the file `key` (none: in the folder),
-/// which is made when it is not there. The next start counts anew.
+/// Lets the server in `folder` continue with the existing data: lost data stays lost and is no longer
+/// reported as missing. If sled cannot read all of the store, its files are rebuilt from what can be read.
+/// A lost key of the secrets is replaced by the one in the file `key` (`None`: in the folder), which is
+/// created if necessary. The next start counts the records anew.
 ///
 /// # Errors
-/// When there is no store, a server has it open, nothing of it can be read, or the key cannot be made.
+/// When there is no store, a server has it open, nothing of it can be read, or the key cannot be created.
 pub fn accept(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Accepted, StoreError> {
     let mut accepted = Accepted::default();
     let source = Source::open(folder, work, &mut Inspection::default())?;
@@ -130,7 +129,7 @@ pub fn accept(folder: &Path, key: Option<&Path>, work: &Work) -> Result<Accepted
         }
         _ => {}
     }
-    // A key that is there and can not be used is not replaced: that is told, as it is at the start.
+    // An existing key that cannot be used is not replaced, but reported, as at the start.
     key_file::load_or_make(&file, false)?;
     accepted.another_key = is_another.then_some(file);
     Ok(accepted)

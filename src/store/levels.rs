@@ -1,4 +1,4 @@
-//! How many clients there are of each trust level: a number for each, changed together with the clients.
+//! The number of clients of each trust level, which changes together with the clients.
 
 use super::backend::{Change, Expectation, number, page};
 use super::clients::Stored;
@@ -9,7 +9,7 @@ use crate::client::{Client, TrustLevel};
 /// Clients that are read at a time when they are counted.
 const PAGE: usize = 500;
 
-/// How many clients there are of each trust level, the least trusted first.
+/// The number of clients of each trust level, the least trusted first.
 pub type ByLevel = [(TrustLevel, u64); TrustLevel::ALL.len()];
 
 /// No clients.
@@ -24,28 +24,28 @@ pub(super) fn count(counts: &mut ByLevel, client: &Client) {
 }
 
 impl Clients {
-    /// How many clients there are of each trust level; those that have expired and are not swept yet
-    /// count.
+    /// Returns the number of clients of each trust level, including expired clients that are not swept yet.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn by_level(&self) -> Result<ByLevel, StoreError> {
         let numbers = self.0.scan(keys::under(keys::LEVELS), TrustLevel::ALL.len()).await?;
         let mut levels = none();
         for (level, count) in &mut levels {
             let key = keys::level_count(level.as_str());
             let value = numbers.iter().find(|(one, _)| *one == key).map(|(_, value)| value.as_slice());
-            // No client is counted before it is there, and none is taken away that was not counted.
+            // A client is counted together with its record, and only counted clients are subtracted.
             *count = number(&key, value)?.max(0).unsigned_abs();
         }
         Ok(levels)
     }
 
-    /// Counts the clients that were stored before they were counted by level: once in the life of a
-    /// store, before it is used. A server of before then, which goes on beside this one, counts none.
+    /// Counts the clients that were stored before there were counters by level. This is done once in the
+    /// lifetime of a store, before it is used. An older server that runs beside this one does not count
+    /// clients by level.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub(super) async fn count_levels(&self) -> Result<(), StoreError> {
         if self.0.get(keys::LEVELS_COUNTED).await?.is_some() {
             return Ok(());
@@ -54,7 +54,7 @@ impl Clients {
         while let Some(range) = left {
             let (pairs, rest) = page(&*self.0, range, PAGE).await?;
             left = rest;
-            // One that can not be read is of no level.
+            // A client that cannot be read has no level.
             for stored in pairs.into_iter().filter_map(|pair| Stored::read(pair).ok()) {
                 count(&mut counts, stored.client());
             }
@@ -68,7 +68,7 @@ impl Clients {
             count: vec![(keys::LEVELS_COUNTED.to_vec(), 1)],
             ..Change::default()
         };
-        // Another server that starts at the same time counted them.
+        // Another server that starts at the same time may have counted them.
         unless_lost(self.0.apply(change).await).map(drop)
     }
 }

@@ -1,7 +1,8 @@
-//! A client as a line of an export: all that another store needs so that it goes on working there.
+//! A client as a line of an export: everything that another store needs so that the client continues to
+//! work there.
 //!
-//! The secret is in it in clear, since another store seals with another key; of the registration
-//! access token only the digest is known.
+//! The line contains the secret in clear, since another store seals with another key. Of the registration
+//! access token, only the digest is stored.
 
 use serde_json::{Map, Value, json};
 
@@ -9,16 +10,16 @@ use crate::client::{Client, ClientSecret};
 use crate::clock::Timestamp;
 use crate::secret::{SealError, SealingKey};
 
-/// The one member of the last line: how many clients came before it. Where it is missing, something
-/// was cut off.
+/// The only member of the last line: the number of clients before it. If it is missing, the export was
+/// truncated.
 pub const CLIENTS: &str = "clients";
 
-/// The line of `client`, whose secret opens with `key`.
+/// Returns the line of `client`, whose secret opens with `key`.
 ///
 /// # Errors
-/// When it does not.
+/// When the secret does not open with `key`.
 pub fn of(client: &Client, key: &SealingKey) -> Result<Map<String, Value>, SealError> {
-    // By name, so that whoever adds to a client decides what an export has of it.
+    // Destructured, so that a new field of a client forces a decision about the export.
     let Client {
         id,
         metadata,

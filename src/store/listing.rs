@@ -1,4 +1,4 @@
-//! Lists of clients, a page at a time: what there is may be more than memory holds.
+//! Lists of clients, one page at a time: all clients may not fit in memory.
 
 use futures_util::stream::{Stream, try_unfold};
 
@@ -10,17 +10,17 @@ use crate::model::ClientId;
 
 /// Clients that are read at a time.
 const CHUNK: usize = 100;
-/// Chunks that are looked through for one page.
+/// Chunks that are searched for one page.
 const CHUNKS: usize = 20;
 
-/// Which clients are wanted: those to which all of this applies.
+/// A filter for clients. A client must meet all of its conditions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClientFilter {
-    /// What `client_id` begins with.
+    /// Prefix of `client_id`.
     pub client_id_prefix: Option<String>,
     /// `software_id`, which is looked up in its index.
     pub software_id: Option<String>,
-    /// What `client_name`, in any language, has in it, whatever the case.
+    /// Text that `client_name` contains in any language, ignoring case.
     pub client_name_contains: Option<String>,
     /// The trust level.
     pub trust_level: Option<TrustLevel>,
@@ -33,7 +33,7 @@ pub struct ClientFilter {
 }
 
 impl ClientFilter {
-    /// Whether all of it applies to `client`.
+    /// Returns whether `client` meets all conditions.
     pub fn matches(&self, client: &Client) -> bool {
         let metadata = client.metadata.metadata();
         let is_named = |part: &String| {
@@ -53,21 +53,21 @@ impl ClientFilter {
     }
 }
 
-/// Some of the clients that are wanted, in the order of their identifiers.
+/// Some of the matching clients, in the order of their identifiers.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// The clients. There may be few or none of them though more follow.
+    /// The clients. There may be few or none of them even if more follow.
     pub clients: Vec<Stored>,
-    /// Behind which identifier the next page begins; none: this is the last.
+    /// The identifier after which the next page begins; `None` on the last page.
     pub next: Option<ClientId>,
 }
 
 impl Clients {
-    /// At most `limit` clients that `filter` wants, from the one behind `after`. It looks through
-    /// a bounded number of them, so a page can be short before the last one.
+    /// Returns at most `limit` clients that match `filter`, starting after `after`. It searches a bounded
+    /// number of clients, so a page can be short even if it is not the last.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn list(
         &self,
         filter: &ClientFilter,
@@ -88,13 +88,13 @@ impl Clients {
             if is_last {
                 return Ok(Page { clients, next: None });
             }
-            // Reading does not wait for anything, so others get their turn here.
+            // Reading does not wait for anything, so let other tasks run here.
             tokio::task::yield_now().await;
         }
         Ok(Page { clients, next })
     }
 
-    /// The next identifiers where `filter` may find something, with their clients.
+    /// Returns the next identifiers that `filter` may match, with their clients.
     async fn candidates(
         &self,
         filter: &ClientFilter,
@@ -121,10 +121,10 @@ impl Clients {
         Ok(found)
     }
 
-    /// All clients, `size` at a time: for an export, which never holds more than that.
+    /// Returns all clients, `size` at a time, for an export that never holds more than that.
     ///
-    /// A client that is registered or deleted meanwhile may be in it or not; every other one is
-    /// there once.
+    /// A client that is registered or deleted in the meantime may be included or not. Every other client is
+    /// included exactly once.
     pub fn pages(&self, size: usize) -> impl Stream<Item = Result<Vec<Stored>, StoreError>> + Send + use<> {
         let clients = self.clone();
         let start = Some(keys::CLIENTS.to_vec());

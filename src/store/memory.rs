@@ -1,4 +1,4 @@
-//! The store that a test or an embedding program forgets.
+//! A store in memory, for tests and embedding programs; its contents are lost at the end.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,7 +17,8 @@ pub(super) struct Memory(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl Memory {
     fn pairs(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
-        // Nothing here can panic between two related changes, so a poisoned map is a whole one.
+        // Nothing here can panic between two related changes, so the map is consistent even if the lock is
+        // poisoned.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

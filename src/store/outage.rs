@@ -1,17 +1,17 @@
-//! A store that is away, in the log: one line a second that counts, however many requests it fails.
+//! Logs that the store is unavailable: one line per second with a count, however many requests fail.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::StoreError;
 
-/// Between two lines.
+/// Minimum time between two lines.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What was told, and what was not.
+/// What was logged, and what was not.
 struct Told {
     last: Option<Instant>,
-    /// Failures since then.
+    /// Failures since the last line.
     since: u64,
 }
 
@@ -20,7 +20,7 @@ impl Told {
         Self { last: None, since: 0 }
     }
 
-    /// One more failure at `now`: how many there are to tell, when it is time to.
+    /// Counts one more failure at `now`. Returns the number of failures to log when a line is due.
     fn more(&mut self, now: Instant) -> Option<u64> {
         self.since = self.since.saturating_add(1);
         if self.last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE) {
@@ -33,7 +33,7 @@ impl Told {
 
 static TOLD: Mutex<Told> = Mutex::new(Told::nothing());
 
-/// Tells that the store failed. What concerns one record is told each time.
+/// Logs that the store failed. A failure that concerns one record is logged each time.
 pub fn tell(error: &StoreError) {
     match error {
         StoreError::Unavailable(_) | StoreError::Busy | StoreError::Damaged(_) => {

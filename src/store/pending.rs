@@ -1,29 +1,29 @@
-//! What a change means, worked out for every backend alike: changes that are not written yet, on
-//! top of what is.
+//! Works out changes in the same manner for every backend: changes that are not written yet, on top of the
+//! stored values.
 
 use std::collections::BTreeMap;
 
 use super::StoreError;
 use super::backend::{Change, Expectation, Pair, number, numbered};
 
-/// The values that a batch leaves behind; none: removed.
+/// The values after a batch; `None` for a removed key.
 pub(super) type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
-/// The changes of one batch, as those that come later in it see them.
+/// The changes of one batch, as later changes in the batch see them.
 pub(super) struct Pending<R> {
-    /// Reads what was stored before.
+    /// Reads the values stored before the batch.
     stored: R,
     values: Values,
 }
 
 impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
-    /// A batch without changes, on top of what `stored` reads.
+    /// Creates a batch without changes, on top of the values that `stored` reads.
     pub(super) const fn on(stored: R) -> Self {
         Self { stored, values: Values::new() }
     }
 
-    /// Adds `change` as a whole when what it expects is so after the changes before it, and
-    /// gives the numbers that it counted.
+    /// Adds `change` as a whole if its expectations are met after the previous changes. Returns the numbers
+    /// that it changed.
     pub(super) fn add(&mut self, change: Change) -> Result<Vec<i64>, StoreError> {
         for expectation in &change.expect {
             if !self.holds(expectation)? {
@@ -43,7 +43,7 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
         Ok(numbers)
     }
 
-    /// All that is to be written.
+    /// Returns everything that is to be written.
     pub(super) fn into_values(self) -> Values {
         self.values
     }
@@ -65,7 +65,7 @@ impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
     }
 }
 
-/// One change that is being worked out: nothing of it is pending until all of it can be.
+/// One change that is being worked out. None of it becomes pending until all of it succeeds.
 struct Staged<'a, R> {
     pending: &'a Pending<R>,
     values: Values,

@@ -1,15 +1,15 @@
-//! Changes that read first, and begin again when somebody else came between.
+//! Changes that read first, and start again when another change interfered.
 
 use super::StoreError;
 
-/// How often one change begins again before it gives up. Each time that somebody loses, somebody
-/// else has won, so this is also how many may want the same record at the same time.
+/// How often one change is attempted before it gives up. Each time one change loses a race, another has
+/// won, so this is also how many changes can compete for the same record.
 const TRIES: usize = 256;
 
-/// Tries until an attempt gives something; an attempt that lost a race gives nothing.
+/// Calls `attempt` until it returns a value; an attempt that lost a race returns `None`.
 ///
 /// # Errors
-/// What an attempt fails with, and [`StoreError::Busy`] when every one of them lost.
+/// The error of an attempt, or [`StoreError::Busy`] when every attempt lost.
 pub(super) async fn until_won<T, E, A>(mut attempt: impl FnMut() -> A) -> Result<T, E>
 where
     E: From<StoreError>,
@@ -23,7 +23,7 @@ where
     Err(StoreError::Busy.into())
 }
 
-/// Nothing when a change lost a race.
+/// Returns `None` when a change lost a race.
 pub(super) fn unless_lost<T>(outcome: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match outcome {
         Ok(made) => Ok(Some(made)),

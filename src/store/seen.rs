@@ -1,4 +1,5 @@
-//! What time the store saw last, so that a start notices a clock that jumped, or a server that was off.
+//! The time that the store last recorded, so that a start notices a clock that jumped or a server that was
+//! off.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,17 +7,17 @@ use super::backend::Change;
 use super::{Store, StoreError, keys, record};
 use crate::clock::Timestamp;
 
-/// What time it was.
+/// The recorded time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// The moment that was certain.
     pub moment: Timestamp,
-    /// Seconds for which the time of day had been ahead of it without being believed.
+    /// Seconds for which the time of day had been ahead of `moment` without being accepted.
     pub waited: u64,
 }
 
 impl Store {
-    /// What time the store saw last; none: it was not told yet.
+    /// Returns the time that the store last recorded; `None` if there is none yet.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -25,7 +26,7 @@ impl Store {
         stored.map(|bytes| record::decode(keys::SEEN, &bytes)).transpose()
     }
 
-    /// Tells the store what time it is.
+    /// Records the time in the store.
     ///
     /// # Errors
     /// When the store cannot be written.

@@ -1,4 +1,4 @@
-//! What may be used once: identifiers of signed things, remembered until those expire.
+//! Identifiers of signed objects that may be used only once. They are remembered until the object expires.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::expiring::{Entry, Space};
 use super::keys::{Kind, digest};
 use crate::clock::Timestamp;
 
-/// What kind of thing is used once. The same identifier is another one in each kind.
+/// The type of object that is used once. The same identifier is independent in each type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UsedOnce {
     /// A signed request, by its `iss` and `jti`.
@@ -35,7 +35,7 @@ impl UsedOnce {
     }
 }
 
-/// What was used.
+/// The identifiers that were used.
 #[derive(Clone)]
 pub struct SingleUse(Space<()>);
 
@@ -44,16 +44,16 @@ impl SingleUse {
         Self(Space::new(backend, Kind::SingleUse))
     }
 
-    /// Whether what `identifier` names is used for the first time. Of any number of claims at
-    /// the same time one is told so, and it survives a restart.
+    /// Returns whether the object that `identifier` names is used for the first time. Of any number of
+    /// concurrent claims, only one returns true, and the claim survives a restart.
     ///
-    /// It is remembered until `expires_at`, from when on the thing must be refused for its age;
-    /// one that is over at `now` is never used for the first time. The parts of `identifier` are
-    /// not stored, only their common digest. How many are remembered is bounded by how long they
-    /// live, so the caller refuses what expires too far ahead.
+    /// It is remembered until `expires_at`, from when on the object must be rejected as expired. An object
+    /// that has expired at `now` never counts as used for the first time. Only the common digest of the
+    /// parts of `identifier` is stored. The number of remembered identifiers is bounded by their lifetime,
+    /// so the caller must reject objects that expire too far in the future.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub async fn claim(
         &self,
         what: UsedOnce,
@@ -67,12 +67,12 @@ impl SingleUse {
         self.0.insert_new(&entry(what, identifier, expires_at), now).await
     }
 
-    /// That what `identifier` names is used, as a part of another change, which is then made only
-    /// if nobody else came first; none when it was used already. So what is refused for another
-    /// reason may be used again.
+    /// Returns the change that marks the object of `identifier` as used, or `None` when it was used
+    /// already. The change becomes a part of another change, which is then applied only if no other request
+    /// used the object first. An object that is rejected for another reason may thus be used again.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn one_use(
         &self,
         what: UsedOnce,
@@ -89,7 +89,7 @@ impl SingleUse {
     }
 }
 
-/// The parts of `identifier` are not stored, only their common digest.
+/// Only the common digest of the parts of `identifier` is stored.
 fn entry(what: UsedOnce, identifier: &[&str], expires_at: Timestamp) -> Entry<()> {
     let parts: Vec<&str> = std::iter::once(what.name()).chain(identifier.iter().copied()).collect();
     Entry { key: digest(&parts).to_vec(), value: (), expires_at }

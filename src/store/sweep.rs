@@ -1,4 +1,4 @@
-//! Removes the records that have ended, led to them by the index of each kind.
+//! Removes expired records, which it finds through the expiry index of each type.
 
 use futures_util::future::join_all;
 
@@ -8,8 +8,8 @@ use super::race::unless_lost;
 use super::{StoreError, expiring, record};
 use crate::clock::Timestamp;
 
-/// Adds up the clients that were removed by one page of a sweep. One that can not be read stays, and is
-/// no reason to keep the others: it is told in the log as `who`.
+/// Adds up the clients that one page of a sweep removed. A client that cannot be read stays and does not
+/// keep the sweep from removing the others. The log names it as `who`.
 pub(super) fn add_up(
     outcomes: Vec<Result<bool, StoreError>>,
     who: &str,
@@ -26,8 +26,8 @@ pub(super) fn add_up(
     failed.map_or(Ok(()), Err)
 }
 
-/// Removes at most `limit` of the records of `kind` that have ended at `at`, and says how many
-/// index entries it met: none when there is no more to do. Records that live are not touched.
+/// Removes at most `limit` records of `kind` that have expired at `at`. Returns how many index entries it
+/// visited: 0 when there is nothing more to do. Records that have not expired are not touched.
 pub(super) async fn sweep(
     backend: &dyn Backend,
     kind: Kind,
@@ -44,16 +44,16 @@ pub(super) async fn sweep(
 async fn sweep_one(backend: &dyn Backend, kind: Kind, entry: &[u8], at: Timestamp) -> Result<(), StoreError> {
     let key = kind.of_expiry(entry).unwrap_or_default();
     let stored = kind.record(key);
-    // A record that can not be read is over too: its entry says so.
+    // A record that cannot be read has expired too, since its index entry is due.
     let is_over = |bytes: &[u8]| record::expiry(&stored, bytes).map_or(true, |end| end <= at);
     let dangling =
         |expectation| Change { expect: vec![expectation], delete: vec![entry.to_vec()], ..Change::default() };
     let change = match backend.get(&stored).await? {
         Some(bytes) if is_over(&bytes) => expiring::removal(kind, key, bytes, entry.to_vec()),
-        // An entry that leads nowhere goes, so that the next sweep does not meet it.
+        // A dangling entry is removed, so that the next sweep does not visit it.
         Some(bytes) => dangling(Expectation::Value(stored, bytes)),
         None => dangling(Expectation::Absent(stored)),
     };
-    // It was changed meanwhile, perhaps to live longer: the next sweep will see.
+    // The record was changed in the meantime, perhaps to expire later; the next sweep handles it.
     unless_lost(backend.apply(change).await).map(drop)
 }

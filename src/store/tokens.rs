@@ -1,8 +1,8 @@
 //! Access tokens (RFC 6749 section 4.4): opaque, and stored under their digests.
 //!
-//! A token is good only while its client is: whoever finds one gets the client with it, or
-//! nothing. So the tokens of a client die with it, in one moment and whatever their number, and
-//! what is left of them ends by itself.
+//! A token is valid only as long as its client. A lookup returns the token together with its client, or
+//! nothing. Deleting a client thus invalidates all of its tokens at once, whatever their number. Their
+//! records remain until they expire.
 
 use std::sync::Arc;
 
@@ -17,26 +17,25 @@ use crate::clock::Timestamp;
 use crate::model::ClientId;
 use crate::secret::{Secret, sha256};
 
-/// What an access token stands for.
+/// What an access token grants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessToken {
-    /// Whose it is.
+    /// The client that the token was issued to.
     pub client_id: ClientId,
-    /// When that client was issued: a later one with its identifier is another client.
+    /// When that client was issued: a later client with the same identifier is another client.
     pub client_issued_at: Timestamp,
-    /// `scope`, as it was granted.
+    /// The granted `scope`.
     pub scope: String,
     /// `iat`
     pub issued_at: Timestamp,
     /// `exp`
     pub expires_at: Timestamp,
-    /// `x5t#S256` of the certificate that must be shown with it (RFC 8705 section 3.1).
+    /// `x5t#S256` of the certificate that the client must present with the token (RFC 8705 section 3.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
 }
 
-/// The access tokens. Their number is bounded by how long they live and how often clients may
-/// ask for one.
+/// The access tokens. Their number is bounded by their lifetime and by how often clients may request one.
 #[derive(Clone)]
 pub struct Tokens {
     space: Space<AccessToken>,
@@ -49,11 +48,11 @@ impl Tokens {
         Self { space: Space::new(backend, Kind::AccessToken), clients }
     }
 
-    /// Stores what `token` stands for.
+    /// Stores what `token` grants.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the token is there already, which chance does not do; else
-    /// when the store can not be written.
+    /// [`StoreError::Conflict`] when the token already exists, which does not happen by chance; otherwise
+    /// when the store cannot be written.
     pub async fn insert(&self, token: &Secret, stands_for: AccessToken) -> Result<(), StoreError> {
         let expires_at = stands_for.expires_at;
         let entry = Entry { key: key(token.expose()), value: stands_for, expires_at };
@@ -61,10 +60,10 @@ impl Tokens {
         self.space.backend.apply(change).await.map(drop)
     }
 
-    /// What `token` stands for, with its client, when both are good at `now`.
+    /// Returns what `token` grants, with its client, if both are valid at `now`.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn find(
         &self,
         token: &str,
@@ -80,10 +79,10 @@ impl Tokens {
         Ok(client.filter(is_good).map(|client| (token, client)))
     }
 
-    /// Revokes `token` when it is one of `client` (RFC 7009 section 2.1); whether it was.
+    /// Revokes `token` if it belongs to `client` (RFC 7009 section 2.1). Returns whether it did.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub async fn revoke(&self, token: &str, client: &ClientId, now: Timestamp) -> Result<bool, StoreError> {
         let key = key(token);
         match self.space.find(&key, now).await? {

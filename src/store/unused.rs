@@ -1,4 +1,4 @@
-//! The clients that nobody uses: found by the index of their last uses, and removed.
+//! Removes unused clients, which it finds through the index of last uses.
 
 use std::ops::Range;
 
@@ -13,50 +13,51 @@ use super::{StoreError, Uses, keys};
 use crate::client::Client;
 use crate::clock::Timestamp;
 
-/// Which clients are of no use any more.
+/// Which clients count as unused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unused {
-    /// Those that were never used and were issued at this moment or before.
+    /// Clients that were never used and were issued at this moment or before.
     pub never_since: Option<Timestamp>,
-    /// Those that were used, the last time at this moment or before.
+    /// Clients that were last used at this moment or before.
     pub idle_since: Option<Timestamp>,
 }
 
 impl Unused {
-    /// A sweep of them that did not begin yet.
+    /// Returns a sweep over them that has not begun yet.
     pub fn sweep(self) -> Sweep {
         let ranges = [self.never_since.map(keys::never_used), self.idle_since.map(keys::last_used)];
         Sweep { left: ranges.into_iter().flatten().collect(), removed: 0 }
     }
 }
 
-/// How far a sweep is. It meets each entry of the index once, so one that stays does not hold it up.
+/// The progress of a sweep. It visits each index entry once, so an entry that stays does not block the
+/// sweep.
 #[derive(Debug)]
 pub struct Sweep {
-    /// The parts of the index that it did not look at.
+    /// The parts of the index that were not visited yet.
     left: Vec<Range<Vec<u8>>>,
     removed: usize,
 }
 
 impl Sweep {
-    /// Whether all was looked at.
+    /// Returns whether all entries were visited.
     pub const fn is_over(&self) -> bool {
         self.left.is_empty()
     }
 
-    /// Clients that it removed.
+    /// Clients that the sweep removed.
     pub const fn removed(&self) -> usize {
         self.removed
     }
 }
 
 impl Uses {
-    /// Looks at the next entries of the index, at most `limit`, and removes the clients that they
-    /// name, each together with what `also` says of it. Clients that are in use are not touched,
-    /// nor those whose use is still to be written; one that can not be read is told in the log.
+    /// Visits the next index entries, at most `limit`, and removes their clients, each together with what
+    /// `also` returns for it. Clients that are in use, or whose use is still to be written, are not
+    /// touched. A client that cannot be read is logged.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub async fn sweep_unused(
         &self,
         sweep: &mut Sweep,
@@ -68,10 +69,10 @@ impl Uses {
         sweep.left.extend(rest);
         // All at once, so that they share a flush.
         let each = entries.into_iter().map(|(entry, _)| self.sweep_one(entry, &also));
-        add_up(join_all(each).await, "a client that nobody used", &mut sweep.removed)
+        add_up(join_all(each).await, "an unused client", &mut sweep.removed)
     }
 
-    /// Removes the client that the index entry names; whether it was there to be removed.
+    /// Removes the client that the index entry names. Returns whether it was removed.
     async fn sweep_one(
         &self,
         entry: Vec<u8>,
@@ -84,11 +85,13 @@ impl Uses {
         let made = match found {
             Some(stored) if self.is_waiting(&stored.client().id) => None,
             Some(stored) if client_use(stored.client()).as_ref() == Some(&entry) => {
-                // It was changed meanwhile, perhaps because it was used: the next sweep will see.
+                // The client was changed in the meantime, perhaps because it was used; the next sweep
+                // handles it.
                 unless_lost(self.clients.remove_exactly(&stored, also(stored.client())?).await)?
             }
-            // An entry that leads nowhere: it goes, so that the next sweep does not meet it. Whoever
-            // writes it anew meanwhile writes the client with it, and the next use writes another.
+            // A dangling entry is removed, so that the next sweep does not visit it. If another server
+            // writes the entry in the meantime, it writes the client too, and the next use writes another
+            // entry.
             _ => {
                 self.clients.0.apply(Change { delete: vec![entry], ..Change::default() }).await?;
                 None
@@ -97,11 +100,11 @@ impl Uses {
         Ok(made.is_some())
     }
 
-    /// Enters the clients in the index that were stored before there was one, `limit` at a time, and
-    /// says how many. It is done once in the life of a store, and then remembered there.
+    /// Adds clients that were stored before the index existed to it, `limit` at a time, and returns how
+    /// many. This is done once in the lifetime of a store, which records it.
     ///
     /// # Errors
-    /// When the store can not be read or written; the next call begins again.
+    /// When the store cannot be read or written. The next call starts again.
     pub async fn enter_all(&self, limit: usize) -> Result<usize, StoreError> {
         let backend = &self.clients.0;
         if backend.get(keys::USES_ENTERED).await?.is_some() {
@@ -114,7 +117,7 @@ impl Uses {
             for outcome in join_all(pairs.into_iter().map(|pair| self.enter(pair))).await {
                 entered += usize::from(outcome?);
             }
-            // Nothing of it need wait when all of them are in the index; others are to have their turn.
+            // This loop does not wait for anything if all clients are in the index, so let other tasks run.
             tokio::task::yield_now().await;
         }
         let put = vec![(keys::USES_ENTERED.to_vec(), Vec::new())];
@@ -122,9 +125,9 @@ impl Uses {
         Ok(entered)
     }
 
-    /// Enters the client of a record in the index; whether it was not there.
+    /// Adds the client of a record to the index. Returns whether it was missing.
     async fn enter(&self, pair: Pair) -> Result<bool, StoreError> {
-        // One that can not be read is not to be found by its uses either.
+        // A client that cannot be read cannot be found by its uses either.
         let Ok(stored) = Stored::read(pair) else { return Ok(false) };
         let Some(entry) = client_use(stored.client()) else { return Ok(false) };
         let backend = &self.clients.0;
@@ -133,7 +136,7 @@ impl Uses {
         }
         let put = vec![(entry, Vec::new())];
         let change = Change { expect: vec![stored.unchanged()], put, ..Change::default() };
-        // Whoever changed it meanwhile entered it.
+        // If another change interfered, that change added the client.
         Ok(unless_lost(backend.apply(change).await)?.is_some())
     }
 }

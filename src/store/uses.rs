@@ -1,8 +1,8 @@
-//! When clients were last used: noted in memory where it is seen, written now and then.
+//! When clients were last used: noted in memory at each use, and written from time to time.
 //!
-//! It is known to the hour. Who uses a client waits for nothing, and a client that is always in
-//! use costs one write an hour. What was noted and is not written yet is lost when the process
-//! dies; the next use notes it again.
+//! The last use is recorded to the hour. A request does not wait for the write, and a client that is in
+//! constant use costs one write per hour. Uses that were noted but not written are lost when the process
+//! dies; the next use is noted again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::model::ClientId;
 
-/// Seconds to which the last use is known: sooner after the one that is written, none is.
+/// Resolution of the last use in seconds: a use within this time after the recorded one is not written.
 pub const GRAIN: u64 = 3_600;
 
 /// Clients that are remembered between two writes.
@@ -30,17 +30,17 @@ const CHUNK: usize = 100;
 pub struct Uses {
     pub(super) clients: Clients,
     memory: Arc<Mutex<Memory>>,
-    /// Held by the one that writes what was noted.
+    /// Held while noted uses are written.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
 struct Memory {
-    /// To be written.
+    /// Uses to be written.
     noted: HashMap<ClientId, Timestamp>,
-    /// What is being written.
+    /// Uses that are being written.
     writing: HashMap<ClientId, Timestamp>,
-    /// What the store has, as far as it is known.
+    /// Last uses in the store, as far as they are known.
     written: HashMap<ClientId, Timestamp>,
 }
 
@@ -49,8 +49,8 @@ impl Uses {
         Self { clients, memory: Arc::default(), turn: Arc::default() }
     }
 
-    /// Notes that the client was used at `at`. Beyond a bounded number of clients between two
-    /// writes it is forgotten.
+    /// Notes that the client was used at `at`. The number of clients noted between two writes is bounded;
+    /// further ones are ignored.
     pub fn note(&self, id: &ClientId, at: Timestamp) {
         let mut memory = self.memory();
         if memory.written.get(id).is_some_and(|last| at < last.plus(GRAIN)) {
@@ -64,7 +64,7 @@ impl Uses {
         }
     }
 
-    /// When the client was last used, with what is not written yet.
+    /// Returns when the client was last used, including uses that are not written yet.
     pub fn last(&self, client: &Client) -> Option<Timestamp> {
         let memory = self.memory();
         let noted = memory.noted.get(&client.id).max(memory.writing.get(&client.id)).copied();
@@ -72,18 +72,18 @@ impl Uses {
         noted.filter(|at| *at >= client.issued_at).max(client.last_used_at)
     }
 
-    /// Whether a use of the client was noted that is not written yet.
+    /// Returns whether a noted use of the client is not written yet.
     pub(super) fn is_waiting(&self, id: &ClientId) -> bool {
         let memory = self.memory();
         memory.noted.contains_key(id) || memory.writing.contains_key(id)
     }
 
-    /// Writes what was noted, and says how many records that changed. Who comes while another one
-    /// writes waits: what was noted before the call is written when it returns. A use of a client
-    /// that can not be read is told in the log and forgotten.
+    /// Writes the noted uses and returns how many records were changed. Concurrent calls run one after the
+    /// other: uses noted before a call are written when it returns. A use of a client that cannot be read
+    /// is logged and discarded.
     ///
     /// # Errors
-    /// When the store can not be read or written; what is not written stays noted.
+    /// When the store cannot be read or written. Uses that are not written stay noted.
     pub async fn write(&self) -> Result<usize, StoreError> {
         let _turn = self.turn.lock().await;
         let noted = self.begin();
@@ -95,7 +95,7 @@ impl Uses {
         Ok(changed)
     }
 
-    /// What came of the uses of `chunk`: those that are over wait no more, and the others stay noted.
+    /// Processes the outcomes for `chunk`: finished uses are removed, and the others stay noted.
     fn settle(
         &self,
         chunk: &[(ClientId, Timestamp)],
@@ -105,10 +105,10 @@ impl Uses {
         for ((id, _), outcome) in chunk.iter().zip(outcomes) {
             match outcome {
                 Ok(written) => changed += written,
-                // One that can not be read now can not be read the next time either, and is no reason
-                // to keep the uses of the others.
+                // A record that cannot be read now cannot be read later either, and must not hold up the
+                // uses of other clients.
                 Err(error @ StoreError::Corrupt { .. }) => {
-                    tracing::error!(%error, "a use of a client was not written");
+                    tracing::error!(%error, "the last use of a client was not recorded");
                 }
                 Err(error) => {
                     failed = Some(error);
@@ -120,10 +120,10 @@ impl Uses {
         failed.map_or(Ok(changed), Err)
     }
 
-    /// What is to be written: what was noted, and what is left of a write that failed or was given
-    /// up.
+    /// Returns the uses to be written: the noted ones, and what is left of a write that failed or was
+    /// cancelled.
     fn begin(&self) -> Vec<(ClientId, Timestamp)> {
-        // At once, so that a sweep never sees a use in neither of the two.
+        // In one step, so that a sweep always finds a use in one of the two maps.
         let mut memory = self.memory();
         let Memory { noted, writing, .. } = &mut *memory;
         for (id, at) in std::mem::take(noted) {

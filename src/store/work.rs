@@ -1,10 +1,10 @@
-//! Long work on a store that nobody has open: it says how far it is, and can be ended.
+//! Long-running work on a store that no server has open. It reports its progress and can be ended.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::StoreError;
 
-/// One piece of work, shared by the thread that does it and the one that waits.
+/// One piece of work, shared by the thread that does it and the thread that waits.
 #[derive(Debug, Default)]
 pub struct Work {
     is_ended: AtomicBool,
@@ -12,20 +12,20 @@ pub struct Work {
 }
 
 impl Work {
-    /// Ends it at its next step; it cleans up behind itself.
+    /// Ends the work at its next step; the work cleans up after itself.
     pub fn end(&self) {
         self.is_ended.store(true, Ordering::SeqCst);
     }
 
-    /// How far it is: bytes that were copied or read, and records.
+    /// Returns the progress: bytes copied or read, plus records.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::SeqCst)
     }
 
-    /// `more` was done.
+    /// Adds `more` to the progress.
     ///
     /// # Errors
-    /// When it is to end.
+    /// When the work is to end.
     pub(super) fn step(&self, more: u64) -> Result<(), StoreError> {
         self.done.fetch_add(more, Ordering::SeqCst);
         if self.is_ended.load(Ordering::SeqCst) { Err(StoreError::Ended) } else { Ok(()) }

@@ -48,7 +48,7 @@ async fn an_intact_store_is_fine_and_is_exported() {
     }
     let again = store(&data, &["export", file.to_str().expect("a path")]);
     assert_eq!(again.status.code(), Some(1), "an existing file is not overwritten");
-    let said = format!("registrar: {} is there already; name another file", file.display());
+    let said = format!("registrar: {} already exists; name another file", file.display());
     assert!(text(&again).starts_with(&said), "{}", text(&again));
     assert_eq!(fs::read_dir(folder.path()).expect("files").count(), 4, "the copies are gone");
 }

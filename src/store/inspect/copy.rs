@@ -1,5 +1,5 @@
-//! A copy of the files of a store, in its own folder: whoever may look at the store can write there,
-//! and perhaps nowhere else. It is gone when it is not needed any more.
+//! A copy of the files of a store, in the store's own folder: a user who may inspect the store can write
+//! there, and perhaps nowhere else. The copy is removed when it is no longer needed.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
@@ -11,9 +11,10 @@ use crate::store::mark;
 use crate::store::sled_database::{Database, LOG, LONG_VALUES};
 use crate::store::work::Work;
 
-/// What the names of its snapshots begin with: how far the log was read at the last start.
+/// The prefix of the names of sled's snapshots, which record how much of the log was read at the last
+/// start.
 const SNAPSHOT: &str = "snap.";
-/// The file with its settings, of which we have none that is not the default.
+/// The file with sled's settings, which are all defaults here.
 const SETTINGS: &str = "conf";
 /// Bytes that are copied at a time.
 const PIECE: u64 = 8 << 20;
@@ -22,11 +23,10 @@ const PIECE: u64 = 8 << 20;
 pub(super) struct Copy(PathBuf);
 
 impl Copy {
-    /// Copies the store in `folder`, which nobody may have open meanwhile.
+    /// Copies the store in `folder`, which must not be open elsewhere in the meantime.
     pub(super) fn make(folder: &Path, work: &Work) -> Result<Self, StoreError> {
-        let failed = |error: io::Error| {
-            StoreError::Unavailable(format!("a copy of {} cannot be made: {error}", folder.display()))
-        };
+        let failed =
+            |error: io::Error| StoreError::Unavailable(format!("cannot copy {}: {error}", folder.display()));
         let copy = Self::empty(folder)?;
         for entry in fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -42,32 +42,32 @@ impl Copy {
         Ok(copy)
     }
 
-    /// An empty folder in `folder`, for the files of a store.
+    /// Creates an empty folder in `folder`, for the files of a store.
     pub(super) fn empty(folder: &Path) -> Result<Self, StoreError> {
         let place = inside(folder, "copy")?;
         let made = create(&place);
         made.map_err(|error| StoreError::Unavailable(format!("{}: {error}", place.display())))?;
-        // From here on it is ours to remove.
+        // From here on, dropping the value removes the folder.
         Ok(Self(place))
     }
 
-    /// Where it is.
+    /// The folder of the copy.
     pub(super) fn folder(&self) -> &Path {
         &self.0
     }
 }
 
-/// Opens the copy in `folder`; when sled cannot, without what sled can make again from its log. What was
-/// made again is told in `faults`.
+/// Opens the copy in `folder`. If sled cannot open it, this removes files that sled can recreate from its
+/// log and reports them in `faults`.
 pub(super) fn open(folder: &Path, faults: &mut Vec<String>) -> Result<Database, StoreError> {
     let mut outcome = Database::open(folder, super::CACHE);
     let helpers = [
-        (SNAPSHOT, "its snapshot (snap.*) cannot be read; it was made again from the log"),
-        (SETTINGS, "its settings (conf) cannot be read; they were made again"),
+        (SNAPSHOT, "its snapshot (snap.*) cannot be read; it was rebuilt from the log"),
+        (SETTINGS, "its settings (conf) cannot be read; they were reset to the defaults"),
     ];
     for (name, told) in helpers {
         let Err(error) = &outcome else { break };
-        // sled may not be able to say what is wrong with a file, so any failure is tried.
+        // sled may not be able to tell what is wrong with a file, so this is attempted after any failure.
         if matches!(error, StoreError::Locked(_)) || !remove(folder, name) {
             continue;
         }
@@ -77,7 +77,7 @@ pub(super) fn open(folder: &Path, faults: &mut Vec<String>) -> Result<Database, 
     outcome
 }
 
-/// Removes the files whose names begin so; whether there was one.
+/// Removes the files whose names begin with `name`. Returns whether there was one.
 fn remove(folder: &Path, name: &str) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(name));
@@ -87,23 +87,23 @@ fn remove(folder: &Path, name: &str) -> bool {
 impl Drop for Copy {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, folder = %self.0.display(), "a copy of the store could not be removed");
+            tracing::warn!(%error, folder = %self.0.display(), "removing a copy of the store failed");
         }
     }
 }
 
-/// Whether a file or folder of this name belongs to the log of sled beside it.
+/// Returns whether a file or folder of this name belongs to sled's log, next to it.
 pub(super) fn is_beside_log(name: &str) -> bool {
     [SETTINGS, LONG_VALUES].contains(&name) || name.starts_with(SNAPSHOT)
 }
 
-/// A name in `folder` that nobody has.
+/// Returns a name in `folder` that is not in use.
 pub(super) fn inside(folder: &Path, kind: &str) -> Result<PathBuf, StoreError> {
     let suffix = random::text(12).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     Ok(folder.join(format!("{kind}-{suffix}")))
 }
 
-/// Makes a folder that is its owner's only: what is in the store is nobody else's.
+/// Creates a folder accessible to its owner only: the contents of a store are private.
 pub(super) fn create(folder: &Path) -> io::Result<()> {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "there is nothing to set"))]
     let mut builder = fs::DirBuilder::new();
@@ -130,7 +130,7 @@ fn copy_all(
     Ok(())
 }
 
-/// Copies a file, piece by piece, so that it can be ended.
+/// Copies a file piece by piece, so that the work can be ended in between.
 fn copy_file(
     from: &Path,
     to: &Path,

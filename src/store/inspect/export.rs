@@ -1,4 +1,4 @@
-//! The clients that can be read, in the form of an export.
+//! Exports the clients that can be read.
 
 use std::fs;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -21,31 +21,31 @@ pub enum ExportError {
     /// Nothing can be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The file is there already.
-    #[error("{} is there already; name another file, or move that one away", .0.display())]
+    /// The file already exists.
+    #[error("{} already exists; name another file, or move the existing one", .0.display())]
     Exists(PathBuf),
     /// The file cannot be written.
     #[error("{} cannot be written: {source}", .file.display())]
     File {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
-/// Writes every client of the store in `folder` that can be read to `file`, which must not be
-/// there yet, in the form of an export. Secrets are in it in clear, so it is its owner's only.
+/// Writes every client of the store in `folder` that can be read to `file`, in the format of an export. The
+/// file must not exist yet. It contains secrets in clear, so only its owner can read it.
 ///
 /// # Errors
-/// As with [`check`](super::check), and when the key of the secrets or the file is not to be had.
+/// As for [`check`](super::check), and when the key of the secrets or the file is not available.
 pub fn export(
     folder: &Path,
     key: Option<&Path>,
     file: &Path,
     work: &Work,
 ) -> Result<Inspection, ExportError> {
-    // Where there is no store, its key is not what is missing.
+    // Checked first, because a missing key is not the problem where there is no store.
     drop(sled_database::lock(folder)?);
     let key = key_file::load_or_make(&key::place(folder, key), true)?;
     let mut found = Inspection::default();
@@ -57,7 +57,7 @@ pub fn export(
     let target = create(file).map_err(failed)?;
     let written = write(&source, &key, target, work, &mut found);
     if written.is_err() {
-        // Half an export is none; that it could not be written is said, and why.
+        // An incomplete export is useless. The error tells why it could not be written.
         drop(fs::remove_file(file));
     }
     written.map_err(|error| match error {
@@ -73,7 +73,7 @@ enum Unwritten {
     File(io::Error),
 }
 
-/// Writes the clients, and behind them how many they are.
+/// Writes the clients, followed by their number.
 fn write(
     source: &Source,
     key: &SealingKey,
@@ -107,14 +107,14 @@ fn write(
     written.and_then(|file| file.sync_all()).map_err(Unwritten::File)
 }
 
-/// The line of the client that is stored under `key`; none for the administrator, who belongs to its
-/// server, where it is made anew.
+/// Returns the line of the client that is stored under `key`. Returns `None` for the administrator, who
+/// belongs to one server and is created anew on another.
 fn line_of(key: &[u8], value: &[u8], sealing: &SealingKey) -> Result<Option<Map<String, Value>>, String> {
     let stored = Stored::read((key.to_vec(), value.to_vec())).map_err(|error| error.to_string())?;
     let client = stored.client();
-    // A record that was put together of parts that do not belong together.
+    // A record that was pieced together from parts of different records.
     if keys::client(&client.id) != key {
-        return Err(StoreError::corrupt(key, "it is of another client").to_string());
+        return Err(StoreError::corrupt(key, "it belongs to another client").to_string());
     }
     if client.provenance.trust_level == TrustLevel::Operator {
         return Ok(None);

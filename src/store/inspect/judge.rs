@@ -1,4 +1,4 @@
-//! Whether each record is what its key says, and whether all of them fit together.
+//! Checks whether each record matches its key, and whether all records are consistent.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::store::mark::Mark;
 use crate::store::tally::{Content, Tally};
 use crate::store::{StoreError, record};
 
-/// What was seen so far.
+/// What was read so far.
 pub(super) struct Judge<'a> {
     source: &'a Source,
     folder: &'a Path,
@@ -30,7 +30,7 @@ impl<'a> Judge<'a> {
         Self { source, folder, content: Content::default(), levels: levels::none() }
     }
 
-    /// Looks at one record.
+    /// Checks one record.
     pub(super) fn see(&mut self, found: &mut Inspection, key: &[u8], value: &[u8]) {
         found.records += 1;
         self.content = self.content.with(key, value);
@@ -41,29 +41,32 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// A client with its entries in the indexes.
+    /// Checks a client and its entries in the indexes.
     fn client(&mut self, found: &mut Inspection, key: &[u8], value: &[u8]) {
         let stored = match Stored::read((key.to_vec(), value.to_vec())) {
             Ok(stored) if keys::client(&stored.client().id) == key => stored,
-            Ok(_) => return found.fault(StoreError::corrupt(key, "it is of another client").to_string()),
+            Ok(_) => {
+                return found.fault(StoreError::corrupt(key, "it belongs to another client").to_string());
+            }
             Err(error) => return found.fault(error.to_string()),
         };
         found.clients += 1;
         levels::count(&mut self.levels, stored.client());
         for (entry, _) in entered(stored.client()).put {
-            // A client that was stored before there was an index of uses is entered by the sweep.
+            // The sweep adds a client that was stored before the index of uses existed.
             let is_use = entry.starts_with(keys::USES);
             if !is_use && self.source.get(&entry).is_ok_and(|value| value.is_none()) {
                 let id = &stored.client().id;
                 found.fault(format!(
-                    "the client {id} is not in the index: {} is missing",
+                    "the client {id} is missing from an index: there is no entry {}",
                     entry.escape_ascii()
                 ));
             }
         }
     }
 
-    /// Whether the numbers of clients by trust level are those that were seen, once they are kept.
+    /// Checks the stored numbers of clients by trust level against the clients read, if these numbers are
+    /// kept.
     fn levels(&self, found: &mut Inspection) {
         if self.source.get(keys::LEVELS_COUNTED).is_ok_and(|value| value.is_none()) {
             return;
@@ -75,19 +78,20 @@ impl<'a> Judge<'a> {
             let counted = counted.and_then(|value| number(&key, value.as_deref()));
             if counted.is_ok_and(|count| count.unsigned_abs() != seen) {
                 found.fault(format!(
-                    "{seen} clients of the trust level {level} can be read, and the store counted another number"
+                    "{seen} clients of the trust level {level} can be read, but the store counted a \
+                     different number"
                 ));
             }
         }
     }
 
-    /// Compares all that was seen with what the store knows of itself.
+    /// Compares everything that was read with the numbers that the store keeps.
     pub(super) fn end(self, found: &mut Inspection) {
         let counted = self.source.get(keys::CLIENT_COUNT);
         let counted = counted.and_then(|value| number(keys::CLIENT_COUNT, value.as_deref()));
         if counted.is_ok_and(|count| count.unsigned_abs() != found.clients) {
             found.fault(format!(
-                "{} clients can be read, and the store counted another number",
+                "{} clients can be read, but the store counted a different number",
                 found.clients
             ));
         }
@@ -100,10 +104,10 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// What is missing of all that was acknowledged.
+    /// Returns which acknowledged data is missing.
     fn whole(&self, tally: Option<Tally>) -> Result<Option<String>, StoreError> {
         integrity::judge(tally.unwrap_or_default(), Mark::read(self.folder)?)?;
-        // A store that a registrar without a tally made has none yet.
+        // A store that an older registrar without a tally created has none yet.
         Ok(tally.and_then(|tally| self.content.differs(tally.content())))
     }
 }
@@ -130,11 +134,11 @@ fn read(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     if key.starts_with(keys::AUDIT) {
         return record::decode::<AuditEvent>(key, value).map(drop);
     }
-    // Entries of an index have no value, but for those of values that may give way.
+    // Index entries have no value, except for those of values that may be evicted.
     if value.is_empty() || value == GIVES_WAY {
         Ok(())
     } else {
-        Err(StoreError::corrupt(key, "it is of no kind that is known"))
+        Err(StoreError::corrupt(key, "its key is of an unknown type"))
     }
 }
 
@@ -172,7 +176,7 @@ mod tests {
         let check = || check(&place, Some(&key), &Work::default()).unwrap();
         let found = check();
         assert!(found.is_fine() && found.clients == 1, "{found:?}");
-        // Every other index must be whole.
+        // Every other index must be complete.
         let backend = Sled::open(&place, 1 << 20).unwrap();
         let expiry = keys::client_expiry(client.expires_at.unwrap(), &client.id);
         backend.apply(remove(expiry)).await.unwrap();

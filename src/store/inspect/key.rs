@@ -1,17 +1,18 @@
-//! The key of the secrets: whether it is there, and the one that sealed what is in the store.
+//! The key of the secrets: whether it exists, and whether it is the one that sealed the contents of the
+//! store.
 
 use std::path::{Path, PathBuf};
 
 use crate::secret::Sealed;
 use crate::store::{StoreError, key_file, keys, record, sealing};
 
-/// Where it is: in the file that is `named`, else in the folder.
+/// Returns the path of the key: the file `named`, or the default file in the folder.
 pub(super) fn place(folder: &Path, named: Option<&Path>) -> PathBuf {
     named.map_or_else(|| folder.join(key_file::DEFAULT_NAME), Path::to_owned)
 }
 
-/// That the key in `file` is there, and opens the `proof` that it is that of the store, as at a start. A
-/// store that was accepted has none until it is started.
+/// Checks that the key in `file` exists and opens the `proof` of the store's key, as a start does. After it
+/// was accepted, a store has no proof until it is started.
 pub(super) fn check(proof: Option<Vec<u8>>, file: &Path) -> Result<(), StoreError> {
     let key = key_file::load_or_make(file, true)?;
     let Some(proof) = proof else { return Ok(()) };
@@ -19,8 +20,8 @@ pub(super) fn check(proof: Option<Vec<u8>>, file: &Path) -> Result<(), StoreErro
     let opened: Result<String, _> = sealing::open(&key, keys::KEY_PROOF, &sealed);
     opened.map(drop).map_err(|_| StoreError::KeyFile {
         file: file.to_owned(),
-        reason: "it is not the key of this store; restore it from a backup; when it is lost, \
-                 'registrar store accept' goes on without what it sealed"
+        reason: "it is not the key of this store; restore it from a backup. If the key is lost, \
+                     'registrar store accept' continues without what it sealed"
             .to_owned(),
     })
 }
@@ -37,7 +38,7 @@ mod tests {
         super::super::check(folder, key, &Work::default())
     }
 
-    /// The file of another key.
+    /// Returns the file of a replaced key.
     fn accept(folder: &Path, key: Option<&Path>) -> Result<Option<PathBuf>, StoreError> {
         super::super::accept(folder, key, &Work::default()).map(|accepted| accepted.another_key)
     }

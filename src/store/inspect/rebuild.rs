@@ -1,8 +1,8 @@
-//! Makes the files of a store anew, of what could be read: sled cannot open the old ones, or reads a part
-//! of them only, and no server could go on with that.
+//! Rebuilds the files of a store from what could be read: sled cannot open the old files, or reads only a
+//! part of them, and no server could continue with that.
 //!
-//! What follows from the records is made of the records: what clients are found by, when they end, and how
-//! many there are. So nothing is counted that is lost.
+//! Everything derived from the records is computed again: the indexes of the clients, the expiry index and
+//! the counters. Lost records are thus not counted.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,8 +25,8 @@ use crate::store::{StoreError, mark, record};
 /// Pairs that are written at a time.
 const BATCH: usize = 500;
 
-/// Puts a store of what `source` has in the place of that in `folder`, and says where the old files are.
-/// What is lost is told in `lost`.
+/// Replaces the store in `folder` with one that contains everything `source` can read. Returns where the
+/// old files are, and adds what is lost to `lost`.
 pub(super) fn rebuild(
     source: &Source,
     folder: &Path,
@@ -51,7 +51,7 @@ struct Writer {
     database: Database,
     batch: Batch,
     waiting: usize,
-    /// Numbers that follow from the records.
+    /// Numbers that are derived from the records.
     counts: BTreeMap<Vec<u8>, i64>,
     /// The number of the last event of the audit log.
     last_event: i64,
@@ -82,17 +82,18 @@ impl Writer {
         for kind in Kind::ALL {
             let (Some(own), Ok(end)) = (kind.of_record(key), record::expiry(key, value)) else { continue };
             self.count(kind.group_count(own).map(|count| (count, 1)));
-            // The index itself comes later, with what it says beside that.
+            // The original index entry is written later, with its own value.
             self.put(&kind.expiry(end, own), &[])?;
         }
         self.put(key, value)
     }
 
-    /// What a client is found by, and that it is counted; why it is none, when it cannot be read.
+    /// Adds the index entries of a client and counts it. The inner error tells why the client cannot be
+    /// read.
     fn client(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), StoreError>, StoreError> {
         let stored = match Stored::read((key.to_vec(), value.to_vec())) {
             Ok(stored) if keys::client(&stored.client().id) == key => stored,
-            Ok(_) => return Ok(Err(StoreError::corrupt(key, "it is of another client"))),
+            Ok(_) => return Ok(Err(StoreError::corrupt(key, "it belongs to another client"))),
             Err(error) => return Ok(Err(error)),
         };
         let indexes = entered(stored.client());
@@ -134,11 +135,11 @@ impl Writer {
     }
 }
 
-/// Moves the files of the store in `folder` aside, and those in `new` to their place.
+/// Moves the files of the store in `folder` aside and those in `new` into their place.
 fn swap(new: &Path, folder: &Path) -> io::Result<PathBuf> {
     let aside = copy::inside(folder, "damaged").map_err(io::Error::other)?;
     copy::create(&aside)?;
-    // The log stays in its place until the new one takes it: a folder without one is an empty store.
+    // The log stays in place until the new one replaces it: a folder without a log is an empty store.
     if fs::hard_link(folder.join(LOG), aside.join(LOG)).is_err() {
         fs::copy(folder.join(LOG), aside.join(LOG))?;
     }

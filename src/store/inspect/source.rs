@@ -1,4 +1,4 @@
-//! What a store is read from: sled, when all is there for it; else the log itself.
+//! Where a store is read from: sled if it reads everything, otherwise the log itself.
 
 use std::fs::File;
 use std::path::Path;
@@ -15,22 +15,22 @@ use crate::store::{StoreError, integrity, keys};
 /// Pairs that are read at a time.
 const CHUNK: usize = 500;
 
-/// What is read.
+/// What reads the store.
 enum Reader {
     Sled(Database),
     Log(SledLog),
 }
 
-/// A store that nobody can open meanwhile, and whose files stay as they are.
+/// A store that cannot be opened elsewhere in the meantime, and whose files stay unchanged.
 pub(super) struct Source {
-    // In the order in which they must end.
+    // In the order in which they must be dropped.
     reader: Reader,
     _copy: Option<Copy>,
     _lock: File,
 }
 
 impl Source {
-    /// Opens the store in `folder`, and tells in `found` what sled cannot do with it.
+    /// Opens the store in `folder` and adds what sled cannot read to `found`.
     pub(super) fn open(folder: &Path, work: &Work, found: &mut Inspection) -> Result<Self, StoreError> {
         let lock = sled_database::lock(folder)?;
         let copy = match Copy::make(folder, work) {
@@ -63,12 +63,12 @@ impl Source {
         Ok(Self { reader, _copy: copy.ok(), _lock: lock })
     }
 
-    /// Whether sled does not read all of it.
+    /// Returns whether sled cannot read the whole store.
     pub(super) const fn is_log(&self) -> bool {
         matches!(self.reader, Reader::Log(_))
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.reader {
             Reader::Sled(database) => database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec()))),
@@ -76,7 +76,7 @@ impl Source {
         }
     }
 
-    /// The tally that is stored.
+    /// Returns the stored tally.
     pub(super) fn tally(&self) -> Result<Option<Tally>, StoreError> {
         match &self.reader {
             Reader::Sled(database) => integrity::stored(database),
@@ -84,7 +84,7 @@ impl Source {
         }
     }
 
-    /// Goes through all that can be read, in the order of the keys.
+    /// Visits everything that can be read, in the order of the keys.
     pub(super) fn all(&self, work: &Work, mut meet: impl FnMut(Met<'_>)) -> Result<(), StoreError> {
         match &self.reader {
             Reader::Log(log) => log.all(tally::KEY, work, meet),
@@ -106,15 +106,15 @@ impl Source {
     }
 }
 
-/// That all is there that was acknowledged.
+/// Checks that all acknowledged data is there.
 fn whole(tally: Option<Tally>, content: Content, folder: &Path) -> Result<(), StoreError> {
     integrity::judge(tally.unwrap_or_default(), Mark::read(folder)?)?;
-    // A store that a registrar without a tally made has none yet.
+    // A store that an older registrar without a tally created has none yet.
     let differs = tally.and_then(|tally| content.differs(tally.content()));
     differs.map_or(Ok(()), |damage| Err(StoreError::Damaged(damage)))
 }
 
-/// Whether the log has more than what sled read: later batches, or more of the same one.
+/// Returns whether the log has more than sled read: later batches, or more of the same batch.
 fn has_more(log: &SledLog, tally: Option<Tally>, content: Content, work: &Work) -> Result<bool, StoreError> {
     let mut all = Content::default();
     log.all(tally::KEY, work, |met| {
@@ -129,19 +129,20 @@ fn has_more(log: &SledLog, tally: Option<Tally>, content: Content, work: &Work) 
 
 fn nothing(error: StoreError) -> StoreError {
     match error {
-        StoreError::Damaged(what) => StoreError::Damaged(format!("nothing of it can be read: {what}")),
+        StoreError::Damaged(what) => StoreError::Damaged(format!("no records can be read: {what}")),
         other => other,
     }
 }
 
-/// What is said of a store that sled cannot read as a whole.
+/// Describes why sled cannot read a store as a whole.
 fn said(reason: Option<StoreError>) -> String {
     let reason = match reason {
         Some(StoreError::Damaged(what)) => what,
         Some(other) => other.to_string(),
-        None => "it passes over a part of them".to_owned(),
+        None => "it skips a part of them".to_owned(),
     };
     format!(
-        "sled cannot read all of its files ({reason}); the records are read from its log, around what is lost"
+        "sled cannot read all of its files ({reason}); reading the records from its log instead, without \
+         the lost parts"
     )
 }

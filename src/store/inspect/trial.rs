@@ -1,7 +1,7 @@
-//! Has sled open a copy and read all of it, as a server would.
+//! Lets sled open a copy and read all of it, as a server would.
 //!
-//! sled 0.34 may ask for a page that is lost for ever, and nothing can end that but the end of the process.
-//! So it is asked in a thread of its own, which is left behind when it gets nowhere.
+//! sled 0.34 may keep requesting a lost page for ever, and only the end of the process stops it. sled
+//! therefore runs in a thread of its own, which is abandoned when it makes no progress.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,28 +17,28 @@ use crate::store::{StoreError, integrity, keys};
 
 /// Pairs that are read at a time.
 const CHUNK: usize = 500;
-/// How long sled may be at one record.
+/// How long sled may take for one record.
 const STUCK: Duration = Duration::from_secs(10);
 /// How long it may take to open a small copy.
 const OPENING: Duration = Duration::from_mins(1);
-/// Bytes of a large one that it must get through in a second.
+/// Bytes of a large copy that it must read per second.
 const PACE: u64 = 4 << 20;
-/// Between two looks whether the work is to end.
+/// How often to check whether the work was ended.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What sled made of a copy.
+/// What sled read from a copy.
 pub(super) struct Read {
     pub(super) database: Database,
     pub(super) tally: Option<Tally>,
     pub(super) content: Content,
-    /// What had to be made again before it could be opened.
+    /// What had to be recreated before the copy could be opened.
     pub(super) remade: Vec<String>,
 }
 
 /// Reads the copy in `folder`.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] when sled cannot read all of it, with the reason; [`StoreError::Ended`].
+/// [`StoreError::Damaged`], with the reason, when sled cannot read all of it; [`StoreError::Ended`].
 pub(super) fn read(folder: &Path, work: &Work) -> Result<Read, StoreError> {
     let size = folder.join(LOG).metadata().map_or(0, |file| file.len());
     let (place, seen) = (folder.to_owned(), Arc::new(AtomicU64::new(0)));
@@ -46,7 +46,7 @@ pub(super) fn read(folder: &Path, work: &Work) -> Result<Read, StoreError> {
     let counter = Arc::clone(&seen);
     thread::Builder::new()
         .name("trial".to_owned())
-        // Nobody may want to know any more.
+        // The receiver may be gone.
         .spawn(move || drop(sender.send(read_all(&place, &counter))))
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let mut last = (0, Instant::now());
@@ -54,7 +54,9 @@ pub(super) fn read(folder: &Path, work: &Work) -> Result<Read, StoreError> {
         match outcome.recv_timeout(LOOK) {
             Ok(outcome) => return outcome,
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(StoreError::Damaged("sled ended without an answer".to_owned()));
+                return Err(StoreError::Damaged(
+                    "the thread that ran sled ended without a result".to_owned(),
+                ));
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
         }
@@ -65,7 +67,7 @@ pub(super) fn read(folder: &Path, work: &Work) -> Result<Read, StoreError> {
         }
         let patience = if now == 0 { OPENING + Duration::from_secs(size / PACE) } else { STUCK };
         if last.1.elapsed() > patience {
-            return Err(StoreError::Damaged(format!("sled gets nowhere behind the first {now} records")));
+            return Err(StoreError::Damaged(format!("sled makes no progress after the first {now} records")));
         }
     }
 }
@@ -74,7 +76,7 @@ fn read_all(folder: &Path, seen: &AtomicU64) -> Result<Read, StoreError> {
     let mut remade = Vec::new();
     let database = copy::open(folder, &mut remade)?;
     let (mut content, mut from) = (Content::default(), Some(Vec::new()));
-    // It is open: from here on each record is awaited.
+    // The copy is open: from here on, the time limit applies to each record.
     seen.fetch_add(1, Ordering::SeqCst);
     while let Some(start) = from {
         let (mut last, mut count) = (None, 0);
