@@ -1,4 +1,4 @@
-//! What administrators reach, and with which scopes.
+//! `[admin]`: the listener for administrators, and the scopes that they need.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,42 +14,41 @@ use crate::model::scope;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AdminSettings {
-    /// Where health, readiness, metrics and the admin API are served; none: where the server
-    /// listens.
+    /// Address for health, readiness, metrics and the admin API. `None`: the address of the server.
     pub listen: Option<SocketAddr>,
-    /// Whether that listener speaks TLS, with the certificate of `[server.tls]`. It asks for a
-    /// client certificate where the server does, and takes those who show none.
+    /// Whether this listener uses TLS, with the certificate of `[server.tls]`. It requests a client
+    /// certificate if the server does, but never requires one.
     pub tls: bool,
-    /// Where the first start writes the credentials of the administrator; none:
+    /// File to which the first start writes the administrator's credentials. `None`:
     /// `admin-credentials.json` in the folder of the store.
     pub credentials_file: Option<PathBuf>,
     /// `[admin.scopes]`
     pub scopes: AdminScopes,
 }
 
-/// `[admin.scopes]`: the scope that an access token must have for each kind of call.
+/// `[admin.scopes]`: the scope that an access token needs for each type of call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AdminScopes {
-    /// Listing and showing clients, their schema, and the description of this API.
+    /// List and read clients, their schema, and the description of this API.
     pub clients_read: String,
-    /// Replacing and deleting clients; with `clients_export` importing them.
+    /// Replace and delete clients; together with `clients_export`, import them.
     pub clients_write: String,
-    /// Exporting clients with their secrets.
+    /// Export clients with their secrets.
     pub clients_export: String,
-    /// Telling that clients were used.
+    /// Report that clients were used.
     pub clients_used: String,
-    /// Showing the configuration.
+    /// Read the configuration.
     pub config_read: String,
-    /// Changing the configuration.
+    /// Change the configuration.
     pub config_write: String,
-    /// Introspecting the access tokens of every client.
+    /// Introspect the access tokens of every client.
     pub tokens_read: String,
-    /// Making and revoking initial access tokens.
+    /// Create and revoke initial access tokens.
     pub tokens_write: String,
-    /// Showing the scripts that run.
+    /// Read the loaded scripts.
     pub scripts_read: String,
-    /// Reading the audit log.
+    /// Read the audit log.
     pub audit_read: String,
 }
 
@@ -71,7 +70,7 @@ impl Default for AdminScopes {
 }
 
 impl AdminScopes {
-    /// All of them, each once: several kinds of calls may have one scope.
+    /// Returns all scopes without duplicates. Several types of calls can have the same scope.
     pub fn all(&self) -> Vec<&str> {
         let Self {
             clients_read,
@@ -107,11 +106,11 @@ impl AdminScopes {
     }
 }
 
-/// What can not stand together, and what lets others read along.
+/// Checks the listener: options that exclude each other, and tokens sent in clear text.
 pub(super) fn check_listener(settings: &AdminSettings, server: &ServerSettings, verdict: &mut Verdict) {
     let Some(listen) = settings.listen else {
         if settings.tls {
-            verdict.refuse("admin.tls", "is for admin.listen, which is not set");
+            verdict.refuse("admin.tls", "has no effect without admin.listen; set admin.listen, or remove it");
         }
         return;
     };
@@ -119,18 +118,18 @@ pub(super) fn check_listener(settings: &AdminSettings, server: &ServerSettings, 
         verdict.refuse("admin.tls", "needs server.tls.certificate and server.tls.key");
     }
     if !settings.tls && !listen.ip().to_canonical().is_loopback() {
-        let reason = "other machines reach this address, and tokens go there in clear: set admin.tls, or \
-                      let nobody in between read along";
+        let reason = "other machines can reach this address, and access tokens are sent to it in clear text; \
+                      set admin.tls, or protect the network";
         verdict.warn("admin.listen", reason);
     }
 }
 
-/// Refuses names that no scope can have, and those that anybody could register.
+/// Rejects invalid scope names, and administrators' scopes that clients could register.
 pub(super) fn check(settings: &AdminSettings, live: &Live, verdict: &mut Verdict) {
     for (at, scope) in live.scopes.iter().enumerate() {
         if let Some(reserved) = settings.scopes.all().iter().find(|reserved| scope.defines(reserved)) {
             let key = if scope.pattern.is_some() { "pattern" } else { "id" };
-            let reason = "is a scope of administrators ([admin.scopes]), which nobody may register";
+            let reason = "is reserved for administrators ([admin.scopes]); clients must not register it";
             verdict.refuse(&format!("scopes[{at}].{key}"), format!("'{reserved}' {reason}"));
         }
     }
@@ -142,14 +141,14 @@ pub(super) fn check(settings: &AdminSettings, live: &Live, verdict: &mut Verdict
     }
 }
 
-/// What a scope token is (RFC 6749 section 3.3).
-pub(super) const NOT_A_SCOPE: &str = "must be visible ASCII without a quote or a backslash";
+/// The rule for scope tokens (RFC 6749 section 3.3).
+pub(super) const NOT_A_SCOPE: &str = "must be visible ASCII without quotes and backslashes";
 
 #[cfg(test)]
 mod tests {
     use crate::config::{Sources, load};
 
-    /// What is said, warnings too, of a configuration with these values.
+    /// Checks the errors or warnings of a configuration with these values.
     fn check(values: &[(&str, &str)], expected: &[&str]) {
         let overrides = values.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
         let said = match load(&Sources { overrides, ..Sources::default() }) {
@@ -168,10 +167,10 @@ mod tests {
         let on = [("admin.tls", "true"), ("server.tls.certificate", "a.pem"), ("server.tls.key", "a.key")];
         check(&[near], &[]);
         check(&[("admin.listen", "[::1]:8081")], &[]);
-        check(&[far], &["admin.listen: other machines reach"]);
+        check(&[far], &["admin.listen: other machines can reach"]);
         check(&[&on[..], &[far]].concat(), &[]);
         check(&[far, on[0]], &["admin.tls: needs server.tls.certificate"]);
-        check(&on, &["admin.tls: is for admin.listen"]);
+        check(&on, &["admin.tls: has no effect without admin.listen"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Options that can not stand together, and values that their type alone does not refuse.
+//! Checks for options that exclude each other, and for values that their type alone does not reject.
 
 mod bounds;
 mod exposure;
@@ -12,7 +12,7 @@ use super::trust::{SsaValidationConfig, SsaValidationType, StatementValidation};
 use super::{FetchSettings, Live, Registration, Settings, admin, paths, store, tls, udap, upstream};
 use crate::model::scope;
 
-/// What is wrong, and what is only odd: the key, and why.
+/// Errors and warnings, each with its key and reason.
 #[derive(Default)]
 pub(super) struct Verdict {
     pub(super) errors: Vec<(String, String)>,
@@ -29,7 +29,7 @@ impl Verdict {
     }
 }
 
-/// Checks the configuration as a whole.
+/// Checks the whole configuration.
 pub(super) fn check(settings: &Settings, live: &Live) -> Verdict {
     let mut verdict = Verdict::default();
     server(settings, &mut verdict);
@@ -64,14 +64,17 @@ fn server(settings: &Settings, verdict: &mut Verdict) {
                 verdict.refuse(key, "must be an https URL, such as https://register.example.org");
             }
             Ok(url) if url.query().is_some() || url.fragment().is_some() => {
-                verdict.refuse(key, "has no query and no fragment (RFC 8414 section 2)");
+                verdict.refuse(key, "must not have a query or a fragment (RFC 8414 section 2)");
             }
-            Ok(_) if issuer.ends_with('/') => verdict.refuse(key, "leave the slash at the end out"),
+            Ok(_) if issuer.ends_with('/') => verdict.refuse(key, "must not end with a slash"),
             Ok(url) if url.scheme() == "http" => {
-                verdict.warn(key, "clients must reach the server by https (RFC 7591 section 3)");
+                verdict.warn(
+                    key,
+                    "should be https: clients must reach the server over TLS (RFC 7591 section 3)",
+                );
             }
             Ok(_) => {}
-            Err(error) => verdict.refuse(key, format!("is not a URL: {error}")),
+            Err(error) => verdict.refuse(key, format!("is not a valid URL: {error}")),
         }
     }
 }
@@ -80,11 +83,12 @@ fn traces(settings: &Settings, verdict: &mut Verdict) {
     let Some(receiver) = &settings.telemetry.otlp else { return };
     let is_url = Url::parse(receiver).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     if !is_url {
-        verdict.refuse("telemetry.otlp", "must be the URL of a receiver, such as http://127.0.0.1:4318");
+        verdict
+            .refuse("telemetry.otlp", "must be the URL of an OTLP receiver, such as http://127.0.0.1:4318");
     }
 }
 
-/// Bounds and times that would let nothing through at 0.
+/// Rejects limits and times of 0, with which no request could succeed.
 fn positive(settings: &Settings, verdict: &mut Verdict) {
     let groups = [
         ("limits", serde_json::to_value(&settings.limits)),
@@ -100,7 +104,7 @@ fn positive(settings: &Settings, verdict: &mut Verdict) {
     }
 }
 
-/// What leaves the server, and how long keys of others are kept.
+/// Checks the limits of outgoing requests and of cached keys.
 fn fetch(settings: &FetchSettings, verdict: &mut Verdict) {
     let counts = [
         ("timeoutMs", settings.timeout_ms == 0),
@@ -115,34 +119,38 @@ fn fetch(settings: &FetchSettings, verdict: &mut Verdict) {
         verdict.refuse(&format!("fetch.{key}"), "must be 1 or more");
     }
     if settings.keys_maximum_seconds < settings.keys_minimum_seconds {
-        verdict.refuse("fetch.keysMaximumSeconds", "must be keysMinimumSeconds or more");
+        verdict.refuse("fetch.keysMaximumSeconds", "must not be less than keysMinimumSeconds");
     }
     if settings.allow_http {
-        verdict.warn("fetch.allowHttp", "is for development: whoever is between can change what is fetched");
+        verdict.warn(
+            "fetch.allowHttp",
+            "is for development only: an attacker on the network can change what is fetched",
+        );
     }
     if settings.allow_private_addresses {
-        let reason = "is for development: a client can send this server to its own network; \
-                      name the hosts in fetch.allowedHosts instead";
+        let reason = "is for development only: clients can make this server send requests to its private \
+                      network; list the hosts in fetch.allowedHosts instead";
         verdict.warn("fetch.allowPrivateAddresses", reason);
     }
 }
 
-/// Each script that runs or waits has a thread, and the runtime has 512 of them for all work.
+/// Maximum number of scripts that run or wait. Each of them has a thread, and the runtime has 512 threads
+/// for all work.
 const SCRIPT_THREADS: usize = 400;
 
 fn scripts(settings: &Settings, verdict: &mut Verdict) {
     let limits = &settings.scripts.limits;
     if limits.concurrent.saturating_add(limits.waiting) > SCRIPT_THREADS {
-        let reason = format!("and scripts.limits.concurrent are {SCRIPT_THREADS} or less together");
+        let reason = format!("plus scripts.limits.concurrent must not exceed {SCRIPT_THREADS}");
         verdict.refuse("scripts.limits.waiting", reason);
     }
     let pauses = &settings.scripts.retry_pauses_ms;
     if pauses.len() > 8 || pauses.iter().any(|pause| *pause > 3_600_000) {
-        verdict.refuse("scripts.retryPausesMs", "has 8 pauses or less, of an hour or less");
+        verdict.refuse("scripts.retryPausesMs", "must have at most 8 items, each at most 3600000 (one hour)");
     }
 }
 
-/// The lists of what can be registered, and the defaults that are drawn from them.
+/// Checks the lists of what clients can register, and the defaults that must be in these lists.
 fn supported(registration: &Registration, verdict: &mut Verdict) {
     let key = |name: &str| format!("registration.{name}");
     let has = |list: &[String], value: &str| list.iter().any(|item| item == value);
@@ -168,61 +176,70 @@ fn supported(registration: &Registration, verdict: &mut Verdict) {
     for (name, list) in values.as_object().into_iter().flatten() {
         let list: Vec<&str> = list.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         if name.ends_with("AlgValuesSupported") && list.contains(&"RSA1_5") {
-            verdict.warn(&key(name), "RSA1_5 can be broken by who may try often (RFC 8725 section 3.2)");
+            verdict.warn(
+                &key(name),
+                "contains RSA1_5, which is vulnerable to repeated attempts (RFC 8725 section 3.2)",
+            );
         }
         if name.ends_with("Supported") && list.iter().any(|item| item.is_empty()) {
-            verdict.refuse(&key(name), "has an empty item");
+            verdict.refuse(&key(name), "contains an empty item; remove it");
         }
     }
     if has(&registration.token_endpoint_auth_signing_alg_values_supported, "none") {
         verdict.refuse(
             &key("tokenEndpointAuthSigningAlgValuesSupported"),
-            "a client assertion is always signed",
+            "must not contain none: client assertions must be signed",
         );
     }
 }
 
-/// Times and counts that would be no bound where one was meant.
+/// Rejects times and counts that would not limit anything.
 fn times(registration: &Registration, verdict: &mut Verdict) {
     let key = |name: &str| format!("registration.{name}");
     if registration.dynamic_registration_expiration_time < -1 {
-        let reason = "must be a number of seconds, or 0 or -1 for clients that never expire";
+        let reason = "must be a number of seconds, or 0 or -1 if clients never expire";
         verdict.refuse(&key("dynamicRegistrationExpirationTime"), reason);
     }
     if registration.maximum_client_lifetime == Some(0) {
-        verdict.refuse(&key("maximumClientLifetime"), "must be 1 or more; leave it out for no bound");
+        verdict.refuse(&key("maximumClientLifetime"), "must be 1 or more; leave it unset for no maximum");
     }
     let least = [
-        ("unusedClientLifetime", registration.unused_client_lifetime, 60),
-        ("inactiveClientLifetime", registration.inactive_client_lifetime, 7_200),
+        ("unusedClientLifetime", registration.unused_client_lifetime, 60, "uses are stored with a delay"),
+        (
+            "inactiveClientLifetime",
+            registration.inactive_client_lifetime,
+            7_200,
+            "last use is recorded only to the hour",
+        ),
     ];
-    for (name, lifetime, least) in least {
+    for (name, lifetime, least, why) in least {
         if lifetime.is_some_and(|seconds| seconds < least) {
-            let reason = format!(
-                "must be {least} or more, since uses are known only so well; leave it out to keep clients"
-            );
+            let reason = format!("must be at least {least}: {why}. Leave it unset to keep unused clients");
             verdict.refuse(&key(name), reason);
         }
     }
 }
 
-/// Where the keys of statements and signed requests come from.
+/// Checks where the keys for software statements and signed requests come from.
 fn statements(registration: &Registration, verdict: &mut Verdict) {
     let key = |name: &str| format!("registration.{name}");
     let claim = &registration.software_statement_validation_claim_name;
     match registration.software_statement_validation_type {
         StatementValidation::Jwks | StatementValidation::JwksUri if claim.is_none() => {
-            let reason = "is needed: softwareStatementValidationType takes the keys from a claim";
+            let reason = "is missing: softwareStatementValidationType takes the keys from this claim";
             verdict.refuse(&key("softwareStatementValidationClaimName"), reason);
         }
         StatementValidation::Jwks | StatementValidation::JwksUri => verdict.warn(
             &key("softwareStatementValidationType"),
-            "the keys come from the statement itself, so it proves only that somebody holds them",
+            "takes the keys from the statement itself, which does not prove who issued it",
         ),
         StatementValidation::Builtin => {
             let is_ssa = |entry: &SsaValidationConfig| entry.r#type == SsaValidationType::Ssa;
             if !registration.dcr_ssa_validation_configs.iter().any(is_ssa) {
-                verdict.refuse(&key("dcrSsaValidationConfigs"), "builtin needs an entry of type SSA");
+                verdict.refuse(
+                    &key("dcrSsaValidationConfigs"),
+                    "must have an entry of type SSA: softwareStatementValidationType is builtin",
+                );
             }
         }
         StatementValidation::None | StatementValidation::Script => {}
@@ -231,7 +248,7 @@ fn statements(registration: &Registration, verdict: &mut Verdict) {
     for (at, entry) in entries.iter().enumerate() {
         if entries.iter().take(at).any(|earlier| earlier.id == entry.id) {
             let key = key(&format!("dcrSsaValidationConfigs[{at}].id"));
-            verdict.refuse(&key, format!("'{}' is there twice", entry.id));
+            verdict.refuse(&key, format!("'{}' is a duplicate; each id must be unique", entry.id));
         }
         let has_keys = entry.jwks.is_some()
             || entry.jwks_uri.is_some()
@@ -243,7 +260,7 @@ fn statements(registration: &Registration, verdict: &mut Verdict) {
             let reason = "needs jwks, jwksUri, configurationEndpoint, sharedSecret or trustAnchors";
             verdict.refuse(&key, reason);
         }
-        // Else each certificate of these authorities would speak for every issuer.
+        // Otherwise each certificate of these authorities would be valid for every issuer.
         if entry.trust_anchors.is_some() != entry.certificate_san.is_some() {
             let reason = "needs trustAnchors and certificateSan together: set certificateSan = \"iss\"";
             verdict.refuse(&key, reason);
@@ -251,22 +268,25 @@ fn statements(registration: &Registration, verdict: &mut Verdict) {
     }
 }
 
-/// Who attests clients is named once, and has keys.
+/// Checks that each client attester has a unique issuer and keys.
 fn attesters(registration: &Registration, verdict: &mut Verdict) {
     let entries = &registration.trusted_client_attesters;
     for (at, entry) in entries.iter().enumerate() {
         let key = format!("registration.trustedClientAttesters[{at}]");
         if entry.issuer.is_empty() || entries.iter().take(at).any(|earlier| earlier.issuer == entry.issuer) {
-            verdict.refuse(&format!("{key}.issuer"), "must not be empty, and be there once");
+            verdict.refuse(&format!("{key}.issuer"), "must not be empty, and must be unique");
         }
         if entry.jwks.is_some() && entry.jwks_uri.is_some() {
-            verdict.refuse(&key, "has jwks and jwksUri; keep one of them");
+            verdict.refuse(&key, "has both jwks and jwksUri; remove one of them");
         }
         if entry.jwks.is_none() && entry.jwks_uri.is_none() && entry.trust_anchors.is_none() {
             verdict.refuse(&key, "needs jwks, jwksUri or trustAnchors");
         }
         if entry.certificate_san.is_some() && entry.trust_anchors.is_none() {
-            verdict.refuse(&format!("{key}.certificateSan"), "means nothing without trustAnchors");
+            verdict.refuse(
+                &format!("{key}.certificateSan"),
+                "has no effect without trustAnchors; set both or neither",
+            );
         }
     }
     if registration.evidence_nonce_lifetime == 0 {
@@ -281,11 +301,11 @@ fn scopes(live: &Live, verdict: &mut Verdict) {
             verdict.refuse(&key, admin::NOT_A_SCOPE);
         }
         if defined.default && defined.pattern.is_some() {
-            let reason = "must not be true beside pattern, which names no scope that a client could be given";
+            let reason = "must not be true together with pattern, because a pattern does not name one scope";
             verdict.refuse(&format!("scopes[{at}].default"), reason);
         }
         if live.scopes.iter().take(at).any(|earlier| earlier.id == defined.id) {
-            verdict.refuse(&key, format!("'{}' is there twice", defined.id));
+            verdict.refuse(&key, format!("'{}' is a duplicate; each id must be unique", defined.id));
         }
     }
 }

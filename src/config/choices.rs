@@ -1,4 +1,4 @@
-//! The words from which some properties of `[registration]` choose.
+//! The allowed values of some properties of `[registration]`.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DefaultApplicationType {
-    /// `web`, as OpenID Connect Dynamic Client Registration section 2 has it.
+    /// `web` (OpenID Connect Dynamic Client Registration section 2).
     Web,
     /// `native`
     Native,
-    /// `native` when any redirect URI is loopback `http` or has a private-use scheme, else `web`: for
-    /// clients that know RFC 7591 only, which lets them use both without saying what they are.
+    /// `native` if any redirect URI is loopback `http` or has a private-use scheme, otherwise `web`. For
+    /// clients written for RFC 7591, which has no `application_type`.
     ByRedirectUris,
 }
 
@@ -19,9 +19,9 @@ pub enum DefaultApplicationType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum UnsupportedListValues {
-    /// They are left out, and the answer shows what is left (RFC 7591 sections 2 and 3.2.1).
+    /// They are omitted, and the response shows the remaining values (RFC 7591 sections 2 and 3.2.1).
     Drop,
-    /// The request is refused.
+    /// The request is rejected.
     Refuse,
 }
 
@@ -33,20 +33,20 @@ pub enum PageUriHosts {
     Any,
     /// The host of a redirect URI, with its scheme.
     RedirectHost,
-    /// A host of the same site as a redirect URI, with its scheme: both are below the same domain that
-    /// somebody registered.
+    /// A host of the same site as a redirect URI, with its scheme. Both hosts are below the same registered
+    /// domain.
     RedirectSite,
 }
 
-/// When a registration access token is replaced by a new one.
+/// `rotateRegistrationAccessToken`: when a registration access token is replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Rotation {
-    /// One token for the life of the client.
+    /// Never: the client keeps one token.
     Never,
-    /// A new one with each PUT.
+    /// With each PUT.
     OnUpdate,
-    /// A new one with each GET and PUT.
+    /// With each GET and PUT.
     OnUse,
 }
 
@@ -54,11 +54,11 @@ pub enum Rotation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum InitialAccessToken {
-    /// Not looked at.
+    /// The token is ignored.
     Off,
-    /// Taken when there is one; a wrong one is refused.
+    /// A valid token is accepted and an invalid one is rejected. A registration without a token is allowed.
     Optional,
-    /// Nobody registers without one.
+    /// A registration without a valid token is rejected.
     Required,
 }
 
@@ -66,9 +66,9 @@ pub enum InitialAccessToken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ClientAssertionAudience {
-    /// The issuer, and nothing else (RFC 7523bis section 3).
+    /// The issuer, as the only value (RFC 7523bis section 3).
     Issuer,
-    /// The issuer or the URL of the token endpoint, perhaps beside other values (RFC 7523 section 3): an
-    /// assertion that another server gets can be used here, if it names this one too.
+    /// The issuer or the URL of the token endpoint, possibly among other values (RFC 7523 section 3). An
+    /// assertion created for another server can be used here if it names this server too.
     Any,
 }

@@ -1,11 +1,11 @@
-//! What differs between two configurations.
+//! Differences between two configurations.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::tree::join;
 
-/// The keys whose values differ, as in `limits.bodyBytes`.
+/// Returns the keys whose values differ, such as `limits.bodyBytes`.
 pub fn changed_keys<T: Serialize>(before: &T, after: &T) -> Vec<String> {
     let tree = |part: &T| serde_json::to_value(part).unwrap_or_default();
     let mut keys = Vec::new();

@@ -1,15 +1,15 @@
-//! What is wrong with a configuration: all of it, each with its place.
+//! Errors in a configuration. All of them are reported, each with its location.
 
 use std::fmt;
 
-/// One thing that is wrong.
+/// One error in a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
-    /// Where it stands: `FILE:LINE:COLUMN`, an environment variable, or a flag.
+    /// The location: `FILE:LINE:COLUMN`, an environment variable, or a flag.
     pub place: String,
     /// The key, as in `server.listen`; empty when the file as a whole is wrong.
     pub key: String,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what is allowed.
     pub reason: String,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// All that is wrong: at least one thing, a line each.
+/// All errors in a configuration: at least one. They are displayed one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 

@@ -1,17 +1,18 @@
-//! Secrets of the live configuration: shown as a mask, and found again behind it.
+//! Secrets of the live configuration. A mask replaces each secret when the configuration is shown, and
+//! the secret replaces the mask when a changed configuration comes back.
 
 use serde_json::{Map, Value};
 
 use super::Live;
 use super::trust::{MASK, SecretText, SsaValidationConfig};
 
-/// Where a secret of its own stands in `[registration]`.
+/// The property of `[registration]` that is a secret.
 const SHARED_SECRET: &str = "dcrSignatureValidationSharedSecret";
-/// The list whose entries have a secret each.
+/// The list whose entries have one secret each.
 const ENTRIES: &str = "dcrSsaValidationConfigs";
 
 impl Live {
-    /// The values with their secrets: for the store, and to build the next configuration on.
+    /// Returns the values with their secrets, for the store and as the base of the next configuration.
     pub fn exposed(&self) -> Map<String, Value> {
         let mut values = self.masked();
         let registration = &self.registration;
@@ -27,7 +28,7 @@ impl Live {
         values
     }
 
-    /// The values as they may be seen: a mask in the place of each secret.
+    /// Returns the values with a mask in place of each secret.
     pub fn masked(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(members)) => members,
@@ -35,8 +36,8 @@ impl Live {
         }
     }
 
-    /// Puts the secrets of this configuration where `values` shows their masks. An entry of
-    /// `dcrSsaValidationConfigs` is found by its `id`, wherever it stands.
+    /// Replaces the masks in `values` with the secrets of this configuration. An entry of
+    /// `dcrSsaValidationConfigs` is identified by its `id`, whatever its position.
     pub fn unmask(&self, values: &mut Map<String, Value>) {
         let registration = &self.registration;
         reveal(
@@ -55,7 +56,7 @@ impl Live {
     }
 }
 
-/// Puts `secret` in the place of its mask.
+/// Replaces the mask with `secret`.
 fn reveal(values: Option<&mut Map<String, Value>>, name: &str, secret: Option<&SecretText>) {
     if let (Some(shown), Some(secret)) = (values.and_then(|values| values.get_mut(name)), secret)
         && shown == MASK
@@ -73,7 +74,7 @@ fn entries_of(values: &mut Map<String, Value>) -> &mut [Value] {
     entries.map(Vec::as_mut_slice).unwrap_or_default()
 }
 
-/// Whether a mask is anywhere in `value`.
+/// Whether `value` contains a mask.
 pub fn shows_mask(value: &Value) -> bool {
     match value {
         Value::String(text) => text == MASK,
@@ -120,7 +121,7 @@ mod tests {
         live().unmask(values.as_object_mut().unwrap());
         let entries = &values["registration"]["dcrSsaValidationConfigs"];
         assert_eq!(entries[0]["shared_secret"], "three");
-        assert_eq!(entries[1]["sharedSecret"], MASK, "b has no secret that could be meant");
+        assert_eq!(entries[1]["sharedSecret"], MASK, "b has no secret");
         assert_eq!(entries[2]["sharedSecret"], "two");
     }
 
@@ -128,6 +129,6 @@ mod tests {
     fn every_secret_is_known_here() {
         let types = [include_str!("registration.rs"), include_str!("trust.rs")].concat();
         let secrets = types.matches("Option<SecretText>").count();
-        assert_eq!(secrets, 2, "a further secret needs its line in `exposed` and `unmask`");
+        assert_eq!(secrets, 2, "another secret needs its own line in `exposed` and `unmask`");
     }
 }

@@ -1,4 +1,4 @@
-//! `[fetch]`: what leaves the server.
+//! `[fetch]`: outgoing requests.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,31 +11,32 @@ use url::Host;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct FetchSettings {
-    /// The only hosts that are fetched from; empty: any public host.
+    /// The only hosts that the server fetches from. Empty: any public host.
     pub allowed_hosts: Vec<AllowedHost>,
-    /// Whether `http` is fetched from: for development.
+    /// Whether the server fetches over `http`. For development only.
     pub allow_http: bool,
-    /// Whether hosts in loopback and private networks are fetched from: for development.
+    /// Whether the server fetches from loopback and private addresses. For development only.
     pub allow_private_addresses: bool,
-    /// PEM file of trust anchors beside the system's.
+    /// PEM file of trust anchors, in addition to those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Milliseconds that one fetch may take, from the wait for its turn to the last byte.
+    /// Timeout of one fetch in milliseconds, from waiting for a slot to the last byte.
     pub timeout_ms: u64,
-    /// Bytes of one answer.
+    /// Maximum size of one response, in bytes.
     pub body_bytes: usize,
-    /// Fetches at the same time.
+    /// Maximum number of concurrent fetches.
     pub concurrent: usize,
-    /// Fetches from one host at the same time.
+    /// Maximum number of concurrent fetches from one host.
     pub concurrent_per_host: usize,
-    /// Seconds that fetched keys are kept at least, whatever their server says.
+    /// Minimum time that fetched keys are cached, in seconds, whatever their server states.
     pub keys_minimum_seconds: u64,
-    /// Seconds that fetched keys are kept at most.
+    /// Maximum time that fetched keys are cached, in seconds.
     pub keys_maximum_seconds: u64,
-    /// Seconds between two fetches of a key set because a key was not in it.
+    /// Minimum time between two fetches of a key set because of an unknown key, in seconds.
     pub keys_refetch_seconds: u64,
-    /// Seconds that keys are used after their time while their server is down.
+    /// Maximum time that cached keys remain in use after they expired while their server is unreachable, in
+    /// seconds.
     pub keys_stale_seconds: u64,
-    /// Key sets that are kept.
+    /// Maximum number of cached key sets.
     pub keys_cached: usize,
 }
 
@@ -60,13 +61,13 @@ impl Default for FetchSettings {
 }
 
 impl FetchSettings {
-    /// Whether the operator named this host and port. `host` is in lower case, an IPv6 address in
-    /// its brackets.
+    /// Whether `allowedHosts` contains this host and port. `host` is in lower case; an IPv6 address is in
+    /// brackets.
     pub fn lists(&self, host: &str, port: u16) -> bool {
         self.allowed_hosts.iter().any(|entry| entry.names(host) && entry.port.is_none_or(|own| own == port))
     }
 
-    /// Whether the operator named this host, with whatever port.
+    /// Whether `allowedHosts` contains this host, with any port.
     pub fn lists_name(&self, host: &str) -> bool {
         self.allowed_hosts.iter().any(|entry| entry.names(host))
     }
@@ -77,10 +78,10 @@ impl FetchSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AllowedHost {
-    /// As the WHATWG writes it.
+    /// The host as the WHATWG URL Standard serialises it.
     name: String,
     port: Option<u16>,
-    /// Whether it stands for the names below it.
+    /// Whether the entry means the names below the host.
     is_parent: bool,
 }
 
@@ -94,7 +95,7 @@ impl AllowedHost {
     }
 }
 
-/// The text names no host.
+/// Error for a text that is not a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a host such as keys.example.org, keys.example.org:8443 or *.example.org")]
 pub struct BadHost(String);

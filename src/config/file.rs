@@ -1,4 +1,4 @@
-//! A configuration file as JSON values, each with its place in the file.
+//! A configuration file as JSON values, each with its location in the file.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,14 +10,14 @@ use toml_edit::{Document, Item, TableLike};
 use super::ConfigError;
 use super::tree::join;
 
-/// The values of a file, and where their keys stand.
+/// The values of a file, and the locations of their keys.
 pub(super) struct File {
     /// The name of the file, for messages.
     name: String,
     text: String,
     /// The file as one object.
     pub(super) values: Map<String, Value>,
-    /// Where each key stands, by its path.
+    /// The location of each key, by its path.
     spans: BTreeMap<String, Range<usize>>,
 }
 
@@ -28,12 +28,12 @@ impl File {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
             place: name.clone(),
             key: String::new(),
-            reason: format!("the file can not be read: {error}; name another one with --config"),
+            reason: format!("cannot read the file: {error}; use --config to name another file"),
         })?;
         Self::parse(name, text)
     }
 
-    /// Reads `text`, which is called `name` in messages.
+    /// Parses `text`. Messages refer to it as `name`.
     pub(super) fn parse(name: String, text: String) -> Result<Self, ConfigError> {
         let mut file = Self { name, text, values: Map::new(), spans: BTreeMap::new() };
         let document = Document::parse(file.text.clone()).map_err(|error| ConfigError {
@@ -45,7 +45,7 @@ impl File {
         Ok(file)
     }
 
-    /// `FILE:LINE:COLUMN` of the key with this path.
+    /// Returns the `FILE:LINE:COLUMN` of the key with this path.
     pub(super) fn place(&self, path: &str) -> String {
         self.place_of(self.spans.get(path))
     }
@@ -101,7 +101,7 @@ impl File {
     }
 }
 
-/// A TOML value that is neither an array nor a table; a date is its text.
+/// Converts a TOML value that is neither an array nor a table. A date becomes its text.
 fn scalar(value: &toml_edit::Value) -> Value {
     match value {
         toml_edit::Value::String(text) => text.value().as_str().into(),
@@ -113,16 +113,16 @@ fn scalar(value: &toml_edit::Value) -> Value {
     }
 }
 
-/// A value that an environment variable or a flag gives: TOML when it can be read as such, else
-/// a text.
+/// Parses the value of an environment variable or a flag as TOML, or treats it as a string if it is not
+/// valid TOML.
 pub(super) fn loose_value(text: &str) -> Value {
     let file = File::parse(String::new(), format!("value = {text}\n"));
     let value = file.ok().and_then(|mut file| file.values.remove("value"));
     value.unwrap_or_else(|| text.into())
 }
 
-/// Where `key` stands in the file at `path`, as `FILE:LINE:COLUMN`: for what is found wrong when
-/// the configuration is put to use.
+/// Returns the location of `key` in the file at `path`, as `FILE:LINE:COLUMN`. Used for errors that are
+/// found when the configuration is applied.
 pub fn place(path: &Path, key: &str) -> String {
     File::read(path).map_or_else(|error| error.place, |file| file.place(key))
 }

@@ -1,5 +1,5 @@
-//! Layers: the defaults, then the file, then what was patched, then the environment, then flags.
-//! Everything that is wrong is found in one go.
+//! Layers of the configuration: the defaults, the file, the patch, the environment, flags. Later layers
+//! override earlier ones. Loading reports all errors at once.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,21 +15,21 @@ use super::{ConfigErrors, Live, Settings, tree, variables};
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// What an embedding program starts with, in the place of the defaults.
+    /// The configuration that an embedding program uses instead of the defaults.
     pub embedded: Option<Box<Configuration>>,
-    /// The file; none: the defaults alone.
+    /// The configuration file. `None`: only the defaults.
     pub file: Option<PathBuf>,
     /// Live options that were changed while the server ran.
     pub patch: Patch,
-    /// Environment variables; those that begin with `REGISTRAR_` and have a `__` count.
+    /// Environment variables. Only variables that begin with `REGISTRAR_` and contain `__` set options.
     pub environment: Vec<(String, String)>,
-    /// Keys with their values, as in `server.listen` and `127.0.0.1:0`.
+    /// Values of flags by option key, such as `server.listen` and `127.0.0.1:0`.
     pub overrides: Vec<(String, String)>,
 }
 
 impl Sources {
-    /// The same sources; when they are none at all, `configuration` itself is one, so that a
-    /// program which made it in its own way keeps it when it is read again.
+    /// Returns the same sources. If there are none, `configuration` becomes the source, so that a program
+    /// that built its own configuration keeps it when the configuration is reloaded.
     #[must_use]
     pub fn or_embedded(self, configuration: &Configuration) -> Self {
         let is_none = self.embedded.is_none()
@@ -41,15 +41,15 @@ impl Sources {
     }
 }
 
-/// Where a value came from.
+/// The source of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// It is the default.
+    /// The default.
     Default,
-    /// The file.
+    /// The configuration file.
     File,
-    /// A change while the server ran.
+    /// A change made while the server was running.
     Patch,
     /// An environment variable.
     Environment,
@@ -57,10 +57,10 @@ pub enum Origin {
     Flag,
 }
 
-/// Where values came from, by their keys; those that are not here are defaults.
+/// The origins of values by key. A key that is missing has its default.
 pub type Origins = BTreeMap<String, Origin>;
 
-/// The origin of every option, the defaults too.
+/// Returns the origin of every option, including options with their default.
 pub fn all_origins(known: &Origins) -> Origins {
     let options = [serde_json::to_value(Settings::default()), serde_json::to_value(Live::default())];
     let options = options.into_iter().flatten().filter_map(|value| match value {
@@ -73,35 +73,36 @@ pub fn all_origins(known: &Origins) -> Origins {
     all
 }
 
-/// A configuration that is right.
+/// A valid configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
-    /// What needs a restart.
+    /// The part that needs a restart to change.
     pub settings: Settings,
-    /// What does not.
+    /// The part that can change while the server runs.
     pub live: Live,
-    /// What the live part would be with no patch, environment or flag.
+    /// The live part without patch, environment and flags.
     pub base: Box<Live>,
-    /// Where each value came from that is not the default.
+    /// The origin of each value that is not the default.
     pub origins: Origins,
-    /// What is allowed but probably not meant.
+    /// Warnings about values that are allowed but probably mistakes.
     pub warnings: Vec<String>,
 }
 
 impl Configuration {
-    /// What an operator should know who serves with it, beside its warnings.
+    /// Returns advice for an operator who runs a server with this configuration, in addition to its
+    /// warnings.
     pub fn advice(&self) -> Option<String> {
         super::upstream::advice(&self.settings, &self.live)
     }
 }
 
-/// How the environment variables of options begin.
+/// Prefix of the environment variables that set options.
 pub(super) const PREFIX: &str = "REGISTRAR_";
 
-/// Reads the configuration.
+/// Loads the configuration.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// Returns all errors in the configuration.
 pub fn load(sources: &Sources) -> Result<Configuration, ConfigErrors> {
     let mut reader = sources.embedded.as_ref().map_or_else(Reader::new, |first| Reader::on(first));
     if let Some(path) = &sources.file {

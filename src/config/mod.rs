@@ -1,6 +1,8 @@
-//! The configuration: one file, two types. [`Settings`] needs a restart, [`Live`] does not.
+//! The configuration: one file, two types. Changes to [`Settings`] need a restart, changes to [`Live`] do
+//! not.
 //!
-//! Knows the form of every option and which can not stand together, not what they do.
+//! This module knows the form of every option and which options exclude each other, but not what options
+//! do.
 
 pub mod admin;
 mod check;
@@ -51,7 +53,7 @@ pub use tls::{CertificateHeader, ClientCertificates, TlsSettings};
 
 use serde::{Deserialize, Serialize};
 
-/// What can change while the server runs.
+/// The part of the configuration that can change while the server runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Live {
@@ -68,8 +70,8 @@ impl Default for Live {
 }
 
 impl Live {
-    /// Names this configuration: 12 hex digits of a hash. Two configurations that differ only in
-    /// a secret have one name.
+    /// Returns an identifier of this configuration: 12 hex digits of a hash. Two configurations that differ
+    /// only in a secret have the same identifier.
     pub fn revision(&self) -> String {
         let text = serde_json::to_vec(self).unwrap_or_default();
         crate::secret::sha256_hex(&text).chars().take(12).collect()

@@ -1,6 +1,6 @@
-//! Names that are nearly right.
+//! Suggestions for misspelt names.
 
-/// The one of `known` that `name` was probably meant to be.
+/// Returns the name in `known` that `name` is probably a misspelling of.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
     let wanted = plain(name);
@@ -8,7 +8,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate));
     let (distance, candidate) = scored.min_by_key(|(distance, _)| *distance)?;
-    // A third of the letters may be wrong; beyond that it is another word.
+    // Up to a third of the letters can be wrong. Beyond that it is a different word.
     (distance <= name.len() / 3).then_some(candidate)
 }
 

@@ -1,4 +1,4 @@
-//! What was changed while the server ran: live options with their values.
+//! The patch: live options that were changed while the server was running.
 
 use std::fmt;
 
@@ -8,14 +8,14 @@ use serde_json::{Map, Value};
 use super::reader::Reader;
 use super::{Live, Origin, Origins, tree};
 
-/// Live options with the values that they were given, by their keys: `registration.` and a
-/// property, or `scopes`. It holds secrets as they are: it is for the store alone.
+/// Changed values of live options by key: `registration.` and a property, or `scopes`. It contains
+/// secrets in clear text, so it is for the store only.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Patch(pub Map<String, Value>);
 
 impl Patch {
-    /// The keys of the options.
+    /// Returns the keys of the changed options.
     pub fn keys(&self) -> Vec<&str> {
         self.0.keys().map(String::as_str).collect()
     }
@@ -49,7 +49,7 @@ pub fn is_of_live(key: &str) -> bool {
     key == "scopes" || key.starts_with("registration.")
 }
 
-/// The key of every live option.
+/// Returns the keys of all live options.
 pub fn live_keys() -> Vec<String> {
     let Value::Object(live) = serde_json::to_value(Live::default()).unwrap_or_default() else {
         return Vec::new();
@@ -58,20 +58,20 @@ pub fn live_keys() -> Vec<String> {
     properties.map(|(name, _)| format!("registration.{name}")).chain(["scopes".to_owned()]).collect()
 }
 
-/// Whether the live option `key` may hold `value`.
+/// Checks that `value` is valid for the live option `key`.
 ///
 /// # Errors
-/// What would be right.
+/// Returns what is wrong, and the default.
 pub fn fits(key: &str, value: &Value) -> Result<(), String> {
     Reader::new().fits(key, value.clone())
 }
 
-/// Why there is no live option `key`, and which one was probably meant.
+/// Returns the message for an unknown live option `key`, with the option that was probably meant.
 pub fn unknown_live(key: &str) -> String {
     tree::unknown(&serde_json::to_value(Live::default()).unwrap_or_default(), key)
 }
 
-/// What has the last word on the live option `key`, or on a part of it: a patch would be without
+/// Returns the origin that overrides the live option `key`, or a part of it, so that a patch would have no
 /// effect.
 pub fn fixed_by(origins: &Origins, key: &str) -> Option<Origin> {
     let inner = format!("{key}.");

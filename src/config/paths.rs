@@ -1,4 +1,4 @@
-//! Where each endpoint is, below the address of the server.
+//! Paths of the endpoints.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,19 +8,19 @@ use super::check::Verdict;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Paths {
-    /// The registration and management endpoint.
+    /// Registration and client management endpoint (RFC 7591, RFC 7592).
     pub registration: String,
-    /// The token endpoint (RFC 6749 section 3.2).
+    /// Token endpoint (RFC 6749 section 3.2).
     pub token: String,
-    /// The introspection endpoint (RFC 7662).
+    /// Introspection endpoint (RFC 7662).
     pub introspection: String,
-    /// The revocation endpoint (RFC 7009).
+    /// Revocation endpoint (RFC 7009).
     pub revocation: String,
-    /// The public keys of this server.
+    /// JWK Set with the public keys of this server.
     pub jwks: String,
-    /// Challenges for the proofs of client attestations.
+    /// Endpoint that issues challenges for the proofs of client attestations.
     pub challenge: String,
-    /// The live configuration, for administrators.
+    /// Live configuration, for administrators.
     pub config: String,
 }
 
@@ -40,10 +40,10 @@ impl Default for Paths {
 
 const CONFIG: &str = "/admin/v1/config";
 
-/// Where something else is already.
+/// Prefixes of paths that the server uses itself.
 const RESERVED: [&str; 5] = ["/.well-known/", "/healthz", "/readyz", "/metrics", "/admin/v1/"];
 
-/// Refuses paths that no router could tell apart, or that no URL can have.
+/// Rejects paths that a router could not distinguish, or that a URL cannot have.
 pub(super) fn check(paths: &Paths, verdict: &mut Verdict) {
     let named = [
         ("registration", &paths.registration),
@@ -57,21 +57,21 @@ pub(super) fn check(paths: &Paths, verdict: &mut Verdict) {
     for (at, (name, path)) in named.iter().enumerate() {
         let key = format!("server.paths.{name}");
         if !is_path(path) {
-            verdict.refuse(&key, "must be a path of the server, such as /register");
+            verdict.refuse(&key, "is not a valid path; use a path such as /register");
         }
         let is_own = *name == "config" && path.as_str() == CONFIG;
         if let Some(reserved) = RESERVED.iter().find(|reserved| path.starts_with(**reserved) && !is_own) {
-            verdict.refuse(&key, format!("there is something else at {reserved} already"));
+            verdict.refuse(&key, format!("{reserved} is reserved; choose another path"));
         }
         if let Some((other, _)) = named.iter().take(at).find(|(_, earlier)| earlier == path) {
-            verdict.refuse(&key, format!("is the path of server.paths.{other} too"));
+            verdict.refuse(&key, format!("is the same as server.paths.{other}; choose another path"));
         }
     }
 }
 
 fn is_path(path: &str) -> bool {
     let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte));
-    // Who resolves a URL takes a segment of dots out of it, so nobody would arrive there.
+    // Resolving a URL removes dot segments, so no request would arrive at such a path.
     let is_resolved = path.split('/').skip(1).all(|segment| !["", ".", ".."].contains(&segment));
     path.starts_with('/') && is_plain && is_resolved
 }

@@ -1,7 +1,8 @@
-//! One configuration out of layers: each value is set with its place, and judged as it is set.
+//! Builds one configuration out of layers. Each value is checked when it is set, and its location is
+//! recorded.
 //!
-//! The known keys are those of the serialised defaults, and each value is judged by the type
-//! that will hold it, so there is no second list of options.
+//! The known keys are the keys of the serialised defaults. Each value is checked by the type that holds
+//! it, so there is no second list of options.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +13,22 @@ use super::patch::{Patch, is_live};
 use super::tree::{is_free, join, lookup, put, unknown};
 use super::{ConfigError, ConfigErrors, Configuration, Live, Origin, Origins, Settings, check};
 
-/// Bytes of a default that a message repeats; config/registrar.toml shows the longer ones.
+/// Maximum length in bytes of a default in an error message; config/registrar.toml shows longer ones.
 const LONGEST_HINT: usize = 200;
 
 pub(super) struct Reader {
     defaults: Value,
     values: Map<String, Value>,
-    /// The values before a patch and all that is above it.
+    /// The values before the patch and the layers above it.
     base: Option<Map<String, Value>>,
     origins: Origins,
-    /// Where each value stands that is not the default, for later messages.
+    /// The location of each value that is not the default, for later messages.
     places: BTreeMap<String, String>,
     pub(super) errors: Vec<ConfigError>,
 }
 
 impl Reader {
-    /// A reader of layers on top of the defaults.
+    /// Returns a reader for layers on top of the defaults.
     pub(super) fn new() -> Self {
         let values = object(&Settings::default()).chain(object(&Live::default())).collect::<Map<_, _>>();
         Self {
@@ -40,14 +41,14 @@ impl Reader {
         }
     }
 
-    /// A reader of layers on top of `first`.
+    /// Returns a reader for layers on top of `first`.
     pub(super) fn on(first: &Configuration) -> Self {
         let live = first.live.exposed();
         let values = object(&first.settings).chain(live).collect();
         Self { values, origins: first.origins.clone(), ..Self::new() }
     }
 
-    /// The layer of the file.
+    /// Reads the layer of the file.
     pub(super) fn file(&mut self, file: &File) {
         self.walk(file, &file.values, "");
     }
@@ -57,7 +58,7 @@ impl Reader {
         for (key, value) in table {
             let path = join(path, key);
             match (lookup(&self.defaults, &path), value) {
-                // An empty table among the defaults may hold any keys.
+                // A table that is empty by default can have any keys.
                 (Some(Value::Object(known)), Value::Object(inner)) if !known.is_empty() => {
                     self.walk(file, inner, &path);
                 }
@@ -66,40 +67,40 @@ impl Reader {
         }
     }
 
-    /// The layer of what was changed while the server ran. What is set so far is the base that
-    /// it changes.
+    /// Reads the layer of changes made while the server was running. The values set so far are the base
+    /// of the patch.
     pub(super) fn patch(&mut self, patch: &Patch) {
         self.base = Some(self.values.clone());
         for (key, value) in &patch.0 {
             if is_live(key) {
                 self.set(key, value.clone(), &|_| "patch".to_owned(), Origin::Patch);
             } else {
-                let reason = "needs a restart: it belongs in the file".to_owned();
+                let reason = "cannot be patched: it needs a restart; set it in the file".to_owned();
                 self.errors.push(ConfigError { place: "patch".to_owned(), key: key.clone(), reason });
             }
         }
     }
 
-    /// The value that the environment variable `name` gives; `rest` names the key.
+    /// Sets the option named by `rest` to the value of the environment variable `name`.
     pub(super) fn variable(&mut self, name: &str, rest: &str, text: &str) {
         let mut path = String::new();
         for part in rest.split("__") {
             let plain = |text: &str| text.replace('_', "").to_lowercase();
             let known = lookup(&self.defaults, &path).and_then(Value::as_object);
             let key = known.and_then(|known| known.keys().find(|key| plain(key) == plain(part)));
-            // The members of metadata documents are known to nobody here; all are in lower case.
+            // The members of metadata documents are not known here. All of them are in lower case.
             let own = if path == "discovery" { part.to_lowercase() } else { part.to_owned() };
             path = join(&path, key.unwrap_or(&own));
         }
         self.set(&path, self.typed(&path, text), &|_| name.to_owned(), Origin::Environment);
     }
 
-    /// The value that a flag gives to `key`.
+    /// Sets `key` to the value of a flag.
     pub(super) fn flag(&mut self, key: &str, text: &str) {
         self.set(key, self.typed(key, text), &|_| format!("flag for {key}"), Origin::Flag);
     }
 
-    /// The value that `text` gives to `path`: a text stays one where a text is due.
+    /// Converts `text` to a value for `path`. It stays a string if the option is a string.
     fn typed(&self, path: &str, text: &str) -> Value {
         match lookup(&self.defaults, path) {
             Some(Value::String(_)) => text.into(),
@@ -107,7 +108,8 @@ impl Reader {
         }
     }
 
-    /// Sets the value at `path` when it is known and fits; `place` says where a path stands.
+    /// Sets the value at `path` if the option is known and the value is valid, and records an error
+    /// otherwise. `place` returns the location of a path.
     fn set(&mut self, path: &str, value: Value, place: &dyn Fn(&str) -> String, origin: Origin) {
         if let Err((key, reason)) = self.judge(path, &value) {
             self.errors.push(ConfigError { place: place(&key), key, reason });
@@ -118,7 +120,11 @@ impl Reader {
         self.places.insert(path.to_owned(), place(path));
     }
 
-    /// Whether `path` is known and `value` fits there; tables of a list are judged one by one.
+    /// Checks that `path` is known and that `value` is valid for it. The tables of a list are checked one
+    /// by one.
+    ///
+    /// # Errors
+    /// Returns the key and the reason.
     fn judge(&self, path: &str, value: &Value) -> Result<(), (String, String)> {
         match (lookup(&self.defaults, path), value) {
             (None, _) if !is_free(&self.defaults, path) => {
@@ -135,7 +141,10 @@ impl Reader {
         }
     }
 
-    /// Whether the configuration would be of the right type with `value` at `path` alone.
+    /// Checks the type of `value` at `path`, with the defaults for everything else.
+    ///
+    /// # Errors
+    /// Returns the reason, with the default of the option.
     pub(super) fn fits(&self, path: &str, value: Value) -> Result<(), String> {
         let mut values = self.defaults.as_object().cloned().unwrap_or_default();
         put(&mut values, path, value);
@@ -147,7 +156,7 @@ impl Reader {
         })
     }
 
-    /// The configuration that the layers give, checked as a whole.
+    /// Returns the configuration that results from the layers, checked as a whole.
     pub(super) fn finish(mut self) -> Result<Configuration, ConfigErrors> {
         if !self.errors.is_empty() {
             return Err(ConfigErrors(self.errors));
@@ -164,20 +173,20 @@ impl Reader {
         Ok(Configuration { settings, live, base: Box::new(base), origins: self.origins, warnings })
     }
 
-    /// Where the option stands that `key`, as in `scopes[1].id`, is part of.
+    /// Returns the location of the option that `key` (for example `scopes[1].id`) belongs to.
     fn place_of(&self, key: &str) -> String {
         let option = key.split('[').next().unwrap_or(key);
         let exact = self.places.get(key);
         let patched = self.places.get(option).filter(|_| self.origins.get(option) == Some(&Origin::Patch));
-        // A table that may hold any keys has one place.
+        // A table that can have any keys has one location.
         let table = key.rsplit_once('.').and_then(|(table, _)| self.places.get(table));
-        // A list that is written in one line has one too.
+        // So has a list that is written on one line.
         let list = self.places.get(option);
         exact.or(patched).or(table).or(list).cloned().unwrap_or_default()
     }
 }
 
-/// The members of `value`, which is an object.
+/// Returns the members of `value`, which must serialise to an object.
 fn object(value: &impl serde::Serialize) -> impl Iterator<Item = (String, Value)> {
     let members = match serde_json::to_value(value) {
         Ok(Value::Object(members)) => members,
@@ -186,7 +195,7 @@ fn object(value: &impl serde::Serialize) -> impl Iterator<Item = (String, Value)
     members.into_iter()
 }
 
-/// The two types that `values` are of.
+/// Splits `values` into the two parts of the configuration.
 fn whole(values: Map<String, Value>) -> Result<(Settings, Live), serde_json::Error> {
     let mut settings = values;
     let live: Map<String, Value> =

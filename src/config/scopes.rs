@@ -1,4 +1,4 @@
-//! `[[scopes]]`: the scopes that a client can be given.
+//! `[[scopes]]`: the scopes that clients can have.
 
 mod pattern;
 
@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 pub use pattern::ScopePattern;
 
-/// One of `[[scopes]]`.
+/// An entry of `[[scopes]]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scope {
-    /// The scope token (RFC 6749 section 3.3); with a pattern, no more than the name of this entry.
+    /// The scope token (RFC 6749 section 3.3). With a pattern, only the name of this entry.
     pub id: String,
-    /// The scope tokens that this entry stands for, where nobody can list them.
+    /// The scope tokens of this entry, if they cannot be listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<ScopePattern>,
-    /// For people.
+    /// A description for people.
     #[serde(default)]
     pub description: Option<String>,
     /// Whether every client gets it.
     #[serde(default)]
     pub default: bool,
-    /// Claims that it stands for.
+    /// The claims that the scope gives access to.
     #[serde(default)]
     pub claims: Vec<String>,
 }
@@ -33,7 +33,7 @@ impl Scope {
     }
 }
 
-/// The scopes of OpenID Connect Core sections 5.4 and 11, with their claims.
+/// The scopes of OpenID Connect Core (sections 5.4 and 11), with their claims.
 const OPENID: &[(&str, &str, &[&str])] = &[
     ("openid", "Sign in", &[]),
     (
@@ -62,7 +62,7 @@ const OPENID: &[(&str, &str, &[&str])] = &[
     ("offline_access", "Access while the user is away", &[]),
 ];
 
-/// The scopes of a configuration that has no `[[scopes]]`.
+/// Returns the scopes of a configuration without `[[scopes]]`.
 pub(super) fn default_scopes() -> Vec<Scope> {
     let scope = |&(id, description, claims): &(&str, &str, &[&str])| Scope {
         id: id.to_owned(),

@@ -1,4 +1,4 @@
-//! `[store]`: where everything is kept.
+//! `[store]`: where data is stored.
 
 use std::path::PathBuf;
 
@@ -13,24 +13,25 @@ use super::check::Verdict;
 pub struct StoreSettings {
     /// `sled:FOLDER`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, or `memory:` (for tests).
     pub url: StoreUrl,
-    /// The file with the key that seals secrets; none: `registrar.key` in the store's folder.
-    /// PostgreSQL needs it, and all servers on one database need the same.
+    /// File with the key that encrypts stored secrets. `None`: `registrar.key` in the folder of the store.
+    /// Required with PostgreSQL; all servers on one database need the same key.
     pub key_file: Option<PathBuf>,
-    /// Bytes of memory for the page cache of sled.
+    /// Memory for the page cache of sled, in bytes.
     pub cache_bytes: u64,
-    /// The file with the password of the database; none: the one in the URL.
+    /// File with the database password. `None`: the password in the URL.
     pub password_file: Option<PathBuf>,
-    /// The file with the certificates that sign that of the database; none: those of the system.
+    /// PEM file of CAs trusted to sign the certificate of the database. `None`: the CAs of the system.
     pub ca_file: Option<PathBuf>,
-    /// Connections to the database at the same time, at most.
+    /// Maximum number of concurrent database connections.
     pub connections: usize,
-    /// Milliseconds for which the database may take to answer.
+    /// Timeout of a database operation, in milliseconds.
     pub timeout_ms: u64,
-    /// Seconds between two sweeps for clients and other records that have ended.
+    /// Seconds between two sweeps for expired clients and other expired records.
     pub sweep_seconds: u64,
-    /// Seconds for which a sweep waits at most when the clock jumps ahead, or was ahead at a start; 0: none.
+    /// Maximum number of seconds for which sweeps pause when the clock jumps ahead, or was ahead when the
+    /// server started. 0: never.
     pub clock_jump_hold_seconds: u64,
-    /// Events of the audit log that are kept; the oldest go first.
+    /// Maximum number of events in the audit log. The oldest are deleted first.
     pub audit_events: u64,
 }
 
@@ -54,19 +55,19 @@ impl Default for StoreSettings {
 pub(super) fn check(store: &StoreSettings, verdict: &mut Verdict) {
     let url = &store.url;
     if !url.is_postgres() && !url.is_memory() && url.sled_folder().is_none() {
-        verdict.refuse("store.url", "must be sled:FOLDER, postgres://..., or memory: for a test");
+        verdict.refuse("store.url", "must be sled:FOLDER, postgres://..., or memory: (for tests)");
     }
     let folder = url.sled_folder().and_then(std::path::Path::to_str).unwrap_or_default();
     if folder.starts_with("//") && !folder.starts_with("///") {
         let plain = folder.trim_start_matches('/');
         let reason = format!(
-            "is not a URL with //, which would be a folder at the root of the file system; for the folder {plain} \
-             here write sled:{plain}, and for /{plain} write sled:/{plain}"
+            "must not contain // after sled:, which would mean a folder at the root of the file system; for the \
+             folder {plain} in the working directory write sled:{plain}, and for /{plain} write sled:/{plain}"
         );
         verdict.refuse("store.url", reason);
     }
     if url.is_postgres() && store.key_file.is_none() {
-        let reason = "is needed with PostgreSQL: a file that is the same for all servers on the database";
+        let reason = "is required with PostgreSQL; set it to a file that all servers on the database share";
         verdict.refuse("store.keyFile", reason);
     }
     let is_zero = [

@@ -1,4 +1,4 @@
-//! The URL of the store, which can hold a password.
+//! The URL of the store, which can contain a password.
 
 use std::fmt;
 use std::path::Path;
@@ -7,33 +7,33 @@ use serde::{Deserialize, Serialize, Serializer};
 
 const MASK: &str = "********";
 
-/// `store.url`: read, used, and never shown with its password.
+/// `store.url`. It is never displayed, logged or serialised with its password.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct StoreUrl(String);
 
 impl StoreUrl {
-    /// The URL with its password.
+    /// Returns the URL with its password.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The folder of sled, if that is what it names.
+    /// Returns the folder of sled, if the URL names one.
     pub fn sled_folder(&self) -> Option<&Path> {
         self.0.strip_prefix("sled:").filter(|folder| !folder.is_empty()).map(Path::new)
     }
 
-    /// Whether it names a store that is forgotten.
+    /// Whether the URL names a store in memory.
     pub fn is_memory(&self) -> bool {
         self.0 == "memory:"
     }
 
-    /// Whether it names a PostgreSQL database.
+    /// Whether the URL names a PostgreSQL database.
     pub fn is_postgres(&self) -> bool {
         ["postgres://", "postgresql://"].iter().any(|scheme| self.0.starts_with(scheme))
     }
 
-    /// The kind of store that it names, in one word.
+    /// Returns the type of the store in one word.
     pub fn kind(&self) -> &'static str {
         match self {
             url if url.is_postgres() => "postgres",
@@ -42,8 +42,8 @@ impl StoreUrl {
         }
     }
 
-    /// The URL without its password. A password in which something is not escaped is hidden too:
-    /// all from the first colon behind the scheme to the last `@` goes.
+    /// Returns the URL without its password. A password with unescaped characters is hidden too: everything
+    /// between the first colon after the scheme and the last `@` is masked.
     fn shown(&self) -> String {
         let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
         let rest = match (rest.split_once(':'), rest.rsplit_once('@')) {
@@ -58,7 +58,7 @@ impl StoreUrl {
     }
 }
 
-/// A member of the query, without its value when it is the password.
+/// Returns a parameter of the query, with a mask for its value if it is the password.
 fn hide_password(part: &str) -> String {
     let end = if part.ends_with('&') { "&" } else { "" };
     match part.split_once('=') {

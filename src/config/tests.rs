@@ -43,7 +43,10 @@ fn a_mistake_is_named_with_its_line_and_what_would_be_right() {
         "[registration]\ngrantTypeSupported = []\n",
         &["r.toml:2:1: registration.grantTypeSupported: unknown key; did you mean `grantTypesSupported`?"],
     );
-    check("[nothing]\nx = 1\n", &["r.toml:1:2: nothing: unknown key; config/registrar.toml lists all keys"]);
+    check(
+        "[nothing]\nx = 1\n",
+        &["r.toml:1:2: nothing: unknown key; see config/registrar.toml for all keys"],
+    );
     check(
         "[registration]\n  dynamicRegistrationEnabled = \"yes\"\n",
         &["r.toml:2:3: registration.dynamicRegistrationEnabled: \
@@ -99,21 +102,21 @@ fn options_that_can_not_stand_together_are_refused() {
         let errors = read(&format!("[store]\nurl = \"{url}\"\n"), &[], &[]).unwrap_err();
         assert_eq!(
             errors,
-            "r.toml:2:1: store.url: must be sled:FOLDER, postgres://..., or memory: for a test"
+            "r.toml:2:1: store.url: must be sled:FOLDER, postgres://..., or memory: (for tests)"
         );
     }
     check(
         "[server]\nissuer = \"https://as.example.org/\"\n",
-        &["r.toml:2:1: server.issuer: leave the slash at the end out"],
+        &["r.toml:2:1: server.issuer: must not end with a slash"],
     );
     check(
         "[registration]\nsoftwareStatementValidationType = \"JWKS\"\n",
         &["registration.softwareStatementValidationClaimName: \
-           is needed: softwareStatementValidationType takes the keys from a claim"],
+           is missing: softwareStatementValidationType takes the keys from this claim"],
     );
     check(
         "[[scopes]]\nid = \"a\"\n[[scopes]]\nid = \"a\"\n",
-        &["r.toml:1:3: scopes[1].id: 'a' is there twice"],
+        &["r.toml:1:3: scopes[1].id: 'a' is a duplicate; each id must be unique"],
     );
     check(
         "[[scopes]]\nid = \"a\"\n[[scopes]]\nname = \"b\"\n",
@@ -133,26 +136,29 @@ fn what_leaves_the_server_is_bounded_and_switches_of_developers_are_noticed() {
     check("[fetch]\nconcurrent = 0\n", &["r.toml:2:1: fetch.concurrent: must be 1 or more"]);
     check(
         "[fetch]\nkeysMaximumSeconds = 59\n",
-        &["r.toml:2:1: fetch.keysMaximumSeconds: must be keysMinimumSeconds or more"],
+        &["r.toml:2:1: fetch.keysMaximumSeconds: must not be less than keysMinimumSeconds"],
     );
     let text = "[fetch]\nallowHttp = true\nallowPrivateAddresses = true\nallowedHosts = [\"*.a.example\"]\n";
     let configuration = read(text, &[], &[]).unwrap();
     assert!(configuration.settings.fetch.lists("x.a.example", 443));
     let [http, addresses] = &configuration.warnings[..] else { panic!("{:?}", configuration.warnings) };
-    assert!(http.contains("r.toml:2:1: fetch.allowHttp: is for development"), "{http}");
-    assert!(addresses.contains("r.toml:3:1: fetch.allowPrivateAddresses: is for development"), "{addresses}");
+    assert!(http.contains("r.toml:2:1: fetch.allowHttp: is for development only"), "{http}");
+    assert!(
+        addresses.contains("r.toml:3:1: fetch.allowPrivateAddresses: is for development only"),
+        "{addresses}"
+    );
 }
 
 #[test]
 fn what_scripts_may_use_has_bounds_too() {
     check(
         "[scripts.limits]\nwaiting = 500\n",
-        &["r.toml:2:1: scripts.limits.waiting: and scripts.limits.concurrent are 400 or less together"],
+        &["r.toml:2:1: scripts.limits.waiting: plus scripts.limits.concurrent must not exceed 400"],
     );
     check("[scripts.limits]\nhttpCalls = 0\n", &["r.toml:2:1: scripts.limits.httpCalls: must be 1 or more"]);
     check(
         "[scripts]\nretryPausesMs = [9000000]\n",
-        &["r.toml:2:1: scripts.retryPausesMs: has 8 pauses or less, of an hour or less"],
+        &["r.toml:2:1: scripts.retryPausesMs: must have at most 8 items, each at most 3600000 (one hour)"],
     );
     let errors = read("[scripts.secrets]\na = { enf = \"A\" }\n", &[], &[]).unwrap_err();
     assert!(errors.contains("scripts.secrets") && errors.contains("expected `env` or `file`"), "{errors}");

@@ -1,4 +1,4 @@
-//! `[server.tls]`, and what a proxy may say of client certificates.
+//! `[server.tls]`, and the headers in which a proxy forwards client certificates.
 
 use std::path::PathBuf;
 
@@ -12,19 +12,18 @@ use super::settings::ServerSettings;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct TlsSettings {
-    /// The certificate of the server in PEM, followed by those between it and a known authority;
-    /// none: plain HTTP.
+    /// PEM file with the server certificate, followed by its intermediate certificates. `None`: plain HTTP.
     pub certificate: Option<PathBuf>,
-    /// The private key of that certificate in PEM.
+    /// PEM file with the private key of the server certificate.
     pub key: Option<PathBuf>,
-    /// The authorities in PEM whose client certificates are trusted.
+    /// PEM file of CAs trusted to sign client certificates.
     pub client_ca: Option<PathBuf>,
-    /// Whether clients are asked for a certificate.
+    /// Whether the server requests client certificates.
     pub client_certificates: ClientCertificates,
 }
 
 impl TlsSettings {
-    /// Whether the server speaks TLS itself.
+    /// Whether the server uses TLS itself.
     pub const fn is_on(&self) -> bool {
         self.certificate.is_some()
     }
@@ -34,16 +33,16 @@ impl TlsSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ClientCertificates {
-    /// No client is asked for one.
+    /// The server requests no certificate.
     #[default]
     Off,
-    /// Who has one may show it.
+    /// The server requests a certificate, and accepts connections without one.
     Optional,
-    /// Nobody connects without one.
+    /// The server rejects connections without a certificate.
     Required,
 }
 
-/// One of `server.certificateHeaders`.
+/// An item of `server.certificateHeaders`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CertificateHeader {
     /// `Client-Cert` (RFC 9440).
@@ -52,21 +51,23 @@ pub enum CertificateHeader {
     /// `X-Forwarded-Client-Cert`, as Envoy writes it.
     #[serde(rename = "X-Forwarded-Client-Cert")]
     XForwardedClientCert,
-    /// `X-ClientCert`: PEM or DER in one of the codings of nginx, Apache and `HAProxy`.
+    /// `X-ClientCert`: PEM or DER in one of the encodings of nginx, Apache and `HAProxy`.
     #[serde(rename = "X-ClientCert")]
     XClientCert,
 }
 
-/// What can not stand together.
+/// Checks for options that exclude each other.
 pub(super) fn check(server: &ServerSettings, live: &Live, verdict: &mut Verdict) {
     let tls = &server.tls;
     let asks = tls.client_certificates != ClientCertificates::Off;
     match (&tls.certificate, &tls.key) {
         (Some(_), None) => {
-            verdict.refuse("server.tls.key", "is needed: the private key of server.tls.certificate");
+            verdict
+                .refuse("server.tls.key", "is missing: set it to the private key of server.tls.certificate");
         }
         (None, Some(_)) => {
-            verdict.refuse("server.tls.certificate", "is needed: the certificate of server.tls.key");
+            verdict
+                .refuse("server.tls.certificate", "is missing: set it to the certificate of server.tls.key");
         }
         (None, None) if asks => {
             verdict
@@ -75,13 +76,14 @@ pub(super) fn check(server: &ServerSettings, live: &Live, verdict: &mut Verdict)
         _ => {}
     }
     if !server.trusted_proxies.is_empty() && server.certificate_headers.len() > 1 {
-        let reason = "more than one: a header that your proxy does not set, it does not remove either; keep the one it sets";
+        let reason = "has more than one header: a proxy does not remove headers that it does not set, so clients \
+                      can forge them; keep only the header that your proxy sets";
         verdict.warn("server.certificateHeaders", reason);
     }
     let is_known = (asks && tls.client_ca.is_some()) || !server.trusted_proxies.is_empty();
     if live.registration.dcr_authorization_with_mtls && !is_known {
-        let reason = "nobody can register: no client certificate is trusted without server.tls.clientCa \
-                      and clientCertificates, or a proxy in server.trustedProxies";
+        let reason = "no client can register, because no client certificate is trusted; set server.tls.clientCa \
+                      and server.tls.clientCertificates, or server.trustedProxies";
         verdict.warn("registration.dcrAuthorizationWithMTLS", reason);
     }
 }
@@ -90,7 +92,7 @@ pub(super) fn check(server: &ServerSettings, live: &Live, verdict: &mut Verdict)
 mod tests {
     use crate::config::{Sources, load};
 
-    /// What is said, warnings too, of a configuration with these values.
+    /// Checks the errors or warnings of a configuration with these values.
     fn check(values: &[(&str, &str)], expected: &[&str]) {
         let overrides = values.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect();
         let loaded = load(&Sources { overrides, ..Sources::default() });
@@ -107,8 +109,8 @@ mod tests {
     #[test]
     fn a_certificate_has_a_key_and_a_question_has_a_listener() {
         let certificate = ("server.tls.certificate", "a.pem");
-        check(&[certificate], &["server.tls.key: is needed"]);
-        check(&[("server.tls.key", "a.key")], &["server.tls.certificate: is needed"]);
+        check(&[certificate], &["server.tls.key: is missing"]);
+        check(&[("server.tls.key", "a.key")], &["server.tls.certificate: is missing"]);
         check(&[certificate, ("server.tls.key", "a.key")], &[]);
         check(&[("server.tls.clientCertificates", "optional")], &["server.tls.clientCertificates: needs"]);
         check(&[("server.tls.clientCertificates", "maybe")], &["unknown variant"]);
@@ -118,11 +120,11 @@ mod tests {
     #[test]
     fn what_lets_nobody_register_or_lets_anybody_lie_is_warned_of() {
         let mtls = ("registration.dcrAuthorizationWithMTLS", "true");
-        check(&[mtls], &["nobody can register"]);
+        check(&[mtls], &["no client can register"]);
         let proxies = ("server.trustedProxies", "[\"10.0.0.0/8\"]");
         let one = ("server.certificateHeaders", "[\"Client-Cert\"]");
         check(&[mtls, proxies, one], &[]);
-        check(&[proxies], &["keep the one it sets"]);
+        check(&[proxies], &["keep only the header that your proxy sets"]);
         let ours = [
             ("server.tls.certificate", "a.pem"),
             ("server.tls.key", "a.key"),
@@ -130,6 +132,6 @@ mod tests {
             ("server.tls.clientCertificates", "required"),
         ];
         check(&[&ours[..], &[mtls]].concat(), &[]);
-        check(&[&ours[..2], &[mtls]].concat(), &["nobody can register"]);
+        check(&[&ours[..2], &[mtls]].concat(), &["no client can register"]);
     }
 }

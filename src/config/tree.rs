@@ -1,15 +1,15 @@
-//! Values by dotted paths, as in `server.listen`.
+//! Values by dotted paths, such as `server.listen`.
 
 use serde_json::{Map, Value};
 
 use super::nearest;
 
-/// The path of `key` in the table at `path`.
+/// Returns the path of `key` in the table at `path`.
 pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// The value at `path`.
+/// Returns the value at `path`.
 pub(super) fn lookup<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
     if path.is_empty() {
         return Some(values);
@@ -17,7 +17,7 @@ pub(super) fn lookup<'a>(values: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(values, |value, key| value.as_object()?.get(key))
 }
 
-/// Stores `value` at `path`; tables on the way are made.
+/// Stores `value` at `path`, and creates the tables on the way.
 pub(super) fn put(values: &mut Map<String, Value>, path: &str, value: Value) {
     match path.split_once('.') {
         None => drop(values.insert(path.to_owned(), value)),
@@ -33,7 +33,7 @@ pub(super) fn put(values: &mut Map<String, Value>, path: &str, value: Value) {
     }
 }
 
-/// Whether `path` leads into a table that may hold any keys: one that is empty by default.
+/// Whether `path` leads into a table that can have any keys, which is a table that is empty by default.
 pub(super) fn is_free(defaults: &Value, path: &str) -> bool {
     let parents = path.match_indices('.').filter_map(|(at, _)| path.get(..at));
     parents
@@ -41,17 +41,17 @@ pub(super) fn is_free(defaults: &Value, path: &str) -> bool {
         .any(|parent| lookup(defaults, parent).and_then(Value::as_object).is_some_and(Map::is_empty))
 }
 
-/// Why there is no `path`, and which one was probably meant.
+/// Returns the message for an unknown `path`, with the key that was probably meant.
 pub(super) fn unknown(defaults: &Value, path: &str) -> String {
     let (parent, key) = path.rsplit_once('.').unwrap_or(("", path));
     let known = lookup(defaults, parent).and_then(Value::as_object);
     match known.and_then(|known| nearest(key, known.keys().map(String::as_str))) {
         Some(name) => format!("unknown key; did you mean `{name}`?"),
-        None => "unknown key; config/registrar.toml lists all keys".to_owned(),
+        None => "unknown key; see config/registrar.toml for all keys".to_owned(),
     }
 }
 
-/// The path of every value below `values` that is not a table with known keys.
+/// Returns the path of every value below `values` that is not a table with known keys.
 pub(super) fn leaves(values: &Map<String, Value>, path: &str) -> Vec<String> {
     let below = |(key, value): (&String, &Value)| match value {
         Value::Object(inner) if !inner.is_empty() => leaves(inner, &join(path, key)),

@@ -1,4 +1,4 @@
-//! `registration.udapMetadata`: what `/.well-known/udap` says that no other option says.
+//! `registration.udapMetadata`: the content of `/.well-known/udap` that other options do not provide.
 
 use std::path::PathBuf;
 
@@ -17,25 +17,26 @@ pub struct UdapMetadata {
     pub base_url: Option<String>,
     /// A PEM file with the private key that signs the metadata.
     pub signing_key: Option<PathBuf>,
-    /// A PEM file with the certificate of that key, followed by those between it and its authority.
+    /// A PEM file with the certificate of that key, followed by its intermediate certificates.
     pub certificates: Option<PathBuf>,
-    /// URIs of certifications that this server understands.
+    /// URIs of certifications that this server supports.
     pub certifications_supported: Vec<String>,
-    /// Those of them that every registration must have.
+    /// URIs of certifications that every registration must have.
     pub certifications_required: Vec<String>,
-    /// Keys of extension objects that the token endpoint understands, such as `hl7-b2b`.
+    /// Keys of extension objects that the token endpoint supports, such as `hl7-b2b`.
     pub authorization_extensions_supported: Vec<String>,
-    /// Those of them that every token request must have.
+    /// Keys of extension objects that every token request must have.
     pub authorization_extensions_required: Vec<String>,
 }
 
-/// A client is known by its certificates only where there are any.
+/// Checks the options of UDAP. A client can be identified by its certificates only if an entry has trust
+/// anchors.
 pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
     let entries = &registration.dcr_ssa_validation_configs;
     let is_certified = registration.software_statement_validation_type == StatementValidation::Builtin
         && entries.iter().any(|entry| entry.trust_anchors.is_some());
     if registration.software_statement_identity == StatementIdentity::Subject && !is_certified {
-        let reason = "has no effect: set softwareStatementValidationType = \"builtin\" and trustAnchors in an \
+        let reason = "has no effect; set softwareStatementValidationType = \"builtin\", and trustAnchors in an \
                       entry of dcrSsaValidationConfigs";
         verdict.warn("registration.softwareStatementIdentity", reason);
     }
@@ -43,7 +44,7 @@ pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
         metadata(settings, verdict);
         if !is_certified {
             let reason =
-                "has no effect: /.well-known/udap is served where an entry of type SSA has trustAnchors";
+                "has no effect: /.well-known/udap is published only if an entry of type SSA has trustAnchors";
             verdict.warn("registration.udapMetadata", reason);
         }
     }
@@ -58,7 +59,7 @@ fn metadata(settings: &UdapMetadata, verdict: &mut Verdict) {
     ];
     if signs.iter().any(|(_, is_there)| *is_there) {
         for (name, _) in signs.iter().filter(|(_, is_there)| !is_there) {
-            let reason = "is needed to sign the metadata: set baseUrl, signingKey and certificates, or none";
+            let reason = "is missing: to sign the metadata, set all of baseUrl, signingKey and certificates";
             verdict.refuse(&key(name), reason);
         }
     }
@@ -78,7 +79,7 @@ fn metadata(settings: &UdapMetadata, verdict: &mut Verdict) {
     ];
     for (name, required, other, supported) in lists {
         if let Some(value) = required.iter().find(|value| !supported.contains(value)) {
-            verdict.refuse(&key(name), format!("'{value}' must be in {other} too"));
+            verdict.refuse(&key(name), format!("'{value}' must also be in {other}"));
         }
     }
 }

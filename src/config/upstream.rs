@@ -1,4 +1,4 @@
-//! `discovery.upstream`: the authorization server beside this one.
+//! `discovery.upstream`: the upstream authorization server.
 
 use serde_json::Value;
 use url::Url;
@@ -8,7 +8,7 @@ use super::{Live, Settings, UPSTREAM};
 
 const KEY: &str = "discovery.upstream";
 
-/// Whether it is a URL that can be asked, of another server than this one.
+/// Checks that the value is a valid URL, and not the URL of this server.
 pub(super) fn check(settings: &Settings, verdict: &mut Verdict) {
     let Some(value) = settings.discovery.get(UPSTREAM) else { return };
     let Some(url) = value.as_str().and_then(|text| Url::parse(text).ok()).filter(is_plain) else {
@@ -16,21 +16,24 @@ pub(super) fn check(settings: &Settings, verdict: &mut Verdict) {
         return verdict.refuse(KEY, reason);
     };
     if url.scheme() == "http" {
-        verdict.warn(KEY, "is asked by http: whoever is between can change what clients are told");
+        verdict.warn(
+            KEY,
+            "is fetched over http: an attacker on the network can change the published metadata; use https",
+        );
     }
     let named = value.as_str().unwrap_or_default().trim_end_matches('/');
     if settings.server.issuer.as_deref() == Some(named) {
-        let reason = "is the URL of this server, which would ask itself; \
-                      name the address at which the other one is reached without the proxy";
+        let reason = "is the URL of this server, which would fetch its own metadata; \
+                      set the address of the upstream server behind the proxy";
         verdict.refuse(KEY, reason);
     }
     if settings.discovery.get("issuer").is_some_and(Value::is_string) {
-        verdict.warn("discovery.issuer", "is not used: the issuer is that of server.issuer");
+        verdict.warn("discovery.issuer", "is ignored: the published issuer is always server.issuer");
     }
 }
 
-/// What a document without an authorization endpoint means, where clients register for grants that
-/// begin there.
+/// Returns a warning if the published metadata has no authorization endpoint although clients can register
+/// for grants that need one.
 pub(super) fn advice(settings: &Settings, live: &Live) -> Option<String> {
     let name = "authorization_endpoint";
     let is_elsewhere = settings.discovery.contains_key(UPSTREAM) || settings.discovery.contains_key(name);
@@ -39,7 +42,7 @@ pub(super) fn advice(settings: &Settings, live: &Live) -> Option<String> {
         return None;
     }
     Some(format!(
-        "discovery.{name}: is not set, and clients of users find no place to log in: set it, or \
+        "discovery.{name}: is not set, so clients cannot find a page for users to log in; set it, or \
          discovery.upstream, to the authorization server that uses these clients"
     ))
 }

@@ -1,13 +1,13 @@
-//! Environment variables that look like options and are none.
+//! Environment variables that look like options but are not.
 
 use super::load::PREFIX;
 use super::{Live, ScriptSettings, SecretSource, Settings, nearest, tree};
 
-/// What the command line reads itself.
+/// Variables that the command line reads itself.
 const OF_COMMANDS: &[&str] = &["REGISTRAR_CLIENT_ID", "REGISTRAR_CLIENT_SECRET"];
 
-/// What is odd about each variable of `environment` that begins as an option does and that nothing reads.
-/// Those of options have `__`, and are looked at where they are set.
+/// Returns a warning for each variable of `environment` that begins like an option but is never read.
+/// Variables with `__` name options, and are checked when they are set.
 pub(super) fn strays(environment: &[(String, String)], scripts: &ScriptSettings) -> Vec<String> {
     let is_secret = |name: &str| {
         let is_it = |source: &SecretSource| matches!(source, SecretSource::Env(variable) if variable == name);
@@ -27,12 +27,12 @@ fn stray(name: &str) -> String {
     match nearest(name, known) {
         Some(meant) => format!("{name}: this environment variable is not read; did you mean {meant}?"),
         None => format!(
-            "{name}: this environment variable is not read; options are named as in REGISTRAR_SERVER__LISTEN"
+            "{name}: this environment variable is not read; options are named like REGISTRAR_SERVER__LISTEN"
         ),
     }
 }
 
-/// Kubernetes sets these for a service that is called `registrar`.
+/// Whether Kubernetes sets this variable for a service called `registrar`.
 fn is_of_kubernetes(name: &str) -> bool {
     let rest = name.strip_prefix(PREFIX).unwrap_or_default();
     ["SERVICE_HOST", "SERVICE_PORT", "PORT"]
@@ -40,7 +40,7 @@ fn is_of_kubernetes(name: &str) -> bool {
         .any(|own| rest.strip_prefix(own).is_some_and(|more| more.is_empty() || more.starts_with('_')))
 }
 
-/// The variable of every option.
+/// Returns the variable names of all options.
 fn variables() -> Vec<String> {
     let values = [serde_json::to_value(Settings::default()), serde_json::to_value(Live::default())];
     let tables = values.into_iter().flatten().filter_map(|value| value.as_object().cloned());
@@ -49,7 +49,7 @@ fn variables() -> Vec<String> {
         .collect()
 }
 
-/// `headerTimeoutMs` as `HEADER_TIMEOUT_MS`.
+/// Converts `headerTimeoutMs` to `HEADER_TIMEOUT_MS`.
 fn shouted(key: &str) -> String {
     let mut text = String::new();
     for letter in key.chars() {
@@ -82,7 +82,7 @@ mod tests {
             ("REGISTRAR_SERVER_TLS_CERTIFICATE", "did you mean REGISTRAR_SERVER__TLS__CERTIFICATE?"),
             ("REGISTRAR_LIMITS_BODYBYTES", "did you mean REGISTRAR_LIMITS__BODY_BYTES?"),
             ("REGISTRAR_CLIENTID", "did you mean REGISTRAR_CLIENT_ID?"),
-            ("REGISTRAR_COLOURS_OF_THE_RAINBOW_AND_MORE", "options are named as in REGISTRAR_SERVER__LISTEN"),
+            ("REGISTRAR_COLOURS_OF_THE_RAINBOW_AND_MORE", "options are named like REGISTRAR_SERVER__LISTEN"),
         ] {
             let said = said(name);
             assert!(said.len() == 1 && said[0].ends_with(meant), "{name}: {said:?}");

@@ -80,13 +80,13 @@ fn addresses_that_conflict_or_do_not_exist_are_reported() {
     refused(&both("127.0.0.1:8080", "0.0.0.0:8080"), "cannot both be opened");
     refused(&both("[::]:8080", "127.0.0.1:8080"), "cannot both be opened");
     fine(&both("127.0.0.1:8080", "127.0.0.1:8081"));
-    warned("[server]\nlisten = \"0.0.0.0:8080\"\n", "server.issuer: clients are told");
-    warned("[server]\nlisten = \"[::]:8080\"\n", "server.issuer: clients are told");
+    warned("[server]\nlisten = \"0.0.0.0:8080\"\n", "server.issuer: is not set");
+    warned("[server]\nlisten = \"[::]:8080\"\n", "server.issuer: is not set");
     warned(
         "[server]\nlisten = \"192.0.2.1:8080\"\n",
         "server.listen: 192.0.2.1 is not an address of this machine",
     );
-    warned("[server]\ntrustedProxies = [\"0.0.0.0/0\"]\ncertificateHeaders = []\n", "is everybody");
+    warned("[server]\ntrustedProxies = [\"0.0.0.0/0\"]\ncertificateHeaders = []\n", "includes every address");
     refused("[admin]\ncredentialsFile = \"FOLDER\"\n", "admin.credentialsFile: ");
 }
 
@@ -103,7 +103,7 @@ fn open_registration_without_a_limit_causes_a_warning_unless_on_loopback() {
             "[server]\nissuer = \"{issuer}\"\n[registration]\nrateLimitRegistrationRequestCount = 0\n{more}\n"
         )
     };
-    warned(&open("https://a.example", ""), "rateLimitRegistrationRequestCount: anybody");
+    warned(&open("https://a.example", ""), "rateLimitRegistrationRequestCount: sets no limit");
     fine(&open("https://localhost", ""));
     fine(&open("https://a.example", "initialAccessToken = \"required\""));
     fine("[server]\nissuer = \"https://a.example\"\n");
@@ -131,7 +131,7 @@ fn urls_that_cannot_be_fetched_and_values_that_reject_everybody_are_reported() {
         "[discovery]\nauthorization_endpoint = \"as.example.org\"\n",
         "discovery.authorization_endpoint: ",
     );
-    warned(&of("tokenEndpointAuthMethodsSupported = []"), "nobody can register");
+    warned(&of("tokenEndpointAuthMethodsSupported = []"), "no client can register");
     refused(&of("privilegedMembers = [\"group\"]").replace("FOLDER", ""), "is not a privileged member");
     refused(&of("maximumTokenLifetime = 0"), "maximumTokenLifetime: must be 1 or more");
 }

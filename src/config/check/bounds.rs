@@ -1,4 +1,4 @@
-//! Bounds of `[registration]` that would let nobody through.
+//! Checks for values of `[registration]` with which no client could register.
 
 use super::Verdict;
 use crate::config::Registration;
@@ -10,7 +10,7 @@ pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
         ("tokenEndpointAuthMethodsSupported", &registration.token_endpoint_auth_methods_supported),
     ];
     for (name, _) in needed.into_iter().filter(|(_, list)| list.is_empty()) {
-        verdict.warn(&key(name), "is empty, so nobody can register; leave it out for the usual ones");
+        verdict.warn(&key(name), "is empty, so no client can register; leave it unset for the defaults");
     }
     if registration.maximum_token_lifetime == 0 {
         verdict.refuse(&key("maximumTokenLifetime"), "must be 1 or more");
@@ -24,6 +24,6 @@ pub(super) fn check(registration: &Registration, verdict: &mut Verdict) {
         ),
     ];
     for (name, _) in periods.into_iter().filter(|(_, seconds)| *seconds == 0) {
-        verdict.refuse(&key(name), "must be 1 or more; for no limit, set its count to 0");
+        verdict.refuse(&key(name), "must be 1 or more; for no limit, set the request or failure count to 0");
     }
 }

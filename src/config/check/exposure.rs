@@ -1,5 +1,5 @@
-//! Addresses: two listeners that cannot both open, URLs that lead nobody here, and a server that lets in
-//! anybody as often as they like.
+//! Checks of addresses: two listeners on one address, URLs that do not lead to this server, and open
+//! registration without a rate limit.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,51 +13,53 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     let server = &settings.server;
     if let Some(admin) = settings.admin.listen.filter(|admin| overlap(*admin, server.listen)) {
         let reason = format!(
-            "{admin} and server.listen ({}) cannot both be opened; name another port, or leave it out",
+            "{admin} and server.listen ({}) cannot both be opened; choose another port, or leave it unset",
             server.listen
         );
         verdict.refuse("admin.listen", reason);
     }
     let issuer = server.issuer.as_deref().and_then(|issuer| Url::parse(issuer).ok());
     if server.tls.is_on() && issuer.as_ref().is_some_and(|issuer| issuer.scheme() == "http") {
-        verdict
-            .refuse("server.issuer", "must be https: with server.tls this server does not speak plain http");
+        verdict.refuse(
+            "server.issuer",
+            "must be https: this server does not accept plain http when server.tls is set",
+        );
     }
     if server.issuer.is_none() && server.listen.ip().is_unspecified() {
         let reason = format!(
-            "clients are told the URL of this server as http(s)://{}, which leads other machines nowhere; set \
-             the URL by which clients reach it",
+            "is not set, and responses contain http(s)://{} as the URL of this server, which other machines \
+             cannot reach; set it to the URL that clients use",
             server.listen
         );
         verdict.warn("server.issuer", reason);
     }
     for network in &server.trusted_proxies {
         if network.prefix_len() == 0 {
-            let reason = format!("{network} is everybody, so that anybody can pretend to be another address");
+            let reason = format!("{network} includes every address, so any client can forge its address");
             verdict.warn("server.trustedProxies", reason);
         }
     }
     let registration = &live.registration;
     let is_unlimited = registration.rate_limit_registration_request_count.is_none_or(|count| count == 0);
     if is_unlimited && is_open(registration) && is_public(server.listen.ip(), issuer.as_ref()) {
-        let reason = "anybody on the network can register any number of clients; set a number, or let clients \
-                      show an initial access token or a software statement";
+        let reason = "sets no limit, so anyone on the network can register any number of clients; set a limit, or \
+                      require an initial access token or a software statement";
         verdict.warn("registration.rateLimitRegistrationRequestCount", reason);
     }
 }
 
-/// Whether the system opens only one of two listeners.
+/// Whether the system cannot open both listeners.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let (ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
-    // `::` takes the port of IPv4 too.
+    // `::` also occupies the port for IPv4.
     let takes_all = |ip: IpAddr, other: IpAddr| ip.is_unspecified() && (ip.is_ipv6() || other.is_ipv4());
-    // Of port 0 each has another one.
+    // Two listeners with port 0 get different ports.
     one.port() == other.port()
         && one.port() != 0
         && (ip == other_ip || takes_all(ip, other_ip) || takes_all(other_ip, ip))
 }
 
-/// Whether strangers register with nothing but a request.
+/// Whether a client can register with a plain request, without any credential.
 fn is_open(registration: &Registration) -> bool {
     registration.dynamic_registration_enabled
         && registration.initial_access_token != InitialAccessToken::Required
@@ -67,7 +69,7 @@ fn is_open(registration: &Registration) -> bool {
         && !registration.dcr_attestation_evidence_required
 }
 
-/// Whether other machines reach the server, at its own address or at that of a proxy.
+/// Whether other machines can reach the server, directly or through a proxy.
 fn is_public(listen: IpAddr, issuer: Option<&Url>) -> bool {
     let is_here = match issuer.and_then(Url::host) {
         None => true,

@@ -1,5 +1,5 @@
-//! `telemetry.level`: the log would take a word that is no level for the name of a part of the program,
-//! and show nothing but what that part says.
+//! Check of `telemetry.level`. Without it, a misspelt level would be interpreted as the name of a part of
+//! the program, and only that part would be logged.
 
 use super::Verdict;
 
@@ -8,9 +8,9 @@ const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace", "off"];
 pub(super) fn check(level: &str, verdict: &mut Verdict) {
     let words: Vec<&str> = level.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
     let reason = match words.iter().find_map(|word| fault(word)) {
-        _ if words.is_empty() => format!("names no level; use {}", choice()),
+        _ if words.is_empty() => format!("is empty; use {}", choice()),
         Some(word) => format!(
-            "'{word}' is no level; use {}; a part of the program has its level behind it, as in \
+            "'{word}' is not a log level; use {}; to set the level of one part of the program, write \
              info,registrar::script=debug",
             choice()
         ),
@@ -19,7 +19,8 @@ pub(super) fn check(level: &str, verdict: &mut Verdict) {
     verdict.refuse("telemetry.level", reason);
 }
 
-/// What should be a level in `word`, and is none. Of spans in brackets the log itself says what is wrong.
+/// Returns the part of `word` that should be a level but is not. For spans in brackets, the logging library
+/// itself reports what is wrong.
 fn fault(word: &str) -> Option<&str> {
     if word.contains('[') {
         return None;
@@ -28,7 +29,7 @@ fn fault(word: &str) -> Option<&str> {
     (!is_level(level)).then_some(level)
 }
 
-/// The log knows them by their numbers too.
+/// Whether `text` is a level. The logging library also accepts numbers.
 fn is_level(text: &str) -> bool {
     LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text)) || matches!(text.parse(), Ok(0_u8..=5))
 }
@@ -55,11 +56,11 @@ mod tests {
             assert!(said(good).is_empty(), "{good}");
         }
         for (bad, named) in [
-            ("warning", "'warning' is no level; use error, warn, info, debug, trace or off"),
-            ("loud", "'loud' is no level"),
-            ("info,registrar", "'registrar' is no level"),
-            ("registrar::script=verbose", "'verbose' is no level"),
-            ("", "names no level"),
+            ("warning", "'warning' is not a log level; use error, warn, info, debug, trace or off"),
+            ("loud", "'loud' is not a log level"),
+            ("info,registrar", "'registrar' is not a log level"),
+            ("registrar::script=verbose", "'verbose' is not a log level"),
+            ("", "is empty"),
         ] {
             let said = said(bad);
             assert_eq!(said.len(), 1, "{bad}");

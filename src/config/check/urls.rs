@@ -1,5 +1,5 @@
-//! URLs that the operator names in `[registration]` and `[discovery]`: each can be read, and those that this
-//! server fetches it may fetch.
+//! Checks of the URLs in `[registration]` and `[discovery]`. Each must be valid, and the server must be
+//! allowed to fetch the URLs that it fetches.
 
 use url::Url;
 
@@ -12,9 +12,9 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
             Some(Fault::Unreadable) => {
                 verdict.refuse(&key, "must be an https URL, such as https://directory.example.org/jwks");
             }
-            Some(Fault::Http) => verdict.refuse(&key, "must be https; http needs fetch.allowHttp"),
+            Some(Fault::Http) => verdict.refuse(&key, "must be https; to allow http, set fetch.allowHttp"),
             Some(Fault::NotListed) => {
-                verdict.warn(&key, "cannot be fetched: its host is not in fetch.allowedHosts");
+                verdict.warn(&key, "cannot be fetched: this host is not in fetch.allowedHosts");
             }
             None => {}
         }
@@ -22,12 +22,12 @@ pub(super) fn check(settings: &Settings, live: &Live, verdict: &mut Verdict) {
     for (name, value) in settings.discovery.iter().filter(|(name, _)| *name != UPSTREAM && is_url(name)) {
         if value.as_str().is_none_or(|text| read(text).is_none()) {
             let key = format!("discovery.{name}");
-            verdict.warn(&key, "is not an http or https URL, so no client can use it");
+            verdict.warn(&key, "is not an http or https URL, so clients cannot use it");
         }
     }
 }
 
-/// Every URL of `registration` that is fetched, with its key.
+/// Returns every URL of `registration` that the server fetches, with its key.
 fn fetched(registration: &Registration) -> Vec<(String, &str)> {
     let key = |name: &str| format!("registration.{name}");
     let jwks_uri = registration.dcr_signature_validation_jwks_uri.as_deref();
@@ -66,7 +66,7 @@ fn read(text: &str) -> Option<Url> {
     (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
 }
 
-/// Whether the member of this name is a URL (RFC 8414 section 2).
+/// Whether the member with this name is a URL (RFC 8414 section 2).
 fn is_url(name: &str) -> bool {
     name.ends_with("_endpoint") || name.ends_with("_uri")
 }

@@ -1,13 +1,13 @@
-//! `pattern` of one of `[[scopes]]`.
+//! `pattern` in an entry of `[[scopes]]`.
 
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-/// Bytes that a compiled expression may have.
+/// Maximum size of a compiled expression, in bytes.
 const MOST_BYTES: usize = 1024 * 1024;
 
-/// A regular expression that a whole scope token must match. It is compiled once, with the configuration,
-/// and matches in time linear in the token.
+/// A regular expression that a whole scope token must match. It is compiled once, when the configuration is
+/// loaded. Matching takes time linear in the length of the token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ScopePattern {
@@ -28,7 +28,7 @@ impl TryFrom<String> for ScopePattern {
     fn try_from(text: String) -> Result<Self, String> {
         let whole = RegexBuilder::new(&format!(r"\A(?:{text})\z")).size_limit(MOST_BYTES).build();
         let whole = whole
-            .map_err(|_| format!("pattern: '{text}' is not a valid regular expression, or too large"))?;
+            .map_err(|_| format!("pattern: '{text}' is not a valid regular expression, or is too large"))?;
         Ok(Self { text, whole })
     }
 }
@@ -70,9 +70,9 @@ mod tests {
             (SMART, "patient/Patient.rx", false),
             (SMART, "hospital/Patient.rs", false),
             (SMART, "xpatient/Patient.rs", false),
-            // The name of an entry with a pattern is no scope.
+            // The name of an entry with a pattern is not a scope.
             (SMART, "access", false),
-            // An alternative does not leave the whole.
+            // An alternative must also match the whole token.
             ("a|b", "ab", false),
             ("a|b", "b", true),
             ("a", "a\n", false),

@@ -1,4 +1,4 @@
-//! The layer of what was changed while the server ran, paths, and origins.
+//! The layer of the patch, paths, and origins.
 
 use serde_json::{Value, json};
 
@@ -52,10 +52,13 @@ fn a_mistake_in_a_patch_is_named_like_one_in_the_file() {
         json!({"registration.grantTypeSupported": []}),
         "patch: registration.grantTypeSupported: unknown key; did you mean `grantTypesSupported`?",
     );
-    fails(json!({"scopes": [{"id": "a"}, {"id": "a"}]}), "patch: scopes[1].id: 'a' is there twice");
+    fails(
+        json!({"scopes": [{"id": "a"}, {"id": "a"}]}),
+        "patch: scopes[1].id: 'a' is a duplicate; each id must be unique",
+    );
     fails(
         json!({"server.listen": "127.0.0.1:1"}),
-        "patch: server.listen: needs a restart: it belongs in the file",
+        "patch: server.listen: cannot be patched: it needs a restart; set it in the file",
     );
     fails(
         json!({"registration.dcrSignatureValidationSharedSecret": 12_345}),
@@ -110,22 +113,25 @@ fn a_program_that_embeds_the_server_keeps_what_it_made() {
 #[test]
 fn paths_can_be_told_apart() {
     let clash = "[server.paths]\ntoken = \"/register\"\n";
-    check(clash, &["r.toml:2:1: server.paths.token: is the path of server.paths.registration too"]);
+    check(
+        clash,
+        &["r.toml:2:1: server.paths.token: is the same as server.paths.registration; choose another path"],
+    );
     for path in ["register", "/", "/a/", "/a//b", "/a/../b", "/{id}", "/a b", "/\u{e4}"] {
         check(
             &format!("[server.paths]\ntoken = \"{path}\"\n"),
-            &["r.toml:2:1: server.paths.token: must be a path of the server, such as /register"],
+            &["r.toml:2:1: server.paths.token: is not a valid path; use a path such as /register"],
         );
     }
     for (name, path) in
         [("jwks", "/.well-known/jwks"), ("token", "/admin/v1/config"), ("config", "/admin/v1/clients")]
     {
         let errors = super::read(&format!("[server.paths]\n{name} = \"{path}\"\n"), &[], &[]).unwrap_err();
-        assert!(errors.contains("there is something else at"), "{path}: {errors}");
+        assert!(errors.contains("is reserved; choose another path"), "{path}: {errors}");
     }
     check(
         "[admin.scopes]\nconfigWrite = \"a b\"\n",
-        &["r.toml:2:1: admin.scopes.configWrite: must be visible ASCII without a quote or a backslash"],
+        &["r.toml:2:1: admin.scopes.configWrite: must be visible ASCII without quotes and backslashes"],
     );
 }
 
@@ -134,6 +140,8 @@ fn an_entry_of_the_issuers_is_named_once() {
     let entry = "[[registration.dcrSsaValidationConfigs]]\nid = \"a\"\ntype = \"SSA\"\njwksUri = \"https://a.example.org\"\n";
     check(
         &format!("{entry}{entry}"),
-        &["r.toml:1:16: registration.dcrSsaValidationConfigs[1].id: 'a' is there twice"],
+        &[
+            "r.toml:1:16: registration.dcrSsaValidationConfigs[1].id: 'a' is a duplicate; each id must be unique",
+        ],
     );
 }

@@ -1,4 +1,4 @@
-//! Patterns of scopes, as a file has them.
+//! Patterns of scopes in a configuration file.
 
 use super::check;
 
@@ -6,18 +6,18 @@ use super::check;
 fn a_pattern_is_valid_names_no_default_and_leaves_the_scopes_of_administrators_alone() {
     check(
         "[[scopes]]\nid = \"a\"\npattern = \"(\"\n",
-        &["r.toml:1:1: scopes[0]: pattern: '(' is not a valid regular expression, or too large"],
+        &["r.toml:1:1: scopes[0]: pattern: '(' is not a valid regular expression, or is too large"],
     );
     check(
         "[[scopes]]\nid = \"a\"\npattern = \"b\"\ndefault = true\n",
         &[
-            "r.toml:1:3: scopes[0].default: must not be true beside pattern, which names no scope that a client could be given",
+            "r.toml:1:3: scopes[0].default: must not be true together with pattern, because a pattern does not name one scope",
         ],
     );
     check(
         "[[scopes]]\nid = \"a\"\npattern = \"[a-z]+[.].*\"\n",
         &[
-            "r.toml:1:3: scopes[0].pattern: 'clients.read' is a scope of administrators ([admin.scopes]), which nobody may register",
+            "r.toml:1:3: scopes[0].pattern: 'clients.read' is reserved for administrators ([admin.scopes]); clients must not register it",
         ],
     );
 }
