@@ -1,4 +1,4 @@
-//! The one form of every answer: JSON that no cache keeps.
+//! The common form of all answers: JSON that must not be cached.
 
 use std::borrow::Cow;
 
@@ -13,29 +13,29 @@ use serde_json::{Map, Value};
 
 use crate::model::violation::printable;
 
-/// What is wrong with a request that authenticates twice in its head.
+/// The error for a request that authenticates twice in its head.
 pub const SEVERAL: &str = "send one Authorization header, not several";
 
-/// Headers of an ordinary answer, at most.
+/// The usual maximum number of headers in an answer.
 const HEADERS: usize = 16;
 
-/// A JSON answer that no cache keeps (RFC 7591 section 3.2.1).
+/// Returns a JSON answer that must not be cached (RFC 7591 section 3.2.1).
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    // Room for an ordinary answer, so that it does not move while it grows.
+    // Enough capacity for an ordinary answer, so that the buffer is not moved while it grows.
     let mut text = Vec::with_capacity(1_024);
     if serde_json::to_writer(&mut text, body).is_err() {
         text.clear();
     }
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
-    // Room for all headers that follow, so that they do not move while they come.
+    // Enough capacity for all headers that follow, so that the map is not moved while it grows.
     response.headers_mut().reserve(HEADERS);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     forbid_caching(&mut response);
     response
 }
 
-/// An answer without a body that no cache keeps.
+/// Returns an answer without a body that must not be cached.
 pub fn empty(status: StatusCode) -> Response {
     let mut response = status.into_response();
     forbid_caching(&mut response);
@@ -47,8 +47,8 @@ fn forbid_caching(response: &mut Response) {
     response.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
 }
 
-/// Why a request is not answered as it was asked: a status from 400 to 599 and a JSON body with
-/// `error` and `error_description` (RFC 6749 section 5.2, RFC 7591 section 3.2.2).
+/// An error response: a status from 400 to 599 and a JSON body with `error` and `error_description` (RFC 6749
+/// section 5.2, RFC 7591 section 3.2.2).
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -57,8 +57,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with this status, code and description; what can not be printed in the
-    /// description is replaced.
+    /// A problem with this status, code and description. Unprintable characters in the description are
+    /// replaced.
     pub fn new(status: StatusCode, error: impl Into<Cow<'static, str>>, description: &str) -> Self {
         let mut body = Map::new();
         body.insert("error".to_owned(), error.into().into_owned().into());
@@ -66,8 +66,8 @@ impl Problem {
         Self { status, body, headers: Vec::new() }
     }
 
-    /// A problem whose body somebody else wrote. It has an `error` in any case, and its description is
-    /// printable (RFC 6749 section 5.2).
+    /// A problem with a body from another source, such as a script. `error` is added if it is missing, and
+    /// unprintable characters in the description are replaced (RFC 6749 section 5.2).
     pub fn with_body(status: StatusCode, mut body: Map<String, Value>) -> Self {
         for member in ["error", "error_description"] {
             if let Some(Value::String(text)) = body.get_mut(member) {
@@ -85,35 +85,37 @@ impl Problem {
         Self { status, body, headers: Vec::new() }
     }
 
-    /// 401: no bearer token was presented, and which would be the right one (RFC 6750 section 3).
+    /// 401: no bearer token was presented. The description states which token is required (RFC 6750 section
+    /// 3).
     pub fn token_needed(description: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="registrar""#))
     }
 
-    /// 401: no bearer token was presented, or one that is not good; 400 for several (RFC 6750 section
-    /// 3.1).
+    /// 401 if the bearer token is missing or invalid; 400 if there are several (RFC 6750 section 3.1).
     pub fn unauthorised(credentials: Presented) -> Self {
         let (challenge, description) = match credentials {
-            Presented::Nothing => return Self::token_needed("a bearer token is needed"),
+            Presented::Nothing => return Self::token_needed("a bearer token is required"),
             Presented::Several => {
                 let challenge = r#"Bearer realm="registrar", error="invalid_request""#;
                 return Self::new(StatusCode::BAD_REQUEST, "invalid_request", SEVERAL)
                     .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
             }
-            Presented::Invalid => {
-                (r#"Bearer realm="registrar", error="invalid_token""#, "the bearer token is not valid here")
-            }
+            Presented::Invalid => (
+                r#"Bearer realm="registrar", error="invalid_token""#,
+                "the bearer token is not valid on this server",
+            ),
             Presented::OtherCertificate => (
                 r#"Bearer realm="registrar", error="invalid_token""#,
-                "the bearer token needs the certificate of its client, and this is another one",
+                "the bearer token is bound to another client certificate; present the certificate of its \
+                 client",
             ),
         };
         Self::new(StatusCode::UNAUTHORIZED, "invalid_token", description)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
-    /// 403: the bearer token is good, and not for this; `scope` is the one that is needed, if a
+    /// 403: the bearer token is valid, but does not permit the request. `scope` is the required scope, if a
     /// scope would help (RFC 6750 section 3.1).
     pub fn insufficient_scope(scope: Option<&str>, description: &str) -> Self {
         let problem = Self::new(StatusCode::FORBIDDEN, "insufficient_scope", description);
@@ -125,18 +127,18 @@ impl Problem {
         }
     }
 
-    /// 401: a client certificate is needed. No scheme is registered for that, so the challenge
-    /// has a name of ours (RFC 9110 section 15.5.2 wants one).
+    /// 401: a client certificate is required. No authentication scheme is registered for certificates, so the
+    /// challenge has a name of our own (RFC 9110 section 15.5.2 requires a challenge).
     pub fn certificate_needed(description: &str) -> Self {
         let challenge = HeaderValue::from_static(r#"TLS-Client-Certificate realm="registrar""#);
         Self::new(StatusCode::UNAUTHORIZED, "invalid_client", description).header(WWW_AUTHENTICATE, challenge)
     }
 
-    /// 405, with the methods that are allowed here (RFC 9110 section 15.5.6).
+    /// 405, with the methods that are allowed for this URL (RFC 9110 section 15.5.6).
     pub fn method_not_allowed(allowed: &[Method]) -> Self {
         let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
         let names = names.join(", ");
-        let description = format!("this URL answers {names}");
+        let description = format!("this URL supports only {names}");
         let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", &description);
         match HeaderValue::from_str(&names) {
             Ok(value) => problem.header(ALLOW, value),
@@ -144,69 +146,69 @@ impl Problem {
         }
     }
 
-    /// 404 for a path that is not ours.
+    /// 404 for an unknown path.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+        Self::new(StatusCode::NOT_FOUND, "not_found", "no endpoint at this path")
     }
 
-    /// 500 with nothing of the cause, which is in the log under the same correlation id.
+    /// 500 without the cause, which is in the log under the same correlation id.
     pub fn server_error() -> Self {
         let description =
-            "the server could not decide; its log has the cause, under the X-Correlation-ID of this answer";
+            "internal error; the cause is in the server log, under the X-Correlation-ID of this response";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", description)
     }
 
-    /// 503: try again in `seconds`.
+    /// 503: the client may retry in `seconds`.
     pub fn unavailable(description: &str, seconds: u64) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", description)
             .retry_after(seconds)
     }
 
-    /// The same problem, with a further member in its body.
+    /// Returns the same problem with another member in its body.
     #[must_use]
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.body.insert(name.to_owned(), value.into());
         self
     }
 
-    /// The same problem, with a further header.
+    /// Returns the same problem with another header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// The same problem, with `Retry-After` in seconds.
+    /// Returns the same problem with `Retry-After` in seconds.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         self.header(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
-    /// The status.
+    /// Returns the status.
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// The `error` member, for the log.
+    /// Returns the `error` member, for the log.
     pub fn code(&self) -> &str {
         self.body.get("error").and_then(Value::as_str).unwrap_or("")
     }
 }
 
-/// What a request showed when a token was needed.
+/// The credentials in a request that requires a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presented {
-    /// No credentials at all; RFC 6750 section 3.1 wants no `error` then.
+    /// No credentials; RFC 6750 section 3.1 forbids an `error` then.
     Nothing,
-    /// Credentials that are not good here.
+    /// Invalid credentials.
     Invalid,
-    /// More than one `Authorization` header: nobody knows which is meant.
+    /// More than one `Authorization` header: it is unclear which of them counts.
     Several,
-    /// A good token with a client certificate that is not its client's (RFC 8705 section 3).
+    /// A valid token with a client certificate that it is not bound to (RFC 8705 section 3).
     OtherCertificate,
 }
 
-/// What the log says of a problem; it travels with the response.
+/// The part of a problem that is logged. It travels with the response.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The `error` member.

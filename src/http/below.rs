@@ -1,9 +1,9 @@
 //! Requests below the path of the issuer.
 //!
-//! Clients ask where the metadata says: at the issuer with its path, and for the metadata itself also
-//! with the well-known part in front of that path (RFC 8414 section 3.1). A proxy may have taken the
-//! path off before. So what is routed has no such path, and what has one is asked for without it,
-//! unless it is a path of its own.
+//! Clients use the URLs in the metadata: below the issuer with its path and, for the metadata itself, also
+//! with the well-known part before that path (RFC 8414 section 3.1). A proxy may have removed the path
+//! already. Therefore the routes do not contain the path of the issuer, and a request with that path is
+//! routed without it, unless its path is itself a route.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::answer::Problem;
 
 const WELL_KNOWN: &str = "/.well-known/";
 
-/// `router`, which answers below `issuer_path` too.
+/// Returns a router that answers the requests of `router` below `issuer_path` too.
 pub fn issuer(router: Router, issuer_path: Arc<str>) -> Router {
     if issuer_path.is_empty() {
         return router;
@@ -39,7 +39,7 @@ async fn answer(inner: Router, mut request: Request<Body>, issuer_path: Arc<str>
     inner.oneshot(request).await.into_response()
 }
 
-/// What `path` is without the path of the issuer; none where it does not have it.
+/// Returns `path` without the path of the issuer; none if `path` does not contain it.
 pub fn path(path: &str, issuer_path: &str) -> Option<String> {
     if issuer_path.is_empty() {
         return None;

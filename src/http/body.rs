@@ -1,4 +1,4 @@
-//! Bodies: bounded in bytes and time while they are read.
+//! Request bodies, limited in size and time while they are read.
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ pub enum BodyError {
         limit: usize,
     },
     /// It did not arrive in time.
-    #[error("the body did not arrive in {milliseconds} ms")]
+    #[error("the body did not arrive within {milliseconds} ms")]
     TooSlow {
-        /// The time it had.
+        /// The time limit.
         milliseconds: u64,
     },
-    /// It was slow, and others needed its place.
-    #[error("the server is busy, and the body was slow; send it again")]
+    /// It arrived slowly, and other requests needed the capacity.
+    #[error("the server is busy and the body arrived slowly; send the request again")]
     GaveWay,
-    /// The connection broke.
-    #[error("the body broke off")]
+    /// The connection was closed.
+    #[error("the connection was closed before the body was complete")]
     Broken,
-    /// It is not of a media type that is read here.
+    /// Its media type is not supported.
     #[error("{0}")]
     MediaType(String),
 }
@@ -36,7 +36,7 @@ pub enum BodyError {
 /// Reads all of `body`.
 ///
 /// # Errors
-/// When it is larger than `limit` bytes, slower than `milliseconds`, or breaks off.
+/// When it is larger than `limit` bytes, takes longer than `milliseconds`, or is incomplete.
 pub async fn read(body: Body, limit: usize, milliseconds: u64) -> Result<Bytes, BodyError> {
     let whole = Limited::new(body, limit).collect();
     match tokio::time::timeout(Duration::from_millis(milliseconds), whole).await {
@@ -47,7 +47,7 @@ pub async fn read(body: Body, limit: usize, milliseconds: u64) -> Result<Bytes, 
     }
 }
 
-/// Why reading failed: what [`refused`] was given, or that the connection broke.
+/// Returns why reading failed: the error given to [`refused`], or a closed connection.
 pub(super) fn failure(error: Box<dyn std::error::Error + Send + Sync>) -> BodyError {
     let inner = match error.downcast::<axum::Error>() {
         Ok(error) => error.into_inner(),
@@ -56,7 +56,8 @@ pub(super) fn failure(error: Box<dyn std::error::Error + Send + Sync>) -> BodyEr
     inner.downcast::<BodyError>().map_or(BodyError::Broken, |error| *error)
 }
 
-/// A body whose reading fails with `error`, for who reads it after somebody else has tried.
+/// Returns a body whose reading fails with `error`, which lets a later reader learn why an earlier attempt
+/// failed.
 pub fn refused(error: BodyError) -> Body {
     Body::new(StreamBody::new(futures_util::stream::once(std::future::ready(Err::<Frame<Bytes>, _>(error)))))
 }
@@ -70,20 +71,20 @@ pub enum MediaType {
     Signed,
 }
 
-/// The media type of a registration request.
+/// Returns the media type of a registration request.
 ///
 /// # Errors
-/// When it is missing, another one, in another charset than UTF-8, or compressed.
+/// When the media type is missing or unsupported, the charset is not UTF-8, or the body is compressed.
 pub fn media_type(headers: &HeaderMap) -> Result<MediaType, BodyError> {
     let accepted = "send application/json, application/jwt or application/jose";
     if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(BodyError::MediaType(
-            "compressed bodies are not read; send it without Content-Encoding".to_owned(),
+            "compressed bodies are not supported; send the body without Content-Encoding".to_owned(),
         ));
     }
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(BodyError::MediaType(format!("there must be one Content-Type; {accepted}")));
+        return Err(BodyError::MediaType(format!("there must be exactly one Content-Type; {accepted}")));
     };
     let value = value.to_str().unwrap_or("");
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
@@ -93,12 +94,12 @@ pub fn media_type(headers: &HeaderMap) -> Result<MediaType, BodyError> {
         .filter_map(|parameter| parameter.trim().split_once('='))
         .find(|(name, value)| name.eq_ignore_ascii_case("charset") && !is_utf8(value));
     if other_charset.is_some() {
-        return Err(BodyError::MediaType("the charset is not UTF-8".to_owned()));
+        return Err(BodyError::MediaType("the charset must be UTF-8".to_owned()));
     }
     match essence.as_str() {
         "application/json" => Ok(MediaType::Json),
         "application/jwt" | "application/jose" => Ok(MediaType::Signed),
-        _ => Err(BodyError::MediaType(format!("Content-Type {essence} is not read here; {accepted}"))),
+        _ => Err(BodyError::MediaType(format!("unsupported Content-Type {essence}; {accepted}"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! How often the holder of something may call, whatever address it calls from.
+//! The call limit of the bearer of a credential, whatever address the bearer calls from.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,28 +7,28 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::rate::TooOften;
 
-/// Holders that are remembered before those that have been quiet are forgotten for the first time.
+/// The number of bearers that are remembered before inactive ones are removed for the first time.
 const REMEMBERED: usize = 10_000;
 
-/// So many calls a period for each holder, by its name.
+/// A limited number of calls in a period for each bearer, identified by a name.
 pub(super) struct Budgets {
     limiter: DefaultKeyedRateLimiter<String>,
     clock: DefaultClock,
-    /// So many holders are there when the quiet ones are forgotten next.
+    /// The number of bearers at which inactive ones are removed next.
     crowd: AtomicUsize,
 }
 
 impl Budgets {
-    /// Budgets of `quota` each.
+    /// Creates quotas of `quota` each.
     pub(super) fn new(quota: Quota) -> Self {
         let (limiter, clock) = (RateLimiter::keyed(quota), DefaultClock::default());
         Self { limiter, clock, crowd: AtomicUsize::new(REMEMBERED) }
     }
 
-    /// Counts one call of the holder called `name`.
+    /// Counts one call of the bearer called `name`.
     ///
     /// # Errors
-    /// When it has called too often.
+    /// When the bearer has exceeded the quota.
     pub(super) fn check(&self, name: &str) -> Result<(), TooOften> {
         self.forget_the_quiet();
         self.limiter.check_key(&name.to_owned()).map_err(|not_until| {
@@ -37,7 +37,7 @@ impl Budgets {
         })
     }
 
-    /// Looks at everybody only when there are twice as many as were left the last time.
+    /// Checks all bearers, but only when there are twice as many as remained the last time.
     fn forget_the_quiet(&self) {
         if self.limiter.len() > self.crowd.load(Ordering::Relaxed) {
             self.limiter.retain_recent();

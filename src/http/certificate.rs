@@ -1,7 +1,7 @@
-//! The certificate of a caller: from the handshake, or from a header that a trusted proxy set.
+//! The client certificate of a caller: from the TLS handshake, or from a header that a trusted proxy set.
 //!
-//! Whoever is no trusted proxy can write such a header too, so it is taken away before anything
-//! else sees the request (RFC 9440 section 4).
+//! Any other caller could also send such a header, so these headers are removed before the request is
+//! processed (RFC 9440 section 4).
 
 mod header;
 
@@ -22,13 +22,13 @@ use header::Presented;
 pub struct ClientCertificate {
     /// The certificate.
     pub certificate: Arc<Certificate>,
-    /// Whether it is within its life, and somebody vouches for it: an authority of
-    /// `server.tls.clientCa`, or a trusted proxy where none is configured. One that nobody
-    /// vouches for is a credential only of the client that registered its key.
+    /// Whether the certificate has not expired and is trusted: an authority of `server.tls.clientCa` signed
+    /// it, or a trusted proxy verified it where no authority is configured. An untrusted certificate is a
+    /// credential only of the client that registered its key.
     pub is_trusted: bool,
 }
 
-/// Who may name the certificate of somebody else, and how.
+/// The proxies that may forward the certificates of their clients, and the headers that they use.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies {
     /// Their addresses.
@@ -38,16 +38,16 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// Whether `peer` is one of them.
+    /// Whether `peer` is one of these proxies.
     pub fn are(&self, peer: IpAddr) -> bool {
         peer::is_one_of(peer, &self.trusted)
     }
 }
 
-/// The certificate of who asks, and `headers` without those that name one.
+/// Returns the certificate of the caller, and removes the certificate headers from `headers`.
 ///
-/// `shown` is what `peer` showed in the handshake. A trusted proxy speaks for others, so what it
-/// showed there is its own and never theirs.
+/// `shown` is the certificate that `peer` presented in the handshake. A trusted proxy calls for its clients,
+/// so the certificate in its handshake is its own and never a client's.
 pub(super) fn take(
     headers: &mut HeaderMap,
     peer: IpAddr,
@@ -62,14 +62,14 @@ pub(super) fn take(
         Ok(None) if from_proxy => None,
         Ok(None) => shown.map(|shown| renewed(shown, tls)),
         Err(reason) => {
-            tracing::warn!(%peer, reason, "a proxy named a client certificate that can not be read");
+            tracing::warn!(%peer, reason, "a proxy forwarded an unreadable client certificate");
             None
         }
     }
 }
 
-/// A certificate that a proxy names. Without authorities of our own its word counts, but nobody
-/// vouches for a certificate that names itself as its issuer.
+/// A certificate that a proxy forwarded. If this server has no authorities, the certificate is trusted
+/// because the proxy verified it, unless it is self-issued.
 fn forwarded(Presented { certificate, chain }: Presented, tls: &Tls) -> ClientCertificate {
     let is_own_issuer = certificate.subject.is_same(&certificate.issuer);
     let word = certificate.is_valid_at(tls.now()) && !is_own_issuer;
@@ -77,14 +77,15 @@ fn forwarded(Presented { certificate, chain }: Presented, tls: &Tls) -> ClientCe
     ClientCertificate { certificate: Arc::new(certificate), is_trusted }
 }
 
-/// A connection can outlive the certificate that was shown when it began.
+/// Checks the certificate again, since a connection can outlive the certificate that was presented when it
+/// began.
 fn renewed(shown: &ClientCertificate, tls: &Tls) -> ClientCertificate {
     let is_trusted = shown.is_trusted && shown.certificate.is_valid_at(tls.now());
     ClientCertificate { certificate: Arc::clone(&shown.certificate), is_trusted }
 }
 
-/// Takes away every header that could be read as the certificate of a client, those of other
-/// products too.
+/// Removes every header that could be read as the certificate of a client, including the headers of other
+/// products.
 fn remove(headers: &mut HeaderMap) {
     let names =
         |name: &&HeaderName| ["client-cert", "clientcert"].iter().any(|mark| name.as_str().contains(mark));

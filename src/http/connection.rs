@@ -1,4 +1,4 @@
-//! What one connection is doing: whether it waits for its peer, and for how long already.
+//! The state of one connection: whether it waits for its peer, and for how long.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,57 +12,58 @@ use tokio_util::sync::CancellationToken;
 use super::room::{Place, Room};
 use super::untaken::Way;
 
-/// One connection, as those who serve it and those who bound it see it.
+/// One connection, shared by the tasks that serve it and the limits that apply to it.
 #[derive(Debug)]
 pub struct Connection {
     party: IpAddr,
     room: Arc<Room>,
     dismissed: CancellationToken,
-    /// Whether the peer does not take what is written.
+    /// Whether the peer does not read what is written to it.
     is_stuck: AtomicBool,
     activity: Mutex<Activity>,
 }
 
-/// How long a connection may show no sign of life: nothing that was sent to its peer was taken by it.
-/// The time in which a request is at work does not count.
+/// The time for which a connection may be inactive, that is, the peer reads nothing that was sent to it. The
+/// time in which a request is being processed does not count.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// While no request is open.
+    /// The limit while no request is open.
     pub(super) head: Duration,
-    /// Longer by this while one waits for its body, or its answer for its caller.
+    /// The additional time while a request waits for its body, or an answer for its caller.
     pub(super) open: Duration,
-    /// For each answer, from when it is made.
+    /// The limit for each answer, from the moment it is ready.
     pub(super) answer: Duration,
 }
 
 #[derive(Debug)]
 struct Activity {
-    /// Requests whose head is here and whose answer is not taken yet.
+    /// Requests whose head has arrived and whose answer is not yet read.
     open: usize,
-    /// Those of them that do not wait for their peer.
+    /// The open requests that are being processed, and do not wait for their peer.
     at_work: usize,
-    /// Answers that are made and not taken, by their numbers, and since when.
+    /// The answers that are ready and not yet read, by their numbers, each with the time when it became
+    /// ready.
     out: BTreeMap<u64, Instant>,
     next_out: u64,
-    /// How long there was no sign of life before `since`.
+    /// The time of inactivity before `since`.
     quiet: Duration,
-    /// When the last request ended to be at work, or the last sign of life was seen.
+    /// When the last request finished being processed, or the last activity was seen.
     since: Instant,
     place: Option<Place>,
-    /// The number of the last place, until there is a sign of life: a new request alone makes no
+    /// The number of the last place, until there is activity: a new request alone does not make the
     /// connection younger.
     age: Option<u64>,
 }
 
-/// A request of the connection is open.
+/// An open request of the connection.
 #[derive(Debug)]
 pub struct Open(Arc<Connection>);
 
-/// An open request waits for its peer.
+/// An open request that waits for its peer.
 #[derive(Debug)]
 pub struct Waiting(Arc<Connection>);
 
-/// The answer of a request is made and not taken yet.
+/// A request whose answer is ready and not yet read.
 #[derive(Debug)]
 pub struct Out {
     connection: Arc<Connection>,
@@ -96,33 +97,33 @@ impl Connection {
         Open(Arc::clone(self))
     }
 
-    /// Says that an open request waits for its peer, until the answer is dropped.
+    /// Marks an open request as waiting for its peer, until the returned guard is dropped.
     pub fn wait(self: &Arc<Self>) -> Waiting {
         self.rest(&mut self.activity());
         Waiting(Arc::clone(self))
     }
 
-    /// Says that the peer did something that was asked of it.
+    /// Records activity: the peer did what it was expected to do.
     pub fn touch(&self) {
         self.activity().touch();
     }
 
-    /// The party at the other end.
+    /// Returns the party at the other end.
     pub const fn party(&self) -> IpAddr {
         self.party
     }
 
-    /// Says whether the peer takes what is written.
+    /// Sets whether the peer reads what is written to it.
     pub(super) fn set_stuck(&self, is_stuck: bool) {
         self.is_stuck.store(is_stuck, Ordering::SeqCst);
     }
 
-    /// Whether the peer does not take what is written.
+    /// Whether the peer does not read what is written to it.
     pub(super) fn is_stuck(&self) -> bool {
         self.is_stuck.load(Ordering::SeqCst)
     }
 
-    /// Makes it give way to others.
+    /// Asks the connection to give way to others.
     pub(super) fn dismiss(&self) {
         self.dismissed.cancel();
     }
@@ -132,7 +133,7 @@ impl Connection {
         self.dismissed.cancelled().await;
     }
 
-    /// Returns when the connection has shown no sign of life for too long.
+    /// Returns when the connection has been inactive for too long.
     pub(super) async fn lapsed(&self, patience: Patience) {
         loop {
             let until = self.activity().end(patience);
@@ -141,7 +142,7 @@ impl Connection {
         }
     }
 
-    /// One less is at work; when none is left, the connection waits.
+    /// One request less is being processed. When none is left, the connection starts to wait.
     fn rest(&self, activity: &mut Activity) {
         activity.at_work = activity.at_work.saturating_sub(1);
         if activity.at_work == 0 {
@@ -158,7 +159,7 @@ impl Connection {
 }
 
 impl Activity {
-    /// One more is at work.
+    /// One more request is being processed.
     fn work(&mut self) {
         if self.at_work == 0 {
             self.quiet = self.quiet.saturating_add(self.since.elapsed());
@@ -171,7 +172,7 @@ impl Activity {
         (self.quiet, self.since, self.age) = (Duration::ZERO, Instant::now(), None);
     }
 
-    /// When it is worth to look again; none when there was no sign of life for too long.
+    /// Returns when to check again; none if the connection has been inactive for too long.
     fn end(&self, patience: Patience) -> Option<Instant> {
         let now = Instant::now();
         let is_overdue = |since: &Instant| *since + patience.answer <= now;
@@ -189,19 +190,19 @@ impl Activity {
 }
 
 impl Open {
-    /// The request is answered, and there is nothing that its caller would have to take.
+    /// The request is answered, and its caller has nothing to read.
     pub fn answered(self) {
         self.0.activity().touch();
     }
 
-    /// The answer is made: it waits for its caller from now on.
+    /// The answer is ready, and starts to wait for its caller.
     pub fn out(self) -> Out {
         let connection = Arc::clone(&self.0);
         let mut activity = connection.activity();
         let number = activity.next_out;
         activity.next_out = number.wrapping_add(1);
         activity.out.insert(number, Instant::now());
-        // It is open for longer than this.
+        // The request stays open beyond this guard.
         activity.open += 1;
         drop(activity);
         Out { connection, number }

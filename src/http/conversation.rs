@@ -1,4 +1,4 @@
-//! One connection from its handshake to its end.
+//! One connection, from its handshake to its end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,16 +25,16 @@ use super::serve::Entrance;
 use super::stream::{Stream, Streams};
 use super::untaken::Untaken;
 
-/// Streams of one HTTP/2 connection at the same time: each may hold an answer.
+/// The maximum number of concurrent streams of one HTTP/2 connection: each may hold an answer.
 const STREAMS: u32 = 32;
 
-/// Bytes of an answer that is made while it is sent, for one stream.
+/// The maximum number of buffered bytes of a streamed answer, for each stream.
 const SEND_BYTES: usize = 64 * 1024;
 
-/// Bytes of the head of a request.
+/// The maximum length of the head of a request, in bytes.
 const HEAD_BYTES: u32 = 64 * 1024;
 
-/// Who is there, and who answers.
+/// The peer of a connection, and the router that answers it.
 pub(super) struct Visit {
     pub(super) peer: SocketAddr,
     pub(super) connection: Arc<Connection>,
@@ -48,16 +48,17 @@ pub(super) async fn hold(stream: TcpStream, visit: Visit, entrance: &Entrance) {
     tokio::select! {
         () = begin(stream, visit, entrance) => {}
         () = connection.lapsed(entrance.bounds.patience()) => {
-            tracing::debug!(%peer, "a connection was closed: no request came, or no answer was taken, in time");
+            tracing::debug!(%peer, "connection closed: no request arrived, or no answer was read, in time");
         }
         () = connection.dismissed() => {
-            tracing::debug!(%peer, "a connection was closed: it waited longest when another one came");
+            tracing::debug!(%peer, "connection closed: it had been idle longest when a new connection \
+                                    needed its place");
         }
     }
 }
 
 async fn begin(stream: TcpStream, visit: Visit, entrance: &Entrance) {
-    // Small answers must not wait for more to send; a socket that refuses the option still works.
+    // Small answers must not wait for more data; a socket that rejects the option still works.
     let _ = stream.set_nodelay(true);
     if !entrance.tls.is_on() {
         return converse(stream, None, visit, entrance).await;
@@ -67,7 +68,7 @@ async fn begin(stream: TcpStream, visit: Visit, entrance: &Entrance) {
             visit.connection.touch();
             converse(stream, shown, visit, entrance).await;
         }
-        Err(error) => tracing::debug!(peer = %visit.peer, %error, "no TLS"),
+        Err(error) => tracing::debug!(peer = %visit.peer, %error, "TLS handshake failed"),
     }
 }
 
@@ -119,15 +120,15 @@ where
         }
     };
     if let Err(error) = outcome {
-        tracing::debug!(%peer, %error, "a connection ended early");
+        tracing::debug!(%peer, %error, "connection ended early");
     }
     tasks.close();
     tasks.wait().await;
 }
 
-/// The answer on its way out. A request with a body that is made while it is sent is at work until
-/// the end of that; one that is there already only has to be taken. Of HTTP/1.1, which takes one
-/// answer after the other, [`Patient`] counts what is left.
+/// Prepares the answer for sending. A request with a streamed body is being processed until the stream ends.
+/// An answer that is complete only has to be read. For HTTP/1.1, which sends one answer after the other,
+/// [`Patient`] counts what is left.
 fn finish(
     response: Response,
     open: Open,

@@ -1,4 +1,4 @@
-//! The `Authorization` header: a bearer token (RFC 6750 section 2.1), or the name and secret of a
+//! The `Authorization` header: a bearer token (RFC 6750 section 2.1), or the identifier and secret of a
 //! client (RFC 6749 section 2.3.1).
 
 use base64::Engine;
@@ -8,14 +8,14 @@ use hyper::header::{AUTHORIZATION, HeaderMap};
 use super::answer::Presented;
 use crate::secret::Secret;
 
-/// Longer tokens are none of ours.
+/// The maximum length of a token in bytes; this server issues none that is longer.
 const MAXIMUM_BYTES: usize = 4_096;
 
-/// The bearer token in the `Authorization` header: the only place where one is taken from,
-/// because a query ends up in logs.
+/// Returns the bearer token in the `Authorization` header. Tokens are accepted nowhere else, because a query
+/// ends up in logs.
 ///
 /// # Errors
-/// When there is no such header, more than one, or one of another scheme.
+/// When the header is missing, occurs more than once, or has another scheme.
 pub fn bearer(headers: &HeaderMap) -> Result<&str, Presented> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Presented::Nothing)?;
@@ -29,10 +29,10 @@ pub fn bearer(headers: &HeaderMap) -> Result<&str, Presented> {
     if scheme.eq_ignore_ascii_case("bearer") && fits { Ok(token) } else { Err(Presented::Invalid) }
 }
 
-/// What the `Authorization` header of a client shows.
+/// The credentials in the `Authorization` header of a client.
 #[derive(Debug)]
 pub enum Authorization {
-    /// There is none.
+    /// No header.
     Nothing,
     /// `Basic`.
     Basic {
@@ -43,9 +43,9 @@ pub enum Authorization {
     },
     /// `Bearer`.
     Bearer(Secret),
-    /// More than one.
+    /// More than one header.
     Several,
-    /// Another scheme, or one that can not be read.
+    /// Another scheme, or an unreadable header.
     Unreadable,
 }
 
@@ -72,7 +72,7 @@ fn basic(headers: &HeaderMap) -> Option<Authorization> {
     Some(Authorization::Basic { client_id: decoded(client_id)?, secret: Secret::new(decoded(secret)?) })
 }
 
-/// One value of a form.
+/// Decodes one value of a form.
 fn decoded(text: &str) -> Option<String> {
     let pair = format!("v={text}");
     let mut pairs = url::form_urlencoded::parse(pair.as_bytes());

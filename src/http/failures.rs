@@ -1,4 +1,4 @@
-//! How often somebody may fail to prove who they are. What succeeds is not counted.
+//! The limit of failed authentications. Successful ones are not counted.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -9,37 +9,38 @@ use std::time::{Duration, Instant};
 use super::peer;
 use super::rate::TooOften;
 
-/// Failures that one address may make under all names together, in multiples of those under one.
+/// The failures that one address may make under all names together, as a multiple of the failures under one
+/// name.
 const NAMES: u32 = 10;
 
-/// Parties that are remembered. When this many fail at the same time, all of them begin anew: no budget
-/// by address holds such a crowd.
+/// The maximum number of parties that are remembered. When this many fail at the same time, all of them start
+/// over: no quota by address withstands such a crowd.
 const REMEMBERED: usize = 100_000;
 
 /// A number of failures in a period for each address and name, and ten times as many for each address.
 pub struct Failures {
-    /// The time after which there is room for another failure under one name.
+    /// The time after which another failure under one name is allowed.
     gap: Duration,
     period: Duration,
     parties: Mutex<Parties>,
     hasher: RandomState,
 }
 
-/// When each party has its whole budget again; those that have it are not here.
+/// When the whole quota of each party is available again. Parties with their whole quota are not listed.
 type Parties = HashMap<u64, Instant>;
 
 impl Failures {
-    /// A budget of `count` failures in `period_seconds`; none when either is 0.
+    /// A quota of `count` failures in `period_seconds`; none if either is 0.
     pub fn new(count: u32, period_seconds: u32) -> Option<Self> {
         let period = Duration::from_secs(period_seconds.into());
         let gap = period.checked_div(count).filter(|gap| !gap.is_zero())?;
         Some(Self { gap, period, parties: Mutex::default(), hasher: RandomState::new() })
     }
 
-    /// Whether the party at `address` may try again under `name`; nothing is counted.
+    /// Checks whether the party at `address` may try again under `name`, without counting.
     ///
     /// # Errors
-    /// When it has failed too often.
+    /// When too many attempts have failed.
     pub fn check(&self, address: IpAddr, name: &str) -> Result<(), TooOften> {
         self.check_at(Instant::now(), address, name)
     }
@@ -47,7 +48,7 @@ impl Failures {
     /// Counts a failure of the party at `address` under `name`.
     ///
     /// # Errors
-    /// When it had failed too often before; then nothing is counted.
+    /// When too many attempts had already failed. This failure is then not counted.
     pub fn count(&self, address: IpAddr, name: &str) -> Result<(), TooOften> {
         self.count_at(Instant::now(), address, name)
     }
@@ -79,7 +80,7 @@ impl Failures {
         Ok(())
     }
 
-    /// The two budgets that a failure is counted on, each with its gap.
+    /// Returns the two quotas that a failure is counted against, each with its gap.
     fn budgets(&self, address: IpAddr, name: &str) -> [(u64, Duration); 2] {
         let address = peer::prefix(address);
         let (one, all) =

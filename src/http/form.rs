@@ -8,23 +8,23 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::body::{self, BodyError};
 
-/// Parameters of one form; nobody needs so many.
+/// The maximum number of parameters in a form; no request needs more.
 const MOST_PARAMETERS: usize = 64;
 
 /// Why a form was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum FormError {
-    /// The body can not be read.
+    /// The body cannot be read.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// It is of another media type.
+    /// It has another media type.
     #[error("send Content-Type: application/x-www-form-urlencoded, without Content-Encoding")]
     MediaType,
-    /// A parameter is there twice (RFC 6749 section 3.2).
-    #[error("a parameter is there more than once")]
+    /// A parameter occurs twice (RFC 6749 section 3.2).
+    #[error("a parameter occurs more than once")]
     Twice,
     /// It has too many parameters.
-    #[error("there are more than {MOST_PARAMETERS} parameters")]
+    #[error("more than {MOST_PARAMETERS} parameters")]
     TooMany,
 }
 
@@ -33,10 +33,10 @@ pub enum FormError {
 pub struct Form(BTreeMap<String, String>);
 
 impl Form {
-    /// Reads the form that `body` is.
+    /// Reads the form in `body`.
     ///
     /// # Errors
-    /// When it is none, is larger than `limit` bytes, or slower than `milliseconds`.
+    /// When the body is not a form, is larger than `limit` bytes, or takes longer than `milliseconds`.
     pub async fn read(
         headers: &HeaderMap,
         body: Body,
@@ -53,7 +53,7 @@ impl Form {
     /// Reads the parameters in `bytes`.
     ///
     /// # Errors
-    /// When one is there twice, or there are too many.
+    /// When a parameter occurs twice, or there are too many.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormError> {
         let mut parameters = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(bytes) {
@@ -67,7 +67,7 @@ impl Form {
         Ok(Self(parameters))
     }
 
-    /// The value of `name`; one without a value is as good as absent (RFC 6749 section 3.2).
+    /// Returns the value of `name`. A parameter without a value counts as absent (RFC 6749 section 3.2).
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

@@ -1,4 +1,4 @@
-//! Heads that two readers could read differently.
+//! Request heads that two parsers could read differently.
 
 use axum::extract::Request;
 use hyper::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
@@ -6,12 +6,12 @@ use hyper::{StatusCode, Version};
 
 use super::answer::Problem;
 
-/// What is wrong with the head of `request`: a host that is missing, doubled or two (RFC 9112 section
-/// 3.2, RFC 9113 section 8.3.1), or a transfer coding that is not taken off (RFC 9112 section 6.1).
+/// Returns what is wrong with the head of `request`: a missing, repeated or contradictory host (RFC 9112
+/// section 3.2, RFC 9113 section 8.3.1), or an unsupported transfer coding (RFC 9112 section 6.1).
 pub(super) fn fault(request: &Request) -> Option<Problem> {
     let refuse = |status, description: &str| {
         let problem = Problem::new(status, "invalid_request", description);
-        // Nobody knows where the next request begins.
+        // The connection must be closed, since the start of the next request is unknown.
         let is_old = request.version() < Version::HTTP_2;
         if is_old { problem.header(CONNECTION, HeaderValue::from_static("close")) } else { problem }
     };
@@ -22,12 +22,12 @@ pub(super) fn fault(request: &Request) -> Option<Problem> {
     }
     match host {
         None if request.version() == Version::HTTP_11 => {
-            return Some(refuse(StatusCode::BAD_REQUEST, "send a Host header, which HTTP/1.1 needs"));
+            return Some(refuse(StatusCode::BAD_REQUEST, "send a Host header, which HTTP/1.1 requires"));
         }
         Some(host) if !is_host(host.as_bytes()) => {
             return Some(refuse(
                 StatusCode::BAD_REQUEST,
-                "the Host header must be a host, with a port or not",
+                "the Host header must be a host, with an optional port",
             ));
         }
         Some(host) if request.version() == Version::HTTP_2 && !agrees(request, host) => {
@@ -42,13 +42,14 @@ pub(super) fn fault(request: &Request) -> Option<Problem> {
         (Some(_), Some(_)) => false,
     };
     if !is_read {
-        let description = "of transfer codings, only chunked is read; send the body without another one";
+        let description = "the only supported transfer coding is chunked; send the body without any other";
         return Some(refuse(StatusCode::NOT_IMPLEMENTED, description));
     }
     None
 }
 
-/// What a host and a port can be made of (RFC 3986 section 3.2); a user name is none of it.
+/// Whether `text` has only characters that a host and a port may have (RFC 3986 section 3.2), and no user
+/// name.
 fn is_host(text: &[u8]) -> bool {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(byte);
     text.iter().all(is_part)

@@ -1,5 +1,5 @@
-//! A body of any length, a line at a time: bounded in the bytes of a line, and in the time in which
-//! each piece of it must arrive.
+//! The lines of a body of any length. The size of each line is limited, and so is the time in which each
+//! piece of the body must arrive.
 
 use std::time::Duration;
 
@@ -11,26 +11,27 @@ use super::body::{BodyError, failure};
 /// The lines of a body.
 pub struct Lines {
     body: Body,
-    /// Bytes of one line.
+    /// The maximum length of a line, in bytes.
     limit: usize,
     milliseconds: u64,
-    /// What has arrived and was not looked at yet.
+    /// The bytes that have arrived and are not processed yet.
     piece: Bytes,
     /// The beginning of the next line.
     line: Vec<u8>,
 }
 
 impl Lines {
-    /// The lines of `body`, each of at most `limit` bytes. A piece of it that takes longer than
-    /// `milliseconds` ends it.
+    /// The lines of `body`, each of at most `limit` bytes. Reading fails if a piece takes longer than
+    /// `milliseconds`.
     pub const fn new(body: Body, limit: usize, milliseconds: u64) -> Self {
         Self { body, limit, milliseconds, piece: Bytes::new(), line: Vec::new() }
     }
 
-    /// The next line without its end; none behind the last one. Nothing is read after an error.
+    /// Returns the next line without its line feed; none after the last line. After an error, nothing more is
+    /// read.
     ///
     /// # Errors
-    /// When the line is too long, a piece is too slow, or the body breaks off.
+    /// When the line is too long, a piece is too slow, or the body is incomplete.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, BodyError> {
         loop {
             if let Some(at) = self.piece.iter().position(|byte| *byte == b'\n') {
@@ -48,11 +49,12 @@ impl Lines {
         }
     }
 
-    /// Takes what still comes, for a while: who is sending does not hear an answer before.
+    /// Reads and discards the rest of the body, for a limited time: a client that is still sending does not
+    /// read an answer.
     pub async fn drain(&mut self) {
         let patience = Duration::from_millis(self.milliseconds);
         let rest = async { while let Ok(Some(_)) = self.more().await {} };
-        // Whoever sends for ever gets the answer in between.
+        // A client that never stops sending gets the answer in between.
         let _ = tokio::time::timeout(patience, rest).await;
     }
 

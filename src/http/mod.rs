@@ -1,7 +1,7 @@
-//! HTTP as every endpoint needs it: bounded bodies, one form of answer, peers and their
-//! certificates, connections and TLS.
+//! The HTTP layer that all endpoints share: limited bodies, one form of answer, peers and their certificates,
+//! connections and TLS.
 //!
-//! Knows nothing of clients or of what an endpoint does.
+//! It knows nothing about clients or about what an endpoint does.
 
 pub mod answer;
 pub mod below;

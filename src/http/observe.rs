@@ -1,4 +1,4 @@
-//! What stands around everything: the correlation id, the numbers, one line in the log.
+//! What surrounds every request: the correlation id, the metrics, and one log line.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -17,34 +17,36 @@ use super::{framing, peer};
 use crate::telemetry::meter::{self, Endpoint, Open};
 use crate::telemetry::{trace, traces};
 
-/// Names one request in its answer and in the log. What a caller sends under this name is not
-/// read: two requests must never have one name.
+/// The header that identifies a request in its answer and in the log. A value that the caller sends is
+/// ignored, since two requests must never share an identifier.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// A year, of this host only: what runs beside it is not ours to decide (RFC 6797 section 6.1).
+/// One year, for this host only: its subdomains and neighbours are not for this server to decide on (RFC 6797
+/// section 6.1).
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Characters of a path, method or description in the log; a caller decides how long they are.
+/// The maximum number of characters of a path, method or description in the log, since the caller decides how
+/// long they are.
 const LOGGED: usize = 512;
 
-/// The [`CORRELATION_ID`] of a request; it travels with the request.
+/// The [`CORRELATION_ID`] of a request. It travels with the request.
 #[derive(Debug, Clone)]
 pub struct CorrelationId(pub Arc<str>);
 
-/// How requests are told apart and answered.
+/// How requests are classified and answered.
 #[derive(Clone)]
 pub struct Observer {
-    /// Which endpoint a request goes to.
+    /// Returns the endpoint that a request goes to.
     pub endpoint: Arc<dyn Fn(&Request) -> Endpoint + Send + Sync>,
     /// Whether clients reach the server by https, and should never try without.
     pub is_https: bool,
-    /// Proxies whose word counts for whom they ask.
+    /// Proxies that are trusted to name the address of the client.
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// Gives the request its correlation id, counts it, and logs its outcome in one line.
+/// Assigns a correlation id to the request, counts it, and logs its outcome in one line.
 pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
     let id: Arc<str> = uuid::Uuid::new_v4().to_string().into();
     request.extensions_mut().insert(CorrelationId(Arc::clone(&id)));
@@ -86,7 +88,7 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     response
 }
 
-/// The value of a header that is there once, in visible ASCII.
+/// Returns the value of a header that occurs once, in visible ASCII.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
@@ -98,10 +100,10 @@ struct Observed {
     span: Span,
     endpoint: Endpoint,
     method: String,
-    /// Without the query, which may carry what is nobody's business.
+    /// Without the query, which may contain confidential values.
     path: String,
     peer: Option<SocketAddr>,
-    /// The address of the client, where a trusted proxy names it.
+    /// The address of the client, if a trusted proxy names it.
     client: Option<IpAddr>,
     started: Instant,
     is_answered: bool,
@@ -138,9 +140,18 @@ impl Observed {
         let client_address = self.client.map(tracing::field::display);
         let endpoint = self.endpoint.as_str();
         let _entered = self.span.enter();
-        // Probes come every few seconds, and say something only when they fail.
+        // Probes come every few seconds, so they are logged at this level only when they fail.
         if self.endpoint == Endpoint::Probe && status < 400 {
-            tracing::debug!(endpoint, method, path, status, microseconds, peer, client_address, "answered");
+            tracing::debug!(
+                endpoint,
+                method,
+                path,
+                status,
+                microseconds,
+                peer,
+                client_address,
+                "request answered"
+            );
         } else {
             tracing::info!(
                 endpoint,
@@ -152,14 +163,14 @@ impl Observed {
                 client_address,
                 error,
                 description,
-                "answered"
+                "request answered"
             );
         }
     }
 }
 
 impl Drop for Observed {
-    /// A request whose caller went away is dropped before there is an answer.
+    /// A request whose caller has disconnected is dropped before there is an answer.
     fn drop(&mut self) {
         if self.is_answered {
             return;
@@ -168,7 +179,15 @@ impl Drop for Observed {
         let (endpoint, peer) = (self.endpoint.as_str(), self.peer.map(tracing::field::display));
         let _entered = self.span.enter();
         let client_address = self.client.map(tracing::field::display);
-        tracing::info!(endpoint, method, path, peer, client_address, "not answered: the caller went away");
+        tracing::info!(
+            endpoint,
+            method,
+            path,
+            peer,
+            client_address,
+            "request not answered: the caller \
+                                                                      closed the connection"
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! The headers in which proxies name the certificate of a client.
+//! The headers in which proxies forward the certificate of a client.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,27 +12,27 @@ const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain
 const X_FORWARDED_CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 const X_CLIENT_CERT: HeaderName = HeaderName::from_static("x-clientcert");
 
-/// Bytes of one such header.
+/// The maximum length of such a header, in bytes.
 const MAXIMUM_BYTES: usize = 48 * 1024;
 
-/// Certificates of one chain.
+/// The maximum number of certificates in a chain.
 const MAXIMUM_CHAIN: usize = 10;
 
-/// A certificate with those that came with it.
+/// A certificate with its chain.
 #[derive(Debug)]
 pub(super) struct Presented {
     pub(super) certificate: Certificate,
     pub(super) chain: Vec<Certificate>,
 }
 
-/// Why a header names no certificate.
+/// Why a header contains no certificate.
 type Fault = &'static str;
 
-const MALFORMED: Fault = "it is none of the forms that are known";
+const MALFORMED: Fault = "it has none of the supported forms";
 
-/// The certificate that one of the `enabled` headers names.
+/// Returns the certificate in one of the `enabled` headers.
 ///
-/// Two headers that name one are refused: at most one of them can be the proxy's.
+/// Certificates in two headers are rejected, because at most one of them can come from the proxy.
 pub(super) fn read(headers: &HeaderMap, enabled: &[CertificateHeader]) -> Result<Option<Presented>, Fault> {
     let named = enabled.iter().filter_map(|header| one(headers, *header).transpose());
     let mut named = named.collect::<Result<Vec<_>, _>>()?;
@@ -40,7 +40,7 @@ pub(super) fn read(headers: &HeaderMap, enabled: &[CertificateHeader]) -> Result
     if named.is_empty() {
         Ok(last)
     } else {
-        Err("several headers name one; keep one in server.certificateHeaders")
+        Err("several headers contain a certificate; keep only one header in server.certificateHeaders")
     }
 }
 
@@ -57,20 +57,20 @@ fn one(headers: &HeaderMap, header: CertificateHeader) -> Result<Option<Presente
     .transpose()
 }
 
-/// The only value of a header; an empty one is how proxies say that there is no certificate.
+/// Returns the only value of a header. Proxies send an empty value if there is no certificate.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Fault> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err("the header is there twice");
+        return Err("the header occurs twice");
     }
     let text = value.to_str().map_err(|_| MALFORMED)?.trim();
-    // What proxies write for a variable that is not set.
+    // Proxies write this for a variable that is not set.
     let is_none = text.is_empty() || text == "-" || text == "(null)";
     if text.len() > MAXIMUM_BYTES { Err("the header is too long") } else { Ok((!is_none).then_some(text)) }
 }
 
-/// RFC 9440 section 2.2: a byte sequence, and in `Client-Cert-Chain` a list of them.
+/// RFC 9440 section 2.2: a byte sequence; `Client-Cert-Chain` contains a list of byte sequences.
 fn client_cert(text: &str, headers: &HeaderMap) -> Result<Presented, Fault> {
     let chain = match single(headers, &CLIENT_CERT_CHAIN)? {
         Some(list) => list.split(',').take(MAXIMUM_CHAIN).map(byte_sequence).collect::<Result<_, _>>()?,
@@ -85,8 +85,8 @@ fn byte_sequence(text: &str) -> Result<Certificate, Fault> {
     der(&STANDARD.decode(inner).map_err(|_| MALFORMED)?)
 }
 
-/// PEM as nginx and Apache write it, percent-encoded or in one line; or DER in base64, as
-/// `HAProxy` writes it.
+/// PEM as written by nginx and Apache, percent-encoded or in one line; or DER in base64, as written by
+/// `HAProxy`.
 fn x_client_cert(text: &str) -> Result<Presented, Fault> {
     let certificate = match certificates(text)?.into_iter().next() {
         Some(certificate) => certificate,
@@ -95,7 +95,7 @@ fn x_client_cert(text: &str) -> Result<Presented, Fault> {
     Ok(Presented { certificate, chain: Vec::new() })
 }
 
-/// All elements of `X-Forwarded-Client-Cert`, one list.
+/// Returns all elements of `X-Forwarded-Client-Cert` as one list.
 fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     let values = headers.get_all(X_FORWARDED_CLIENT_CERT).iter();
     let texts = values.map(|value| value.to_str().map_err(|_| MALFORMED)).collect::<Result<Vec<_>, _>>()?;
@@ -107,9 +107,9 @@ fn forwarded_elements(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     }
 }
 
-/// The certificate of the last element: it is the only one that our own peer has seen, each
-/// one to its left is hearsay of who came before, and the first can be the client's invention. One
-/// that leaves a quote open would make what our peer adds a part of itself.
+/// Returns the certificate of the last element. Only that one comes from our own peer. Earlier proxies wrote
+/// the elements to its left, and the client may have invented the first one. An element with an open quote
+/// would swallow what our peer appends.
 fn nearest(text: &str) -> Option<Result<Presented, Fault>> {
     let mut quotes = Quotes::default();
     if text.chars().fold(false, |_, character| quotes.enclose(character)) {
@@ -130,13 +130,13 @@ fn nearest(text: &str) -> Option<Result<Presented, Fault>> {
     Some(read())
 }
 
-/// The parts of `text` between separators that are not within quotes.
+/// Returns the parts of `text` between separators that are not within quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let mut quotes = Quotes::default();
     text.split(|character| !quotes.enclose(character) && character == separator).collect()
 }
 
-/// How far a text was read: whether within quotes, and whether a backslash came last.
+/// The state after reading a text: whether it ends within quotes, and whether it ends with a backslash.
 #[derive(Default)]
 struct Quotes {
     is_open: bool,
@@ -144,7 +144,7 @@ struct Quotes {
 }
 
 impl Quotes {
-    /// Reads one more character, and says whether the quotes are open behind it.
+    /// Reads one more character. Returns whether the quotes are open after it.
     const fn enclose(&mut self, character: char) -> bool {
         self.is_open ^= character == '"' && !self.is_escaped;
         self.is_escaped = character == '\\' && !self.is_escaped;
@@ -152,7 +152,7 @@ impl Quotes {
     }
 }
 
-/// Every PEM certificate in `text`, however its lines were folded.
+/// Returns every PEM certificate in `text`, however its lines were folded.
 fn certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
     let text = percent_decoded(text).ok_or(MALFORMED)?;
     let blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1).take(MAXIMUM_CHAIN);
@@ -166,10 +166,10 @@ fn certificates(text: &str) -> Result<Vec<Certificate>, Fault> {
 }
 
 fn der(bytes: &[u8]) -> Result<Certificate, Fault> {
-    Certificate::from_der(bytes).map_err(|_| "it is no X.509 certificate")
+    Certificate::from_der(bytes).map_err(|_| "it is not an X.509 certificate")
 }
 
-/// RFC 3986 section 2.1; a plus sign is itself, since base64 has it.
+/// RFC 3986 section 2.1; a plus sign stays as it is, since base64 contains it.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();

@@ -8,7 +8,7 @@ fn connection(room: &Arc<Room>) -> Arc<Connection> {
     Connection::new(room, IpAddr::from([192, 0, 2, 1]))
 }
 
-/// How long the connection is let alone.
+/// Returns how long the connection is tolerated.
 async fn life(connection: &Connection) -> Duration {
     let begun = Instant::now();
     connection.lapsed(PATIENCE).await;
@@ -40,7 +40,7 @@ async fn only_a_connection_that_waits_gives_way_or_lapses() {
 async fn an_answer_that_is_not_taken_is_no_sign_of_life() {
     let one = connection(&Arc::default());
     let asking = async {
-        // Each request comes in time, is answered at once, and its answer is thrown away.
+        // Each request comes in time and is answered at once, and its answer is thrown away.
         loop {
             let out = one.open().out();
             tokio::time::sleep(LIMIT / 2).await;

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::CertificateHeader::{ClientCert, XClientCert, XForwardedClientCert};
 use crate::x509::testing::{PLAIN, Pair, make};
 
-/// Reads `headers` and compares the certificate: the first of `pairs`, none, or words of the fault.
+/// Reads `headers` and compares the certificate: the first of `pairs`, none, or a part of the fault.
 fn check(headers: &[(&'static str, String)], expected: Result<Option<&Pair>, &str>) {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -22,7 +22,7 @@ fn check(headers: &[(&'static str, String)], expected: Result<Option<&Pair>, &st
     }
 }
 
-/// As `$ssl_client_escaped_cert` of nginx.
+/// The certificate as `$ssl_client_escaped_cert` of nginx.
 fn escaped(pem: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
@@ -75,7 +75,7 @@ fn a_quote_that_is_left_open_swallows_nothing() {
     let element = |pair: &Pair| format!("By=x;Cert=\"{}\"", escaped(&pair.pem()));
     for open in ["\"", "\"\\", "\"\\\""] {
         let list = format!("{};X={open},{}", element(&claimed), element(&real));
-        check(&[("x-forwarded-client-cert", list)], Err("none of the forms"));
+        check(&[("x-forwarded-client-cert", list)], Err("none of the supported forms"));
     }
 }
 
