@@ -1,4 +1,4 @@
-//! Callers who go away before they are answered.
+//! Clients that disconnect before they are answered.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::{TestServer, minimal};
 const TELL: &str = "fn clientDeleted(context) { http::get(\"https://other.example.org/deleted\"); }";
 
 #[tokio::test]
-async fn who_goes_away_while_his_client_is_deleted_leaves_no_trace_in_another_system() {
+async fn a_client_that_disconnects_during_its_deletion_leaves_no_trace_in_another_system() {
     let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
     host.answer_json("GET", "https://other.example.org/deleted", 200, &json!({}));
     let client = server.register(&minimal()).await;
@@ -25,7 +25,7 @@ async fn who_goes_away_while_his_client_is_deleted_leaves_no_trace_in_another_sy
     let stored = service.store.clients.find(&ClientId::parse(&client.id).unwrap()).await.unwrap().unwrap();
     {
         let mut deletion = Box::pin(management::delete(&cx, &caller, Held { stored, token: None }));
-        assert!(poll!(&mut deletion).is_pending(), "it waits for the store");
+        assert!(poll!(&mut deletion).is_pending(), "the deletion waits for the store");
     }
     while host.calls().is_empty() {
         tokio::time::sleep(Duration::from_millis(2)).await;

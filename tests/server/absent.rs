@@ -1,5 +1,5 @@
-//! `null` and the empty string are absent wherever this server reads what others wrote: a request, a
-//! statement, a signed request, an update, a key.
+//! `null` and the empty string count as absent in all input: a request, a software statement, a
+//! signed request, an update, a key.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::statements::{issuer, knowing, request};
 use crate::support::{Answer, Registered, Signer, TestServer, machine, minimal, with};
 
-/// Both ways to say that a member is absent.
+/// Returns both values that make a member absent.
 fn ways() -> [Value; 2] {
     [Value::Null, json!("")]
 }
@@ -27,7 +27,7 @@ async fn every_member_of_a_request_may_be_absent_in_either_way() {
         }
         let client = server.register(&with(Value::Object(members), minimal())).await;
         assert_eq!(names(&client.body), expected, "{absent}");
-        // The same members in an update, those that an update must not have among them.
+        // The same members in an update, including the members that an update must not have.
         let sent = with(client.update(json!({})), json!({}));
         let nothing: Value = registrar::client::member::MEMBERS
             .iter()
@@ -38,14 +38,14 @@ async fn every_member_of_a_request_may_be_absent_in_either_way() {
         let answer = server.update(&client, &with(sent, nothing)).await;
         answer.expect_status(200);
         assert_eq!(answer.body["client_name"], "K");
-        // What names the client must be there.
+        // The member that names the client is required.
         let nameless = client.update(json!({"client_id": absent}));
         server.update(&client, &nameless).await.expect_bad_metadata("client_id: must be present");
     }
 }
 
 #[tokio::test]
-async fn a_secret_that_is_absent_is_not_compared() {
+async fn an_absent_secret_is_not_compared() {
     let server = TestServer::new().await;
     let client = server.register(&with(machine(), json!({"client_name": "M"}))).await;
     for absent in ways() {
@@ -58,7 +58,7 @@ async fn a_secret_that_is_absent_is_not_compared() {
 }
 
 #[tokio::test]
-async fn an_absent_statement_is_none() {
+async fn an_absent_statement_counts_as_no_statement() {
     let (plain, issuer) = (TestServer::new().await, issuer());
     let required = knowing(&issuer, json!({"softwareStatementRequired": true})).await;
     for absent in ways() {
@@ -117,7 +117,7 @@ async fn an_absent_member_of_a_key_is_absent() {
         let client = server.register(&with(machine(), keyed)).await;
         let stored = client.body["jwks"]["keys"][0].as_object().unwrap();
         assert!(stored.values().all(Value::is_string), "{stored:?}");
-        // The key authenticates its client.
+        // The key still authenticates its client.
         let (url, now) = (server.server().url().to_owned(), server.now());
         let assertion = signer.raw(
             &json!({}),
@@ -127,7 +127,7 @@ async fn an_absent_member_of_a_key_is_absent() {
         let parameters =
             [crate::support::GRANT, ("client_assertion_type", kind), ("client_assertion", &*assertion)];
         Answer::of(crate::support::form(server.ask("POST", "/token"), &parameters)).await.expect_status(200);
-        // An issuer publishes such keys too.
+        // An issuer may publish such keys, too.
         let issuer = Signer::new("https://directory.example", Algorithm::Es256);
         let published = with(issuer.jwk(), json!({"d": absent, "use": absent}));
         let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwks": {"keys": [published]}});
@@ -142,7 +142,7 @@ async fn an_absent_member_of_a_key_is_absent() {
 }
 
 #[tokio::test]
-async fn what_is_inside_a_custom_attribute_is_kept() {
+async fn the_inside_of_a_custom_attribute_is_kept() {
     let members = json!({"dynamicRegistrationCustomAttributes": ["tool", "other"]});
     let server = TestServer::registering(members).await;
     let tool = json!({"parameters": {"a": "", "b": null}, "labels": [""]});
@@ -151,7 +151,7 @@ async fn what_is_inside_a_custom_attribute_is_kept() {
 }
 
 #[tokio::test]
-async fn an_administrator_leaves_out_in_the_same_ways() {
+async fn null_and_empty_are_absent_for_an_administrator_too() {
     let server = TestServer::new().await;
     let client =
         server.register(&with(minimal(), json!({"tos_uri": "https://client.example.org/tos"}))).await;

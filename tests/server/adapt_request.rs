@@ -1,4 +1,4 @@
-//! `adaptRequest`: an operator repairs what programs send that nobody here can change.
+//! `adaptRequest`: an operator repairs the requests of programs that cannot be changed.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn adapting(body: &str, more: Value) -> TestServer {
 }
 
 #[tokio::test]
-async fn a_request_is_repaired_before_any_rule_looks_at_it() {
+async fn a_request_is_repaired_before_any_rule_checks_it() {
     let server = adapting(
         r#"
         if request.application_type == "Web" { request.application_type = "web"; }
@@ -47,7 +47,7 @@ async fn a_request_is_repaired_before_any_rule_looks_at_it() {
 }
 
 #[tokio::test]
-async fn what_comes_out_is_judged_like_any_request() {
+async fn an_adapted_request_is_checked_like_any_other() {
     let cases = [
         ("request.redirect_uris = [\"http://x.example/cb\"]", "invalid_redirect_uri"),
         ("request.application_type = \"desktop\"", "invalid_client_metadata"),
@@ -62,7 +62,7 @@ async fn what_comes_out_is_judged_like_any_request() {
 }
 
 #[tokio::test]
-async fn a_refusal_an_answer_and_a_fault_are_those_of_any_hook() {
+async fn errors_answers_and_faults_work_as_in_any_hook() {
     let cases = [
         ("false", 400, "invalid_client_metadata"),
         ("throw #{ status: 403, error: \"access_denied\", error_description: \"no\" }", 403, "access_denied"),
@@ -89,7 +89,7 @@ async fn a_refusal_an_answer_and_a_fault_are_those_of_any_hook() {
 }
 
 #[tokio::test]
-async fn what_a_verified_statement_has_set_is_left_alone() {
+async fn members_of_a_verified_statement_cannot_be_changed() {
     let issuer = issuer();
     let claims = json!({
         "client_name": "Vouched", "redirect_uris": ["https://vouched.example/cb"], "software_uri": "https://vouched.example/",
@@ -112,19 +112,19 @@ async fn what_a_verified_statement_has_set_is_left_alone() {
         assert_eq!(answer.status, 500, "{body}: {}", answer.text);
         server.expect_empty().await;
     }
-    // All else, and what is the same.
+    // All other members, and unchanged values.
     let body = "request.client_name = context.softwareStatement.claims.client_name; request.contacts = [\"a@example.org\"]; true";
     let server = adapting(body, settings.clone()).await;
     let client = server.register(&request(&issuer.token(claims.clone()))).await;
     assert_eq!(client.body["contacts"], json!(["a@example.org"]));
-    // A statement that nobody verified sets nothing that could not be changed.
+    // Members of an unverified statement can be changed.
     let unverified = json!({"softwareStatementValidationType": "none"});
     let server = adapting("request.client_name = \"x\"; true", unverified).await;
     assert_eq!(server.register(&request(&issuer.token(claims))).await.body["client_name"], "x");
 }
 
 #[tokio::test]
-async fn scripts_see_what_the_ones_before_them_made_and_later_hooks_see_the_result() {
+async fn scripts_see_the_changes_of_previous_scripts_and_later_hooks_see_the_result() {
     let scripts = [
         ("10-a.rhai", "fn adaptRequest(request, context) { request.client_name += \"a\"; true }"),
         (
@@ -157,12 +157,12 @@ async fn scripts_see_what_the_ones_before_them_made_and_later_hooks_see_the_resu
     assert_eq!(
         names,
         ["10-a.rhai", "20-b.rhai", "20-b.rhai"],
-        "those that adapted, and the one that decided"
+        "the scripts that adapted the request and the one that decided"
     );
 }
 
 #[tokio::test]
-async fn an_update_shows_what_is_registered_and_none_of_its_secrets() {
+async fn an_update_shows_the_registered_metadata_without_secrets() {
     let body = r#"
         if context.httpRequest.method == "PUT" {
             for name in ["client_secret", "registration_access_token", "registration_client_uri"] {
@@ -179,7 +179,7 @@ async fn an_update_shows_what_is_registered_and_none_of_its_secrets() {
     let answer = server.update(&client, &client.body).await;
     answer.expect_status(200);
     assert_eq!(answer.body["client_name"], "K+");
-    // What an administrator writes is meant so.
+    // The input of an administrator is not adapted.
     let admin = server.administrator_token().await;
     let request = server.ask("PUT", &format!("/admin/v1/clients/{}", client.id)).bearer_auth(admin);
     Answer::of(request.json(&client.update(json!({"client_name": "A"})))).await.expect_status(200);
@@ -187,7 +187,7 @@ async fn an_update_shows_what_is_registered_and_none_of_its_secrets() {
 }
 
 #[tokio::test]
-async fn a_signed_request_is_adapted_after_its_signature_was_verified() {
+async fn a_signed_request_is_adapted_after_its_signature_is_verified() {
     let party = Signer::new("tpp", Algorithm::Ps256);
     let settings = json!({"dcrSignatureValidationEnabled": true, "dcrSignatureValidationJwks": party.jwks()});
     let server = adapting("request.client_name = context.dcr.claims.iss; true", settings).await;

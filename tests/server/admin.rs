@@ -1,10 +1,10 @@
-//! The admin API: who may call, clients, initial access tokens, scripts, the configuration.
+//! The admin API: authorization, clients, initial access tokens, scripts, the configuration.
 
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, minimal, with};
 
-/// A call of the administrator.
+/// Sends a request of the administrator.
 async fn call(server: &TestServer, method: &str, path: &str, body: &Value) -> Answer {
     let token = server.administrator_token().await;
     let request = server.ask(method, path).bearer_auth(token);
@@ -31,7 +31,7 @@ const CALLS: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn nobody_calls_without_a_token_that_has_the_scope() {
+async fn a_call_needs_a_token_with_the_required_scope() {
     let server = TestServer::new().await;
     let machine = json!({"grant_types": ["client_credentials"], "scope": "openid"});
     let client = server.register(&machine).await;
@@ -47,14 +47,14 @@ async fn nobody_calls_without_a_token_that_has_the_scope() {
         let answer = Answer::of(server.ask(method, path).bearer_auth(&token)).await;
         answer.expect_error(403, &["insufficient_scope"]);
         assert!(answer.header("www-authenticate").contains("insufficient_scope"), "{method} {path}");
-        assert_eq!(answer.header("access-control-allow-origin"), "", "no page of a browser may call");
+        assert_eq!(answer.header("access-control-allow-origin"), "", "no web page may call the admin API");
     }
     let clients = &server.server().service().store.clients;
     assert_eq!(clients.count_all().await.unwrap(), 2, "nothing was deleted");
 }
 
 #[tokio::test]
-async fn a_token_is_good_for_its_scopes_only() {
+async fn a_token_is_valid_for_its_scopes_only() {
     let server = TestServer::new().await;
     for (scope, method, path) in [
         ("clients.write", "GET", "/admin/v1/clients"),
@@ -76,7 +76,7 @@ async fn a_token_is_good_for_its_scopes_only() {
 }
 
 #[tokio::test]
-async fn another_method_is_told_which_are_answered() {
+async fn an_unsupported_method_is_answered_with_the_allowed_ones() {
     let server = TestServer::new().await;
     for (method, path, allowed) in [
         ("POST", "/admin/v1/clients", "GET, HEAD, DELETE"),
@@ -144,7 +144,7 @@ async fn clients_are_listed_shown_and_deleted() {
 }
 
 #[tokio::test]
-async fn initial_access_tokens_are_made_used_shown_and_revoked() {
+async fn initial_access_tokens_are_created_used_shown_and_revoked() {
     let server = TestServer::registering(json!({"initialAccessToken": "required"})).await;
     let tokens = "/admin/v1/initial-access-tokens";
     let wanted = json!({"note": "partner", "uses": 1, "expires_in": 3600,
@@ -163,7 +163,7 @@ async fn initial_access_tokens_are_made_used_shown_and_revoked() {
     assert_eq!((&shown.body["used"], &shown.body["note"]), (&json!(1), &json!("partner")));
     let list = call(&server, "GET", tokens, &json!(null)).await;
     assert_eq!(list.body["initial_access_tokens"].as_array().unwrap().len(), 1);
-    assert!(!shown.text.contains(token) && !list.text.contains(token), "it was told once");
+    assert!(!shown.text.contains(token) && !list.text.contains(token), "the token is shown only once");
 
     let free = call(&server, "POST", tokens, &json!({})).await.body["token"].as_str().unwrap().to_owned();
     register(free.clone()).await.expect_status(201);
@@ -185,7 +185,7 @@ async fn initial_access_tokens_are_made_used_shown_and_revoked() {
 }
 
 #[tokio::test]
-async fn what_runs_and_what_a_client_is_made_of_can_be_asked() {
+async fn version_scripts_and_the_client_schema_can_be_read() {
     let script = "fn createClient(context) { context.client.client_name != \"fault\" || 1 / 0 == 0 }";
     let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
     server.register(&minimal()).await;

@@ -1,10 +1,10 @@
-//! Clients that an administrator changes.
+//! Changes of clients by an administrator.
 
 use serde_json::{Value, json};
 
 use crate::support::{Answer, GRANT, Registered, TestServer, machine, minimal, registering, with};
 
-/// `PUT` of `body` by the administrator.
+/// Sends a `PUT` of `body` as the administrator.
 async fn put(server: &TestServer, client: &Registered, body: &Value) -> Answer {
     let request = server.administrate("PUT", &path(client)).await;
     Answer::of(request.json(body)).await
@@ -15,7 +15,7 @@ fn path(client: &Registered) -> String {
 }
 
 #[tokio::test]
-async fn metadata_is_replaced_and_all_else_stays() {
+async fn metadata_is_replaced_and_everything_else_is_kept() {
     let server = TestServer::new().await;
     let client = server.register(&with(minimal(), json!({"contacts": ["a@example.org"]}))).await;
     let before = server.called("GET", &path(&client)).await;
@@ -38,7 +38,7 @@ async fn metadata_is_replaced_and_all_else_stays() {
 }
 
 #[tokio::test]
-async fn the_rules_of_an_update_hold() {
+async fn the_rules_of_an_update_apply() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let bad = with(minimal(), json!({"redirect_uris": ["http://client.example.org/cb"]}));
@@ -52,7 +52,10 @@ async fn the_rules_of_an_update_hold() {
         put(&server, &client, &with(minimal(), members)).await.expect_bad_metadata(part);
     }
     let scopes = put(&server, &client, &with(minimal(), json!({"scope": "openid clients.write"}))).await;
-    assert_eq!(scopes.body["metadata"]["scope"], "openid", "administrators are made in no such way");
+    assert_eq!(
+        scopes.body["metadata"]["scope"], "openid",
+        "an update must not grant scopes of administrators"
+    );
     put(&server, &client, &with(minimal(), json!({"client_id": client.id}))).await.expect_status(200);
     let request = async |body: &str, media_type: &str| {
         let request = server.administrate("PUT", &path(&client)).await;
@@ -85,7 +88,7 @@ async fn no_update_is_lost() {
 }
 
 #[tokio::test]
-async fn who_is_disabled_does_nothing_until_an_administrator_enables_it() {
+async fn a_disabled_client_is_rejected_until_an_administrator_enables_it() {
     let server = TestServer::new().await;
     let client = server.register(&machine()).await;
     let off = with(machine(), json!({"disabled": true, "trusted_client": true}));
@@ -104,7 +107,7 @@ async fn who_is_disabled_does_nothing_until_an_administrator_enables_it() {
 }
 
 #[tokio::test]
-async fn proofs_are_asked_of_the_client_and_not_of_an_administrator() {
+async fn proofs_are_required_of_the_client_but_not_of_an_administrator() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     for key in ["softwareStatementRequired", "dcrAttestationEvidenceRequired"] {
@@ -121,7 +124,7 @@ async fn proofs_are_asked_of_the_client_and_not_of_an_administrator() {
 }
 
 #[tokio::test]
-async fn scripts_have_their_say_in_updates_and_deletions() {
+async fn scripts_run_for_updates_and_deletions() {
     let script = r#"
         fn updateClient(context) {
             context.client.contacts = ["of@the.script"];
@@ -142,7 +145,7 @@ async fn scripts_have_their_say_in_updates_and_deletions() {
 }
 
 #[tokio::test]
-async fn an_initial_access_token_binds_its_clients_for_ever() {
+async fn the_policy_of_an_initial_access_token_applies_to_later_updates() {
     let server = TestServer::new().await;
     let policy = json!({"policy": {"redirect_hosts": ["client.example.org"]}});
     server.initial_access("initial", policy).await;
@@ -155,7 +158,7 @@ async fn an_initial_access_token_binds_its_clients_for_ever() {
 }
 
 #[tokio::test]
-async fn the_administrator_itself_is_changed_by_the_configuration_alone() {
+async fn the_administrator_itself_is_changed_only_by_the_configuration() {
     let server = TestServer::configured(|configuration| registering(configuration, json!({}))).await;
     let own =
         Answer::of(server.administrate("PUT", "/admin/v1/clients/administrator").await.json(&machine()));

@@ -1,4 +1,4 @@
-//! Clients that an administrator deletes, many at a time.
+//! Deletion of many clients by an administrator.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ async fn count(server: &TestServer) -> u64 {
 }
 
 #[tokio::test]
-async fn those_that_are_meant_go_and_all_others_stay() {
+async fn matching_clients_are_deleted_and_all_others_stay() {
     let server = TestServer::new().await;
     let (mut meant, mut others) = (Vec::new(), Vec::new());
     for turn in 0..8 {
@@ -35,7 +35,7 @@ async fn those_that_are_meant_go_and_all_others_stay() {
     let after = server.last_event().await;
     let late = server.called("DELETE", "/admin/v1/clients?issued_from=0").await;
     assert_eq!(late.body, json!({"deleted": 8}));
-    assert_eq!(count(&server).await, 1, "the administrator is never among them");
+    assert_eq!(count(&server).await, 1, "the administrator is never deleted");
     server.called("GET", "/admin/v1/clients").await.expect_status(200);
     let events = server.events(after).await;
     let mut subjects: Vec<&str> = events.iter().map(|event| event["subject"].as_str().unwrap()).collect();
@@ -70,7 +70,7 @@ async fn without_a_filter_nothing_is_deleted() {
 }
 
 #[tokio::test]
-async fn scripts_keep_some_and_hear_of_the_others() {
+async fn scripts_can_keep_clients_and_are_notified_of_the_deleted_ones() {
     let script = r#"
         fn deleteClient(context) { context.client.client_name != "kept" }
         fn clientDeleted(context) { kv::increment("told", 1, 1000); }
@@ -97,7 +97,7 @@ async fn scripts_keep_some_and_hear_of_the_others() {
 }
 
 #[tokio::test]
-async fn a_script_that_fails_stops_it_and_the_answer_says_where() {
+async fn a_failing_script_stops_the_deletion_and_the_answer_counts_the_deleted_clients() {
     let script = "fn deleteClient(context) { context.client.client_name != \"bad\" || 1 / 0 == 0 }";
     let server = TestServer::scripted(&[("10-a.rhai", script)], |_| {}).await;
     register(&server, "bad", "s").await;

@@ -1,4 +1,4 @@
-//! The administrator whom the first start makes, and the scopes that nobody else gets.
+//! The administrator that the first start creates, and the scopes that no other client gets.
 
 use registrar::app::{Start, start};
 use registrar::config::Configuration;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, GRANT, Registered, TestServer, machine, shipped, with};
 
 impl TestServer {
-    /// The administrator, as the file of its credentials has it.
+    /// Returns the administrator as described in its credentials file.
     pub(crate) fn administrator(&self) -> Registered {
         let file = self.server().administrator().expect("this start was the first");
         let body: Value =
@@ -17,37 +17,37 @@ impl TestServer {
         Registered { id, uri, token: String::new(), body }
     }
 
-    /// An access token with every scope of `[admin.scopes]`.
+    /// Obtains an access token with every scope of `[admin.scopes]`.
     pub(crate) async fn administrator_token(&self) -> String {
         self.access_token(&self.administrator()).await
     }
 
-    /// An access token with these scopes of `[admin.scopes]` only.
+    /// Obtains an access token with only these scopes of `[admin.scopes]`.
     pub(crate) async fn administrator_token_for(&self, scope: &str) -> String {
         let answer = self.basic(&self.administrator(), "/token", &[GRANT, ("scope", scope)]).await;
         answer.expect_status(200);
         answer.member("access_token").as_str().expect("a token").to_owned()
     }
 
-    /// A call of the administrator that is not sent yet.
+    /// Prepares a request of the administrator.
     pub(crate) async fn administrate(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.ask(method, path).bearer_auth(self.administrator_token().await)
     }
 
-    /// A call of the administrator without a body.
+    /// Sends a request of the administrator without a body.
     pub(crate) async fn called(&self, method: &str, path: &str) -> Answer {
         Answer::of(self.administrate(method, path).await).await
     }
 
-    /// The events of the audit log behind `after`.
+    /// Returns the events of the audit log after the position `after`.
     pub(crate) async fn events(&self, after: u64) -> Vec<Value> {
         let answer = self.called("GET", &format!("/admin/v1/audit?limit=1000&after={after}")).await;
         answer.expect_status(200);
-        assert_eq!(answer.member("next"), &Value::Null, "they fit on a page");
+        assert_eq!(answer.member("next"), &Value::Null, "the events fit on one page");
         answer.body["events"].as_array().expect("events").clone()
     }
 
-    /// The position of the last event.
+    /// Returns the position of the last event.
     pub(crate) async fn last_event(&self) -> u64 {
         self.events(0).await.last().map_or(0, |event| event["position"].as_u64().expect("a position"))
     }
@@ -57,7 +57,7 @@ const SCOPES: &str = "clients.read clients.write clients.export clients.used con
                       config.write tokens.read tokens.write scripts.read audit.read";
 
 #[tokio::test]
-async fn the_first_start_makes_one_with_all_scopes() {
+async fn the_first_start_creates_an_administrator_with_all_scopes() {
     let server = TestServer::new().await;
     let answer = server.basic(&server.administrator(), "/token", &[GRANT]).await;
     assert_eq!(answer.member("scope"), SCOPES);
@@ -71,7 +71,7 @@ async fn the_first_start_makes_one_with_all_scopes() {
 }
 
 #[tokio::test]
-async fn nobody_else_can_register_its_scopes() {
+async fn no_other_client_can_register_its_scopes() {
     let server = TestServer::new().await;
     let client = server.register(&with(machine(), json!({"scope": format!("email {SCOPES}")}))).await;
     assert_eq!(client.body["scope"], "email");
@@ -87,7 +87,7 @@ async fn nobody_else_can_register_its_scopes() {
 }
 
 #[tokio::test]
-async fn a_scope_of_administrators_can_not_be_defined_for_everybody() {
+async fn a_scope_of_administrators_cannot_be_defined_for_all_clients() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("r.toml");
     std::fs::write(&file, "[[scopes]]\nid = \"clients.write\"\n").unwrap();
@@ -97,7 +97,7 @@ async fn a_scope_of_administrators_can_not_be_defined_for_everybody() {
 }
 
 #[tokio::test]
-async fn it_does_not_manage_itself_by_rfc_7592() {
+async fn the_administrator_cannot_manage_itself_by_rfc_7592() {
     let server = TestServer::registering(json!({"dcrAuthorizationWithClientCredentials": true})).await;
     let (admin, token) = (server.administrator(), server.administrator_token().await);
     for method in ["GET", "DELETE"] {
@@ -113,7 +113,7 @@ async fn it_does_not_manage_itself_by_rfc_7592() {
 }
 
 #[tokio::test]
-async fn a_restart_makes_no_other_one_and_follows_the_names_of_the_scopes() {
+async fn a_restart_creates_no_second_administrator_and_applies_renamed_scopes() {
     let folder = tempfile::TempDir::new().unwrap();
     let begin = async |rename: bool| {
         let mut configuration = in_folder(folder.path());
@@ -141,7 +141,7 @@ async fn a_restart_makes_no_other_one_and_follows_the_names_of_the_scopes() {
     second.stop().await;
 }
 
-/// A configuration for a server whose store, scripts and credentials are in `folder`.
+/// Returns the configuration of a server whose store, scripts and credentials are in `folder`.
 fn in_folder(folder: &std::path::Path) -> Configuration {
     let mut configuration = shipped();
     configuration.settings.server.listen = "127.0.0.1:0".parse().unwrap();
@@ -152,7 +152,7 @@ fn in_folder(folder: &std::path::Path) -> Configuration {
 }
 
 #[tokio::test]
-async fn who_only_has_its_name_does_not_become_it() {
+async fn a_client_with_the_name_of_the_administrator_does_not_become_it() {
     let folder = tempfile::TempDir::new().unwrap();
     let configuration = in_folder(folder.path());
     let settings = configuration.settings.store.clone();
@@ -165,16 +165,20 @@ async fn who_only_has_its_name_does_not_become_it() {
     store.clients.replace(&stored, &stranger, registrar::store::Change::default()).await.unwrap();
     drop((store, stored));
     let mut configuration = in_folder(folder.path());
-    // Its scopes would be changed by this.
+    // A start would change the scopes of this client.
     configuration.settings.admin.scopes.config_write = "other.write".to_owned();
     let refused = start(Start::new(configuration)).await.err().expect("it does not start").to_string();
     assert!(refused.contains("registrar admin reset"), "{refused}");
     let store = registrar::store::Store::open(&settings).await.unwrap();
-    assert_eq!(store.clients.find(&id).await.unwrap().unwrap().client(), &stranger, "it stays as it is");
+    assert_eq!(
+        store.clients.find(&id).await.unwrap().unwrap().client(),
+        &stranger,
+        "the client is not changed"
+    );
 }
 
 #[tokio::test]
-async fn a_scope_that_becomes_one_of_administrators_makes_none() {
+async fn a_scope_that_becomes_an_admin_scope_makes_no_client_an_administrator() {
     let folder = tempfile::TempDir::new().unwrap();
     let mut configuration = in_folder(folder.path());
     let scopes = &mut configuration.settings.admin.scopes;
@@ -195,10 +199,14 @@ async fn a_scope_that_becomes_one_of_administrators_makes_none() {
         Answer::of(crate::support::form(request.basic_auth(id, Some(secret)), form)).await
     };
     let old = ask(&first, "/token", &[GRANT]).await;
-    assert_eq!(old.member("scope"), "email audit.read tokens.read", "they are scopes like others");
+    assert_eq!(
+        old.member("scope"),
+        "email audit.read tokens.read",
+        "they are ordinary scopes in this configuration"
+    );
     first.stop().await;
 
-    // Now it has the usual names.
+    // Now the scopes have the default names.
     let second = start(Start::new(in_folder(folder.path()))).await.unwrap();
     let new = ask(&second, "/token", &[GRANT]).await;
     assert_eq!(new.member("scope"), "email");
@@ -207,7 +215,7 @@ async fn a_scope_that_becomes_one_of_administrators_makes_none() {
     let old = old.member("access_token").as_str().unwrap();
     let audit = http.get(format!("http://{}/admin/v1/audit", second.address())).bearer_auth(old);
     Answer::of(audit).await.expect_error(403, &["insufficient_scope"]);
-    // A token of somebody else is not shown, neither to the client nor to the bearer of its token.
+    // A token of another client is shown neither to the client nor to the bearer of its token.
     let administrator: Value = serde_json::from_str(
         &std::fs::read_to_string(folder.path().join("data/admin-credentials.json")).unwrap(),
     )
@@ -224,7 +232,7 @@ async fn a_scope_that_becomes_one_of_administrators_makes_none() {
 }
 
 #[tokio::test]
-async fn a_store_in_memory_has_none_unless_there_is_a_place_for_the_file() {
+async fn a_store_in_memory_has_no_administrator_unless_the_file_is_configured() {
     let server =
         TestServer::configured(|configuration| configuration.settings.store.url = "memory:".into()).await;
     assert_eq!(server.server().administrator(), None);

@@ -1,4 +1,4 @@
-//! K96: nobody learns from the time of a refusal whether a client is there.
+//! The time of an error response does not reveal whether a client exists.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use tokio::net::TcpStream;
 
 use crate::support::{TestServer, minimal};
 
-/// Requests of each kind, in turns, so that what disturbs the machine disturbs all kinds.
+/// Number of requests of each type. The types alternate, so a disturbance of the machine affects all of them.
 const ROUNDS: usize = 400;
 
-/// The time within which a quarter of the answers came: what interrupts a request makes only the
-/// others slower.
+/// Returns the time within which a quarter of the answers arrived. Interruptions only slow down the
+/// other three quarters.
 fn quarter(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times[times.len() / 4]
@@ -32,7 +32,7 @@ async fn refusal(stream: &mut TcpStream, request: &str) -> Duration {
 }
 
 #[tokio::test]
-async fn a_refusal_takes_as_long_for_a_client_that_is_there_as_for_none() {
+async fn an_error_takes_as_long_for_an_existing_client_as_for_an_unknown_one() {
     let server = TestServer::new().await;
     let (one, other, gone) = (
         server.register(&minimal()).await,

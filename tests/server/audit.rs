@@ -1,11 +1,11 @@
-//! The audit log: what was done and refused, in order, each once.
+//! The audit log records each action and each rejection once and in order.
 
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Registered, TestServer, machine, minimal, with};
 use crate::transfer::{export, import};
 
-/// Action, who did it, to what, and the error code.
+/// Action, actor, target and error code.
 type Told<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>);
 
 fn told(event: &Value) -> Told<'_> {
@@ -22,7 +22,7 @@ async fn patch(server: &TestServer, value: bool) -> Answer {
 }
 
 #[tokio::test]
-async fn each_action_is_told_once_and_in_order() {
+async fn each_action_is_recorded_once_and_in_order() {
     let server = TestServer::new().await;
     let administrator = Some("administrator");
     let one = server.register(&minimal()).await;
@@ -98,13 +98,13 @@ async fn each_action_is_told_once_and_in_order() {
     assert_eq!(
         events[17]["details"]["changed"],
         json!(["registration.dynamicRegistrationEnabled"]),
-        "names, and no values"
+        "the event has names of options but no values"
     );
     assert_eq!(events[18]["details"]["status"], 403);
 }
 
 #[tokio::test]
-async fn calls_of_administrators_that_are_refused_are_told() {
+async fn rejected_calls_of_administrators_are_recorded() {
     let server = TestServer::new().await;
     let administrator = Some("administrator");
     let client = server.register(&minimal()).await;
@@ -151,7 +151,7 @@ async fn calls_of_administrators_that_are_refused_are_told() {
 }
 
 #[tokio::test]
-async fn an_event_leads_to_its_request() {
+async fn an_event_has_the_correlation_id_of_its_request() {
     let server = TestServer::new().await;
     let created = server.post(&minimal()).await;
     let refused = server.post(&json!({"redirect_uris": 5})).await;
@@ -163,7 +163,7 @@ async fn an_event_leads_to_its_request() {
 }
 
 #[tokio::test]
-async fn pages_follow_each_other() {
+async fn pages_continue_each_other() {
     let server = TestServer::new().await;
     for _ in 0..6 {
         server.register(&minimal()).await;
@@ -188,7 +188,7 @@ async fn pages_follow_each_other() {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_it() {
+async fn no_secret_is_in_the_audit_log() {
     let server = TestServer::new().await;
     let client = server.register(&machine()).await;
     let access = server.access_token(&client).await;
@@ -229,7 +229,7 @@ async fn no_secret_is_in_it() {
 }
 
 #[tokio::test]
-async fn a_flood_of_refusals_leaves_room_for_what_others_did() {
+async fn a_flood_of_rejections_leaves_space_for_other_events() {
     let server = TestServer::new().await;
     let begun = std::time::Instant::now();
     for _ in 0..400 {
@@ -237,18 +237,18 @@ async fn a_flood_of_refusals_leaves_room_for_what_others_did() {
     }
     server.called("DELETE", "/admin/v1/clients/nobody").await.expect_status(404);
     let events = server.events(0).await;
-    // A burst of 200, and 20 for each second.
+    // A burst of 200 events and 20 more per second.
     let most = 201 + u64::try_from(begun.elapsed().as_millis()).unwrap() / 50;
     let with = |action: &str| events.iter().filter(|event| event["action"] == action).collect::<Vec<_>>();
     let written = u64::try_from(with("registration_refused").len()).unwrap();
     assert!((200..=most).contains(&written), "{written} of at most {most}");
     let lost = with("refusals_lost").into_iter().map(|event| event["details"]["count"].as_u64().unwrap());
     assert_eq!(written + lost.sum::<u64>(), 400);
-    assert_eq!(with("deletion_refused").len(), 1, "of somebody who proved who he is");
+    assert_eq!(with("deletion_refused").len(), 1, "the event of an authenticated client");
 }
 
 #[tokio::test]
-async fn what_was_refused_is_kept_when_the_server_stops() {
+async fn rejections_are_stored_when_the_server_stops() {
     let server = TestServer::new().await;
     let folder = server.folder.path().join("data");
     for _ in 0..20 {
@@ -265,7 +265,7 @@ async fn what_was_refused_is_kept_when_the_server_stops() {
 }
 
 #[tokio::test]
-async fn a_client_whose_time_is_over_is_told_with_its_removal() {
+async fn the_removal_of_an_expired_client_is_recorded() {
     let server = TestServer::new().await;
     let client = server.register(&with(minimal(), json!({"lifetime": 100}))).await;
     let store = &server.server().service().store;

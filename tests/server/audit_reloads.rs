@@ -1,4 +1,4 @@
-//! What changes without a request is in the audit log too.
+//! Changes without a request are in the audit log, too.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::reload::until;
 use crate::support::TestServer;
 
 #[tokio::test]
-async fn scripts_that_are_taken_and_scripts_that_are_not() {
+async fn accepted_and_rejected_scripts_are_recorded() {
     let server = TestServer::scripted(&[("10-a.rhai", "fn createClient(context) { true }")], |_| {}).await;
     let after = server.last_event().await;
     let next = async |after: u64| until(async || server.events(after).await.first().cloned()).await;
@@ -28,7 +28,7 @@ async fn scripts_that_are_taken_and_scripts_that_are_not() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_taken_and_one_that_is_not() {
+async fn accepted_and_rejected_configuration_files_are_recorded() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("registrar.toml");
     let write = |text: &str| {

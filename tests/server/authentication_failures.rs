@@ -1,5 +1,5 @@
-//! What a failure to authenticate costs: so many keys tried, the same for every client and for none. Work
-//! is counted, not timed. How many failures there may be is in `rate_limits.rs`.
+//! The cost of an authentication failure: a limited number of keys is tried, the same for every client and
+//! for an unknown one. Work is counted, not timed. `rate_limits.rs` tests the number of allowed failures.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,14 +12,14 @@ use crate::support::{GRANT, Origin, Reply, START, Signer, TestServer, fetches_lo
 const NOBODY: &str = "11111111-1111-4111-8111-111111111111";
 const JWT: (&str, &str) = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
 
-/// An assertion of `client` that somebody made who has none of its keys.
+/// Creates an assertion of `client` that is signed with none of its keys.
 fn garbage(client: &str, header: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let claims = json!({"iss": client, "sub": client, "aud": "x", "jti": "1", "exp": START + 60});
     format!("{}.{}.{}", part(header), part(&claims), URL_SAFE_NO_PAD.encode([7; 132]))
 }
 
-/// Sends `assertion`, which is refused; what the server did for it.
+/// Sends `assertion`, which is rejected. Returns the work that the server did for it.
 async fn refused(server: &TestServer, assertion: &str) -> (u64, u64) {
     let effort = || server.server().service().verifier.effort();
     let Effort { read, tried } = effort();
@@ -32,7 +32,7 @@ fn keyed(jwks: &Value) -> Value {
     with(machine(), json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": jwks}))
 }
 
-/// Twenty keys of the most expensive curve, without names.
+/// Returns twenty keys of the most expensive curve without a `kid`.
 fn many_keys() -> Value {
     let keys = (0..20).map(|_| {
         let mut key = Signer::new("", Algorithm::Es512).jwk();
@@ -43,7 +43,7 @@ fn many_keys() -> Value {
 }
 
 #[tokio::test]
-async fn a_failure_tries_as_few_keys_for_a_client_that_is_there_as_for_none_and_reads_them_once() {
+async fn a_failure_tries_as_few_keys_for_a_known_client_as_for_an_unknown_one_and_parses_them_once() {
     let server = TestServer::configured(fetches_locally).await;
     let origin = Origin::new().await;
     let url = origin.at("/jwks", Reply::json(many_keys()));
@@ -66,11 +66,11 @@ async fn a_failure_tries_as_few_keys_for_a_client_that_is_there_as_for_none_and_
             assert_eq!(effort, (0, most), "{client} {header}");
         }
     }
-    assert_eq!(origin.hits("/jwks"), 2, "fetched once, and once more for an unknown key");
+    assert_eq!(origin.hits("/jwks"), 2, "the keys are fetched once, and once more for an unknown key");
 }
 
 #[tokio::test]
-async fn keys_are_read_again_when_they_change() {
+async fn keys_are_parsed_again_when_they_change() {
     let server = TestServer::new().await;
     let (first, second) = (Signer::new("", Algorithm::Es256), Signer::new("", Algorithm::Es256));
     let client = server.register(&keyed(&first.jwks())).await;
@@ -93,9 +93,9 @@ async fn keys_are_read_again_when_they_change() {
     assert_eq!(read(), 2);
 }
 
-/// A client with several keys for one algorithm names its key.
+/// A client with several keys for one algorithm must name its key.
 #[tokio::test]
-async fn a_key_that_is_named_is_found_among_many() {
+async fn a_named_key_is_found_among_many() {
     let server = TestServer::new().await;
     let signers: Vec<Signer> = (0..6).map(|_| Signer::new("", Algorithm::Es256)).collect();
     let jwks = json!({"keys": signers.iter().map(Signer::jwk).collect::<Vec<_>>()});

@@ -1,12 +1,12 @@
-//! Input that nobody means well with: always the right status, a description that says what to
-//! change, and a server that goes on.
+//! Malicious or broken input: always the correct status, a description that says what to change, and
+//! a server that keeps running.
 
 use registrar::client::member::{Kind, MEMBERS, SetBy};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, minimal, with};
 
-/// A value of a JSON type that `kind` is not, for each such type.
+/// Returns one value of each JSON type that `kind` is not.
 fn wrong(kind: Kind) -> Vec<Value> {
     let all =
         [json!("text"), json!(["text"]), json!({"a": 1}), json!(true), json!(-1), json!(1.5), json!([1])];
@@ -23,11 +23,11 @@ fn wrong(kind: Kind) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_wrong_type_at_each_member_is_refused_by_its_name() {
+async fn an_invalid_type_is_rejected_with_the_name_of_the_member() {
     let server = TestServer::new().await;
     let of_clients = MEMBERS.iter().filter(|member| matches!(member.set_by, SetBy::Client | SetBy::Request));
     for member in of_clients {
-        // Statements and evidence are refused before their type matters.
+        // Statements and evidence are rejected before their type matters.
         if ["software_statement", "evidence"].contains(&member.name) {
             continue;
         }
@@ -41,7 +41,7 @@ async fn a_wrong_type_at_each_member_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_while_it_is_read() {
+async fn a_body_over_the_limit_is_rejected_while_it_is_read() {
     let server = TestServer::new().await;
     let padded = with(minimal(), json!({"pad": "a".repeat(70_000)}));
     server.post(&padded).await.expect_error(413, &["invalid_client_metadata"]);
@@ -49,7 +49,7 @@ async fn a_body_over_the_limit_is_refused_while_it_is_read() {
 }
 
 #[tokio::test]
-async fn nesting_is_bounded() {
+async fn nesting_is_limited() {
     let server = TestServer::new().await;
     let nested = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
     server.post_bytes("application/json", nested).await.expect_bad_metadata("nested deeper than");
@@ -58,7 +58,7 @@ async fn nesting_is_bounded() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_not_utf_8_are_refused() {
+async fn invalid_utf_8_is_rejected() {
     let server = TestServer::new().await;
     let mut body = minimal().to_string().into_bytes();
     let at = body.iter().position(|byte| *byte == b'K').unwrap();
@@ -67,7 +67,7 @@ async fn bytes_that_are_not_utf_8_are_refused() {
 }
 
 #[tokio::test]
-async fn lists_texts_and_tags_are_bounded() {
+async fn lists_texts_and_tags_are_limited() {
     let server = TestServer::new().await;
     let many: Vec<String> = (0..1_000).map(|number| format!("c{number}@example.org")).collect();
     server.post(&with(minimal(), json!({"contacts": many}))).await.expect_bad_metadata("contacts");
@@ -80,7 +80,7 @@ async fn lists_texts_and_tags_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_description_is_bounded_too() {
+async fn a_description_is_limited_too() {
     let server = TestServer::new().await;
     let answer =
         server.post(&with(minimal(), json!({"token_endpoint_auth_method": "x".repeat(50_000)}))).await;
@@ -89,7 +89,7 @@ async fn a_description_is_bounded_too() {
 }
 
 #[tokio::test]
-async fn a_compressed_body_is_not_unpacked() {
+async fn a_compressed_body_is_not_decompressed() {
     let server = TestServer::new().await;
     let request = server.ask("POST", "/register").header("content-type", "application/json");
     let request = request.header("content-encoding", "gzip").body("x");
@@ -97,7 +97,7 @@ async fn a_compressed_body_is_not_unpacked() {
 }
 
 #[tokio::test]
-async fn who_may_not_be_deleted_by_a_script_is_forbidden_to_delete_itself() {
+async fn a_client_that_a_script_protects_cannot_delete_itself() {
     let server = TestServer::scripted(&[("10-a.rhai", "fn deleteClient(context) { false }")], |_| {}).await;
     let client = server.register(&minimal()).await;
     server.delete(&client).await.expect_error(403, &["access_denied"]);
@@ -105,7 +105,7 @@ async fn who_may_not_be_deleted_by_a_script_is_forbidden_to_delete_itself() {
 }
 
 #[tokio::test]
-async fn two_authorization_headers_are_no_request_at_all() {
+async fn two_authorization_headers_make_a_request_invalid() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let twice = |request: reqwest::RequestBuilder| {
@@ -125,7 +125,7 @@ async fn two_authorization_headers_are_no_request_at_all() {
 }
 
 #[tokio::test]
-async fn who_shows_no_token_is_told_which_one_is_needed() {
+async fn a_missing_token_is_named_by_its_type() {
     let server = TestServer::registering(json!({"initialAccessToken": "required"})).await;
     let answer = server.post(&minimal()).await;
     answer.expect_error(401, &["invalid_token"]);

@@ -1,9 +1,9 @@
-//! Pages of other origins: what programs in a browser may ask, and what they may not.
+//! Cross-origin requests: what programs in a browser may request, and what they may not.
 
 use crate::support::{Answer, TestServer};
 
-/// What a program in a browser needs: discovery, keys, registration and management, and the challenge
-/// of a registration with an attestation.
+/// The paths that a program in a browser needs: discovery, keys, registration and management, and the
+/// challenge for a registration with an attestation.
 const OPEN: &[&str] = &[
     "/register",
     "/register?client_id=x",
@@ -14,7 +14,7 @@ const OPEN: &[&str] = &[
     "/challenge",
 ];
 
-/// What no page has the credentials for.
+/// The paths for which no web page has credentials.
 const CLOSED: &[&str] = &[
     "/token",
     "/introspect",
@@ -37,7 +37,7 @@ async fn preflight(server: &TestServer, path: &str, method: &str, headers: &str)
 }
 
 #[tokio::test]
-async fn every_options_of_an_open_path_is_answered_with_what_is_allowed() {
+async fn options_on_an_open_path_is_answered_with_the_allowed_methods_and_headers() {
     let server = TestServer::new().await;
     let headers =
         "authorization,content-type,mcp-protocol-version,x-requested-with,traceparent,baggage,x-any";
@@ -50,7 +50,7 @@ async fn every_options_of_an_open_path_is_answered_with_what_is_allowed() {
             assert_eq!(answer.header("access-control-allow-headers"), headers, "{path}");
             assert_eq!(answer.header("access-control-allow-credentials"), "", "{path}");
         }
-        // The answer itself, and its refusals, can be read too.
+        // The page can read the answer and error responses, too.
         for method in ["GET", "POST", "PATCH", "OPTIONS"] {
             let request = server.ask(method, path).header("origin", "https://app.example.org");
             let answer = Answer::of(request).await;
@@ -65,7 +65,7 @@ async fn every_options_of_an_open_path_is_answered_with_what_is_allowed() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_is_not_repeated_without_a_bound() {
+async fn requested_headers_are_repeated_only_up_to_a_limit() {
     let server = TestServer::new().await;
     let long = vec!["x-some-header"; 1_000].join(",");
     let answer = preflight(&server, "/jwks", "GET", &long).await;
@@ -73,7 +73,7 @@ async fn what_is_asked_for_is_not_repeated_without_a_bound() {
 }
 
 #[tokio::test]
-async fn no_page_may_call_what_needs_the_credentials_of_a_server() {
+async fn no_web_page_may_call_a_path_that_needs_server_credentials() {
     let server = TestServer::new().await;
     for path in CLOSED {
         for method in ["OPTIONS", "GET", "POST"] {

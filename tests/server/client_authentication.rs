@@ -1,5 +1,4 @@
-//! How clients authenticate: by exactly the method that they registered, each method with real
-//! signatures and certificates.
+//! Client authentication: exactly by the registered method, with real signatures and certificates.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +18,7 @@ fn method(name: &str) -> Value {
     with(machine(), json!({"token_endpoint_auth_method": name}))
 }
 
-/// The claims of a good assertion of `client`.
+/// Returns the claims of a valid assertion of `client`.
 fn claims(server: &TestServer, client: &Registered, jti: &str) -> Value {
     json!({
         "iss": client.id, "sub": client.id, "aud": server.server().url(), "jti": jti,
@@ -31,7 +30,7 @@ async fn assert_with(server: &TestServer, assertion: &str) -> Answer {
     server.form("/token", &[GRANT, JWT, ("client_assertion", assertion)]).await
 }
 
-/// 401 `invalid_client`; with a challenge when the header was used.
+/// Asserts 401 `invalid_client`, with a challenge when the header was used.
 #[track_caller]
 fn expect_refused(answer: &Answer, by_header: bool) {
     answer.expect_error(401, &["invalid_client"]);
@@ -40,7 +39,7 @@ fn expect_refused(answer: &Answer, by_header: bool) {
 }
 
 #[tokio::test]
-async fn a_secret_counts_where_it_was_registered_to_be_sent() {
+async fn a_secret_is_accepted_only_by_the_registered_method() {
     let server = TestServer::new().await;
     let (basic, post) = (
         server.register(&method("client_secret_basic")).await,
@@ -64,12 +63,16 @@ async fn a_secret_counts_where_it_was_registered_to_be_sent() {
         let answer = Answer::of(form(unknown, &[GRANT])).await;
         expect_refused(&answer, true);
         let known = server.ask("POST", "/token").basic_auth(&basic.id, Some("wrong"));
-        assert_eq!(answer.text, Answer::of(form(known, &[GRANT])).await.text, "nobody learns who is there");
+        assert_eq!(
+            answer.text,
+            Answer::of(form(known, &[GRANT])).await.text,
+            "the answer does not reveal whether the client exists"
+        );
     }
 }
 
 #[tokio::test]
-async fn the_parts_of_basic_are_encoded_as_in_a_form() {
+async fn basic_credentials_are_form_encoded() {
     let server = TestServer::new().await;
     let client = server.register(&machine()).await;
     let encoded: String = client.id.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
@@ -89,7 +92,7 @@ async fn the_parts_of_basic_are_encoded_as_in_a_form() {
 }
 
 #[tokio::test]
-async fn several_methods_at_once_are_refused() {
+async fn several_methods_at_once_are_rejected() {
     let server = TestServer::new().await;
     let client = server.register(&machine()).await;
     let secret = client.body["client_secret"].as_str().unwrap();
@@ -103,7 +106,7 @@ async fn several_methods_at_once_are_refused() {
 }
 
 #[tokio::test]
-async fn private_key_jwt_is_signed_by_a_registered_key() {
+async fn private_key_jwt_is_signed_with_a_registered_key() {
     let server = TestServer::new().await;
     let signer = Signer::new("", Algorithm::Es256);
     let body = with(method("private_key_jwt"), json!({"jwks": signer.jwks()}));
@@ -149,9 +152,9 @@ async fn private_key_jwt_is_signed_by_a_registered_key() {
     expect_refused(&assert_with(&server, "not.a.jwt").await, false);
 }
 
-/// RFC 7523bis section 3: an assertion for another server must not be good here because it names both.
+/// RFC 7523bis section 3: an assertion for another server must not be valid here because it names both.
 #[tokio::test]
-async fn an_assertion_is_for_this_issuer_and_for_others_only_where_the_operator_says_so() {
+async fn an_assertion_is_for_this_issuer_alone_unless_the_operator_allows_others() {
     let signer = Signer::new("", Algorithm::Es256);
     let body = with(method("private_key_jwt"), json!({"jwks": signer.jwks()}));
     for (setting, token_endpoint, several) in [(None, 401, 401), (Some("any"), 200, 200)] {
@@ -181,7 +184,7 @@ async fn an_assertion_is_for_this_issuer_and_for_others_only_where_the_operator_
 }
 
 #[tokio::test]
-async fn an_assertion_is_good_once() {
+async fn an_assertion_is_valid_once() {
     let server = TestServer::new().await;
     let signer = Signer::new("", Algorithm::EdDsa);
     let body = with(method("private_key_jwt"), json!({"jwks": signer.jwks()}));
@@ -189,19 +192,20 @@ async fn an_assertion_is_good_once() {
     let assertion = |client: &Registered| signer.raw(&json!({}), claims(&server, client, "once"));
     assert_with(&server, &assertion(&client)).await.expect_status(200);
     expect_refused(&assert_with(&server, &assertion(&client)).await, false);
-    // Another signature of the same identifier is the same assertion; another client's is another.
+    // Another signature over the same identifier is the same assertion; an assertion of another client is
+    // not.
     expect_refused(&assert_with(&server, &assertion(&client)).await, false);
     let assertions: Vec<String> = (0..20).map(|_| assertion(&other)).collect();
     let answers = assertions.iter().map(|assertion| assert_with(&server, assertion));
     let answers = futures_util::future::join_all(answers).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
-    // As long as it could be taken it is remembered.
+    // It is remembered for as long as it would be accepted.
     server.clock.advance(359);
     expect_refused(&assert_with(&server, &assertion(&client)).await, false);
 }
 
 #[tokio::test]
-async fn the_registered_algorithm_is_the_only_one() {
+async fn only_the_registered_algorithm_is_accepted() {
     let server = TestServer::new().await;
     let (es256, rs256) = (Signer::new("", Algorithm::Es256), Signer::new("", Algorithm::Rs256));
     let keys = json!({"keys": [es256.jwk(), rs256.jwk()]});
@@ -214,14 +218,14 @@ async fn the_registered_algorithm_is_the_only_one() {
 }
 
 #[tokio::test]
-async fn keys_may_be_where_the_client_says() {
+async fn keys_are_fetched_from_the_jwks_uri_of_the_client() {
     let server = TestServer::configured(fetches_locally).await;
     let origin = Origin::new().await;
     let (first, second) = (Signer::new("", Algorithm::Es256), Signer::new("", Algorithm::Es256));
     let url = origin.at("/jwks", Reply::json(first.jwks()));
     let client = server.register(&with(method("private_key_jwt"), json!({"jwks_uri": url}))).await;
     assert_with(&server, &first.raw(&json!({}), claims(&server, &client, "1"))).await.expect_status(200);
-    // A key that is not in the set may be in a newer one.
+    // An unknown key may be in a newer version of the set.
     origin.set("/jwks", Reply::json(second.jwks()));
     assert_with(&server, &second.raw(&json!({}), claims(&server, &client, "2"))).await.expect_status(200);
     let down =
@@ -240,14 +244,14 @@ async fn client_secret_jwt_is_signed_with_the_secret() {
     let other = Signer::sharing("", &"x".repeat(64));
     expect_refused(&assert_with(&server, &other.raw(&json!({}), claims(&server, &client, "2"))).await, false);
     expect_refused(&server.basic(&client, "/token", &[GRANT]).await, true);
-    // Who registered a secret for the header does not prove itself by a signature with it.
+    // A client that registered a secret for the header cannot authenticate by a signature with it.
     let basic = server.register(&machine()).await;
     let signed = Signer::sharing("", basic.body["client_secret"].as_str().unwrap());
     expect_refused(&assert_with(&server, &signed.raw(&json!({}), claims(&server, &basic, "3"))).await, false);
 }
 
 #[tokio::test]
-async fn a_public_client_only_says_who_it_is() {
+async fn a_public_client_sends_only_its_client_id() {
     let server = TestServer::new().await;
     let client = server.register(&with(minimal(), json!({"token_endpoint_auth_method": "none"}))).await;
     let answer = server.form("/token", &[GRANT, ("client_id", &client.id)]).await;
@@ -264,7 +268,7 @@ async fn show(files: &Files, server: &TestServer, pair: Option<&Pair>, client: &
 }
 
 #[tokio::test]
-async fn a_certificate_is_that_of_the_registered_subject_or_key() {
+async fn a_certificate_must_match_the_registered_subject_or_key() {
     let files = Files::new();
     let server = TestServer::configured(|configuration| files.switch_on(configuration, Optional)).await;
     let register = async |body: Value| {
@@ -288,7 +292,7 @@ async fn a_certificate_is_that_of_the_registered_subject_or_key() {
     for pair in [None, Some(&own), Some(&Pair::self_signed(&[("CN", "whatever")]))] {
         expect_refused(&show(&files, &server, pair, &by_key).await, false);
     }
-    // A certificate proves nothing for who registered another method.
+    // A certificate does not authenticate a client that registered another method.
     let by_secret = register(machine()).await;
     expect_refused(&show(&files, &server, Some(&own), &by_secret).await, false);
 }

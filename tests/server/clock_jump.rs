@@ -1,4 +1,4 @@
-//! A clock that jumps ends nothing for good: what sweeps remove goes by a clock that only ticks.
+//! A clock jump deletes nothing permanently: sweeps use a monotonic clock.
 
 use registrar::clock::{Clock, Timestamp};
 use registrar::lifecycle::sweep_once;
@@ -22,7 +22,7 @@ async fn held_seconds(server: &TestServer) -> String {
 }
 
 #[tokio::test]
-async fn everything_that_ends_is_there_again_when_the_clock_is_set_right() {
+async fn everything_that_expired_is_available_again_when_the_clock_is_corrected() {
     let server = TestServer::registering(json!({
         "unusedClientLifetime": 60 * DAY, "inactiveClientLifetime": 60 * DAY,
     }))
@@ -60,14 +60,18 @@ async fn everything_that_ends_is_there_again_when_the_clock_is_set_right() {
     assert!(store.nonces.consume(&nonce, now()).await.unwrap());
     assert_eq!(kept.get("k", now()).await.unwrap(), Some(json!("v")));
 
-    // Time that passes is believed.
+    // Time that really passes counts.
     server.clock.advance(DAY);
     sweep_once(service).await;
-    assert_eq!(store.clients.count_all().await.unwrap(), 3, "the administrator, and the two without an end");
+    assert_eq!(
+        store.clients.count_all().await.unwrap(),
+        3,
+        "the administrator and the two clients that do not expire"
+    );
 }
 
 #[tokio::test]
-async fn what_waits_goes_in_the_end_a_share_at_a_time() {
+async fn delayed_removals_are_made_later_in_portions() {
     let server = TestServer::new().await;
     let service = server.server().service();
     for _ in 0..25 {
@@ -90,7 +94,7 @@ async fn what_waits_goes_in_the_end_a_share_at_a_time() {
     }
     server.read(&forever).await.expect_status(200);
 
-    // Who registered since then is swept in time, as many as there are.
+    // Clients registered since then are removed on time, all of them.
     for _ in 0..25 {
         server.register(&with(minimal(), json!({"lifetime": 60}))).await;
     }
@@ -100,7 +104,7 @@ async fn what_waits_goes_in_the_end_a_share_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_off_waits_once_and_one_that_need_not_wait_does_not() {
+async fn a_server_delays_sweeps_once_after_downtime_and_otherwise_not_at_all() {
     for (hold, after) in [(DAY, 1), (0, 0)] {
         let server = TestServer::configured(|configuration| {
             configuration.settings.store.clock_jump_hold_seconds = hold;
@@ -108,7 +112,7 @@ async fn a_server_that_was_off_waits_once_and_one_that_need_not_wait_does_not() 
         .await;
         let service = server.server().service();
         server.register(&with(minimal(), json!({"lifetime": DAY}))).await;
-        // As it was left a month ago, before the first sweep of this start.
+        // The state of a month ago, before the first sweep of this start.
         let seen = Seen { moment: Timestamp::from_unix(START - 30 * DAY), waited: 0 };
         service.store.set_seen(seen).await.unwrap();
         server.clock.jump(DAY);

@@ -1,4 +1,4 @@
-//! K193 and K194: what is advertised can be registered, and nothing else.
+//! Discovery: exactly the advertised values can be registered.
 
 use registrar::config::ClientCertificates::{Off, Optional};
 use registrar::config::Configuration;
@@ -17,7 +17,7 @@ async fn document(server: &TestServer, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn both_documents_say_the_same() {
+async fn both_documents_are_identical() {
     let server = TestServer::new().await;
     let one = document(&server, "/.well-known/openid-configuration").await;
     assert_eq!(one, document(&server, "/.well-known/oauth-authorization-server").await);
@@ -26,11 +26,11 @@ async fn both_documents_say_the_same() {
     Answer::of(server.ask("POST", endpoint).json(&minimal())).await.expect_status(201);
     assert!(one["code_challenge_methods_supported"].as_array().unwrap().contains(&json!("S256")));
     let claims = one["claims_supported"].as_array().unwrap();
-    assert!(claims[0] == "sub" && claims.contains(&json!("email")), "those of the scopes: {claims:?}");
+    assert!(claims[0] == "sub" && claims.contains(&json!("email")), "the claims of the scopes: {claims:?}");
 }
 
 #[tokio::test]
-async fn an_issuer_with_a_path_has_its_documents_where_the_standards_look() {
+async fn an_issuer_with_a_path_has_its_documents_at_the_standard_urls() {
     let server = TestServer::configured(|configuration| {
         configuration.settings.server.issuer = Some("https://as.example.org/tenant".to_owned());
     })
@@ -41,7 +41,7 @@ async fn an_issuer_with_a_path_has_its_documents_where_the_standards_look() {
 }
 
 #[tokio::test]
-async fn what_is_not_ours_is_published_beside_what_is() {
+async fn configured_metadata_is_published_with_our_own() {
     let server = TestServer::configured(|configuration| {
         let members = json!({
             "authorization_endpoint": "https://as.example.org/authorize",
@@ -57,12 +57,12 @@ async fn what_is_not_ours_is_published_beside_what_is() {
     assert!(!document["grant_types_supported"].as_array().unwrap().contains(&json!("made_up")));
 }
 
-/// A client that has whatever any value may need: keys, a certificate's subject, CIBA.
+/// A client with everything that any value may require: keys, the subject of a certificate, CIBA.
 fn equipped() -> Value {
     with(minimal(), json!({"jwks_uri": "https://client.example.org/jwks"}))
 }
 
-/// What a request needs beside `member` = `value` to be consistent.
+/// Returns the members that a request with `member` = `value` needs to be consistent.
 fn companions(member: &str, value: &str) -> Value {
     let ciba = "urn:openid:params:grant-type:ciba";
     match (member, value) {
@@ -93,7 +93,7 @@ fn companions(member: &str, value: &str) -> Value {
     }
 }
 
-/// The request member that an advertised list bounds, and whether it holds a list itself.
+/// Returns the request member that an advertised list limits, and whether the member is a list itself.
 fn registered_as(list: &str) -> Option<(String, bool)> {
     Some(match list {
         "grant_types_supported" => ("grant_types".to_owned(), true),
@@ -102,7 +102,7 @@ fn registered_as(list: &str) -> Option<(String, bool)> {
         "subject_types_supported" => ("subject_type".to_owned(), false),
         "token_endpoint_auth_methods_supported" => ("token_endpoint_auth_method".to_owned(), false),
         "backchannel_token_delivery_modes_supported" => ("backchannel_token_delivery_mode".to_owned(), false),
-        // What these endpoints take follows from what is registered for the token endpoint.
+        // The methods of these endpoints follow from the registration for the token endpoint.
         "revocation_endpoint_auth_signing_alg_values_supported"
         | "introspection_endpoint_auth_signing_alg_values_supported" => return None,
         _ => {
@@ -125,7 +125,7 @@ fn registered_as(list: &str) -> Option<(String, bool)> {
 }
 
 #[tokio::test]
-async fn what_is_advertised_can_be_registered_and_nothing_else() {
+async fn advertised_values_can_be_registered_and_no_others() {
     let server = TestServer::registering(json!({
         "grantTypesSupported": ["authorization_code", "implicit", "client_credentials", "refresh_token",
                                 "urn:openid:params:grant-type:ciba"],
@@ -159,13 +159,13 @@ async fn what_is_advertised_can_be_registered_and_nothing_else() {
         );
         server.post(&body).await.expect_bad_metadata(&member);
     }
-    assert!(tried > 100, "only {tried} values were tried");
+    assert!(tried > 100, "only {tried} values were tried; the test is incomplete");
 }
 
 #[tokio::test]
-async fn a_list_without_values_is_there_only_where_it_must_be() {
+async fn an_empty_list_is_published_only_if_required() {
     let server = TestServer::configured(|configuration| {
-        // What others say can not be registered here either.
+        // Configured metadata of others does not extend what can be registered here.
         let members = json!({"id_token_encryption_alg_values_supported": ["RSA-OAEP"]});
         configuration.settings.discovery = members.as_object().unwrap().clone();
         let none = json!({"responseTypesSupported": [], "idTokenEncryptionAlgValuesSupported": []});
@@ -173,7 +173,7 @@ async fn a_list_without_values_is_there_only_where_it_must_be() {
     })
     .await;
     let found = document(&server, OAUTH).await;
-    assert_eq!(found["response_types_supported"], json!([]), "RFC 8414 section 2 demands it");
+    assert_eq!(found["response_types_supported"], json!([]), "required by RFC 8414 section 2");
     assert_eq!(found.get("id_token_encryption_alg_values_supported"), None);
     let body = json!({
         "grant_types": ["client_credentials"],
@@ -184,7 +184,7 @@ async fn a_list_without_values_is_there_only_where_it_must_be() {
 }
 
 #[tokio::test]
-async fn revocation_and_introspection_say_how_clients_authenticate_there() {
+async fn the_methods_of_revocation_and_introspection_are_published() {
     let server = TestServer::new().await;
     let found = document(&server, OAUTH).await;
     let proving = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"];
@@ -195,7 +195,7 @@ async fn revocation_and_introspection_say_how_clients_authenticate_there() {
         let signed = &found[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
         assert_eq!(signed, &found["token_endpoint_auth_signing_alg_values_supported"], "{endpoint}");
     }
-    // As they do.
+    // The endpoints accept these methods.
     let client = server.register(&with(minimal(), json!({"token_endpoint_auth_method": "none"}))).await;
     let parameters = [("token", "x"), ("client_id", client.id.as_str())];
     server.form("/revoke", &parameters).await.expect_status(200);
@@ -203,7 +203,7 @@ async fn revocation_and_introspection_say_how_clients_authenticate_there() {
 }
 
 #[tokio::test]
-async fn they_say_it_of_what_can_be_registered_and_is_known_to_this_server() {
+async fn published_methods_are_those_that_can_be_registered_and_are_supported() {
     let rs256_and_hs256 = json!(["RS256", "HS256"]);
     for (methods, taken, signed) in [
         (json!(["private_key_jwt", "attest_jwt_client_auth"]), json!(["private_key_jwt"]), json!(["RS256"])),
@@ -228,7 +228,7 @@ async fn they_say_it_of_what_can_be_registered_and_is_known_to_this_server() {
 }
 
 #[tokio::test]
-async fn of_an_endpoint_that_is_elsewhere_the_operator_says_what_it_takes() {
+async fn the_operator_states_the_methods_of_an_external_endpoint() {
     let members = json!({
         "token_endpoint": "https://as.example.org/token",
         "revocation_endpoint": "https://as.example.org/revoke",
@@ -252,8 +252,8 @@ async fn of_an_endpoint_that_is_elsewhere_the_operator_says_what_it_takes() {
     }
 }
 
-/// What is published of certificates: the methods at the revocation endpoint, and whether tokens are
-/// bound to them.
+/// Returns the published metadata about certificates: the methods at the revocation endpoint, and
+/// whether tokens are bound to certificates.
 async fn by_certificate(files: &Files, change: impl FnOnce(&mut Configuration)) -> Value {
     let mut server = TestServer::configured(change).await;
     server.use_client(files.client(None));
@@ -264,7 +264,7 @@ async fn by_certificate(files: &Files, change: impl FnOnce(&mut Configuration)) 
 }
 
 #[tokio::test]
-async fn certificates_are_a_proof_where_they_can_arrive() {
+async fn certificate_methods_are_published_only_if_certificates_can_arrive() {
     let files = Files::new();
     let unasked = |configuration: &mut Configuration| files.switch_on(configuration, Off);
     let asked = |configuration: &mut Configuration| files.switch_on(configuration, Optional);

@@ -1,4 +1,4 @@
-//! `discovery.upstream`: the metadata of the authorization server beside us, with ours on top.
+//! `discovery.upstream`: the metadata of the upstream authorization server, overlaid with our own.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::{Answer, Origin, Reply, TestServer, machine, minimal, regist
 const OPENID: &str = "/.well-known/openid-configuration";
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 
-/// What the server at `issuer` says of itself.
+/// Returns the metadata of the server at `issuer`.
 fn theirs(issuer: &str) -> Value {
     json!({
         "issuer": issuer,
@@ -27,8 +27,8 @@ fn theirs(issuer: &str) -> Value {
     })
 }
 
-/// A server beside `upstream`. That one is on loopback, where nothing is fetched from but what the
-/// operator named.
+/// Starts a server with `upstream`, which is on loopback. Only URLs that the operator configured are
+/// fetched from there.
 async fn beside(upstream: &str) -> TestServer {
     TestServer::configured(|configuration| {
         configuration.settings.discovery.insert("upstream".to_owned(), upstream.into());
@@ -47,7 +47,7 @@ async fn readiness(server: &TestServer) -> Value {
 }
 
 #[tokio::test]
-async fn what_the_server_beside_us_says_is_published_with_ours_on_top() {
+async fn upstream_metadata_is_published_overlaid_with_our_own() {
     let origin = Origin::new().await;
     let upstream = origin.url("");
     origin.set(OPENID, Reply::json(theirs(&upstream)));
@@ -62,7 +62,7 @@ async fn what_the_server_beside_us_says_is_published_with_ours_on_top() {
     for member in ["signed_metadata", "introspection_endpoint", "revocation_endpoint", "upstream"] {
         assert_eq!(found[member], Value::Null, "{member}");
     }
-    // Nor what our endpoints take, which are not named.
+    // Nor the methods of our own endpoints, which are not published.
     for member in [
         "revocation_endpoint_auth_methods_supported",
         "introspection_endpoint_auth_methods_supported",
@@ -70,7 +70,7 @@ async fn what_the_server_beside_us_says_is_published_with_ours_on_top() {
     ] {
         assert_eq!(found.get(member), None, "{member}");
     }
-    // It says nothing of PKCE, and we can not know.
+    // Its metadata does not mention PKCE, so support is unknown.
     assert_eq!(found["code_challenge_methods_supported"], Value::Null);
     assert_eq!(found["mtls_endpoint_aliases"], json!({"token_endpoint": "https://mtls.example.org/token"}));
     assert_eq!(found["grant_types_supported"], json!(["authorization_code"]), "what both support");
@@ -81,7 +81,7 @@ async fn what_the_server_beside_us_says_is_published_with_ours_on_top() {
 }
 
 #[tokio::test]
-async fn a_switched_off_registration_is_not_the_one_of_the_server_beside_us() {
+async fn a_disabled_registration_is_not_replaced_by_the_upstream_endpoint() {
     let origin = Origin::new().await;
     let upstream = origin.url("");
     origin.set(OPENID, Reply::json(theirs(&upstream)));
@@ -93,11 +93,11 @@ async fn a_switched_off_registration_is_not_the_one_of_the_server_beside_us() {
     .await;
     let found = document(&server).await.body;
     assert_eq!(found["registration_endpoint"], Value::Null);
-    assert_eq!(found["jwks_uri"], "https://a.example/jwks", "the operator knows better");
+    assert_eq!(found["jwks_uri"], "https://a.example/jwks", "configured metadata takes precedence");
 }
 
 #[tokio::test]
-async fn behind_one_proxy_both_have_one_issuer() {
+async fn behind_one_proxy_both_servers_share_an_issuer() {
     let origin = Origin::new().await;
     origin.set(OPENID, Reply::json(theirs("https://as.example.org")));
     let server = TestServer::configured(|configuration| {
@@ -112,7 +112,7 @@ async fn behind_one_proxy_both_have_one_issuer() {
 }
 
 #[tokio::test]
-async fn the_document_is_also_found_where_rfc_8414_puts_it() {
+async fn the_document_is_also_found_at_the_location_of_rfc_8414() {
     let origin = Origin::new().await;
     let upstream = origin.url("/tenant");
     origin.set(&format!("{OAUTH}/tenant"), Reply::json(theirs(&upstream)));
@@ -123,7 +123,7 @@ async fn the_document_is_also_found_where_rfc_8414_puts_it() {
 }
 
 #[tokio::test]
-async fn it_is_fetched_once_for_many_and_again_when_its_time_is_over() {
+async fn it_is_fetched_once_for_many_requests_and_again_after_its_lifetime() {
     let origin = Origin::new().await;
     let upstream = origin.url("");
     origin.set(OPENID, Reply::json(theirs(&upstream)).header("cache-control", "max-age=120"));
@@ -143,7 +143,7 @@ async fn it_is_fetched_once_for_many_and_again_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn what_was_fetched_is_used_while_the_server_is_down_but_not_for_ever() {
+async fn the_last_document_is_used_for_a_limited_time_while_upstream_is_down() {
     let origin = Origin::new().await;
     let upstream = origin.url("");
     origin.set(OPENID, Reply::json(theirs(&upstream)));
@@ -160,7 +160,7 @@ async fn what_was_fetched_is_used_while_the_server_is_down_but_not_for_ever() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_never_there_is_no_half_of_a_document() {
+async fn without_upstream_metadata_no_partial_document_is_published() {
     let origin = Origin::new().await;
     let upstream = origin.url("");
     let server = beside(&upstream).await;
@@ -177,7 +177,7 @@ async fn a_server_that_was_never_there_is_no_half_of_a_document() {
 }
 
 #[tokio::test]
-async fn the_metadata_of_somebody_else_is_not_taken() {
+async fn metadata_of_another_issuer_is_rejected() {
     let origin = Origin::new().await;
     let upstream = origin.url("");
     for wrong in [json!(["not", "metadata"]), theirs("https://other.example.org"), json!({})] {
@@ -188,7 +188,7 @@ async fn the_metadata_of_somebody_else_is_not_taken() {
 }
 
 #[tokio::test]
-async fn naming_a_server_opens_no_other_host_to_clients() {
+async fn an_upstream_on_loopback_does_not_allow_other_hosts_to_clients() {
     let origin = Origin::new().await;
     let upstream = origin.url("");
     origin.set(OPENID, Reply::json(theirs(&upstream)));
@@ -200,8 +200,8 @@ async fn naming_a_server_opens_no_other_host_to_clients() {
     assert_eq!(origin.hits("/sector"), 0);
 }
 
-/// The server at `origin`, with these members on top of what it says of itself, beside one whose
-/// `[registration]` has these.
+/// Starts a server with the members `ours` in `[registration]`, and with an upstream at `origin` that
+/// has the members `theirs_more` in its metadata.
 async fn pair(origin: &Origin, theirs_more: Value, ours: Value) -> TestServer {
     let upstream = origin.url("");
     origin.set(OPENID, Reply::json(with(theirs(&upstream), theirs_more)));
@@ -214,7 +214,7 @@ async fn pair(origin: &Origin, theirs_more: Value, ours: Value) -> TestServer {
 }
 
 #[tokio::test]
-async fn what_can_not_be_registered_here_is_not_published_for_the_server_beside_us() {
+async fn upstream_values_that_cannot_be_registered_here_are_not_published() {
     let origin = Origin::new().await;
     let theirs = json!({
         "id_token_encryption_alg_values_supported": ["RSA-OAEP"],
@@ -231,13 +231,13 @@ async fn what_can_not_be_registered_here_is_not_published_for_the_server_beside_
     let keys = json!({"jwks_uri": "https://client.example.org/jwks"});
     let encrypted = with(keys, json!({"id_token_encrypted_response_alg": "RSA-OAEP"}));
     server.post(&with(machine(), encrypted)).await.expect_bad_metadata("id_token_encrypted_response_alg");
-    // An empty list of these allows any, so theirs is what both can do.
+    // An empty list of ours allows any value, so the upstream list is what both support.
     assert_eq!(found["acr_values_supported"], json!(["urn:example:gold"]));
     server.register(&with(machine(), json!({"default_acr_values": ["urn:example:gold"]}))).await;
 }
 
 #[tokio::test]
-async fn the_words_of_a_response_type_have_no_order_and_the_rules_take_all_of_ours() {
+async fn the_words_of_a_response_type_have_no_order_and_the_rules_accept_all_of_ours() {
     let origin = Origin::new().await;
     let theirs = json!({"response_types_supported": ["token id_token", "code"]});
     let ours = json!({

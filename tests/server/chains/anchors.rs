@@ -1,4 +1,4 @@
-//! Certificates in the header of a token, where the operator named authorities that vouch for them.
+//! Certificates in the header of a token, with trust anchors that the operator configured.
 
 use std::path::Path;
 
@@ -9,27 +9,27 @@ use super::parties::{AUTHORITY, LEAF, Party, Recipe, Usage};
 use crate::statements::{REFUSED, UNAPPROVED, post, request};
 use crate::support::{Answer, START, Signer, TestServer, minimal, registering, with};
 
-/// What the client is called in its certificate.
+/// The name of the client in its certificate.
 const CLIENT: &str = "https://client.example/app";
 
-/// An entry for whoever has a certificate of an authority in `anchors`.
+/// Returns an entry for all clients with a certificate of a CA in `anchors`.
 pub(super) fn community(id: &str, anchors: &Path) -> Value {
     json!({"id": id, "type": "SSA", "trustAnchors": anchors, "certificateSan": "iss"})
 }
 
-/// A server with these entries.
+/// Starts a server with these entries.
 async fn trusting(entries: Value) -> TestServer {
     let members = json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": entries});
     TestServer::registering(members).await
 }
 
-/// The claims of a statement of `iss` about itself.
+/// Returns the claims of a statement of `iss` about itself.
 fn claims(iss: &str) -> Value {
     json!({"iss": iss, "iat": START, "exp": START + 300, "software_id": "app"})
 }
 
 #[tokio::test]
-async fn a_statement_is_believed_for_the_certificate_of_its_signer() {
+async fn a_statement_is_trusted_by_the_certificate_of_its_signer() {
     let root = Party::root();
     let file = root.file();
     let server = trusting(json!([community("health", file.path())])).await;
@@ -52,7 +52,7 @@ async fn a_statement_is_believed_for_the_certificate_of_its_signer() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_proves_nothing_is_refused() {
+async fn an_untrusted_certificate_is_rejected() {
     let root = Party::root();
     let file = root.file();
     let server = trusting(json!([community("health", file.path())])).await;
@@ -73,7 +73,7 @@ async fn a_certificate_that_proves_nothing_is_refused() {
         ("a longer path than allowed", issued(LEAF, &short.below(0)).sign(claims(CLIENT)), UNAPPROVED),
         ("an authority that has expired", old.issue(CLIENT).sign(claims(CLIENT)), UNAPPROVED),
         (
-            "an authority that is not shown",
+            "a missing intermediate CA",
             below.issue(CLIENT).sign_with(json!({"x5c": [der(&below.issue(CLIENT))]}), claims(CLIENT)),
             UNAPPROVED,
         ),
@@ -108,7 +108,7 @@ async fn a_certificate_that_proves_nothing_is_refused() {
         answer.expect_error(400, codes);
     }
     server.expect_empty().await;
-    // Time goes on, and the certificate with it.
+    // Later the certificate has expired.
     post(&server, &good.sign(claims(CLIENT))).await.expect_status(201);
     server.clock.advance(1_000_001);
     let late = with(claims(CLIENT), json!({"iat": server.now(), "exp": server.now() + 300}));
@@ -116,7 +116,7 @@ async fn a_certificate_that_proves_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn only_an_entry_with_anchors_makes_a_certificate_a_proof() {
+async fn certificates_are_trusted_only_for_an_entry_with_anchors() {
     let (root, directory) = (Party::root(), Signer::new(CLIENT, Algorithm::Es256));
     let (file, other) = (root.file(), Party::root().file());
     let (party, by_key) = (root.issue(CLIENT), directory.token(json!({})));
@@ -141,7 +141,7 @@ async fn only_an_entry_with_anchors_makes_a_certificate_a_proof() {
 }
 
 #[tokio::test]
-async fn anchors_that_cannot_be_used_are_a_fault_of_the_configuration() {
+async fn unusable_anchors_are_a_configuration_error() {
     let (good, empty) = (Party::root().file(), tempfile::NamedTempFile::new().unwrap());
     let folder = tempfile::TempDir::new().unwrap();
     for (entry, said) in [
@@ -164,7 +164,7 @@ async fn anchors_that_cannot_be_used_are_a_fault_of_the_configuration() {
 
 const ATTESTER: &str = "https://wallets.example";
 
-/// A server that believes attestations of `ATTESTER` by certificates.
+/// Starts a server that trusts attestations of `ATTESTER` by their certificates.
 async fn attesting(anchors: &Path, more: Value) -> TestServer {
     let entry = with(json!({"issuer": ATTESTER, "trustAnchors": anchors}), more);
     TestServer::configured(|configuration| {
@@ -186,7 +186,7 @@ async fn attest(server: &TestServer, attester: &Party, iss: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn an_attester_is_known_by_the_certificates_of_its_authority() {
+async fn an_attester_is_trusted_by_the_certificates_of_its_ca() {
     let root = Party::root();
     let (file, provider) = (root.file(), root.below(0).issue(ATTESTER));
     let stranger = Party::root().issue(ATTESTER);
@@ -212,7 +212,7 @@ async fn an_attester_is_known_by_the_certificates_of_its_authority() {
 }
 
 #[tokio::test]
-async fn scripts_see_the_certificates_that_a_statement_shows() {
+async fn scripts_see_the_certificates_of_a_statement() {
     let (root, script) = (
         Party::root(),
         r#"
@@ -229,7 +229,7 @@ async fn scripts_see_the_certificates_that_a_statement_shows() {
     let party = root.issue(CLIENT);
     let unnamed = party.signer().raw(&json!({}), claims(CLIENT));
     let statement = party.sign_with(json!({}), claims(CLIENT));
-    // What the header calls the key is in no certificate.
+    // The `kid` of the header is in no certificate.
     assert_eq!(server.post(&request(&unnamed)).await.status, 500);
     let answer = server.post(&request(&statement)).await;
     answer.expect_error(400, REFUSED);

@@ -1,5 +1,5 @@
-//! Clients that register no key: each shows a certificate with its statement, and later with its
-//! assertions at the token endpoint.
+//! Clients that register no key: each sends a certificate with its statement, and later with its
+//! assertions to the token endpoint.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ async fn register(server: &TestServer, party: &Party, more: Value) -> Answer {
     server.post(&with(with(keyless(), json!({ "software_statement": statement })), more)).await
 }
 
-/// Asks for a token with an assertion of `client` that `signer` signs.
+/// Requests a token with this assertion.
 async fn authenticate(server: &TestServer, assertion: &str) -> Answer {
     let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
     let form = [GRANT, ("client_assertion_type", kind), ("client_assertion", assertion)];
@@ -36,7 +36,7 @@ fn assertion(server: &TestServer, client: &Registered, jti: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_client_without_keys_proves_itself_with_the_certificates_of_its_name() {
+async fn a_client_without_keys_authenticates_with_certificates_of_its_name() {
     let (root, other) = (Party::root(), Party::root());
     let (file, other_file) = (root.file(), other.file());
     let server =
@@ -52,22 +52,26 @@ async fn a_client_without_keys_proves_itself_with_the_certificates_of_its_name()
     let elsewhere = other.issue(CLIENT);
     for (name, token, status) in [
         ("the certificate of the registration", first.sign(assertion(&server, &client, "1")), 200),
-        ("another one of the same name", next.sign(assertion(&server, &client, "2")), 200),
-        ("one that is over", expired.sign(assertion(&server, &client, "3")), 401),
-        ("one of another name", somebody.sign(assertion(&server, &client, "4")), 401),
-        ("one of another community", elsewhere.sign(assertion(&server, &client, "5")), 401),
+        ("another certificate of the same name", next.sign(assertion(&server, &client, "2")), 200),
+        ("an expired certificate", expired.sign(assertion(&server, &client, "3")), 401),
+        ("a certificate of another name", somebody.sign(assertion(&server, &client, "4")), 401),
+        ("a certificate of another community", elsewhere.sign(assertion(&server, &client, "5")), 401),
         (
-            "one of nobody",
+            "a self-signed certificate",
             Party::new(Recipe { uri: Some(CLIENT), ..LEAF }, None).sign(assertion(&server, &client, "6")),
             401,
         ),
-        ("a key that is not shown", first.signer().raw(&json!({}), assertion(&server, &client, "7")), 401),
+        (
+            "no certificate in the header",
+            first.signer().raw(&json!({}), assertion(&server, &client, "7")),
+            401,
+        ),
         (
             "a certificate of another key",
             somebody.sign_with(json!({"x5c": first.x5c()}), assertion(&server, &client, "8")),
             401,
         ),
-        ("an assertion that was used", first.sign(assertion(&server, &client, "1")), 401),
+        ("a used assertion", first.sign(assertion(&server, &client, "1")), 401),
     ] {
         let answer = authenticate(&server, &token).await;
         assert_eq!(answer.status, status, "{name}: {}", answer.text);
@@ -75,17 +79,17 @@ async fn a_client_without_keys_proves_itself_with_the_certificates_of_its_name()
 }
 
 #[tokio::test]
-async fn only_a_certificate_that_is_believed_stands_for_keys() {
+async fn only_a_trusted_certificate_replaces_keys() {
     let root = Party::root();
     let file = root.file();
     let server = trusting(json!([community("health", file.path())])).await;
-    // Without a statement, and where the method needs a key that is registered.
+    // Rejected without a statement, and when the method needs a registered key.
     server.post(&keyless()).await.expect_bad_metadata("jwks");
     let signed = json!({"request_object_signing_alg": "ES256"});
     register(&server, &root.issue(CLIENT), signed).await.expect_bad_metadata("request_object_signing_alg");
     let own = json!({"token_endpoint_auth_method": "self_signed_tls_client_auth"});
     register(&server, &root.issue(CLIENT), own).await.expect_bad_metadata("jwks");
-    // Keys that are registered are the client's, and its certificates are not.
+    // With registered keys, a client cannot use certificates.
     let party = root.issue(CLIENT);
     let answer = register(&server, &party, json!({"jwks": {"keys": [party.signer().jwk()]}})).await;
     answer.expect_status(201);
@@ -94,7 +98,7 @@ async fn only_a_certificate_that_is_believed_stands_for_keys() {
     authenticate(&server, &next).await.expect_status(401);
     let own = party.sign(assertion(&server, &client, "2"));
     authenticate(&server, &own).await.expect_status(200);
-    // The holder of the registration token keeps it only with a statement.
+    // An update with the registration access token needs a statement, too.
     let answer = register(&server, &party, json!({})).await;
     let client = Registered::of(answer.body);
     let update = client.update_without(&["software_statement"]);

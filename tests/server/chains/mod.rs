@@ -1,4 +1,4 @@
-//! Keys and certificates in the header of a token: what they change, and what they do not.
+//! Keys and certificates in the header of a token: when they are used and when they are ignored.
 
 mod anchors;
 mod clients;

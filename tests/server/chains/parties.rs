@@ -1,4 +1,4 @@
-//! Authorities and those to whom they issue certificates, made while the tests run.
+//! CAs and the subjects of their certificates, created while the tests run.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,17 +16,17 @@ use tempfile::NamedTempFile;
 
 use crate::support::{START, Signer, with};
 
-/// What a certificate is to be.
+/// The properties of a certificate to be created.
 #[derive(Clone, Copy)]
 pub(super) struct Recipe<'a> {
     pub(super) name: &'a str,
     /// The URI in its `subjectAltName`.
     pub(super) uri: Option<&'a str>,
-    /// An authority, with this many more below it.
+    /// For a CA: the number of further CAs allowed below it.
     pub(super) authority: Option<u32>,
-    /// The usage of its key, where it says any.
+    /// The usage of its key, if the certificate restricts it.
     pub(super) usage: Option<Usage>,
-    /// Seconds from the beginning of each test.
+    /// Validity in seconds from the beginning of each test.
     pub(super) life: (i64, i64),
 }
 
@@ -36,15 +36,15 @@ pub(super) enum Usage {
     Encrypts,
 }
 
-/// The certificate of one who signs tokens.
+/// The certificate of a party that signs tokens.
 pub(super) const LEAF: Recipe<'static> =
     Recipe { name: "leaf", uri: None, authority: None, usage: Some(Usage::Signs), life: (-1_000, 1_000_000) };
 
-/// The certificate of an authority.
+/// The certificate of a CA.
 pub(super) const AUTHORITY: Recipe<'static> =
     Recipe { name: "authority", authority: Some(3), usage: None, ..LEAF };
 
-/// A certificate with its key, and those that lead to its authority.
+/// A certificate with its key and the chain up to its CA.
 pub(super) struct Party {
     x509: X509,
     key: PKey<Private>,
@@ -53,48 +53,48 @@ pub(super) struct Party {
 }
 
 impl Party {
-    /// An authority that nobody else vouches for.
+    /// Creates a root CA.
     pub(super) fn root() -> Self {
         Self::new(AUTHORITY, None)
     }
 
-    /// What `recipe` says, issued by `issuer`, or by itself.
+    /// Creates a certificate from `recipe`, issued by `issuer` or self-signed.
     pub(super) fn new(recipe: Recipe<'_>, issuer: Option<&Self>) -> Self {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
         let x509 = build(recipe, &key, issuer);
-        // The anchor itself is not shown.
+        // The chain leaves out the trust anchor.
         let above = issuer.filter(|issuer| !issuer.is_root);
         let above = above.map(|issuer| [vec![issuer.x509.clone()], issuer.above.clone()].concat());
         Self { x509, key, above: above.unwrap_or_default(), is_root: issuer.is_none() }
     }
 
-    /// The certificate of a client called `uri`, issued by this authority.
+    /// Issues a certificate for a client with the name `uri`.
     pub(super) fn issue(&self, uri: &str) -> Self {
         Self::new(Recipe { uri: Some(uri), ..LEAF }, Some(self))
     }
 
-    /// An authority below this one.
+    /// Creates a CA below this one.
     pub(super) fn below(&self, more: u32) -> Self {
         let name = format!("{more} below {}", self.above.len());
         Self::new(Recipe { name: &name, authority: Some(more), ..AUTHORITY }, Some(self))
     }
 
-    /// A file with its certificate.
+    /// Writes its certificate to a file.
     pub(super) fn file(&self) -> NamedTempFile {
         let file = NamedTempFile::new().unwrap();
         std::fs::write(file.path(), self.x509.to_pem().unwrap()).unwrap();
         file
     }
 
-    /// A file with its private key.
+    /// Writes its private key to a file.
     pub(super) fn key_file(&self) -> NamedTempFile {
         let file = NamedTempFile::new().unwrap();
         std::fs::write(file.path(), self.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
         file
     }
 
-    /// A file with its certificate and those between it and its authority.
+    /// Writes its certificate and the intermediate certificates to a file.
     pub(super) fn chain_file(&self) -> NamedTempFile {
         let file = NamedTempFile::new().unwrap();
         let all = [&self.x509].into_iter().chain(&self.above);
@@ -103,24 +103,24 @@ impl Party {
         file
     }
 
-    /// What it shows: its own certificate first.
+    /// Returns its `x5c` header, with its own certificate first.
     pub(super) fn x5c(&self) -> Value {
         let all = [&self.x509].into_iter().chain(&self.above);
         all.map(|one| STANDARD.encode(one.to_der().unwrap())).collect()
     }
 
-    /// Who signs with its key.
+    /// Returns a signer with its key.
     pub(super) fn signer(&self) -> Signer {
         let pem = String::from_utf8(self.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
         Signer::of_pem("", &pem, Algorithm::Es256)
     }
 
-    /// A token with these claims that shows its certificates.
+    /// Signs a token with these claims and its certificates in the header.
     pub(super) fn sign(&self, claims: Value) -> String {
         self.sign_with(json!({}), claims)
     }
 
-    /// The same with more in its header.
+    /// The same, with more header members.
     pub(super) fn sign_with(&self, header: Value, claims: Value) -> String {
         self.signer().raw(&with(json!({"x5c": self.x5c()}), header), claims)
     }

@@ -1,5 +1,5 @@
-//! A key that a token shows in its header is never followed and never believed, wherever a token is
-//! read; a token that verifies with the configured key is accepted with it.
+//! A key in the header of a token is never fetched and never trusted, wherever a token is read. A
+//! token that verifies with the configured key is accepted despite such a header.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::{Answer, Canary, GRANT, START, Signer, TestServer, machine, 
 
 const ISSUER: &str = "https://issuer.example";
 
-/// Where tokens are read. Each has the status of a token that is believed, and of one that is not.
+/// The places where tokens are read, each with the status for a trusted and for an untrusted token.
 const PLACES: &[(&str, u16, u16)] = &[
     ("a software statement", 201, 400),
     ("a statement with keys of a script", 201, 400),
@@ -21,10 +21,10 @@ const PLACES: &[(&str, u16, u16)] = &[
     ("attestation::verify_ear", 201, 500),
 ];
 
-/// Every member by which a header shows a key of `signer`, or says where it is, each alone and all
-/// together.
+/// Returns headers with every member that contains a key of `signer` or its URL, each alone and all of
+/// them together.
 fn headers(signer: &Signer, url: &str) -> Vec<Value> {
-    // Larger than a header without certificates may be.
+    // Larger than the limit for a header without certificates.
     let chain = json!(["MIIB".repeat(500), "MIIB".repeat(1_000), "MIIB".repeat(500)]);
     let members = [
         json!({"jwk": signer.jwk()}),
@@ -39,13 +39,13 @@ fn headers(signer: &Signer, url: &str) -> Vec<Value> {
     members.into_iter().chain([all]).collect()
 }
 
-/// A server that reads tokens in one place, with the key that it believes there.
+/// A server that reads tokens in one place, with the key that it trusts there.
 struct Reader {
     place: &'static str,
     server: TestServer,
-    /// The holder of the key that is believed.
+    /// Signs with the trusted key.
     known: Signer,
-    /// Signs what stands beside the token that is looked at.
+    /// Signs the other tokens of a request.
     other: Signer,
     client_id: String,
 }
@@ -65,7 +65,7 @@ impl Reader {
         reader
     }
 
-    /// Sends a token by `signer` with `header`; `number` makes it another one.
+    /// Sends a token by `signer` with `header`; `number` makes the token unique.
     async fn send(&self, signer: &Signer, header: &Value, number: usize) -> Answer {
         let jti = number.to_string();
         let times = json!({"iss": ISSUER, "iat": START, "exp": START + 300, "jti": jti});
@@ -118,7 +118,7 @@ impl Reader {
     }
 }
 
-/// The script and the settings with which tokens are read in `place`.
+/// Returns the script and the settings with which tokens are read in `place`.
 fn settings(place: &str, known: &Signer, other: &Signer) -> (Option<String>, Value) {
     let jwks = serde_json::to_string(&known.jwks().to_string()).unwrap();
     let verifying = |call: &str| {
@@ -149,7 +149,7 @@ fn attesters(attester: &Signer) -> Value {
 }
 
 #[tokio::test]
-async fn a_key_in_a_header_is_neither_followed_nor_believed_anywhere() {
+async fn a_key_in_a_header_is_neither_fetched_nor_trusted_anywhere() {
     let (canary, stranger) = (Canary::new(), Signer::new(ISSUER, Algorithm::Es256));
     let url = format!("http://127.0.0.1:{}/keys", canary.port());
     for &(place, accepted, refused) in PLACES {

@@ -1,5 +1,5 @@
-//! UDAP from end to end: a community of an authority, clients with certificates, registration,
-//! modification and cancellation, and assertions at the token endpoint.
+//! UDAP from end to end: a community with a CA, clients with certificates, registration, modification
+//! and cancellation, and assertions at the token endpoint.
 
 use futures_util::future::join_all;
 use registrar::config::Sources;
@@ -33,12 +33,12 @@ impl Community {
         Self { root, client, server, _anchors: anchors }
     }
 
-    /// The claims of a statement of the client about itself.
+    /// Returns the claims of a statement of the client about itself.
     fn claims(&self, jti: &str, more: Value) -> Value {
         claims(&self.server, CLIENT, jti, more)
     }
 
-    /// Registers with a statement of the client that has these claims too.
+    /// Registers with a statement of the client that has these additional claims.
     async fn register(&self, jti: &str, more: Value) -> Answer {
         post(&self.server, &self.client.sign(self.claims(jti, more)), json!({})).await
     }
@@ -72,9 +72,9 @@ async fn authenticate(server: &TestServer, party: &Party, id: &str, jti: &str) -
     server.form("/token", &form).await
 }
 
-/// The configuration that is shipped for UDAP, with the authority of a test.
+/// The shipped UDAP configuration with a test CA.
 #[tokio::test]
-async fn the_shipped_configuration_registers_both_kinds_of_clients() {
+async fn the_shipped_configuration_registers_both_types_of_clients() {
     let (root, anchors) = (Party::root(), tempfile::NamedTempFile::new().unwrap());
     std::fs::copy(root.file().path(), anchors.path()).unwrap();
     let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/config/udap.toml");
@@ -101,7 +101,7 @@ async fn the_shipped_configuration_registers_both_kinds_of_clients() {
     });
     let statement = app.sign(claims(&server, "https://client.example/app", "1", more));
     post(&server, &statement, json!({})).await.expect_status(201);
-    // Nobody registers without a certificate, not even without a statement.
+    // A registration without a certificate is rejected, even without a statement.
     server.post(&crate::support::minimal()).await.expect_error(400, REFUSED);
     let metadata = Answer::of(server.ask("GET", "/.well-known/udap")).await;
     assert_eq!(metadata.body["authorization_endpoint"], "https://auth.example.org/authorize");
@@ -109,7 +109,7 @@ async fn the_shipped_configuration_registers_both_kinds_of_clients() {
 }
 
 #[tokio::test]
-async fn a_client_registers_works_changes_itself_and_leaves() {
+async fn a_client_registers_gets_tokens_updates_and_cancels_itself() {
     let community = Community::new(json!({})).await;
     let server = &community.server;
     let certification = Signer::new("certifier", registrar::jose::Algorithm::Es256).token(json!({
@@ -126,7 +126,7 @@ async fn a_client_registers_works_changes_itself_and_leaves() {
     let client = Registered::of(answer.body);
     authenticate(server, &community.client, &client.id, "a").await.expect_status(200);
 
-    // The same name registers again, with a newer certificate of another authority of the community.
+    // The same name registers again with a newer certificate of another CA of the community.
     let renewed = community.root.issue(CLIENT);
     let changed = community.claims("2", json!({"client_name": "Acme", "scope": "profile"}));
     let answer = post(server, &renewed.sign(changed), json!({})).await;
@@ -140,7 +140,7 @@ async fn a_client_registers_works_changes_itself_and_leaves() {
     let read = server.read(&client).await;
     assert_eq!(read.body["client_name"], "Acme");
 
-    // An empty list of grant types is the end.
+    // An empty list of grant types cancels the registration.
     let answer = community.register("3", json!({"grant_types": []})).await;
     answer.expect_status(200);
     assert_eq!(answer.body, json!({"client_id": client.id, "grant_types": []}));
@@ -200,7 +200,8 @@ async fn a_statement_is_for_one_request_of_its_own_client() {
     post(server, &statement, json!({"udap": "2"})).await.expect_bad_metadata("udap");
     server.expect_empty().await;
     post(server, &statement, json!({})).await.expect_status(201);
-    // Neither it, nor another one with its jti, is good again; a refused one costs none.
+    // Neither the statement nor another one with its jti is accepted again. A rejected statement does not
+    // use up its jti.
     post(server, &statement, json!({})).await.expect_error(400, UNAPPROVED);
     community.register("once", json!({"client_name": "B"})).await.expect_error(400, UNAPPROVED);
     let ends = community.claims("once", json!({"grant_types": []}));
@@ -209,7 +210,7 @@ async fn a_statement_is_for_one_request_of_its_own_client() {
 }
 
 #[tokio::test]
-async fn of_many_first_registrations_one_makes_the_client() {
+async fn of_many_simultaneous_registrations_one_creates_the_client() {
     let community = Community::new(json!({})).await;
     let names: Vec<String> = (0..8).map(|number| format!("race {number}")).collect();
     let answers = join_all(names.iter().map(|jti| community.register(jti, json!({})))).await;
@@ -228,7 +229,7 @@ async fn of_many_first_registrations_one_makes_the_client() {
 }
 
 #[tokio::test]
-async fn a_name_counts_within_its_community() {
+async fn a_name_is_unique_within_its_community() {
     let (one, two) = (Party::root(), Party::root());
     let (first, second) = (one.file(), two.file());
     let server = TestServer::registering(json!({
@@ -250,7 +251,7 @@ async fn a_name_counts_within_its_community() {
 }
 
 #[tokio::test]
-async fn a_disabled_client_neither_returns_nor_leaves_by_a_statement() {
+async fn a_disabled_client_cannot_register_again_or_cancel_by_a_statement() {
     let script = r"fn updateClient(context) { context.client.disabled = true; true }";
     let root = Party::root();
     let anchors = root.file();
@@ -275,12 +276,12 @@ async fn a_disabled_client_neither_returns_nor_leaves_by_a_statement() {
 }
 
 #[tokio::test]
-async fn without_the_option_each_registration_makes_a_client() {
+async fn without_the_option_each_registration_creates_a_client() {
     let community = Community::new(json!({"softwareStatementIdentity": "none"})).await;
     community.register("1", json!({})).await.expect_status(201);
     community.register("2", json!({})).await.expect_status(201);
     community.register("2", json!({})).await.expect_error(400, UNAPPROVED);
-    // A statement that is no UDAP needs none of its rules there, and all of them where names count.
+    // The UDAP rules apply to other statements only with the option.
     let plain = json!({"iss": CLIENT, "iat": community.server.now(), "client_name": "A"});
     let body =
         json!({"software_statement": community.client.sign(plain), "grant_types": ["client_credentials"]});
@@ -290,7 +291,7 @@ async fn without_the_option_each_registration_makes_a_client() {
     let body =
         json!({"software_statement": strict.client.sign(plain), "grant_types": ["client_credentials"]});
     strict.server.post(&body).await.expect_error(400, REFUSED);
-    // Where clients may not delete themselves, they do not end their registration either.
+    // Clients that may not delete themselves may not cancel their registration either.
     let kept = Community::new(json!({"clientDeletionEnabled": false})).await;
     kept.register("1", json!({})).await.expect_status(201);
     kept.register("2", json!({"grant_types": []})).await.expect_bad_metadata("grant_types");

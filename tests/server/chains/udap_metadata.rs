@@ -13,7 +13,7 @@ async fn metadata(server: &TestServer) -> Answer {
     Answer::of(server.ask("GET", "/.well-known/udap?community=https://community.example")).await
 }
 
-/// A server that trusts the authority in `anchors`, with more on top.
+/// Starts a server that trusts the CA in `anchors`, with more settings.
 async fn trusting(anchors: &tempfile::NamedTempFile, more: Value) -> TestServer {
     let members = json!({
         "softwareStatementValidationType": "builtin", "softwareStatementIdentity": "subject",
@@ -23,7 +23,7 @@ async fn trusting(anchors: &tempfile::NamedTempFile, more: Value) -> TestServer 
 }
 
 #[tokio::test]
-async fn the_document_is_there_where_clients_register_by_certificates() {
+async fn the_document_exists_when_clients_register_by_certificates() {
     metadata(&TestServer::new().await).await.expect_status(404);
     let anchors = Party::root().file();
     let off = trusting(&anchors, json!({"dynamicRegistrationEnabled": false})).await;
@@ -60,7 +60,7 @@ async fn the_document_is_there_where_clients_register_by_certificates() {
     assert!(!answer.body["scopes_supported"].as_array().unwrap().is_empty());
 }
 
-/// What `token` says, when it is signed with the key of `party`, whose certificates it shows.
+/// Verifies `token` with the certificates of `party` in its header, and returns its claims.
 fn read(server: &TestServer, party: &Party, token: &Value) -> Verified<Claims> {
     let token = Compact::parse(token.as_str().unwrap()).unwrap();
     assert_eq!(token.unverified_header()["x5c"], party.x5c());
@@ -70,7 +70,7 @@ fn read(server: &TestServer, party: &Party, token: &Value) -> Verified<Claims> {
 }
 
 #[tokio::test]
-async fn the_metadata_are_signed_with_the_key_of_the_operator() {
+async fn the_metadata_is_signed_with_the_key_of_the_operator() {
     let root = Party::root();
     let (anchors, own) = (root.file(), root.below(0).issue(BASE));
     let (key, chain) = (own.key_file(), own.chain_file());
@@ -84,14 +84,18 @@ async fn the_metadata_are_signed_with_the_key_of_the_operator() {
     for (name, path) in [("token_endpoint", "/token"), ("registration_endpoint", "/register")] {
         assert_eq!(signed.text(name), Some(server.url(path).as_str()));
     }
-    assert_eq!(metadata(&server).await.body["signed_metadata"], token, "it is not signed for each request");
+    assert_eq!(
+        metadata(&server).await.body["signed_metadata"],
+        token,
+        "the metadata is not signed anew for each request"
+    );
     server.clock.advance(601);
     let next = metadata(&server).await.body["signed_metadata"].clone();
     assert_ne!(read(&server, &own, &next).text("jti"), signed.text("jti"));
 }
 
 #[tokio::test]
-async fn files_that_do_not_fit_together_are_a_fault_of_the_configuration() {
+async fn mismatching_files_are_a_configuration_error() {
     let root = Party::root();
     let (own, other) = (root.issue(BASE), root.issue("https://other.example"));
     let (key, chain, foreign, elsewhere) =
