@@ -1,9 +1,9 @@
-//! The seam between what is stored and where: an ordered key-value space with atomic conditional
-//! batches. Knows nothing of clients.
+//! The interface between what is stored and where it is stored: an ordered key-value space with atomic
+//! conditional batches. It knows nothing about clients.
 //!
-//! Two things could not be had from conditions on values without all writers waiting for each
-//! other: numbers that many change at once, and a log without gaps. So a change can also add to
-//! numbers and append to sequences; whoever makes the change works them out as it is made.
+//! Two features could not be built from conditions on values without making all writers wait for each
+//! other: counters that many writers change at once, and a log without gaps. A change can therefore also
+//! add to numbers and append to sequences. The resulting values are determined when the change is applied.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ use super::{StoreError, keys};
 /// A key with its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
-/// What must be so for a change to be made.
+/// A condition for applying a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expectation {
     /// The key has no value.
@@ -26,28 +26,27 @@ pub enum Expectation {
     Below(Vec<u8>, u64),
 }
 
-/// A change: made as a whole when every expectation holds, else not at all. What is in it is made
-/// in the order of its members.
+/// A change. It is applied as a whole if every expectation is met, and otherwise not at all. Its parts are
+/// applied in the order of its members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
-    /// What must be so.
+    /// The conditions.
     pub expect: Vec<Expectation>,
-    /// Keys to be removed; a key that is not there is no mistake.
+    /// Keys to remove; a missing key is not an error.
     pub delete: Vec<Vec<u8>>,
-    /// Values to be stored.
+    /// Values to store.
     pub put: Vec<Pair>,
-    /// Numbers to be added to: keys, and by how much. A number that is not there is 0, and one
-    /// that becomes 0 is there no more. It stays at the end of its range rather than leave it.
+    /// Numbers to add to: keys and amounts. A missing number counts as 0, and a number that becomes 0 is
+    /// removed. A result out of range is limited to the range.
     pub count: Vec<(Vec<u8>, i64)>,
-    /// Values to be put at the end of a sequence: the key of the sequence, and the value. The
-    /// first gets the number 1, and each one the number behind the one that was there before it,
-    /// whoever wrote that: it is stored under the key of the sequence and its number, 8 bytes,
-    /// big end first.
+    /// Values to append to a sequence: the key of the sequence and the value. The first value gets the
+    /// number 1, and each later one the number after the last value, whoever wrote that. A value is stored
+    /// under the key of the sequence followed by its number: 8 bytes, big-endian.
     pub append: Vec<Pair>,
 }
 
 impl Change {
-    /// This change and `other` as one.
+    /// Returns this change combined with `other`.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.expect.extend(other.expect);
@@ -59,46 +58,46 @@ impl Change {
     }
 }
 
-/// Where keys and values are.
+/// Stores keys and values.
 pub trait Backend: Send + Sync {
-    /// The value of `key`.
+    /// Returns the value of `key`.
     fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
 
-    /// The first `limit` pairs of `range`, in the order of their keys' bytes.
+    /// Returns the first `limit` pairs of `range`, in the byte order of their keys.
     fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>>;
 
-    /// Makes `change`, and gives the numbers that it added to as they are then, in its order.
-    /// When this returns, the change survives a power cut.
+    /// Applies `change` and returns the new values of the numbers that it added to, in its order. When this
+    /// returns, the change survives a power cut.
     ///
-    /// [`StoreError::Conflict`] when an expectation does not hold; who reads then sees what
-    /// came first.
+    /// Fails with [`StoreError::Conflict`] when an expectation is not met. A read after that returns the
+    /// data that caused the conflict.
     fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>>;
 
-    /// What is known of it without looking far.
+    /// Returns facts about the backend that are cheap to obtain.
     fn facts(&self) -> Facts;
 
-    /// Whether other servers may have it too.
+    /// Returns whether other servers may use it too.
     fn is_shared(&self) -> bool {
         false
     }
 
-    /// Says "look again" when another server may have changed what [servers keep in
-    /// memory](super::Store::watch); none when there is no other server.
+    /// Signals when another server may have changed what [servers keep in memory](super::Store::watch).
+    /// Returns `None` when the backend is not shared.
     fn watch(&self) -> Option<mpsc::Receiver<()>> {
         None
     }
 }
 
-/// What a backend knows of itself.
+/// Facts about a backend.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Bytes on the disk; none when there is no disk, or it does not say.
+    /// Bytes on disk; `None` if the backend has no disk or does not report the size.
     pub disk_bytes: Option<u64>,
-    /// Changes that wait to be written.
+    /// Changes that are queued for writing.
     pub waiting: usize,
 }
 
-/// The first `limit` pairs of `range`, and what of it is left; none when that was all.
+/// Returns the first `limit` pairs of `range` and the rest of the range, or `None` if there is no more.
 pub(super) async fn page(
     backend: &dyn Backend,
     range: Range<Vec<u8>>,
@@ -110,13 +109,13 @@ pub(super) async fn page(
     Ok((pairs, left))
 }
 
-/// The key of the value with this number in `sequence`. The key of the sequence itself holds
-/// its last number.
+/// Returns the key of the value with this number in `sequence`. The last number is stored under the key of
+/// the sequence itself.
 pub(super) fn numbered(sequence: &[u8], number: u64) -> Vec<u8> {
     [sequence, &number.to_be_bytes()].concat()
 }
 
-/// The number that is stored under `key` as `value`.
+/// Decodes the number that is stored under `key` as `value`.
 pub(super) fn number(key: &[u8], value: Option<&[u8]>) -> Result<i64, StoreError> {
     let Some(bytes) = value else { return Ok(0) };
     bytes.try_into().map(i64::from_be_bytes).map_err(|_| StoreError::corrupt(key, "it is not a number"))

@@ -1,20 +1,21 @@
-//! How clients are found otherwise than by their identifiers, and how many there are.
+//! How clients are found other than by their identifiers, and how many there are.
 //!
-//! Values are in the index as digests, so that a long one is no long key and none can reach into
-//! the identifier behind it. Each value has a number beside it, so that counting reads one record.
+//! The index contains digests of values. A long value thus does not make a long key, and no value can
+//! extend into the identifier that follows it. Each value has a counter, so that counting reads a single
+//! record.
 
 use super::backend::{Change, Expectation, Pair};
 use super::keys;
 use crate::client::{Client, TrustLevel};
 
-/// A member by which clients are found and counted, with its value.
+/// An indexed member of a client, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Indexed<'a> {
     /// `software_id`
     SoftwareId(&'a str),
     /// `org_id`
     OrgId(&'a str),
-    /// The software statement that was verified.
+    /// The verified software statement.
     Statement {
         /// Its `iss`.
         iss: &'a str,
@@ -23,9 +24,9 @@ pub enum Indexed<'a> {
     },
     /// The digest under which a client is shared.
     Shared(&'a str),
-    /// The name in the certificates by which the client is known.
+    /// The name in the certificates by which the client is recognised.
     Certified {
-        /// The entry of the configuration that names their authorities.
+        /// The configuration entry that names the trusted CAs.
         entry: &'a str,
         /// The name.
         subject: &'a str,
@@ -33,19 +34,19 @@ pub enum Indexed<'a> {
 }
 
 impl Indexed<'_> {
-    /// What the keys of all clients begin with that have this value.
+    /// Returns the prefix of the index keys of all clients with this value.
     pub(super) fn prefix(self) -> Vec<u8> {
         let (member, value) = self.parts();
         keys::index(member, &value)
     }
 
-    /// Where it is counted how many have this value.
+    /// Returns the key of the number of clients with this value.
     pub(super) fn count_key(self) -> Vec<u8> {
         let (member, value) = self.parts();
         keys::index_count(member, &value)
     }
 
-    /// That a change is made only while no more than `count` clients have this value.
+    /// Returns a change that is applied only while at most `count` clients have this value.
     pub fn no_more_than(self, count: u64) -> Change {
         let expect = vec![Expectation::Below(self.count_key(), count.saturating_add(1))];
         Change { expect, ..Change::default() }
@@ -62,7 +63,7 @@ impl Indexed<'_> {
     }
 }
 
-/// All that is indexed of `client`.
+/// Returns everything that is indexed of `client`.
 fn indexed(client: &Client) -> impl Iterator<Item = Indexed<'_>> {
     let metadata = client.metadata.metadata();
     let statement = client.provenance.statement.as_ref();
@@ -77,13 +78,13 @@ fn indexed(client: &Client) -> impl Iterator<Item = Indexed<'_>> {
     software_id.into_iter().chain(org_id).chain(statement).chain(certified).chain(shared)
 }
 
-/// That `client` can be found.
+/// Returns the change that adds the index entries of `client`.
 pub(super) fn entered(client: &Client) -> Change {
     let put: Vec<Pair> = index_keys(client).map(|key| (key, Vec::new())).collect();
     Change { put, count: counts(client, 1), ..Change::default() }
 }
 
-/// That `client` can be found no more.
+/// Returns the change that removes the index entries of `client`.
 pub(super) fn removed(client: &Client) -> Change {
     Change { delete: index_keys(client).collect(), count: counts(client, -1), ..Change::default() }
 }
@@ -97,8 +98,8 @@ fn index_keys(client: &Client) -> impl Iterator<Item = Vec<u8>> {
         .chain(indexed(client).map(move |value| [&value.prefix(), id].concat()))
 }
 
-/// The key that says when `client` was last used, or that it never was since it was issued. The
-/// operator's own clients need no use.
+/// Returns the key that records when `client` was last used, or when it was issued if it was never used.
+/// `None` for the administrator's own clients, whose uses do not matter.
 pub(super) fn client_use(client: &Client) -> Option<Vec<u8>> {
     if client.provenance.trust_level == TrustLevel::Operator {
         return None;

@@ -1,4 +1,4 @@
-//! The registered clients: each a record with its indexes, always changed together.
+//! The registered clients: each is a record with its index entries, which always change together.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::model::ClientId;
 use crate::secret::TokenDigest;
 
-/// A client as it was read, with the bytes that a change of it must find again.
+/// A client as it was read, with the bytes that must be unchanged when it is changed.
 #[derive(Debug, Clone)]
 pub struct Stored {
     client: Client,
@@ -31,13 +31,13 @@ impl Stored {
         Ok(Self { client: record::decode(&key, &bytes)?, bytes })
     }
 
-    /// That the client is still as it was read.
+    /// Expects that the client is still as it was read.
     pub(super) fn unchanged(&self) -> Expectation {
         Expectation::Value(keys::client(&self.client.id), self.bytes.clone())
     }
 }
 
-/// Uses of one client that may be written while it is changed; each server writes one an hour.
+/// Recorded uses of one client that may interfere while it is changed; each server writes one per hour.
 const USES: usize = 8;
 
 /// The registered clients.
@@ -52,13 +52,13 @@ impl Clients {
     /// Stores a new client, together with `also`: an audit event, a use of a token.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when there is one with its identifier, or `also` expects what is
-    /// not so any more.
+    /// [`StoreError::Conflict`] when the identifier exists already, or an expectation of `also` is no
+    /// longer met.
     pub async fn insert(&self, client: &Client, also: Change) -> Result<(), StoreError> {
         self.0.apply(insertion(client)?.and(also)).await.map(drop)
     }
 
-    /// The client with this identifier.
+    /// Returns the client with this identifier.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -68,8 +68,8 @@ impl Clients {
         found.map(|bytes| Stored::read((key, bytes))).transpose()
     }
 
-    /// The client with this identifier, when its record has the text of `digest` somewhere: who
-    /// presents another token learns nothing from the time that it takes to read a record.
+    /// Returns the client with this identifier if its record contains the text of `digest`. A caller that
+    /// presents a wrong token thus learns nothing from the time that it takes to decode a record.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -85,21 +85,20 @@ impl Clients {
         found.filter(has_it).map(|bytes| Stored::read((key, bytes))).transpose()
     }
 
-    /// That the client is still as it was seen, and that what was seen survives a power cut: a
-    /// change that is being written can be seen before that.
+    /// Confirms that the client is still as it was read, and that this state survives a power cut: a change
+    /// that is being written is visible before it is safe.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when it is not any more as it was seen.
+    /// [`StoreError::Conflict`] when the client has changed.
     pub async fn confirm(&self, seen: &Stored) -> Result<(), StoreError> {
         self.0.apply(Change { expect: vec![seen.unchanged()], ..Change::default() }).await.map(drop)
     }
 
-    /// Puts `client` in the place of `seen`, together with `also`. A use of it that was written
-    /// meanwhile is no conflict, and is kept.
+    /// Replaces `seen` with `client`, together with `also`. A use recorded in the meantime is not a
+    /// conflict and is kept.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the client is not any more as it was seen, or `also` expects
-    /// what is not so any more.
+    /// [`StoreError::Conflict`] when the client has changed, or an expectation of `also` is no longer met.
     pub async fn replace(&self, seen: &Stored, client: &Client, also: Change) -> Result<(), StoreError> {
         let mut outcome = self.0.apply(replacement(seen, client)?.and(also.clone())).await.map(drop);
         let mut used = seen.clone();
@@ -112,17 +111,16 @@ impl Clients {
         outcome
     }
 
-    /// The same, where a use that was written meanwhile is a conflict like every other change.
+    /// Does the same, but treats a use recorded in the meantime as a conflict, like any other change.
     pub(super) async fn replace_exactly(&self, seen: &Stored, client: &Client) -> Result<(), StoreError> {
         self.0.apply(replacement(seen, client)?).await.map(drop)
     }
 
-    /// Removes `seen`, together with `also`. A use of it that was written meanwhile is no conflict.
-    /// Its access tokens are good no more: see [`super::Tokens`].
+    /// Removes `seen`, together with `also`. A use recorded in the meantime is not a conflict. The client's
+    /// access tokens become invalid: see [`super::Tokens`].
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when the client is not any more as it was seen, or `also` expects
-    /// what is not so any more.
+    /// [`StoreError::Conflict`] when the client has changed, or an expectation of `also` is no longer met.
     pub async fn remove(&self, seen: &Stored, also: Change) -> Result<(), StoreError> {
         let mut outcome = self.remove_exactly(seen, also.clone()).await;
         let mut used = seen.clone();
@@ -134,12 +132,13 @@ impl Clients {
         outcome
     }
 
-    /// The same, where a use that was written meanwhile is a conflict like every other change.
+    /// Does the same, but treats a use recorded in the meantime as a conflict, like any other change.
     pub(super) async fn remove_exactly(&self, seen: &Stored, also: Change) -> Result<(), StoreError> {
         self.0.apply(removal(seen).and(also)).await.map(drop)
     }
 
-    /// `seen` as it is now, when its last use is another and nothing else; else it is a conflict.
+    /// Returns the current state of `seen` if only its last use has changed. Any other change is a
+    /// conflict.
     async fn used_since(&self, seen: &Stored) -> Result<Stored, StoreError> {
         let found = self.find(&seen.client.id).await?.ok_or(StoreError::Conflict)?;
         let used = Client { last_used_at: found.client.last_used_at, ..seen.client.clone() };
@@ -149,7 +148,7 @@ impl Clients {
         Ok(found)
     }
 
-    /// How many clients have this value; those that have expired and are not swept yet count.
+    /// Returns how many clients have this value, including expired clients that are not swept yet.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -157,7 +156,7 @@ impl Clients {
         self.number(&value.count_key()).await
     }
 
-    /// At most `limit` of the clients that have this value, in the order of their identifiers.
+    /// Returns at most `limit` of the clients with this value, in the order of their identifiers.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -172,7 +171,7 @@ impl Clients {
         Ok(clients)
     }
 
-    /// How many clients there are; those that have expired and are not swept yet count.
+    /// Returns how many clients there are, including expired clients that are not swept yet.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -185,7 +184,7 @@ impl Clients {
     }
 }
 
-/// That `client` is stored where none is.
+/// Returns the change that stores `client`, expecting that its key is absent.
 pub(super) fn insertion(client: &Client) -> Result<Change, StoreError> {
     let key = keys::client(&client.id);
     let mut change = entered(client);
@@ -194,7 +193,7 @@ pub(super) fn insertion(client: &Client) -> Result<Change, StoreError> {
     Ok(change)
 }
 
-/// That `client` takes the place of `seen`, whose identifier it has.
+/// Returns the change that replaces `seen` with `client`, which has the same identifier.
 pub(super) fn replacement(seen: &Stored, client: &Client) -> Result<Change, StoreError> {
     let key = keys::client(&client.id);
     let mut change = removed(&seen.client).and(entered(client));
@@ -203,7 +202,7 @@ pub(super) fn replacement(seen: &Stored, client: &Client) -> Result<Change, Stor
     Ok(change)
 }
 
-/// That `seen` goes.
+/// Returns the change that removes `seen`.
 pub(super) fn removal(seen: &Stored) -> Change {
     let mut change = removed(&seen.client);
     change.delete.push(keys::client(&seen.client.id));

@@ -1,8 +1,8 @@
-//! Where clients live, and all else that must survive a restart.
+//! Stores clients and everything else that must survive a restart.
 //!
-//! [`Backend`] is the seam: an ordered key-value space with atomic conditional batches. What is
-//! kept in it, under which keys and in which form, is the same for every implementation, so all
-//! of them pass one contract. Knows no rules: what it is given is stored.
+//! [`Backend`] is the interface to a database: an ordered key-value space with atomic conditional batches.
+//! The stored data, its keys and its formats are the same for every implementation, so all of them pass one
+//! contract. The store enforces no rules: it stores what it is given.
 
 pub mod audit;
 pub mod backend;
@@ -84,11 +84,11 @@ pub struct Store {
     pub tokens: Tokens,
     /// The initial access tokens.
     pub initial_access_tokens: InitialAccessTokens,
-    /// The nonces that are out.
+    /// The outstanding nonces.
     pub nonces: Nonces,
-    /// What was used, and may be used once.
+    /// Identifiers that may be used only once.
     pub single_use: SingleUse,
-    /// What scripts keep.
+    /// The values of scripts.
     pub key_values: KeyValues,
     /// The patches of the live configuration.
     pub patches: ConfigurationPatches,
@@ -99,14 +99,14 @@ pub struct Store {
     backend: Arc<dyn Backend>,
 }
 
-/// What is known of the store without looking far.
+/// Figures about the store that are cheap to obtain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Statistics {
-    /// Clients of each trust level, those among them that have expired and are not swept yet.
+    /// Clients of each trust level, including expired clients that are not swept yet.
     pub clients: ByLevel,
-    /// Bytes on the disk; none when there is no disk, or it does not say.
+    /// Bytes on disk; `None` if the backend has no disk or does not report the size.
     pub disk_bytes: Option<u64>,
-    /// Changes that wait to be written.
+    /// Changes that are queued for writing.
     pub waiting: usize,
 }
 
@@ -114,8 +114,8 @@ impl Store {
     /// Opens the store that `store.url` names.
     ///
     /// # Errors
-    /// When the URL names no store, another process has it open, its file is damaged, or the key
-    /// of its secrets is missing or readable by others.
+    /// When the URL is not the URL of a store, another process has the store open, its file is damaged, or
+    /// the key of its secrets is missing or readable by other users.
     pub async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let url = &settings.url;
         let (backend, sealing_key) = match url.sled_folder() {
@@ -129,10 +129,10 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether the store that `settings` name can be meant, as far as that is seen without opening it.
+    /// Checks the settings of the store as far as possible without opening it.
     ///
     /// # Errors
-    /// The setting with which no start would succeed.
+    /// The setting with which every start would fail.
     pub fn check_settings(settings: &StoreSettings) -> Result<(), StoreError> {
         if settings.url.is_postgres() {
             return postgres::check(settings);
@@ -163,7 +163,7 @@ impl Store {
         }
     }
 
-    /// Whether the store takes writes. Those that ask at the same time share one flush.
+    /// Checks whether the store accepts writes. Concurrent calls share one flush.
     ///
     /// # Errors
     /// When it does not.
@@ -172,33 +172,33 @@ impl Store {
         self.backend.apply(Change { put, ..Change::default() }).await.map(drop)
     }
 
-    /// Says "look again" when the [patches](Self::patches) may have changed, whoever changed
-    /// them, and once at the beginning; none when no other server has this store.
+    /// Signals when the [patches](Self::patches) may have changed, whoever changed them, and once at the
+    /// beginning. Returns `None` when no other server uses this store.
     pub fn watch(&self) -> Option<mpsc::Receiver<()>> {
         self.backend.watch()
     }
 
-    /// Whether other servers may have this store too, whose uses of clients are not known here until
+    /// Returns whether other servers may use this store too. Their uses of clients are unknown here until
     /// they are written.
     pub fn is_shared(&self) -> bool {
         self.backend.is_shared()
     }
 
-    /// What is known of the store without looking far.
+    /// Returns figures about the store that are cheap to obtain.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn statistics(&self) -> Result<Statistics, StoreError> {
         let facts = self.backend.facts();
         let clients = self.clients.by_level().await?;
         Ok(Statistics { clients, disk_bytes: facts.disk_bytes, waiting: facts.waiting })
     }
 
-    /// Removes what has ended at `at`, other than clients: at most `limit` records of each kind.
-    /// Says how many entries of the index it met: 0 when there is no more to do.
+    /// Removes records that have expired at `at`, except clients: at most `limit` of each type. Returns how
+    /// many index entries it visited: 0 when there is nothing more to do.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut met = 0;
         for kind in keys::Kind::ALL {
@@ -215,7 +215,7 @@ fn memory() -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
 
 async fn sled(folder: &Path, settings: &StoreSettings) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
     let backend: Arc<dyn Backend> = Arc::new(sled_backend::Sled::open(folder, settings.cache_bytes)?);
-    // The key is made before anything is stored, so a store with anything in it has had one.
+    // The key is created before anything is stored, so a store with any contents has had one.
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
     let file = settings.key_file.clone().unwrap_or_else(|| folder.join(key_file::DEFAULT_NAME));
     let sealing_key = key_file::load_or_make(&file, is_used)?;
@@ -226,7 +226,8 @@ async fn sled(folder: &Path, settings: &StoreSettings) -> Result<(Arc<dyn Backen
 async fn postgres(settings: &StoreSettings) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
     let file = settings.key_file.as_deref().ok_or_else(|| StoreError::Setting {
         key: "store.keyFile",
-        reason: "is needed with PostgreSQL: a file that is the same for all servers on the database"
+        reason: "is required with PostgreSQL: all servers on the database must have the same \
+                 file"
             .to_owned(),
     })?;
     let backend: Arc<dyn Backend> = Arc::new(postgres::Postgres::open(settings).await?);

@@ -1,12 +1,11 @@
 //! The audit log: who changed what, in the order in which it was stored.
 //!
-//! An event has the number behind the one before it, given out by whoever writes the batch. So
-//! numbers have no gap and no event becomes visible behind a reader that has passed it, on one
-//! server or on many. An event goes into the change that it tells of, and is there exactly when
-//! that is.
+//! Events are numbered consecutively by the writer of the batch. Numbers thus have no gap, and no event
+//! appears behind a reader that has already passed its position, on one server or on several. An event is a
+//! part of the change that it reports: both are stored, or neither.
 //!
-//! A request that was refused changes nothing, so its event can go with nothing: those wait in a
-//! [queue](AuditQueue) and are written many at a time.
+//! A rejected request changes nothing, so its event does not belong to a change. Such events are
+//! [queued](AuditQueue) and written many at a time.
 
 mod queue;
 
@@ -32,53 +31,53 @@ pub enum Action {
     ClientUpdated,
     /// A client was deleted.
     ClientDeleted,
-    /// A client came out of an export.
+    /// A client was imported from an export.
     ClientImported,
-    /// A client was removed because its time was over.
+    /// A client was removed because it had expired.
     ClientExpired,
-    /// All clients were told, with their secrets.
+    /// All clients were exported, with their secrets.
     ClientsExported,
-    /// A registration was refused.
+    /// A registration was rejected.
     RegistrationRefused,
-    /// An update by the holder of a client was refused.
+    /// An update by the client itself was rejected.
     UpdateRefused,
-    /// A deletion by the holder of a client was refused.
+    /// A deletion by the client itself was rejected.
     DeletionRefused,
-    /// A call of the admin API was refused: who made it may not, or what it asked for can not be done.
+    /// A call of the admin API was rejected: the caller lacks the permission, or the request is invalid.
     AdministrationRefused,
-    /// An administrator did not prove to be one, or anybody failed too often to prove who they are.
+    /// An administrator failed to authenticate, or a caller failed to authenticate too often.
     AuthenticationRefused,
-    /// Access tokens were asked for too often.
+    /// Access tokens were requested too often.
     TokenRefused,
-    /// More was refused than could be written down: how many is in the details.
+    /// More rejections occurred than could be recorded; the details contain their number.
     RefusalsLost,
-    /// An initial access token was made.
+    /// An initial access token was created.
     InitialAccessTokenCreated,
     /// An initial access token was revoked.
     InitialAccessTokenRevoked,
-    /// The live configuration was patched, or read from its file.
+    /// The live configuration was patched, or reloaded from its file.
     ConfigurationChanged,
-    /// The file of the configuration was read and not taken, or a patch was refused.
+    /// The configuration file was reloaded and rejected, or a patch was rejected.
     ConfigurationRefused,
-    /// Other scripts are in force.
+    /// Changed scripts were loaded.
     ScriptsReloaded,
-    /// The scripts were read and not taken.
+    /// Changed scripts were read and rejected.
     ScriptsRefused,
 }
 
 /// Who did something, and in which request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Author {
-    /// The identifier of the client who did it; none: somebody without one, or this server.
+    /// The identifier of the client that did it; `None` for a caller without an identifier, or this server.
     pub actor: Option<String>,
-    /// The address that the request came from; none: there was no request.
+    /// The address that the request came from; `None` if there was no request.
     pub address: Option<IpAddr>,
-    /// What names the request in its answer and in the log.
+    /// The identifier of the request in its response and in the log.
     pub correlation_id: Option<String>,
 }
 
 impl Author {
-    /// That this author did `action` to `subject`.
+    /// Returns the event that this author did `action` to `subject`.
     pub fn did(&self, action: Action, subject: impl Into<String>, at: Timestamp) -> AuditEvent {
         AuditEvent {
             at,
@@ -93,65 +92,64 @@ impl Author {
     }
 }
 
-/// An event: never with a secret in it.
+/// An event. It never contains a secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditEvent {
     /// When it happened.
     pub at: Timestamp,
     /// What was done.
     pub action: Action,
-    /// The identifier of what it was done to: a client, a token, a revision. Empty: of nothing
-    /// that has one.
+    /// The identifier of the subject: a client, a token, or a revision. Empty if the subject has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub subject: String,
-    /// The identifier of the client who did it; none: somebody without one.
+    /// The identifier of the client that did it; `None` for a caller without an identifier, or this server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// The address that the request came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
-    /// The error code of what was refused; none: it was done.
+    /// The error code of a rejected request; `None` if the action was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What names the request in its answer and in the log.
+    /// The identifier of the request in its response and in the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correlation_id: Option<String>,
-    /// More about it.
+    /// Further details.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub details: Map<String, Value>,
 }
 
-/// Characters of an error code: a script may make one up.
+/// Maximum number of characters of an error code, since a script may define its own.
 const ERROR: usize = 64;
 
 impl AuditEvent {
-    /// The same event, refused with this error code.
+    /// Returns the same event, rejected with this error code.
     #[must_use]
     pub fn refused(self, error: &str) -> Self {
         Self { error: Some(error.chars().take(ERROR).collect()), ..self }
     }
 
-    /// The same event, with one more detail.
+    /// Returns the same event with one more detail.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
         self
     }
 
-    /// That the event is written: to go with the change that it tells of.
+    /// Returns the change that writes the event, to be combined with the change that it reports.
     ///
     /// # Errors
-    /// When it can not be written as JSON.
+    /// When it cannot be written as JSON.
     pub fn change(&self) -> Result<Change, StoreError> {
         let event = record::encode(keys::AUDIT, self)?;
         Ok(Change { append: vec![(keys::AUDIT.to_vec(), event)], ..Change::default() })
     }
 }
 
-/// An event with its place in the log, from 1.
+/// An event with its position in the log, starting at 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logged {
-    /// Its place.
+    /// Its position.
     pub position: u64,
     /// The event.
     pub event: AuditEvent,
@@ -166,18 +164,18 @@ impl AuditLog {
         Self(backend)
     }
 
-    /// Writes an event that tells of no change of the store.
+    /// Writes an event that does not belong to a change of the store.
     ///
     /// # Errors
-    /// When the store can not be written.
+    /// When the store cannot be written.
     pub async fn append(&self, event: &AuditEvent) -> Result<(), StoreError> {
         self.append_all(std::slice::from_ref(event)).await
     }
 
-    /// Writes events that tell of no change of the store, as one change.
+    /// Writes events that do not belong to a change of the store, as one change.
     ///
     /// # Errors
-    /// When the store can not be written; none of them is there then.
+    /// When the store cannot be written. None of them is stored then.
     pub async fn append_all(&self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let mut change = Change::default();
         for event in events {
@@ -186,11 +184,11 @@ impl AuditLog {
         self.0.apply(change).await.map(drop)
     }
 
-    /// At most `limit` events in their order, from the one behind the position `after`; 0 for
-    /// the first that is kept.
+    /// Returns at most `limit` events in order, starting after the position `after`; 0 starts at the first
+    /// event that is kept.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn page(&self, after: u64, limit: usize) -> Result<Vec<Logged>, StoreError> {
         let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
         let end = keys::under(keys::AUDIT).end;
@@ -198,20 +196,20 @@ impl AuditLog {
         pairs.into_iter().map(|(key, bytes)| logged(&key, &bytes)).collect()
     }
 
-    /// The position of the last event; 0 when there was none.
+    /// Returns the position of the last event; 0 when there was none.
     ///
     /// # Errors
-    /// When the store can not be read.
+    /// When the store cannot be read.
     pub async fn last(&self) -> Result<u64, StoreError> {
         let last = number(keys::AUDIT, self.0.get(keys::AUDIT).await?.as_deref())?;
         Ok(last.unsigned_abs())
     }
 
-    /// Removes at most `limit` events from the beginning, so that the newest `most` are kept, and
-    /// says how many: less than `limit` when there is no more to do.
+    /// Removes at most `limit` events from the beginning, so that the newest `most` are kept. Returns how
+    /// many: less than `limit` when there is nothing more to do.
     ///
     /// # Errors
-    /// When the store can not be read or written.
+    /// When the store cannot be read or written.
     pub async fn trim(&self, most: u64, limit: usize) -> Result<usize, StoreError> {
         let kept_from = self.last().await?.saturating_sub(most).saturating_add(1);
         let old = numbered(keys::AUDIT, 0)..numbered(keys::AUDIT, kept_from);

@@ -1,11 +1,11 @@
-//! Events of requests that were refused, on their way into the log.
+//! Events of rejected requests, on their way into the log.
 //!
-//! Whoever sends nonsense must not make the store flush for each of them. So such events wait,
-//! bounded, and are written many at a time; those for which there is no place are counted, and
-//! their number is an event itself.
+//! A flood of invalid requests must not cause a flush of the store for each. The events are therefore
+//! queued, up to a limit, and written many at a time. Events that do not fit in the queue are counted, and
+//! their number is itself recorded as an event.
 //!
-//! The log keeps so many events and no more. So that strangers can not push out of it what others
-//! did, those who proved nothing have a budget together; what is beyond it is counted too.
+//! The log keeps a limited number of events. So that strangers cannot displace the events of others from
+//! it, all unauthenticated callers share one budget. Events beyond it are counted too.
 
 mod losses;
 
@@ -20,7 +20,7 @@ use self::losses::Losses;
 use super::{Action, AuditEvent, AuditLog, Author};
 use crate::store::{StoreError, outage};
 
-/// Events that may wait.
+/// Events that may be queued.
 const MOST_WAITING: usize = 4_096;
 /// Events that are written at a time.
 const MOST_AT_ONCE: usize = 500;
@@ -29,11 +29,11 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 enum Message {
     Event(Box<AuditEvent>),
-    /// To be told when all that came before is written, or given up.
+    /// Answered when everything queued before it is written or discarded.
     Flush(oneshot::Sender<()>),
 }
 
-/// Where events are left that go with no change.
+/// Accepts events that do not belong to a change.
 #[derive(Debug, Clone)]
 pub struct AuditQueue {
     sender: mpsc::Sender<Message>,
@@ -47,8 +47,8 @@ impl std::fmt::Debug for Message {
 }
 
 impl AuditQueue {
-    /// Leaves `event` to be written soon; it is counted as lost when too many wait, or when it has no
-    /// actor and too many like it came just now.
+    /// Queues `event` to be written soon. It is counted as lost when the queue is full, or when it has no
+    /// actor and there were too many such events recently.
     pub fn leave(&self, event: AuditEvent) {
         if event.actor.is_some() {
             self.send(event);
@@ -57,8 +57,7 @@ impl AuditQueue {
         }
     }
 
-    /// The same of an event whose actor, if it has one, is nobody in particular: whoever registers a
-    /// client is one.
+    /// Does the same for an event whose actor, if any, could be anybody: any client may register.
     pub fn leave_of_stranger(&self, event: AuditEvent) {
         if self.losses.admits_stranger() {
             self.send(event);
@@ -74,28 +73,28 @@ impl AuditQueue {
         }
     }
 
-    /// Returns when all that was left before is written, or lost.
+    /// Returns when everything queued before is written or lost.
     pub async fn flush(&self) {
         let (told, written) = oneshot::channel();
         if self.sender.send(Message::Flush(told)).await.is_ok() {
-            // Whoever writes has ended: there is nothing to wait for.
+            // The writer has stopped: there is nothing to wait for.
             let _ = written.await;
         }
     }
 }
 
-/// Who writes what was left.
+/// Writes the queued events.
 pub struct AuditWriter {
     log: AuditLog,
     receiver: mpsc::Receiver<Message>,
     losses: Arc<Losses>,
     events: Vec<AuditEvent>,
     waiting: Vec<oneshot::Sender<()>>,
-    /// When what is here is written.
+    /// When the gathered events are to be written.
     due: Option<Instant>,
 }
 
-/// A queue whose events come to be in `log`, and who writes them.
+/// Returns a queue for events and the writer that stores them in `log`.
 pub fn queue(log: AuditLog) -> (AuditQueue, AuditWriter) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
     let losses = Arc::new(Losses::none());
@@ -104,7 +103,7 @@ pub fn queue(log: AuditLog) -> (AuditQueue, AuditWriter) {
 }
 
 impl AuditWriter {
-    /// Writes what is left until `stop`, and then the rest.
+    /// Writes queued events until `stop`, and then the remaining ones.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             tokio::select! {
@@ -122,7 +121,7 @@ impl AuditWriter {
         self.write().await;
     }
 
-    /// Returns when it is time to write. Can be dropped: what was gathered stays.
+    /// Returns when it is time to write. Cancellation is safe: gathered events are kept.
     async fn gather(&mut self) {
         while self.waiting.is_empty() && self.events.len() < MOST_AT_ONCE {
             let due = self.due;
@@ -132,7 +131,7 @@ impl AuditWriter {
             };
             match message {
                 Some(message) => self.take(message),
-                // Nobody leaves anything any more; it goes on when the server stops.
+                // No sender is left; wait for the server to stop.
                 None => return std::future::pending().await,
             }
         }
@@ -154,21 +153,21 @@ impl AuditWriter {
         let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
         let last = events.last().map(|event| event.at);
         if let Err(error) = self.append(events).await {
-            // How many are lost is counted, in the log itself.
+            // The lost events are counted, and the log records their number.
             outage::tell(&error);
             if let Some(last) = last {
                 self.losses.add(count, last);
             }
         }
         for told in self.waiting.drain(..) {
-            // Whoever asked may have gone.
+            // The caller may have gone.
             let _ = told.send(());
         }
     }
 
-    /// Writes `events`, and how many were lost before them when the log is to tell of it.
+    /// Writes `events`, and the number of events lost before them when that is due.
     async fn append(&self, mut events: Vec<AuditEvent>) -> Result<(), StoreError> {
-        // Who waits for what is here looks at the log; after a stop there is no other time to tell.
+        // A caller of `flush` is about to read the log; after a stop, this is the last opportunity.
         let is_looked_at = !self.waiting.is_empty() || self.receiver.is_closed();
         let lost = self.losses.to_tell(is_looked_at);
         if let Some((count, last)) = lost {
@@ -181,7 +180,7 @@ impl AuditWriter {
         self.log.append_all(&events).await?;
         if let Some((count, _)) = lost {
             self.losses.told(count);
-            tracing::warn!(count, "refusals are not in the audit log, which says how many they were");
+            tracing::warn!(count, "too many rejections; audit log records only their number");
         }
         Ok(())
     }

@@ -229,7 +229,7 @@ async fn all_servers_have_one_key() {
     let open =
         async |settings: StoreSettings| Store::open(&settings).await.map_err(|error| error.to_string());
     let error = open(settings.clone()).await.err().unwrap();
-    assert!(error.starts_with("store.keyFile: ") && error.contains("same for all"), "{error}");
+    assert!(error.starts_with("store.keyFile: ") && error.contains("the same file"), "{error}");
     drop(open(with("one")).await.unwrap());
     let error = open(with("two")).await.err().unwrap();
     assert!(error.contains("two") && error.contains("missing"), "{error}");

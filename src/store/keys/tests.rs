@@ -1,4 +1,4 @@
-//! Keys that lead back, and ranges that hold what they say.
+//! Keys can be decoded again, and ranges contain what they promise.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn a_range_holds_its_prefix_whatever_byte_that_ends_in() {
     }
     for value in ["app-267", "software-222"] {
         let prefix = index("software_id", &digest(&[value]));
-        assert_eq!(prefix.last(), Some(&u8::MAX), "'{value}' is one of those that were not found");
+        assert_eq!(prefix.last(), Some(&u8::MAX), "'{value}' is one of the values that were not found");
         assert!(under(&prefix).contains(&[&prefix[..], b"client"].concat()), "{value}");
     }
 }

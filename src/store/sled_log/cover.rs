@@ -1,5 +1,5 @@
-//! Which page says what is under which keys. Of several pages for a key the newest does; keys that
-//! no page is for are missing.
+//! Determines which page contains which keys. If several pages cover a key, the newest applies. Keys that
+//! no page covers are missing.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -15,7 +15,7 @@ impl Uncovered {
         Self([(Vec::new(), None)].into())
     }
 
-    /// Takes the keys within `bounds`, and says which of them were uncovered.
+    /// Removes the keys within `bounds` and returns the parts that were uncovered until then.
     pub(super) fn take(&mut self, bounds: &Bounds) -> Vec<Bounds> {
         let first = self.0.range(..=bounds.from.clone()).next_back().map(|(from, _)| from.clone());
         let inside = match &bounds.to {
@@ -47,12 +47,12 @@ impl Uncovered {
         taken
     }
 
-    /// What is left.
+    /// Returns the remaining uncovered keys.
     pub(super) fn left(&self) -> impl Iterator<Item = Bounds> {
         self.0.iter().map(|(from, to)| Bounds { from: from.clone(), to: to.clone() })
     }
 
-    /// Whether any key within `bounds` is left.
+    /// Returns whether any key within `bounds` is uncovered.
     pub(super) fn meets(&self, bounds: &Bounds) -> bool {
         let last = match &bounds.to {
             Some(to) => self.0.range(..to.clone()).next_back(),
@@ -62,7 +62,7 @@ impl Uncovered {
     }
 }
 
-/// The end that comes first; none is behind all.
+/// Returns the earlier end; `None` is after every key.
 fn earlier<'a>(one: Option<&'a Vec<u8>>, other: Option<&'a Vec<u8>>) -> Option<&'a Vec<u8>> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

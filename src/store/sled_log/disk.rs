@@ -1,4 +1,4 @@
-//! Reads the file of a log, also from a disk that does not give all of it.
+//! Reads the file of a log, even from a disk that cannot read all of it.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -6,10 +6,10 @@ use std::io::{Read, Seek, SeekFrom};
 use super::segment::SEGMENT;
 use crate::store::StoreError;
 
-/// Bytes that a disk gives or does not give.
+/// The unit in which a disk can or cannot be read, in bytes.
 const SECTOR: usize = 4_096;
 
-/// The bytes of the segment that begins at `at`. Where the disk gives none, they are 0.
+/// Returns the bytes of the segment that begins at `at`. Bytes that the disk cannot read are 0.
 pub(super) fn segment(file: &File, at: u64) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::with_capacity(SEGMENT);
     let mut disk = file;

@@ -1,10 +1,10 @@
-//! How sled 0.34 writes numbers, texts and pages.
+//! The formats of sled 0.34 for numbers, texts and pages.
 
 use std::collections::BTreeMap;
 
 use crate::store::backend::Pair;
 
-/// The next number of `bytes`, which is as long as it must be.
+/// Reads the next number of `bytes`, whose length depends on its value.
 pub(super) fn number(bytes: &mut &[u8]) -> Option<u64> {
     let (first, rest) = bytes.split_first()?;
     let (value, rest) = match *first {
@@ -26,7 +26,7 @@ pub(super) fn number(bytes: &mut &[u8]) -> Option<u64> {
     Some(value)
 }
 
-/// The next text of `bytes`, behind its length.
+/// Reads the next text of `bytes`, which follows its length.
 fn text<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = usize::try_from(number(bytes)?).ok()?;
     let (text, rest) = bytes.split_at_checked(length)?;
@@ -40,12 +40,12 @@ fn byte(bytes: &mut &[u8]) -> Option<u8> {
     Some(*first)
 }
 
-/// Which keys a page is for.
+/// The range of keys of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bounds {
-    /// The first one.
+    /// The first key.
     pub(super) from: Vec<u8>,
-    /// The one behind the last; none: it goes on to the end.
+    /// The key after the last; `None` if the range has no end.
     pub(super) to: Option<Vec<u8>>,
 }
 
@@ -55,19 +55,19 @@ impl Bounds {
     }
 }
 
-/// A page with pairs, before what changed it.
+/// A page with pairs, before later changes to it.
 pub(super) struct Leaf<'a> {
     pub(super) bounds: Bounds,
-    /// What all of its keys begin with; it is not written with each.
+    /// The common prefix of its keys, which is not repeated in each.
     prefix: &'a [u8],
     rest: &'a [u8],
 }
 
 impl<'a> Leaf<'a> {
-    /// The page that `body` is; none when it is another kind of page, or no page.
+    /// Reads `body` as a page with pairs. Returns `None` if it is another type of page, or no page at all.
     pub(super) fn read(mut body: &'a [u8]) -> Option<Self> {
         let rest = &mut body;
-        // The page that follows it, and one that is being put into it.
+        // The next page, and a page that is being merged into this one.
         for _ in 0..2 {
             number(rest)?;
         }
@@ -80,7 +80,7 @@ impl<'a> Leaf<'a> {
         is_leaf.then_some(Self { bounds, prefix: from.get(..prefix)?, rest: *rest })
     }
 
-    /// Its pairs, after `changes`.
+    /// Returns its pairs after `changes`.
     pub(super) fn pairs(self, changes: impl Iterator<Item = Vec<u8>>) -> Option<Vec<Pair>> {
         let mut rest = self.rest;
         let count = number(&mut rest)?;
@@ -97,7 +97,7 @@ impl<'a> Leaf<'a> {
             match byte(&mut rest)? {
                 0 => {
                     let key = self.key(text(&mut rest)?);
-                    // Written for another form of the page, which is lost.
+                    // Written for a different state of the page, which is lost.
                     if self.bounds.holds(&key) {
                         pairs.insert(key, text(&mut rest)?.to_vec());
                     }

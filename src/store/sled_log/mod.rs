@@ -1,13 +1,14 @@
-//! Reads the log of sled 0.34 without sled: once from its beginning to its end, so it comes to an end
-//! whatever is in it.
+//! Reads the log of sled 0.34 without sled, in one pass from beginning to end, so that it finishes whatever
+//! the log contains.
 //!
-//! sled finds a page by its table and by the pages above it. Where one of these is damaged it asks for it
-//! a million times, or gives up on all that is behind it, though the records themselves are there. Here
-//! every message of the log that has its checksum counts. Each page with records says which keys it is
-//! for, so no table and no page above it is needed; of two pages for a key the one that was written last
-//! is right, and a page that was lost is followed by the form that it had before.
+//! sled finds a page through its table and the pages above it. Where one of these is damaged, sled requests
+//! it a million times or gives up on everything after it, though the records themselves are intact. This
+//! module uses every message of the log that has a valid checksum. Each page with records states its range
+//! of keys, so neither the table nor the pages above it are needed. Of two pages for a key, the one written
+//! last applies. A lost page is replaced by its previous state.
 //!
-//! This is for what sled cannot read. What is unfinished at the end of a log after a kill is judged by sled.
+//! This is for logs that sled cannot read. Only sled decides about unfinished writes at the end of a log
+//! after a kill.
 
 mod cover;
 mod disk;
@@ -43,7 +44,7 @@ struct Place {
     is_apart: bool,
 }
 
-/// A page as the log has it last.
+/// The last state of a page in the log.
 struct Page {
     moment: u64,
     bounds: Bounds,
@@ -51,20 +52,20 @@ struct Page {
     changes: Vec<Place>,
 }
 
-/// Some keys, and the page that says what is under them.
+/// A range of keys, and the page that contains their values.
 struct Part {
     bounds: Bounds,
-    /// None when it is lost.
+    /// `None` when the page is lost.
     page: Option<usize>,
-    /// Whether it is known that the page is one from before.
+    /// Whether the page is known to be an older state.
     is_old: bool,
 }
 
-/// What is met, in the order of the keys.
+/// What a pass over the log yields, in the order of the keys.
 pub(super) enum Met<'a> {
     /// A key and its value.
     Pair(&'a [u8], &'a [u8]),
-    /// Records that cannot be read, in words.
+    /// A description of records that cannot be read.
     Lost(String),
 }
 
@@ -78,7 +79,7 @@ pub(super) struct SledLog {
 }
 
 impl SledLog {
-    /// Reads the log in `folder`, which nobody may have open meanwhile.
+    /// Reads the log in `folder`, which must not be open elsewhere in the meantime.
     pub(super) fn read(folder: &Path, work: &Work) -> Result<Self, StoreError> {
         let path = folder.join(LOG);
         let failed = |error| StoreError::Unavailable(format!("{}: {error}", path.display()));
@@ -95,7 +96,7 @@ impl SledLog {
         Ok(log)
     }
 
-    /// The value of `key`.
+    /// Returns the value of `key`.
     pub(super) fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         let behind = self.parts.partition_point(|part| *part.bounds.from <= *key);
         let part = self.parts.get(behind.checked_sub(1)?)?;
@@ -104,7 +105,7 @@ impl SledLog {
         pairs.get(at).map(|(_, value)| value.clone())
     }
 
-    /// Goes through everything before the key `end`.
+    /// Visits everything before the key `end`.
     pub(super) fn all(
         &self,
         end: &[u8],
@@ -118,8 +119,8 @@ impl SledLog {
             };
             if part.is_old {
                 meet(Met::Lost(format!(
-                    "{} are lost as they were last; an older state of them was read, so what was changed or \
-                     removed since may be there as it was before",
+                    "the latest state of {} is lost; an older state was read, in which later changes and \
+                     deletions are missing",
                     named(&part.bounds)
                 )));
             }
@@ -131,7 +132,7 @@ impl SledLog {
         Ok(())
     }
 
-    /// Where the segments are, in the order in which they were written.
+    /// Returns where the segments are, in the order in which they were written.
     fn segments(&self, work: &Work) -> Result<Vec<(u64, u64)>, StoreError> {
         let bytes = self.file.metadata().map_err(|error| unavailable(&error))?.len();
         let mut segments = Vec::new();
@@ -143,8 +144,8 @@ impl SledLog {
         Ok(segments)
     }
 
-    /// Every message of the log, with where its body is in the file. A batch at the end that is not whole
-    /// was never acknowledged, and is left out.
+    /// Visits every message of the log, with the position of its body in the file. An incomplete batch at
+    /// the end was never acknowledged and is left out.
     fn each(
         &self,
         segments: &[(u64, u64)],
@@ -175,7 +176,7 @@ impl SledLog {
         Ok(())
     }
 
-    /// The last form of every page that there is.
+    /// Returns the last state of every existing page.
     fn last_pages(&self, segments: &[(u64, u64)], work: &Work) -> Result<Vec<Page>, StoreError> {
         let mut pages: HashMap<u64, Page> = HashMap::new();
         self.each(segments, work, |message, at| {
@@ -186,7 +187,7 @@ impl SledLog {
                         let page = Page { moment: message.moment, bounds, base: place, changes: Vec::new() };
                         pages.insert(message.page, page);
                     }
-                    // It is one of those above the pages with records.
+                    // An inner page, without records.
                     None => drop(pages.remove(&message.page)),
                 },
                 Kind::Change => {
@@ -201,7 +202,7 @@ impl SledLog {
         Ok(pages.into_values().collect())
     }
 
-    /// Divides all keys among the pages. For keys that have none, an older form of any page will do.
+    /// Divides all keys among the pages. Keys without a page get an older state of any page.
     fn divide(&mut self, segments: &[(u64, u64)], work: &Work) -> Result<(), StoreError> {
         let mut uncovered = Uncovered::all();
         self.give(&mut uncovered, 0, false);
@@ -223,7 +224,7 @@ impl SledLog {
         Ok(())
     }
 
-    /// Gives keys to the pages from the one with this index on, to the newest first.
+    /// Assigns keys to the pages starting at this index, the newest page first.
     fn give(&mut self, uncovered: &mut Uncovered, from: usize, is_old: bool) {
         let mut order: Vec<(u64, usize)> =
             self.pages.iter().enumerate().skip(from).map(|(index, page)| (page.moment, index)).collect();
@@ -235,13 +236,13 @@ impl SledLog {
         }
     }
 
-    /// Which keys the page is for that a message has; none when it is no page with records.
+    /// Returns the range of keys of the page in a message; `None` if it is not a page with records.
     fn bounds(&self, message: &Message<'_>) -> Option<Bounds> {
         let apart = if message.is_apart { Some(self.apart(message.body)?) } else { None };
         Leaf::read(apart.as_deref().unwrap_or(message.body)).map(|leaf| leaf.bounds)
     }
 
-    /// The records of a page.
+    /// Returns the records of a page.
     fn pairs(&self, index: usize) -> Option<Rc<Vec<Pair>>> {
         if let Some(pairs) = self.kept.borrow().get(&index) {
             return Some(Rc::clone(pairs));
@@ -265,7 +266,7 @@ impl SledLog {
         if place.is_apart { self.apart(&body) } else { Some(body) }
     }
 
-    /// A body that is in a file of its own: behind its checksum and its kind.
+    /// Reads a body from a file of its own, where it follows its checksum and its type.
     fn apart(&self, name: &[u8]) -> Option<Vec<u8>> {
         let name = i64::from_le_bytes(*name.first_chunk()?);
         let bytes = fs::read(self.long_values.join(name.to_string())).ok()?;
@@ -273,7 +274,7 @@ impl SledLog {
         (crc32fast::hash(rest) == u32::from_le_bytes(*sum)).then(|| rest.get(1..).map(<[u8]>::to_vec))?
     }
 
-    /// Whether there is no page at all.
+    /// Returns whether there are no pages.
     pub(super) fn is_empty(&self) -> bool {
         self.pages.is_empty()
     }

@@ -1,45 +1,45 @@
-//! The messages of one segment of the log, found again behind a part that cannot be read.
+//! The messages of one segment of the log, including those after a part that cannot be read.
 //!
-//! sled takes a segment for ended where a message does not have its checksum. What is behind it is
-//! mostly whole, so it is searched for the next message that has one.
+//! sled considers a segment finished at the first message with an invalid checksum. Most of what follows is
+//! usually intact, so the segment is searched for the next message with a valid one.
 
 use super::form;
 
 /// Bytes of a segment.
 pub(super) const SEGMENT: usize = 512 << 10;
-/// Bytes of the head of a segment.
+/// Bytes of the header of a segment.
 const HEAD: usize = 20;
-/// Nothing begins in the last bytes of a segment: the head of a message may be as long as this.
+/// Maximum length of a message's header: no message begins in the last bytes of a segment.
 const LONGEST_HEAD: usize = 32;
-/// How often the bytes of a segment are summed up at most while a message is searched.
+/// How many times the length of a segment may be checksummed while searching for messages.
 const TRIES: usize = 64;
 
 /// What a message does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Nothing of use here.
+    /// Irrelevant here.
     Other,
     /// Ends the segment.
     Cap,
-    /// Says how far the log must be whole for what follows to count.
+    /// States up to where the log must be complete for the following messages to be valid.
     Batch,
-    /// A page is there no more.
+    /// The page was deleted.
     Free,
-    /// All of a page.
+    /// The whole page.
     Page,
     /// A change of a page.
     Change,
 }
 
-/// A message that has its checksum.
+/// A message with a valid checksum.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Message<'a> {
     pub(super) kind: Kind,
-    /// Whether it is in a file of its own, whose name the body is.
+    /// Whether the content is in a separate file, whose name is the body.
     pub(super) is_apart: bool,
     /// The number of the page.
     pub(super) page: u64,
-    /// Where it is in the history of the log.
+    /// The position in the history of the log.
     pub(super) moment: u64,
     /// Where the body begins in the segment.
     pub(super) at: usize,
@@ -47,12 +47,12 @@ pub(super) struct Message<'a> {
 }
 
 impl Message<'_> {
-    /// Where the next one begins in the segment.
+    /// The position of the next message in the segment.
     const fn end(&self) -> usize {
         self.at + self.body.len()
     }
 
-    /// The last moment of the log that belongs to it.
+    /// The last position in the log that belongs to the message.
     pub(super) const fn last_moment(&self) -> u64 {
         self.moment + (self.end() as u64 - self.moment % SEGMENT as u64) - 1
     }
@@ -63,12 +63,12 @@ pub(super) struct Messages<'a> {
     segment: &'a [u8],
     number: u64,
     at: usize,
-    /// Bytes that may still be summed up for messages that turn out to be none.
+    /// Bytes that may still be checksummed for candidates that turn out not to be messages.
     left: usize,
 }
 
 impl<'a> Messages<'a> {
-    /// Those of the segment with this [`number`].
+    /// Returns the messages of the segment with this [`number`].
     pub(super) const fn of(segment: &'a [u8], number: u64) -> Self {
         Self { segment, number, at: HEAD, left: TRIES * SEGMENT }
     }
@@ -84,7 +84,7 @@ impl<'a> Iterator for Messages<'a> {
                     self.at = if message.kind == Kind::Cap { self.segment.len() } else { message.end() };
                     return Some(message);
                 }
-                // One of an older use of the segment is no message of this one.
+                // A message of an earlier use of the segment does not count.
                 _ => self.at += 1,
             }
         }
@@ -92,8 +92,9 @@ impl<'a> Iterator for Messages<'a> {
     }
 }
 
-/// The number of a segment: its place in the history of the log. When its head cannot be read, that
-/// is in every message; of several uses of the segment the last one counts.
+/// Returns the number of a segment: its position in the history of the log. If its header cannot be read,
+/// the number is taken from its messages. The segment may have been used several times; the last use
+/// counts.
 pub(super) fn number(segment: &[u8]) -> Option<u64> {
     if let Some(moment) = head(segment) {
         return moment.is_multiple_of(SEGMENT as u64).then_some(moment / SEGMENT as u64);
@@ -111,7 +112,7 @@ pub(super) fn number(segment: &[u8]) -> Option<u64> {
     newest
 }
 
-/// The moment at which a segment begins, when its head has its checksum.
+/// Returns the position in the log at which a segment begins, if its header has a valid checksum.
 fn head(segment: &[u8]) -> Option<u64> {
     let (sum, rest) = segment.split_first_chunk::<4>()?;
     let numbers = rest.get(..HEAD - 4)?;
@@ -122,7 +123,7 @@ fn head(segment: &[u8]) -> Option<u64> {
     Some(u64::from_le_bytes(*moment) ^ 0x7FFF_FFFF_FFFF_FFFF)
 }
 
-/// The message that begins at `at`, and the number of the segment that it was written for.
+/// Returns the message that begins at `at`, and the number of the segment that it was written for.
 fn message<'a>(segment: &'a [u8], at: usize, left: &mut usize) -> Option<(u64, Message<'a>)> {
     let all = segment.get(at..)?;
     let (sum, rest) = all.split_first_chunk::<4>()?;
@@ -150,7 +151,7 @@ fn message<'a>(segment: &'a [u8], at: usize, left: &mut usize) -> Option<(u64, M
     if found.finalize() != u32::from_le_bytes(*sum) ^ u32::MAX {
         return None;
     }
-    // What is whole costs nothing of what may be tried.
+    // A valid message is not charged to the search budget.
     *left += length + LONGEST_HEAD;
     let moment = number.checked_mul(SEGMENT as u64)?.checked_add(at as u64)?;
     let at = segment.len() - rest.len();

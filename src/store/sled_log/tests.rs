@@ -1,4 +1,4 @@
-//! The log of a database that sled made, whole and in every damaged form.
+//! The log of a sled database, intact and with various damage.
 
 use sled::Batch;
 use tempfile::TempDir;
@@ -8,11 +8,11 @@ use super::*;
 
 type Content = std::collections::BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// A database with a history: many batches, values that change, that grow and that go.
+/// Creates a database with a history: many batches, and values that change, grow and are removed.
 fn made(folder: &Path) -> Content {
     let mut content = Content::new();
     for turn in 0..3_u8 {
-        // Opened several times, so that there are snapshots and segments that were used again.
+        // Opened several times, so that there are snapshots and reused segments.
         let database = Database::open(folder, 1 << 20).unwrap();
         for number in 0..1_500_u32 {
             let mut batch = Batch::default();
@@ -64,7 +64,7 @@ fn a_whole_log_has_what_sled_has() {
         assert_eq!(log.get(key).as_ref(), Some(value));
     }
     assert_eq!((log.get(b""), log.get(b"c/"), log.get(b"z")), (None, None, None));
-    // As after a start that never came to its end: nothing of it is needed.
+    // As after a start that never finished: the snapshot is not needed.
     for file in fs::read_dir(folder.path()).unwrap().flatten() {
         if file.file_name().to_string_lossy().starts_with("snap.") {
             fs::remove_file(file.path()).unwrap();
@@ -83,13 +83,13 @@ fn around_what_is_damaged_everything_is_read() {
     let holes = 12;
     for hole in 0..holes {
         let mut damaged = whole.clone();
-        // In the middle of segments, and over their heads.
+        // In the middle of segments, and over their headers.
         let at = if hole % 4 == 3 { used * hole / holes / SEGMENT * SEGMENT } else { used * hole / holes };
         damaged[at..at + 4_096].fill(if hole % 2 == 0 { 0 } else { 0xA5 });
         fs::write(&path, damaged).unwrap();
         let (found, _) = all(&read(folder.path()));
         let right = content.iter().filter(|(key, value)| found.get(*key) == Some(value)).count();
-        assert!(right * 100 >= content.len() * 97, "{right} of {} are right, hole at {at}", content.len());
+        assert!(right * 100 >= content.len() * 97, "{right} of {} are correct, hole at {at}", content.len());
     }
 }
 
@@ -103,7 +103,7 @@ fn a_log_without_its_tail_has_what_was_before() {
         File::options().write(true).open(&path).unwrap().set_len(length * percent / 100).unwrap();
         let (found, _) = all(&read(folder.path()));
         let there = content.keys().filter(|key| found.contains_key(*key)).count();
-        assert!(there * 2 > content.len(), "{there} of {} at {percent} %", content.len());
+        assert!(there * 2 > content.len(), "{there} of {} found at {percent} %", content.len());
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is not written down: how many events of strangers may be, and how many were lost.
+//! Events that are not recorded: the budget of strangers, and the number of lost events.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,37 +8,37 @@ use tokio::time::Instant;
 use crate::clock::Timestamp;
 use crate::telemetry::meter;
 
-/// Events of strangers that are written when none came for long.
+/// Events of strangers that may be written at once after a quiet time.
 pub(super) const BURST: u32 = 200;
-/// The time after which there is room for another one: 20 a second.
+/// The budget grows by one event in this time: 20 per second.
 pub(super) const GAP: Duration = Duration::from_millis(50);
-/// Between two times that the log says how many were lost, while nobody looks at it.
+/// Minimum time between two records of lost events, unless the log is about to be read.
 pub(super) const TELL: Duration = Duration::from_secs(10);
 
-/// What is not written down.
+/// Events that are not recorded.
 #[derive(Debug)]
 pub(super) struct Losses(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    /// When strangers have their whole budget again.
+    /// When the budget of strangers is full again.
     whole: Instant,
-    /// Events that were lost, and that the log does not tell of yet.
+    /// Lost events that the log does not report yet.
     lost: u64,
     /// When the last of them happened.
     last: Option<Timestamp>,
-    /// When the log told of some.
+    /// When the log last reported lost events.
     told: Option<Instant>,
 }
 
 impl Losses {
-    /// None yet, and the whole budget.
+    /// No lost events and a full budget.
     pub(super) fn none() -> Self {
         Self(Mutex::new(State { whole: Instant::now(), lost: 0, last: None, told: None }))
     }
 
-    /// Takes one from the budget of strangers, and says whether there was one left. Each that is
-    /// written moves the moment when it is whole again, which must not lie too far ahead.
+    /// Takes one event from the budget of strangers and returns whether there was one left. Each event
+    /// postpones the moment when the budget is full again. That moment must not be too far in the future.
     pub(super) fn admits_stranger(&self) -> bool {
         let (now, mut state) = (Instant::now(), self.state());
         let whole = state.whole.max(now) + GAP;
@@ -49,7 +49,7 @@ impl Losses {
         is_admitted
     }
 
-    /// Counts events that were lost, the last of which happened at `last`.
+    /// Counts lost events, the last of which happened at `last`.
     pub(super) fn add(&self, count: u64, last: Timestamp) {
         meter::audit_lost(count);
         let mut state = self.state();
@@ -57,15 +57,16 @@ impl Losses {
         state.last = Some(last).max(state.last);
     }
 
-    /// How many were lost and when the last one happened, when the log is to tell of it: somebody
-    /// looks at it, or it did not tell of any for a while. Under a flood it would be full of that.
+    /// Returns the number of lost events and when the last one happened, if the log is to report them now:
+    /// it is about to be read, or its last report is old enough. In a flood, the log would otherwise be
+    /// full of reports.
     pub(super) fn to_tell(&self, is_looked_at: bool) -> Option<(u64, Timestamp)> {
         let state = self.state();
         let is_due = is_looked_at || state.told.is_none_or(|told| told.elapsed() >= TELL);
         state.last.filter(|_| is_due && state.lost > 0).map(|last| (state.lost, last))
     }
 
-    /// That the log tells of `count` of them.
+    /// Records that the log has reported `count` of them.
     pub(super) fn told(&self, count: u64) {
         let mut state = self.state();
         state.lost = state.lost.saturating_sub(count);

@@ -1,4 +1,4 @@
-//! Refusals, many and few, and a store that does not take them.
+//! Rejections, few and many, and a store that does not accept them.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::store::audit::Logged;
 use crate::store::backend::{Backend, Change, Facts, Pair};
 use crate::store::memory::Memory;
 
-/// A store that counts its changes, and takes none while it is broken.
+/// A store that counts its changes, and rejects all of them while it is broken.
 #[derive(Default)]
 struct Counting {
     memory: Memory,
@@ -48,7 +48,7 @@ fn refused(author: &Author, subject: usize) -> AuditEvent {
     event.refused("invalid_redirect_uri")
 }
 
-/// What somebody was refused who proved who he is.
+/// A rejected request of an authenticated caller.
 fn event(subject: usize) -> AuditEvent {
     let author = Author { actor: Some("administrator".to_owned()), ..Author::default() };
     refused(&author, subject)
@@ -73,13 +73,13 @@ fn run() -> Running {
 }
 
 impl Running {
-    /// So many refusals of somebody who proved nothing.
+    /// This many rejections of an unauthenticated caller.
     fn flood(&self, many: u32) {
         (0..many).for_each(|_| self.queue.leave(refused(&Author::default(), 0)));
     }
 
-    /// How many events of strangers are written, how many of others, and how many of each number of
-    /// those that were lost.
+    /// Returns how many events of strangers were written, how many of others, and each recorded number of
+    /// lost events.
     async fn written(&self) -> (u64, u64, Vec<u64>) {
         let (mut strangers, mut others, mut lost) = (0, 0, Vec::new());
         for Logged { event, .. } in self.log.page(0, 100_000).await.unwrap() {
@@ -108,7 +108,7 @@ async fn many_refusals_share_a_change_and_keep_their_order() {
     assert_eq!(subjects(&running.log).await, expected);
     assert_eq!(running.store.changes.load(Ordering::Relaxed), 3);
     running.queue.flush().await;
-    assert_eq!(running.store.changes.load(Ordering::Relaxed), 3, "nothing to write is no change");
+    assert_eq!(running.store.changes.load(Ordering::Relaxed), 3, "without events, nothing is written");
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,7 +171,7 @@ async fn strangers_can_not_push_out_what_others_did() {
     running.queue.flush().await;
     assert_eq!(running.written().await, (u64::from(BURST), 10, vec![1_000 - u64::from(BURST)]));
     running.queue.flush().await;
-    assert_eq!(running.store.changes.load(Ordering::Relaxed), 1, "they are told once");
+    assert_eq!(running.store.changes.load(Ordering::Relaxed), 1, "losses are reported once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,11 +206,11 @@ async fn how_many_were_lost_is_told_now_and_then_and_at_the_end() {
         running.flood(100);
         tokio::time::sleep(TELL / 100).await;
     }
-    assert_eq!(running.written().await.2.len(), 1, "it did not tell for long enough to tell again");
+    assert_eq!(running.written().await.2.len(), 1, "the last report is old enough");
     running.stop.cancel();
     running.tasks.wait().await;
     let (strangers, _, lost) = running.written().await;
-    assert_eq!((lost.len(), strangers + lost.iter().sum::<u64>()), (2, 5_000), "none is forgotten");
+    assert_eq!((lost.len(), strangers + lost.iter().sum::<u64>()), (2, 5_000), "every loss is counted");
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,5 +220,5 @@ async fn who_looks_at_the_log_sees_how_many_were_lost_just_before() {
     running.queue.flush().await;
     running.flood(7);
     running.queue.flush().await;
-    assert_eq!(running.written().await.2, [1, 7], "though nothing else is written with the last");
+    assert_eq!(running.written().await.2, [1, 7], "even if nothing else is written with the last");
 }
