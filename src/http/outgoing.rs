@@ -1,9 +1,9 @@
-//! A body on its way out, which counts until its caller has taken it.
+//! A body on its way out, which counts until its caller has read it.
 //!
-//! HTTP/2 keeps what a caller's window has no room for, and a caller decides how large its window is.
-//! So each piece of a body carries its place among what is [untaken](super::untaken) until it was
-//! written or thrown away. Its last byte goes alone: it leaves only when the window had room for all
-//! before it, so the [stream](super::stream) can be reset as long as anything waits for the window.
+//! HTTP/2 buffers what does not fit into a caller's window, and the caller decides how large its window is.
+//! Therefore each piece of a body counts among the [unread answers](super::untaken) until it was written or
+//! dropped. Its last byte is sent separately: it leaves only when the window had space for everything before
+//! it, so the [stream](super::stream) can be reset as long as anything waits for the window.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,27 +19,27 @@ use super::untaken::{Place, Untaken};
 /// A body on its way out.
 pub(super) struct Outgoing {
     body: Body,
-    /// None: HTTP/1.1, which takes one answer at a time from what is written.
+    /// None for HTTP/1.1, which sends one answer at a time.
     terms: Option<Terms>,
-    /// None: nothing has to be kept open.
+    /// None if nothing has to be kept open.
     keep: Option<Arc<Keep>>,
-    /// The last byte of what is out.
+    /// The last byte of the current piece.
     rest: Option<Piece>,
 }
 
-/// What an answer on a stream of HTTP/2 is counted with.
+/// The limits that apply to an answer on an HTTP/2 stream.
 pub(super) struct Terms {
     pub(super) connection: Arc<Connection>,
     pub(super) untaken: Arc<Untaken>,
     pub(super) stream: Arc<Stream>,
 }
 
-/// Keeps a request open until its answer was taken.
+/// Keeps a request open until its answer was read.
 pub(super) enum Keep {
-    /// The answer is made.
-    Out(#[expect(dead_code, reason = "it is there to be dropped")] Out),
-    /// The answer is being made while it is sent.
-    Open(#[expect(dead_code, reason = "it is there to be dropped")] Open),
+    /// The answer is complete.
+    Out(#[expect(dead_code, reason = "dropped to end the request")] Out),
+    /// The answer is produced while it is sent.
+    Open(#[expect(dead_code, reason = "dropped to end the request")] Open),
 }
 
 /// A piece of a body.
@@ -60,7 +60,7 @@ impl Outgoing {
         Self { body, terms, keep: keep.map(Arc::new), rest: None }
     }
 
-    /// The piece that goes now; what is behind it waits.
+    /// Returns the piece to send now. The rest waits.
     fn piece(&mut self, mut bytes: Bytes) -> Piece {
         let Some(terms) = self.terms.as_ref().filter(|_| !bytes.is_empty()) else {
             return Piece { bytes, hold: None, is_last: true };
@@ -94,7 +94,7 @@ impl hyper::body::Body for Outgoing {
         }
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         if let (true, Some(terms)) = (polled.is_pending(), &this.terms) {
-            // Now it waits for us, and not for its caller.
+            // Now the caller waits for us, instead of the other way round.
             terms.stream.is_at_work();
         }
         polled.map(|next| next.map(|frame| frame.map(|frame| frame.map_data(|bytes| this.piece(bytes)))))
@@ -129,7 +129,7 @@ impl Buf for Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        // What is thrown away has something left.
+        // A dropped piece has bytes left.
         if let (true, true, Some(hold)) = (self.is_last, self.bytes.is_empty(), &self.hold) {
             hold.connection.touch();
         }

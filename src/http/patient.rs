@@ -1,4 +1,4 @@
-//! A stream whose peer must take what it is sent, in time.
+//! A stream whose peer must read what it is sent, in time.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -12,10 +12,10 @@ use tokio::time::{Sleep, sleep};
 use super::connection::Connection;
 use super::untaken::{Place, Untaken};
 
-/// A stream that fails when what was to be written has not been taken for too long.
+/// A stream that fails when its peer has not read the written data for too long.
 ///
-/// A peer that takes a little now and then gains nothing: the time runs until all that was
-/// offered at once is gone. What is left counts among what is untaken.
+/// A peer that reads a little now and then gains nothing: the timer runs until everything that was offered at
+/// once has been read. The remaining bytes count among the unread answers.
 pub(super) struct Patient<S> {
     stream: S,
     limit: Duration,
@@ -24,7 +24,7 @@ pub(super) struct Patient<S> {
     stalled: Option<Stalled>,
 }
 
-/// Something is left.
+/// The unread rest of a write.
 struct Stalled {
     until: Pin<Box<Sleep>>,
     bytes: usize,
@@ -32,7 +32,7 @@ struct Stalled {
 }
 
 impl<S> Patient<S> {
-    /// A stream of `connection` that waits for its peer for `limit` at most.
+    /// A stream of `connection` that waits for its peer for at most `limit`.
     pub(super) const fn new(
         stream: S,
         limit: Duration,
@@ -42,7 +42,7 @@ impl<S> Patient<S> {
         Self { stream, limit, connection, untaken, stalled: None }
     }
 
-    /// What becomes of an attempt to write `offered` bytes.
+    /// Handles the outcome of an attempt to write `offered` bytes.
     fn judge(
         &mut self,
         cx: &mut Context<'_>,
@@ -56,7 +56,7 @@ impl<S> Patient<S> {
                 }
             }
             Poll::Pending if self.stall(offered).as_mut().poll(cx).is_ready() => {
-                let error = Error::new(ErrorKind::TimedOut, "the peer does not take what it is sent");
+                let error = Error::new(ErrorKind::TimedOut, "the peer does not read what it is sent");
                 return Poll::Ready(Err(error));
             }
             Poll::Pending | Poll::Ready(_) => {}
@@ -64,7 +64,7 @@ impl<S> Patient<S> {
         outcome
     }
 
-    /// Until when the peer may take the `bytes` bytes that are offered now.
+    /// Returns the timer of the `bytes` bytes that are offered now.
     fn stall(&mut self, bytes: usize) -> &mut Pin<Box<Sleep>> {
         let before = self.stalled.take();
         let stalled = match before {

@@ -1,4 +1,4 @@
-//! Who is at the other end: the peer, or whom a trusted proxy names.
+//! The address of the client: the peer, or the client that a trusted proxy names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,12 +9,12 @@ use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The address that a request came from.
+/// Returns the address that a request came from.
 ///
-/// `Forwarded` (RFC 7239) and `X-Forwarded-For` count only from a proxy in `trusted`, and only up to
-/// the first address from the right that is not itself such a proxy: what stands further left anybody
-/// can write. Where both are there, and do not say the same, a proxy has passed on one that it does not
-/// set, and nobody knows which: neither counts.
+/// `Forwarded` (RFC 7239) and `X-Forwarded-For` count only from a proxy in `trusted`, and only up to the
+/// first address from the right that is not itself such a proxy. Anybody could have written the addresses
+/// further left. If both headers are present and differ, a proxy has passed on a header that it does not set,
+/// and it is unclear which one. Neither counts then.
 pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     if !is_one_of(peer, trusted) {
@@ -30,7 +30,7 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     }
 }
 
-/// The first from the right of those that a header names that is no trusted proxy.
+/// Returns the first address from the right in a header that is not a trusted proxy.
 fn nearest(
     peer: IpAddr,
     headers: &HeaderMap,
@@ -41,8 +41,7 @@ fn nearest(
     let named: Vec<&str> = values.flat_map(|value| value.to_str().unwrap_or("?").split(',')).collect();
     let mut nearest = peer;
     for text in named.iter().rev().filter(|text| !text.trim().is_empty()) {
-        // What cannot be read, or was made unreadable on purpose, ends the chain: the last address
-        // that is known counts.
+        // An address that is unreadable, or hidden on purpose, ends the chain. The last known address counts.
         let Some(address) = read(text.trim()) else { return nearest };
         nearest = address;
         if !is_one_of(nearest, trusted) {
@@ -52,14 +51,14 @@ fn nearest(
     nearest
 }
 
-/// The `for` of an element of `Forwarded` (RFC 7239 section 4).
+/// Returns the `for` of an element of `Forwarded` (RFC 7239 section 4).
 fn forwarded(element: &str) -> Option<IpAddr> {
     let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| name.eq_ignore_ascii_case("for")).and_then(|(_, value)| node(value))
 }
 
-/// The address of a node (RFC 7239 section 6), as proxies write it: with or without quotes, brackets
-/// and a port. None for `unknown` and identifiers that hide it.
+/// Returns the address of a node (RFC 7239 section 6), as proxies write it: with or without quotes, brackets
+/// and a port. Returns none for `unknown` and for obfuscated identifiers.
 fn node(text: &str) -> Option<IpAddr> {
     let text = text.strip_prefix('"').map_or(Some(text), |rest| rest.strip_suffix('"'))?;
     let address = if let Some(rest) = text.strip_prefix('[') {
@@ -76,13 +75,13 @@ fn node(text: &str) -> Option<IpAddr> {
     Some(address.to_canonical())
 }
 
-/// A port, also one that is hidden (RFC 7239 section 6.2).
+/// Whether `text` is a port or an obfuscated one (RFC 7239 section 6.2).
 fn is_port(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     text.parse::<u16>().is_ok() || text.strip_prefix('_').is_some_and(|rest| rest.bytes().all(is_plain))
 }
 
-/// The address that the request with this head came from.
+/// Returns the address that the request with this head came from.
 pub fn of(parts: &Parts, trusted: &[IpNet]) -> IpAddr {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     address(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), &parts.headers, trusted)
@@ -94,7 +93,8 @@ pub fn is_one_of(address: IpAddr, networks: &[IpNet]) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// The part of `address` that one party holds: all of an IPv4 address, 64 bits of an IPv6 one.
+/// Returns the part of `address` that belongs to one party: all of an IPv4 address, the first 64 bits of an
+/// IPv6 address.
 pub fn prefix(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

@@ -1,9 +1,9 @@
-//! `If-Match` (RFC 9110 section 13.1.1): no update is lost.
+//! `If-Match` (RFC 9110 section 13.1.1), which prevents lost updates.
 
 use hyper::header::{HeaderMap, IF_MATCH};
 
-/// Whether a change may be made of what has the entity tag `present`: `If-Match` is not there, or
-/// names `*` or that tag. A weak tag matches nothing.
+/// Whether the resource with the entity tag `present` may be changed: `If-Match` is missing, or contains `*`
+/// or that tag. A weak tag never matches.
 pub fn holds(headers: &HeaderMap, present: &str) -> bool {
     if !headers.contains_key(IF_MATCH) {
         return true;

@@ -1,4 +1,4 @@
-//! How often one party may call.
+//! The call limit of one party.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -12,27 +12,27 @@ use super::budget::Budgets;
 use super::peer;
 use crate::telemetry::meter;
 
-/// Parties that are remembered before those that have been quiet are forgotten for the first time.
+/// The number of parties that are remembered before inactive ones are removed for the first time.
 const REMEMBERED: usize = 10_000;
 
-/// So many calls a period for each party.
+/// A limited number of calls in a period for each party.
 pub struct RateLimit {
     limiter: DefaultKeyedRateLimiter<IpAddr>,
     clock: DefaultClock,
     named: Budgets,
-    /// So many parties are there when the quiet ones are forgotten next.
+    /// The number of parties at which inactive ones are removed next.
     crowd: AtomicUsize,
 }
 
-/// The party called too often; it may call again after so many seconds.
+/// The party exceeded the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooOften {
-    /// Seconds to wait: at least 1.
+    /// Seconds to wait; at least 1.
     pub retry_after: u64,
 }
 
 impl TooOften {
-    /// The refusal of a call that is possible again after `wait`; it is counted in the metrics.
+    /// The rejection of a call that is possible again after `wait`. It is counted in the metrics.
     pub(super) fn for_now(wait: Duration) -> Self {
         meter::rate_limited();
         Self { retry_after: wait.as_secs().saturating_add(1) }
@@ -40,7 +40,7 @@ impl TooOften {
 }
 
 impl RateLimit {
-    /// A limit of `count` calls in `period_seconds`; none when either is 0.
+    /// A limit of `count` calls in `period_seconds`; none if either is 0.
     pub fn new(count: u32, period_seconds: u32) -> Option<Self> {
         let count = NonZeroU32::new(count)?;
         let interval = Duration::from_secs(period_seconds.into()).checked_div(count.get())?;
@@ -56,7 +56,7 @@ impl RateLimit {
     /// Counts one call of the party at `address`.
     ///
     /// # Errors
-    /// When the party has called too often.
+    /// When the party has exceeded the limit.
     pub fn check(&self, address: IpAddr) -> Result<(), TooOften> {
         self.forget_the_quiet();
         self.limiter.check_key(&peer::prefix(address)).map_err(|not_until| {
@@ -67,16 +67,16 @@ impl RateLimit {
 }
 
 impl RateLimit {
-    /// Counts one call of whoever is called `name`, on a budget of its own that is as large.
+    /// Counts one call of the party called `name` against its own quota, which has the same size.
     ///
     /// # Errors
-    /// When it has called too often.
+    /// When the party has exceeded the quota.
     pub fn check_named(&self, name: &str) -> Result<(), TooOften> {
         self.named.check(name)
     }
 
-    /// Looks at everybody only when there are twice as many as were left the last time: a flood
-    /// of addresses must not make each call a walk through all of them.
+    /// Checks all parties, but only when there are twice as many as remained the last time. Otherwise a flood
+    /// of addresses would make each call search all of them.
     fn forget_the_quiet(&self) {
         if self.limiter.len() > self.crowd.load(Ordering::Relaxed) {
             self.limiter.retain_recent();

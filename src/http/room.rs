@@ -1,5 +1,5 @@
-//! Those who wait for the other end, the oldest first. When a place is needed, the oldest gives
-//! way: whoever floods the room with slow ones pushes out its own.
+//! The connections or requests that wait for their peers, the oldest first. When a place is needed, the
+//! oldest gives way, so a party that floods the room with slow connections pushes out its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// Who waits.
+/// The waiting connections or requests.
 #[derive(Debug, Default)]
 pub struct Room(Mutex<Inside>);
 
 #[derive(Debug, Default)]
 struct Inside {
-    /// The number of the next one; who has a smaller number came earlier.
+    /// The number of the next one. A smaller number means an earlier arrival.
     next: u64,
     waiting: BTreeMap<u64, (IpAddr, CancellationToken)>,
     by_party: BTreeSet<(IpAddr, u64)>,
@@ -27,7 +27,7 @@ impl Inside {
     }
 }
 
-/// A place in the room; it is free again when this is dropped.
+/// A place in the room. Dropping it frees the place.
 #[derive(Debug)]
 pub struct Place {
     room: Arc<Room>,
@@ -35,15 +35,15 @@ pub struct Place {
 }
 
 impl Place {
-    /// The number of the place; one with a smaller number came earlier.
+    /// Returns the number of the place. A smaller number means an earlier arrival.
     pub const fn number(&self) -> u64 {
         self.number
     }
 }
 
 impl Room {
-    /// Lets one of `party` in. `dismissed` is cancelled when it has to give way. One that was here
-    /// before and has not grown younger since comes again with the number that it had.
+    /// Adds a connection or request of `party`. `dismissed` is cancelled when it has to give way. `again` is
+    /// its previous number, if it was in the room before and has not been active since.
     pub fn enter(self: &Arc<Self>, party: IpAddr, dismissed: CancellationToken, again: Option<u64>) -> Place {
         let mut inside = self.inside();
         let number = again.unwrap_or(inside.next);
@@ -55,7 +55,7 @@ impl Room {
         Place { room: Arc::clone(self), number }
     }
 
-    /// Dismisses who has waited longest; whether there was one.
+    /// Dismisses the one that has waited longest. Returns whether there was one.
     pub fn dismiss_oldest(&self) -> bool {
         let mut inside = self.inside();
         let oldest = inside.waiting.first_key_value().map(|(number, _)| *number);
@@ -63,7 +63,7 @@ impl Room {
         dismissed.inspect(CancellationToken::cancel).is_some()
     }
 
-    /// Dismisses who has waited longest of `party`; whether there was one.
+    /// Dismisses the one of `party` that has waited longest. Returns whether there was one.
     pub fn dismiss_oldest_of(&self, party: IpAddr) -> bool {
         let mut inside = self.inside();
         let oldest = inside.by_party.range((party, 0)..=(party, u64::MAX)).next().map(|(_, number)| *number);
@@ -71,12 +71,12 @@ impl Room {
         dismissed.inspect(CancellationToken::cancel).is_some()
     }
 
-    /// How many wait.
+    /// Returns how many wait.
     pub fn len(&self) -> usize {
         self.inside().waiting.len()
     }
 
-    /// Whether nobody waits.
+    /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

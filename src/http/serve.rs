@@ -1,4 +1,4 @@
-//! The connection loop: accepts, bounds, and drains.
+//! The connection loop: accepts, limits, and drains connections.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -21,53 +21,55 @@ use super::tls::Tls;
 use super::untaken::Untaken;
 use crate::telemetry::meter::Open;
 
-/// After an accept that failed, and between two looks for a connection that can give way.
+/// The pause after a failed accept, and between two searches for a connection that can give way.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// For a connection that has to give way to be gone.
+/// The time for a dismissed connection to close.
 const GONE: Duration = Duration::from_millis(1);
 
-/// What bounds the connections of one listener.
+/// The limits for the connections of one listener.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// Connections at the same time; for one more, the one that has waited longest gives way.
+    /// The maximum number of concurrent connections. For one more, the connection that has been idle longest
+    /// gives way.
     pub connections: usize,
-    /// Connections of one party at the same time, by the same rule; a proxy has no such bound.
+    /// The maximum number of concurrent connections of one party, by the same rule. A proxy has no such
+    /// limit.
     pub connections_per_party: usize,
-    /// Time for a handshake, and in which the head of a request must arrive; also how long a
-    /// connection may idle.
+    /// The time limit for a handshake and for the head of a request, and the maximum idle time of a
+    /// connection.
     pub header_timeout: Duration,
-    /// Time in which the body of a request must arrive.
+    /// The time in which the body of a request must arrive.
     pub body_timeout: Duration,
-    /// Time in which the peer must take what it is sent.
+    /// The time in which the peer must read what it is sent.
     pub write_timeout: Duration,
-    /// Time that open requests are given once `stop` is called.
+    /// The time for open requests to finish once `stop` is cancelled.
     pub shutdown: Duration,
 }
 
 impl Bounds {
-    /// How long a connection may show no sign of life. An answer that was not taken in time is reset;
-    /// where that does not help, the connection goes.
+    /// Returns how long a connection may be inactive. An answer that was not read in time is reset. If that
+    /// does not help, the connection is closed.
     pub(super) const fn patience(&self) -> Patience {
         let open = self.body_timeout.saturating_add(self.write_timeout);
         Patience { head: self.header_timeout, open, answer: self.write_timeout.saturating_mul(2) }
     }
 }
 
-/// How one listener lets callers in.
+/// How one listener accepts connections.
 #[derive(Clone)]
 pub struct Entrance {
-    /// How many, and how slow.
+    /// The limits for connections.
     pub bounds: Bounds,
-    /// TLS, or its absence.
+    /// TLS, or plain HTTP.
     pub tls: Arc<Tls>,
-    /// Who may speak for others.
+    /// The trusted proxies.
     pub proxies: Proxies,
-    /// Answers that are not taken yet, of all listeners.
+    /// The unread answers of all listeners.
     pub untaken: Arc<Untaken>,
 }
 
-/// Serves `router` on `listener` until `stop`, then lets open requests finish.
+/// Serves `router` on `listener` until `stop` is cancelled, then lets open requests finish.
 pub async fn serve(listener: TcpListener, router: Router, entrance: Entrance, stop: CancellationToken) {
     let (tasks, cut) = (TaskTracker::new(), CancellationToken::new());
     let shutdown = entrance.bounds.shutdown;
@@ -88,17 +90,20 @@ pub async fn serve(listener: TcpListener, router: Router, entrance: Entrance, st
             drop(guest);
         });
     }
-    // Who connects now is refused at once, and can go elsewhere, instead of waiting for nobody.
+    // A new connection is refused at once from now on, so that its client can use another server.
     drop(listener);
     tasks.close();
     if tokio::time::timeout(shutdown, tasks.wait()).await.is_err() {
-        tracing::warn!(open = tasks.len(), "requests were cut off: they did not finish in time");
+        tracing::warn!(
+            open = tasks.len(),
+            "shutdown: requests were cut off because they did not finish in time"
+        );
         cut.cancel();
         tasks.wait().await;
     }
 }
 
-/// Who is in, and who of them waits.
+/// The open connections, and those of them that wait.
 struct Door {
     entrance: Entrance,
     permits: Arc<Semaphore>,
@@ -106,7 +111,7 @@ struct Door {
     parties: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A connection that was let in; its place is free when this is dropped.
+/// An accepted connection. Dropping it frees its place.
 struct Guest {
     connection: Arc<Connection>,
     door: Arc<Door>,
@@ -119,8 +124,8 @@ impl Door {
         Self { entrance, permits, room: Arc::default(), parties: Mutex::default() }
     }
 
-    /// Counts one more connection of `party`. At its bound the oldest that waits gives way; when
-    /// none of them waits, the new one is refused.
+    /// Counts one more connection of `party`. At the limit, its oldest waiting connection gives way. If none
+    /// of them waits, the new one is rejected.
     fn count(&self, party: IpAddr, has_bound: bool) -> bool {
         let mut parties = self.parties.lock().unwrap_or_else(PoisonError::into_inner);
         let count = parties.entry(party).or_default();
@@ -142,8 +147,8 @@ impl Door {
         }
     }
 
-    /// A place for one more. When there is none, who has waited longest gives way; when nobody
-    /// waits, all are served, and one of them will have finished soon.
+    /// Returns a place for one more connection. If there is none, the connection that has waited longest
+    /// gives way. If none waits, all requests are being processed, and one of them will finish soon.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
@@ -176,24 +181,24 @@ async fn admit(listener: &TcpListener, door: &Arc<Door>) -> Option<(TcpStream, S
     let party = peer::prefix(address);
     let permit = door.place().await?;
     if !door.count(party, !door.entrance.proxies.are(address)) {
-        tracing::info!(%peer, "refused: the address has too many open requests");
+        tracing::info!(%peer, "connection rejected: too many open requests from this address");
         return None;
     }
     let connection = Connection::new(&door.room, party);
     Some((stream, peer, Guest { connection, door: Arc::clone(door), _permit: permit }))
 }
 
-/// After an accept that failed: unless the peer was gone already, no file descriptor was free, and
-/// who has waited longest gives one back.
+/// Handles a failed accept. Unless the peer had already closed the connection, no file descriptor was free,
+/// and the connection that has waited longest must free one.
 async fn make_room(door: &Door, error: &std::io::Error) {
     if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
         return;
     }
     if door.room.dismiss_oldest() {
-        tracing::debug!(%error, "a connection had to give way");
+        tracing::debug!(%error, "connection closed: no file descriptor was left for a new one");
         tokio::time::sleep(GONE).await;
     } else {
-        tracing::warn!(%error, "a connection was not accepted");
+        tracing::warn!(%error, "cannot accept a connection");
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What stands around the endpoints of clients: bodies that are received, load shedding.
+//! The layers around the client endpoints: body reception and load shedding.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -17,31 +17,31 @@ use super::body::{self, BodyError};
 use super::connection::Connection;
 use super::room::Room;
 
-/// How much of a body is received, for how long, and of how many requests at the same time.
+/// The limits for the reception of bodies.
 #[derive(Debug, Clone)]
 pub struct Reception {
-    /// Bytes of one body.
+    /// The maximum length of one body, in bytes.
     pub body_bytes: usize,
-    /// Milliseconds in which it must arrive.
+    /// The milliseconds in which a body must arrive.
     pub body_timeout_ms: u64,
-    /// Requests that wait for their body; for one more, the oldest gives way.
+    /// The maximum number of requests that wait for their body. For one more, the oldest gives way.
     pub waiting: usize,
-    /// Who waits.
+    /// The waiting requests.
     pub room: Arc<Room>,
-    /// Requests that are at work at the same time, whose bodies are here.
+    /// One permit for each request that may be processed at the same time, once its body has arrived.
     pub permits: Arc<Semaphore>,
 }
 
-/// Receives the body of the request before anything of the server is kept busy with it, so that
-/// slow senders are in each other's way only. Who reads the body later has the whole of it at
-/// once, or the reason why it is not there. Then it is [let in](shed_load) or not.
+/// Receives the body of the request before the request occupies anything else, so that slow senders only
+/// hinder each other. Whoever reads the body later gets all of it at once, or the reason why it is missing.
+/// Then the request is [admitted](shed_load) or rejected.
 pub async fn receive(State(reception): State<Reception>, request: Request, next: Next) -> Response {
     let request = if request.body().is_end_stream() { request } else { reception.whole(request).await };
     shed_load(State(reception.permits), request, next).await
 }
 
 impl Reception {
-    /// The request with its body, or with the reason why that is not there.
+    /// Returns the request with its body, or with the reason why the body is missing.
     async fn whole(&self, request: Request) -> Request {
         let connection = request.extensions().get::<Arc<Connection>>().cloned();
         let (parts, body) = request.into_parts();
@@ -59,7 +59,7 @@ impl Reception {
         connection: Option<&Arc<Connection>>,
     ) -> Result<Bytes, BodyError> {
         let mut whole = std::pin::pin!(whole);
-        // Most bodies arrive with their head.
+        // Most bodies arrive together with their head.
         if let Poll::Ready(done) = std::future::poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await {
             return done;
         }
@@ -77,10 +77,12 @@ impl Reception {
     }
 }
 
-/// Answers 503 when too many requests are open already: a queue would only make all of them late.
+/// Answers 503 when too many requests are being processed: a queue would only delay all of them.
 pub async fn shed_load(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     match permits.try_acquire() {
         Ok(_permit) => next.run(request).await,
-        Err(_) => Problem::unavailable("too many requests are open", 1).into_response(),
+        Err(_) => {
+            Problem::unavailable("too many requests are being processed; retry later", 1).into_response()
+        }
     }
 }

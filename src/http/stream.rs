@@ -1,5 +1,5 @@
-//! One stream of an HTTP/2 connection: its caller must take what is out in time, and it gives way
-//! when too much is out. It is reset then; the other streams of its connection go on.
+//! One stream of an HTTP/2 connection. Its caller must read the answer in time, and the stream gives way when
+//! too many bytes are unread. The stream is then reset, and the other streams of its connection continue.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,25 +20,25 @@ tokio::task_local! {
     static OWN: Arc<Stream>;
 }
 
-/// Runs the streams of one connection, each in a task of its own.
+/// Runs the streams of one connection, each in its own task.
 #[derive(Clone)]
 pub(super) struct Streams {
     /// The connection.
     pub(super) connection: Arc<Connection>,
-    /// Time in which the caller must take what is out.
+    /// The time in which the caller must read the outstanding bytes.
     pub(super) limit: Duration,
     /// The tasks.
     pub(super) tasks: TaskTracker,
 }
 
-/// A stream, as those who bound it see it.
+/// A stream, as the limits see it.
 pub(super) struct Stream {
     connection: Arc<Connection>,
-    /// Since when the caller has to take something.
+    /// Since when the caller has bytes to read.
     out_since: Mutex<Option<Instant>>,
     must_go: AtomicBool,
     waker: AtomicWaker,
-    /// Nothing can be reset any more: all of the answer fits into the window of the caller.
+    /// The stream can no longer be reset, because the rest of the answer fits into the window of the caller.
     is_sent: AtomicBool,
 }
 
@@ -72,17 +72,17 @@ impl Stream {
         }
     }
 
-    /// The one that the present task serves; none with HTTP/1.1.
+    /// Returns the stream that the current task serves; none with HTTP/1.1.
     pub(super) fn of_task() -> Option<Arc<Self>> {
         OWN.try_with(Arc::clone).ok()
     }
 
-    /// A piece of the answer is out.
+    /// A piece of the answer is ready for the caller.
     pub(super) fn is_out(&self) {
         *self.out_since() = Some(Instant::now());
     }
 
-    /// All that was out is taken, and more is being made.
+    /// The caller has read everything, and more is being produced.
     pub(super) fn is_at_work(&self) {
         *self.out_since() = None;
     }
@@ -126,8 +126,7 @@ impl Way for Stream {
     fn give_way(&self) {
         self.must_go.store(true, Ordering::SeqCst);
         self.waker.wake();
-        // What the window has room for, and what a connection that is stuck keeps, only goes with the
-        // connection.
+        // Bytes within the window, or on a stuck connection, are freed only with the connection.
         if self.is_sent.load(Ordering::SeqCst) || self.connection.is_stuck() {
             self.connection.dismiss();
         }

@@ -1,7 +1,7 @@
-//! TLS of our own listener (RFC 9325): 1.2 and 1.3, HTTP/2 and HTTP/1.1, client certificates.
+//! TLS of this server's listeners (RFC 9325): TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, client certificates.
 //!
-//! The files are read again while the server runs; a set that is not right changes nothing, and
-//! open connections keep what they began with.
+//! The files are reloaded while the server runs. An invalid set of files changes nothing, and open
+//! connections keep their certificates.
 
 mod files;
 mod stream;
@@ -25,13 +25,13 @@ use stream::TlsStream;
 
 pub use files::TlsFault;
 
-/// Forward secrecy and authenticated encryption only (RFC 9325 section 4.2); 1.3 has nothing else.
+/// Forward secrecy and authenticated encryption only (RFC 9325 section 4.2); TLS 1.3 has nothing else.
 const CIPHERS_1_2: &str = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
-/// The protocols that we speak, as ALPN writes them (RFC 7301 section 3.1), the best first.
+/// The supported protocols in order of preference, in the format of ALPN (RFC 7301 section 3.1).
 const PROTOCOLS: &[u8] = b"\x02h2\x08http/1.1";
 
-/// TLS as it is configured, or its absence.
+/// The configured TLS, or plain HTTP.
 pub struct Tls {
     settings: TlsSettings,
     clock: Arc<dyn Clock>,
@@ -42,82 +42,82 @@ pub struct Tls {
 struct Present {
     /// None: plain HTTP.
     context: Option<SslContext>,
-    /// The same, for who may show no client certificate where others must.
+    /// The same context for callers that may omit a client certificate where others must present one.
     lenient: Option<SslContext>,
-    /// None: nobody vouches for a client certificate.
+    /// None: no authority for client certificates is configured.
     anchors: Option<Anchors>,
 }
 
-/// A handshake that failed.
+/// A failed handshake.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
-    /// The listener does not speak TLS.
-    #[error("there is no TLS here")]
+    /// The listener does not use TLS.
+    #[error("this listener does not use TLS")]
     Off,
-    /// OpenSSL could not begin.
-    #[error("no handshake could begin: {0}")]
+    /// OpenSSL could not start the handshake.
+    #[error("cannot start the TLS handshake: {0}")]
     Begin(#[from] openssl::error::ErrorStack),
-    /// The peer broke it off, or what it sent is not good.
-    #[error("the handshake failed: {0}")]
+    /// The peer aborted the handshake, or sent something invalid.
+    #[error("the TLS handshake failed: {0}")]
     Failed(#[from] openssl::ssl::Error),
 }
 
 impl Tls {
-    /// Reads the files that `settings` name.
+    /// Reads the files in `settings`.
     ///
     /// # Errors
-    /// The file that can not be read or is not right.
+    /// The file that cannot be read or is invalid.
     pub fn open(settings: &TlsSettings, clock: Arc<dyn Clock>) -> Result<Self, TlsFault> {
         let present = Arc::new(ArcSwap::from_pointee(Present::load(settings, clock.now())?));
         Ok(Self { settings: settings.clone(), clock, present, is_lenient: false })
     }
 
-    /// The same TLS, with files that are read again when those of this one are, for a listener
-    /// whose callers may show a client certificate and need not: probes have none.
+    /// Returns the same TLS for a listener whose callers may omit the client certificate, such as probes. Its
+    /// files are reloaded together with the files of this one.
     #[must_use]
     pub fn lenient(&self) -> Self {
         let (settings, clock) = (self.settings.clone(), Arc::clone(&self.clock));
         Self { settings, clock, present: Arc::clone(&self.present), is_lenient: true }
     }
 
-    /// No TLS: for a listener that only those who run the server reach.
+    /// No TLS: for a listener that only the operators of the server can reach.
     pub fn off(clock: Arc<dyn Clock>) -> Self {
         let present = Present { context: None, lenient: None, anchors: None };
         let present = Arc::new(ArcSwap::from_pointee(present));
         Self { settings: TlsSettings::default(), clock, present, is_lenient: false }
     }
 
-    /// Reads the files that `settings` name, and says what is odd about them.
+    /// Reads the files in `settings`. Returns warnings about them.
     ///
     /// # Errors
-    /// The file that can not be read or is not right.
+    /// The file that cannot be read or is invalid.
     pub fn check(settings: &TlsSettings, now: Timestamp) -> Result<Vec<TlsFault>, TlsFault> {
         let files = Files::read(settings)?;
         Present::of(settings, &files)?;
         Ok(files.oddities(now))
     }
 
-    /// Reads the files again. Connections from now on use what they have.
+    /// Reloads the files. They apply to new connections.
     ///
     /// # Errors
-    /// The file that can not be read or is not right; nothing has changed then.
+    /// The file that cannot be read or is invalid. Nothing has changed then.
     pub fn reload(&self) -> Result<(), TlsFault> {
         self.present.store(Arc::new(Present::load(&self.settings, self.clock.now())?));
         Ok(())
     }
 
-    /// The files that were read.
+    /// Returns the configured files.
     pub fn files(&self) -> Vec<PathBuf> {
         let TlsSettings { certificate, key, client_ca, client_certificates: _ } = &self.settings;
         [certificate, key, client_ca].into_iter().flatten().cloned().collect()
     }
 
-    /// Whether the listener speaks TLS.
+    /// Whether the listener uses TLS.
     pub const fn is_on(&self) -> bool {
         self.settings.is_on()
     }
 
-    /// Whether an authority vouches for `certificate` now; `None` when there are no authorities.
+    /// Whether an authority vouches for `certificate` now; `None` if there are no authorities.
     pub fn vouch_for(&self, certificate: &Certificate, chain: &[Certificate]) -> Option<bool> {
         let present = self.present.load();
         present.anchors.as_ref().map(|anchors| anchors.vouch_for(certificate, chain, self.now()))
@@ -127,7 +127,8 @@ impl Tls {
         self.clock.now()
     }
 
-    /// The handshake of one connection, and the certificate that the peer showed.
+    /// Performs the handshake of one connection. Returns the stream and the certificate that the peer
+    /// presented.
     pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
@@ -143,10 +144,12 @@ impl Tls {
         Ok((stream, shown))
     }
 
-    /// The certificate whose key the peer has proved to hold.
+    /// Returns the certificate whose key the peer has proved to hold.
     fn shown(&self, ssl: &SslRef) -> Option<ClientCertificate> {
-        let read =
-            |x509| Certificate::from_x509(x509).inspect_err(|error| tracing::info!(%error, "not taken"));
+        let read = |x509| {
+            Certificate::from_x509(x509)
+                .inspect_err(|error| tracing::info!(%error, "client certificate rejected"))
+        };
         let certificate = read(ssl.peer_certificate()?).ok()?;
         let chain: Vec<Certificate> = ssl
             .peer_cert_chain()
@@ -164,7 +167,7 @@ impl Present {
         let files = Files::read(settings)?;
         let present = Self::of(settings, &files)?;
         for oddity in files.oddities(now) {
-            tracing::warn!(%oddity, "TLS");
+            tracing::warn!(%oddity, "TLS file warning");
         }
         Ok(present)
     }
@@ -207,11 +210,11 @@ fn context(
         ClientCertificates::Optional => SslVerifyMode::PEER,
         ClientCertificates::Required => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
     };
-    // The handshake proves that the peer holds the key. Whether the chain leads to an authority
-    // is asked after it, because a self-signed certificate is good for who registered its key.
-    // No list of authorities is sent either: clients would keep such a certificate back.
+    // The handshake proves that the peer holds the key. Whether the chain leads to an authority is checked
+    // afterwards, because a self-signed certificate is valid for the client that registered its key. For the
+    // same reason no list of authorities is sent: clients would then not present such a certificate.
     builder.set_verify_callback(mode, |_, _| true);
-    // A resumed session has no chain any more.
+    // A resumed session has no certificate chain.
     builder.set_session_cache_mode(SslSessionCacheMode::OFF);
     builder.set_options(SslOptions::NO_TICKET);
     builder.set_num_tickets(0)?;

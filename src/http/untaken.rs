@@ -1,6 +1,5 @@
-//! Answers that their callers have not taken yet: bounded in number and in bytes over all
-//! connections. Beyond a bound the party that holds most loses its oldest, so nobody pushes out the
-//! answer of somebody who takes less.
+//! The unread answers of all connections, limited in number and in bytes. Beyond a limit, the party that
+//! holds most loses its oldest answer, so nobody can push out the answer of a party that holds less.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -8,16 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::telemetry::meter;
 
-/// Bytes that an answer takes beside its body: its head, its stream, its task.
+/// The bytes that an answer takes besides its body, for its head, its stream and its task.
 const HEAD_BYTES: usize = 4_096;
 
-/// What an answer is on: a stream, or a whole connection.
+/// What carries an answer: a stream, or a whole connection.
 pub(super) trait Way: Send + Sync {
-    /// The answer is not worth its place any more.
+    /// The answer has to give up its place.
     fn give_way(&self);
 }
 
-/// The answers of all connections of a server.
+/// The unread answers of all connections of a server.
 pub struct Untaken {
     bytes: usize,
     answers: usize,
@@ -26,11 +25,11 @@ pub struct Untaken {
 
 #[derive(Default)]
 struct Inside {
-    /// The number of the next one; one with a smaller number came earlier.
+    /// The number of the next answer. A smaller number means an earlier answer.
     next: u64,
     held: BTreeMap<(IpAddr, u64), Answer>,
     bytes: usize,
-    /// Bytes of each party, and the same in their order.
+    /// The bytes of each party, and the parties ordered by bytes.
     parties: HashMap<IpAddr, usize>,
     heaviest: BTreeSet<(usize, IpAddr)>,
 }
@@ -40,20 +39,20 @@ struct Answer {
     way: Arc<dyn Way>,
 }
 
-/// An answer that counts; it does not any more when this is dropped.
+/// An answer that counts until this is dropped.
 pub(super) struct Place {
     untaken: Arc<Untaken>,
     key: (IpAddr, u64),
 }
 
 impl Untaken {
-    /// At most `answers` answers of `bytes` bytes together; a single one is never too large.
+    /// At most `answers` answers of at most `bytes` bytes together. A single answer is never too large.
     pub fn new(bytes: usize, answers: usize) -> Self {
         Self { bytes, answers, inside: Mutex::default() }
     }
 
-    /// Counts an answer of `party` with a body of `bytes` bytes. Others that exceed a bound with it
-    /// give way.
+    /// Counts an answer of `party` with a body of `bytes` bytes. Other answers give way until the limits are
+    /// met.
     pub(super) fn enter(self: &Arc<Self>, party: IpAddr, bytes: usize, way: Arc<dyn Way>) -> Place {
         let mut inside = self.inside();
         let key = (party, inside.next);
@@ -72,7 +71,7 @@ impl Untaken {
         Place { untaken: Arc::clone(self), key }
     }
 
-    /// How many bytes are held.
+    /// Returns how many bytes are held.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.inside().bytes
@@ -141,8 +140,8 @@ mod tests {
         }
     }
 
-    /// Lets answers in, each of a party and with so many bytes beside its head, and says which had to
-    /// give way, and that the bounds held all the time.
+    /// Adds answers, each with its party and the bytes besides its head. Checks which ones had to give way,
+    /// and that the limits were met all the time.
     fn check(bytes: usize, answers: usize, entered: &[(u8, usize)], gone: &[usize]) {
         let untaken = Arc::new(Untaken::new(bytes, answers));
         let told: Vec<Arc<Told>> = entered.iter().map(|_| Arc::default()).collect();

@@ -214,7 +214,8 @@ async fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_no
     assert!(error.contains("server.key") && error.contains("is not the key"), "{error}");
     assert_eq!(shown(&server).await, renewed.serial());
     std::fs::write(files.path("server.key"), "nothing").unwrap();
-    until(async || tls_error(&server).await.unwrap_or_default().contains("has no private key")).await;
+    until(async || tls_error(&server).await.unwrap_or_default().contains("contains no PEM private key"))
+        .await;
     assert_eq!(shown(&server).await, renewed.serial());
 
     let last = files.authority.server();

@@ -10,13 +10,13 @@ use crate::clock::Timestamp;
 use crate::config::TlsSettings;
 use crate::x509::{Anchors, Certificate};
 
-/// What is wrong with a file of `[server.tls]`, and what would be right.
+/// What is wrong with a file of `[server.tls]`, and what is required.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {reason}", file = .file.display())]
 pub struct TlsFault {
-    /// The key of the configuration, as in `server.tls.certificate`.
+    /// The option in the configuration, such as `server.tls.certificate`.
     pub key: &'static str,
-    /// The file that it names.
+    /// The file that the option names.
     pub file: PathBuf,
     /// What is wrong.
     pub reason: String,
@@ -26,7 +26,7 @@ const CERTIFICATE: &str = "server.tls.certificate";
 const KEY: &str = "server.tls.key";
 const CLIENT_CA: &str = "server.tls.clientCa";
 
-/// Bytes of one file: some hundred certificates.
+/// The maximum length of a file in bytes, enough for some hundred certificates.
 const MAXIMUM_BYTES: u64 = 1 << 20;
 
 impl TlsFault {
@@ -34,26 +34,26 @@ impl TlsFault {
         Self { key, file: file.to_owned(), reason: reason.into() }
     }
 
-    /// OpenSSL does not take a certificate and key that are right in form.
+    /// OpenSSL rejects a certificate and key that are well-formed.
     pub(super) fn unusable(settings: &TlsSettings, error: &ErrorStack) -> Self {
         let file = settings.certificate.clone().unwrap_or_default();
         let reason =
-            error.errors().first().and_then(openssl::error::Error::reason).unwrap_or("no reason is given");
-        Self::new(CERTIFICATE, &file, format!("can not be used: {reason}"))
+            error.errors().first().and_then(openssl::error::Error::reason).unwrap_or("no reason given");
+        Self::new(CERTIFICATE, &file, format!("cannot be used: {reason}"))
     }
 }
 
-/// What the files hold.
+/// The contents of the files.
 pub(super) struct Files {
     pub(super) identity: Option<Identity>,
     pub(super) anchors: Option<Anchors>,
     leaf: Option<(PathBuf, Certificate)>,
 }
 
-/// What the server shows of itself.
+/// The certificate and key of the server.
 pub(super) struct Identity {
     pub(super) certificate: X509,
-    /// Certificates between it and an authority.
+    /// The certificates between it and an authority.
     pub(super) chain: Vec<X509>,
     pub(super) key: PKey<Private>,
 }
@@ -67,7 +67,7 @@ impl Files {
         let anchors = anchors.transpose()?;
         let identity = match (&settings.certificate, &settings.key) {
             (Some(certificate), Some(key)) => Some(Identity::read(certificate, key)?),
-            (Some(_), None) => return Err(TlsFault::new(KEY, Path::new(""), "is needed")),
+            (Some(_), None) => return Err(TlsFault::new(KEY, Path::new(""), "is required")),
             (None, _) => None,
         };
         let leaf = match (&identity, &settings.certificate) {
@@ -77,14 +77,14 @@ impl Files {
         Ok(Self { identity, anchors, leaf })
     }
 
-    /// What is right in form but no client will like at `now`.
+    /// Returns faults that are well-formed, but that clients will not accept at `now`.
     pub(super) fn oddities(&self, now: Timestamp) -> Vec<TlsFault> {
         let Some((file, leaf)) = &self.leaf else { return Vec::new() };
         if leaf.is_valid_at(now) {
             return Vec::new();
         }
         let state = if leaf.not_after < now { "has expired" } else { "is not valid yet" };
-        vec![TlsFault::new(CERTIFICATE, file, format!("the certificate {state}; clients will refuse it"))]
+        vec![TlsFault::new(CERTIFICATE, file, format!("the certificate {state}; clients will reject it"))]
     }
 }
 
@@ -92,10 +92,10 @@ impl Identity {
     fn read(certificate: &Path, key: &Path) -> Result<Self, TlsFault> {
         let chain = X509::stack_from_pem(&content(CERTIFICATE, certificate)?);
         let chain = chain
-            .map_err(|_| TlsFault::new(CERTIFICATE, certificate, "a certificate in it can not be read"))?;
+            .map_err(|_| TlsFault::new(CERTIFICATE, certificate, "a certificate in it cannot be read"))?;
         let mut chain = chain.into_iter();
         let leaf = chain.next().ok_or_else(|| {
-            let reason = "has no certificate; PEM begins with -----BEGIN CERTIFICATE-----";
+            let reason = "contains no certificate; PEM begins with -----BEGIN CERTIFICATE-----";
             TlsFault::new(CERTIFICATE, certificate, reason)
         })?;
         let secret = private_key(key)?;
@@ -114,15 +114,15 @@ fn read(x509: X509, file: &Path) -> Result<Certificate, TlsFault> {
 
 fn private_key(file: &Path) -> Result<PKey<Private>, TlsFault> {
     let pem = content(KEY, file)?;
-    // Without the callback OpenSSL would ask for a passphrase on the terminal.
+    // Without the callback, OpenSSL would prompt for a passphrase on the terminal.
     PKey::private_key_from_pem_callback(&pem, |_| Err(ErrorStack::get())).map_err(|_| {
-        let reason = "has no private key in PEM that can be read without a passphrase";
+        let reason = "contains no PEM private key that can be read without a passphrase";
         TlsFault::new(KEY, file, reason)
     })
 }
 
 fn content(key: &'static str, file: &Path) -> Result<Vec<u8>, TlsFault> {
-    let failed = |error: std::io::Error| TlsFault::new(key, file, format!("can not be read: {error}"));
+    let failed = |error: std::io::Error| TlsFault::new(key, file, format!("cannot be read: {error}"));
     let size = std::fs::metadata(file).map_err(failed)?.len();
     if size > MAXIMUM_BYTES {
         return Err(TlsFault::new(key, file, format!("is larger than {MAXIMUM_BYTES} bytes")));

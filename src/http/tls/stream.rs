@@ -1,4 +1,4 @@
-//! A TLS stream that others' mistakes do not end.
+//! A TLS stream that errors of other code on the same thread do not end.
 
 use std::io::Result;
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use openssl::ssl::{Error, Ssl, SslRef};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_openssl::SslStream;
 
-/// A TLS stream that begins each step with an empty queue of errors.
+/// A TLS stream that begins each step with an empty error queue.
 ///
-/// OpenSSL keeps one such queue for all that a thread does. What a signature or a certificate
-/// that did not verify has left there would be taken for a failure of this connection.
+/// OpenSSL keeps one error queue for each thread. Errors of a failed signature or certificate check in the
+/// queue would be mistaken for a failure of this connection.
 #[derive(Debug)]
 pub(in crate::http) struct TlsStream<S>(SslStream<S>);
 
@@ -21,7 +21,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
         SslStream::new(ssl, stream).map(Self)
     }
 
-    /// The handshake of a server.
+    /// Performs the handshake of a server.
     pub(super) async fn accept(&mut self) -> std::result::Result<(), Error> {
         std::future::poll_fn(|cx| self.inner().poll_accept(cx)).await
     }
