@@ -226,8 +226,7 @@ async fn sled(folder: &Path, settings: &StoreSettings) -> Result<(Arc<dyn Backen
 async fn postgres(settings: &StoreSettings) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
     let file = settings.key_file.as_deref().ok_or_else(|| StoreError::Setting {
         key: "store.keyFile",
-        reason: "is required with PostgreSQL: all servers on the database must have the same \
-                 file"
+        reason: "is required with PostgreSQL; set it to a file that all servers on the database share"
             .to_owned(),
     })?;
     let backend: Arc<dyn Backend> = Arc::new(postgres::Postgres::open(settings).await?);

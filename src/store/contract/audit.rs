@@ -89,5 +89,5 @@ async fn the_log_is_bounded(Place { store, .. }: Place) {
     assert_eq!(store.audit.trim(0, 20).await.unwrap(), 5);
     store.clients.insert(&client("one", json!({})), Change::default()).await.unwrap();
     store.audit.append(&event("next")).await.unwrap();
-    assert_eq!(positions().await, [31], "a number is not given twice");
+    assert_eq!(positions().await, [31], "a number is not used twice");
 }

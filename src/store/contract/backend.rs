@@ -50,7 +50,7 @@ async fn scans_in_order(Place { backend, .. }: Place) {
         pairs.into_iter().map(|(key, _)| String::from_utf8(key).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(keys("s/", "s0", 10).await, ["s/\u{0}", "s/a", "s/b", "s/c"]);
-    assert_eq!(keys("s/a", "s/c", 10).await, ["s/a", "s/b"], "the end does not belong to it");
+    assert_eq!(keys("s/a", "s/c", 10).await, ["s/a", "s/b"], "the end is exclusive");
     assert_eq!(keys("s/", "s0", 2).await, ["s/\u{0}", "s/a"]);
     assert!(keys("s0", "s/", 10).await.is_empty());
     assert!(keys("x", "y", 10).await.is_empty());
@@ -79,8 +79,8 @@ async fn refuses_as_a_whole(Place { backend, .. }: Place) {
         Expectation::Below("n".into(), 6),
     ];
     let change = Change { expect, ..put("r", "3") }.and(delete(&["r"])).and(count("n", 1));
-    assert_eq!(backend.apply(change).await.unwrap(), [6], "nothing was counted when it was refused");
-    assert_eq!(backend.get(b"r").await.unwrap(), Some(b"3".to_vec()), "a put comes after a delete");
+    assert_eq!(backend.apply(change).await.unwrap(), [6], "a rejected change counts nothing");
+    assert_eq!(backend.get(b"r").await.unwrap(), Some(b"3".to_vec()), "puts are applied after deletes");
 }
 
 async fn races_have_one_winner(Place { backend, .. }: Place) {
@@ -108,7 +108,7 @@ async fn numbers_are_added_to(place: Place) {
     seen.sort_unstable();
     assert_eq!(seen, (1..=200).map(|turn| turn * 2).collect::<Vec<_>>(), "each sees its own sum");
     let again = Change { delete: vec!["n".into()], ..count("n", 3) }.and(count("n", 4));
-    assert_eq!(backend.apply(again).await.unwrap(), [3, 7], "counting comes after a delete");
+    assert_eq!(backend.apply(again).await.unwrap(), [3, 7], "counts are applied after deletes");
     assert_eq!(backend.apply(count("n", i64::MAX)).await.unwrap(), [i64::MAX]);
     assert_eq!(backend.apply(count("n", i64::MIN)).await.unwrap(), [-1]);
     assert_eq!(backend.apply(count("n", 1)).await.unwrap(), [0]);
@@ -140,7 +140,7 @@ async fn sequences_have_no_gap(Place { backend, .. }: Place) {
     assert_eq!(all.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), expected);
     for pair in all.chunks(2) {
         let text = |index: usize| String::from_utf8(pair[index].1.clone()).unwrap();
-        assert_eq!(text(0).replace('a', "b"), text(1), "what one change appends stays together");
+        assert_eq!(text(0).replace('a', "b"), text(1), "the values appended by one change stay together");
     }
 }
 

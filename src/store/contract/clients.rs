@@ -1,4 +1,4 @@
-//! Clients with their indexes.
+//! Clients and their indexes.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ async fn a_removed_client_leaves_nothing_behind(place: Place) {
     assert_eq!(
         left.len(),
         5,
-        "the record, when it expires, its use, and how many there are, in all and of its level: {left:?}"
+        "the record, its expiry, its use, and the numbers of clients in total and of its level: {left:?}"
     );
     let seen = clients.find(&id("one")).await.unwrap().unwrap();
     clients.remove(&seen, Change::default()).await.unwrap();
@@ -60,7 +60,7 @@ async fn a_removed_client_leaves_nothing_behind(place: Place) {
 
 async fn values_are_counted(Place { store, .. }: Place) {
     let clients = &store.clients;
-    // A value that ends in another one and a zero byte is another value.
+    // A value that ends in another value and a zero byte is a different value.
     for (name, value) in [("a", "s"), ("b", "s"), ("c", "s\0d"), ("d", "")] {
         clients.insert(&client(name, software(value)), Change::default()).await.unwrap();
     }
@@ -114,7 +114,7 @@ async fn an_import_replaces_and_is_whole(place: Place) {
     assert_eq!(done, Imported { created: 1, replaced: 1, ..Imported::default() });
     assert_eq!(clients.count(Indexed::SoftwareId("old")).await.unwrap(), 0);
     assert_eq!(clients.count(Indexed::SoftwareId("new")).await.unwrap(), 2);
-    // Many at once, over the same clients: each is made as a whole.
+    // Many imports at once, of the same clients: each is applied as a whole.
     let batches: Vec<_> =
         (0..20).map(|turn| batch.clone().map(|old| Client { revision: turn, ..old })).collect();
     let outcomes =
@@ -130,8 +130,8 @@ async fn an_import_replaces_and_is_whole(place: Place) {
     place.expect_empty().await;
 }
 
-/// What goes with an imported client in most of these tests.
-#[expect(clippy::unnecessary_wraps, reason = "an import asks for it so")]
+/// The additional change for an imported client in most of these tests.
+#[expect(clippy::unnecessary_wraps, reason = "the signature that an import expects")]
 fn nothing(_client: &Client) -> Result<Change, StoreError> {
     Ok(Change::default())
 }
@@ -149,7 +149,7 @@ async fn an_import_does_with_those_that_are_there_as_it_is_told(Place { store, b
     assert_eq!(clients.count(Indexed::SoftwareId("new")).await.unwrap(), 1);
     let done = clients.import(&batch, Existing::Skip, told).await.unwrap();
     assert_eq!(done, Imported { created: 1, skipped: 2, ..Imported::default() });
-    assert_eq!(backend.get(b"zb").await.unwrap(), None, "nothing happened to it");
+    assert_eq!(backend.get(b"zb").await.unwrap(), None, "it was not changed");
     let done = clients.import(&batch, Existing::Replace, told).await.unwrap();
     assert_eq!(done, Imported { replaced: 3, ..Imported::default() });
     assert_eq!(backend.get(b"zb").await.unwrap(), Some(Vec::new()));

@@ -46,7 +46,7 @@ async fn register(store: &Store, name: &str, token: &str) -> Result<(), StoreErr
     store.clients.insert(&client(name, json!({})), one_use).await
 }
 
-/// How many of 20 clients, registered at the same time, are.
+/// Returns how many of 20 clients, registered at the same time, succeed.
 async fn register_many(store: &Store, token: &str) -> usize {
     let outcomes = race(20, |turn| {
         let (store, token) = (store.clone(), token.to_owned());
@@ -90,7 +90,7 @@ async fn many_uses_are_not_in_each_others_way(Place { store, .. }: Place) {
     let limited = create(&store, "t", grant(Some(20), None)).await;
     assert_eq!(register_many(&store, "t").await, 20);
     let left = store.initial_access_tokens.find(&limited, at(1)).await.unwrap().unwrap();
-    assert_eq!((left.used(), left.uses_left()), (20, Some(0)), "a token that is used up is still there");
+    assert_eq!((left.used(), left.uses_left()), (20, Some(0)), "a token that is used up still exists");
     let any = create(&store, "any", grant(None, None)).await;
     for name in ["a", "b"] {
         register(&store, name, "any").await.unwrap();
@@ -102,7 +102,7 @@ async fn many_uses_are_not_in_each_others_way(Place { store, .. }: Place) {
 async fn a_failed_registration_costs_no_use(Place { store, .. }: Place) {
     create(&store, "t", grant(Some(2), None)).await;
     register(&store, "one", "t").await.unwrap();
-    assert!(register(&store, "one", "t").await.is_err(), "there is a client of this name");
+    assert!(register(&store, "one", "t").await.is_err(), "the client exists already");
     let found = store.initial_access_tokens.find_by_token("t", at(1)).await.unwrap().unwrap();
     assert_eq!(found.uses_left(), Some(1));
 }

@@ -1,4 +1,4 @@
-//! What scripts keep.
+//! Values of scripts.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ async fn values_are_kept_until_they_end(Place { store, .. }: Place) {
     assert_eq!(values.get("other", at(1)).await.unwrap(), None);
     values.set("k", &json!(1), at(100), at(1)).await.unwrap();
     values.set("k", &json!(2), at(200), at(1)).await.unwrap();
-    assert_eq!(store.sweep(at(150), 10).await.unwrap(), 0, "it lives longer now");
+    assert_eq!(store.sweep(at(150), 10).await.unwrap(), 0, "its expiry was extended");
     assert_eq!(values.get("k", at(150)).await.unwrap(), Some(json!(2)));
     assert!(values.delete("k", at(150)).await.unwrap());
     assert!(!values.delete("k", at(150)).await.unwrap());
@@ -78,7 +78,7 @@ async fn limits_hold(Place { store, .. }: Place) {
     values.increment("3", 2, at(11), at(1)).await.unwrap();
     values.delete("3", at(1)).await.unwrap();
     set("4", json!(1), 1).await.unwrap();
-    set("5", json!(1), 11).await.expect("what has ended makes room");
+    set("5", json!(1), 11).await.expect("an expired value makes space");
 }
 
 async fn entries_are_bounded_under_load(Place { store, .. }: Place) {
@@ -110,16 +110,20 @@ async fn what_ends_first_gives_way_and_what_is_counted_does_not(Place { store, .
     set("late", json!(7), 20).await;
     set("new", json!("new"), 15).await;
     assert_eq!((get("soon").await, get("late").await), (None, Some(json!(7))));
-    // What is set in its own place needs no room, and what is counted from now on stays.
+    // Replacing a value needs no space, and a value that becomes a counter is kept.
     set("new", json!("newer"), 30).await;
     assert_eq!(values.increment("late", 1, at(99), at(1)).await.unwrap(), 8);
     set("newest", json!("newest"), 16).await;
     assert_eq!((get("new").await, get("late").await), (None, Some(json!(8))));
-    // A counter makes room for itself too.
+    // A counter evicts a value too.
     assert_eq!(values.increment("more", 1, at(9), at(1)).await.unwrap(), 1);
     assert_eq!((get("newest").await, get("quota").await), (None, Some(json!(5))));
     assert!(matches!(values.set("x", &json!(1), at(9), at(1)).await, Err(KeyValueError::Full(3))));
-    assert_eq!(other.get("first", at(1)).await.unwrap(), Some(json!("other")), "each has its own quota");
+    assert_eq!(
+        other.get("first", at(1)).await.unwrap(),
+        Some(json!("other")),
+        "each script has its own quota"
+    );
 }
 
 async fn a_flood_resets_no_quota(Place { store, .. }: Place) {
@@ -130,7 +134,7 @@ async fn a_flood_resets_no_quota(Place { store, .. }: Place) {
             values.set(&format!("{turn} {key}"), &json!({"of": "a stranger"}), at(9), at(1)).await.unwrap();
         }
     }
-    // When only what is counted is left, the script fails rather than forget.
+    // When only counters are left, the script fails and no counter is evicted.
     for key in 0..129 {
         values.increment(&key.to_string(), 1, at(9), at(1)).await.unwrap();
     }
@@ -146,11 +150,11 @@ async fn numbers_are_added_to(Place { store, .. }: Place) {
     assert_eq!(add(-7, 500, 50).await, -2);
     assert_eq!(add(2, 500, 50).await, 0);
     assert_eq!(values.get("n", at(99)).await.unwrap(), Some(json!(0)));
-    assert_eq!(values.get("n", at(100)).await.unwrap(), None, "its end does not move");
-    assert_eq!(add(1, 300, 200).await, 1, "one that has ended begins again");
+    assert_eq!(values.get("n", at(100)).await.unwrap(), None, "its expiry does not move");
+    assert_eq!(add(1, 300, 200).await, 1, "an expired counter starts again");
     assert_eq!(add(i64::MAX, 300, 200).await, i64::MAX);
     values.set("n", &json!(41), at(300), at(200)).await.unwrap();
-    assert_eq!(add(1, 300, 200).await, 42, "an integer that was set is a number too");
+    assert_eq!(add(1, 300, 200).await, 42, "an integer that was set can be incremented");
     values.set("n", &json!("text"), at(300), at(200)).await.unwrap();
     let refused = values.increment("n", 1, at(300), at(200)).await;
     assert!(matches!(refused, Err(KeyValueError::NotAnInteger)));
@@ -169,14 +173,14 @@ async fn no_addition_is_lost(Place { store, .. }: Place) {
         async move { values.of("a.rhai", WIDE).set("s", &json!(turn), at(9), at(1)).await }
     };
     let sets = race(30, set).await;
-    assert!(sets.iter().all(Result::is_ok), "who sets at the same time does not fail");
+    assert!(sets.iter().all(Result::is_ok), "concurrent sets do not fail");
 }
 
 async fn values_are_sealed(place: Place) {
     let values = place.store.key_values.of("a.rhai", WIDE);
     values.set("k", &json!({"token": "not-to-be-read"}), at(9), at(1)).await.unwrap();
     place.expect_nowhere("not-to-be-read").await;
-    // A record that is moved to another key does not open there.
+    // A record that is moved to another key cannot be opened there.
     let mut moved = place.everything().await;
     for (key, _) in &mut moved {
         if let Some(last) = key.last_mut() {

@@ -1,4 +1,4 @@
-//! The numbers of clients of each trust level.
+//! The number of clients of each trust level.
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -54,7 +54,7 @@ async fn clients_from_before_are_counted_once(Place { store, backend, .. }: Plac
         let level = if number % 3 == 0 { TrustLevel::Token } else { TrustLevel::Open };
         insert(&store, &of(&format!("n{number:04}"), level)).await;
     }
-    // As it was before there were numbers.
+    // As it was before the counters existed.
     let delete = TrustLevel::ALL.map(|level| keys::level_count(level.as_str())).to_vec();
     let damaged = (keys::client(&id("x")), b"what?".to_vec());
     backend.apply(Change { delete, put: vec![damaged], ..Change::default() }).await.unwrap();

@@ -23,7 +23,8 @@ async fn fill(store: &Store, clients: impl IntoIterator<Item = (String, Value)>)
     }
 }
 
-/// The identifiers of all that `filter` wants, in pages of `limit`, and how many pages it took.
+/// Returns the identifiers of all clients that match `filter`, in pages of `limit`, and the number of
+/// pages.
 async fn list(store: &Store, filter: &ClientFilter, limit: usize) -> (Vec<String>, usize) {
     let (mut after, mut names, mut pages) = (None, Vec::new(), 0);
     loop {
@@ -76,7 +77,7 @@ async fn filters_choose(Place { store, .. }: Place) {
 }
 
 async fn a_software_is_found_whatever_its_digest_ends_in(Place { store, .. }: Place) {
-    // The digest of the first two ends in a byte of 255, behind which there is no other.
+    // The digests of the first two end in byte 255, which has no successor.
     let software = ["app-267", "software-222", "app-1"];
     let members = |id: &str| json!({"metadata": {"software_id": id}});
     let each = software.iter().zip('a'..);

@@ -1,4 +1,4 @@
-//! What every backend must do, and what is on top of it must do, on each of them.
+//! What every backend, and everything built on it, must do, tested with each backend.
 
 mod audit;
 mod backend;
@@ -32,7 +32,7 @@ use crate::clock::Timestamp;
 use crate::model::ClientId;
 use crate::secret::SealingKey;
 
-/// Runs each of these functions as a test on every backend.
+/// Runs each of these functions as a test with every backend.
 macro_rules! on_every_backend {
     ($($name:ident),+ $(,)?) => {
         mod memory {
@@ -67,7 +67,7 @@ macro_rules! on_every_backend {
 }
 use on_every_backend;
 
-/// A store, and where it is.
+/// A store and its location.
 struct Place {
     store: Store,
     backend: Arc<dyn Backend>,
@@ -89,20 +89,20 @@ impl Place {
         Self { store: store(Arc::clone(&backend)), backend, _folder: folder }
     }
 
-    /// All that is stored.
+    /// Returns everything that is stored.
     async fn everything(&self) -> Vec<Pair> {
         self.backend.scan(Vec::new()..vec![u8::MAX], 100_000).await.unwrap()
     }
 
-    /// That nothing is stored any more but what the audit log says of it.
+    /// Asserts that nothing is stored any more except the audit log.
     async fn expect_empty(&self) {
         let stored = self.everything().await.into_iter().map(|(key, _)| key);
         let left: Vec<_> =
             stored.filter(|key| !key.starts_with(b"a/")).map(|key| key.escape_ascii().to_string()).collect();
-        assert!(left.is_empty(), "this was left behind: {left:?}");
+        assert!(left.is_empty(), "left behind: {left:?}");
     }
 
-    /// That `text` is nowhere in the store.
+    /// Asserts that `text` does not occur anywhere in the store.
     async fn expect_nowhere(&self, text: &str) {
         let found = self.everything().await.into_iter().find(|(key, value)| {
             [key, value].iter().any(|bytes| bytes.windows(text.len()).any(|part| part == text.as_bytes()))
@@ -119,7 +119,7 @@ fn store(backend: Arc<dyn Backend>) -> Store {
     Store::on(backend, SealingKey::from_bytes([7; 32]))
 }
 
-/// What comes of many attempts at the same time, on all threads.
+/// Runs many attempts at the same time, on all threads, and returns their outcomes.
 async fn race<A>(many: usize, attempt: impl Fn(usize) -> A) -> Vec<A::Output>
 where
     A: Future<Output: Send + 'static> + Send + 'static,
@@ -127,7 +127,7 @@ where
     (0..many).map(attempt).collect::<JoinSet<_>>().join_all().await
 }
 
-/// The moment so many seconds after the epoch.
+/// The moment this many seconds after the epoch.
 const fn at(seconds: u64) -> Timestamp {
     Timestamp::from_unix(seconds)
 }
@@ -136,7 +136,7 @@ fn id(text: &str) -> ClientId {
     ClientId::parse(text).unwrap()
 }
 
-/// A client with these members on top of those that it needs.
+/// A client with these members in addition to the required ones.
 fn client(id: &str, members: Value) -> Client {
     let mut record = json!({
         "id": id, "metadata": {"redirect_uris": ["https://client.example.org/cb"]}, "issued_at": 1,

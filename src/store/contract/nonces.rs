@@ -1,4 +1,4 @@
-//! Nonces that are out.
+//! Outstanding nonces.
 
 use futures_util::future::join_all;
 
@@ -42,7 +42,7 @@ async fn the_oldest_gives_way(place: Place) {
     let mut issued = Vec::new();
     for turn in 0..3 {
         issued.push(nonces.issue(at(turn), 100, 1).await.unwrap());
-        // The one before dies as soon as a tenth of its life is over.
+        // The previous nonce may be evicted as soon as a tenth of its lifetime is over.
         let refused = nonces.issue(at(turn), 100, 1).await;
         assert!(matches!(refused, Err(NonceError::TooMany { retry_after: 10 })), "{refused:?}");
         let refused = nonces.issue(at(turn + 9), 100, 1).await;
@@ -61,7 +61,7 @@ async fn a_young_one_does_not_give_way(Place { store, .. }: Place) {
     }
     let refused = join_all((0..20).map(|_| store.nonces.issue(at(12), 100, 5))).await;
     assert!(refused.iter().all(|outcome| matches!(outcome, Err(NonceError::TooMany { retry_after: 8 }))));
-    assert!(store.nonces.issue(at(110), 100, 5).await.is_ok(), "one that has ended gives way");
+    assert!(store.nonces.issue(at(110), 100, 5).await.is_ok(), "an expired nonce is evicted");
     let none = store.nonces.issue(at(110), 100, 0).await;
     assert!(matches!(none, Err(NonceError::TooMany { .. })));
 }
@@ -82,10 +82,10 @@ async fn many_challenges_stay_bounded(place: Place) {
                 Err(error) => panic!("{error}"),
             }
         }
-        // A record and an index entry each, and their number.
+        // A record and an index entry each, and the number of nonces.
         assert_eq!(place.everything().await.len(), 401);
     }
-    assert_eq!(given, 20 * MOST, "every ten seconds all of them may give way");
+    assert_eq!(given, 20 * MOST, "all of them may be evicted every ten seconds");
     while place.store.sweep(at(1_000), 100).await.unwrap() > 0 {}
     place.expect_empty().await;
 }

@@ -1,6 +1,6 @@
-//! PostgreSQL, when there is one: `REGISTRAR_TEST_POSTGRES` names it, see `.ci/postgres.sh`. Each
-//! test has a schema of its own in it. What is here is about servers that share a database; the
-//! contract itself is kept by one server, and by two that are asked in turn.
+//! PostgreSQL, if it is available: `REGISTRAR_TEST_POSTGRES` names it, see `.ci/postgres.sh`. Each test has
+//! its own schema in it. These tests are about servers that share a database. The contract itself is tested
+//! with one server, and with two that are called in turn.
 
 mod deadlines;
 
@@ -23,12 +23,12 @@ use crate::store::backend::{Backend, Change, Expectation, Facts, Pair};
 use crate::store::postgres::Postgres;
 use crate::store::{Store, StoreError};
 
-/// The database of the tests; none, and a word about it, when there is none.
+/// The database of the tests; `None`, with a warning, if there is none.
 fn database() -> Option<String> {
     static WARNED: Once = Once::new();
     let url = std::env::var("REGISTRAR_TEST_POSTGRES").ok();
     if url.is_none() {
-        // What `eprintln!` prints is shown only when a test fails.
+        // `eprintln!` output is shown only when a test fails.
         WARNED.call_once(|| {
             let text = "\nNOT TESTED: PostgreSQL. Its tests do nothing without REGISTRAR_TEST_POSTGRES; \
                         see .ci/postgres.sh.\n";
@@ -38,17 +38,17 @@ fn database() -> Option<String> {
     url
 }
 
-/// The settings of a store in a new schema.
+/// Returns the settings of a store in a new schema.
 async fn settings() -> Option<StoreSettings> {
     let url = database()?;
     let schema = format!("t{}", hex(&random::bytes::<8>().unwrap()));
     sql(&url, &format!("CREATE SCHEMA {schema}")).await;
     let url = format!("{url}?options=-csearch_path%3D{schema}");
-    // The tests take more out of a small machine than it has.
+    // The tests need more time than the default on a small machine.
     Some(StoreSettings { url: url.as_str().into(), timeout_ms: 30_000, ..StoreSettings::default() })
 }
 
-/// Does `text` in the database at `url`.
+/// Executes `text` in the database at `url`.
 async fn sql(url: &str, text: &str) {
     let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
     let (done, _) = tokio::join!(
@@ -77,7 +77,7 @@ impl Place {
     }
 }
 
-/// Servers that are asked in turn.
+/// Servers that are called in turn.
 struct InTurn {
     nodes: Vec<Postgres>,
     turn: AtomicUsize,
@@ -143,13 +143,13 @@ async fn servers_that_want_the_same_rows_do_not_hold_each_other_up() {
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let values = place.everything().await;
     assert_eq!(values.len(), 20);
-    assert!(values.iter().all(|(_, value)| *value == values[0].1), "one change is seen as a whole");
+    assert!(values.iter().all(|(_, value)| *value == values[0].1), "a change becomes visible as a whole");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_the_database_does_not_take_hurts_nobody_else() {
     let Some(place) = Place::postgres().await else { return };
-    // More than an index entry can be, also when it is compressed.
+    // Longer than an index entry can be, even when it is compressed.
     let long = hex(&random::bytes::<8_000>().unwrap());
     let mut changes: Vec<_> = (0..20).map(|number| put(format!("k/{number}"), "v")).collect();
     changes.insert(10, put(long, "v"));
@@ -189,9 +189,12 @@ async fn a_user_that_may_not_make_tables_uses_those_that_are_there() {
     assert_eq!(node.get(b"k").await.unwrap(), Some(b"v".to_vec()));
 }
 
-/// Waits until `changed` says so.
+/// Waits until `changed` signals.
 async fn told(changed: &mut mpsc::Receiver<()>) {
-    tokio::time::timeout(Duration::from_secs(20), changed.recv()).await.expect("it is told").unwrap();
+    tokio::time::timeout(Duration::from_secs(20), changed.recv())
+        .await
+        .expect("a change is signalled")
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -208,7 +211,7 @@ async fn another_server_is_told_of_a_patch() {
             told(&mut changed).await;
         }
     }
-    // All connections are lost, the one that listens too.
+    // All connections are lost, including the listening one.
     sql(
         settings.url.expose(),
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
@@ -229,7 +232,7 @@ async fn all_servers_have_one_key() {
     let open =
         async |settings: StoreSettings| Store::open(&settings).await.map_err(|error| error.to_string());
     let error = open(settings.clone()).await.err().unwrap();
-    assert!(error.starts_with("store.keyFile: ") && error.contains("the same file"), "{error}");
+    assert!(error.starts_with("store.keyFile: ") && error.contains("servers on the database share"), "{error}");
     drop(open(with("one")).await.unwrap());
     let error = open(with("two")).await.err().unwrap();
     assert!(error.contains("two") && error.contains("missing"), "{error}");

@@ -1,4 +1,4 @@
-//! What is stored is there after a restart.
+//! Stored data survives a restart.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ async fn clients_and_tokens_are_kept() {
     let (token, _) = after.tokens.find("access", at(99)).await.unwrap().unwrap();
     assert_eq!(token, stands_for);
     let used = after.initial_access_tokens.find_by_token("initial", at(1)).await.unwrap();
-    assert!(used.is_none(), "its only use is gone");
+    assert!(used.is_none(), "its only use is spent");
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn what_was_used_once_stays_used() {
     assert!(!claim(&after).await);
     assert!(!after.nonces.consume(&used, at(2)).await.unwrap());
     after.nonces.issue(at(2), 100, 2).await.unwrap();
-    assert!(after.nonces.issue(at(2), 100, 2).await.is_err(), "those from before are counted");
+    assert!(after.nonces.issue(at(2), 100, 2).await.is_err(), "the previous nonces are counted");
     assert!(after.nonces.consume(&unused, at(2)).await.unwrap());
 }
 
@@ -107,9 +107,9 @@ async fn values_patches_and_events_are_kept() {
     assert_eq!(
         values.get("text", at(99)).await.unwrap(),
         None,
-        "those from before are counted, and give way"
+        "the previous values are counted and can be evicted"
     );
-    assert_eq!(values.increment("number", 1, at(100), at(99)).await.unwrap(), 7, "what is counted does not");
+    assert_eq!(values.increment("number", 1, at(100), at(99)).await.unwrap(), 7, "a counter is not evicted");
     assert_eq!(after.patches.load().await.unwrap().document, json!([1]));
     after.audit.append(&event).await.unwrap();
     let positions: Vec<_> =

@@ -1,4 +1,4 @@
-//! What may be used once.
+//! Identifiers that may be used once.
 
 use super::{Place, at, on_every_backend, race};
 use crate::store::StoreError;
@@ -17,11 +17,11 @@ async fn the_first_claim_holds(Place { store, .. }: Place) {
     };
     assert!(claim(UsedOnce::Statement, &["iss", "jti"], 1).await);
     assert!(!claim(UsedOnce::Statement, &["iss", "jti"], 99).await);
-    assert!(claim(UsedOnce::SignedRequest, &["iss", "jti"], 1).await, "another kind is another thing");
+    assert!(claim(UsedOnce::SignedRequest, &["iss", "jti"], 1).await, "types are independent");
     assert!(claim(UsedOnce::Statement, &["issj", "ti"], 1).await, "parts do not run into each other");
-    assert!(!claim(UsedOnce::Statement, &["iss", "jti"], 100).await, "what is over is not used at all");
+    assert!(!claim(UsedOnce::Statement, &["iss", "jti"], 100).await, "an expired object is never claimed");
     let again = store.single_use.claim(UsedOnce::Statement, &["iss", "jti"], at(300), at(200)).await;
-    assert!(again.unwrap(), "what ended and is not swept yet is forgotten");
+    assert!(again.unwrap(), "an expired identifier is forgotten before it is swept");
 }
 
 async fn a_use_is_part_of_another_change(Place { store, .. }: Place) {
@@ -29,10 +29,13 @@ async fn a_use_is_part_of_another_change(Place { store, .. }: Place) {
         async |now| store.single_use.one_use(UsedOnce::Statement, &["a"], at(100), at(now)).await.unwrap();
     let (first, second) = (one_use(1).await.unwrap(), one_use(1).await.unwrap());
     store.backend.apply(first).await.unwrap();
-    assert!(matches!(store.backend.apply(second).await, Err(StoreError::Conflict)), "one came first");
+    assert!(
+        matches!(store.backend.apply(second).await, Err(StoreError::Conflict)),
+        "another request came first"
+    );
     assert!(one_use(99).await.is_none());
     assert!(!store.single_use.claim(UsedOnce::Statement, &["a"], at(100), at(99)).await.unwrap());
-    assert!(one_use(100).await.is_some(), "what ended and is not swept yet is forgotten");
+    assert!(one_use(100).await.is_some(), "an expired identifier is forgotten before it is swept");
 }
 
 async fn of_many_claims_one_holds(Place { store, .. }: Place) {

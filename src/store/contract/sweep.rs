@@ -1,4 +1,4 @@
-//! What has ended goes, and nothing else.
+//! A sweep removes expired records and nothing else.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn expired_clients_go(place: Place) {
         let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));
         clients.insert(&one, Change::default()).await.unwrap();
     }
-    assert_eq!(clients.sweep(at(14), 10).await.unwrap(), 10, "no more than asked for");
+    assert_eq!(clients.sweep(at(14), 10).await.unwrap(), 10, "no more than requested");
     assert_eq!(clients.sweep(at(14), 10).await.unwrap(), 5);
     assert_eq!(clients.sweep(at(14), 10).await.unwrap(), 0);
     assert!(clients.find(&id("p14")).await.unwrap().is_none());
@@ -34,12 +34,12 @@ async fn expired_clients_go(place: Place) {
     let seen = clients.find(&id("p15")).await.unwrap().unwrap();
     let later = client("p15", json!({"expires_at": 100}));
     clients.replace(&seen, &later, Change::default()).await.unwrap();
-    assert_eq!(clients.sweep(at(99), 100).await.unwrap(), 9, "it lives longer now");
+    assert_eq!(clients.sweep(at(99), 100).await.unwrap(), 9, "its expiry was extended");
     assert_eq!(clients.sweep(at(100), 100).await.unwrap(), 1);
     place.expect_empty().await;
 }
 
-/// One record of every kind that ends at `end`, but for initial access and access tokens.
+/// Stores one record of every type that expires at `end`, except initial access and access tokens.
 async fn fill(store: &Store, end: u64) {
     let limits = KeyValueLimits { entries: 100, key_bytes: 10, value_bytes: 10 };
     let values = store.key_values.of("a.rhai", limits);
@@ -56,8 +56,8 @@ async fn every_kind_goes_when_it_ends(place: Place) {
     let full = place.everything().await.len();
     assert_eq!(place.store.sweep(at(10), 5).await.unwrap(), 0);
     assert_eq!(place.everything().await.len(), full);
-    assert_eq!(place.store.sweep(at(20), 5).await.unwrap(), 15, "no more of each kind than asked for");
-    // Several sweeps at the same time, as of several servers on one database.
+    assert_eq!(place.store.sweep(at(20), 5).await.unwrap(), 15, "no more of each type than requested");
+    // Several sweeps at the same time, as by several servers on one database.
     let outcomes = join_all((0..5).map(|_| place.store.sweep(at(20), 100))).await;
     assert!(outcomes.iter().all(Result::is_ok));
     assert_eq!(place.store.sweep(at(20), 100).await.unwrap(), 0);
@@ -73,7 +73,7 @@ async fn what_lives_again_stays(Place { store, .. }: Place) {
         swept.unwrap();
         assert!(claimed);
         store.sweep(at(now), 10).await.unwrap();
-        assert!(!claim(next, now).await, "a sweep took what lives");
+        assert!(!claim(next, now).await, "a sweep removed an unexpired record");
     }
 }
 
@@ -101,7 +101,7 @@ async fn a_client_that_can_not_be_read_keeps_no_other(Place { store, backend, ..
         }
     }
     assert_eq!(swept, 23);
-    assert!(store.clients.find(&id("p13")).await.is_err(), "what it was can still be looked at");
+    assert!(store.clients.find(&id("p13")).await.is_err(), "the record is still there for inspection");
 }
 
 async fn a_page_of_clients_that_can_not_be_read_keeps_no_other(Place { store, backend, .. }: Place) {
@@ -109,16 +109,16 @@ async fn a_page_of_clients_that_can_not_be_read_keeps_no_other(Place { store, ba
         let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));
         store.clients.insert(&one, Change::default()).await.unwrap();
     }
-    // The first twelve, as a registrar of a newer version wrote them: more than are looked at at a time.
+    // The first twelve, as a newer registrar wrote them: more than one page.
     let put = (0..12).map(|turn| (keys::client(&id(&format!("p{turn:02}"))), b"\x09{}".to_vec())).collect();
     backend.apply(Change { put, ..Change::default() }).await.unwrap();
-    assert_eq!(store.clients.sweep(at(24), 5).await.unwrap(), 3, "those of the third page");
+    assert_eq!(store.clients.sweep(at(24), 5).await.unwrap(), 3, "the clients of the third page");
     let (mut expired, mut pages) = (Expired::at(at(24)), 0);
     while !expired.is_over() {
         store.clients.sweep_expired(&mut expired, 5).await.unwrap();
         pages += 1;
     }
-    // Twelve and ten were left: each is looked at once.
+    // Twelve and ten were left: each is visited once.
     assert_eq!((expired.removed(), pages), (10, 5));
-    assert!(store.clients.find(&id("p11")).await.is_err(), "what it was can still be looked at");
+    assert!(store.clients.find(&id("p11")).await.is_err(), "the record is still there for inspection");
 }

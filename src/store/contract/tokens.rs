@@ -56,10 +56,10 @@ async fn a_token_dies_with_its_client(place: Place) {
     store.clients.remove(&seen, Change::default()).await.unwrap();
     assert!(!is_good(store, "t", 50).await);
     give(store, "late", "one").await.unwrap();
-    assert!(!is_good(store, "late", 50).await, "a token that was on its way");
+    assert!(!is_good(store, "late", 50).await, "a token that was being issued");
     let other = client("one", json!({"issued_at": 40}));
     store.clients.insert(&other, Change::default()).await.unwrap();
-    assert!(!is_good(store, "t", 50).await, "another client has its identifier");
+    assert!(!is_good(store, "t", 50).await, "another client now has its identifier");
     let seen = store.clients.find(&id("one")).await.unwrap().unwrap();
     store.clients.remove(&seen, Change::default()).await.unwrap();
     assert_eq!(store.sweep(at(100), 10).await.unwrap(), 2);

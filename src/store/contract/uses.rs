@@ -1,4 +1,4 @@
-//! When clients were last used, and what becomes of those that are not.
+//! When clients were last used, and the removal of unused clients.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -61,7 +61,7 @@ async fn a_use_is_written_once_an_hour(Place { store, .. }: Place) {
     assert_eq!(use_at(10 + GRAIN).await, 1);
     assert_eq!(last(&store, "one").await, Some(at(10 + GRAIN)));
     assert_eq!(store.clients.find(&id("one")).await.unwrap().unwrap().client().revision, 1);
-    // Another server that knows nothing of it yet.
+    // Another server that does not know of the use yet.
     let other = Store::on(std::sync::Arc::clone(&store.backend), store.sealing_key.clone());
     other.uses.note(&id("one"), at(11 + GRAIN));
     assert_eq!(other.uses.write().await.unwrap(), 0);
@@ -77,7 +77,7 @@ async fn what_was_noted_is_known_before_it_is_written(Place { store, .. }: Place
     assert_eq!(last(&store, "one").await, None);
     assert_eq!(store.uses.write().await.unwrap(), 1);
     assert_eq!(last(&store, "one").await, Some(at(200)));
-    assert_eq!(store.uses.write().await.unwrap(), 0, "nothing is left");
+    assert_eq!(store.uses.write().await.unwrap(), 0, "no use is left to write");
 }
 
 async fn clients_that_nobody_uses_go(place: Place) {
@@ -98,9 +98,9 @@ async fn clients_that_nobody_uses_go(place: Place) {
     assert!(store.clients.find(&id("u14")).await.unwrap().is_none());
     assert!(store.clients.find(&id("u15")).await.unwrap().is_some());
     let all = Unused { never_since: Some(at(100 * DAY)), idle_since: Some(at(100 * DAY)) };
-    // Several sweeps at the same time, as of several servers on one database.
+    // Several sweeps at the same time, as by several servers on one database.
     assert_eq!(join_all((0..4).map(|_| sweep(store, all))).await.into_iter().sum::<usize>(), 20);
-    assert_eq!(store.clients.count_all().await.unwrap(), 1, "that of the operator stays");
+    assert_eq!(store.clients.count_all().await.unwrap(), 1, "the administrator's own client stays");
     let seen = store.clients.find(&operators.id).await.unwrap().unwrap();
     store.clients.remove(&seen, Change::default()).await.unwrap();
     place.expect_empty().await;
@@ -129,7 +129,7 @@ async fn a_use_saves_a_client_from_the_sweep(Place { store, .. }: Place) {
             store.uses.write().await.unwrap()
         }
     });
-    assert_eq!(two.await.into_iter().sum::<usize>(), 1, "of many notes one is written");
+    assert_eq!(two.await.into_iter().sum::<usize>(), 1, "one of many noted uses is written");
 }
 
 async fn a_use_stays_with_a_client_that_is_replaced(place: Place) {
@@ -149,7 +149,7 @@ async fn what_no_client_belongs_to_is_not_written(place: Place) {
     let store = &place.store;
     store.uses.note(&id("nobody"), at(DAY));
     assert_eq!(store.uses.write().await.unwrap(), 0);
-    // A use of another client that had the same identifier before.
+    // A use of an earlier client with the same identifier.
     insert(store, &issued("one", 2 * DAY)).await;
     store.uses.note(&id("one"), at(DAY));
     assert_eq!(store.uses.write().await.unwrap(), 0);
@@ -166,7 +166,7 @@ async fn a_use_that_is_not_written_yet_saves_a_client_too(Place { store, .. }: P
         insert(&store, &issued(name, 1)).await;
         store.uses.note(&id(name), at(2 * DAY));
     }
-    assert_eq!(sweep(&store, unused).await, 0, "they are noted");
+    assert_eq!(sweep(&store, unused).await, 0, "their uses are noted");
     // One writes; the other waits for it, and sweeps.
     let write_and_sweep = async {
         store.uses.write().await.unwrap();
@@ -194,7 +194,7 @@ async fn a_use_is_no_conflict_for_who_changes_the_client(place: Place) {
     let next = Client { revision: 2, ..one.clone() };
     store.clients.replace(&seen, &next, Change::default()).await.unwrap();
     assert_eq!(last(store, "one").await, Some(at(DAY)));
-    // Any other change is one, with a use or without it.
+    // Any other change is a conflict, with or without a use.
     use_at(2 * DAY).await;
     assert!(matches!(
         store.clients.replace(&seen, &next, Change::default()).await,
@@ -216,17 +216,17 @@ async fn a_client_that_can_not_be_read_holds_up_nothing(Place { store, backend, 
     backend.apply(Change { put, ..Change::default() }).await.unwrap();
     let unused = Unused { never_since: Some(at(DAY)), idle_since: None };
     assert_eq!(sweep(&store, unused).await, 23);
-    assert!(store.clients.find(&id("n00")).await.is_err(), "what it was can still be looked at");
+    assert!(store.clients.find(&id("n00")).await.is_err(), "the record is still there for inspection");
 }
 
 async fn a_use_of_a_client_that_can_not_be_read_holds_up_no_other(Place { store, backend, .. }: Place) {
-    // So many that they are not written all at the same time.
+    // So many that they are not all written at the same time.
     let names: Vec<_> = (0..250).map(|turn| format!("u{turn:03}")).collect();
     for name in &names {
         insert(&store, &issued(name, 1)).await;
         store.uses.note(&id(name), at(2 * DAY));
     }
-    // One is broken, the other of a newer version.
+    // One is broken, the other was written by a newer registrar.
     let unreadable = [("u007", b"?{}".to_vec()), ("u120", b"\x09{}".to_vec())];
     let put = unreadable.map(|(name, record)| (keys::client(&id(name)), record)).to_vec();
     backend.apply(Change { put, ..Change::default() }).await.unwrap();
@@ -234,11 +234,11 @@ async fn a_use_of_a_client_that_can_not_be_read_holds_up_no_other(Place { store,
     for name in names.iter().filter(|name| !["u007", "u120"].contains(&name.as_str())) {
         assert_eq!(last(&store, name).await, Some(at(2 * DAY)), "{name}");
     }
-    assert_eq!(store.uses.write().await.unwrap(), 0, "nothing is left");
-    // So those that nobody uses go.
+    assert_eq!(store.uses.write().await.unwrap(), 0, "no use is left to write");
+    // Unused clients are then removed.
     let idle = Unused { never_since: None, idle_since: Some(at(2 * DAY)) };
     assert_eq!(sweep(&store, idle).await, 248);
-    assert!(store.clients.find(&id("u007")).await.is_err(), "what it was can still be looked at");
+    assert!(store.clients.find(&id("u007")).await.is_err(), "the record is still there for inspection");
 }
 
 async fn clients_from_before_the_index_are_entered_once(place: Place) {
@@ -261,6 +261,6 @@ async fn clients_from_before_the_index_are_entered_once(place: Place) {
     let later = issued("later", 1);
     insert(store, &later).await;
     remove(&later).await;
-    assert_eq!(store.uses.enter_all(5).await.unwrap(), 0, "it is done once");
+    assert_eq!(store.uses.enter_all(5).await.unwrap(), 0, "it is done only once");
     assert_eq!(sweep(store, unused).await, 25);
 }

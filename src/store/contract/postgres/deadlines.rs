@@ -1,4 +1,4 @@
-//! Somebody else holds the rows, until those who wait for them are told that nothing was made.
+//! Another client holds row locks until the waiting callers are answered that nothing was written.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::store::StoreError;
 use crate::store::backend::Backend;
 use crate::store::postgres::Postgres;
 
-/// Somebody who holds a row.
+/// A client that holds a row lock.
 struct Holder {
     client: Client,
     tasks: TaskTracker,
 }
 
 impl Holder {
-    /// Holds the row of `key`.
+    /// Locks the row of `key`.
     async fn of(settings: &StoreSettings, key: &str) -> Self {
         const SQL: &str = "SELECT 1 FROM registrar_entries WHERE key = $1 FOR UPDATE";
         let (client, connection) = tokio_postgres::connect(settings.url.expose(), NoTls).await.unwrap();
@@ -31,13 +31,13 @@ impl Holder {
         Self { client, tasks }
     }
 
-    /// Returns when somebody waits for the row.
+    /// Returns when another connection waits for the row.
     async fn is_waited_for(&self) {
         const SQL: &str = "SELECT EXISTS (SELECT 1 FROM pg_locks \
                            WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
         let end = Instant::now() + Duration::from_secs(20);
         while !self.client.query_one(SQL, &[]).await.unwrap().get::<_, bool>(0) {
-            assert!(Instant::now() < end, "nobody waits for it");
+            assert!(Instant::now() < end, "no connection waits for the row");
             sleep(Duration::from_millis(10)).await;
         }
     }
@@ -50,7 +50,7 @@ impl Holder {
     }
 }
 
-/// A server whose changes wait for `patience`, with rows that others can hold.
+/// Returns a server whose changes wait for at most `patience`, with rows that others can lock.
 async fn patient(patience: Duration) -> Option<(Postgres, StoreSettings)> {
     let timeout_ms = patience.as_millis().try_into().unwrap();
     let settings = StoreSettings { timeout_ms, ..settings().await? };
@@ -68,7 +68,7 @@ async fn what_was_said_not_to_be_made_is_not_made_later() {
     let (busy, held) = (Holder::of(&settings, "busy").await, Holder::of(&settings, "held").await);
     let late = async {
         busy.is_waited_for().await;
-        // It is queued now, and tried only when the writer has made the one before.
+        // It is queued now, and attempted only when the writer has written the previous change.
         let release = async {
             sleep(patience * 2 / 3).await;
             busy.release().await;
@@ -78,7 +78,7 @@ async fn what_was_said_not_to_be_made_is_not_made_later() {
     let (_, late) = join(node.apply(put("busy", "new")), late).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))), "{late:?}");
     held.release().await;
-    // What is made after it shows that it is not at work any more.
+    // A change written after it shows that it is no longer being processed.
     while node.apply(put("next", "new")).await.is_err() {}
     assert_eq!(node.get(b"held").await.unwrap(), Some(b"old".to_vec()));
 }
@@ -92,7 +92,7 @@ async fn the_others_go_on_without_one_whose_time_is_over() {
         busy.is_waited_for().await;
         let younger = async {
             sleep(patience / 2).await;
-            // It is queued before the writer can take the two of them.
+            // It is queued before the writer can accept the two of them.
             join(node.apply(put("other", "new")), busy.release()).await.0
         };
         join(node.apply(put("held", "new")), younger).await
