@@ -232,7 +232,10 @@ async fn all_servers_have_one_key() {
     let open =
         async |settings: StoreSettings| Store::open(&settings).await.map_err(|error| error.to_string());
     let error = open(settings.clone()).await.err().unwrap();
-    assert!(error.starts_with("store.keyFile: ") && error.contains("servers on the database share"), "{error}");
+    assert!(
+        error.starts_with("store.keyFile: ") && error.contains("servers on the database share"),
+        "{error}"
+    );
     drop(open(with("one")).await.unwrap());
     let error = open(with("two")).await.err().unwrap();
     assert!(error.contains("two") && error.contains("missing"), "{error}");
