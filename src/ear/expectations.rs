@@ -1,4 +1,4 @@
-//! What an attestation result must say to be taken.
+//! The conditions that an attestation result must meet to be accepted.
 
 use std::collections::BTreeMap;
 
@@ -7,29 +7,32 @@ use serde_json::Value;
 
 use super::Tier;
 
-/// What an attestation result must say to be taken, as scripts write it.
+/// The conditions that an attestation result must meet to be accepted, in the form that scripts
+/// use.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Expectations {
-    /// The algorithms that it may be signed with.
+    /// The signature algorithms that are accepted.
     pub algorithms: Vec<String>,
-    /// The nonce that the evidence was made with, in any spelling of base64.
+    /// The nonce for which the evidence was created, in any base64 variant.
     pub nonce: Option<String>,
-    /// Whether its age alone shows that it is fresh; then it needs no nonce.
+    /// Whether its age alone proves that it is fresh. If so, no nonce is needed.
     pub timestamp_only: bool,
-    /// Seconds since its `iat`.
+    /// The maximum age in seconds, measured from its `iat`.
     pub max_age: u64,
-    /// The status that each part must have.
+    /// The status that each submodule must have.
     pub status: Floor,
-    /// The parts that must have been appraised, by their names in `submods`.
+    /// The submodules that must have been appraised, by their names in `submods`.
     pub required_submods: Vec<String>,
-    /// What claims of the trustworthiness vector must be, wherever there is a vector.
+    /// The tier that claims of the trustworthiness vector must have, in every submodule with a
+    /// vector.
     pub claims: BTreeMap<String, Floor>,
-    /// Who may have appraised: the `developer` of a verifier; empty: whoever has the key.
+    /// The accepted verifiers, by their `developer`. If empty, any verifier whose key verifies the
+    /// result is accepted.
     pub verifiers: Vec<String>,
-    /// The policies by which it may have been appraised; empty: any.
+    /// The accepted appraisal policies. If empty, any policy is accepted.
     pub policies: Vec<String>,
-    /// The JWK Set that the attested key must be in.
+    /// The JWK Set that must contain the attested key.
     pub bound_to: Option<Value>,
 }
 
@@ -51,18 +54,18 @@ impl Default for Expectations {
     }
 }
 
-/// The least that is good enough.
+/// The lowest acceptable tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Floor {
-    /// All is as it should be.
+    /// Everything is as expected.
     Affirming,
-    /// Something may not be.
+    /// Some aspects may not be as expected.
     Warning,
 }
 
 impl Floor {
-    /// Whether `tier` is good enough. What says nothing never is.
+    /// Whether `tier` is acceptable. A tier without information never is.
     pub const fn is_met_by(self, tier: Tier) -> bool {
         match tier {
             Tier::Affirming => true,
@@ -71,7 +74,7 @@ impl Floor {
         }
     }
 
-    /// Its name.
+    /// Returns its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Affirming => "affirming",

@@ -1,40 +1,40 @@
-//! Why an attestation result is not taken.
+//! Why an attestation result is rejected.
 
 use crate::model::violation::printable;
 
-/// What was looked at when it failed.
+/// The check that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
-    /// Whether it is a token at all.
+    /// Whether the text is a token.
     Token,
-    /// Whether it is signed as it should be.
+    /// Whether it is signed with an accepted algorithm.
     Algorithm,
-    /// Whether a key of the verifier signed it.
+    /// Whether a key of the verifier verifies its signature.
     Signature,
     /// Its times, its type, its audience.
     Claims,
-    /// Whether it has the form of an EAR.
+    /// Whether it has the format of an EAR.
     Form,
-    /// Whether it is about evidence with our nonce.
+    /// Whether it concerns evidence with the expected nonce.
     Nonce,
-    /// Whether all parts were appraised that must be.
+    /// Whether all required submodules were appraised.
     Submodules,
-    /// The status of a part.
+    /// The status of a submodule.
     Status,
     /// A claim of a trustworthiness vector.
     Trust,
-    /// Who appraised.
+    /// Which verifier appraised the evidence.
     Verifier,
-    /// By which policy.
+    /// Which policy the evidence was appraised against.
     Policy,
     /// Whether the attested key is the client's.
     Key,
-    /// What is expected is not written as it should be.
+    /// Whether the expectations themselves are valid.
     Expectations,
 }
 
 impl Check {
-    /// Its name, for scripts.
+    /// Returns its name, for scripts.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -54,18 +54,18 @@ impl Check {
     }
 }
 
-/// Why an attestation result is not taken. Its text shows nothing of evidence and no nonce.
+/// Why an attestation result is rejected. The text contains no evidence and no nonce.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// What was looked at.
+    /// The check that failed.
     pub check: Check,
     /// What is wrong.
     pub message: String,
 }
 
 impl Failure {
-    /// A failure whose text is printable.
+    /// Returns a failure whose text is printable.
     pub fn new(check: Check, message: impl AsRef<str>) -> Self {
         Self { check, message: printable(message.as_ref()) }
     }

@@ -1,4 +1,4 @@
-//! The checks, one after the other.
+//! The checks, in their order.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::result::{self, AttestationResult, Submodule};
 use super::{Check, Expectations, Failure, nonce, vector};
 use crate::jose;
 
-/// Judges the claims of a result whose signature and times are verified.
+/// Checks the claims of a result whose signature and times are verified.
 ///
 /// # Errors
 /// The first check that fails.
@@ -24,14 +24,15 @@ pub fn judge(claims: &Map<String, Value>, expected: &Expectations) -> Result<Att
     Ok(found)
 }
 
-/// Whoever forgets the nonce must not get a result that is good for ever.
+/// Requires a nonce or `timestampOnly`, so that a script that omits the nonce does not accept a
+/// result forever.
 fn check_nonce(claims: &Map<String, Value>, expected: &Expectations) -> Result<(), Failure> {
     match &expected.nonce {
         Some(nonce) => nonce::check(claims, nonce),
         None if expected.timestamp_only => Ok(()),
         None => Err(Failure::new(
             Check::Expectations,
-            "say which nonce is expected, or `timestampOnly: true` when the age of the result is enough",
+            "pass the expected `nonce`, or `timestampOnly: true` if the age of the result is enough",
         )),
     }
 }
@@ -49,7 +50,10 @@ fn check_verifier(found: &AttestationResult, expected: &Expectations) -> Result<
     if expected.verifiers.is_empty() || expected.verifiers.contains(developer) {
         return Ok(());
     }
-    Err(Failure::new(Check::Verifier, format!("the verifier '{developer}' is none that is expected")))
+    Err(Failure::new(
+        Check::Verifier,
+        format!("the verifier '{developer}' is not one of the expected verifiers"),
+    ))
 }
 
 fn check_status(name: &str, part: &Submodule, expected: &Expectations) -> Result<(), Failure> {
@@ -68,10 +72,10 @@ fn check_policies(name: &str, part: &Submodule, expected: &Expectations) -> Resu
     if expected.policies.is_empty() || !part.policies.is_empty() && part.policies.iter().all(is_known) {
         return Ok(());
     }
-    Err(Failure::new(Check::Policy, format!("{name} was appraised by another policy than is expected")))
+    Err(Failure::new(Check::Policy, format!("{name} was not appraised against an expected policy")))
 }
 
-/// Without it evidence says something of a device, and nothing of who holds the client's keys.
+/// Without this check, evidence describes a device but not the bearer of the client's keys.
 fn check_key(found: &AttestationResult, expected: &Expectations) -> Result<(), Failure> {
     let Some(jwks) = &expected.bound_to else { return Ok(()) };
     let wrong = |message| Err(Failure::new(Check::Key, message));

@@ -1,8 +1,10 @@
-//! Attestation results in the form EAR (draft-ietf-rats-ear, with the trustworthiness vector of
-//! draft-ietf-rats-ar4si): what a verifier says of evidence, judged by what is expected.
+//! Attestation results in the EAR format (draft-ietf-rats-ear, with the trustworthiness vector of
+//! draft-ietf-rats-ar4si): a verifier's appraisal of evidence, and its comparison with the
+//! expectations.
 //!
-//! Pure: signature and times are verified before ([`crate::jose`]). Deployed verifiers write names
-//! with dots and hyphens, the draft of today with underscores; both are read.
+//! This module is pure. Signature and times are verified beforehand ([`crate::jose`]). Deployed
+//! verifiers write names with dots and hyphens, and the current draft writes underscores. Both are
+//! accepted.
 
 mod expectations;
 mod failure;

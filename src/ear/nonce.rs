@@ -1,4 +1,4 @@
-//! Whether a result is about evidence with our nonce.
+//! Whether a result concerns evidence with the expected nonce.
 
 use base64::Engine;
 use base64::alphabet;
@@ -8,28 +8,28 @@ use serde_json::{Map, Value};
 
 use super::{Check, Failure};
 
-/// Verifiers write one nonce in several ways, so it is its bytes that are compared.
+/// Verifiers encode one nonce in several ways, so the bytes are compared.
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
-/// Nonces of one result.
+/// The maximum number of nonces that are read from one result.
 const MOST: usize = 8;
 
-/// Fails unless `eat_nonce` (RFC 9711 section 4.1) has `expected`.
+/// Fails unless `eat_nonce` (RFC 9711 section 4.1) contains `expected`.
 pub(super) fn check(claims: &Map<String, Value>, expected: &str) -> Result<(), Failure> {
     let wrong = |message: &str| Err(Failure::new(Check::Nonce, message));
     let nonces: Vec<&str> = match claims.get("eat_nonce") {
         None => return wrong("the result has no `eat_nonce`"),
         Some(Value::String(one)) => vec![one],
         Some(Value::Array(several)) => several.iter().take(MOST).filter_map(Value::as_str).collect(),
-        Some(_) => return wrong("`eat_nonce` of the result is not a text"),
+        Some(_) => return wrong("`eat_nonce` of the result is not a string"),
     };
     let expected = octets(expected);
     let is_ours = nonces.into_iter().any(|nonce| octets(nonce) == expected);
     if is_ours { Ok(()) } else { wrong("the result is for another nonce") }
 }
 
-/// The bytes that `text` stands for; those of the text itself when it is not base64.
+/// Returns the bytes that `text` encodes, or the bytes of the text itself if it is not base64.
 fn octets(text: &str) -> Vec<u8> {
     let standard = text.replace('-', "+").replace('_', "/");
     let engine = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);

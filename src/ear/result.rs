@@ -1,4 +1,4 @@
-//! An attestation result, read: one name for each thing, whoever wrote it.
+//! An attestation result with uniform names, whichever verifier wrote it.
 
 use std::collections::BTreeMap;
 
@@ -12,71 +12,71 @@ use serde_json::{Map, Value};
 use super::{Check, Failure, Tier, vector};
 use crate::x509;
 
-/// Parts of one result.
+/// The maximum number of submodules of one result.
 const MOST_SUBMODULES: usize = 32;
 
-/// An attestation result that was taken.
+/// An attestation result that was accepted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AttestationResult {
-    /// The worst status of its parts.
+    /// The worst status of its submodules.
     pub status: Tier,
     /// `eat_profile`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// `iat`
     pub issued_at: u64,
-    /// Who appraised.
+    /// The verifier that appraised the evidence.
     pub verifier: VerifierId,
-    /// The policies by which it appraised.
+    /// The policies that it applied.
     pub policies: Vec<String>,
-    /// The public keys that are attested, as JWKs.
+    /// The attested public keys, as JWKs.
     pub keys: Vec<Value>,
-    /// The parts by their names.
+    /// The submodules by name.
     pub submods: BTreeMap<String, Submodule>,
 }
 
-/// Who appraised, in its own words.
+/// The verifier, as it identifies itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct VerifierId {
-    /// Who made it.
+    /// The organisation that made it.
     pub developer: String,
-    /// Which of its versions it is.
+    /// The version of its software.
     pub build: String,
 }
 
-/// The result for one part of the attester.
+/// The result for one submodule of the attester.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Submodule {
-    /// How far it can be trusted.
+    /// Its trust tier.
     pub status: Tier,
     /// The claims of its trustworthiness vector, with underscores in their names.
     pub vector: BTreeMap<String, i8>,
-    /// The policies by which it was appraised.
+    /// The policies that were applied to it.
     pub policies: Vec<String>,
-    /// The public key that is attested, as a JWK.
+    /// The attested public key, as a JWK.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Value>,
-    /// What the verifier read in the evidence.
+    /// The verifier's annotations of the evidence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotated_evidence: Option<Value>,
-    /// Whether the verifier says that the nonce in the evidence is another one.
+    /// Whether the verifier reports that the evidence has a different nonce.
     #[serde(skip)]
     pub(super) is_stale: bool,
 }
 
-/// A name without what differs between those who write it: `ear.verifier-id` and
-/// `ear_verifier_id` are `verifier_id`.
+/// Returns a name in its uniform spelling: `ear.verifier-id` and `ear_verifier_id` become
+/// `verifier_id`.
 pub(super) fn plain(name: &str) -> String {
     let name = name.replace(['.', '-'], "_");
     name.strip_prefix("ear_").map(str::to_owned).unwrap_or(name)
 }
 
-/// `members` by their plain names; refused when two of them are one.
+/// Returns `members` by their uniform names, or an error if two names become the same.
 fn plainly(members: &Map<String, Value>) -> Result<BTreeMap<String, &Value>, Failure> {
     let mut named = BTreeMap::new();
     for (name, value) in members {
         if named.insert(plain(name), value).is_some() {
-            return Err(malformed(&format!("the result has `{}` twice", plain(name))));
+            return Err(malformed(&format!("the result contains `{}` twice", plain(name))));
         }
     }
     Ok(named)
@@ -86,12 +86,12 @@ pub(super) fn malformed(message: &str) -> Failure {
     Failure::new(Check::Form, message)
 }
 
-/// Reads the claims of a result. What is not known is passed over.
+/// Reads the claims of a result. Unknown claims are ignored.
 pub(super) fn read(claims: &Map<String, Value>) -> Result<AttestationResult, Failure> {
     let named = plainly(claims)?;
     let submods = named.get("submods").and_then(|value| value.as_object());
     let submods = submods.filter(|all| (1..=MOST_SUBMODULES).contains(&all.len()));
-    let submods = submods.ok_or_else(|| malformed("the result needs 1 to 32 parts in `submods`"))?;
+    let submods = submods.ok_or_else(|| malformed("the result must have 1 to 32 submodules in `submods`"))?;
     let submods: BTreeMap<String, Submodule> = submods
         .iter()
         .map(|(name, value)| Ok((name.clone(), submodule(name, value)?)))
@@ -100,7 +100,8 @@ pub(super) fn read(claims: &Map<String, Value>) -> Result<AttestationResult, Fai
     policies.sort_unstable();
     policies.dedup();
     Ok(AttestationResult {
-        // What says nothing is the worst of all, so that no part hides behind another one.
+        // A submodule without information is ranked as the worst, so that it cannot hide behind
+        // another.
         status: submods.values().map(|part| part.status).max_by_key(|tier| rank(*tier)).unwrap_or(Tier::None),
         profile: named.get("eat_profile").and_then(|value| value.as_str()).map(str::to_owned),
         issued_at: claims.get("iat").and_then(Value::as_u64).unwrap_or_default(),
@@ -134,7 +135,7 @@ fn submodule(name: &str, value: &Value) -> Result<Submodule, Failure> {
     let members = value.as_object().ok_or_else(|| malformed(&format!("{name} is not an object")))?;
     let named = plainly(members)?;
     let status = named.get("status").and_then(|value| Tier::of_status(value));
-    let status = status.ok_or_else(|| malformed(&format!("{name} has no status that is known")))?;
+    let status = status.ok_or_else(|| malformed(&format!("{name} has no known status")))?;
     let problem = named.get("veraison_policy_claims").and_then(|claims| claims.get("problem"));
     Ok(Submodule {
         status,
@@ -146,29 +147,29 @@ fn submodule(name: &str, value: &Value) -> Result<Submodule, Failure> {
     })
 }
 
-/// One policy in `appraisal-policy-id`, or several in `appraisal_policy_ids`.
+/// Reads the single policy in `appraisal-policy-id`, or several in `appraisal_policy_ids`.
 fn policies(named: &BTreeMap<String, &Value>) -> Vec<String> {
     let one = named.get("appraisal_policy_id").copied().into_iter();
     let several = named.get("appraisal_policy_ids").and_then(|value| value.as_array()).into_iter().flatten();
     one.chain(several).filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// A verifier says in words what is wrong with evidence. The words may repeat both nonces, so
-/// they are not shown to anybody.
+/// Whether a verifier's description of a problem concerns the nonce. The description may repeat
+/// both nonces, so it is never shown.
 fn is_about_nonce(problem: &str) -> bool {
     let problem = problem.to_ascii_lowercase();
     problem.contains("freshness") || problem.contains("nonce")
 }
 
-/// `akpub`: a `SubjectPublicKeyInfo` in base64url.
+/// Reads `akpub`, a `SubjectPublicKeyInfo` in base64url.
 fn key(name: &str, value: Option<&Value>) -> Result<Option<Value>, Failure> {
     let Some(akpub) = value.and_then(|value| value.get("akpub")) else { return Ok(None) };
-    let unreadable = || malformed(&format!("the attested key of {name} can not be read"));
+    let unreadable = || malformed(&format!("the attested key of {name} cannot be read"));
     let jwk = akpub.as_str().and_then(jwk_of_text).ok_or_else(unreadable)?;
     Ok(Some(jwk))
 }
 
-/// The public key that `text` stands for, a `SubjectPublicKeyInfo` in base64 or base64url, as a JWK.
+/// Returns as a JWK the public key in `text`, a `SubjectPublicKeyInfo` in base64 or base64url.
 pub fn jwk_of_text(text: &str) -> Option<Value> {
     const LENIENT: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);

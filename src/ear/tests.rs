@@ -93,13 +93,18 @@ fn the_nonce_is_compared_by_its_bytes() {
         check(claims.clone(), json!({}), if fits { Ok(()) } else { Err((Check::Nonce, "another nonce")) });
         check(merged(claims, json!({"eat_nonce": ["AAAA", text]})), json!({"nonce": text}), Ok(()));
     }
-    for (wrong, words) in [(json!(null), "no `eat_nonce`"), (json!(5), "not a text"), (json!([]), "another")]
+    for (wrong, words) in
+        [(json!(null), "no `eat_nonce`"), (json!(5), "not a string"), (json!([]), "another")]
     {
         let claims = merged(dotted(json!({})), json!({ "eat_nonce": wrong }));
         check(claims.clone(), json!({}), Err((Check::Nonce, words)));
         check(claims, json!({"nonce": null, "timestampOnly": true}), Ok(()));
     }
-    check(dotted(json!({})), json!({ "nonce": null }), Err((Check::Expectations, "say which nonce")));
+    check(
+        dotted(json!({})),
+        json!({ "nonce": null }),
+        Err((Check::Expectations, "pass the expected `nonce`")),
+    );
 }
 
 #[test]
@@ -180,9 +185,17 @@ fn who_appraised_and_how_may_be_listed() {
     let nobody = merged(dotted(json!({"ear.appraisal-policy-id": null})), json!({"ear.verifier-id": null}));
     check(nobody.clone(), json!({}), Ok(()));
     check(nobody.clone(), json!({"verifiers": ["acme"]}), Err((Check::Verifier, "''")));
-    check(nobody, json!({"policies": ["policy:PSA_IOT"]}), Err((Check::Policy, "another policy")));
+    check(
+        nobody,
+        json!({"policies": ["policy:PSA_IOT"]}),
+        Err((Check::Policy, "not appraised against an expected policy")),
+    );
     let two = underscored(json!({"ear_appraisal_policy_ids": ["policy:PSA_IOT", "b"]}));
-    check(two, json!({"policies": ["policy:PSA_IOT"]}), Err((Check::Policy, "another policy")));
+    check(
+        two,
+        json!({"policies": ["policy:PSA_IOT"]}),
+        Err((Check::Policy, "not appraised against an expected policy")),
+    );
 }
 
 #[test]

@@ -3,22 +3,22 @@
 use serde::Serialize;
 use serde_json::Value;
 
-/// A tier, the best first; `None` says nothing.
+/// A tier. The tiers are ordered from best to worst, except `None`, which carries no information.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
-    /// Nothing is said.
+    /// No information.
     None,
-    /// It is as it should be.
+    /// It is as expected.
     Affirming,
-    /// Something is not as it should be.
+    /// It is not as expected.
     Warning,
     /// It must not be trusted.
     Contraindicated,
 }
 
 impl Tier {
-    /// The tier of a claim of the trustworthiness vector.
+    /// Returns the tier of a claim of the trustworthiness vector.
     pub const fn of_claim(value: i8) -> Self {
         match value {
             -1..=1 => Self::None,
@@ -28,7 +28,7 @@ impl Tier {
         }
     }
 
-    /// The tier that a status names: by its name in JSON, by its number elsewhere.
+    /// Returns the tier of a status, which is a name in JSON and a number elsewhere.
     pub(super) fn of_status(value: &Value) -> Option<Self> {
         match (value.as_str(), value.as_i64()) {
             (Some("none"), _) | (_, Some(0)) => Some(Self::None),
@@ -39,7 +39,7 @@ impl Tier {
         }
     }
 
-    /// The name of the tier.
+    /// Returns the name of the tier.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",

@@ -1,4 +1,4 @@
-//! The trustworthiness vector of one part (draft-ietf-rats-ar4si section 2.3.4).
+//! The trustworthiness vector of one submodule (draft-ietf-rats-ar4si section 2.3.4).
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::result::plain;
 use super::{Check, Expectations, Failure, Tier};
 
-/// The claims of a vector by their plain names.
+/// Reads the claims of a vector by their uniform names.
 pub(super) fn read(place: &str, value: Option<&Value>) -> Result<BTreeMap<String, i8>, Failure> {
     let malformed =
         || Failure::new(Check::Form, format!("the trustworthiness vector of {place} is malformed"));
@@ -22,7 +22,7 @@ pub(super) fn read(place: &str, value: Option<&Value>) -> Result<BTreeMap<String
     members.iter().map(|member| claim(member).ok_or_else(malformed)).collect()
 }
 
-/// Fails when a claim is worse than the status says, or worse than it may be.
+/// Fails if a claim is worse than the status, or worse than the expectations allow.
 pub(super) fn check(
     place: &str,
     status: Tier,
@@ -35,7 +35,7 @@ pub(super) fn check(
         && Tier::of_claim(*value) > status
     {
         return wrong(format!(
-            "{place} is said to be {}, and its claim {name} is {}",
+            "{place} has the status {}, but its claim {name} is {}",
             status.as_str(),
             Tier::of_claim(*value).as_str()
         ));

@@ -1,6 +1,6 @@
-//! The algorithms of signatures (RFC 7518 section 3, RFC 8037, RFC 8812, RFC 9864).
+//! The signature algorithms (RFC 7518 section 3, RFC 8037, RFC 8812, RFC 9864).
 //!
-//! `none` is not among them, so no code has to remember to refuse it.
+//! `none` is not among them, so no code has to remember to reject it.
 
 use std::fmt;
 
@@ -27,11 +27,11 @@ pub enum Algorithm {
     Es512,
     /// ECDSA on secp256k1 with SHA-256 (RFC 8812).
     Es256k,
-    /// `EdDSA` on the curve of the key: Ed25519 or Ed448 (RFC 8037).
+    /// `EdDSA` on the key's curve: Ed25519 or Ed448 (RFC 8037).
     EdDsa,
-    /// `EdDSA` on Ed25519, by its name of RFC 9864.
+    /// `EdDSA` on Ed25519, under its name in RFC 9864.
     Ed25519,
-    /// `EdDSA` on Ed448, by its name of RFC 9864.
+    /// `EdDSA` on Ed448, under its name in RFC 9864.
     Ed448,
     /// HMAC with SHA-256.
     Hs256,
@@ -42,7 +42,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Everything that can be verified.
+    /// All algorithms that can be verified.
     pub const ALL: &[Self] = &[
         Self::Rs256,
         Self::Rs384,
@@ -62,8 +62,8 @@ impl Algorithm {
         Self::Hs512,
     ];
 
-    /// What software statements and signed requests may be signed with, unless their issuer's entry
-    /// says otherwise: every asymmetric algorithm but ES256K, which no profile asks for.
+    /// The algorithms accepted for software statements and signed requests, unless the issuer's
+    /// entry names others: every asymmetric algorithm except ES256K, which no profile requires.
     pub const STATEMENTS: &[Self] = &[
         Self::Rs256,
         Self::Rs384,
@@ -79,15 +79,15 @@ impl Algorithm {
         Self::Ed448,
     ];
 
-    /// What can be verified with a shared secret, and with nothing else.
+    /// The algorithms that use a shared secret.
     pub const SHARED_SECRET: &[Self] = &[Self::Hs256, Self::Hs384, Self::Hs512];
 
-    /// The algorithm that `name` names. Names are compared exactly (RFC 7515 section 4.1.1).
+    /// Returns the algorithm called `name`. Names are compared exactly (RFC 7515 section 4.1.1).
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|algorithm| algorithm.as_str() == name)
     }
 
-    /// The name in the `alg` member.
+    /// Returns the name in the `alg` member.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
@@ -109,13 +109,13 @@ impl Algorithm {
         }
     }
 
-    /// Whether it is keyed with a secret that both sides know.
+    /// Whether its key is a shared secret.
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
     }
 
-    /// Whether a key or a list that names this algorithm lets `other` be used. `EdDSA` covers the
-    /// two names that RFC 9864 gives its curves; nothing else covers anything but itself.
+    /// Whether a key or a list that names this algorithm allows `other`. `EdDSA` covers the two
+    /// curve-specific names of RFC 9864. Every other algorithm covers only itself.
     pub fn covers(self, other: Self) -> bool {
         self == other || (self == Self::EdDsa && matches!(other, Self::Ed25519 | Self::Ed448))
     }
@@ -127,7 +127,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// `algorithms` as a message lists them.
+/// Returns `algorithms` as a list for a message.
 pub(super) fn list(algorithms: &[Algorithm]) -> String {
     algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! The claims that say when, for whom and by whom a token is good (RFC 7519 section 4.1).
+//! The claims for the validity period, audience and issuer of a token (RFC 7519 section 4.1).
 
 use serde_json::{Map, Value};
 
@@ -6,8 +6,8 @@ use super::{Expectations, JwsError};
 use crate::clock::Timestamp;
 use crate::model::violation::printable;
 
-/// How long the texts of `iss`, `sub` and `jti` may be, in bytes. They become keys of caches and
-/// of what remembers used tokens.
+/// The maximum length of `iss`, `sub` and `jti`, in bytes. They become keys of caches and of the
+/// record of used tokens.
 const MOST_TEXT_BYTES: usize = 2_048;
 
 pub(super) fn check(
@@ -35,7 +35,7 @@ fn check_text(claims: &Map<String, Value>, name: &str) -> Result<(), JwsError> {
     if claims.get(name).is_none_or(fits) {
         return Ok(());
     }
-    refuse(format!("must have in `{name}` a string of 1 to {MOST_TEXT_BYTES} bytes"))
+    refuse(format!("must have a string of 1 to {MOST_TEXT_BYTES} bytes in `{name}`"))
 }
 
 fn check_issuer(claims: &Map<String, Value>, expected: &Expectations<'_>) -> Result<(), JwsError> {
@@ -47,7 +47,7 @@ fn check_issuer(claims: &Map<String, Value>, expected: &Expectations<'_>) -> Res
     }
 }
 
-/// RFC 7519 section 4.1.3: one string or several, of which one is us.
+/// RFC 7519 section 4.1.3: one string or several, one of which names this server.
 fn check_audience(claims: &Map<String, Value>, expected: &Expectations<'_>) -> Result<(), JwsError> {
     let is_us =
         |value: &Value| value.as_str().is_some_and(|text| expected.audiences.iter().any(|us| us == text));
@@ -56,19 +56,19 @@ fn check_audience(claims: &Map<String, Value>, expected: &Expectations<'_>) -> R
         Some(one @ Value::String(_)) => is_us(one),
         Some(Value::Array(all)) if all.iter().all(Value::is_string) => {
             if expected.is_sole_audience && all.len() != 1 {
-                return refuse("must have one value in `aud`, which names this server");
+                return refuse("must have exactly one value in `aud`, which names this server");
             }
             all.iter().any(is_us)
         }
-        Some(_) => return refuse("must have in `aud` a string or an array of strings"),
+        Some(_) => return refuse("must have a string or an array of strings in `aud`"),
     };
     if named {
         return Ok(());
     }
     let us = printable(&expected.audiences.join(", "));
     refuse(match us.as_str() {
-        "" => "is for another audience: none is expected in `aud` here".to_owned(),
-        us => format!("is for another audience; `aud` must have one of {us}"),
+        "" => "is for another audience; no `aud` is accepted here".to_owned(),
+        us => format!("is for another audience; `aud` must contain one of {us}"),
     })
 }
 
@@ -83,32 +83,32 @@ fn check_times(
         return refuse("has expired (`exp`)");
     }
     if start.is_some_and(|start| now + skew < start) {
-        return refuse("is not good yet (`nbf`)");
+        return refuse("is not valid yet (`nbf`)");
     }
     if issued.is_some_and(|issued| now + skew < issued) {
-        return refuse("was made in the future (`iat`); set the clock of its issuer");
+        return refuse("was issued in the future (`iat`); correct the issuer's clock");
     }
     check_age(expected.max_age, issued, now)
 }
 
-/// No skew here: the limit is the operator's own.
+/// No skew applies here, because the limit is the operator's own.
 fn check_age(most: Option<u64>, issued: Option<f64>, now: f64) -> Result<(), JwsError> {
     let Some(most) = most else { return Ok(()) };
     match issued {
         None => refuse("must have the claim `iat`"),
         Some(issued) if now - issued > seconds(most) => {
-            refuse(format!("is older than {most} seconds (`iat`); get a new one"))
+            refuse(format!("is older than {most} seconds (`iat`); obtain a new one"))
         }
         Some(_) => Ok(()),
     }
 }
 
-/// A `NumericDate`: RFC 7519 section 2. Only finite numbers come out of our JSON reader.
+/// Reads a `NumericDate` (RFC 7519 section 2). The JSON parser returns only finite numbers.
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, JwsError> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     match value.as_f64() {
         Some(time) => Ok(Some(time)),
-        None => refuse(format!("must have in `{name}` a number of seconds")),
+        None => refuse(format!("must have a number of seconds in `{name}`")),
     }
 }
 

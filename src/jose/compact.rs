@@ -1,12 +1,13 @@
-//! A JWS in its compact form (RFC 7515 section 7.1), read but not verified.
+//! A JWS in compact serialisation (RFC 7515 section 7.1), parsed but not verified.
 //!
-//! Everything is bounded before it is decoded, so the work is linear in at most 64 KiB. What a
-//! reader could understand in two ways is refused.
+//! Every size is checked before decoding, so the work is linear in at most 64 KiB. Ambiguous input
+//! is rejected.
 //!
-//! A header may show a key, or say where one is: `jwk`, `x5c`, `jku`, `x5u`, `x5t`, `x5t#S256`
-//! (RFC 7515 sections 4.1.2 to 4.1.8). It is never followed and never a source of trust (RFC 8725
-//! sections 3.10 and 3.11): a token is verified with the keys of its issuer like any other, and the
-//! certificates of `x5c` count only where the operator named anchors for that issuer.
+//! A header may contain a key, or a reference to one: `jwk`, `x5c`, `jku`, `x5u`, `x5t`, `x5t#S256`
+//! (RFC 7515 sections 4.1.2 to 4.1.8). References are never followed, and none of these is a source
+//! of trust (RFC 8725 sections 3.10 and 3.11). Every token is verified with the keys of its issuer.
+//! The certificates in `x5c` are considered only if the operator configured anchors for that
+//! issuer.
 
 use std::fmt;
 
@@ -17,27 +18,27 @@ use serde_json::{Map, Value};
 use super::{Algorithm, JwsError, algorithm};
 use crate::model::json::{self, JsonError};
 
-/// How long a token may be, in bytes.
+/// The maximum length of a token in bytes.
 pub const MAXIMUM_TOKEN_BYTES: usize = 65_536;
-/// How long its header may be, in bytes of JSON, without certificates.
+/// The maximum length of its header in bytes of JSON, without certificates.
 pub const MAXIMUM_HEADER_BYTES: usize = 4_096;
-/// How long a header with certificates (`x5c`) may be, in bytes of JSON: four of RSA, with 4096 bits
-/// each, have 11 KiB.
+/// The maximum length of a header with certificates (`x5c`) in bytes of JSON. Four RSA certificates
+/// with 4096 bits each take 11 KiB.
 pub const MAXIMUM_CHAIN_HEADER_BYTES: usize = 16_384;
-/// How deep the JSON of header and claims may be nested.
+/// The maximum nesting depth of the JSON in header and claims.
 pub const MAXIMUM_DEPTH: usize = 16;
 
-/// Members of a header that change how the token is read.
+/// Header members that change how the token is interpreted.
 const REFUSED: &[(&str, &str)] = &[
-    ("crit", "its header has `crit`, and no extension is known here"),
+    ("crit", "its header has `crit`, but no extensions are supported"),
     ("b64", "its header has `b64`; the payload must be encoded"),
 ];
 
-/// A JWS that can be read. Nothing that it says is verified.
+/// A parsed JWS. None of its contents is verified.
 #[derive(Clone)]
 pub struct Compact {
     text: String,
-    /// Where the signing input ends: RFC 7515 section 5.2.
+    /// The end of the signing input (RFC 7515 section 5.2).
     signed_bytes: usize,
     header: Map<String, Value>,
     algorithm: Algorithm,
@@ -46,11 +47,11 @@ pub struct Compact {
 }
 
 impl Compact {
-    /// Reads `text`.
+    /// Parses `text`.
     ///
     /// # Errors
-    /// [`JwsError::Malformed`] when it has not the form or asks for what is refused, and
-    /// [`JwsError::Algorithm`] when its algorithm is not known.
+    /// [`JwsError::Malformed`] if its format is invalid or it requires an unsupported feature, and
+    /// [`JwsError::Algorithm`] if its algorithm is unknown.
     pub fn parse(text: &str) -> Result<Self, JwsError> {
         if text.len() > MAXIMUM_TOKEN_BYTES {
             return Err(JwsError::Malformed("it is longer than 64 KiB"));
@@ -72,40 +73,40 @@ impl Compact {
         Ok(Self { text: text.to_owned(), signed_bytes, header, algorithm, payload, signature })
     }
 
-    /// The token, byte for byte.
+    /// Returns the token, byte for byte.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The algorithm that its header names.
+    /// Returns the algorithm named in its header.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The identifier of the key that it says it is signed with.
+    /// Returns the identifier of the key that it claims to be signed with.
     pub fn kid(&self) -> Option<&str> {
         self.header.get("kid").and_then(Value::as_str)
     }
 
-    /// What kind of token it says it is.
+    /// Returns the token type that it claims.
     pub fn typ(&self) -> Option<&str> {
         self.header.get("typ").and_then(Value::as_str)
     }
 
-    /// Its header. Nobody has vouched for it.
+    /// Returns its header, which is not verified.
     pub const fn unverified_header(&self) -> &Map<String, Value> {
         &self.header
     }
 
-    /// Its claims. Nobody has vouched for them: they are good for finding the keys of an issuer.
+    /// Returns its claims, which are not verified. Use them only to find the keys of an issuer.
     ///
     /// # Errors
-    /// [`JwsError::Malformed`] when the payload is not one JSON object.
+    /// [`JwsError::Malformed`] if the payload is not one JSON object.
     pub fn unverified_claims(&self) -> Result<Map<String, Value>, JwsError> {
         object(&self.payload).map_err(claims_fault)
     }
 
-    /// What the signature is over.
+    /// Returns the bytes that are signed.
     pub(super) fn signing_input(&self) -> &[u8] {
         self.text.as_bytes().get(..self.signed_bytes).unwrap_or_default()
     }
@@ -121,14 +122,14 @@ impl fmt::Debug for Compact {
     }
 }
 
-/// The three parts, none of them empty.
+/// Returns the three parts, none of which may be empty.
 fn parts(text: &str) -> Result<[&str; 3], JwsError> {
     let mut split = text.split('.');
     let parts = [split.next(), split.next(), split.next()].map(Option::unwrap_or_default);
     match split.count() {
         0 if parts.iter().all(|part| !part.is_empty()) => Ok(parts),
-        2 => Err(JwsError::Malformed("it is encrypted; send it signed only")),
-        _ => Err(JwsError::Malformed("it must have three parts in base64url with dots between them")),
+        2 => Err(JwsError::Malformed("it is encrypted; send it signed but not encrypted")),
+        _ => Err(JwsError::Malformed("it must have three parts in base64url, separated by dots")),
     }
 }
 
@@ -155,24 +156,24 @@ fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, JwsError> {
     let name = header.get("alg").and_then(Value::as_str);
     name.and_then(Algorithm::parse).ok_or_else(|| {
         let known = algorithm::list(Algorithm::ALL);
-        JwsError::Algorithm(format!("must be signed, and name in `alg` one of {known}"))
+        JwsError::Algorithm(format!("must be signed, with one of {known} in `alg`"))
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
 fn header_fault(error: JsonError) -> JwsError {
     JwsError::Malformed(match error {
         JsonError::Empty | JsonError::NotAnObject(_) => "its header is not a JSON object",
         JsonError::NotUtf8 { .. } => "its header is not UTF-8",
-        JsonError::Malformed(_) => "its header is not JSON, is nested too deep, or has a member twice",
+        JsonError::Malformed(_) => "its header is not JSON, is nested too deeply, or has a duplicate member",
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map_err`")]
 fn claims_fault(error: JsonError) -> JwsError {
     JwsError::Malformed(match error {
         JsonError::Empty | JsonError::NotAnObject(_) => "its payload is not a JSON object",
         JsonError::NotUtf8 { .. } => "its payload is not UTF-8",
-        JsonError::Malformed(_) => "its payload is not JSON, is nested too deep, or has a member twice",
+        JsonError::Malformed(_) => "its payload is not JSON, is nested too deeply, or has a duplicate member",
     })
 }

@@ -1,28 +1,28 @@
-//! Why a token is not taken. Every text reads on after the name of a member, is printable ASCII,
-//! and repeats nothing of the token.
+//! Why a token is rejected. Every text continues a sentence that begins with the name of a member,
+//! is printable ASCII, and repeats nothing from the token.
 
-/// Why a token is not taken.
+/// Why a token is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwsError {
-    /// It is no JWS in the form that is read here.
-    #[error("is not acceptable as a compact JWS: {0}")]
+    /// It is not a JWS in compact serialisation.
+    #[error("is not a valid compact JWS: {0}")]
     Malformed(&'static str),
-    /// Its algorithm is not known, not allowed, or not that of the key.
+    /// Its algorithm is unknown, not allowed, or not that of the key.
     #[error("{0}")]
     Algorithm(String),
-    /// The key is not in the set. A newer set may have it.
+    /// The key is not in the set. A newer set may contain it.
     #[error("{0}")]
     UnknownKey(&'static str),
-    /// The signature is not that of any key that fits.
-    #[error("has a signature that does not verify")]
+    /// No matching key verifies the signature.
+    #[error("has an invalid signature")]
     Signature,
-    /// What it says of itself is not what is expected.
+    /// Its claims are not as expected.
     #[error("{0}")]
     Claims(String),
 }
 
 impl JwsError {
-    /// Whether a newer key set may have the key: worth one more look, not more.
+    /// Whether a newer key set may contain the key. If so, one refresh is worthwhile, but not more.
     pub const fn is_unknown_key(&self) -> bool {
         matches!(self, Self::UnknownKey(_))
     }

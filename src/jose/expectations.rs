@@ -1,14 +1,14 @@
-//! What a token must say to be taken.
+//! The conditions that a token must meet to be accepted.
 
 use super::{Algorithm, Compact, JwsError, algorithm, kind};
 use crate::model::violation::printable;
 
-/// How far clocks may be apart, in seconds. FAPI 2.0 section 5.3.2.1 refuses what is from more
-/// than 60 seconds ahead.
+/// The tolerated clock difference in seconds. FAPI 2.0 section 5.3.2.1 rejects tokens from more
+/// than 60 seconds in the future.
 const SKEW: u64 = 60;
 
-/// What a token must say to be taken. The default is that of a software statement: any
-/// asymmetric algorithm, an `iss`, no audience but ours.
+/// The conditions that a token must meet to be accepted. The default is for a software statement:
+/// any asymmetric algorithm, an `iss`, and no audience except this server.
 ///
 /// ```
 /// use registrar::jose::Expectations;
@@ -16,22 +16,23 @@ const SKEW: u64 = 60;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Expectations<'a> {
-    /// The algorithms that are allowed (RFC 8725 section 3.1).
+    /// The accepted algorithms (RFC 8725 section 3.1).
     pub algorithms: &'a [Algorithm],
-    /// Our names. A token whose `aud` has none of them is refused; when this is empty, every
-    /// token with an `aud` is.
+    /// The names of this server. A token whose `aud` contains none of them is rejected. If this
+    /// list is empty, every token with an `aud` is rejected.
     pub audiences: &'a [String],
-    /// Whether one of our names must be the only value of `aud` (RFC 7523bis section 3).
+    /// Whether `aud` must contain one of these names and nothing else (RFC 7523bis section 3).
     pub is_sole_audience: bool,
-    /// What `iss` must be, exactly.
+    /// The exact value that `iss` must have.
     pub issuer: Option<&'a str>,
-    /// What kind of token it must be.
+    /// The required token type.
     pub typ: TypRule<'a>,
-    /// The claims that must be there, whatever they say: `iss`, `exp`, `jti`, `aud`, `iat`, ...
+    /// The claims that must be present, whatever their values: `iss`, `exp`, `jti`, `aud`, `iat`,
+    /// ...
     pub required: &'a [&'a str],
-    /// How old it may be by its `iat`, in seconds; then `iat` must be there.
+    /// The maximum age by its `iat`, in seconds. If set, `iat` is required.
     pub max_age: Option<u64>,
-    /// How far the issuer's clock may be from ours, in seconds.
+    /// The tolerated difference between the issuer's clock and this server's, in seconds.
     pub skew: u64,
 }
 
@@ -50,25 +51,27 @@ impl Default for Expectations<'_> {
     }
 }
 
-/// What the `typ` of a token must be (RFC 8725 section 3.11). Case and `application/` make no
-/// difference (RFC 7515 section 4.1.9).
+/// The required `typ` of a token (RFC 8725 section 3.11). Case and an `application/` prefix are
+/// ignored (RFC 7515 section 4.1.9).
 #[derive(Debug, Clone, Copy)]
 pub enum TypRule<'a> {
-    /// Any or none, except those of a token that is meant for something else.
+    /// Any or none, except the types of tokens with another purpose.
     Any,
-    /// This one.
+    /// This type.
     Required(&'a str),
-    /// One of these, `JWT`, or none.
+    /// One of these types, `JWT`, or none.
     OneOf(&'a [&'a str]),
 }
 
 impl Expectations<'_> {
-    /// Checks what can be checked before the signature.
+    /// Performs the checks that are possible before the signature is verified.
     pub(super) fn check_header(&self, token: &Compact) -> Result<(), JwsError> {
         let used = token.algorithm();
         if !self.algorithms.iter().any(|allowed| allowed.covers(used)) {
             let allowed = algorithm::list(self.algorithms);
-            return Err(JwsError::Algorithm(format!("is signed with {used}; allowed are {allowed}")));
+            return Err(JwsError::Algorithm(format!(
+                "is signed with {used}; the allowed algorithms are {allowed}"
+            )));
         }
         self.typ.check(token.typ())
     }
@@ -79,7 +82,9 @@ impl TypRule<'_> {
         match self {
             Self::Any => match typ.and_then(kind::of_typ) {
                 None => Ok(()),
-                Some(kind) => Err(JwsError::Claims(format!("is {kind} by its `typ`, not what belongs here"))),
+                Some(kind) => Err(JwsError::Claims(format!(
+                    "is {kind} according to its `typ`, which is not accepted here"
+                ))),
             },
             Self::Required(wanted) if typ.is_some_and(|typ| is_same(typ, wanted)) => Ok(()),
             Self::Required(wanted) => Err(unexpected(wanted)),
@@ -92,7 +97,7 @@ impl TypRule<'_> {
 }
 
 fn unexpected(wanted: &str) -> JwsError {
-    JwsError::Claims(format!("must have in its header a `typ` of {}", printable(wanted)))
+    JwsError::Claims(format!("must have the `typ` {} in its header", printable(wanted)))
 }
 
 fn is_same(typ: &str, wanted: &str) -> bool {

@@ -1,25 +1,25 @@
-//! What a public key can do: the one place that says so, for whoever verifies with a key and for
-//! whoever judges whether a client's metadata can work.
+//! What a public key can be used for. Both the verification of signatures and the checks of client
+//! metadata ask only this module.
 //!
-//! It follows from `kty` and `crv` (RFC 7518 sections 3.1, 4.1 and 6, RFC 8037, RFC 8812, RFC 9864),
-//! and from what the key says of itself in `alg`, `use` and `key_ops` (RFC 7517 section 4). That its
-//! numbers are a key at all is judged in `jwks/key.rs`.
+//! The answer follows from `kty` and `crv` (RFC 7518 sections 3.1, 4.1 and 6, RFC 8037, RFC 8812,
+//! RFC 9864), and from the key's own `alg`, `use` and `key_ops` (RFC 7517 section 4). `jwks/key.rs`
+//! checks whether its numbers form a valid key.
 
 use serde_json::{Map, Value};
 
-/// What a public key of somebody else is needed for.
+/// What another party's public key is needed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// To verify what its holder signed.
+    /// To verify signatures of its owner.
     Verify,
-    /// To encrypt to its holder.
+    /// To encrypt to its owner.
     Encrypt,
 }
 
-/// A kind of key, and the algorithms that it can be used with.
+/// A type of key, and the algorithms that it can be used with.
 struct Kind {
     kty: &'static str,
-    /// Empty where the type has no curves.
+    /// Empty if the type has no curves.
     crv: &'static str,
     verifies: &'static [&'static str],
     encrypts: &'static [&'static str],
@@ -39,7 +39,7 @@ const RSA_ENCRYPTIONS: &[&str] = &["RSA1_5", "RSA-OAEP", "RSA-OAEP-256", "RSA-OA
 const ECDH: &[&str] = &["ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"];
 const ML_DSA: &[&str] = &["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"];
 
-/// Every kind of key that is known. secp256k1 is for ES256K alone (RFC 8812 section 3.1).
+/// All known types of keys. secp256k1 is only for ES256K (RFC 8812 section 3.1).
 const KINDS: &[Kind] = &[
     kind("RSA", "", RSA_SIGNATURES, RSA_ENCRYPTIONS),
     kind("EC", "P-256", &["ES256"], ECDH),
@@ -53,7 +53,7 @@ const KINDS: &[Kind] = &[
     kind("AKP", "", ML_DSA, &[]),
 ];
 
-/// Algorithms that no public key can do: they are keyed with a secret, or with nothing.
+/// Algorithms that do not use a public key: their key is a secret, or they have none.
 const KEYLESS: &[&str] = &[
     "none",
     "HS256",
@@ -73,8 +73,8 @@ const KEYLESS: &[&str] = &[
 
 /// Whether the public key `jwk` can do `work` with `alg`.
 ///
-/// Of an algorithm that is not known here nothing is said by the type of a key, so what the key says
-/// of itself decides: the operator may list algorithms for a server that knows more than this one.
+/// For an unknown algorithm, the type of the key is not considered, and its own members decide. The
+/// operator may list algorithms that only the upstream authorization server supports.
 pub fn can(jwk: &Map<String, Value>, work: Work, alg: &str) -> bool {
     let kind = kind_of(jwk);
     let is_of_kind = kind.is_some_and(|kind| kind.algorithms(work).contains(&alg));
@@ -87,14 +87,13 @@ pub fn set_can(set: &Value, work: Work, alg: &str) -> bool {
     keys.into_iter().flatten().filter_map(Value::as_object).any(|key| can(key, work, alg))
 }
 
-/// Whether a certificate can be for the key `jwk`, with which a client proves itself in TLS: whether it
-/// makes signatures.
+/// Whether a certificate can contain the key `jwk`, with which a client authenticates in TLS: the
+/// key must be able to create signatures.
 pub fn has_certificates(jwk: &Value) -> bool {
     jwk.as_object().and_then(kind_of).is_some_and(|kind| !kind.verifies.is_empty())
 }
 
-/// Whether the `alg` of `jwk` is one that a key of its type and curve can be used with, as far as that
-/// is known.
+/// Whether the `alg` of `jwk` fits its type and curve, as far as the algorithm is known.
 pub(super) fn is_consistent(jwk: &Map<String, Value>) -> bool {
     let (Some(alg), Some(kind)) = (text(jwk, "alg"), kind_of(jwk)) else { return true };
     !is_known(alg) || kind.verifies.contains(&alg) || kind.encrypts.contains(&alg)
@@ -123,8 +122,8 @@ fn is_known(alg: &str) -> bool {
     KEYLESS.contains(&alg) || of_keys()
 }
 
-/// RFC 7517 section 4.4: a key that names an algorithm is for that one alone (RFC 8725 section 3.1).
-/// The two names of one algorithm on one Edwards curve are the same binding.
+/// RFC 7517 section 4.4: a key that names an algorithm is only for that algorithm (RFC 8725 section
+/// 3.1). The two names of one algorithm on an Edwards curve are equivalent.
 fn is_bound(jwk: &Map<String, Value>, kind: Option<&Kind>, alg: &str) -> bool {
     let is_same = |bound: &str| {
         let edwards = kind.filter(|kind| kind.kty == "OKP").map(|kind| kind.verifies).unwrap_or_default();
@@ -133,8 +132,9 @@ fn is_bound(jwk: &Map<String, Value>, kind: Option<&Kind>, alg: &str) -> bool {
     jwk.get("alg").is_none_or(|bound| bound.as_str().is_some_and(is_same))
 }
 
-/// RFC 7517 sections 4.2 and 4.3. Without `use` and `key_ops` a key is for everything. The public half
-/// of a key for a key agreement has no operations of its own (Web Cryptography exports it with none).
+/// RFC 7517 sections 4.2 and 4.3. A key without `use` and `key_ops` is for everything. The public
+/// half of a key-agreement key has no operations of its own (Web Cryptography exports it with
+/// none).
 fn is_for(jwk: &Map<String, Value>, work: Work) -> bool {
     let (usage, operations): (&str, &[&str]) = match work {
         Work::Verify => ("sig", &["verify"]),

@@ -1,4 +1,4 @@
-//! JWK Sets of others: public keys, strong enough, each what it says it is (RFC 7517, RFC 7518
+//! JWK Sets of other parties: their keys must be public, strong and consistent (RFC 7517, RFC 7518
 //! section 6, RFC 8037; FAPI 2.0 section 5.4.1 for the sizes).
 
 mod edwards;
@@ -14,11 +14,11 @@ pub use members::without_unknown;
 
 use crate::model::absent;
 
-/// Checks that `set` is a JWK Set of at most `limit` public keys, of which one at least can be
-/// used. Keys of an unknown type are not looked at (RFC 7517 section 5).
+/// Checks that `set` is a JWK Set of at most `limit` public keys, at least one of which can be
+/// used. Keys of an unknown type are not checked (RFC 7517 section 5).
 ///
 /// # Errors
-/// The rule that it breaks. No part of a key is in the text.
+/// The rule that it breaks. The text contains no part of a key.
 pub fn check_public(set: &Value, limit: usize) -> Result<(), String> {
     let keys = keys(set, limit)?;
     let mut known = Vec::new();
@@ -38,7 +38,7 @@ pub fn check_public(set: &Value, limit: usize) -> Result<(), String> {
     check_uses(&known)
 }
 
-/// The keys of a JWK Set: one at least, `limit` at most.
+/// Returns the keys of a JWK Set: at least one, at most `limit`.
 pub(in crate::jose) fn keys(set: &Value, limit: usize) -> Result<&[Value], String> {
     let keys = set
         .get("keys")
@@ -46,12 +46,13 @@ pub(in crate::jose) fn keys(set: &Value, limit: usize) -> Result<&[Value], Strin
         .ok_or("must be a JWK Set: an object with an array `keys`")?;
     match keys.len() {
         0 => Err("must have at least one key".to_owned()),
-        many if many > limit => Err(format!("has {many} keys; {limit} are allowed")),
+        many if many > limit => Err(format!("has {many} keys; at most {limit} are allowed")),
         _ => Ok(keys),
     }
 }
 
-/// OpenID Connect Dynamic Client Registration section 2: neither private nor symmetric keys.
+/// OpenID Connect Dynamic Client Registration section 2: private and symmetric keys are not
+/// allowed.
 pub(in crate::jose) fn check_secrecy(members: &Map<String, Value>) -> Result<(), String> {
     if let Some(name) = members::private(members) {
         return Err(format!(
@@ -65,7 +66,7 @@ pub(in crate::jose) fn check_secrecy(members: &Map<String, Value>) -> Result<(),
     }
 }
 
-/// Keys of one type have different identifiers (RFC 7517 section 4.5).
+/// Checks that keys of one type have different identifiers (RFC 7517 section 4.5).
 fn check_identifiers(keys: &[&Map<String, Value>]) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for key in keys {
@@ -79,8 +80,8 @@ fn check_identifiers(keys: &[&Map<String, Value>]) -> Result<(), String> {
     Ok(())
 }
 
-/// OpenID Connect Dynamic Client Registration section 2: `use` is on all keys when some sign and
-/// others encrypt.
+/// OpenID Connect Dynamic Client Registration section 2: every key needs `use` if some are for
+/// signatures and others for encryption.
 fn check_uses(keys: &[&Map<String, Value>]) -> Result<(), String> {
     let uses: Vec<Option<&str>> = keys.iter().map(|key| key.get("use").and_then(Value::as_str)).collect();
     let has = |wanted: &str| uses.contains(&Some(wanted));

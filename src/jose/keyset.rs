@@ -1,7 +1,8 @@
-//! The keys that one party signs with: public ones, or one shared secret, never both.
+//! The keys that one party signs with: either public keys or one shared secret.
 //!
-//! A public key can not verify an HMAC, because no HMAC is ever made from a member of
-//! [`Keys::Public`]; so a token can not turn a public key into a secret (RFC 8725 section 3.1).
+//! A public key cannot verify an HMAC, because no HMAC is ever computed with a member of
+//! [`Keys::Public`]. A token therefore cannot turn a public key into a secret (RFC 8725 section
+//! 3.1).
 
 use std::fmt;
 
@@ -14,18 +15,20 @@ use super::{Compact, JwsError, jwks};
 use crate::model::json;
 use crate::secret::Secret;
 
-/// How many keys are tried for one token of an issuer. Sets come from others, and each key costs work.
+/// The maximum number of keys that are tried for one token of an issuer. Sets come from other
+/// parties, and each key takes time.
 pub const MOST_KEYS_TRIED: usize = 20;
 
-/// What came of a signature.
+/// The result of a signature check.
 pub struct Tried {
-    /// The token with a signature that is good, or why it has none.
+    /// The token with a valid signature, or why it is rejected.
     pub outcome: Result<Signed, JwsError>,
-    /// How many keys were tried: each costs work.
+    /// The number of keys that were tried. Each takes time.
     pub keys: usize,
 }
 
-/// Keys, read once and ready to verify. Keep it: to read a key costs more than to use it.
+/// Keys that are parsed and ready to verify. Reuse the set, because parsing a key costs more than
+/// using it.
 pub struct KeySet {
     keys: Keys,
     skipped: Vec<String>,
@@ -37,13 +40,13 @@ enum Keys {
 }
 
 impl KeySet {
-    /// Reads a JWK Set of at most `limit` keys.
+    /// Parses a JWK Set of at most `limit` keys.
     ///
-    /// A key that can not be used here is passed over, as RFC 7517 section 5 says: one bad key
-    /// of an ecosystem's set must not take the others with it.
+    /// A key that cannot be used is skipped, as RFC 7517 section 5 requires. One bad key in an
+    /// ecosystem's set must not make the others unusable.
     ///
     /// # Errors
-    /// When it is no JWK Set, has too many keys, or none that can be used: the rule it breaks.
+    /// The rule that it breaks: it is not a JWK Set, has too many keys, or has no usable key.
     pub fn parse(set: &Value, limit: usize) -> Result<Self, String> {
         let (mut usable, mut skipped) = (Vec::new(), Vec::new());
         for (index, key) in jwks::keys(set, limit)?.iter().enumerate() {
@@ -55,40 +58,41 @@ impl KeySet {
             }
         }
         if usable.is_empty() {
-            let none = "has no key that verifies signatures; RSA, EC and OKP keys do".to_owned();
+            let none = "has no key that can verify signatures; use RSA, EC or OKP keys".to_owned();
             return Err(skipped.into_iter().next().unwrap_or(none));
         }
         Ok(Self { keys: Keys::Public(usable), skipped })
     }
 
-    /// Reads a JWK Set from its JSON text.
+    /// Parses a JWK Set from its JSON text.
     ///
     /// # Errors
-    /// As [`KeySet::parse`], and when it is not JSON or has a member twice.
+    /// As [`KeySet::parse`], and if it is not JSON or has a duplicate member.
     pub fn parse_text(text: &str, limit: usize) -> Result<Self, String> {
-        let set = json::parse(text.as_bytes()).map_err(|_| "must be a JWK Set in JSON, no member twice")?;
+        let set = json::parse(text.as_bytes())
+            .map_err(|_| "must be a JWK Set in JSON without duplicate members")?;
         Self::parse(&set, limit)
     }
 
-    /// The set that verifies HMAC with `secret`, whose bytes are the key.
+    /// Returns the set that verifies HMAC with the bytes of `secret` as the key.
     ///
     /// # Errors
-    /// When it is shorter than 32 bytes. A longer hash needs a longer secret (RFC 7518 section 3.2).
+    /// If it is shorter than 32 bytes. A longer hash needs a longer secret (RFC 7518 section 3.2).
     pub fn from_secret(secret: &Secret) -> Result<Self, String> {
         SharedSecret::new(secret).map(|shared| Self { keys: Keys::Shared(shared), skipped: Vec::new() })
     }
 
-    /// Whether it holds a shared secret and not public keys.
+    /// Whether it holds a shared secret instead of public keys.
     pub const fn is_shared_secret(&self) -> bool {
         matches!(self.keys, Keys::Shared(_))
     }
 
-    /// What is wrong with the keys that were passed over although they are of a known type.
+    /// Returns what is wrong with the skipped keys of a known type.
     pub fn skipped(&self) -> &[String] {
         &self.skipped
     }
 
-    /// Checks the signature of `token`, and nothing else.
+    /// Checks only the signature of `token`.
     pub(super) fn verify(&self, token: &Compact) -> Result<(), JwsError> {
         let mut tries = 0;
         match &self.keys {
@@ -97,7 +101,7 @@ impl KeySet {
         }
     }
 
-    /// Checks the signature of `token`, and nothing else, with `most` keys or fewer.
+    /// Checks only the signature of `token`, with at most `most` keys.
     pub fn check_signature(&self, token: Compact, most: usize) -> Tried {
         let mut tries = 0;
         let checked = match &self.keys {
@@ -107,8 +111,8 @@ impl KeySet {
         Tried { outcome: checked.map(|()| Signed::new(token)), keys: tries }
     }
 
-    /// Does the work of `times` signatures of `token` that do not verify, with the first public key for
-    /// its algorithm; how many times it did.
+    /// Does the work of checking `times` invalid signatures of `token`, with the first public key
+    /// for its algorithm. Returns how many checks it performed.
     pub fn spend(&self, token: &Compact, times: usize) -> usize {
         let Keys::Public(keys) = &self.keys else { return 0 };
         let Some(key) = keys.iter().find_map(|key| key.verifier(token.algorithm())) else { return 0 };
@@ -118,7 +122,7 @@ impl KeySet {
         times
     }
 
-    /// How many keys it has.
+    /// Returns the number of its keys.
     pub const fn count(&self) -> usize {
         match &self.keys {
             Keys::Public(keys) => keys.len(),
@@ -136,7 +140,7 @@ impl fmt::Debug for KeySet {
     }
 }
 
-/// Verifies with `most` keys or fewer, and adds each that it tries to `tries`.
+/// Verifies with at most `most` keys, and adds the number of keys tried to `tries`.
 fn verify_public(
     keys: &[PublicKey],
     token: &Compact,
@@ -157,9 +161,9 @@ fn verify_public(
     let mut fitting = meant.filter_map(|key| key.verifier(algorithm)).take(most).peekable();
     match (fitting.peek(), token.kid()) {
         (None, Some(_)) => Err(JwsError::Algorithm(format!(
-            "is signed with {algorithm}, which the key of its `kid` is not for"
+            "is signed with {algorithm}, which does not fit the key of its `kid`"
         ))),
-        (None, None) => Err(JwsError::UnknownKey("has an `alg` that no key of its issuer is for")),
+        (None, None) => Err(JwsError::UnknownKey("has an `alg` that no key of its issuer fits")),
         (Some(_), _) => {
             let mut verified = fitting.map(|key| {
                 *tries += 1;
@@ -170,7 +174,7 @@ fn verify_public(
     }
 }
 
-/// A shared secret has no `kid`, so that of the token says nothing.
+/// A shared secret has no `kid`, so the token's `kid` is ignored.
 fn verify_shared(secret: &SharedSecret, token: &Compact) -> Result<(), JwsError> {
     let algorithm = token.algorithm();
     match secret.verify(algorithm, token.signing_input(), token.signature()) {

@@ -1,9 +1,9 @@
-//! Tokens of one issuer that must not be taken for one another (RFC 8725 section 3.12).
+//! Tokens of one issuer that must not be confused with each other (RFC 8725 section 3.12).
 
 use serde_json::{Map, Value};
 
-/// The types of tokens that are never a software statement, a signed request or evidence of
-/// their own accord, each with what it is.
+/// The types of tokens that are never a software statement, a signed request or evidence, each with
+/// a description.
 const OTHER_TYPES: &[(&str, &str)] = &[
     ("at+jwt", "an access token"),
     ("id+jwt", "an ID token"),
@@ -26,7 +26,7 @@ const OTHER_TYPES: &[(&str, &str)] = &[
     ("ear+jwt", "an attestation result"),
 ];
 
-/// Claims that only one kind of token has, each with what it is.
+/// Claims that only one type of token has, each with a description.
 const UNMISTAKABLE: &[(&str, &str)] = &[
     ("nonce", "an ID token"),
     ("at_hash", "an ID token"),
@@ -44,14 +44,14 @@ const UNMISTAKABLE: &[(&str, &str)] = &[
     ("token_introspection", "an introspection answer"),
 ];
 
-/// Claims that are about the token and not about what it is for (RFC 7519 section 4.1).
+/// Claims about the token itself and not about its content (RFC 7519 section 4.1).
 const REGISTERED: &[&str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
-/// What this token is, when it is surely something else than a software statement.
+/// Returns what this token is, if it is certainly not a software statement.
 ///
-/// The types come first, then claims that only another kind has. An access token without a type
-/// is told by what it has and by what it has not: a statement about software says something
-/// about software.
+/// Types are checked first, then claims that only another type of token has. An access token
+/// without a type is recognised by the claims that it has and lacks, because a software statement
+/// contains claims about software.
 pub fn looks_like_other_token(
     header: &Map<String, Value>,
     claims: &Map<String, Value>,
@@ -61,7 +61,7 @@ pub fn looks_like_other_token(
     by_type.or_else(by_claim).or_else(|| by_absence(claims))
 }
 
-/// A token about its subject that says nothing of software.
+/// Recognises a token about its subject that contains no claim about software.
 fn by_absence(claims: &Map<String, Value>) -> Option<&'static str> {
     let has = |name: &str| claims.contains_key(name);
     let only = |names: &[&str]| claims.keys().all(|name| names.contains(&name.as_str()));
@@ -71,20 +71,20 @@ fn by_absence(claims: &Map<String, Value>) -> Option<&'static str> {
     if only(REGISTERED) {
         return Some("a client assertion or an ID token");
     }
-    // RFC 9068 section 2.2, with what is usual beside it.
+    // RFC 9068 section 2.2, with other common claims.
     let of_access =
         [REGISTERED, &["client_id", "scope", "scp", "acr", "amr", "sid", "cnf", "roles", "groups"]];
     let is_access = has("client_id") && (has("scope") || has("scp")) && only(&of_access.concat());
     is_access.then_some("an access token")
 }
 
-/// What a token with this `typ` is, when it is one of those that are meant for something else.
+/// Returns what a token with this `typ` is, if the type has another purpose.
 pub(super) fn of_typ(typ: &str) -> Option<&'static str> {
     let typ = media_type(typ);
     OTHER_TYPES.iter().find(|(name, _)| *name == typ).map(|(_, kind)| *kind)
 }
 
-/// RFC 7515 section 4.1.9: a media type in small letters, without `application/`.
+/// Returns a media type in lower case without `application/` (RFC 7515 section 4.1.9).
 pub(super) fn media_type(typ: &str) -> String {
     let typ = typ.to_ascii_lowercase();
     typ.strip_prefix("application/").map(str::to_owned).unwrap_or(typ)

@@ -1,7 +1,7 @@
-//! Keys and signatures (RFC 7515 to 7519, RFC 8725). Knows nothing of clients.
+//! Keys and signatures (RFC 7515 to 7519, RFC 8725). This module knows nothing of clients.
 //!
-//! A token is read ([`Compact`]), keys are chosen for it ([`KeySet`]), and [`verify()`] makes of both
-//! what nothing else can make: [`Verified`].
+//! A token is parsed ([`Compact`]) and keys are chosen for it ([`KeySet`]). [`verify()`] then turns
+//! both into [`Verified`], which nothing else can create.
 
 mod algorithm;
 mod claims;

@@ -1,7 +1,7 @@
-//! One public key that verifies, with its verifiers.
+//! One public key that verifies signatures, with its verifiers.
 //!
-//! To make a verifier costs several times as much as one verification, so each is made when its
-//! algorithm is first used and kept as long as the key.
+//! Creating a verifier costs several times as much as one verification. Each verifier is therefore
+//! created when its algorithm is first used, and kept as long as the key.
 
 use std::sync::OnceLock;
 
@@ -21,16 +21,16 @@ pub(super) struct PublicKey {
     kid: Option<String>,
     /// `SubjectPublicKeyInfo` in DER.
     der: Vec<u8>,
-    /// What it may be used with.
+    /// The algorithms that it may be used with.
     verifiers: Vec<(Algorithm, OnceLock<Verifier>)>,
 }
 
-/// None where the library does not take the key.
+/// `None` if the library does not accept the key.
 type Verifier = Option<Box<dyn JwsVerifier>>;
 
 impl PublicKey {
-    /// Reads a JWK; none when it is not there for verifying, or of a type that is not known
-    /// (RFC 7517 sections 4.2, 4.3 and 5).
+    /// Reads a JWK. Returns `None` if it is not for verifying, or of an unknown type (RFC 7517
+    /// sections 4.2, 4.3 and 5).
     pub(super) fn read(members: &Map<String, Value>) -> Result<Option<Self>, String> {
         let members = &*absent::present_of(members);
         jwks::check_secrecy(members)?;
@@ -40,7 +40,7 @@ impl PublicKey {
         if algorithms.is_empty() {
             return Ok(None);
         }
-        let der = key.public_key_to_der().map_err(|_| "can not be written down".to_owned())?;
+        let der = key.public_key_to_der().map_err(|_| "cannot be encoded".to_owned())?;
         let kid = members.get("kid").and_then(Value::as_str).map(str::to_owned);
         let verifiers = algorithms.into_iter().map(|algorithm| (algorithm, OnceLock::new())).collect();
         Ok(Some(Self { kid, der, verifiers }))
@@ -50,7 +50,7 @@ impl PublicKey {
         self.kid.as_deref()
     }
 
-    /// What verifies `algorithm` with this key; none when the key is not for it.
+    /// Returns the verifier for `algorithm` with this key, or `None` if the key does not fit it.
     pub(super) fn verifier(&self, algorithm: Algorithm) -> Option<&dyn JwsVerifier> {
         let (_, verifier) = self.verifiers.iter().find(|(one, _)| *one == algorithm)?;
         verifier.get_or_init(|| verifier_of(algorithm, &self.der)).as_deref()
@@ -95,7 +95,8 @@ fn verifier_of(algorithm: Algorithm, der: &[u8]) -> Verifier {
     }
 }
 
-/// What signs `algorithm` with a private key in PKCS #8; none when the key is not for it.
+/// Returns the signer for `algorithm` with a private key in PKCS #8, or `None` if the key does not
+/// fit it.
 pub(super) fn signer_of(algorithm: Algorithm, der: &[u8]) -> Option<Box<dyn JwsSigner>> {
     fn boxed<S: JwsSigner + 'static>(made: Result<S, josekit::JoseError>) -> Option<Box<dyn JwsSigner>> {
         made.ok().map(|signer| Box::new(signer) as Box<dyn JwsSigner>)

@@ -1,4 +1,4 @@
-//! A secret that both sides know, for HMAC (RFC 7518 section 3.2).
+//! A shared secret for HMAC (RFC 7518 section 3.2).
 
 use josekit::jws::JwsSigner;
 use josekit::jws::alg::hmac::{HmacJwsAlgorithm, HmacJwsSigner};
@@ -11,30 +11,31 @@ use crate::secret::Secret;
 pub(super) struct SharedSecret(Vec<(Algorithm, HmacJwsSigner)>);
 
 impl SharedSecret {
-    /// Takes the bytes of the text as the key, as OpenID Connect Core section 10.1 does.
+    /// Uses the bytes of the text as the key, as in OpenID Connect Core section 10.1.
     ///
     /// # Errors
-    /// When it is shorter than the shortest hash.
+    /// If it is shorter than the shortest hash.
     pub(super) fn new(secret: &Secret) -> Result<Self, String> {
         let signer = |algorithm| Some((algorithm, signer_of(algorithm, secret)?));
         let signers: Vec<_> = Algorithm::SHARED_SECRET.iter().copied().filter_map(signer).collect();
         if signers.is_empty() {
-            return Err("is too short: a shared secret for HS256 has at least 32 bytes".to_owned());
+            return Err("is too short: a shared secret for HS256 must have at least 32 bytes".to_owned());
         }
         Ok(Self(signers))
     }
 
-    /// Whether `signature` is that of `message`; none when the secret is not for `algorithm`.
+    /// Whether `signature` is valid for `message`. Returns `None` if the secret does not fit
+    /// `algorithm`.
     pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Option<bool> {
         let (_, signer) = self.0.iter().find(|(one, _)| *one == algorithm)?;
-        // The library's own verifier stops at the first byte that differs.
+        // The library's own verifier does not compare in constant time.
         let expected = signer.sign(message).ok()?;
         Some(expected.ct_eq(signature).into())
     }
 }
 
-/// What signs with `secret`; none when it is shorter than the hash of `algorithm`, or when that
-/// is no HMAC.
+/// Returns the signer with `secret`, or `None` if the secret is shorter than the hash of
+/// `algorithm`, or `algorithm` is not an HMAC.
 pub(super) fn signer_of(algorithm: Algorithm, secret: &Secret) -> Option<HmacJwsSigner> {
     let hmac = match algorithm {
         Algorithm::Hs256 => HmacJwsAlgorithm::Hs256,

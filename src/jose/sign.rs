@@ -1,4 +1,4 @@
-//! Signing: what this server signs with, and who it says it is.
+//! Signing: the private keys of this server, and the signatures that it creates.
 
 use std::fmt;
 
@@ -14,45 +14,47 @@ use super::public_key::{self, PublicKey};
 use super::{Algorithm, shared_secret, thumbprint};
 use crate::secret::Secret;
 
-/// The size of the RSA keys that are made, in bits.
+/// The size of generated RSA keys, in bits.
 const RSA_BITS: u32 = 2_048;
 
-/// Why there is no key to sign with, or no signature. No part of a key is in the text.
+/// Why there is no signing key or no signature. The text contains no part of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SigningKeyError {
-    /// It can not be read.
+    /// It cannot be read.
     #[error(
-        "is no private key: a JWK with all of its members, or an unencrypted PEM file, of RSA, EC or OKP"
+        "is not a private key: use a JWK with all of its members, or an unencrypted PEM file, \
+         of type RSA, EC or OKP"
     )]
     Unreadable,
-    /// It can be read, and is too weak, or contradicts itself.
+    /// It can be read, but it is weak or inconsistent.
     #[error(
-        "is a weak or inconsistent key: RSA has 2048 to 8192 bits, and the public half is that of the private one"
+        "is a weak or inconsistent key: RSA keys must have 2048 to 8192 bits, \
+         and the public half must match the private half"
     )]
     Weak,
-    /// It is of another type, or too short.
-    #[error("can not sign {0}")]
+    /// It has another type, or is too short.
+    #[error("cannot be used to sign with {0}")]
     Unfit(Algorithm),
     /// The cryptography library failed.
-    #[error("the signature could not be made")]
+    #[error("the signature could not be created")]
     Failed,
 }
 
-/// A key that signs with one algorithm. It can not be printed.
+/// A key that signs with one algorithm. It cannot be printed.
 pub struct SigningKey {
     algorithm: Algorithm,
     signer: Box<dyn JwsSigner>,
-    /// The public half, with `kid`, `alg` and `use`; none of a shared secret.
+    /// The public half, with `kid`, `alg` and `use`. `None` for a shared secret.
     public: Option<Map<String, Value>>,
-    /// PKCS #8 in PEM; none of a shared secret.
+    /// PKCS #8 in PEM. `None` for a shared secret.
     pem: Option<Secret>,
 }
 
 impl SigningKey {
-    /// A new key for `algorithm`.
+    /// Generates a key for `algorithm`.
     ///
     /// # Errors
-    /// When that is an HMAC, or the library fails.
+    /// If `algorithm` is an HMAC, or the library fails.
     pub fn generate(algorithm: Algorithm) -> Result<Self, SigningKeyError> {
         let pair: Result<Box<dyn KeyPair>, _> = match algorithm {
             Algorithm::Es256 => EcKeyPair::generate(P_256).map(boxed),
@@ -69,10 +71,10 @@ impl SigningKey {
         Self::from_pair(&*pair.map_err(|_| SigningKeyError::Failed)?, algorithm, None)
     }
 
-    /// The key of a private JWK. Its `alg`, where it has one, must be `algorithm`.
+    /// Reads a private JWK. Its `alg`, if present, must be `algorithm`.
     ///
     /// # Errors
-    /// When it is no private key, or not one for `algorithm`.
+    /// If it is not a private key, or does not fit `algorithm`.
     pub fn from_jwk(jwk: &Value, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
         if text("alg").is_some_and(|name| name != algorithm.as_str()) {
@@ -88,19 +90,19 @@ impl SigningKey {
         };
         let pair = pair.map_err(|_| SigningKeyError::Unreadable)?;
         let made = Self::from_pair(&*pair, algorithm, text("kid").filter(|kid| !kid.is_empty()))?;
-        // What the JWK says of its public half would be published, so it must be the right one.
+        // The public half in the JWK would be published, so it must match the private half.
         let published = Some(jwk).filter(|jwk| thumbprint(jwk).is_some());
         let is_own =
             published.is_none_or(|jwk| thumbprint(jwk) == made.public_jwk().as_ref().and_then(thumbprint));
         if is_own { Ok(made) } else { Err(SigningKeyError::Weak) }
     }
 
-    /// The key of a PEM text, PKCS #8 or the traditional form, not encrypted.
+    /// Reads a PEM text, in PKCS #8 or the traditional format, not encrypted.
     ///
     /// # Errors
-    /// When it is no private key, or not one for `algorithm`.
+    /// If it is not a private key, or does not fit `algorithm`.
     pub fn from_pem(pem: &Secret, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
-        // Without a callback the library would ask the terminal for a passphrase.
+        // Without a callback, the library would prompt for a passphrase on the terminal.
         let key = PKey::private_key_from_pem_callback(pem.expose().as_bytes(), |_| Ok(0))
             .map_err(|_| SigningKeyError::Unreadable)?;
         let der = key.private_key_to_pkcs8().map_err(|_| SigningKeyError::Unreadable)?;
@@ -113,10 +115,10 @@ impl SigningKey {
         Self::from_pair(&*pair.map_err(|_| SigningKeyError::Unreadable)?, algorithm, None)
     }
 
-    /// A shared secret for HMAC, whose bytes are the key.
+    /// Returns a shared secret for HMAC, whose bytes are the key.
     ///
     /// # Errors
-    /// When it is shorter than the hash, or `algorithm` is no HMAC.
+    /// If it is shorter than the hash, or `algorithm` is not an HMAC.
     pub fn from_secret(secret: &Secret, algorithm: Algorithm) -> Result<Self, SigningKeyError> {
         let signer = shared_secret::signer_of(algorithm, secret).ok_or(SigningKeyError::Unfit(algorithm))?;
         Ok(Self { algorithm, signer: Box::new(signer), public: None, pem: None })
@@ -132,7 +134,7 @@ impl SigningKey {
         let unfit = SigningKeyError::Unfit(algorithm);
         let verifier = verifier.verifier(algorithm).ok_or(unfit)?;
         let signer = public_key::signer_of(algorithm, &pair.to_der_private_key()).ok_or(unfit)?;
-        // The library does not compare the halves of a key that was put together by somebody else.
+        // The library does not compare the two halves of a key that another program assembled.
         let proof = signer.sign(b"proof").map_err(|_| SigningKeyError::Failed)?;
         verifier.verify(b"proof", &proof).map_err(|_| SigningKeyError::Weak)?;
         let print = thumbprint(&Value::Object(public.clone())).ok_or(SigningKeyError::Weak)?;
@@ -143,22 +145,22 @@ impl SigningKey {
         Ok(Self { algorithm, signer, public: Some(public), pem: Some(Secret::new(pem)) })
     }
 
-    /// What it signs with.
+    /// Returns the algorithm that it signs with.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Its identifier; none of a shared secret.
+    /// Returns its identifier, or `None` for a shared secret.
     pub fn kid(&self) -> Option<&str> {
         self.public.as_ref()?.get("kid")?.as_str()
     }
 
-    /// The public half as a JWK with `kid`, `alg` and `use`; none of a shared secret.
+    /// Returns the public half as a JWK with `kid`, `alg` and `use`, or `None` for a shared secret.
     pub fn public_jwk(&self) -> Option<Value> {
         self.public.clone().map(Value::Object)
     }
 
-    /// The private key in PEM (PKCS #8), to be kept; none of a shared secret.
+    /// Returns the private key in PEM (PKCS #8) for storage, or `None` for a shared secret.
     pub const fn to_pem(&self) -> Option<&Secret> {
         self.pem.as_ref()
     }
@@ -174,11 +176,11 @@ fn boxed<P: KeyPair + 'static>(pair: P) -> Box<dyn KeyPair> {
     Box::new(pair)
 }
 
-/// Signs `claims` in the compact form. `alg` and `kid` of the header are those of the key,
-/// whatever `header` says.
+/// Signs `claims` in compact serialisation. `alg` and `kid` of the header come from the key,
+/// regardless of `header`.
 ///
 /// # Errors
-/// When the library fails.
+/// If the library fails.
 pub fn sign(
     header: &Map<String, Value>,
     claims: &Map<String, Value>,

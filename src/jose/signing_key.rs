@@ -1,14 +1,14 @@
-//! What an operator writes down to sign with: a private JWK, PEM, or a text for HMAC.
+//! The formats in which an operator provides a signing key: a private JWK, PEM, or a text for HMAC.
 
 use serde_json::Value;
 
 use super::{Algorithm, SigningKey, SigningKeyError};
 use crate::secret::Secret;
 
-/// The key in `secret`: a private key as JWK or PEM, or the text of an HMAC key.
+/// Returns the key in `secret`: a private key as JWK or PEM, or the text of an HMAC key.
 ///
 /// # Errors
-/// When it is a private key that can not be used, or too short a text.
+/// If it is a private key that cannot be used, or a text that is too short.
 pub fn signing_key(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
     let text = secret.expose().trim_start();
     if text.starts_with('{') {
@@ -21,7 +21,7 @@ pub fn signing_key(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
     SigningKey::from_secret(secret, Algorithm::Hs256)
 }
 
-/// What a private JWK signs with: what it says, else what its type is commonly used for.
+/// Returns the algorithm of a private JWK: the one that it names, or the usual one for its type.
 fn algorithm_of(jwk: &Value) -> Option<Algorithm> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     match (text("alg"), text("kty"), text("crv")) {
@@ -35,7 +35,7 @@ fn algorithm_of(jwk: &Value) -> Option<Algorithm> {
     }
 }
 
-/// The one algorithm of these that the key is for.
+/// Returns the first of these algorithms that fits the key.
 fn from_pem(secret: &Secret) -> Result<SigningKey, SigningKeyError> {
     const USUAL: [Algorithm; 5] =
         [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa, Algorithm::Rs256];

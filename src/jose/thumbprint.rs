@@ -1,13 +1,15 @@
-//! The thumbprint of a public key (RFC 7638, RFC 8037 section 2): its name, whatever is said of it.
+//! The thumbprint of a public key (RFC 7638, RFC 8037 section 2), which identifies it regardless of
+//! its other members.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-/// The SHA-256 thumbprint of `jwk` in base64url; none when it is no public key of a known type.
+/// Returns the SHA-256 thumbprint of `jwk` in base64url, or `None` if it is not a public key of a
+/// known type.
 ///
-/// A private key has the thumbprint of its public half. A symmetric key has none here, since it
-/// would be a hash of the secret.
+/// A private key has the thumbprint of its public half. A symmetric key has no thumbprint here,
+/// since that would be a hash of the secret.
 pub fn thumbprint(jwk: &Value) -> Option<String> {
     // Each list is in the order of RFC 7638 section 3.3.
     let names: &[&str] = match jwk.get("kty").and_then(Value::as_str)? {
@@ -28,7 +30,7 @@ pub fn same_key(one: &Value, other: &Value) -> bool {
     thumbprint(one).is_some_and(|print| thumbprint(other) == Some(print))
 }
 
-/// Whether the JWK Set `jwks` has the key `jwk`.
+/// Whether the JWK Set `jwks` contains the key `jwk`.
 pub fn key_is_in(jwk: &Value, jwks: &Value) -> bool {
     let keys = jwks.get("keys").and_then(Value::as_array);
     keys.is_some_and(|keys| keys.iter().any(|key| same_key(jwk, key)))

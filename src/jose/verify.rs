@@ -1,4 +1,4 @@
-//! The one way from a token to claims that can be relied on.
+//! The only way from a token to claims that can be trusted.
 
 use std::ops::Deref;
 
@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 use super::{Compact, Expectations, JwsError, KeySet, claims};
 use crate::clock::Timestamp;
 
-/// What has been verified. Only [`verify()`] makes it.
+/// A verified value. Only [`verify()`] and [`Signed::accept`] create it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified<T>(T);
 
 impl<T> Verified<T> {
-    /// What was verified, without the proof.
+    /// Returns the verified value without the proof.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -32,7 +32,7 @@ impl<T> Deref for Verified<T> {
     }
 }
 
-/// Header and claims of a token.
+/// The header and claims of a token.
 #[derive(Clone, PartialEq)]
 pub struct Claims {
     header: Map<String, Value>,
@@ -40,22 +40,22 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// The header.
+    /// Returns the header.
     pub const fn header(&self) -> &Map<String, Value> {
         &self.header
     }
 
-    /// The claims, the registered ones of RFC 7519 among them.
+    /// Returns the claims, including the registered ones of RFC 7519.
     pub const fn claims(&self) -> &Map<String, Value> {
         &self.claims
     }
 
-    /// A claim that is a string.
+    /// Returns a claim that is a string.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.claims.get(name).and_then(Value::as_str)
     }
 
-    /// When it expires, in whole seconds; none when it does not.
+    /// Returns when it expires, in whole seconds, or `None` if it never does.
     pub fn expiry(&self) -> Option<Timestamp> {
         let exp = self.claims.get("exp")?;
         #[expect(
@@ -67,21 +67,21 @@ impl Claims {
         Some(Timestamp::from_unix(whole))
     }
 
-    /// Header and claims.
+    /// Returns the header and the claims.
     pub fn into_parts(self) -> (Map<String, Value>, Map<String, Value>) {
         (self.header, self.claims)
     }
 }
 
-/// What a token says may be about people: it is not printed.
+/// The claims may contain personal data, so they are not printed.
 impl std::fmt::Debug for Claims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Claims({} of them, ..)", self.claims.len())
     }
 }
 
-/// A token whose signature is good. Only a [`KeySet`] makes it, perhaps on another thread; what the token
-/// says has not been looked at.
+/// A token with a valid signature. Only a [`KeySet`] creates it, possibly on another thread. The
+/// claims of the token have not been checked.
 pub struct Signed(Compact);
 
 impl Signed {
@@ -89,20 +89,21 @@ impl Signed {
         Self(token)
     }
 
-    /// Checks what the token says of itself.
+    /// Checks the claims of the token.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first check that fails.
     pub fn accept(self, expected: &Expectations<'_>, now: Timestamp) -> Result<Verified<Claims>, JwsError> {
         expected.check_header(&self.0)?;
         accept(&self.0, expected, now)
     }
 }
 
-/// Verifies `token`: the signature first, and only then what it says (RFC 7515 section 5.2).
+/// Verifies `token`: the signature first, and only then its claims (RFC 7515 section 5.2).
 ///
 /// # Errors
-/// The first thing that is wrong. When [`JwsError::is_unknown_key`], a newer key set is worth one look.
+/// The first check that fails. If [`JwsError::is_unknown_key`] is true, one refresh of the key set
+/// is worthwhile.
 pub fn verify(
     token: &Compact,
     keys: &KeySet,
@@ -114,7 +115,7 @@ pub fn verify(
     accept(token, expected, now)
 }
 
-/// What a token says whose signature is good.
+/// Checks the claims of a token whose signature is valid.
 fn accept(
     token: &Compact,
     expected: &Expectations<'_>,

@@ -1,9 +1,9 @@
-//! What it means that a member is `null` or the empty string: it is absent.
+//! A member that is `null` or the empty string is absent.
 //!
-//! Many programs write every member that they know, with `null` or `""` for what they have nothing to
-//! say about. RFC 7592 section 2.2 treats such a member like one that was left out, and so does this
-//! server wherever it reads an object of others: requests, claims that become metadata, keys, and the
-//! metadata of other servers. What is inside a custom attribute is the operator's own, and stays.
+//! Many programs write every member that they know, with `null` or `""` if there is no value. RFC
+//! 7592 section 2.2 treats such a member as omitted. This server does so for every object from
+//! another party: requests, claims that become metadata, keys, and the metadata of other servers.
+//! The contents of a custom attribute are not changed.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ pub fn is_absent(value: &Value) -> bool {
     value.is_null() || value.as_str() == Some("")
 }
 
-/// `members` without those that are absent.
+/// Returns `members` without the absent ones.
 pub fn present(mut members: Map<String, Value>) -> Map<String, Value> {
     if members.values().any(is_absent) {
         members.retain(|_, value| !is_absent(value));
@@ -22,7 +22,7 @@ pub fn present(mut members: Map<String, Value>) -> Map<String, Value> {
     members
 }
 
-/// The same of members that somebody else keeps.
+/// Returns `members` without the absent ones, and clones them only if necessary.
 pub fn present_of(members: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
     if members.values().any(is_absent) {
         Cow::Owned(present(members.clone()))
@@ -31,7 +31,7 @@ pub fn present_of(members: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
     }
 }
 
-/// Takes what is absent out of every object in `value`, at any depth. Items of arrays stay.
+/// Removes the absent members of every object in `value`, at any depth. Array items stay.
 pub fn prune(value: &mut Value) {
     match value {
         Value::Object(members) => {

@@ -1,9 +1,8 @@
 //! Which hosts are on the public internet.
 //!
-//! A client that names `https://169.254.169.254/` as its `jwks_uri` wants the server that fetches
-//! it to talk to its own infrastructure (standards J5, K195). What is written as an address is
-//! judged as it is; a name is judged here for what it says, and by its addresses once it has been
-//! resolved.
+//! A client could register `https://169.254.169.254/` as its `jwks_uri`, to make the server that
+//! fetches it talk to its own infrastructure. A host that is an IP address is checked as it is. A
+//! host name is checked here by its spelling, and by its addresses once it has been resolved.
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -13,7 +12,7 @@ use ipnet::IpNet;
 /// Networks that are not the public internet, or that carry other addresses inside their own
 /// (IANA IPv4 and IPv6 Special-Purpose Address Registries).
 const SPECIAL_NETWORKS: &[&str] = &[
-    // This network, private, shared by carriers (CGNAT), loopback, link-local.
+    // "This" network, private, shared address space (CGNAT), loopback, link-local.
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -28,17 +27,17 @@ const SPECIAL_NETWORKS: &[&str] = &[
     "198.18.0.0/15",
     "198.51.100.0/24",
     "203.0.113.0/24",
-    // Addresses of the public ranges that clouds give to services of the machine that asks: metadata
-    // and DNS of Azure, those of IBM Cloud, metadata of Equinix Metal.
+    // Addresses in public ranges that cloud providers reserve for services of the local machine:
+    // metadata and DNS of Azure, services of IBM Cloud, metadata of Equinix Metal.
     "161.26.0.0/16",
     "166.8.0.0/14",
     "168.63.129.16/32",
     "192.80.8.124/32",
     // Multicast, reserved, broadcast.
     "224.0.0.0/3",
-    // Only 2000::/3 is global unicast. The rest holds the unspecified address, loopback, IPv4
-    // inside IPv6 (mapped, compatible, translated, NAT64), unique local, link-local, site-local
-    // and multicast addresses.
+    // Only 2000::/3 is global unicast. The other ranges contain the unspecified address, loopback,
+    // IPv4 inside IPv6 (mapped, compatible, translated, NAT64), unique local, link-local,
+    // site-local and multicast addresses.
     "::/3",
     "4000::/2",
     "8000::/1",
@@ -49,8 +48,8 @@ const SPECIAL_NETWORKS: &[&str] = &[
     "3fff::/20",
 ];
 
-/// Ends of names that are never on the public internet (RFC 6761, RFC 6762, RFC 8375, and what
-/// ICANN keeps for private use).
+/// Name suffixes that are never on the public internet (RFC 6761, RFC 6762, RFC 8375, and the
+/// suffix that ICANN reserves for private use).
 const SPECIAL_NAMES: &[&str] = &["localhost", "local", "internal", "home.arpa"];
 
 /// Whether `address` is not on the public internet.
@@ -60,8 +59,8 @@ pub fn is_special(address: IpAddr) -> bool {
     NETWORKS.iter().any(|network| network.contains(&address))
 }
 
-/// Whether `name`, in lower case, can not be a name of the public internet: one word, or a name
-/// that is kept for machines nearby.
+/// Whether `name`, in lower case, cannot be a name of the public internet: a single label, or a
+/// name reserved for local machines.
 pub fn is_special_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_below = |end: &str| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));

@@ -1,12 +1,12 @@
-//! Identifiers that are right once they exist.
+//! Identifiers that are valid by construction.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A text that can not be a client identifier.
+/// The text is not a valid client identifier.
 #[derive(Debug, thiserror::Error)]
-#[error("a client_id has 1 to 128 visible ASCII characters")]
+#[error("invalid client_id; it must have 1 to 128 visible ASCII characters")]
 pub struct BadClientId;
 
 /// The identifier of a registered client (RFC 6749 section 2.2).
@@ -15,17 +15,17 @@ pub struct BadClientId;
 pub struct ClientId(String);
 
 impl ClientId {
-    /// Reads an identifier that somebody presents.
+    /// Parses an identifier from a request.
     ///
     /// # Errors
-    /// When it is empty, longer than 128 characters, or has a character that is not visible ASCII.
+    /// If it is empty, longer than 128 characters, or has a character that is not visible ASCII.
     pub fn parse(text: &str) -> Result<Self, BadClientId> {
         let fits = (1..=128).contains(&text.len());
         let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
         if fits && visible { Ok(Self(text.to_owned())) } else { Err(BadClientId) }
     }
 
-    /// The identifier as text.
+    /// Returns the identifier as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,14 +1,14 @@
-//! JSON as a server must read it: bounded in depth, and no member twice.
+//! Strict JSON for a server: limited nesting and no duplicate members.
 //!
-//! RFC 8259 section 4 leaves open what a repeated name means, so two readers of one body can see
-//! two requests; such a body is refused. Depth is bounded while it is read.
+//! RFC 8259 section 4 does not define the meaning of a repeated name, so two parsers could read one
+//! body as two different requests. Such a body is rejected. The depth is checked during parsing.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// How deep arrays and objects may be nested. A JWK Set in a client's metadata is 4 deep.
+/// The maximum nesting of arrays and objects. A JWK Set in a client's metadata has a depth of 4.
 pub const MAXIMUM_DEPTH: usize = 32;
 
 /// Why a body is not a JSON object.
@@ -18,31 +18,31 @@ pub enum JsonError {
     #[error("the body is empty; send one JSON object")]
     Empty,
     /// The bytes are not UTF-8.
-    #[error("the body is not UTF-8 (byte {at})")]
+    #[error("the body is not valid UTF-8 (byte {at})")]
     NotUtf8 {
-        /// The first byte that is wrong, counted from 0.
+        /// The first invalid byte, counted from 0.
         at: usize,
     },
     /// The body is JSON, but not an object.
-    #[error("the body is not a JSON object but {0}")]
+    #[error("the body must be a JSON object, not {0}")]
     NotAnObject(&'static str),
-    /// The body is not JSON, is nested too deep, or has a member twice.
-    #[error("the body is not acceptable JSON: {0}")]
+    /// The body is not JSON, is nested too deeply, or has a duplicate member.
+    #[error("the body is not valid JSON: {0}")]
     Malformed(String),
 }
 
-/// Reads `body` as one JSON object.
+/// Parses `body` as one JSON object.
 ///
 /// # Errors
-/// When it is not UTF-8, not JSON, not an object, deeper than [`MAXIMUM_DEPTH`] or ambiguous.
+/// If it is not UTF-8, not JSON, not an object, nested deeper than [`MAXIMUM_DEPTH`] or ambiguous.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonError> {
     parse_object_within(body, MAXIMUM_DEPTH)
 }
 
-/// Reads `body` as one JSON object that is nested at most `depth` levels deep, itself included.
+/// Parses `body` as one JSON object that is nested at most `depth` levels deep, itself included.
 ///
 /// # Errors
-/// When it is not UTF-8, not JSON, not an object, deeper than that or ambiguous.
+/// If it is not UTF-8, not JSON, not an object, nested deeper than `depth` or ambiguous.
 pub fn parse_object_within(body: &[u8], depth: usize) -> Result<Map<String, Value>, JsonError> {
     match parse_within(body, depth)? {
         Value::Object(members) => Ok(members),
@@ -54,18 +54,18 @@ pub fn parse_object_within(body: &[u8], depth: usize) -> Result<Map<String, Valu
     }
 }
 
-/// Reads `body` as one JSON value.
+/// Parses `body` as one JSON value.
 ///
 /// # Errors
-/// When it is not UTF-8, not JSON, deeper than [`MAXIMUM_DEPTH`] or ambiguous.
+/// If it is not UTF-8, not JSON, nested deeper than [`MAXIMUM_DEPTH`] or ambiguous.
 pub fn parse(body: &[u8]) -> Result<Value, JsonError> {
     parse_within(body, MAXIMUM_DEPTH)
 }
 
-/// Reads `body` as one JSON value that is nested at most `depth` levels deep.
+/// Parses `body` as one JSON value that is nested at most `depth` levels deep.
 ///
 /// # Errors
-/// When it is not UTF-8, not JSON, deeper than that or ambiguous.
+/// If it is not UTF-8, not JSON, nested deeper than `depth` or ambiguous.
 pub fn parse_within(body: &[u8], depth: usize) -> Result<Value, JsonError> {
     let text = std::str::from_utf8(body).map_err(|error| JsonError::NotUtf8 { at: error.valid_up_to() })?;
     if text.trim_ascii().is_empty() {
@@ -78,8 +78,8 @@ pub fn parse_within(body: &[u8], depth: usize) -> Result<Value, JsonError> {
         .map_err(|error| JsonError::Malformed(error.to_string()))
 }
 
-/// Writes every whole number in `value` as an integer: `86400.0` is one to JSON Schema, and programs whose
-/// language has one kind of numbers send it so.
+/// Writes every whole number in `value` as an integer. JSON Schema treats `86400.0` as an integer,
+/// and programs in languages with a single number type send it.
 pub fn integral(value: &mut Value) {
     match value {
         Value::Number(number) => {
@@ -93,7 +93,8 @@ pub fn integral(value: &mut Value) {
     }
 }
 
-/// The integer that a number with a fraction of 0 is, as far as such numbers are exact.
+/// Returns the integer equal to a number without a fractional part, as far as such numbers are
+/// exact.
 fn whole(number: &Number) -> Option<Number> {
     const LARGEST: f64 = 9_007_199_254_740_992.0;
     let float = number.as_f64().filter(|float| number.is_f64() && float.abs() <= LARGEST)?;
@@ -101,7 +102,7 @@ fn whole(number: &Number) -> Option<Number> {
     (float.fract() == 0.0).then(|| text.parse::<i64>().ok()).flatten().map(Number::from)
 }
 
-/// What the JSON type of `value` is called in a message.
+/// Returns the name of the JSON type of `value` for messages.
 pub const fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -113,7 +114,7 @@ pub const fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// Reads one value with `left` of `depth` levels to go.
+/// Parses one value with `left` of `depth` levels remaining.
 #[derive(Clone, Copy)]
 struct Strict {
     left: usize,
@@ -186,7 +187,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the member '{name}' is there twice")));
+                return Err(A::Error::custom(format_args!("duplicate member '{name}'")));
             }
             object.insert(name, members.next_value_seed(inner)?);
         }
@@ -230,8 +231,8 @@ mod tests {
 
     #[test]
     fn a_member_may_be_there_once() {
-        check(br#"{"a":1,"a":1}"#, Err("'a' is there twice"));
-        check(br#"{"x":{"a":1,"\u0061":2}}"#, Err("'a' is there twice"));
+        check(br#"{"a":1,"a":1}"#, Err("duplicate member 'a'"));
+        check(br#"{"x":{"a":1,"\u0061":2}}"#, Err("duplicate member 'a'"));
     }
 
     #[test]

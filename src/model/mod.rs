@@ -1,5 +1,5 @@
-//! Facts that everything above shares: identifiers, violations, strict JSON, what is absent, scope
-//! texts, which addresses are public. Pure, no I/O.
+//! Basic types that all other layers share: identifiers, violations, strict JSON, absent members,
+//! scope texts, and which addresses are public. Pure, no I/O.
 
 pub mod absent;
 pub mod address;

@@ -1,26 +1,26 @@
 //! Scope texts: words with white space between them (RFC 6749 section 3.3).
 //!
-//! The RFC has exactly one space between two words. Programs keep their scopes over several lines and
-//! with tabs or doubled spaces, so any white space separates wherever a scope text is read; what is
-//! stored and told has single spaces.
+//! The RFC allows exactly one space between two words. In practice, scopes are written over several
+//! lines, with tabs or with repeated spaces. Any white space is therefore accepted when a scope
+//! text is read, and scopes are stored and returned with single spaces.
 
-/// The words of a scope text.
+/// Returns the words of a scope text.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
 }
 
-/// `text` with single spaces between its words; none when it has them already.
+/// Returns `text` with single spaces between its words, or `None` if it has them already.
 pub fn normal(text: &str) -> Option<String> {
     let is_single = text.split(' ').all(|word| !word.is_empty() && !word.contains(char::is_whitespace));
     (!is_single).then(|| words(text).collect::<Vec<_>>().join(" "))
 }
 
-/// Whether `text` has the word `wanted`.
+/// Whether `text` contains the word `wanted`.
 pub fn has(text: &str, wanted: &str) -> bool {
     words(text).any(|word| word == wanted)
 }
 
-/// Whether `text` is one word as RFC 6749 section 3.3 has it: visible ASCII without `"` and `\`.
+/// Whether `text` is one word by RFC 6749 section 3.3: visible ASCII without `"` and `\`.
 pub fn is_word(text: &str) -> bool {
     let fits = |byte: u8| byte == b'!' || (b'#'..=b'[').contains(&byte) || (b']'..=b'~').contains(&byte);
     !text.is_empty() && text.bytes().all(fits)

@@ -1,4 +1,4 @@
-//! What is wrong with a request, in words that say what to change.
+//! What is wrong with a request, in words that explain what to change.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The code as it is written in the `error` member.
+    /// Returns the code as it is written in the `error` member.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRedirectUri => "invalid_redirect_uri",
@@ -33,24 +33,24 @@ impl ErrorCode {
     }
 }
 
-/// One rule that one member breaks.
+/// One rule that one member violates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The code that a client's program reads.
+    /// The error code, for the client's software.
     pub code: ErrorCode,
-    /// The member, with the place in it: `redirect_uris[2]`. Empty for the body as a whole.
+    /// The member, with an index if needed: `redirect_uris[2]`. Empty for the body as a whole.
     pub member: String,
-    /// The rule and what would be accepted, for the person who reads the answer.
+    /// The rule and the accepted values, for the person who reads the response.
     pub rule: String,
 }
 
 impl Violation {
-    /// A violation with the code `invalid_client_metadata`.
+    /// Returns a violation with the code `invalid_client_metadata`.
     pub fn metadata(member: impl Into<String>, rule: impl Into<String>) -> Self {
         Self { code: ErrorCode::InvalidClientMetadata, member: member.into(), rule: rule.into() }
     }
 
-    /// A violation with the code `invalid_redirect_uri`.
+    /// Returns a violation with the code `invalid_redirect_uri`.
     pub fn redirect_uri(member: impl Into<String>, rule: impl Into<String>) -> Self {
         Self { code: ErrorCode::InvalidRedirectUri, member: member.into(), rule: rule.into() }
     }
@@ -65,9 +65,9 @@ impl fmt::Display for Violation {
     }
 }
 
-/// `text` with every character that RFC 6749 section 5.2 forbids in `error_description`
-/// (anything but printable ASCII, and `"` and `\`) replaced, so that it can also be repeated
-/// in a header.
+/// Returns `text` with a replacement for every character that RFC 6749 section 5.2 forbids in
+/// `error_description` (anything but printable ASCII, and `"` and `\`), so that the text can also
+/// be used in a header.
 pub fn printable(text: &str) -> String {
     text.chars()
         .map(|character| match character {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use openssl::x509::{GeneralNameRef, X509Ref};
 
-/// The alternative names that a client can be known by (RFC 8705 section 2.1.2).
+/// The alternative names that can identify a client (RFC 8705 section 2.1.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AlternativeNames {
     /// `dNSName`
@@ -32,7 +32,7 @@ impl AlternativeNames {
         }
     }
 
-    /// Whether `name` is one of the DNS names; case does not matter, and a wildcard is only itself.
+    /// Whether `name` is one of the DNS names. Case is ignored, and a wildcard matches only itself.
     pub fn has_dns(&self, name: &str) -> bool {
         self.dns.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
@@ -47,8 +47,8 @@ impl AlternativeNames {
         self.ip.contains(&address)
     }
 
-    /// Whether `mailbox` is one of the e-mail addresses; case matters before the `@` only (RFC
-    /// 5280 section 7.5).
+    /// Whether `mailbox` is one of the e-mail addresses. Case matters only before the `@` (RFC 5280
+    /// section 7.5).
     pub fn has_email(&self, mailbox: &str) -> bool {
         self.email.iter().any(|own| match (own.rsplit_once('@'), mailbox.rsplit_once('@')) {
             (Some((local, host)), Some((other, other_host))) => {

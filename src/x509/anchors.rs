@@ -1,4 +1,4 @@
-//! Those who vouch for certificates (RFC 5280 section 6).
+//! Trust anchors for certificates (RFC 5280 section 6).
 
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
@@ -9,39 +9,39 @@ use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509StoreContextRef};
 use super::{Certificate, CertificateError, Chain, ChainError};
 use crate::clock::Timestamp;
 
-/// What a certificate must be good for, and how many may stand between it and its anchor.
+/// The required purpose of a certificate, and the maximum number of intermediates below its anchor.
 struct Terms {
     purpose: X509PurposeId,
     intermediates: usize,
 }
 
-/// The client of a TLS connection.
+/// A client of a TLS connection.
 const CONNECTION: Terms = Terms { purpose: X509PurposeId::SSL_CLIENT, intermediates: 10 };
 
-/// The signer of a token. Extended key usages say nothing of that; that authorities are authorities,
-/// with their path lengths and key usages, is looked at for every purpose.
+/// The signer of a token. Extended key usages do not apply to it. The basic constraints, path
+/// lengths and key usages of authorities are checked for every purpose.
 const SIGNATURE: Terms =
     Terms { purpose: X509PurposeId::ANY, intermediates: super::chain::MAXIMUM_CERTIFICATES - 1 };
 
 /// No SHA-1 signature and no key below 112 bits of security in a chain.
 const SECURITY_LEVEL: i32 = 2;
 
-/// Certificates that are believed without proof, and whose signature makes others believed.
+/// Certificates that are trusted without proof, and that authenticate the certificates they signed.
 #[derive(Clone)]
 pub struct Anchors(Vec<X509>);
 
 impl Anchors {
-    /// The certificates in `pem`: one at least.
+    /// Reads the certificates in `pem`, which must contain at least one.
     ///
     /// # Errors
-    /// When there is none, or one can not be read.
+    /// If there is none, or one cannot be read.
     pub fn from_pem(pem: &[u8]) -> Result<Self, CertificateError> {
         let found = X509::stack_from_pem(pem).map_err(|_| CertificateError::Malformed)?;
         if found.is_empty() { Err(CertificateError::Missing) } else { Ok(Self(found)) }
     }
 
-    /// Whether a chain of certificates, all within their life at `now` and meant for it, leads
-    /// from `certificate` to an anchor. The certificate must be good for the client of a TLS
+    /// Whether a chain leads from `certificate` to an anchor. All its certificates must be valid at
+    /// `now` and allowed for their roles, and `certificate` must be allowed for the client of a TLS
     /// connection.
     pub fn vouch_for(
         &self,
@@ -49,17 +49,18 @@ impl Anchors {
         intermediates: &[Certificate],
         now: Timestamp,
     ) -> bool {
-        // What cannot be computed vouches for nobody.
+        // A verification that fails internally counts as untrusted.
         certificate.is_valid_at(now)
             && self.verify(certificate, intermediates, now, &CONNECTION).unwrap_or(false)
     }
 
-    /// Checks that `chain`, which came with a token, leads from the certificate of its signer to an
-    /// anchor: all within their life at `now`, each authority allowed to sign certificates, and the
-    /// first allowed to sign tokens. Nothing is fetched, and no other anchors count.
+    /// Checks that `chain`, which came with a token, leads from the signer's certificate to an
+    /// anchor. All certificates must be valid at `now`, each authority must be allowed to sign
+    /// certificates, and the first certificate must be allowed to sign tokens. Nothing is fetched,
+    /// and no other anchors apply.
     ///
     /// # Errors
-    /// What it lacks.
+    /// The condition that the chain does not meet.
     pub fn vouch_for_signer(&self, chain: &Chain, now: Timestamp) -> Result<(), ChainError> {
         let signer = chain.signer();
         if !signer.is_valid_at(now) {
@@ -68,7 +69,7 @@ impl Anchors {
         if !signer.may_sign_tokens() {
             return Err(ChainError::Usage);
         }
-        // What cannot be computed vouches for nobody.
+        // A verification that fails internally counts as untrusted.
         let is_trusted = self.verify(signer, chain.intermediates(), now, &SIGNATURE).unwrap_or(false);
         if is_trusted { Ok(()) } else { Err(ChainError::Untrusted) }
     }
@@ -91,19 +92,20 @@ impl Anchors {
             &chain,
             X509StoreContextRef::verify_cert,
         );
-        // What did not verify leaves errors behind, which the next user of this thread would find.
+        // A failed verification leaves errors in the queue, where later code on this thread would
+        // find them.
         drop(ErrorStack::get());
         verdict
     }
 
-    /// The anchors as they are at `now`.
+    /// Returns the store of anchors for the time `now`.
     fn store(&self, now: Timestamp, terms: &Terms) -> Result<X509Store, ErrorStack> {
         let mut rules = X509VerifyParam::new()?;
         rules.set_purpose(terms.purpose)?;
         rules.set_depth(i32::try_from(terms.intermediates).unwrap_or(0));
         rules.set_time(i64::try_from(now.unix()).unwrap_or(i64::MAX));
         rules.set_auth_level(SECURITY_LEVEL);
-        // Who is named as an anchor is one, signed by somebody else or not.
+        // Every configured anchor is trusted, even if another authority signed it.
         rules.set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
         let mut store = X509StoreBuilder::new()?;
         for anchor in &self.0 {

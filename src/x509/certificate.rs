@@ -1,4 +1,4 @@
-//! One certificate, and all that is said of it.
+//! One certificate and its contents.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,32 +11,32 @@ use serde_json::{Map, Value, json};
 use super::{AlternativeNames, CertificateError, Dn, key, usage};
 use crate::clock::Timestamp;
 
-/// Bytes of one certificate, as PEM or DER: four times what is usual.
+/// The maximum size of one certificate in bytes, as PEM or DER: four times the usual size.
 pub const MAXIMUM_BYTES: usize = 16 * 1024;
 
-/// A certificate that was read. It says nothing of whether anybody should believe it.
+/// A parsed certificate. Parsing does not make it trusted.
 #[derive(Clone)]
 pub struct Certificate {
     x509: X509,
-    /// Whose it is.
+    /// Its subject.
     pub subject: Dn,
-    /// Who signed it.
+    /// Its issuer.
     pub issuer: Dn,
-    /// The other names of its subject.
+    /// The alternative names of its subject.
     pub sans: AlternativeNames,
-    /// The first moment of its life.
+    /// The beginning of its validity period.
     pub not_before: Timestamp,
-    /// The last moment of its life.
+    /// The end of its validity period.
     pub not_after: Timestamp,
     sha256: [u8; 32],
     pem: String,
 }
 
 impl Certificate {
-    /// Reads the first certificate in `pem`.
+    /// Parses the first certificate in `pem`.
     ///
     /// # Errors
-    /// When there is none, or it can not be read.
+    /// If there is none, or it cannot be parsed.
     pub fn from_pem(pem: &str) -> Result<Self, CertificateError> {
         if !pem.contains("-----BEGIN CERTIFICATE-----") {
             return Err(CertificateError::Missing);
@@ -48,10 +48,10 @@ impl Certificate {
         Self::from_x509(x509)
     }
 
-    /// Reads the DER of one certificate.
+    /// Parses the DER of one certificate.
     ///
     /// # Errors
-    /// When it can not be read, or something follows it.
+    /// If it cannot be parsed, or other bytes follow it.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         if der.len() > MAXIMUM_BYTES {
             return Err(CertificateError::TooLarge);
@@ -61,10 +61,10 @@ impl Certificate {
         if is_all { Self::from_x509(x509) } else { Err(CertificateError::Malformed) }
     }
 
-    /// Reads a certificate that the library has.
+    /// Converts a certificate that the library has parsed.
     ///
     /// # Errors
-    /// When a name or a time in it can not be read.
+    /// If a name or a time in it cannot be read.
     pub fn from_x509(x509: X509) -> Result<Self, CertificateError> {
         let digest = x509.digest(MessageDigest::sha256()).map_err(|_| CertificateError::Malformed)?;
         let pem = x509.to_pem().ok().and_then(|pem| String::from_utf8(pem).ok());
@@ -80,45 +80,45 @@ impl Certificate {
         })
     }
 
-    /// Whether `now` is within its life.
+    /// Whether `now` is within its validity period.
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         (self.not_before..=self.not_after).contains(&now)
     }
 
-    /// Whether its key may sign tokens: digitalSignature is among its usages, or none are said.
+    /// Whether its key may sign tokens: it has the key usage digitalSignature, or no key usages.
     pub fn may_sign_tokens(&self) -> bool {
         self.x509.to_der().is_ok_and(|der| usage::may_sign(&der))
     }
 
-    /// SHA-256 of its DER, in hex.
+    /// Returns the SHA-256 of its DER, in hex.
     pub fn sha256(&self) -> String {
         let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
         self.sha256.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
     }
 
-    /// `x5t#S256` (RFC 8705 section 3.1).
+    /// Returns the `x5t#S256` (RFC 8705 section 3.1).
     pub fn thumbprint(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.sha256)
     }
 
-    /// Its text.
+    /// Returns its PEM text.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// Its public key as a JWK; none for a type of key that JWK does not know.
+    /// Returns its public key as a JWK, or `None` if JWK does not define its type.
     pub fn jwk(&self) -> Option<Map<String, Value>> {
         key::jwk(&*self.x509.public_key().ok()?)
     }
 
-    /// Whether its public key is one of the JWK Set `jwks` (RFC 8705 section 2.2).
+    /// Whether its public key is in the JWK Set `jwks` (RFC 8705 section 2.2).
     pub fn key_is_in(&self, jwks: &Value) -> bool {
         let keys = jwks.get("keys").and_then(Value::as_array);
         let own = self.jwk();
         own.is_some_and(|own| keys.into_iter().flatten().any(|other| key::is_same(&own, other)))
     }
 
-    /// What scripts see of it: `context.certificate` and `x509::parse(pem)`.
+    /// Returns what scripts see of it: `context.certificate` and `x509::parse(pem)`.
     pub fn to_json(&self) -> Map<String, Value> {
         let serial = self.x509.serial_number().to_bn().and_then(|number| number.to_hex_str());
         let addresses: Vec<String> = self.sans.ip.iter().map(ToString::to_string).collect();
@@ -147,7 +147,7 @@ impl Certificate {
     }
 }
 
-/// Only what identifies it: the rest is in nobody's log.
+/// Prints only the digest. Other contents must not appear in logs.
 impl std::fmt::Debug for Certificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Certificate").field("sha256", &self.sha256()).finish_non_exhaustive()
@@ -159,7 +159,7 @@ fn name(name: &X509NameRef, which: &'static str) -> Result<Dn, CertificateError>
     der.and_then(|der| Dn::from_der(&der)).ok_or(CertificateError::Unreadable(which))
 }
 
-/// A time before 1970 is 1970.
+/// Times before 1970 become 1970.
 fn time(time: &Asn1TimeRef) -> Result<Timestamp, ErrorStack> {
     let since = Asn1Time::from_unix(0)?.diff(time)?;
     let seconds = i64::from(since.days) * 86_400 + i64::from(since.secs);

@@ -1,4 +1,4 @@
-//! The chain of certificates that a token shows in `x5c` of its header (RFC 7515 section 4.1.6).
+//! The certificate chain in the `x5c` header of a token (RFC 7515 section 4.1.6).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,29 +7,31 @@ use serde_json::Value;
 
 use super::Certificate;
 
-/// Certificates of one chain: that of the signer, and those between it and an anchor.
+/// The maximum number of certificates in one chain: the signer's, and those below an anchor.
 pub const MAXIMUM_CERTIFICATES: usize = 4;
 
-/// Why a chain of certificates proves nothing. Each text reads on after the name of a token.
+/// Why a certificate chain is rejected. Each text continues a sentence that begins with the name of
+/// a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
-    /// There is none, or it is too long, or one of it cannot be read.
+    /// It is missing or too long, or a certificate in it cannot be read.
     #[error(
-        "must have in `x5c` of its header 1 to {MAXIMUM_CERTIFICATES} certificates: their DER in base64, that of its signer first"
+        "must have 1 to {MAXIMUM_CERTIFICATES} certificates in the `x5c` of its header: \
+         DER in base64, the signer's certificate first"
     )]
     Form,
-    /// The certificate of the signer has another purpose.
+    /// The signer's certificate is for another purpose.
     #[error("is signed with a certificate whose key usage does not include digitalSignature")]
     Usage,
-    /// The certificate of the signer is over, or not there yet.
+    /// The signer's certificate has expired, or is not valid yet.
     #[error("is signed with a certificate that has expired or is not valid yet")]
     NotValidNow,
-    /// No anchor vouches for it.
-    #[error("is signed with a certificate that no authority trusted here has issued")]
+    /// No anchor issued it.
+    #[error("is signed with a certificate that no trusted authority issued")]
     Untrusted,
 }
 
-/// A chain that was read: who vouches for it, [`super::Anchors`] know.
+/// A parsed chain. [`super::Anchors`] decide whether it is trusted.
 #[derive(Debug, Clone)]
 pub struct Chain {
     signer: Certificate,
@@ -37,7 +39,7 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Reads the value of `x5c`.
+    /// Parses the value of `x5c`.
     ///
     /// # Errors
     /// [`ChainError::Form`].
@@ -52,7 +54,7 @@ impl Chain {
         Ok(Self { signer, intermediates: read.collect::<Result<_, _>>()? })
     }
 
-    /// Reads the certificates in `pem`, that of the signer first.
+    /// Parses the certificates in `pem`, the signer's first.
     ///
     /// # Errors
     /// [`ChainError::Form`].
@@ -66,13 +68,13 @@ impl Chain {
         Ok(Self { signer, intermediates: read.collect::<Result<_, _>>()? })
     }
 
-    /// The value of `x5c`.
+    /// Returns the value of `x5c`.
     pub fn to_x5c(&self) -> Value {
         let all = std::iter::once(&self.signer).chain(&self.intermediates);
         all.filter_map(|one| one.x509().to_der().ok()).map(|der| STANDARD.encode(der)).collect()
     }
 
-    /// The certificate of the key that signed.
+    /// Returns the certificate of the signing key.
     pub const fn signer(&self) -> &Certificate {
         &self.signer
     }

@@ -1,4 +1,4 @@
-//! As much of DER (X.690) as a distinguished name needs.
+//! The subset of DER (X.690) that distinguished names need.
 
 const UTF8_STRING: u8 = 0x0c;
 const NUMERIC_STRING: u8 = 0x12;
@@ -17,14 +17,14 @@ pub(super) const SET: u8 = 0x31;
 pub(super) struct Element<'a> {
     pub(super) tag: u8,
     pub(super) content: &'a [u8],
-    /// All of it, tag and length included.
+    /// The complete element, including tag and length.
     pub(super) whole: &'a [u8],
 }
 
-/// The first element of `bytes`, and what follows it.
+/// Returns the first element of `bytes`, and the bytes after it.
 pub(super) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     let (&tag, rest) = bytes.split_first()?;
-    // No name has a tag of several bytes.
+    // Names contain no tags of several bytes.
     if tag & 0x1f == 0x1f {
         return None;
     }
@@ -34,7 +34,7 @@ pub(super) fn element(bytes: &[u8]) -> Option<(Element<'_>, &[u8])> {
     Some((Element { tag, content, whole }, after))
 }
 
-/// A definite length of three bytes at most.
+/// Reads a definite length of at most three bytes.
 fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (&first, rest) = bytes.split_first()?;
     if first < 0x80 {
@@ -48,7 +48,7 @@ fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)), rest))
 }
 
-/// The elements in `content`, when it consists of nothing else.
+/// Returns the elements in `content`, if it consists of nothing else.
 pub(super) fn elements(mut content: &[u8]) -> Option<Vec<Element<'_>>> {
     let mut found = Vec::new();
     while !content.is_empty() {
@@ -59,7 +59,7 @@ pub(super) fn elements(mut content: &[u8]) -> Option<Vec<Element<'_>>> {
     Some(found)
 }
 
-/// The text of a string; none when it is of another type, or its bytes are not of its type.
+/// Returns the text of a string, or `None` if it has another type or invalid bytes.
 pub(super) fn text(element: &Element<'_>) -> Option<String> {
     let content = element.content;
     match element.tag {
@@ -67,7 +67,7 @@ pub(super) fn text(element: &Element<'_>) -> Option<String> {
         NUMERIC_STRING | PRINTABLE_STRING | IA5_STRING | VISIBLE_STRING => {
             content.is_ascii().then(|| content.iter().copied().map(char::from).collect())
         }
-        // What certificates have in a T61String is Latin 1.
+        // In practice, a T61String in a certificate contains Latin-1.
         T61_STRING => Some(content.iter().copied().map(char::from).collect()),
         BMP_STRING => wide(content, 2),
         UNIVERSAL_STRING => wide(content, 4),
@@ -83,7 +83,7 @@ fn wide(content: &[u8], size: usize) -> Option<String> {
     content.chunks(size).map(|unit| char::from_u32(code(unit))).collect()
 }
 
-/// The dotted form of an object identifier.
+/// Returns the dotted form of an object identifier.
 pub(super) fn identifier(content: &[u8]) -> Option<String> {
     let mut arcs: Vec<u64> = Vec::new();
     let mut arc = 0_u64;

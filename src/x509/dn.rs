@@ -1,4 +1,4 @@
-//! Distinguished names: read from text (RFC 4514) and from certificates, written, and compared
+//! Distinguished names: parsed from text (RFC 4514) and from certificates, formatted, and compared
 //! (RFC 4517 sections 4.2.15 and 4.2.11, prepared as in RFC 4518).
 
 mod names;
@@ -15,34 +15,34 @@ use names::rfc4514_name;
 
 pub use text::{DnError, parse};
 
-/// A distinguished name, the most specific part first, as RFC 4514 writes it.
+/// A distinguished name, the most specific part first, as in RFC 4514.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dn(Vec<Rdn>);
 
-/// One part: attributes whose order means nothing.
+/// One part: attributes whose order does not matter.
 type Rdn = Vec<Attribute>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Attribute {
-    /// Dotted.
+    /// In dotted form.
     identifier: String,
     value: Value,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {
-    /// A string as text gives it.
+    /// A string from text.
     Text(String),
-    /// A string as a certificate has it, with its encoding.
+    /// A string from a certificate, with its encoding.
     Encoded(String, Vec<u8>),
-    /// Another type than a string.
+    /// A value that is not a string.
     Opaque(Vec<u8>),
 }
 
-/// Whether the distinguished name that a client registered is `subject`: the same parts in the
-/// same order, each with the same attributes. Case and runs of spaces do not matter.
+/// Whether the distinguished name that a client registered is `subject`: the same parts in the same
+/// order, each with the same attributes. Case and repeated spaces are ignored.
 ///
-/// A name that is not one by RFC 4514 is nobody's.
+/// A registered name that is not valid in RFC 4514 matches nothing.
 pub fn matches(registered: &str, subject: &Dn) -> bool {
     parse(registered).is_ok_and(|registered| registered.is_same(subject))
 }
@@ -58,19 +58,19 @@ impl Dn {
         parts.map(|part| part_from_der(&part)).collect::<Option<Vec<Rdn>>>().map(Self)
     }
 
-    /// Whether this is the name of nobody: it has no part.
+    /// Whether the name is empty: it has no parts.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether both are the same by `distinguishedNameMatch`, with `caseIgnoreMatch` for all
+    /// Whether both names match by `distinguishedNameMatch`, with `caseIgnoreMatch` for all
     /// strings.
     pub fn is_same(&self, other: &Self) -> bool {
         let same_part = |(one, other): (&Rdn, &Rdn)| keys(one) == keys(other);
         !self.is_empty() && self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same_part)
     }
 
-    /// The strings of each attribute, under its RFC 4514 name or its dotted identifier.
+    /// Returns the strings of each attribute, under its RFC 4514 name or its dotted identifier.
     pub fn attributes(&self) -> BTreeMap<String, Vec<String>> {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for attribute in self.0.iter().flatten() {
@@ -103,7 +103,7 @@ fn encoded(value: &Element<'_>) -> Value {
     }
 }
 
-/// What the attributes of a part are compared by.
+/// Returns the keys by which the attributes of a part are compared.
 fn keys(part: &Rdn) -> Vec<(&str, Vec<u8>)> {
     let key = |attribute: &Attribute| match &attribute.value {
         Value::Text(text) | Value::Encoded(text, _) => prepare::prepare(text).into_bytes(),
@@ -137,7 +137,8 @@ impl fmt::Display for Attribute {
         match &self.value {
             Value::Text(text) => f.write_str(&text::escape(text)),
             Value::Encoded(text, _) if name.is_some() => f.write_str(&text::escape(text)),
-            // RFC 4514 section 2.4: what has no short name is the hex of its encoding.
+            // RFC 4514 section 2.4: the value of an attribute without a short name is the hex of
+            // its encoding.
             Value::Encoded(_, bytes) | Value::Opaque(bytes) => {
                 f.write_str("#")?;
                 bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

@@ -1,5 +1,5 @@
-//! The public key of a certificate as a JWK (RFC 7518 section 6, RFC 8037 section 2), and
-//! whether two JWKs are one key.
+//! The public key of a certificate as a JWK (RFC 7518 section 6, RFC 8037 section 2), and whether
+//! two JWKs are the same key.
 
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
@@ -8,15 +8,16 @@ use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, PKeyRef, Public};
 use serde_json::{Map, Value, json};
 
-/// The members by which a key of each type is known (RFC 7638 section 3.2).
+/// The members that identify a key of each type (RFC 7638 section 3.2).
 const IDENTITY: &[(&str, &[&str])] = &[("RSA", &["n", "e"]), ("EC", &["x", "y"]), ("OKP", &["x"])];
 
-/// A `SubjectPublicKeyInfo` in DER as a JWK; none when it is none, or of a type that no JWK has.
+/// Returns a `SubjectPublicKeyInfo` in DER as a JWK, or `None` if it is not one or JWK does not
+/// define its type.
 pub fn jwk_of_spki(der: &[u8]) -> Option<Map<String, Value>> {
     jwk(PKey::public_key_from_der(der).ok()?.as_ref())
 }
 
-/// `key` as a JWK.
+/// Returns `key` as a JWK.
 pub(super) fn jwk(key: &PKeyRef<Public>) -> Option<Map<String, Value>> {
     let members = match key.id() {
         Id::RSA | Id::RSA_PSS => {
@@ -51,7 +52,7 @@ fn text(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Whether `own` and `other` are one key, whatever else `other` says of it.
+/// Whether `own` and `other` are the same key, regardless of the other members of `other`.
 pub(super) fn is_same(own: &Map<String, Value>, other: &Value) -> bool {
     let kty = own.get("kty").and_then(Value::as_str).unwrap_or("");
     let Some((_, members)) = IDENTITY.iter().find(|(known, _)| *known == kty) else { return false };
@@ -62,7 +63,7 @@ pub(super) fn is_same(own: &Map<String, Value>, other: &Value) -> bool {
             .all(|name| number(own.get(*name)).is_some_and(|n| Some(n) == number(other.get(*name))))
 }
 
-/// The bytes of a member without zeros in front, which some write and some do not.
+/// Returns the bytes of a member without leading zeros, which only some programs write.
 fn number(value: Option<&Value>) -> Option<Vec<u8>> {
     let value = value?.as_str()?;
     let bytes = URL_SAFE_NO_PAD.decode(value).or_else(|_| URL_SAFE.decode(value)).ok()?;

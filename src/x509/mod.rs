@@ -1,6 +1,7 @@
-//! X.509 certificates: what they say, whether a chain leads to an anchor, and distinguished names.
+//! X.509 certificates: their contents, whether a chain leads to an anchor, and distinguished names.
 //!
-//! Pure: reads no file and asks no clock; the time is an argument. Knows nothing of clients.
+//! This module is pure: it reads no files and no clock, and the time is an argument. It knows
+//! nothing of clients.
 
 mod alternative_names;
 mod anchors;
@@ -24,7 +25,7 @@ pub use dn::Dn;
 pub use error::CertificateError;
 pub use key::jwk_of_spki;
 
-/// Reads `bytes` as DER and as a distinguished name, for the fuzz target `der`.
+/// Parses `bytes` as DER and as a distinguished name, for the fuzz target `der`.
 #[doc(hidden)]
 pub fn fuzz_der(bytes: &[u8]) {
     for element in der::elements(bytes).unwrap_or_default() {

@@ -75,7 +75,7 @@ fn check_reads_the_tls_files() {
     let (own, key) = certificate(LATE);
     refused("r.toml:4:1: server.tls.clientCa: ca.pem: can not be read");
     write(folder, "ca.pem", b"nothing");
-    refused("r.toml:4:1: server.tls.clientCa: ca.pem: there is no certificate");
+    refused("r.toml:4:1: server.tls.clientCa: ca.pem: no certificate found");
     write(folder, "ca.pem", &own.to_pem().expect("PEM"));
     write(folder, "server.pem", b"nothing");
     refused("r.toml:2:1: server.tls.certificate: server.pem: has no certificate");

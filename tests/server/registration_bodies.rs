@@ -72,7 +72,7 @@ async fn a_member_that_is_there_twice_is_refused() {
     ];
     for (body, name) in cases {
         let answer = server.post_bytes("application/json", body).await;
-        answer.expect_bad_metadata(&format!("'{name}' is there twice"));
+        answer.expect_bad_metadata(&format!("duplicate member '{name}'"));
     }
 }
 

@@ -1,14 +1,14 @@
-//! The points of Ed25519, Ed448, X25519 and X448 that are no keys: those that are not on the curve, that
-//! are written in a second way, or that are of small order. With a point of small order anybody can make
-//! signatures that verify, and anybody knows what was encrypted to it (RFC 7748 section 6, RFC 8032
-//! section 5).
+//! Points of Ed25519, Ed448, X25519 and X448 that are not valid keys: points that are not on the
+//! curve, that have a non-canonical encoding, or that have a small order. For a point of small
+//! order, anyone can create signatures that verify, and anyone can read what was encrypted to it
+//! (RFC 7748 section 6, RFC 8032 section 5).
 
 use std::sync::LazyLock;
 
 use openssl::bn::{BigNum, BigNumContext};
 use openssl::error::ErrorStack;
 
-/// What is needed to judge the points of one field.
+/// The constants needed to check the points of one field.
 struct Field {
     /// The prime.
     p: BigNum,
@@ -50,18 +50,18 @@ static FIELD_448: LazyLock<Option<Field>> = LazyLock::new(|| {
     Field::new(p, d, false, &[], &[]).ok()
 });
 
-/// What is wrong with `bytes` as a public key of `curve`.
+/// Returns what is wrong with `bytes` as a public key of `curve`.
 pub(super) fn fault(curve: &str, bytes: &[u8]) -> Option<&'static str> {
     let field = if matches!(curve, "Ed25519" | "X25519") { &*FIELD_25519 } else { &*FIELD_448 };
     let judged = field.as_ref().and_then(|field| match curve {
         "X25519" | "X448" => field.montgomery_fault(bytes, curve == "X25519").ok(),
         _ => field.edwards_fault(bytes).ok(),
     });
-    judged.unwrap_or(Some("could not be judged"))
+    judged.unwrap_or(Some("could not be checked"))
 }
 
 const OFF_CURVE: &str = "is not a point on its curve";
-const SMALL: &str = "is a point of small order, which is the key of everybody; generate a new key";
+const SMALL: &str = "is a point of small order, which gives no security; generate a new key";
 
 impl Field {
     fn new(
@@ -99,7 +99,8 @@ impl Field {
         Ok((!self.has_x(&y)?).then_some(OFF_CURVE))
     }
 
-    /// Whether there is an `x`: `x^2 = (y^2 - 1) / (d y^2 - a)` is a square when the product of the two is.
+    /// Whether an `x` exists: `x^2 = (y^2 - 1) / (d y^2 - a)` is a square if the product of the two
+    /// is.
     fn has_x(&self, y: &BigNum) -> Result<bool, ErrorStack> {
         let mut work = BigNumContext::new()?;
         let one = BigNum::from_u32(1)?;
@@ -114,7 +115,7 @@ impl Field {
         Ok(symbol == one)
     }
 
-    /// RFC 7748 section 5: X25519 has 255 bits, the top one is not looked at.
+    /// RFC 7748 section 5: X25519 has 255 bits, and the top bit is ignored.
     fn montgomery_fault(
         &self,
         bytes: &[u8],

@@ -1,4 +1,4 @@
-//! One public key: its numbers make a key that is worth believing, and what is said of it fits.
+//! Checks one public key: its numbers must form a secure key, and its other members must fit it.
 
 use std::sync::LazyLock;
 
@@ -18,10 +18,10 @@ use crate::jose::fit;
 
 /// FAPI 2.0 Security Profile section 5.4.1.
 const LEAST_RSA_BITS: i32 = 2_048;
-/// A larger modulus only makes each verification slow.
+/// A larger modulus only slows down each verification.
 const MOST_RSA_BITS: i32 = 8_192;
 
-/// Reads one public key by all of its rules; none when its type is not known.
+/// Reads one public key and applies all its rules. Returns `None` if its type is unknown.
 pub(in crate::jose) fn read(members: &Map<String, Value>) -> Result<Option<PKey<Public>>, String> {
     let key = match members.get("kty").and_then(Value::as_str) {
         Some("RSA") => rsa(members)?,
@@ -37,21 +37,26 @@ pub(in crate::jose) fn read(members: &Map<String, Value>) -> Result<Option<PKey<
 fn rsa(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
     let (n, e) = (number(members, "n")?, number(members, "e")?);
     if !(LEAST_RSA_BITS..=MOST_RSA_BITS).contains(&n.num_bits()) {
-        return Err(format!("has {} bits; RSA keys have {LEAST_RSA_BITS} to {MOST_RSA_BITS}", n.num_bits()));
+        return Err(format!(
+            "has {} bits; RSA keys must have {LEAST_RSA_BITS} to {MOST_RSA_BITS}",
+            n.num_bits()
+        ));
     }
     if !e.is_bit_set(0) || e.num_bits() < 2 || e.num_bits() > 64 || !n.is_bit_set(0) {
-        return Err("is no RSA key: `e` is odd and at least 3, `n` is odd".to_owned());
+        return Err("is not a valid RSA key: `e` must be odd and at least 3, and `n` must be odd".to_owned());
     }
-    if let Some(fault) = modulus::fault(&n).map_err(|_| "is no RSA key".to_owned())? {
+    if let Some(fault) = modulus::fault(&n).map_err(|_| "is not a valid RSA key".to_owned())? {
         return Err(fault.to_owned());
     }
-    Rsa::from_public_components(n, e).and_then(PKey::from_rsa).map_err(|_| "is no RSA key".to_owned())
+    Rsa::from_public_components(n, e)
+        .and_then(PKey::from_rsa)
+        .map_err(|_| "is not a valid RSA key".to_owned())
 }
 
 /// A curve of prime order, by its name in a JWK.
 struct Curve {
     name: &'static str,
-    /// Bytes of a coordinate.
+    /// The length of a coordinate in bytes.
     bytes: usize,
     group: Option<EcGroup>,
 }
@@ -75,15 +80,15 @@ fn elliptic(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
         let is_long = text.len() == curve.bytes;
         if is_long { Ok(text) } else { Err(format!("must have {} bytes in `{name}`", curve.bytes)) }
     };
-    // SEC 1 section 2.3.3: a point that is written out begins with 4.
+    // SEC 1 section 2.3.3: an uncompressed point begins with 4.
     let point = [vec![4], coordinate("x")?, coordinate("y")?].concat();
-    let group = curve.group.as_ref().ok_or("has a curve that the cryptography library lacks")?;
+    let group = curve.group.as_ref().ok_or("has a curve that the cryptography library does not support")?;
     on_curve(group, &point).map_err(|_| "is not a point on its curve".to_owned())
 }
 
-/// The library takes no point that is not on the curve. These curves have no points of small order, so
-/// its own check of a key, which multiplies the point by the order of the curve, would find nothing more
-/// and take a hundred times as long.
+/// The library rejects points that are not on the curve. These curves have no points of small
+/// order. The library's own check of a key multiplies the point by the order of the curve, so it
+/// would find nothing more and take a hundred times as long.
 fn on_curve(group: &EcGroup, point: &[u8]) -> Result<PKey<Public>, ErrorStack> {
     let point = EcPoint::from_bytes(group, point, &mut *BigNumContext::new()?)?;
     PKey::from_ec_key(EcKey::from_public_key(group, &point)?)
@@ -104,11 +109,12 @@ fn octets(members: &Map<String, Value>) -> Result<PKey<Public>, String> {
     if let Some(fault) = edwards::fault(curve, &x) {
         return Err(fault.to_owned());
     }
-    PKey::public_key_from_raw_bytes(&x, id).map_err(|_| "is no key of its curve".to_owned())
+    PKey::public_key_from_raw_bytes(&x, id).map_err(|_| "is not a valid key of its curve".to_owned())
 }
 
 fn number(members: &Map<String, Value>, name: &str) -> Result<BigNum, String> {
-    BigNum::from_slice(&octet_string(members, name)?).map_err(|_| format!("has a `{name}` that is no number"))
+    BigNum::from_slice(&octet_string(members, name)?)
+        .map_err(|_| format!("has a `{name}` that is not a number"))
 }
 
 /// RFC 7515 section 2: base64url without padding.
@@ -118,17 +124,17 @@ fn octet_string(members: &Map<String, Value>, name: &str) -> Result<Vec<u8>, Str
     URL_SAFE_NO_PAD.decode(text).map_err(|_| format!("must have `{name}` in base64url without padding"))
 }
 
-/// What is said of the key is of the right type and fits it.
+/// Checks that the descriptive members have the right types and fit the key.
 fn check_words(members: &Map<String, Value>) -> Result<(), String> {
     for name in ["kid", "use", "alg"] {
         if members.get(name).is_some_and(|value| value.as_str().is_none_or(str::is_empty)) {
-            return Err(format!("must have a string in `{name}`, or leave it out"));
+            return Err(format!("must have a string in `{name}`, or omit it"));
         }
     }
     let is_list =
         |value: &Value| value.as_array().is_some_and(|operations| operations.iter().all(Value::is_string));
     if !members.get("key_ops").is_none_or(is_list) {
-        return Err("must have an array of strings in `key_ops`, or leave it out".to_owned());
+        return Err("must have an array of strings in `key_ops`, or omit it".to_owned());
     }
     if fit::is_consistent(members) {
         Ok(())
@@ -137,10 +143,10 @@ fn check_words(members: &Map<String, Value>) -> Result<(), String> {
     }
 }
 
-/// RFC 7517 section 4.7: the first certificate is that of this key.
+/// RFC 7517 section 4.7: the first certificate must contain this key.
 fn check_certificate(members: &Map<String, Value>, key: &PKey<Public>) -> Result<(), String> {
     let Some(chain) = members.get("x5c") else { return Ok(()) };
-    let wrong = || "has an `x5c` whose first certificate is not that of the key".to_owned();
+    let wrong = || "has an `x5c` whose first certificate does not contain the key".to_owned();
     let first = chain.get(0).and_then(Value::as_str).ok_or_else(wrong)?;
     let certificate =
         STANDARD.decode(first).ok().and_then(|der| X509::from_der(&der).ok()).ok_or_else(wrong)?;

@@ -1,36 +1,39 @@
-//! The members of a JWK: those that a public key may have, and those that only a private one has.
+//! The members of a JWK: those of public keys, and those that only private keys have.
 //!
-//! What is neither is taken away before a set is stored. RFC 7517 section 4 has unknown members ignored,
-//! and many libraries export some, so they are no reason to refuse a client; but nobody can know that
-//! one is not the secret half of a new type of key, so none is kept or shown.
+//! All other members are removed before a set is stored. RFC 7517 section 4 requires that unknown
+//! members be ignored, and many libraries export some, so they are no reason to reject a client.
+//! But an unknown member might be the secret half of a new type of key, so none is kept or
+//! returned.
 
 use serde_json::{Map, Value};
 
-/// Members that any public key may have: RFC 7517 section 4, `ext` of Web Cryptography, and those of
-/// OpenID Federation 1.0 section 8.7 that say from when until when a key is good.
+/// Members that any public key may have: those of RFC 7517 section 4, `ext` of Web Cryptography,
+/// and the members of OpenID Federation 1.0 section 8.7 for the validity period of a key.
 const OF_ANY: &[&str] = &[
     "kty", "use", "key_ops", "alg", "kid", "x5u", "x5c", "x5t", "x5t#S256", "ext", "iat", "nbf", "exp",
     "revoked",
 ];
 
-/// The members of the public keys of each type (RFC 7518 section 6, RFC 8037 section 2; AKP is the type
-/// of ML-DSA).
+/// The members of the public keys of each type (RFC 7518 section 6, RFC 8037 section 2; AKP is the
+/// type of ML-DSA).
 const OF_TYPE: &[(&str, &[&str])] =
     &[("RSA", &["n", "e"]), ("EC", &["crv", "x", "y"]), ("OKP", &["crv", "x"]), ("AKP", &["pub"])];
 
-/// Members of private and symmetric keys (RFC 7518 section 6; `priv` and `seed` are those of AKP).
+/// Members of private and symmetric keys (RFC 7518 section 6; `priv` and `seed` belong to AKP).
 const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv", "seed"];
 
-/// The first member of `key` that only a private or symmetric key has. One that is `null` is absent.
+/// Returns the first member of `key` that only a private or symmetric key has. A `null` member is
+/// absent.
 pub(super) fn private(key: &Map<String, Value>) -> Option<&'static str> {
     let is_there = |name: &&&str| key.get(**name).is_some_and(|value| !value.is_null());
     PRIVATE.iter().find(is_there).copied()
 }
 
-/// The JWK Set `set` without what is not known to be public: unknown members, and whole keys of an
-/// unknown type beside known ones (RFC 7517 section 5). None when there is nothing to take away.
+/// Returns the JWK Set `set` without everything that is not known to be public: unknown members,
+/// and keys of an unknown type if there are others (RFC 7517 section 5). Returns `None` if there is
+/// nothing to remove.
 ///
-/// Members of private keys stay, so that the set is refused for them: whoever sent them must hear it.
+/// Members of private keys stay, so that the set is rejected and its sender learns why.
 pub fn without_unknown(set: &Value) -> Option<Value> {
     let (members, keys) = (set.as_object()?, set.get("keys")?.as_array()?);
     let has_known = keys.iter().any(|key| !is_ignored(key));
@@ -50,7 +53,7 @@ pub fn without_unknown(set: &Value) -> Option<Value> {
     Some(Value::Object(Map::from_iter([("keys".to_owned(), keys.into())])))
 }
 
-/// Whether this is a key of a type that is not known here, and nothing else is wrong with it.
+/// Whether this is a key of an unknown type with nothing else wrong.
 fn is_ignored(key: &Value) -> bool {
     let Some(key) = key.as_object() else { return false };
     let kty = key.get("kty").and_then(Value::as_str);

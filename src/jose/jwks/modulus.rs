@@ -1,22 +1,23 @@
-//! Whether the modulus of an RSA key can be factored at once (NIST SP 800-56B section 6.4.2.2, and
-//! CVE-2017-15361, "ROCA"). No test of primality is made: it would cost more than all else that is
-//! done for a registration, and finds no key that a broken generator makes.
+//! Whether the modulus of an RSA key is easily factored (NIST SP 800-56B section 6.4.2.2, and
+//! CVE-2017-15361, "ROCA"). Primality is not tested: it would cost more than the rest of a
+//! registration, and would find none of the keys that a broken generator creates.
 
 use std::sync::LazyLock;
 
 use openssl::bn::BigNumRef;
 use openssl::error::ErrorStack;
 
-/// Odd primes below this bound are looked for as factors, as SP 800-89 section 5.3.3 has it.
+/// Odd primes below this limit are tried as factors, as in SP 800-89 section 5.3.3.
 const BOUND: u32 = 752;
-/// The generator of which the primes of an affected chip are powers, modulo each small prime.
+/// The primes of an affected chip are powers of this generator, modulo each small prime.
 const ROCA_GENERATOR: u64 = 65_537;
-/// The largest prime by which keys of affected chips are recognised.
+/// The largest prime used to recognise keys of affected chips.
 const ROCA_LARGEST: u64 = 167;
-/// Primes by which a square is recognised: another number passes one of 2 to this power.
+/// The number of primes used to recognise a square. Any other number passes with a probability of
+/// one in 2 to this power.
 const SQUARE_PRIMES: usize = 64;
 
-/// Primes together with their product, which fits one division.
+/// Primes together with their product, which fits a single division.
 struct Group {
     product: u32,
     primes: Vec<u32>,
@@ -37,7 +38,7 @@ static GROUPS: LazyLock<Vec<Group>> = LazyLock::new(|| {
     groups
 });
 
-/// What is wrong with the odd modulus `n`.
+/// Returns what is wrong with the odd modulus `n`.
 pub(super) fn fault(n: &BigNumRef) -> Result<Option<&'static str>, ErrorStack> {
     let (mut is_roca, mut is_square, mut seen) = (true, true, 0);
     for group in &*GROUPS {
@@ -71,7 +72,7 @@ fn is_power(residue: u64, prime: u64) -> bool {
     }
 }
 
-/// Euler's criterion: whether `residue` is a square modulo `prime`.
+/// Whether `residue` is a square modulo `prime`, by Euler's criterion.
 fn is_quadratic(residue: u64, prime: u64) -> bool {
     let (mut power, mut base, mut exponent) = (1, residue, (prime - 1) / 2);
     while exponent > 0 {

@@ -32,7 +32,7 @@ fn a_token_is_good_at_its_time() {
     check_claims(json!({"exp": NOW - 3_600}), &any, Err("expired"));
     check_claims(json!({"exp": -1}), &any, Err("expired"));
     check_claims(json!({"nbf": NOW + 60}), &any, Ok(()));
-    check_claims(json!({"nbf": NOW + 61}), &any, Err("not good yet"));
+    check_claims(json!({"nbf": NOW + 61}), &any, Err("not valid yet"));
     check_claims(json!({"iat": NOW + 5}), &any, Ok(()));
     check_claims(json!({"iat": NOW + 60}), &any, Ok(()));
     check_claims(json!({"iat": NOW + 61}), &any, Err("future"));
@@ -48,12 +48,12 @@ fn a_token_is_good_at_its_time() {
 fn times_are_numbers() {
     for name in ["exp", "nbf", "iat"] {
         for value in [json!("1700000100"), json!([]), json!({}), json!(true)] {
-            let words = format!("`{name}` a number");
+            let words = format!("a number of seconds in `{name}`");
             check_claims(json!({ name: value }), &Expectations::default(), Err(&words));
         }
     }
     let null = sign_bytes(br#"{"alg":"ES256"}"#, br#"{"iss":"https://i.example","exp":null}"#, &EC).unwrap();
-    check(&null, &EC_SET, &Expectations::default(), Err(("claims", "`exp` a number")));
+    check(&null, &EC_SET, &Expectations::default(), Err(("claims", "a number of seconds in `exp`")));
     let huge = sign_bytes(br#"{"alg":"ES256"}"#, br#"{"iss":"https://i.example","exp":1e999}"#, &EC).unwrap();
     check(&huge, &EC_SET, &Expectations::default(), Err(("malformed", "JSON")));
 }
@@ -79,7 +79,7 @@ fn a_token_for_others_is_refused() {
     check_claims(json!({"aud": []}), &ours, Err("another audience"));
     check_claims(json!({"aud": ["https://us.example", 5]}), &ours, Err("array of strings"));
     check_claims(json!({"aud": {"https://us.example": 1}}), &ours, Err("array of strings"));
-    check_claims(json!({"aud": "https://us.example"}), &Expectations::default(), Err("none is expected"));
+    check_claims(json!({"aud": "https://us.example"}), &Expectations::default(), Err("no `aud` is accepted"));
     let required = Expectations { required: &["iss", "aud"], ..ours };
     check_claims(json!({}), &required, Err("`aud`"));
     check_claims(json!({"aud": "https://us.example"}), &required, Ok(()));
@@ -114,7 +114,7 @@ fn the_type_of_a_token_is_held() {
     for typ in
         ["at+jwt", "application/AT+jwt", "dpop+jwt", "logout+jwt", "client-authentication+jwt", "eat+jwt"]
     {
-        check_typ(json!(typ), TypRule::Any, Err("by its `typ`"));
+        check_typ(json!(typ), TypRule::Any, Err("according to its `typ`"));
     }
     let result = TypRule::OneOf(&["eat+jwt"]);
     check_typ(json!("application/eat+jwt"), result, Ok(()));

@@ -1,6 +1,6 @@
 //! Names of attributes and their object identifiers.
 
-/// The nine names that every reader of RFC 4514 knows (its section 3).
+/// The nine names that every implementation of RFC 4514 knows (section 3).
 const RFC_4514: &[(&str, &str)] = &[
     ("CN", "2.5.4.3"),
     ("L", "2.5.4.7"),
@@ -13,7 +13,7 @@ const RFC_4514: &[(&str, &str)] = &[
     ("UID", "0.9.2342.19200300.100.1.1"),
 ];
 
-/// Further names that are read, never written.
+/// Other names that are accepted but never written.
 const OTHERS: &[(&str, &str)] = &[
     ("commonName", "2.5.4.3"),
     ("localityName", "2.5.4.7"),
@@ -52,12 +52,12 @@ const OTHERS: &[(&str, &str)] = &[
     ("jurisdictionCountryName", "1.3.6.1.4.1.311.60.2.1.3"),
 ];
 
-/// The name by which RFC 4514 writes the attribute.
+/// Returns the RFC 4514 name of the attribute.
 pub(super) fn rfc4514_name(identifier: &str) -> Option<&'static str> {
     RFC_4514.iter().find(|(_, known)| *known == identifier).map(|(name, _)| *name)
 }
 
-/// The dotted identifier of an attribute that is named in either way; case does not matter.
+/// Returns the dotted identifier of an attribute, given its name or identifier. Case is ignored.
 pub(super) fn identifier(name: &str) -> Option<String> {
     if is_dotted(name) {
         return Some(name.to_owned());
@@ -66,7 +66,7 @@ pub(super) fn identifier(name: &str) -> Option<String> {
     known.map(|(_, identifier)| (*identifier).to_owned())
 }
 
-/// `numericoid` of RFC 4512 section 1.4: two numbers or more, without zeros in front.
+/// `numericoid` of RFC 4512 section 1.4: at least two numbers without leading zeros.
 fn is_dotted(name: &str) -> bool {
     let is_number = |arc: &str| {
         let has_no_zero = arc == "0" || !arc.starts_with('0');

@@ -1,9 +1,9 @@
 //! Preparation of strings for `caseIgnoreMatch` (RFC 4518).
 //!
-//! Without the normal form KC of its step 3: two encodings of one accented letter are taken for
-//! two letters, which refuses more than the RFC does and never less.
+//! The normal form KC of its step 3 is not applied. Two encodings of one accented letter are
+//! therefore different, which rejects more than the RFC does and never less.
 
-/// What two strings are compared by: without what is not seen, in one case, with single spaces.
+/// Returns the text to compare: without invisible characters, in one case, with single spaces.
 pub(super) fn prepare(text: &str) -> String {
     let mapped = text.chars().filter(|character| !is_unseen(*character)).flat_map(fold);
     let mut prepared = String::with_capacity(text.len());
@@ -20,17 +20,17 @@ pub(super) fn prepare(text: &str) -> String {
     prepared
 }
 
-/// Case folding: by way of upper case, so that a sharp s is two.
+/// Folds case by way of upper case, so that a sharp s becomes two letters.
 fn fold(character: char) -> impl Iterator<Item = char> {
     character.to_uppercase().flat_map(char::to_lowercase)
 }
 
-/// Section 2.2: what is mapped to a space.
+/// Section 2.2: characters that are mapped to a space.
 fn is_space(character: char) -> bool {
     character.is_whitespace() && character != '\u{200b}'
 }
 
-/// Section 2.2: what is mapped to nothing.
+/// Section 2.2: characters that are mapped to nothing.
 fn is_unseen(character: char) -> bool {
     let is_control = character.is_control() && !character.is_whitespace();
     is_control

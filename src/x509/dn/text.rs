@@ -6,33 +6,35 @@ use super::names::identifier;
 use super::{Attribute, Dn, Value, encoded};
 use crate::x509::der;
 
-/// Attributes of one name: more than any certificate has.
+/// The maximum number of attributes of one name, which is more than any certificate has.
 const MAXIMUM_ATTRIBUTES: usize = 64;
 
 /// Why a text is not a distinguished name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DnError {
-    /// A part has no `=`, or nothing on one of its sides.
+    /// A part has no `=`, or an empty side.
     #[error("each part must be an attribute and its value, such as CN=client")]
     NoAttribute,
-    /// An attribute that is not known by this name.
+    /// An unknown attribute name.
     #[error(
-        "an attribute must be CN, L, ST, O, OU, C, STREET, DC, UID or an object identifier such as 2.5.4.97"
+        "unknown attribute; use CN, L, ST, O, OU, C, STREET, DC, UID or an object identifier such as 2.5.4.97"
     )]
     UnknownAttribute,
-    /// A special character stands for itself, or an escape is broken off.
-    #[error("a special character, or a space at an end of a value, is written with a backslash before it")]
+    /// A special character is not escaped, or an escape is incomplete.
+    #[error(
+        "a special character, or a space at the start or end of a value, must be escaped with a backslash"
+    )]
     Escape,
-    /// What follows `#` is not the hex of a value.
-    #[error("what follows # must be the hex digits of a DER encoding, such as 2.5.4.97=#0c0141")]
+    /// The text after `#` is not the hex of a DER value.
+    #[error("the text after # must be the hex digits of a DER encoding, such as 2.5.4.97=#0c0141")]
     Hex,
     /// Too many attributes.
-    #[error("a distinguished name has {MAXIMUM_ATTRIBUTES} attributes at most")]
+    #[error("a distinguished name must have at most {MAXIMUM_ATTRIBUTES} attributes")]
     TooLong,
 }
 
-/// Reads a distinguished name as RFC 4514 writes it. Spaces after a comma or a plus sign are
-/// passed over, since much software writes them.
+/// Parses a distinguished name in the format of RFC 4514. Spaces after a comma or a plus sign are
+/// skipped, since a lot of software writes them.
 ///
 /// # Errors
 /// The rule that it breaks.
@@ -54,7 +56,7 @@ pub fn parse(text: &str) -> Result<Dn, DnError> {
     Err(DnError::TooLong)
 }
 
-/// One attribute, the separator behind it, and what follows that.
+/// Parses one attribute. Returns it with the separator after it and the remaining text.
 fn attribute(text: &str) -> Result<(Attribute, Option<char>, &str), DnError> {
     let (name, rest) = text.split_once('=').ok_or(DnError::NoAttribute)?;
     if name.is_empty() {
@@ -71,7 +73,7 @@ fn attribute(text: &str) -> Result<(Attribute, Option<char>, &str), DnError> {
     Ok((Attribute { identifier, value }, after.next(), after.as_str()))
 }
 
-/// Where the value at the start of `text` ends: before a comma or a plus sign that is not escaped.
+/// Returns the end of the value at the start of `text`: before an unescaped comma or plus sign.
 fn end_of_value(text: &str) -> usize {
     let mut is_escaped = false;
     for (at, character) in text.char_indices() {
@@ -83,7 +85,7 @@ fn end_of_value(text: &str) -> usize {
     text.len()
 }
 
-/// `string` of RFC 4514 section 3, without its escapes.
+/// Returns a `string` of RFC 4514 section 3 without its escapes.
 fn string_value(raw: &str) -> Result<String, DnError> {
     if raw.is_empty() {
         return Err(DnError::NoAttribute);
@@ -107,7 +109,7 @@ fn string_value(raw: &str) -> Result<String, DnError> {
     String::from_utf8(bytes).map_err(|_| DnError::Escape)
 }
 
-/// `hexstring` of RFC 4514 section 3.
+/// Parses a `hexstring` of RFC 4514 section 3.
 fn hex_value(digits: &str) -> Result<Value, DnError> {
     let pairs = digits.as_bytes().chunks(2);
     let octets = pairs.map(|pair| match pair {
@@ -126,7 +128,7 @@ fn octet(high: u8, low: u8) -> Option<u8> {
     Some(digit(high)? << 4 | digit(low)?)
 }
 
-/// `text` as a value of RFC 4514 section 2.4.
+/// Returns `text` as a value of RFC 4514 section 2.4.
 pub(super) fn escape(text: &str) -> String {
     let last = text.chars().count().saturating_sub(1);
     let mut escaped = String::with_capacity(text.len());
@@ -134,7 +136,7 @@ pub(super) fn escape(text: &str) -> String {
         let at_an_end = character == ' ' && (at == 0 || at == last);
         let is_special = matches!(character, '"' | '+' | ',' | ';' | '<' | '>' | '\\');
         if character.is_ascii_control() {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(escaped, "\\{:02x}", u32::from(character));
             continue;
         }
