@@ -1,10 +1,10 @@
-//! The audit log, as an administrator reads it.
+//! The audit log in the form that administrators read.
 
 use serde_json::{Map, Value};
 
 use crate::store::audit::Logged;
 
-/// One event: its position, when, what, by whom and from where, to what, and how it ended.
+/// Returns one event as JSON: position, time, action, outcome, subject, actor, address and details.
 pub fn shown(logged: &Logged) -> Value {
     let event = &logged.event;
     let mut members = Map::new();

@@ -1,5 +1,5 @@
-//! Many clients are deleted, each as its holder would delete it: with the scripts that have a say,
-//! and an event of its own.
+//! Deletes many clients. Each deletion works as if the client had requested it: scripts can deny it, and it
+//! has an audit event of its own.
 
 use futures_util::stream::{self, StreamExt};
 
@@ -10,35 +10,35 @@ use crate::service::Context;
 use crate::store::audit::Action;
 use crate::store::{ClientFilter, Stored};
 
-/// Clients that are read at a time.
+/// The number of clients read at a time.
 const PAGE: usize = 100;
-/// Clients that are deleted at the same time: they share a flush.
+/// The number of clients deleted concurrently. They share a flush.
 const AT_ONCE: usize = 16;
-/// How often a client is looked at again that others change at the same time.
+/// The maximum number of attempts for a client that is changed concurrently.
 const TRIES: usize = 8;
 
-/// What became of the clients.
+/// The result of a bulk deletion.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Deleted {
-    /// Clients that are gone.
+    /// The number of deleted clients.
     pub(super) deleted: usize,
-    /// Clients that a script did not let go.
+    /// The number of clients whose deletion a script denied.
     pub(super) refused: usize,
 }
 
-/// What became of one client.
+/// The result for one client.
 enum Outcome {
     Deleted,
     Refused,
-    /// Others deleted it, or made it one that is not meant.
+    /// The client was deleted concurrently, or changed so that the filter no longer matches it.
     Left,
 }
 
-/// Deletes all clients that `filter` chooses, but none that the operator of this server made. A
-/// page is in memory at a time.
+/// Deletes all clients that `filter` matches, except clients that the operator of this server created. Only
+/// one page is in memory at a time.
 ///
 /// # Errors
-/// What stopped it, with what was done before.
+/// Returns the error that stopped the deletion, with the result until then.
 pub(super) async fn delete(
     cx: &Context<'_>,
     caller: &Caller,
@@ -57,7 +57,7 @@ pub(super) async fn delete(
                 Ok(Outcome::Deleted) => done.deleted += 1,
                 Ok(Outcome::Refused) => done.refused += 1,
                 Ok(Outcome::Left) => {}
-                // Those that are under way are not left halfway.
+                // Deletions that have started are completed.
                 Err(error) => stopped = stopped.or(Some(error)),
             }
         }

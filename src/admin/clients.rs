@@ -1,4 +1,4 @@
-//! Clients, as an administrator sees them: never with a secret, or with what a token hashes to.
+//! Clients as administrators see them: never with a secret or the hash of a token.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::clock::Timestamp;
 use crate::service::Context;
 
-/// One client of a list.
+/// Returns the summary of a client for a list.
 pub fn summary(client: &Client) -> Value {
     let metadata = client.metadata.metadata();
     let mut members = Map::new();
@@ -21,7 +21,7 @@ pub fn summary(client: &Client) -> Value {
     members.into()
 }
 
-/// All that may be shown of one client: its metadata, and how it came to be what it is.
+/// Returns everything that administrators can see of a client: its metadata and its provenance.
 pub fn detail(cx: &Context<'_>, client: &Client) -> Map<String, Value> {
     let expires_at = client.expires_at.map(Timestamp::unix);
     let shown = json!({

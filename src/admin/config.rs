@@ -1,19 +1,19 @@
-//! The live configuration: shown, and changed by JSON Patch (RFC 6902).
+//! Shows the live configuration, and changes it by JSON Patch (RFC 6902).
 
 use crate::live::{Document, Operations, PatchError};
 use crate::service::Context;
 use crate::store::audit::Author;
 
-/// The configuration that this request sees.
+/// Returns the configuration that applies to this request.
 pub fn show(cx: &Context<'_>) -> Document {
     cx.snapshot.document(&cx.service.settings)
 }
 
-/// Makes the JSON Patch in `body`, durably and as a whole; gives the configuration that is in
-/// force then. `expected` are revisions of which one must be the present one.
+/// Applies the JSON Patch in `body`, durably and as a whole, and returns the configuration in force
+/// afterwards. If `expected` is set, the current revision must be in it.
 ///
 /// # Errors
-/// Why nothing was changed.
+/// Returns the reason why nothing was changed.
 pub async fn patch(
     cx: &Context<'_>,
     author: Author,

@@ -1,5 +1,5 @@
-//! Who may call the admin API: the holder of an access token of the token endpoint that has the
-//! scope of the call (RFC 6750). And what its endpoints have in common.
+//! Access control for the admin API, and the parts that its endpoints share. A call requires an access token
+//! of the token endpoint with the scope of the call (RFC 6750).
 
 use std::str::FromStr;
 
@@ -23,13 +23,13 @@ use crate::store::{StoreError, outage};
 use crate::token::bearer::Bearer;
 use crate::{telemetry, token};
 
-/// The code of a call that can not be understood (RFC 6750 section 3.1).
+/// The error code for a malformed call (RFC 6750 section 3.1).
 pub(super) const INVALID_REQUEST: &str = "invalid_request";
 
-/// Finds out who calls, and whether that is allowed. That it is not is left to the audit log.
+/// Authenticates the caller and checks that the call is allowed. Records a rejection in the audit log.
 ///
 /// # Errors
-/// 401 without a good token, 403 when it has not the scope that `needed` picks.
+/// 401 without a valid token; 403 without the scope that `needed` picks.
 pub async fn admit(
     cx: &Context<'_>,
     parts: &Parts,
@@ -48,7 +48,7 @@ pub async fn admit(
     let by = Administrator { client_id: bearer.token.client_id.to_string(), address, correlation_id };
     let scope = needed(&settings.admin.scopes);
     if !token::administers(bearer.client.client(), &bearer.token.scope, scope) {
-        let description = format!("the access token has not the scope {scope}");
+        let description = format!("the access token lacks the scope {scope}");
         let problem = Problem::insufficient_scope(Some(scope), &description);
         return Err(refusal::stranger_refused(cx, parts, &by.author(), problem));
     }
@@ -66,17 +66,17 @@ async fn bearer(cx: &Context<'_>, parts: &Parts) -> Result<Bearer, Problem> {
 /// Reads the body of a call, within `limits.bodyBytes` and `limits.bodyTimeoutMs`.
 ///
 /// # Errors
-/// 413 when it is too large, 408 when it is too slow, 400 when it broke off.
+/// 413 if the body is too large, 408 if it is too slow, 400 if it is incomplete.
 pub(super) async fn read_body(cx: &Context<'_>, body: Body) -> Result<Bytes, Problem> {
     let limits = &cx.service.settings.limits;
     let read = body::read(body, limits.body_bytes, limits.body_timeout_ms).await;
     read.map_err(|error| unreadable(&error))
 }
 
-/// Reads a body that is one JSON object; nothing at all stands for an empty one.
+/// Reads a body that is one JSON object. An empty body counts as an empty object.
 ///
 /// # Errors
-/// The same, 415 when it is said to be something else, and 400 when it is no JSON object.
+/// As [`read_body`], also 415 for another media type and 400 if the body is not a JSON object.
 pub(super) async fn read_object(
     cx: &Context<'_>,
     headers: &HeaderMap,
@@ -95,13 +95,13 @@ pub(super) async fn read_object(
     Ok(members)
 }
 
-/// 415: only `accepted` is read here.
+/// Returns 415: only `accepted` is supported.
 pub(super) fn unsupported(accepted: &str) -> Problem {
     let description = format!("send {accepted} in UTF-8, without Content-Encoding");
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, &description)
 }
 
-/// What a body that can not be read is in HTTP.
+/// Returns the HTTP error for a body that cannot be read.
 pub(super) fn unreadable(error: &BodyError) -> Problem {
     let status = match error {
         BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -113,58 +113,57 @@ pub(super) fn unreadable(error: &BodyError) -> Problem {
     Problem::new(status, INVALID_REQUEST, &error.to_string())
 }
 
-/// What a failure of the store is in HTTP.
+/// Returns the HTTP error for a failure of the store.
 pub(super) fn store_problem(error: &StoreError) -> Problem {
     if matches!(error, StoreError::Conflict) {
         return Problem::new(StatusCode::CONFLICT, "conflict", &error.to_string());
     }
     outage::tell(error);
-    Problem::unavailable("the store can not take the request at present", 5)
+    Problem::unavailable("the store is currently unavailable; retry later", 5)
 }
 
-/// 404: nothing is called so.
+/// Returns 404: `what` was not found.
 pub(super) fn unknown(what: &str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", &format!("there is no such {what}"))
+    Problem::new(StatusCode::NOT_FOUND, "not_found", &format!("{what} not found"))
 }
 
 pub(super) fn bad_request(description: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, INVALID_REQUEST, description)
 }
 
-/// The last segment of a path, which names something.
+/// The last segment of a path, which is the identifier of a resource.
 pub struct Named(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Problem;
 
-    /// Nothing has a name that is not UTF-8.
+    /// Rejects an identifier that is not UTF-8 with 404: no resource has such an identifier.
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let segment = Path::<String>::from_request_parts(parts, state).await;
         segment.map(|Path(name)| Self(name)).map_err(|_| Problem::not_found())
     }
 }
 
-/// Why the parameter `name` is not taken. It is named when it looks like one: what stands there by mistake
-/// can be a token.
+/// Returns the reason why the parameter `name` is rejected. The reason repeats the name only if it looks like
+/// a parameter name: it could be a token that is there by mistake.
 fn unknown_parameter(name: &str, known: &[&str]) -> String {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let is_name = name.len() <= 32 && !name.is_empty() && name.bytes().all(is_word);
-    let named = if is_name { format!("the parameter {name}") } else { "a parameter".to_owned() };
+    let named = if is_name { format!("unknown parameter {name}") } else { "unknown parameter".to_owned() };
     match known {
-        [] => format!("{named} is not known; this call takes none"),
-        known => format!("{named} is not known; there are {}", known.join(", ")),
+        [] => format!("{named}; this call accepts no parameters"),
+        known => format!("{named}; the parameters are {}", known.join(", ")),
     }
 }
 
-/// The parameters of a query, each at most once and each known.
+/// The parameters of a query. All are known, and none is repeated.
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Reads the query of `uri`.
     ///
     /// # Errors
-    /// When a parameter is not among `known`, or is there twice: a filter that is not heard would
-    /// widen what is asked for.
+    /// When a parameter is not in `known` or is repeated. Ignoring a filter would widen the selection.
     pub(super) fn read(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
@@ -172,7 +171,7 @@ impl Query {
                 return Err(bad_request(&unknown_parameter(&name, known)));
             }
             if pairs.iter().any(|(seen, _)| *seen == name) {
-                return Err(bad_request(&format!("{name} is there twice")));
+                return Err(bad_request(&format!("{name} must not be repeated")));
             }
             pairs.push((name.into_owned(), value.into_owned()));
         }
@@ -183,19 +182,19 @@ impl Query {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The value of `name` in another form, which `due` says in words.
+    /// Returns the parsed value of `name`. `due` describes the expected form.
     ///
     /// # Errors
-    /// When it is there and not in that form.
+    /// When the parameter is present but not in that form.
     pub(super) fn parsed<T: FromStr>(&self, name: &str, due: &str) -> Result<Option<T>, Problem> {
         let Some(text) = self.text(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| bad_request(&format!("{name} must be {due}")))
     }
 
-    /// How much of a list is wanted: at most `most`, and 50 when nothing is said.
+    /// Returns the requested page size: at most `most`, and 50 by default.
     ///
     /// # Errors
-    /// When it is no number from 1 to `most`.
+    /// When it is not a number from 1 to `most`.
     pub(super) fn limit(&self, most: usize) -> Result<usize, Problem> {
         let limit = self.parsed("limit", "a number")?.unwrap_or(50);
         if (1..=most).contains(&limit) {
@@ -213,10 +212,10 @@ mod tests {
     #[test]
     fn a_parameter_that_is_not_known_is_named_and_so_are_those_that_are() {
         let said = unknown_parameter("foo", &["after", "limit"]);
-        assert_eq!(said, "the parameter foo is not known; there are after, limit");
-        assert_eq!(unknown_parameter("foo", &[]), "the parameter foo is not known; this call takes none");
+        assert_eq!(said, "unknown parameter foo; the parameters are after, limit");
+        assert_eq!(unknown_parameter("foo", &[]), "unknown parameter foo; this call accepts no parameters");
         for odd in ["", "a b", "\u{1b}", &"x".repeat(33)] {
-            assert!(unknown_parameter(odd, &[]).starts_with("a parameter is not known"), "{odd}");
+            assert!(unknown_parameter(odd, &[]).starts_with("unknown parameter; "), "{odd}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `GET` of the audit log.
+//! `GET` on the audit log.
 
 use std::sync::Arc;
 
@@ -13,17 +13,18 @@ use super::endpoint::{Query, admit, store_problem};
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
 
-/// Events on one page.
+/// The maximum number of events on a page.
 const MOST: usize = 1_000;
 
-/// `GET` of events in the order in which they were stored: those behind the position `after`, at
-/// most `limit`. When more follow, `next` is what `after` must be then. Whoever follows the log
-/// goes on from the position of the last event that it saw.
+/// Returns events in the order in which they were stored: at most `limit` events after the position `after`.
+/// If more events follow, `next` is the value of `after` for the next page. A caller that follows the log
+/// continues from the position of the last event that it has read.
 ///
-/// What was refused on this server until now is written before it is read.
+/// Rejections that are still queued on this server are written before the log is read.
 ///
 /// # Errors
-/// 400 when a parameter is wrong, 401 and 403 who may not, 503 when the store fails.
+/// 400 for an invalid parameter, 401 without a valid token, 403 without the required scope, 503 if the store
+/// fails.
 pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();

@@ -27,10 +27,10 @@ use crate::store::audit::Action;
 use crate::store::{ClientFilter, Stored};
 use crate::telemetry;
 
-/// Clients on one page.
+/// The maximum number of clients on a page.
 const MOST: usize = 500;
 
-/// The parameters that say which clients are meant.
+/// The parameters that select clients.
 const FILTERS: &[&str] = &[
     "client_id",
     "client_name",
@@ -41,12 +41,12 @@ const FILTERS: &[&str] = &[
     "trust_level",
 ];
 
-/// `GET` of a page of clients: those to which all parameters apply, in the order of their
-/// identifiers. `client_id` says what the identifier begins with, `client_name` what the name has
-/// in it. A page can be short though more follow; `next` is then what `after` must be.
+/// Returns a page of the clients that match all parameters, ordered by identifier. `client_id` is a prefix of
+/// the identifier, and `client_name` a part of the name. A page can be short even if more clients follow;
+/// `next` is then the value of `after` for the next page.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
@@ -83,10 +83,10 @@ fn filter(query: &Query) -> Result<ClientFilter, Problem> {
     })
 }
 
-/// `GET` of one client: its metadata and its provenance.
+/// Returns one client: its metadata and its provenance.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn show(
     State(service): State<Arc<Service>>,
     Named(id): Named,
@@ -99,15 +99,15 @@ pub async fn show(
     Ok(detail(&cx, stored.client()))
 }
 
-/// `PUT`: other metadata in the place of what a client has registered, by the rules of an update
-/// by its holder (RFC 7592 section 2.2). Who registered it and what was shown then stays; its
-/// statement is not asked for again. The body is the metadata, as `metadata` of a `GET` has it.
-/// The answer is that of a `GET`; a secret that is made for it is told to the holder only.
+/// Replaces the metadata of a client, by the rules of an update by the client itself (RFC 7592 section 2.2).
+/// The provenance is kept, and no software statement is required. The body is the metadata, in the form of
+/// `metadata` in the response to `GET`. The response is the same as for `GET`. If a secret is created, only
+/// the client itself can read it.
 ///
 /// # Errors
-/// 400 with every rule that it breaks, 401 and 403 who may not and for clients of the operator,
-/// 404, 409 when others changed the client at the same time, 412 when `If-Match` names another
-/// revision, 413 and 408, 415 for what is not `application/json`.
+/// 400 with every violated rule; 401 without a valid token; 403 without the required scope, or for the
+/// administrator's own client; 404; 409 if the client was changed concurrently; 412 if `If-Match` names
+/// another revision; 408 and 413; 415 for a body that is not `application/json`.
 pub async fn replace(
     State(service): State<Arc<Service>>,
     Named(id): Named,
@@ -122,7 +122,7 @@ pub async fn replace(
         let stored = found?;
         check_precondition(&parts, stored.client())?;
         if stored.client().is_operators() {
-            return Err(denied("the administrator follows [admin.scopes], and is changed in no other way"));
+            return Err(denied("the administrator cannot be changed; its scopes follow [admin.scopes]"));
         }
         let members = read_object(&cx, &parts.headers, body).await?;
         let caller = caller(&cx, &parts, &by);
@@ -135,12 +135,13 @@ pub async fn replace(
     }
 }
 
-/// `DELETE` of one client, as its holder would: `deleteClient` has its say. One that the operator made
-/// stays: without it nobody could call any more.
+/// Deletes one client, as if the client had requested it: the hook `deleteClient` can deny it. A client that
+/// the operator created cannot be deleted: without it, nobody could call the admin API.
 ///
 /// # Errors
-/// 401 and 403 who may not and for clients of the operator, 404, 409 when others changed the client at the same time, 412 when
-/// `If-Match` names another revision; what a script answers.
+/// 401 without a valid token; 403 without the required scope, or for the administrator's own client; 404; 409
+/// if the client was changed concurrently; 412 if `If-Match` names another revision; the response of a
+/// script.
 pub async fn delete(
     State(service): State<Arc<Service>>,
     Named(id): Named,
@@ -168,13 +169,13 @@ pub async fn delete(
     deleted.map_err(|problem| refused(&cx, &by, (Action::DeletionRefused, subject), problem))
 }
 
-/// `DELETE` of all clients to which all parameters apply, those of a list; at least one must be
-/// there. Clients that the operator made are never among them. `refused` counts those that a
-/// script did not let go.
+/// Deletes all clients that match all parameters, which are the filters of a list. At least one filter is
+/// required. Clients that the operator created are never deleted. `refused` counts the clients whose deletion
+/// a script denied.
 ///
 /// # Errors
-/// 400 without a filter, 401 and 403 who may not; 500 and 503 when a script or the store fails,
-/// with the number of clients that are `deleted` already.
+/// 400 without a filter; 401 without a valid token; 403 without the required scope; 500 and 503 if a script
+/// or the store fails, with the number of clients that are already `deleted`.
 pub async fn delete_all(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
@@ -186,7 +187,7 @@ pub async fn delete_all(
     let meant = meant(&parts).map_err(refused)?;
     let deleted = bulk::delete(&cx, &caller(&cx, &parts, &by), &meant).await;
     let (Ok(done) | Err((_, done))) = &deleted;
-    tracing::info!(done.deleted, done.refused, "an administrator deleted clients");
+    tracing::info!(done.deleted, done.refused, "clients deleted by an administrator");
     let mut members: Map<String, Value> = Map::from_iter([("deleted".to_owned(), done.deleted.into())]);
     match deleted {
         Ok(Deleted { refused: 0, .. }) => Ok(answer::json(StatusCode::OK, &members)),
@@ -201,24 +202,24 @@ pub async fn delete_all(
     }
 }
 
-/// The clients that are to be deleted: the query must say so.
+/// Returns the filter for the clients to delete. The query must have one.
 fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
     let query = Query::read(&parts.uri, FILTERS)?;
     if !FILTERS.iter().any(|name| query.text(name).is_some()) {
-        return Err(bad_request(&format!("say which clients are meant: {}", FILTERS.join(", "))));
+        return Err(bad_request(&format!("give at least one filter: {}", FILTERS.join(", "))));
     }
     if let Some(name) = FILTERS.iter().find(|name| query.text(name).is_some_and(str::is_empty)) {
-        return Err(bad_request(&format!("{name} is empty, and would mean every client")));
+        return Err(bad_request(&format!("{name} is empty and would match every client")));
     }
     filter(&query)
 }
 
-/// The administrator as the pipeline sees who asks.
+/// Returns the administrator as the caller in the registration pipeline.
 fn caller(cx: &Context<'_>, parts: &Parts, by: &Administrator) -> Caller {
     Caller { administrator: Some(by.client_id.clone()), ..Caller::of(cx, parts) }
 }
 
-/// 403: nobody may do this to a client of the operator.
+/// Returns 403: nobody may do this to a client of the operator.
 fn denied(description: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "access_denied", description)
 }
@@ -227,7 +228,7 @@ fn check_precondition(parts: &Parts, client: &Client) -> Result<(), Problem> {
     if precondition::holds(&parts.headers, &entity_tag(client.revision)) {
         return Ok(());
     }
-    let description = format!("the client has changed since: its revision is {}", client.revision);
+    let description = format!("the client has changed: its current revision is {}", client.revision);
     Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", &description))
 }
 

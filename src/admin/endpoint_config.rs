@@ -1,4 +1,4 @@
-//! `GET` and `PATCH` of the live configuration. Who may is looked at before.
+//! `GET` and `PATCH` on the live configuration. Both authenticate the caller first.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use crate::store::outage;
 
 /// The media type of a JSON Patch (RFC 6902 section 6).
 const JSON_PATCH: &str = "application/json-patch+json";
-/// Says which patches are taken (RFC 5789 section 3.1).
+/// Names the accepted patch media type (RFC 5789 section 3.1).
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
-/// `GET`: the configuration in force, with the origin of each value.
+/// Returns the configuration in force, with the origin of each value.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
@@ -33,10 +33,10 @@ pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) ->
     Ok(answer_with(&config::show(&cx)))
 }
 
-/// `PATCH`: changes the live configuration.
+/// Changes the live configuration.
 ///
 /// # Errors
-/// The problem that refused it; nothing is changed then.
+/// Returns the problem to answer with. Nothing is changed then.
 pub async fn patch(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
@@ -62,8 +62,8 @@ fn answer_with(document: &Document) -> Response {
     response
 }
 
-/// The revisions that `If-Match` names (RFC 9110 section 13.1.1); none: any will do. A weak tag
-/// matches nothing.
+/// Returns the revisions that `If-Match` names (RFC 9110 section 13.1.1), or `None` if any revision matches.
+/// A weak tag never matches.
 fn if_match(headers: &HeaderMap) -> Option<Vec<String>> {
     let lists: Vec<&HeaderValue> = headers.get_all(IF_MATCH).iter().collect();
     let tags = lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(','));
@@ -75,7 +75,7 @@ fn if_match(headers: &HeaderMap) -> Option<Vec<String>> {
     Some(tags.into_iter().filter_map(revision).collect())
 }
 
-/// Refuses what is no JSON Patch in UTF-8.
+/// Rejects a body that is not declared as a JSON Patch in UTF-8.
 fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -91,7 +91,7 @@ fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
         .header(ACCEPT_PATCH, HeaderValue::from_static(JSON_PATCH)))
 }
 
-/// What a refusal is in HTTP (RFC 5789 section 2.2).
+/// Returns the HTTP error for a rejected patch (RFC 5789 section 2.2).
 fn problem(error: &PatchError) -> Problem {
     let description = error.to_string().replace('\n', "; ");
     let (status, code) = match error {
@@ -105,7 +105,7 @@ fn problem(error: &PatchError) -> Problem {
         PatchError::Busy | PatchError::Ended => return Problem::unavailable(&description, 1),
         PatchError::Store(error) => {
             outage::tell(error);
-            return Problem::unavailable("the store can not take the request at present", 5);
+            return Problem::unavailable("the store is currently unavailable; retry later", 5);
         }
     };
     Problem::new(status, code, &description)

@@ -16,13 +16,13 @@ use super::initial_access::{self, MakeError};
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
 
-/// Tokens on one page.
+/// The maximum number of tokens on a page.
 const MOST: usize = 200;
 
-/// `POST`: makes a token. The answer tells it, and nothing else ever does.
+/// Creates a token. Only this response ever contains it.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn create(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
@@ -35,7 +35,7 @@ pub async fn create(
     Ok(answer::json(StatusCode::CREATED, &made))
 }
 
-/// Makes the token that a body asks for; gives what is told of it.
+/// Creates the token that a body requests, and returns the members of the response.
 async fn make(
     cx: &Context<'_>,
     by: &Administrator,
@@ -52,7 +52,8 @@ async fn make(
     Ok(members)
 }
 
-/// `null` is a member that is absent, also in the policy. What is inside `attributes` is the operator's.
+/// Removes `null` members, which count as absent, also in the policy. The content of `attributes` belongs to
+/// the operator and is kept.
 fn leave_out_null(wanted: &mut Map<String, Value>) {
     wanted.retain(|_, value| !value.is_null());
     if let Some(Value::Object(policy)) = wanted.get_mut("policy") {
@@ -60,10 +61,10 @@ fn leave_out_null(wanted: &mut Map<String, Value>) {
     }
 }
 
-/// `GET` of a page of tokens.
+/// Returns a page of tokens.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
@@ -79,10 +80,10 @@ pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -
     Ok(answer::json(StatusCode::OK, &members))
 }
 
-/// `GET` of one token.
+/// Returns one token.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn show(
     State(service): State<Arc<Service>>,
     Named(id): Named,
@@ -98,10 +99,10 @@ pub async fn show(
     }
 }
 
-/// `DELETE`: nobody registers with the token any more.
+/// Revokes a token. It can no longer be used to register clients.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn revoke(
     State(service): State<Arc<Service>>,
     Named(id): Named,
@@ -122,7 +123,7 @@ fn problem(error: MakeError) -> Problem {
         MakeError::Wanted(reason) => bad_request(&reason),
         MakeError::Store(error) => store_problem(&error),
         MakeError::Randomness(error) => {
-            tracing::error!(%error, "no token could be made");
+            tracing::error!(%error, "initial access token could not be created");
             Problem::server_error()
         }
     }

@@ -1,4 +1,4 @@
-//! Calls that are refused, on their way into the audit log.
+//! Records rejected calls in the audit log.
 
 use axum::extract::MatchedPath;
 use hyper::http::request::Parts;
@@ -10,7 +10,7 @@ use crate::registration::endpoint as registration_endpoint;
 use crate::service::Context;
 use crate::store::audit::{Action, AuditEvent, Author};
 
-/// Leaves it to the audit log that `by` was refused `action` on `subject`.
+/// Queues an audit event: `by` was denied `action` on `subject`. Returns `problem`.
 pub(super) fn refused(
     cx: &Context<'_>,
     by: &Administrator,
@@ -20,8 +20,8 @@ pub(super) fn refused(
     registration_endpoint::refused(cx, (&by.author(), action, subject), problem)
 }
 
-/// Leaves it to the audit log that a call of `author` was refused, which has no other event of its own.
-/// It is named by its route: what stands in the path itself can be anything, a token by mistake.
+/// Queues an audit event for a rejected call of `author` that has no more specific event. The event names the
+/// route, not the path: the path can contain anything, even a token by mistake.
 pub(super) fn call_refused(cx: &Context<'_>, parts: &Parts, author: &Author, problem: Problem) -> Problem {
     if let Some(event) = call_event(cx, parts, author, &problem) {
         cx.service.refusals.leave(event);
@@ -29,7 +29,7 @@ pub(super) fn call_refused(cx: &Context<'_>, parts: &Parts, author: &Author, pro
     problem
 }
 
-/// The same of a caller who is no administrator, whether or not he is a client.
+/// As [`call_refused`], for a caller that is not an administrator, whether or not it is a client.
 pub(super) fn stranger_refused(
     cx: &Context<'_>,
     parts: &Parts,
@@ -52,8 +52,8 @@ fn call_event(cx: &Context<'_>, parts: &Parts, author: &Author, problem: &Proble
     Some(event.refused(problem.code()).with("status", problem.status().as_u16()))
 }
 
-/// The client that a path names, as far as it may be written down: one that is there, or what
-/// looks like one of our identifiers.
+/// Returns the client identifier in a path if it can be recorded: it exists, or it has the form of an
+/// identifier of this server. Otherwise returns an empty text.
 pub(super) fn subject(named: &str, is_there: bool) -> &str {
     if is_there || management::endpoint::is_one_of_ours(named) { named } else { "" }
 }

@@ -1,4 +1,4 @@
-//! `GET` on what runs, on what a client is made of, and on what can be called.
+//! `GET` on the loaded scripts, the schema of a client, and the OpenAPI document.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use super::{openapi, schema, scripts};
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Service};
 
-/// `GET`: the scripts that run.
+/// Returns the loaded scripts.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, _) = request.into_parts();
@@ -23,10 +23,10 @@ pub async fn get(State(service): State<Arc<Service>>, request: Request<Body>) ->
     Ok(answer::json(StatusCode::OK, &scripts::shown(&cx)))
 }
 
-/// `GET`: the JSON Schema of a client.
+/// Returns the JSON Schema of a client.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn client_schema(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
@@ -37,10 +37,10 @@ pub async fn client_schema(
     Ok(answer::json(StatusCode::OK, &schema::client()))
 }
 
-/// `GET`: the OpenAPI document.
+/// Returns the OpenAPI document.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn description(
     State(service): State<Arc<Service>>,
     request: Request<Body>,

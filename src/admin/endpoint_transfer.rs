@@ -1,4 +1,4 @@
-//! `GET` of all clients with their secrets, and `POST` of what such a `GET` gave.
+//! Exports all clients with their secrets, and imports such an export.
 
 use std::sync::Arc;
 
@@ -20,16 +20,17 @@ use crate::service::{Context, Service};
 use crate::store::audit::Action;
 use crate::store::import::Existing;
 
-/// JSON texts, a line each (<https://github.com/ndjson/ndjson-spec>).
+/// JSON texts, one per line (<https://github.com/ndjson/ndjson-spec>).
 const NDJSON: &str = "application/x-ndjson";
-/// What the same thing is called elsewhere.
+/// Other names for the same media type.
 const ALSO_NDJSON: &[&str] = &[NDJSON, "application/ndjson", "application/jsonl"];
 
-/// `GET` of all clients: a stream of JSON objects, a line each, with the secrets in clear. The last
-/// line has the one member `clients`, their number; an answer without it was cut off.
+/// Returns all clients: a stream of JSON objects, one per line, with the secrets in clear text. The last line
+/// has only the member `clients`, their number. A response without this line is truncated.
 ///
 /// # Errors
-/// 400 when there are parameters, 401 and 403 who may not, 503 when the store fails.
+/// 400 if there are parameters, 401 without a valid token, 403 without the required scope, 503 if the store
+/// fails.
 pub async fn export(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
@@ -38,32 +39,31 @@ pub async fn export(
     let (parts, _) = request.into_parts();
     let by = admit(&cx, &parts, |scopes| &scopes.clients_export).await?;
     Query::read(&parts.uri, &[])?;
-    // Nobody gets the secrets without a word in the log.
+    // No caller gets the secrets without an event in the audit log.
     let event = by.did(Action::ClientsExported, "", service.clock.now());
     service.store.audit.append(&event).await.map_err(|error| store_problem(&error))?;
-    tracing::info!("an administrator exports the clients");
+    tracing::info!("export of all clients started by an administrator");
     let mut response = Response::new(Body::from_stream(export::lines(&service)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// `POST` of the lines of an export. `existing` says what becomes of clients that are there
-/// already: `refuse` (400 at the first one, which is what happens when nothing is said), `skip` or
-/// `replace`. The body may be of any length; a line may not, and each piece of it must come within
-/// `limits.bodyTimeoutMs`.
+/// Imports the lines of an export. `existing` selects the handling of clients that already exist: `refuse`
+/// (400 at the first such client; the default), `skip` or `replace`. The length of the body is unlimited. The
+/// length of a line is limited, and each piece of the body must arrive within `limits.bodyTimeoutMs`.
 ///
 /// # Errors
-/// 400 with the `line` that is wrong, 401 and 403 who may not, 408 when nothing comes any more,
-/// 415 for another media type, 503 when the store fails. What came before is imported, and the
-/// answer says how many clients that are.
+/// 400 with the number of the invalid `line`, 401 without a valid token, 403 without the required scopes, 408
+/// if the body stalls, 415 for another media type, 503 if the store fails. Lines before the error are
+/// imported, and the response has the number of these clients.
 pub async fn import(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     let (parts, body) = request.into_parts();
-    // Whoever imports gives clients secrets and trust of its choice, so both scopes are needed.
+    // An import sets the secrets and the trust level of clients, so it requires both scopes.
     admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
     let by = admit(&cx, &parts, |scopes| &scopes.clients_export).await?;
     let refused = |problem| call_refused(&cx, &parts, &by.author(), problem);
@@ -72,7 +72,7 @@ pub async fn import(
     let mut import = Import::new(&cx, &by, existing);
     let outcome = import.run(&mut lines).await;
     let tally = import.tally;
-    tracing::info!(?tally, "an administrator imported clients");
+    tracing::info!(?tally, "clients imported by an administrator");
     match outcome {
         Ok(()) => Ok(answer::json(StatusCode::OK, &told(tally))),
         Err(fault) => {
@@ -83,7 +83,7 @@ pub async fn import(
     }
 }
 
-/// What is to become of clients that are there already, if this is a request with lines.
+/// Returns the handling of existing clients, after a check of the query and the media type.
 fn existing(parts: &Parts) -> Result<Existing, Problem> {
     let query = Query::read(&parts.uri, &["existing"])?;
     let existing = match query.text("existing") {

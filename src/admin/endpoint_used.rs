@@ -1,4 +1,4 @@
-//! `POST`: an authorization server tells that clients were used.
+//! Lets an authorization server report the use of clients.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::http::body::{self, MediaType};
 use crate::model::{ClientId, json};
 use crate::service::{Context, Service};
 
-/// `POST` for one client: it was used now, or at the moment `at` of the body.
+/// Records that one client was used now, or at the time `at` of the body.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn one(
     State(service): State<Arc<Service>>,
     Named(id): Named,
@@ -33,11 +33,11 @@ pub async fn one(
     Ok(answer::empty(StatusCode::NO_CONTENT))
 }
 
-/// `POST` for many clients: a list of identifiers, or of objects with `client_id` and `at`. They
-/// are noted and written later, so the answer is 202; those that are not there are passed over.
+/// Records the use of many clients: a list of identifiers, or of objects with `client_id` and `at`. The uses
+/// are written later, so the response is 202. Unknown clients are ignored.
 ///
 /// # Errors
-/// The problem that refused it.
+/// Returns the problem to answer with.
 pub async fn many(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
     let (cx, said) = admitted(&service, request).await?;
     let uses = used::list(&said).map_err(bad_request)?;
@@ -46,12 +46,12 @@ pub async fn many(State(service): State<Arc<Service>>, request: Request<Body>) -
     Ok(answer::json(StatusCode::ACCEPTED, &members))
 }
 
-/// What somebody says who may tell of uses; an empty body is `{}`.
+/// Authenticates the caller and reads the body. An empty body counts as `{}`.
 ///
-/// That clients were used is not in the audit log: an authorization server tells it every few
-/// seconds, so each time would cost a flush, and soon nothing else would be among the newest
-/// `store.auditEvents`. What it changes, `last_used_at`, can be read, and the removal of a client
-/// that was not used has its event.
+/// The use of clients is not recorded in the audit log. An authorization server reports it every few seconds,
+/// so each event would cost a flush, and these events would soon displace all others among the newest
+/// `store.auditEvents`. The effect, `last_used_at`, is visible, and the removal of an unused client has an
+/// event of its own.
 async fn admitted(service: &Service, request: Request<Body>) -> Result<(Context<'_>, Value), Problem> {
     let cx = Context::new(service);
     let (parts, body) = request.into_parts();

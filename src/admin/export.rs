@@ -1,4 +1,4 @@
-//! All clients as JSON lines, of which no more than a page is in memory.
+//! Exports all clients as JSON lines, with at most one page in memory.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::service::Service;
 use crate::store::line::{CLIENTS, of as line_of};
 use crate::store::{StoreError, Stored};
 
-/// Clients that are in memory at a time.
+/// The number of clients in memory at a time.
 const PAGE: usize = 100;
 
 /// Why an export ends before its last line.
@@ -19,24 +19,24 @@ pub(super) enum ExportError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A secret does not open.
+    /// A secret cannot be decrypted.
     #[error("the secret of the client {0}: {1}")]
     Seal(String, SealError),
-    /// A line can not be written.
-    #[error("a line can not be written: {0}")]
+    /// A line cannot be written.
+    #[error("a line cannot be written: {0}")]
     Json(#[from] serde_json::Error),
 }
 
-/// Pages that follow, and how many clients there were before.
+/// The remaining pages, and the number of clients written so far.
 struct Position {
     pages: BoxStream<'static, Result<Vec<Stored>, StoreError>>,
     clients: u64,
     is_over: bool,
 }
 
-/// The lines of all clients in the order of their identifiers, some at a time, and a last line with
-/// their number: where it is missing, something was cut off. Clients that the operator made, the
-/// administrator above all, belong to their server and are left out.
+/// Returns the lines of all clients, ordered by identifier, in chunks. The last line has their number; an
+/// export without it is truncated. Clients that the operator created, such as the administrator, belong to
+/// their server and are left out.
 pub(super) fn lines(
     service: &Arc<Service>,
 ) -> impl futures_util::Stream<Item = Result<Vec<u8>, ExportError>> + Send + use<> {
@@ -46,7 +46,7 @@ pub(super) fn lines(
         let service = Arc::clone(&service);
         async move {
             let next = next(&service, position).await;
-            next.inspect_err(|error| tracing::error!(%error, "an export was broken off"))
+            next.inspect_err(|error| tracing::error!(%error, "client export aborted"))
         }
     })
 }

@@ -1,5 +1,5 @@
-//! Clients from the lines of an export, some at a time: each lot is stored as one change, durably,
-//! before the next one is read to its end.
+//! Imports clients from the lines of an export, in batches. Each batch is stored durably as one change before
+//! the next batch is complete.
 
 use serde_json::{Map, Value};
 
@@ -15,55 +15,54 @@ use crate::store::audit::Action;
 use crate::store::import::{Existing, ImportError};
 use crate::store::line;
 
-/// Bytes of one line. A client is a few kilobytes; what it may have at most is as long as the
-/// longest request and the longest statement together.
+/// The maximum length of a line in bytes. A client usually needs a few kilobytes; the maximum is as long as
+/// the longest request and the longest statement together.
 pub(super) const LINE: usize = 1 << 20;
-/// Clients that are stored as one change.
+/// The maximum number of clients stored as one change.
 const LOT: usize = 100;
-/// Bytes of their lines.
+/// The maximum total length of their lines in bytes.
 const LOT_BYTES: usize = 1 << 20;
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
-    /// Clients that were not there before.
+    /// The number of new clients.
     pub(super) imported: usize,
-    /// Clients that were there, and stayed.
+    /// The number of existing clients that were kept.
     pub(super) skipped: usize,
-    /// Clients that were there, and were replaced.
+    /// The number of existing clients that were replaced.
     pub(super) replaced: usize,
-    /// Clients that break rules of this server.
+    /// The number of clients that violate rules of this server.
     pub(super) odd: usize,
 }
 
 /// Why an import ended before its last line.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ImportFault {
-    /// A line is not one of an export.
+    /// A line is not a valid line of an export.
     #[error("line {number}: {reason}")]
     Line {
         /// The line, counted from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A client is there already.
+    /// A client already exists.
     #[error(
-        "line {number}: there is a client with this client_id already; existing=skip or existing=replace go on"
+        "line {number}: a client with this client_id already exists; use existing=skip to keep it, \
+         or existing=replace to replace it"
     )]
     Exists {
         /// The line, counted from 1.
         number: usize,
     },
     /// The last line is missing.
-    #[error(
-        "line {number}: the last line, which says how many clients there are, is missing: the export was cut off"
-    )]
+    #[error("line {number}: the last line, with the number of clients, is missing; the export is truncated")]
     Cut {
-        /// The line that should have been.
+        /// The number that the missing line would have.
         number: usize,
     },
-    /// The body can not be read.
+    /// The body cannot be read.
     #[error(transparent)]
     Body(#[from] BodyError),
     /// The store failed.
@@ -71,34 +70,34 @@ pub(super) enum ImportFault {
     Store(#[from] StoreError),
 }
 
-/// An import that is under way.
+/// An import in progress.
 pub(super) struct Import<'a> {
-    /// What it works with.
+    /// The context of the request.
     pub(super) cx: &'a Context<'a>,
-    /// Who asks for it.
+    /// The administrator that requested the import.
     pub(super) by: &'a Administrator,
-    /// What becomes of clients that are there already.
+    /// The handling of clients that already exist.
     pub(super) existing: Existing,
-    /// What it did.
+    /// The result so far.
     pub(super) tally: Tally,
     lot: Vec<(usize, Client)>,
     lot_bytes: usize,
 }
 
 impl<'a> Import<'a> {
-    /// An import that begins.
+    /// Creates an import.
     pub(super) const fn new(cx: &'a Context<'a>, by: &'a Administrator, existing: Existing) -> Self {
         let tally = Tally { imported: 0, skipped: 0, replaced: 0, odd: 0 };
         Self { cx, by, existing, tally, lot: Vec::new(), lot_bytes: 0 }
     }
 
-    /// Imports all of `lines`. What came before a line that is wrong is imported.
+    /// Imports all of `lines`. Lines before an invalid line are imported.
     ///
     /// # Errors
-    /// The first line that is wrong, or what else ended it.
+    /// Returns the first invalid line, or another error that ended the import.
     pub(super) async fn run(&mut self, lines: &mut Lines) -> Result<(), ImportFault> {
         let outcome = self.read(lines).await;
-        // What it says is about earlier lines.
+        // An error here is about earlier lines, so it takes precedence.
         self.store().await?;
         outcome
     }
@@ -119,11 +118,11 @@ impl<'a> Import<'a> {
                 Err(error) => return Err(error.into()),
             };
             let wrong = |reason| ImportFault::Line { number, reason };
-            // What JSON is wrong in is said without what stands there.
+            // The reason must not repeat the content of the line.
             let members =
                 json::parse_object(&line).map_err(|_| wrong("is not one JSON object".to_owned()))?;
             if let Some(told) = last_line(&members) {
-                let reason = format!("says that there are {told} clients, and {clients} came before it");
+                let reason = format!("states {told} clients, but {clients} precede it");
                 return if told == clients { end(lines, number).await } else { Err(wrong(reason)) };
             }
             let arrived = portable::read(self.cx, members).map_err(wrong)?;
@@ -136,7 +135,7 @@ impl<'a> Import<'a> {
         let Arrived { client, odd } = arrived;
         if !odd.is_empty() {
             self.tally.odd += 1;
-            tracing::warn!(client_id = %client.id, members = ?odd, "an imported client breaks rules of this server");
+            tracing::warn!(client_id = %client.id, members = ?odd, "imported client violates rules of this server");
         }
         let is_full = self.lot.len() >= LOT || self.lot_bytes.saturating_add(bytes) > LOT_BYTES;
         if is_full || self.lot.iter().any(|(_, other)| other.id == client.id) {
@@ -147,7 +146,7 @@ impl<'a> Import<'a> {
         Ok(())
     }
 
-    /// Stores what was read, each client with its event.
+    /// Stores the current batch, each client with an audit event.
     async fn store(&mut self) -> Result<(), ImportFault> {
         let (numbers, clients): (Vec<usize>, Vec<Client>) = self.lot.drain(..).unzip();
         self.lot_bytes = 0;
@@ -163,7 +162,7 @@ impl<'a> Import<'a> {
         let stored = self.cx.service.store.clients.import(&clients, self.existing, told).await;
         let stored = stored.map_err(|error| match error {
             ImportError::Store(error) => ImportFault::Store(error),
-            // A lot is neither too long nor has it a client twice.
+            // A batch is never too long and never has the same client twice.
             ImportError::TooMany | ImportError::Twice(_) => ImportFault::Store(StoreError::Conflict),
         })?;
         self.tally.imported += stored.created;
@@ -171,7 +170,7 @@ impl<'a> Import<'a> {
         self.tally.replaced += stored.replaced;
         match stored.refused.and_then(|at| numbers.get(at)) {
             Some(&number) if self.existing == Existing::Replace => {
-                let reason = "client_id: is that of a client of the operator, which no import replaces";
+                let reason = "client_id: belongs to a client of the operator, which cannot be replaced";
                 Err(ImportFault::Line { number, reason: reason.to_owned() })
             }
             Some(&number) => Err(ImportFault::Exists { number }),
@@ -180,16 +179,16 @@ impl<'a> Import<'a> {
     }
 }
 
-/// How many clients the last line says that there are; none: it is another line.
+/// Returns the number of clients that the last line states, or `None` for any other line.
 fn last_line(members: &Map<String, Value>) -> Option<u64> {
     members.get(line::CLIENTS).filter(|_| members.len() == 1)?.as_u64()
 }
 
-/// Nothing comes after the last line.
+/// Checks that nothing follows the last line.
 async fn end(lines: &mut Lines, number: usize) -> Result<(), ImportFault> {
     if lines.next().await?.is_none() {
         return Ok(());
     }
-    let reason = "comes after the last line of an export".to_owned();
+    let reason = "follows the last line of an export".to_owned();
     Err(ImportFault::Line { number: number + 1, reason })
 }

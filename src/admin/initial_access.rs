@@ -1,4 +1,4 @@
-//! Initial access tokens (RFC 7591 section 1.2): made, shown, revoked.
+//! Creates, shows and revokes initial access tokens (RFC 7591 section 1.2).
 
 mod policy;
 
@@ -15,55 +15,55 @@ use crate::store::audit::Action;
 use crate::store::initial_access_tokens::{InitialAccess, InitialAccessToken};
 use crate::store::{InitialAccessTokens, StoreError};
 
-/// What an administrator asks for.
+/// The request of an administrator.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Wanted {
-    /// What it is for, in words.
+    /// A description of the token.
     pub note: Option<String>,
-    /// How many clients may be registered with it; none: any number.
+    /// The maximum number of clients that can be registered with the token; `None` for no limit.
     pub uses: Option<u64>,
-    /// Seconds for which it is good; none: until it is revoked.
+    /// The lifetime of the token in seconds; `None` if it is valid until revoked.
     pub expires_in: Option<u64>,
-    /// What may be registered with it.
+    /// The limits for clients that are registered with the token.
     pub policy: InitialAccessPolicy,
 }
 
-/// Why there is no token.
+/// Why no token was created.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
-    /// What is asked for makes no sense.
+    /// The request is invalid.
     #[error("{0}")]
     Wanted(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is nothing to make one of.
+    /// No random bytes are available.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
 }
 
-/// Characters of a note.
+/// The maximum number of characters of a note.
 const NOTE: usize = 256;
 
 fn wrong(reason: &str) -> MakeError {
     MakeError::Wanted(reason.to_owned())
 }
 
-/// Makes a token. It is told here and never again.
+/// Creates a token. Returns its identifier and the token, which cannot be read again.
 ///
 /// # Errors
-/// When what is wanted makes no sense, or the token can not be stored.
+/// When the request is invalid, or the token cannot be stored.
 pub async fn make(
     cx: &Context<'_>,
     by: &Administrator,
     wanted: Wanted,
 ) -> Result<(String, Secret), MakeError> {
     if wanted.uses == Some(0) || wanted.expires_in == Some(0) {
-        return Err(wrong("uses and expires_in must be 1 or more; leave them out for no bound"));
+        return Err(wrong("uses and expires_in must be at least 1; omit them for no limit"));
     }
     if wanted.note.as_ref().is_some_and(|note| note.chars().count() > NOTE) {
-        return Err(wrong("note must have 256 characters or less"));
+        return Err(wrong("note must have at most 256 characters"));
     }
     policy::check(&wanted.policy, &cx.snapshot.live).map_err(MakeError::Wanted)?;
     let now = cx.service.clock.now();
@@ -78,11 +78,11 @@ pub async fn make(
     let event =
         by.did(Action::InitialAccessTokenCreated, InitialAccessTokens::id_of(&token), now).change()?;
     let id = cx.service.store.initial_access_tokens.create(&token, grant, event).await?;
-    tracing::info!(id, actor = by.client_id, "an initial access token was made");
+    tracing::info!(id, actor = by.client_id, "initial access token created");
     Ok((id, token))
 }
 
-/// Revokes the token called `id`; whether there was one.
+/// Revokes the token with the identifier `id`. Returns false if it does not exist.
 ///
 /// # Errors
 /// When the store fails.
@@ -91,12 +91,12 @@ pub async fn revoke(cx: &Context<'_>, by: &Administrator, id: &str) -> Result<bo
     let event = by.did(Action::InitialAccessTokenRevoked, id, now).change()?;
     let was_there = cx.service.store.initial_access_tokens.revoke(id, now, event).await?;
     if was_there {
-        tracing::info!(id, actor = by.client_id, "an initial access token was revoked");
+        tracing::info!(id, actor = by.client_id, "initial access token revoked");
     }
     Ok(was_there)
 }
 
-/// What is shown of a token: never the token.
+/// Returns the properties of a token, without the token itself.
 pub fn shown(token: &InitialAccessToken) -> Map<String, Value> {
     let grant = token.grant();
     let shown = json!({

@@ -1,9 +1,9 @@
-//! What administrators do, each call with the scope that it needs.
+//! The admin API. Each call requires its own scope.
 //!
-//! Every endpoint begins with [`endpoint::admit`]; what it does is in the file beside it. All of
-//! them refuse in one form: 400 what can not be understood, 401 and 403 who may not, 404, 405, 408
-//! and 413 a body that is too slow or too large, 409 and 412 what others changed, 415, 503 with
-//! `Retry-After`; `error` and `error_description` say why (RFC 6750 section 3).
+//! Every endpoint begins with [`endpoint::admit`]; its work is in the module without the prefix `endpoint_`.
+//! All endpoints report errors in the same form, with `error` and `error_description` (RFC 6750 section 3):
+//! 400 for a malformed request, 401 and 403 for a caller without permission, 404, 405, 408 and 413 for a body
+//! that is too slow or too large, 409 and 412 for concurrent changes, 415, and 503 with `Retry-After`.
 
 pub mod audit;
 mod bulk;
@@ -32,19 +32,19 @@ use std::net::IpAddr;
 use crate::clock::Timestamp;
 use crate::store::audit::{Action, AuditEvent, Author};
 
-/// Who calls, once that was proved.
+/// The authenticated caller.
 #[derive(Debug, Clone)]
 pub struct Administrator {
-    /// The client whose access token it is.
+    /// The client that the access token was issued to.
     pub client_id: String,
-    /// The address that the call came from.
+    /// The address of the caller.
     pub address: IpAddr,
-    /// What names the call in its answer and in the log.
+    /// The correlation identifier of the call in its response and in the log.
     pub correlation_id: Option<String>,
 }
 
 impl Administrator {
-    /// This administrator in the audit log.
+    /// Returns this administrator as the author of audit events.
     pub fn author(&self) -> Author {
         Author {
             actor: Some(self.client_id.clone()),
@@ -53,7 +53,7 @@ impl Administrator {
         }
     }
 
-    /// That this administrator did `action` to `subject`.
+    /// Returns the event that this administrator did `action` to `subject`.
     pub fn did(&self, action: Action, subject: impl Into<String>, at: Timestamp) -> AuditEvent {
         self.author().did(action, subject, at)
     }

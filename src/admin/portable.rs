@@ -1,5 +1,5 @@
-//! A client that comes as a [line](crate::store::line) of an export. What is wrong with a line is said
-//! without its values.
+//! Reads a client from a [line](crate::store::line) of an export. Error messages never contain values of the
+//! line.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -14,16 +14,16 @@ use crate::token::administrator;
 
 /// A client that was read from a line.
 pub(super) struct Arrived {
-    /// The client, whose secret is sealed for this store.
+    /// The client. Its secret is encrypted for this store.
     pub(super) client: Client,
-    /// The members that break rules of this server. They are kept all the same.
+    /// The members that violate rules of this server. They are kept nevertheless.
     pub(super) odd: Vec<String>,
 }
 
-/// The client of a line.
+/// Reads the client of a line.
 ///
 /// # Errors
-/// What is wrong with it, without its values.
+/// Returns the reason why the line is invalid, without its values.
 pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arrived, String> {
     let mut members = Members(members);
     let id: ClientId = members.take("client_id", "a text of 1 to 128 visible ASCII characters")?;
@@ -36,9 +36,9 @@ pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arri
     if !tokens.current.is_whole() || tokens.previous.as_ref().is_some_and(|digest| !digest.is_whole()) {
         return Err(format!("registration_access_token_sha256: must be {DIGESTS}"));
     }
-    let revision = members.take("revision", "an integer of 0 or more")?;
+    let revision = members.take("revision", "a non-negative integer")?;
     let metadata: Metadata = members.take("metadata", "an object")?;
-    let provenance: Provenance = members.take("provenance", "an object as an export has it")?;
+    let provenance: Provenance = members.take("provenance", "an object in the form of an export")?;
     members.end()?;
     refuse_administrators(&cx.service.settings.admin.scopes, &id, &metadata, &provenance)?;
     let (metadata, odd) = cx.rules().take_over(metadata).map_err(|violations| {
@@ -69,9 +69,9 @@ pub(super) fn read(cx: &Context<'_>, members: Map<String, Value>) -> Result<Arri
 }
 
 const SECONDS: &str = "seconds since 1970-01-01T00:00:00Z";
-const DIGESTS: &str = "an object with the SHA-256 of the token in base64, as an export has it";
+const DIGESTS: &str = "an object with the SHA-256 of the token in base64, in the form of an export";
 
-/// The secret, and when it ends; 0 is never (RFC 7591 section 3.2.1).
+/// Reads the secret and its expiry time; 0 means never (RFC 7591 section 3.2.1).
 fn secret(members: &mut Members) -> Result<Option<(Secret, Option<Timestamp>)>, String> {
     let text: Option<String> = members.take_if_there("client_secret", "a text")?;
     let end: Option<u64> = members.take_if_there("client_secret_expires_at", SECONDS)?;
@@ -82,33 +82,35 @@ fn secret(members: &mut Members) -> Result<Option<(Secret, Option<Timestamp>)>, 
         }
         (None, None) => Ok(None),
         _ => {
-            Err("client_secret and client_secret_expires_at: must be there both, or none of them".to_owned())
+            Err("client_secret and client_secret_expires_at: must be both present or both absent".to_owned())
         }
     }
 }
 
-/// An import makes no administrators: whoever may import would be one at once.
+/// Rejects administrators: otherwise every caller with the scopes for an import could become one.
 fn refuse_administrators(
     scopes: &AdminScopes,
     id: &ClientId,
     metadata: &Metadata,
     provenance: &Provenance,
 ) -> Result<(), String> {
-    // Also when there is none at present: the next start would give it all scopes.
+    // The identifier is reserved even if there is no administrator: the next start would give it all scopes.
     if id.as_str() == administrator::CLIENT_ID {
-        return Err("client_id: is that of the administrator, who stays where it was made".to_owned());
+        return Err("client_id: is reserved for the administrator, which cannot be imported".to_owned());
     }
     if provenance.trust_level == TrustLevel::Operator {
-        return Err("provenance.trust_level: clients of the operator stay where they were made".to_owned());
+        return Err("provenance.trust_level: clients of the operator cannot be imported".to_owned());
     }
     let asked = metadata.text("scope").unwrap_or_default();
     match scope::words(asked).find(|scope| scopes.all().contains(scope)) {
-        Some(_) => Err("metadata.scope: has a scope of administrators ([admin.scopes])".to_owned()),
+        Some(_) => {
+            Err("metadata.scope: must not contain a scope of administrators ([admin.scopes])".to_owned())
+        }
         None => Ok(()),
     }
 }
 
-/// The members of a line that were not taken yet.
+/// The members of a line that have not been read yet.
 struct Members(Map<String, Value>);
 
 impl Members {
@@ -118,7 +120,7 @@ impl Members {
 
     fn take_if_there<T: DeserializeOwned>(&mut self, name: &str, due: &str) -> Result<Option<T>, String> {
         let Some(value) = self.0.shift_remove(name) else { return Ok(None) };
-        // What serde says repeats the value.
+        // The message of serde would repeat the value.
         serde_json::from_value(value).map(Some).map_err(|_| format!("{name}: must be {due}"))
     }
 
@@ -126,7 +128,7 @@ impl Members {
         if self.0.is_empty() {
             Ok(())
         } else {
-            Err("has a member that no export has; was it written by a newer registrar?".to_owned())
+            Err("has an unknown member; was the export written by a newer registrar?".to_owned())
         }
     }
 }

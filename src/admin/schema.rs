@@ -1,10 +1,10 @@
-//! The JSON Schema of a client, made from the table of all metadata.
+//! The JSON Schema of a client, derived from the table of all metadata.
 
 use serde_json::{Map, Value, json};
 
 use crate::client::member::{Kind, MEMBERS, Member, SetBy};
 
-/// The schema of a client (JSON Schema 2020-12).
+/// Returns the schema of a client (JSON Schema 2020-12).
 pub fn client() -> Map<String, Value> {
     let named: Map<String, Value> =
         MEMBERS.iter().map(|member| (member.name.to_owned(), property(member))).collect();
@@ -42,7 +42,7 @@ fn property(member: &Member) -> Value {
     };
     let mark = match member.set_by {
         SetBy::Client | SetBy::Privileged => None,
-        // What is used for one request is never read back.
+        // A member that is used for one request only is never returned.
         SetBy::Request => Some("writeOnly"),
         SetBy::Operator | SetBy::Server => Some("readOnly"),
     };

@@ -1,11 +1,11 @@
-//! The scripts that run: their names and texts' hashes, since when, and what they did.
+//! The loaded scripts: their names, the hashes of their texts, the time of loading, and statistics of calls.
 
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::service::Context;
 
-/// What runs now.
+/// Returns the loaded scripts.
 pub fn shown(cx: &Context<'_>) -> Map<String, Value> {
     let set = &cx.snapshot.scripts;
     let scripts: Vec<Value> = set

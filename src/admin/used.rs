@@ -1,4 +1,4 @@
-//! Uses of clients that somebody else saw: usually the authorization server beside us.
+//! Uses of clients that another system reports, usually the upstream authorization server.
 
 use serde_json::{Map, Value};
 
@@ -6,18 +6,18 @@ use crate::clock::Timestamp;
 use crate::model::ClientId;
 use crate::service::Context;
 
-/// Uses that are told at a time.
+/// The maximum number of uses per call.
 const MOST: usize = 1_000;
 
 /// A use of a client.
 pub struct Use {
-    /// Whose.
+    /// The client.
     pub id: ClientId,
-    /// When; none: now.
+    /// The time of the use; `None` for now.
     pub at: Option<Timestamp>,
 }
 
-/// Notes `uses`. None was in the future.
+/// Records `uses`. A time in the future counts as now.
 pub fn note(cx: &Context<'_>, uses: &[Use]) {
     let now = cx.service.clock.now();
     for one in uses {
@@ -25,26 +25,26 @@ pub fn note(cx: &Context<'_>, uses: &[Use]) {
     }
 }
 
-/// When one use was: the member `at` of an object that has no other.
+/// Reads the time of one use: the member `at` of an object without other members.
 ///
 /// # Errors
-/// What it should be.
+/// Returns a description of the expected form.
 pub fn moment(said: &Value) -> Result<Option<Timestamp>, &'static str> {
     const DUE: &str = "the body must be empty or {\"at\": SECONDS}, in seconds since 1970-01-01T00:00:00Z";
     let members = said.as_object().ok_or(DUE)?;
     at(members, &["at"]).map_err(|Unreadable| DUE)
 }
 
-/// Several uses.
+/// Reads a list of uses.
 ///
 /// # Errors
-/// What they should be.
+/// Returns a description of the expected form.
 pub fn list(said: &Value) -> Result<Vec<Use>, &'static str> {
     const DUE: &str =
         "the body must be a list of client identifiers or of {\"client_id\": ID, \"at\": SECONDS}";
     let items = said.as_array().ok_or(DUE)?;
     if items.len() > MOST {
-        return Err("the list must have 1000 items or less");
+        return Err("the list must have at most 1000 items");
     }
     items.iter().map(|item| one(item).ok_or(DUE)).collect()
 }
@@ -60,10 +60,10 @@ fn one(item: &Value) -> Option<Use> {
     }
 }
 
-/// It is not what it should be.
+/// The value does not have the expected form.
 struct Unreadable;
 
-/// The member `at` of `members`, which have no others than `known`.
+/// Reads the member `at` of `members`, which must not have other members than `known`.
 fn at(members: &Map<String, Value>, known: &[&str]) -> Result<Option<Timestamp>, Unreadable> {
     if members.keys().any(|name| !known.contains(&name.as_str())) {
         return Err(Unreadable);

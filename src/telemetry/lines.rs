@@ -1,7 +1,7 @@
-//! A line of the log as a JSON object.
+//! Formats a log line as a JSON object.
 //!
-//! The library's own format reads the members of a span again, as JSON, for each line and each
-//! member that is recorded later: an eighth of what a GET costs. Here they are kept as they are written.
+//! The format of the library parses the members of a span as JSON for each line and for each member that is
+//! recorded later: an eighth of the cost of a GET. Here the members are kept in their serialised form.
 
 use std::fmt;
 
@@ -70,7 +70,7 @@ impl<'writer> FormatFields<'writer> for Members {
 /// Writes each field that it sees.
 struct Visitor<'writer, 'before> {
     writer: Writer<'writer>,
-    /// The members that are there already.
+    /// The members written so far.
     before: &'before str,
     outcome: fmt::Result,
 }
@@ -78,8 +78,8 @@ struct Visitor<'writer, 'before> {
 impl Visitor<'_, '_> {
     fn member(&mut self, field: &Field, value: impl Serialize) {
         let name = field.name().trim_start_matches("r#");
-        // Readers differ about two members of one name. A text in a value has no quotation mark without
-        // a backslash before it, so it is not taken for a member.
+        // JSON readers disagree about duplicate members. A quotation mark inside a value is always escaped,
+        // so a value cannot be mistaken for a member.
         let is_there = !self.before.is_empty() && self.before.contains(&format!(",\"{name}\":"));
         if self.outcome.is_ok() && !is_there {
             self.outcome = member(&mut self.writer, name, value);
@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    /// The lines that come of `work`, without their times.
+    /// Returns the lines that `work` logs, without their timestamps.
     fn lines(work: impl FnOnce()) -> Vec<Value> {
         let written = Written::default();
         let writer = written.clone();

@@ -1,5 +1,4 @@
-//! Logs: text on a terminal, a JSON object a line elsewhere, always on standard error. And, where
-//! they are wanted, traces.
+//! Logs on standard error: text on a terminal, otherwise one JSON object per line. And traces, if configured.
 
 use std::io::IsTerminal;
 
@@ -14,30 +13,30 @@ use super::lines::{Line, Members};
 use super::traces::{self, Traces};
 use crate::config::settings::{LogFormat, TelemetrySettings};
 
-/// Why logging can not be set up.
+/// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// `telemetry.level` can not be read.
+    /// `telemetry.level` is invalid.
     #[error("telemetry.level is not a filter such as `info` or `info,registrar::script=debug`: {0}")]
     Level(#[from] tracing_subscriber::filter::ParseError),
-    /// `telemetry.otlp` can not be used.
+    /// `telemetry.otlp` cannot be used.
     #[error("telemetry.otlp: {0}")]
     Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
-    /// Somebody else has set up logging in this process.
-    #[error("logging is set up already")]
+    /// Logging is already set up in this process.
+    #[error("logging is already set up")]
     Again,
 }
 
-/// Sends the events of this process to standard error, and its traces to `telemetry.otlp`, when
-/// there is one. What is given must be [ended](Traces::end), outside of an asynchronous runtime.
+/// Sends the events of this process to standard error, and its traces to `telemetry.otlp`, if set. The
+/// returned traces must be [ended](Traces::end) outside of an asynchronous runtime.
 ///
 /// # Errors
-/// When the level can not be read, or logging is set up already.
+/// When the level is invalid, the URL cannot be used, or logging is already set up.
 pub fn init(settings: &TelemetrySettings) -> Result<Option<Traces>, TelemetryError> {
     init_to(settings, std::io::stderr)
 }
 
-/// The same, with the lines sent to `writer`.
+/// As [`init`], with the log lines sent to `writer`.
 ///
 /// # Errors
 /// As [`init`].
@@ -51,24 +50,24 @@ where
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    // It would say on standard error, by a panic, that standard error cannot be written.
+    // Otherwise the layer would report a failed write to standard error on standard error, and panic.
     let lines = Layer::new().with_writer(writer).log_internal_errors(false);
     let lines = if is_text {
         lines.with_ansi(is_terminal && std::env::var_os("NO_COLOR").is_none()).boxed()
     } else {
         lines.fmt_fields(Members).event_format(Line).boxed()
     };
-    // What other crates say below `info` quotes headers, frames and records, and so secrets:
-    // only of our own events do we know what is in them.
-    // The steps of a trace would take the place of the request, whose ids each line has.
+    // Events of other crates below `info` quote headers, frames and records, and so secrets. Only the content
+    // of our own events is known. The steps of a trace would replace the span of the request, whose
+    // identifiers each line has.
     let ours = filter_fn(|metadata| {
         let is_loud = *metadata.level() <= Level::INFO || is_ours(metadata.target());
         is_loud && metadata.target() != traces::TARGET
     });
-    // It bounds no level. Without a word of that, every event of every crate would be made, to be
-    // dropped here.
+    // This filter does not limit the level. Without this hint, every event of every crate would be created
+    // and then dropped here.
     let ours = ours.with_max_level_hint(LevelFilter::TRACE);
-    // It would count the spaces around a word into it.
+    // The filter does not trim the spaces around a directive.
     let level = settings.level.split(',').map(str::trim).collect::<Vec<_>>().join(",");
     let filter = EnvFilter::try_new(level)?.and(ours);
     let traces = settings.otlp.as_deref().map(Traces::new).transpose()?;

@@ -1,7 +1,7 @@
-//! What the operator sees of a running server: logs, numbers and traces.
+//! What the operator sees of a running server: logs, metrics and traces.
 //!
-//! Any layer may record here, so nothing here knows of clients, scripts or HTTP: what is counted
-//! arrives as a number, a time, or one of few words. No value that a caller chose becomes a label.
+//! Every layer can record here, so this module depends on no other layer. A recorded value is a number, a
+//! time, or one of a few words. No value that a caller chose becomes a label.
 
 mod lines;
 pub mod logs;
@@ -11,18 +11,18 @@ pub mod traces;
 
 pub use logs::{TelemetryError, init, init_to};
 
-/// Says in the log of the present request which administrator makes it, once that was proved.
+/// Records in the log of the current request the authenticated administrator that makes it.
 pub fn acts(client_id: &str) {
     for span in [tracing::Span::current(), traces::current()] {
         span.record("actor", client_id);
     }
 }
 
-/// Says in the log of the present request which client it is about, and how far that is trusted.
-/// Only of a client whose holder has proved to be it: what a caller merely names stays out.
+/// Records in the log of the current request the client that it concerns, and the trust level of the client.
+/// Only for a client that has authenticated: an identifier that a caller merely names is not recorded.
 pub fn concerns(client_id: &str, trust_level: &'static str) {
     for span in [tracing::Span::current(), traces::current()] {
-        // Both at once: the line of the log is made anew for each.
+        // Both in one call: each call formats the fields of the log line anew.
         tracing::record_all!(span, client_id, trust_level);
     }
 }

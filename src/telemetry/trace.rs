@@ -1,12 +1,12 @@
 //! The trace that a request belongs to (W3C Trace Context).
 
-/// The trace identifier in the value of a `traceparent` header: 32 hex digits, and nothing else
-/// of what a stranger sent. None when the value has not exactly the form of section 3.2.
+/// Returns the trace identifier in the value of a `traceparent` header: 32 hex digits, and nothing else that
+/// the caller sent. Returns `None` if the value does not have exactly the form of section 3.2.
 pub fn trace_id(traceparent: &str) -> Option<&str> {
     ids(traceparent).map(|(trace, _)| trace)
 }
 
-/// The same with the identifier of the span that called: 16 hex digits.
+/// Returns the trace identifier and the identifier of the calling span: 16 hex digits.
 pub(super) fn ids(traceparent: &str) -> Option<(&str, &str)> {
     let mut parts = traceparent.split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -20,7 +20,7 @@ fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// An identifier of nothing but zeros names nothing.
+/// Returns whether `text` is an identifier. An identifier with only zeros is invalid.
 fn is_id(text: &str, digits: usize) -> bool {
     is_hex(text, digits) && text.bytes().any(|byte| byte != b'0')
 }

@@ -1,11 +1,10 @@
 //! Traces by OTLP (`telemetry.otlp`): one span for each request, and one for each of its steps.
 //!
-//! The spans of a trace have a target of their own, which the log does not hear: there, a request
-//! is one span with its ids. Without `telemetry.otlp` nobody hears it, and a step costs the look
-//! at one number.
+//! The spans of a trace have their own target, which the log ignores. In the log, a request is one span with
+//! its identifiers. Without `telemetry.otlp` these spans have no subscriber, and a step costs one comparison.
 //!
-//! A span says which step it is, and of a request what its line in the log says: no path, no
-//! query, no description, no value that a caller chose.
+//! A span has the name of its step. The span of a request has the fields of its log line: no path, no query,
+//! no description, and no value that a caller chose.
 
 use std::time::Duration;
 
@@ -30,27 +29,27 @@ pub(super) const TARGET: &str = "registrar::step";
 /// How long spans are collected before they are sent.
 const DELAY: Duration = Duration::from_secs(2);
 
-/// How long one sending may take, also the last one.
+/// The timeout of an export, including the last one.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Methods that are named; others are for the log alone.
+/// Methods that appear by name. Others appear only in the log.
 const METHODS: &[&str] = &["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
 
 tokio::task_local! {
-    /// The span of the request at which this task is at work.
+    /// The span of the request that this task processes.
     static REQUEST: Span;
 }
 
-/// Traces that are sent somewhere.
+/// The export of traces.
 pub struct Traces {
     provider: SdkTracerProvider,
 }
 
 impl Traces {
-    /// Traces that are sent to the OTLP receiver at `url`, such as `http://127.0.0.1:4318`.
+    /// Creates an export to the OTLP receiver at `url`, such as `http://127.0.0.1:4318`.
     ///
     /// # Errors
-    /// When the URL can not be used.
+    /// When the URL cannot be used.
     pub(super) fn new(url: &str) -> Result<Self, opentelemetry_otlp::ExporterBuildError> {
         let exporter = SpanExporter::builder()
             .with_http()
@@ -63,14 +62,14 @@ impl Traces {
         let name = env!("CARGO_PKG_NAME");
         let provider = SdkTracerProvider::builder()
             .with_span_processor(processor)
-            // Not what a stranger's flags say: who asks does not decide what is seen of him.
+            // The sampled flag of a caller is ignored: callers do not decide what the operator sees.
             .with_sampler(Sampler::AlwaysOn)
             .with_resource(Resource::builder().with_service_name(name).build())
             .build();
         Ok(Self { provider })
     }
 
-    /// What makes them of our spans.
+    /// Returns the layer that turns spans into traces.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: tracing::Subscriber + for<'span> LookupSpan<'span>,
@@ -83,19 +82,19 @@ impl Traces {
             .with_tracked_inactivity(false)
             .with_context_activation(false);
         let steps = filter_fn(|metadata| metadata.is_span() && metadata.target() == TARGET);
-        // Without a word of that, every event of every crate would be made, to be dropped here.
+        // Without this hint, every event of every crate would be created and then dropped here.
         layer.with_filter(steps.with_max_level_hint(LevelFilter::INFO))
     }
 
-    /// Sends what is left, for a few seconds at most.
+    /// Sends the remaining spans, for at most a few seconds.
     pub fn end(self) {
         if let Err(error) = self.provider.shutdown_with_timeout(TIMEOUT) {
-            tracing::warn!(%error, "the last traces were not sent");
+            tracing::warn!(%error, "failed to send the last traces");
         }
     }
 }
 
-/// The span of a request that begins.
+/// Creates the span of a new request.
 pub fn request(correlation_id: &str, endpoint: &'static str, method: &str) -> Span {
     let method = METHODS.iter().find(|known| **known == method).copied().unwrap_or("_OTHER");
     tracing::info_span!(
@@ -115,19 +114,19 @@ pub fn request(correlation_id: &str, endpoint: &'static str, method: &str) -> Sp
     )
 }
 
-/// Puts the span of a request into the trace that its `traceparent` names, when that has exactly
-/// the form of W3C Trace Context.
+/// Puts the span of a request into the trace of its `traceparent`, if the value has exactly the form of W3C
+/// Trace Context.
 pub fn continues(request: &Span, traceparent: &str) {
     let Some((trace, parent)) = trace::ids(traceparent).filter(|_| !request.is_disabled()) else { return };
     if let (Ok(trace), Ok(parent)) = (TraceId::from_hex(trace), SpanId::from_hex(parent)) {
         let remote = SpanContext::new(trace, parent, TraceFlags::SAMPLED, true, TraceState::default());
         let context = opentelemetry::Context::new().with_remote_span_context(remote);
-        // It fails only for a span that is no part of any trace.
+        // This fails only for a span that is not part of any trace.
         request.set_parent(context).unwrap_or_default();
     }
 }
 
-/// Does `work` as a part of `request`.
+/// Runs `work` within the span `request`.
 pub async fn within<T>(request: &Span, work: impl Future<Output = T>) -> T {
     if request.is_disabled() {
         return work.await;
@@ -135,9 +134,9 @@ pub async fn within<T>(request: &Span, work: impl Future<Output = T>) -> T {
     REQUEST.scope(request.clone(), work).instrument(request.clone()).await
 }
 
-/// Notes in the span of a request how it was answered.
+/// Records the outcome of a request in its span.
 pub fn answered(request: &Span, status: u16, error: Option<&str>) {
-    // Without a sign it would be sent as a text.
+    // An unsigned integer would be sent as text.
     request.record("http.response.status_code", i64::from(status));
     if let Some(error) = error {
         request.record("error.type", error);
@@ -147,17 +146,17 @@ pub fn answered(request: &Span, status: u16, error: Option<&str>) {
     }
 }
 
-/// The span of the request at which this task is at work, to be entered on another thread.
+/// Returns the span of the request that this task processes, to be entered on another thread.
 pub fn current() -> Span {
     REQUEST.try_with(Span::clone).unwrap_or_else(|_| Span::none())
 }
 
-/// The span of a step of a request.
+/// Creates the span of a step of a request.
 pub fn step(name: &'static str) -> Span {
     tracing::info_span!(target: TARGET, "step", otel.name = name)
 }
 
-/// The span of a call of a script.
+/// Creates the span of a call of a script.
 pub fn script(name: &str, hook: &str) -> Span {
     tracing::info_span!(target: TARGET, "script", otel.name = format!("{hook} {name}"))
 }

@@ -62,8 +62,8 @@ async fn a_client_is_shown_with_its_provenance_and_deleted() {
     assert!(!table.contains(secret) && !shown.to_string().contains(secret));
 
     assert_eq!(registrar.cli(&["clients", "delete", id(&client)]).fine(), "1 deleted\n");
-    registrar.cli(&["clients", "show", id(&client)]).failed(1, &["there is no such client"]);
-    registrar.cli(&["clients", "delete", id(&client)]).failed(1, &["there is no such client"]);
+    registrar.cli(&["clients", "show", id(&client)]).failed(1, &["client not found"]);
+    registrar.cli(&["clients", "delete", id(&client)]).failed(1, &["client not found"]);
 }
 
 #[test]

@@ -105,7 +105,7 @@ async fn a_missing_scope_is_named() {
     with("").failed(1, &[id, "lacks the scope clients.read"]);
     // The configuration file belongs to another server. The given token lacks the scope.
     with("scopes = []\n[admin.scopes]\nclientsRead = \"openid\"\n")
-        .failed(1, &["permission denied", "has not the scope clients.read"]);
+        .failed(1, &["permission denied", "lacks the scope clients.read"]);
 }
 
 #[test]

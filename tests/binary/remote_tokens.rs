@@ -57,7 +57,7 @@ async fn a_token_is_created_with_a_policy_listed_and_revoked() {
     assert!(!table.contains(token) && !list.contains(token), "the token is shown only once");
 
     assert_eq!(registrar.cli(&["tokens", "revoke", id]).fine(), "1 revoked\n");
-    registrar.cli(&["tokens", "revoke", id]).failed(1, &["no such initial access token"]);
+    registrar.cli(&["tokens", "revoke", id]).failed(1, &["initial access token not found"]);
     assert_eq!(register(&registrar, token, "email").await, 401);
     assert!(!registrar.log().contains(token), "the token is a secret");
 }
@@ -85,8 +85,9 @@ fn invalid_arguments_are_rejected() {
     with("[]").failed(1, &["policy.json", "object"]);
     with(r#"{"scope": ["email"]}"#).failed(1, &["invalid_request", "unknown field `scope`"]);
     let create = |flag: &str, value: &str| registrar.cli(&["tokens", "create", flag, value]);
-    create("--redirect-host", "https://a.example/cb").failed(1, &["policy.redirect_hosts[0]", "no host"]);
-    create("--scope", "emial").failed(1, &["policy.scopes[0]: 'emial' is not known here"]);
+    create("--redirect-host", "https://a.example/cb")
+        .failed(1, &["policy.redirect_hosts[0]", "is not a host"]);
+    create("--scope", "emial").failed(1, &["policy.scopes[0]: 'emial' is unknown to this server"]);
     create("--grant-type", "code").failed(1, &["policy.grant_types[0]", "authorization_code"]);
     create("--auth-method", "basic")
         .failed(1, &["policy.token_endpoint_auth_methods[0]", "client_secret_basic"]);

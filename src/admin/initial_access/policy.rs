@@ -1,4 +1,5 @@
-//! What a policy may say: with a host, a scope or a method that no client can have, nobody would register.
+//! Checks policies of initial access tokens. A policy with a host, a scope or a method that no client can
+//! have would prevent every registration.
 
 use url::Url;
 
@@ -6,10 +7,10 @@ use crate::client::InitialAccessPolicy;
 use crate::client::rules::{privileged_members, supported_grants};
 use crate::config::Live;
 
-/// Refuses what no client of `live` can have, so that nobody is given a token that is of no use.
+/// Rejects values that no client of `live` can have, so that no useless token is issued.
 ///
 /// # Errors
-/// The member that is wrong, and what would be right.
+/// Returns the invalid member and the accepted values.
 pub(super) fn check(policy: &InitialAccessPolicy, live: &Live) -> Result<(), String> {
     let settings = &live.registration;
     let listed = live.scopes.iter().filter(|scope| scope.pattern.is_none());
@@ -36,31 +37,32 @@ pub(super) fn check(policy: &InitialAccessPolicy, live: &Live) -> Result<(), Str
 fn hosts(hosts: &[String]) -> Result<(), String> {
     let odd = hosts.iter().enumerate().find(|(_, host)| !is_host(host));
     odd.map_or(Ok(()), |(at, host)| {
-        let due = "is no host; give its name alone, as in client.example.org, without scheme, port and path";
+        let due =
+            "is not a host; give only the name, such as client.example.org, without scheme, port and path";
         Err(fault("redirect_hosts", at, host, due))
     })
 }
 
-/// Whether a redirect URI can have this host, in just these characters.
+/// Returns whether a redirect URI can have this host, in exactly these characters.
 fn is_host(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
     let host = Url::parse(&format!("https://{text}/")).ok().and_then(|url| url.host_str().map(str::to_owned));
     text.bytes().all(is_plain) && host.is_some_and(|host| host.eq_ignore_ascii_case(text))
 }
 
-/// What is wrong with the item at `at` of a member.
+/// Returns the message about the item at index `at` of a member.
 fn fault(member: &str, at: usize, item: &str, due: &str) -> String {
     const MOST: usize = 80;
     let shown: String = item.chars().take(MOST).collect();
     format!("policy.{member}[{at}]: '{shown}' {due}")
 }
 
-/// What would be right in the place of `name`.
+/// Returns the reason why `name` is rejected, with the accepted values.
 fn choice(name: &str, known: &[String]) -> String {
     match known {
-        _ if name.contains(char::is_whitespace) => "is more than one word; name each by itself".to_owned(),
-        [] => "is not known here; there are none".to_owned(),
-        known => format!("is not known here; there are {}", known.join(", ")),
+        _ if name.contains(char::is_whitespace) => "is more than one word; list each separately".to_owned(),
+        [] => "is unknown to this server, which has none".to_owned(),
+        known => format!("is unknown to this server; it has {}", known.join(", ")),
     }
 }
 
@@ -95,7 +97,7 @@ mod tests {
             "",
         ] {
             let told = said(json!({"redirect_hosts": ["client.example.org", bad]})).unwrap_err();
-            assert!(told.starts_with(&format!("policy.redirect_hosts[1]: '{bad}' is no host")), "{told}");
+            assert!(told.starts_with(&format!("policy.redirect_hosts[1]: '{bad}' is not a host")), "{told}");
         }
     }
 
@@ -112,14 +114,17 @@ mod tests {
             (json!({"scopes": ["openid email"]}), "policy.scopes[0]: 'openid email' is more than one word"),
             (
                 json!({"scopes": ["openid", "emial"]}),
-                "policy.scopes[1]: 'emial' is not known here; there are openid",
+                "policy.scopes[1]: 'emial' is unknown to this server; it has openid",
             ),
             (
                 json!({"privileged_members": ["scope"]}),
-                "policy.privileged_members[0]: 'scope' is not known here",
+                "policy.privileged_members[0]: 'scope' is unknown to this server",
             ),
-            (json!({"grant_types": ["code"]}), "policy.grant_types[0]: 'code' is not known here"),
-            (json!({"grant_types": ["password"]}), "policy.grant_types[0]: 'password' is not known here"),
+            (json!({"grant_types": ["code"]}), "policy.grant_types[0]: 'code' is unknown to this server"),
+            (
+                json!({"grant_types": ["password"]}),
+                "policy.grant_types[0]: 'password' is unknown to this server",
+            ),
             (
                 json!({"token_endpoint_auth_methods": ["basic"]}),
                 "policy.token_endpoint_auth_methods[0]: 'basic'",

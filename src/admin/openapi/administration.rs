@@ -1,4 +1,4 @@
-//! What administrators call.
+//! The operations for administrators.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::operation::{Access, Operation, named, query};
 use super::public::{paging, usual};
 use crate::config::AdminScopes;
 
-/// The operations of administrators.
+/// Returns the operations for administrators.
 pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     let mut operations = clients(scopes);
     operations.extend(uses(&scopes.clients_used));
@@ -18,7 +18,7 @@ pub(super) fn operations(config: &str, scopes: &AdminScopes) -> Vec<Operation> {
     operations
 }
 
-/// An operation that needs the scope `scope`.
+/// Returns an operation that requires the scope `scope`.
 fn operation(method: &'static str, path: &str, (id, scope): (&str, &str), summary: &str) -> Operation {
     Operation::new(method, path, id, summary)
         .tag("administration")
@@ -30,16 +30,16 @@ fn id(what: &str) -> Value {
     json!({"name": "id", "in": "path", "required": true, "description": what, "schema": {"type": "string", "minLength": 1}})
 }
 
-/// Which clients are meant: those to which all parameters apply.
+/// Returns the parameters that select clients. A client must match all of them.
 fn filters() -> Vec<Value> {
     let text = || json!({"type": "string"});
     let moment = || json!({"type": "integer", "minimum": 0});
     vec![
-        query("client_id", "What client_id begins with.", &text()),
-        query("client_name", "What client_name, in any language, has in it.", &text()),
-        query("software_id", "The software_id.", &text()),
-        query("trust_level", "How far the registration can be trusted.", &named("TrustLevel")),
-        query("issued_from", "Registered at this time (seconds since 1970) or later.", &moment()),
+        query("client_id", "Prefix of the client_id.", &text()),
+        query("client_name", "Text that client_name contains, in any language.", &text()),
+        query("software_id", "Exact software_id.", &text()),
+        query("trust_level", "Trust level of the registration.", &named("TrustLevel")),
+        query("issued_from", "Registered at or after this time (seconds since 1970).", &moment()),
         query("issued_before", "Registered before this time.", &moment()),
         query("expires_before", "Expires before this time.", &moment()),
     ]
@@ -51,43 +51,38 @@ fn clients(scopes: &AdminScopes) -> Vec<Operation> {
     let mut list = filters();
     list.extend(paging(500));
     vec![
-        operation("get", all, ("listClients", read), "List clients, a page at a time.")
+        operation("get", all, ("listClients", read), "List clients page by page.")
             .parameters(list)
-            .json(200, "The page. It may be short though more follow.", "ClientPage", &[])
+            .json(200, "The page. It can be short even if more clients follow.", "ClientPage", &[])
             .problems(&[400]),
-        operation("get", one, ("showClient", read), "Show a client, and how it came to be what it is.")
-            .parameters(vec![id("Its client_id.")])
+        operation("get", one, ("showClient", read), "Show a client and its provenance.")
+            .parameters(vec![id("The client_id of the client.")])
             .json(200, "The client.", "ClientRecord", &["ETag"])
             .problems(&[404]),
-        operation(
-            "put",
-            one,
-            ("replaceClient", write),
-            "Put other metadata in the place of what is registered.",
-        )
-        .parameters(vec![id("Its client_id."), if_match()])
-        .body(true, &[("application/json", named("Client"))])
-        .example("application/json", usual())
-        .json(200, "The client as it is now.", "ClientRecord", &["ETag"])
-        .problems(&[400, 404, 408, 409, 412, 413, 415, 500]),
+        operation("put", one, ("replaceClient", write), "Replace the metadata of a client.")
+            .parameters(vec![id("The client_id of the client."), if_match()])
+            .body(true, &[("application/json", named("Client"))])
+            .example("application/json", usual())
+            .json(200, "The updated client.", "ClientRecord", &["ETag"])
+            .problems(&[400, 404, 408, 409, 412, 413, 415, 500]),
         operation("delete", one, ("removeClient", write), "Delete a client.")
-            .parameters(vec![id("Its client_id."), if_match()])
-            .empty(204, "The client is gone.")
+            .parameters(vec![id("The client_id of the client."), if_match()])
+            .empty(204, "The client is deleted.")
             .problems(&[404, 409, 412, 500]),
-        operation(
-            "delete",
-            all,
-            ("removeClients", write),
-            "Delete all clients to which all parameters apply.",
-        )
-        .parameters(filters())
-        .json(200, "How many are gone, and how many a script did not let go.", "Deleted", &[])
-        .problems(&[400, 409, 500]),
+        operation("delete", all, ("removeClients", write), "Delete all clients that match all parameters.")
+            .parameters(filters())
+            .json(
+                200,
+                "The number of deleted clients, and of clients whose deletion a script denied.",
+                "Deleted",
+                &[],
+            )
+            .problems(&[400, 409, 500]),
     ]
 }
 
 fn uses(scope: &str) -> Vec<Operation> {
-    let at = json!({"type": "integer", "minimum": 0, "description": "Seconds since 1970; none: now."});
+    let at = json!({"type": "integer", "minimum": 0, "description": "Seconds since 1970. Default: now."});
     let client_id = json!({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"});
     let members = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false});
     let item = members(&["client_id"], json!({"client_id": client_id, "at": at}));
@@ -97,20 +92,15 @@ fn uses(scope: &str) -> Vec<Operation> {
             "post",
             "/admin/v1/clients/{id}/used",
             ("useClient", scope),
-            "Tell that a client was used.",
+            "Report that a client was used.",
         )
-        .parameters(vec![id("Its client_id.")])
+        .parameters(vec![id("The client_id of the client.")])
         .body(false, &[("application/json", members(&[], json!({"at": at})))])
-        .empty(204, "It is noted.")
+        .empty(204, "The use is recorded.")
         .problems(&[400, 404, 408, 413, 415]),
-        operation("post", "/admin/v1/clients/used", ("useClients", scope), "Tell that clients were used.")
+        operation("post", "/admin/v1/clients/used", ("useClients", scope), "Report that clients were used.")
             .body(true, &[("application/json", items)])
-            .json(
-                202,
-                "They are noted, and written later; clients that are not there are passed over.",
-                "Noted",
-                &[],
-            )
+            .json(202, "The uses are recorded and written later. Unknown clients are ignored.", "Noted", &[])
             .problems(&[400, 408, 413, 415]),
     ]
 }
@@ -125,21 +115,21 @@ fn transfer(scopes: &AdminScopes) -> Vec<Operation> {
             "get",
             export,
             ("exportClients", both[1]),
-            "Export all clients, with their secrets in clear.",
+            "Export all clients, with their secrets in clear text.",
         )
         .answer(
             200,
-            "A JSON object a line; the last has the one member clients, their number.",
-            Some((NDJSON, lines("The lines."))),
+            "One JSON object per line. The last has only the member clients, their number.",
+            Some((NDJSON, lines("The lines of the export."))),
             &[],
         )
         .problems(&[400]),
-        operation("post", import, ("importClients", both[0]), "Import the lines of an export, however many.")
+        operation("post", import, ("importClients", both[0]), "Import the lines of an export of any length.")
             .access(Access::Scopes(&both))
-            .parameters(vec![query("existing", "What becomes of clients that are there already.", &existing)])
-            .body(true, &[(NDJSON, lines("The lines."))])
+            .parameters(vec![query("existing", "What to do with clients that already exist.", &existing)])
+            .body(true, &[(NDJSON, lines("The lines of the export."))])
             .example(NDJSON, "{\"clients\":0}\n".into())
-            .json(200, "What was imported.", "Imported", &[])
+            .json(200, "The number of imported, skipped and replaced clients.", "Imported", &[])
             .problems(&[400, 408, 413, 415]),
     ]
 }
@@ -149,10 +139,10 @@ const NDJSON: &str = "application/x-ndjson";
 fn audit(scope: &str) -> Operation {
     let after = json!({"type": "integer", "minimum": 0, "default": 0});
     let limit = json!({"type": "integer", "minimum": 1, "maximum": 1_000, "default": 50});
-    operation("get", "/admin/v1/audit", ("readAudit", scope), "Read the audit log, in its order.")
+    operation("get", "/admin/v1/audit", ("readAudit", scope), "Read the audit log, oldest events first.")
         .parameters(vec![
-            query("after", "The position behind which the page begins.", &after),
-            query("limit", "How many events are wanted.", &limit),
+            query("after", "The position after which the page starts.", &after),
+            query("limit", "The maximum number of events.", &limit),
         ])
         .json(200, "The page.", "AuditPage", &[])
         .problems(&[400])
@@ -160,36 +150,31 @@ fn audit(scope: &str) -> Operation {
 
 fn if_match() -> Value {
     json!({
-        "name": "If-Match", "in": "header", "description": "The revision that is meant.",
+        "name": "If-Match", "in": "header", "description": "The expected revision.",
         "schema": {"type": "string"},
     })
 }
 
 fn initial_access_tokens(scope: &str) -> Vec<Operation> {
     let (all, one) = ("/admin/v1/initial-access-tokens", "/admin/v1/initial-access-tokens/{id}");
-    let identified = || vec![id("The identifier of the token, which is not the token.")];
+    let identified = || vec![id("The identifier of the token, not the token itself.")];
     vec![
-        operation("post", all, ("createInitialAccessToken", scope), "Make an initial access token.")
+        operation("post", all, ("createInitialAccessToken", scope), "Create an initial access token.")
             .body(false, &[("application/json", named("InitialAccessTokenRequest"))])
             .example("application/json", json!({"note": "for a partner", "uses": 1, "expires_in": 3_600}))
-            .json(201, "The token, which is told here and never again.", "NewInitialAccessToken", &[])
+            .json(201, "The token. Only this response contains it.", "NewInitialAccessToken", &[])
             .problems(&[400, 408, 409, 413, 415, 500]),
-        operation(
-            "get",
-            all,
-            ("listInitialAccessTokens", scope),
-            "List initial access tokens, a page at a time.",
-        )
-        .parameters(paging(200).to_vec())
-        .json(200, "The page.", "InitialAccessTokenPage", &[])
-        .problems(&[400]),
+        operation("get", all, ("listInitialAccessTokens", scope), "List initial access tokens page by page.")
+            .parameters(paging(200).to_vec())
+            .json(200, "The page.", "InitialAccessTokenPage", &[])
+            .problems(&[400]),
         operation("get", one, ("showInitialAccessToken", scope), "Show an initial access token.")
             .parameters(identified())
-            .json(200, "What it is, without the token itself.", "InitialAccessToken", &[])
+            .json(200, "The properties of the token, without the token itself.", "InitialAccessToken", &[])
             .problems(&[404]),
         operation("delete", one, ("revokeInitialAccessToken", scope), "Revoke an initial access token.")
             .parameters(identified())
-            .empty(204, "Nobody registers with it any more.")
+            .empty(204, "The token is revoked. It can no longer be used to register clients.")
             .problems(&[404, 409]),
     ]
 }
@@ -214,7 +199,7 @@ fn configuration(path: &str, scopes: &AdminScopes) -> Vec<Operation> {
         .parameters(vec![if_match()])
         .body(true, &[("application/json-patch+json", named("JsonPatch"))])
         .example("application/json-patch+json", enabled)
-        .json(200, "The configuration as it is now.", "Configuration", headers)
+        .json(200, "The updated configuration.", "Configuration", headers)
         .problems(&[400, 408, 409, 412, 413, 415]),
     ]
 }
@@ -226,9 +211,9 @@ fn descriptions(scopes: &AdminScopes) -> Vec<Operation> {
             "get",
             "/admin/v1/scripts",
             ("showScripts", &scopes.scripts_read),
-            "Show the scripts that run.",
+            "Show the loaded scripts.",
         )
-        .json(200, "The scripts, and what they did.", "Scripts", &[]),
+        .json(200, "The scripts, and statistics of their calls.", "Scripts", &[]),
         operation(
             "get",
             "/admin/v1/schemas/Client",

@@ -1,9 +1,9 @@
-//! The OpenAPI document (3.1) of all endpoints: paths and scopes as this server has them, metadata
-//! from the table that the rules read, and every status that an endpoint really gives.
+//! The OpenAPI document (3.1) of all endpoints. Paths and scopes are those of this server, metadata comes
+//! from the table that the rules use, and every status that an endpoint can return is listed.
 //!
-//! It is written by hand, one entry an operation, because what is worth knowing here is not in the
-//! types of the code: which statuses there are, which scope a call needs, which of two tokens opens
-//! a path. A test compares it with the routes, and another program asks every operation.
+//! The document is written by hand, with one entry per operation, because the types of the code do not
+//! contain the useful facts: the statuses, the scope that a call requires, and which of two tokens gives
+//! access to a path. A test compares the document with the routes, and schemathesis calls every operation.
 
 mod administration;
 mod operation;
@@ -21,7 +21,7 @@ use operation::{Operation, TAGS};
 
 pub use schemas::schemas;
 
-/// The document of this server.
+/// Returns the document of this server.
 pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     let settings = &cx.service.settings;
     let issuer = Issuer::of(&cx.service.issuer);
@@ -31,13 +31,13 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
     let mut paths = Map::new();
     add(&mut paths, public, None);
     let scheme = if settings.admin.tls { "https" } else { "http" };
-    // On all addresses of the machine it is at none that could be named; this document is there too.
+    // A listener on all addresses has no single address to name. It also serves this document, so `/` works.
     let url = |address: SocketAddr| {
         if address.ip().is_unspecified() { "/".to_owned() } else { format!("{scheme}://{address}") }
     };
     let own = cx.service.admin_address.map(url);
     add(&mut paths, operational, own.as_deref());
-    // The well-known paths have that of the issuer in them already.
+    // The well-known paths already contain the path of the issuer.
     for (path, item) in paths.iter_mut().filter(|(path, _)| path.contains("/.well-known/")) {
         debug_assert!(path.contains(issuer.path));
         if let (false, Some(item)) = (issuer.path.is_empty(), item.as_object_mut()) {
@@ -50,7 +50,7 @@ pub fn document(cx: &Context<'_>) -> Map<String, Value> {
         "info": {
             "title": "Registrar",
             "summary": "OAuth 2.0 / OpenID Connect Dynamic Client Registration",
-            "description": "Scripts of the operator may refuse a registration, an update, a read or a \
+            "description": "Scripts of the operator can reject a registration, an update, a read or a \
                 deletion with any status from 400 to 599 and a JSON body of their own.",
             "version": env!("CARGO_PKG_VERSION"),
         },
@@ -81,7 +81,7 @@ impl<'a> Issuer<'a> {
     }
 }
 
-/// Adds `operations` to `paths`; `server` is where they are when that is somewhere else.
+/// Adds `operations` to `paths`. `server` is their URL if it differs from the URL of the document.
 fn add(paths: &mut Map<String, Value>, operations: Vec<Operation>, server: Option<&str>) {
     for operation in operations {
         let item = paths.entry(operation.path.clone()).or_insert_with(|| json!({}));
@@ -102,14 +102,14 @@ fn security_schemes(token_url: &str, scopes: &AdminScopes) -> Value {
         "registrationAccessToken": {
             "type": "http", "scheme": "bearer",
             "description": "The registration access token of the client (RFC 7592), or an access token that \
-                it got for itself where dcrAuthorizationWithClientCredentials is on.",
+                was issued to it if dcrAuthorizationWithClientCredentials is enabled.",
         },
         "client": {
             "type": "http", "scheme": "basic",
-            "description": "client_secret_basic. A client that registered another method uses that one.",
+            "description": "client_secret_basic. A client with another registered method uses that method.",
         },
         "accessToken": {
-            "type": "http", "scheme": "bearer", "description": "An access token of the token endpoint.",
+            "type": "http", "scheme": "bearer", "description": "An access token from the token endpoint.",
         },
         "administrator": {
             "type": "oauth2",
@@ -118,18 +118,24 @@ fn security_schemes(token_url: &str, scopes: &AdminScopes) -> Value {
     })
 }
 
-/// The scopes of administrators, and what each is for.
+/// Returns the scopes of administrators with their descriptions.
 fn described(scopes: &AdminScopes) -> Vec<(&String, &'static str)> {
     vec![
         (&scopes.clients_read, "List and show clients, their schema, and this document."),
-        (&scopes.clients_write, "Replace and delete clients; with the scope to export, import them."),
-        (&scopes.clients_export, "Export clients with their secrets; with the scope to write, import them."),
-        (&scopes.clients_used, "Tell that clients were used."),
+        (
+            &scopes.clients_write,
+            "Replace and delete clients. Together with the scope for export, import clients.",
+        ),
+        (
+            &scopes.clients_export,
+            "Export clients with their secrets. Together with the scope for writing, import clients.",
+        ),
+        (&scopes.clients_used, "Report that clients were used."),
         (&scopes.config_read, "Show the configuration."),
         (&scopes.config_write, "Change the configuration."),
         (&scopes.tokens_read, "Introspect the access tokens of every client."),
-        (&scopes.tokens_write, "Make, list and revoke initial access tokens."),
-        (&scopes.scripts_read, "Show the scripts that run."),
+        (&scopes.tokens_write, "Create, list and revoke initial access tokens."),
+        (&scopes.scripts_read, "Show the loaded scripts."),
         (&scopes.audit_read, "Read the audit log."),
     ]
 }

@@ -1,4 +1,4 @@
-//! One operation of the document, and what many have in common.
+//! An operation of the document, and the parts that operations share.
 
 use serde_json::{Map, Value, json};
 
@@ -7,25 +7,25 @@ pub(super) const TAGS: &[(&str, &str)] = &[
     ("registration", "Clients register (RFC 7591, OpenID Connect Dynamic Client Registration)."),
     ("management", "Clients manage themselves (RFC 7592)."),
     ("tokens", "Access tokens of clients (RFC 6749, RFC 7662, RFC 7009)."),
-    ("discovery", "What this server offers (RFC 8414, OpenID Connect Discovery)."),
-    ("administration", "What administrators do."),
-    ("probes", "What those who run the server ask."),
+    ("discovery", "Metadata of this server (RFC 8414, OpenID Connect Discovery)."),
+    ("administration", "The admin API."),
+    ("probes", "Health, readiness and metrics."),
 ];
 
-/// Who may call.
+/// The access requirement of an operation.
 #[derive(Clone, Copy)]
 pub(super) enum Access<'a> {
-    /// Anybody.
+    /// No authentication.
     Open,
-    /// Anybody, or only the holder of an initial access token, as the configuration says.
+    /// No authentication or an initial access token, depending on the configuration.
     TokenOrNone,
-    /// The holder of the client.
+    /// The registration access token of the client.
     Holder,
-    /// A client that authenticates.
+    /// Client authentication.
     Client,
-    /// A client that authenticates, or the bearer of an access token.
+    /// Client authentication or an access token.
     ClientOrBearer,
-    /// The bearer of an access token with these scopes.
+    /// An access token with these scopes.
     Scopes(&'a [&'a str]),
 }
 
@@ -35,7 +35,7 @@ impl Access<'_> {
             Self::Open => json!([]),
             Self::TokenOrNone => json!([{}, {"initialAccessToken": []}]),
             Self::Holder => json!([{"registrationAccessToken": []}]),
-            // Credentials in the body are no scheme of OpenAPI.
+            // OpenAPI has no security scheme for credentials in the body.
             Self::Client => json!([{"client": []}, {}]),
             Self::ClientOrBearer => json!([{"client": []}, {"accessToken": []}, {}]),
             Self::Scopes(scopes) => json!([{"administrator": scopes}]),
@@ -43,11 +43,11 @@ impl Access<'_> {
     }
 }
 
-/// One operation.
+/// An operation.
 pub(super) struct Operation {
-    /// Its path.
+    /// The path.
     pub(super) path: String,
-    /// Its method, in lower case.
+    /// The method, in lower case.
     pub(super) method: &'static str,
     members: Map<String, Value>,
     answers: Map<String, Value>,
@@ -78,7 +78,7 @@ impl Operation {
         self
     }
 
-    /// The body: media types with their schemas.
+    /// Sets the request body: media types with their schemas.
     pub(super) fn body(mut self, is_required: bool, content: &[(&str, Value)]) -> Self {
         let content: Map<String, Value> = content
             .iter()
@@ -88,7 +88,7 @@ impl Operation {
         self
     }
 
-    /// A body as it may be, in JSON or in another of its media types.
+    /// Sets the example of the request body for `media_type`.
     pub(super) fn example(mut self, media_type: &str, example: Value) -> Self {
         let content = self.members.get_mut("requestBody").and_then(|body| body.get_mut("content"));
         let content = content.and_then(|content| content.get_mut(media_type)).and_then(Value::as_object_mut);
@@ -98,12 +98,12 @@ impl Operation {
         self
     }
 
-    /// An answer with JSON that has the schema called `schema`, and with further headers.
+    /// Adds a response with JSON of the schema named `schema`, and with additional headers.
     pub(super) fn json(self, status: u16, description: &str, schema: &str, headers: &[&str]) -> Self {
         self.answer(status, description, Some(("application/json", named(schema))), headers)
     }
 
-    /// An answer without a body.
+    /// Adds a response without a body.
     pub(super) fn empty(self, status: u16, description: &str) -> Self {
         self.answer(status, description, None, &[])
     }
@@ -126,7 +126,7 @@ impl Operation {
         self
     }
 
-    /// Refusals, each with a JSON body of the one form.
+    /// Adds error responses. All have the same form of JSON body.
     pub(super) fn problems(self, statuses: &[u16]) -> Self {
         statuses.iter().fold(self, |operation, status| {
             let (description, headers) = problem(*status);
@@ -141,7 +141,7 @@ impl Operation {
     }
 }
 
-/// The schema called `name`.
+/// Returns a reference to the schema named `name`.
 pub(super) fn named(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
@@ -150,47 +150,45 @@ fn header(name: &str) -> Value {
     json!({"$ref": format!("#/components/headers/{name}")})
 }
 
-/// A parameter of the query.
+/// Returns a query parameter.
 pub(super) fn query(name: &str, description: &str, schema: &Value) -> Value {
     json!({"name": name, "in": "query", "description": description, "schema": schema})
 }
 
-/// What a refusal with this status says, and its headers.
+/// Returns the description and the headers of an error response with this status.
 fn problem(status: u16) -> (&'static str, &'static [&'static str]) {
     match status {
-        400 => ("The request is refused: error_description says what would be right.", &[]),
-        401 => ("Credentials are missing, or not good here.", &["WWW-Authenticate"]),
-        403 => ("The caller is known, and may not do this.", &["WWW-Authenticate"]),
-        404 => ("There is nothing of this name.", &[]),
-        405 => ("The operation is switched off.", &["Allow"]),
+        400 => ("The request is invalid. error_description has the reason.", &[]),
+        401 => ("The credentials are missing or invalid.", &["WWW-Authenticate"]),
+        403 => ("The caller is not allowed to do this.", &["WWW-Authenticate"]),
+        404 => ("Not found.", &[]),
+        405 => ("The operation is disabled.", &["Allow"]),
         408 => ("The body did not arrive in time.", &[]),
-        409 => ("Another change came first, or what is there stands against it.", &[]),
-        412 => ("If-Match names another revision than the present one.", &[]),
-        413 => ("The body is larger than it may be.", &[]),
-        415 => ("The body is of another media type, charset or coding than is read here.", &[]),
-        429 => ("Too many requests; Retry-After says when to come again.", &["Retry-After"]),
-        500 => ("The mistake is not the caller's; the log of the server has the cause.", &[]),
-        503 => {
-            ("The server can not do it at present; Retry-After says when to come again.", &["Retry-After"])
-        }
-        _ => ("Refused.", &[]),
+        409 => ("The request conflicts with a concurrent change or with the current state.", &[]),
+        412 => ("If-Match does not match the current revision.", &[]),
+        413 => ("The body is too large.", &[]),
+        415 => ("The media type, charset or content coding of the body is unsupported.", &[]),
+        429 => ("Too many requests. Retry after the time in Retry-After.", &["Retry-After"]),
+        500 => ("Internal error. The log of the server has the cause.", &[]),
+        503 => ("The service is unavailable. Retry after the time in Retry-After.", &["Retry-After"]),
+        _ => ("Error.", &[]),
     }
 }
 
-/// The headers of answers.
+/// Returns the headers of responses.
 pub(super) fn headers() -> Value {
     let text = |description: &str| json!({"description": description, "schema": {"type": "string"}});
     json!({
         "correlation": {
-            "description": "Names the request, here and in the log of the server.", "required": true,
+            "description": "Identifies the request, also in the log of the server.", "required": true,
             "schema": {"type": "string", "format": "uuid"},
         },
         "etag": text("The revision, for If-Match."),
         "www-authenticate": text("How to authenticate (RFC 9110 section 11.6.1)."),
-        "allow": text("The methods that are answered here."),
-        "accept-patch": text("The media type of patches (RFC 5789)."),
+        "allow": text("The supported methods."),
+        "accept-patch": text("The accepted patch media type (RFC 5789)."),
         "retry-after": {
-            "description": "Seconds after which to come again.", "required": true,
+            "description": "Seconds after which to retry.", "required": true,
             "schema": {"type": "integer", "minimum": 0},
         },
     })

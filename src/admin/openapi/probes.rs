@@ -1,21 +1,26 @@
-//! What those who run the server ask.
+//! The operations for probes and monitoring.
 
 use serde_json::json;
 
 use super::operation::{Access, Operation};
 
-/// The probes.
+/// Returns the operations for probes and monitoring.
 pub(super) fn operations() -> Vec<Operation> {
     let get =
         |path, id, summary: &str| Operation::new("get", path, id, summary).tag("probes").access(Access::Open);
     let numbers = Some(("text/plain", json!({"type": "string"})));
     vec![
-        get("/healthz", "isAlive", "Whether the process is alive.").json(200, "It is.", "Status", &[]),
-        get("/readyz", "isReady", "Whether the server can do its work, and what did not load.")
-            .json(200, "It can.", "Status", &[])
+        get("/healthz", "isAlive", "Report whether the process is alive.").json(
+            200,
+            "The process is alive.",
+            "Status",
+            &[],
+        ),
+        get("/readyz", "isReady", "Report whether the server is ready, and what failed to load.")
+            .json(200, "The server is ready.", "Status", &[])
             .problems(&[503]),
-        get("/metrics", "getMetrics", "Numbers in the text format of Prometheus.")
-            .answer(200, "The numbers.", numbers, &[])
+        get("/metrics", "getMetrics", "Get the metrics in the text format of Prometheus.")
+            .answer(200, "The metrics.", numbers, &[])
             .problems(&[404]),
     ]
 }

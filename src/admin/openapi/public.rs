@@ -1,11 +1,11 @@
-//! What clients call.
+//! The operations for clients.
 
 use serde_json::{Value, json};
 
 use super::operation::{Access, Operation, named, query};
 use crate::config::Paths;
 
-/// The operations of clients.
+/// Returns the operations for clients.
 pub(super) fn operations(paths: &Paths, issuer_path: &str) -> Vec<Operation> {
     let mut operations = vec![register(&paths.registration), challenge(&paths.challenge)];
     operations.extend(management(&paths.registration));
@@ -14,15 +14,15 @@ pub(super) fn operations(paths: &Paths, issuer_path: &str) -> Vec<Operation> {
     operations
 }
 
-/// A registration, and what takes its place.
+/// Returns the forms of client metadata in a request body: plain JSON or a JWS.
 fn metadata() -> [(&'static str, Value); 3] {
     let signed = json!({
-        "type": "string", "description": "The metadata as the payload of a JWS in its compact form.",
+        "type": "string", "description": "The metadata as the payload of a JWS in compact serialisation.",
     });
     [("application/json", named("Client")), ("application/jwt", signed.clone()), ("application/jose", signed)]
 }
 
-/// A client as most are.
+/// Returns the metadata of a typical client.
 pub(super) fn usual() -> Value {
     json!({"redirect_uris": ["https://client.example.org/callback"], "client_name": "Example"})
 }
@@ -33,7 +33,7 @@ fn register(path: &str) -> Operation {
         .access(Access::TokenOrNone)
         .body(true, &metadata())
         .example("application/json", usual())
-        .json(201, "The client is registered, and stored durably.", "ClientInformation", &["ETag"])
+        .json(201, "The client is registered and durably stored.", "ClientInformation", &["ETag"])
         .problems(&[400, 401, 403, 405, 408, 409, 413, 415, 429, 500, 503])
 }
 
@@ -47,42 +47,42 @@ fn challenge(path: &str) -> Operation {
 
 fn management(path: &str) -> Vec<Operation> {
     let client_id = json!({
-        "name": "client_id", "in": "query", "required": true, "description": "The client.",
+        "name": "client_id", "in": "query", "required": true, "description": "The identifier of the client.",
         "schema": {"type": "string"},
     });
     let if_match = json!({
-        "name": "If-Match", "in": "header", "description": "The revision that is meant (RFC 9110 section 13.1.1).",
+        "name": "If-Match", "in": "header", "description": "The expected revision (RFC 9110 section 13.1.1).",
         "schema": {"type": "string"},
     });
     let operation = |method, id, summary: &str| {
         Operation::new(method, path, id, summary).tag("management").access(Access::Holder)
     };
     vec![
-        operation("get", "readClient", "Read what is registered (RFC 7592 section 2.1).")
+        operation("get", "readClient", "Read the registered client (RFC 7592 section 2.1).")
             .parameters(vec![client_id.clone()])
             .json(200, "The client.", "ClientInformation", &["ETag"])
             .problems(&[400, 401, 409, 500, 503]),
-        operation("put", "updateClient", "Put other metadata in its place (RFC 7592 section 2.2).")
+        operation("put", "updateClient", "Replace the metadata of the client (RFC 7592 section 2.2).")
             .parameters(vec![client_id.clone(), if_match.clone()])
             .body(true, &metadata())
-            .json(200, "The client as it is now.", "ClientInformation", &["ETag"])
+            .json(200, "The updated client.", "ClientInformation", &["ETag"])
             .problems(&[400, 401, 403, 408, 409, 412, 413, 415, 429, 500, 503]),
         operation("delete", "deleteClient", "Delete the client (RFC 7592 section 2.3).")
             .parameters(vec![client_id, if_match])
-            .empty(204, "The client is gone, with its secret and its tokens.")
+            .empty(204, "The client is deleted, with its secret and its tokens.")
             .problems(&[400, 401, 403, 405, 409, 412, 500, 503]),
     ]
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A form with these parameters, beside those by which a client authenticates.
+/// Returns a form with these parameters and the parameters of client authentication.
 fn form(required: &str, more: &[(&str, &str)]) -> Value {
     let own = [
-        ("client_id", "The client, where it is not in the header."),
-        ("client_secret", "client_secret_post: its secret."),
+        ("client_id", "The client, if it is not in the Authorization header."),
+        ("client_secret", "The secret, for client_secret_post."),
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-        ("client_assertion", "client_secret_jwt or private_key_jwt: the assertion (RFC 7523)."),
+        ("client_assertion", "The assertion (RFC 7523), for client_secret_jwt or private_key_jwt."),
     ];
     let properties: serde_json::Map<String, Value> = more
         .iter()
@@ -100,24 +100,24 @@ fn tokens(paths: &Paths) -> Vec<Operation> {
         "grant_type",
         &[
             ("grant_type", "client_credentials"),
-            ("scope", "What is asked for; absent: all that is registered."),
+            ("scope", "The requested scopes. Default: all registered scopes."),
         ],
     );
-    let hint = ("token_type_hint", "What kind of token it is; not needed.");
+    let hint = ("token_type_hint", "The type of the token; optional.");
     vec![
         operation(&paths.token, "getToken", "Get an access token (RFC 6749 section 4.4).")
             .access(Access::Client)
             .body(true, &[(FORM, grant)])
             .example(FORM, json!({"grant_type": "client_credentials"}))
             .json(200, "The access token.", "AccessToken", &[]),
-        operation(&paths.introspection, "introspectToken", "Ask what a token stands for (RFC 7662).")
+        operation(&paths.introspection, "introspectToken", "Introspect a token (RFC 7662).")
             .access(Access::ClientOrBearer)
             .body(true, &[(FORM, form("token", &[("token", "The token."), hint]))])
-            .json(200, "What it stands for, or that it is not good.", "Introspection", &[]),
-        operation(&paths.revocation, "revokeToken", "Take an access token back (RFC 7009).")
+            .json(200, "The properties of the token, or active: false.", "Introspection", &[]),
+        operation(&paths.revocation, "revokeToken", "Revoke an access token (RFC 7009).")
             .access(Access::Client)
             .body(true, &[(FORM, form("token", &[("token", "The token."), hint]))])
-            .empty(200, "The token is not good any more, if it was one of this client."),
+            .empty(200, "The token is no longer valid, if it was issued to this client."),
     ]
 }
 
@@ -141,7 +141,7 @@ fn discovery(issuer_path: &str, jwks: &str) -> Vec<Operation> {
             "Metadata",
             &[],
         ),
-        get(&udap, "getUdapMetadata", "The metadata of UDAP, where clients register by certificates.")
+        get(&udap, "getUdapMetadata", "The UDAP metadata, if clients can register with certificates.")
             .json(200, "The metadata.", "Metadata", &[])
             .problems(&[404]),
         get(jwks, "getKeys", "The public keys of this server (RFC 7517).").json(
@@ -153,17 +153,17 @@ fn discovery(issuer_path: &str, jwks: &str) -> Vec<Operation> {
     ]
 }
 
-/// A page of a list: behind which identifier it begins, and how much is wanted.
+/// Returns the parameters of a page of a list: the identifier after which it starts, and its size.
 pub(super) fn paging(most: usize) -> [Value; 2] {
     [
         query(
             "after",
-            "The identifier behind which the page begins: next of the page before.",
+            "The identifier after which the page starts: next of the previous page.",
             &json!({"type": "string"}),
         ),
         query(
             "limit",
-            "How much is wanted.",
+            "The maximum number of items.",
             &json!({"type": "integer", "minimum": 1, "maximum": most, "default": 50}),
         ),
     ]

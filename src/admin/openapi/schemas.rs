@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::schema;
 use super::operation::named;
 
-/// All schemas, by their names.
+/// Returns all schemas by name.
 pub fn schemas() -> Map<String, Value> {
     let mut all = Map::from_iter([("Client".to_owned(), schema::client().into())]);
     for part in [registration(), clients(), initial_access(), configuration(), tokens(), rest()] {
@@ -18,7 +18,7 @@ fn text() -> Value {
     json!({"type": "string"})
 }
 
-/// Seconds since 1970-01-01T00:00:00Z, or a number of something.
+/// Returns the schema of a count, or of a time in seconds since 1970-01-01T00:00:00Z.
 fn count() -> Value {
     json!({"type": "integer", "minimum": 0})
 }
@@ -34,7 +34,7 @@ fn list(of: &str) -> Value {
 fn registration() -> Value {
     json!({
         "ClientInformation": {
-            "description": "A client as its holder is told of it (RFC 7591 section 3.2.1).",
+            "description": "The client information response (RFC 7591 section 3.2.1).",
             "allOf": [named("Client")],
             "required": ["client_id", "client_id_issued_at", "registration_client_uri"],
         },
@@ -44,7 +44,7 @@ fn registration() -> Value {
             "properties": {
                 "error": {"type": "string", "minLength": 1},
                 "error_description": text(),
-                "nonce": {"type": "string", "description": "With stale_evidence: what fresh evidence is made with."},
+                "nonce": {"type": "string", "description": "With stale_evidence: the nonce for fresh evidence."},
             },
         },
         "Challenge": {
@@ -74,14 +74,14 @@ fn clients() -> Value {
             "type": "object", "required": ["imported", "skipped", "replaced"],
             "properties": {
                 "imported": count(), "skipped": count(), "replaced": count(),
-                "warnings": {"type": "integer", "description": "Clients that break rules of this server."},
+                "warnings": {"type": "integer", "description": "Clients that violate rules of this server."},
             },
         },
         "ClientPage": {
             "type": "object", "required": ["clients"],
             "properties": {
                 "clients": list("ClientSummary"),
-                "next": {"type": "string", "description": "What after must be for the next page; absent: this is the last."},
+                "next": {"type": "string", "description": "The value of after for the next page, if any."},
             },
         },
         "ClientRecord": {
@@ -109,7 +109,7 @@ fn clients() -> Value {
     })
 }
 
-/// What `schema` allows, or `null`, which stands for a member that is absent.
+/// Returns `schema` extended by `null`, which counts as an absent member.
 fn or_null(schema: &Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
@@ -128,13 +128,13 @@ fn initial_access() -> Value {
     told.insert("token".to_owned(), text());
     json!({
         "InitialAccessPolicy": {
-            "description": "What may be registered. A list that is absent allows what the server allows.",
+            "description": "The limits for clients. An absent list allows everything that the server allows.",
             "type": "object", "additionalProperties": false,
             "properties": {
                 "redirect_hosts": or_null(&texts()), "scopes": or_null(&texts()), "grant_types": or_null(&texts()),
                 "token_endpoint_auth_methods": or_null(&texts()), "privileged_members": or_null(&texts()),
                 "maximum_lifetime": or_null(&json!({"type": "integer", "minimum": 0, "maximum": u64::MAX})),
-                "attributes": or_null(&json!({"type": "object", "description": "What scripts are told."})),
+                "attributes": or_null(&json!({"type": "object", "description": "Attributes for scripts."})),
             },
         },
         "InitialAccessTokenRequest": {
@@ -169,7 +169,7 @@ fn configuration() -> Value {
             "properties": {
                 "registration": {"type": "object"},
                 "scopes": {"type": "array", "items": {"type": "object", "required": ["id"]}},
-                "settings": {"type": "object", "description": "What needs a restart."},
+                "settings": {"type": "object", "description": "The settings that need a restart."},
                 "origins": {
                     "type": "object",
                     "additionalProperties": {"enum": ["default", "file", "patch", "environment", "flag"]},
@@ -178,7 +178,7 @@ fn configuration() -> Value {
             },
         },
         "JsonPatch": {
-            "description": "RFC 6902. A path may also be the name of a property of registration alone.",
+            "description": "RFC 6902. A path can also be just the name of a property of registration.",
             "type": "array",
             "items": {"oneOf": [
                 operation(&["add", "replace", "test"], &["op", "path", "value"]),

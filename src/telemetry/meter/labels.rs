@@ -1,5 +1,5 @@
-//! The words that may stand in a label. There are few of each, and none comes from a caller, so
-//! the number of series has a bound that no request can move.
+//! The values of labels. There are few of each, and none comes from a caller, so requests cannot increase the
+//! number of series without limit.
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
@@ -10,7 +10,7 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The word in the label.
+            /// Returns the value of the label.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
@@ -21,19 +21,19 @@ macro_rules! words {
 }
 
 words! {
-    /// Where a request went.
+    /// The endpoint of a request.
     Endpoint {
         /// Registration of a new client.
         Registration = "registration",
-        /// Management of a client by its holder.
+        /// Management of a client by the client itself.
         Management = "management",
         /// The metadata documents.
         Discovery = "discovery",
-        /// Tokens: issue, introspection, revocation, and the keys for them.
+        /// Tokens: issuance, introspection, revocation, and their keys.
         Token = "token",
         /// The admin API.
         Admin = "admin",
-        /// Health, readiness and these numbers.
+        /// Health, readiness and metrics.
         Probe = "probe",
         /// Everything else.
         Other = "other",
@@ -41,23 +41,23 @@ words! {
 }
 
 words! {
-    /// What became of a call of a script.
+    /// The outcome of a call of a script.
     ScriptOutcome {
-        /// It let the request pass.
+        /// The script let the request pass.
         Passed = "passed",
-        /// It refused.
+        /// The script rejected the request.
         Refused = "refused",
-        /// It gave the answer itself.
+        /// The script returned the response itself.
         Answered = "answered",
-        /// It failed.
+        /// The script failed.
         Fault = "fault",
-        /// It ended because the server had no place for it in time.
+        /// No slot became free in time.
         Busy = "busy",
     }
 }
 
 words! {
-    /// What was loaded again.
+    /// What was loaded or reloaded.
     Reloaded {
         /// The scripts.
         Scripts = "scripts",
@@ -69,55 +69,55 @@ words! {
 }
 
 words! {
-    /// What became of a fetch.
+    /// The outcome of a fetch.
     FetchOutcome {
-        /// It was answered, and the answer is good.
+        /// The response is usable.
         Ok = "ok",
-        /// The address is not one that is asked.
+        /// The address is not allowed.
         Refused = "refused",
-        /// Nobody answered, or not in time.
+        /// There was no response, or not in time.
         Unreachable = "unreachable",
-        /// The answer is of no use: its status, size, type or form.
+        /// The response is unusable: its status, size, type or form is wrong.
         Unusable = "unusable",
     }
 }
 
 words! {
-    /// Where a document of somebody else came from: keys above all.
+    /// The source of an external document, such as a key set.
     KeyLookup {
-        /// From the cache.
+        /// The cache.
         Hit = "hit",
-        /// It was fetched.
+        /// A fetch.
         Miss = "miss",
-        /// From the cache past their time, because it could not be fetched.
+        /// An expired cache entry, because the fetch failed.
         Stale = "stale",
-        /// It could not be fetched, now or a moment ago.
+        /// None: the fetch failed now or a moment ago.
         Failed = "failed",
     }
 }
 
 words! {
-    /// What became of a change of the store.
+    /// The outcome of a change of the store.
     WriteOutcome {
-        /// It was made and would survive a power cut.
+        /// The change is durable.
         Done = "done",
-        /// What it expected was not so.
+        /// A precondition of the change was not met.
         Conflict = "conflict",
-        /// Too many were waiting.
+        /// The queue was full.
         Busy = "busy",
-        /// The store did not take it.
+        /// The store failed.
         Failed = "failed",
     }
 }
 
 words! {
-    /// What happened to a client.
+    /// A change of a client.
     ClientChange {
-        /// It registered.
+        /// The client was registered.
         Registered = "registered",
-        /// It registered other metadata.
+        /// The metadata of the client was replaced.
         Updated = "updated",
-        /// It was deleted.
+        /// The client was deleted.
         Deleted = "deleted",
     }
 }
@@ -126,12 +126,12 @@ const OTHER: &str = "other";
 
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// The method of a request, or `other`: anybody can invent methods.
+/// Returns the method of a request, or `other`: clients can invent methods.
 pub(super) fn method(name: &str) -> &'static str {
     METHODS.iter().find(|known| **known == name).unwrap_or(&OTHER)
 }
 
-/// Every `error` that the server itself answers with.
+/// Every `error` that the server itself returns.
 const CODES: &[&str] = &[
     "access_denied",
     "client_exists",
@@ -163,7 +163,7 @@ const CODES: &[&str] = &[
     "unsupported_token_type",
 ];
 
-/// The error code of an answer: empty when there is none, `other` when a script made it up.
+/// Returns the error code of a response: empty for a success, `other` for a code of a script.
 pub(super) fn code(name: &str) -> &'static str {
     if name.is_empty() { "" } else { CODES.iter().find(|known| **known == name).unwrap_or(&OTHER) }
 }

@@ -1,9 +1,8 @@
-//! Numbers of what goes on, for Prometheus.
+//! Metrics for Prometheus.
 //!
-//! There is one set of numbers a process, as Prometheus reads a process: it is installed once, by
-//! the first server that starts, and several servers in one process (in tests) add to the same
-//! numbers. So every layer can record without being handed anything, and none of these functions
-//! fails. Before [`install`] they do nothing.
+//! There is one set of metrics per process, because Prometheus scrapes a process. The first server that
+//! starts installs it, and several servers in one process (in tests) share it. So every layer can record
+//! without a handle, and none of these functions fails. Before [`install`] they do nothing.
 
 mod labels;
 mod names;
@@ -16,16 +15,16 @@ use metrics::{Gauge, counter, gauge, histogram};
 pub use labels::{ClientChange, Endpoint, FetchOutcome, KeyLookup, Reloaded, ScriptOutcome, WriteOutcome};
 pub use recorder::{add_up, install, text};
 
-/// Counts one more of something as open until it is dropped.
+/// Counts a request or a connection as open until it is dropped.
 pub struct Open(Gauge);
 
 impl Open {
-    /// A request.
+    /// Counts a request.
     pub fn request() -> Self {
         Self::count(gauge!(names::REQUESTS_OPEN))
     }
 
-    /// A connection.
+    /// Counts a connection.
     pub fn connection() -> Self {
         Self::count(gauge!(names::CONNECTIONS_OPEN))
     }
@@ -42,8 +41,8 @@ impl Drop for Open {
     }
 }
 
-/// An answered request: where it went, its method, the status, and the `error` of the answer,
-/// empty when there is none.
+/// Records an answered request: its endpoint, its method, the status, and the `error` of the response, which
+/// is empty for a success.
 pub fn request(endpoint: Endpoint, method: &str, (status, code): (u16, &str), took: Duration) {
     let (endpoint, method) = (endpoint.as_str(), labels::method(method));
     let (status, code) = (status.to_string(), labels::code(code));
@@ -52,17 +51,17 @@ pub fn request(endpoint: Endpoint, method: &str, (status, code): (u16, &str), to
     histogram!(names::REQUEST_SECONDS, "endpoint" => endpoint, "method" => method).record(took);
 }
 
-/// An answer was given up: its caller did not take it in time, or held too many.
+/// Records an aborted response: the client did not read it in time, or had too many unread responses.
 pub fn answer_cut_off() {
     counter!(names::ANSWERS_CUT_OFF).increment(1);
 }
 
-/// A request refused because of a rate limit.
+/// Records a request that was rejected by a rate limit.
 pub fn rate_limited() {
     counter!(names::RATE_LIMITED).increment(1);
 }
 
-/// A call of `hook` of the script with this file name.
+/// Records a call of `hook` of the script with this file name.
 pub fn script_call(script: &str, hook: &'static str, outcome: ScriptOutcome, took: Duration) {
     let (name, outcome) = (script.to_owned(), outcome.as_str());
     counter!(names::SCRIPT_CALLS, "script" => name.clone(), "hook" => hook, "outcome" => outcome)
@@ -70,13 +69,13 @@ pub fn script_call(script: &str, hook: &'static str, outcome: ScriptOutcome, too
     histogram!(names::SCRIPT_SECONDS, "script" => name, "hook" => hook).record(took);
 }
 
-/// Something was loaded, at the start or again, so many seconds after 1970.
+/// Records that `what` was loaded at the start or reloaded, at the time `at` in seconds since 1970.
 pub fn loaded(what: Reloaded, at: u64) {
     gauge!(names::RELOAD_GOOD, "what" => what.as_str()).set(1.0);
     gauge!(names::RELOAD_SUCCESS, "what" => what.as_str()).set(large(at));
 }
 
-/// An attempt to load something again: when it succeeded, in seconds since 1970.
+/// Records an attempt to reload `what`. `succeeded` is the time of a success in seconds since 1970.
 pub fn reload(what: Reloaded, succeeded: Option<u64>) {
     let outcome = if succeeded.is_some() { "ok" } else { "failed" };
     counter!(names::RELOADS, "what" => what.as_str(), "outcome" => outcome).increment(1);
@@ -86,46 +85,47 @@ pub fn reload(what: Reloaded, succeeded: Option<u64>) {
     }
 }
 
-/// A fetch from elsewhere.
+/// Records a fetch from an external host.
 pub fn fetch(outcome: FetchOutcome, took: Duration) {
     counter!(names::FETCHES, "outcome" => outcome.as_str()).increment(1);
     histogram!(names::FETCH_SECONDS).record(took);
 }
 
-/// A lookup of the keys of somebody else.
+/// Records a lookup of external keys.
 pub fn key_lookup(found: KeyLookup) {
     counter!(names::KEY_LOOKUPS, "outcome" => found.as_str()).increment(1);
 }
 
-/// A change that somebody asked the store for.
+/// Records a requested change of the store.
 pub fn store_write(outcome: WriteOutcome) {
     counter!(names::STORE_WRITES, "outcome" => outcome.as_str()).increment(1);
 }
 
-/// So many changes shared one flush, which took so long; so many were waiting after it.
+/// Records a flush of the store: the number of its changes, its duration, and the number of changes queued
+/// afterwards.
 pub fn store_batch(changes: usize, took: Duration, waiting: usize) {
     histogram!(names::STORE_BATCH_CHANGES).record(number(changes));
     histogram!(names::STORE_FLUSH_SECONDS).record(took);
     gauge!(names::STORE_QUEUE).set(number(waiting));
 }
 
-/// Something happened to a client of this trust level.
+/// Records a change of a client of this trust level.
 pub fn client(change: ClientChange, trust_level: &'static str) {
     counter!(names::CLIENTS, "change" => change.as_str(), "trust_level" => trust_level).increment(1);
 }
 
-/// So many clients were removed because their time was over.
+/// Records the removal of `count` expired clients.
 pub fn clients_expired(count: usize) {
     counter!(names::CLIENTS_EXPIRED).increment(u64::try_from(count).unwrap_or(u64::MAX));
 }
 
-/// The clock is so many seconds further than it can be, so sweeps wait; 0: they do not.
+/// Records by how many seconds the clock is implausibly far ahead, so that sweeps are suspended; 0 if they
+/// are not.
 pub fn sweep_held(seconds: u64) {
     gauge!(names::SWEEP_HELD).set(large(seconds));
 }
 
-/// The clients that are registered, by how far they are trusted, and the bytes of the store on the disk
-/// where it has some.
+/// Records the number of registered clients by trust level, and the size of the store on disk, if it has one.
 pub fn store(clients: &[(&'static str, u64)], disk_bytes: Option<u64>) {
     for &(trust_level, count) in clients {
         gauge!(names::CLIENTS_STORED, "trust_level" => trust_level).set(large(count));
@@ -135,13 +135,14 @@ pub fn store(clients: &[(&'static str, u64)], disk_bytes: Option<u64>) {
     }
 }
 
-/// Events that scripts are still to be told of, and those that were given up since the start.
+/// Records the number of events queued for scripts, and the number of events that were given up since the
+/// start.
 pub fn notifications(waiting: u64, lost: u64) {
     gauge!(names::NOTIFICATIONS_WAITING).set(large(waiting));
     counter!(names::NOTIFICATIONS_LOST).absolute(lost);
 }
 
-/// Events of the audit log that could not be kept.
+/// Records audit events that could not be stored.
 pub fn audit_lost(count: u64) {
     counter!(names::AUDIT_LOST).increment(count);
 }

@@ -1,4 +1,4 @@
-//! The names of the numbers, and what each means.
+//! The names of the metrics, and their help texts.
 
 pub(super) const BUILD: &str = "registrar_build_info";
 pub(super) const REQUESTS: &str = "registrar_requests_total";
@@ -30,36 +30,42 @@ pub(super) const NOTIFICATIONS_LOST: &str = "registrar_notifications_lost_total"
 pub(super) const AUDIT_LOST: &str = "registrar_audit_events_lost_total";
 
 pub(super) const COUNTERS: &[(&str, &str)] = &[
-    (REQUESTS, "Requests that were answered."),
-    (ANSWERS_CUT_OFF, "Answers given up because their callers did not take them in time, or held too many."),
-    (RATE_LIMITED, "Requests refused because of a rate limit of [registration]."),
-    (SCRIPT_CALLS, "Calls of scripts, by what became of them."),
-    (RELOADS, "Attempts to load scripts, configuration or certificate again."),
-    (FETCHES, "Documents fetched from elsewhere, by what became of it."),
-    (KEY_LOOKUPS, "Lookups of keys and metadata of others, by where they were found."),
-    (STORE_WRITES, "Changes of the store, by what became of them."),
-    (CLIENTS, "Clients that were registered, updated or deleted."),
-    (CLIENTS_EXPIRED, "Clients that were removed because their time was over."),
-    (NOTIFICATIONS_LOST, "Events that no script was told of, or that none took after the last try."),
-    (AUDIT_LOST, "Refusals that are not in the audit log: too many came at once, or the store failed."),
+    (REQUESTS, "Answered requests."),
+    (ANSWERS_CUT_OFF, "Responses aborted because clients did not read them in time, or had too many unread."),
+    (RATE_LIMITED, "Requests rejected by a rate limit of [registration]."),
+    (SCRIPT_CALLS, "Calls of scripts, by outcome."),
+    (RELOADS, "Attempts to reload the scripts, the configuration or the certificate."),
+    (FETCHES, "Fetches from external hosts, by outcome."),
+    (KEY_LOOKUPS, "Lookups of external keys and metadata, by source."),
+    (STORE_WRITES, "Changes of the store, by outcome."),
+    (CLIENTS, "Registrations, updates and deletions of clients."),
+    (CLIENTS_EXPIRED, "Clients removed because they expired."),
+    (
+        NOTIFICATIONS_LOST,
+        "Events that were not delivered to scripts: no script received them, or the last attempt failed.",
+    ),
+    (AUDIT_LOST, "Rejections missing from the audit log because of their rate or a failure of the store."),
 ];
 
 pub(super) const GAUGES: &[(&str, &str)] = &[
-    (BUILD, "1; the version is the label."),
-    (REQUESTS_OPEN, "Requests that are being answered."),
-    (CONNECTIONS_OPEN, "Connections that are open."),
-    (RELOAD_SUCCESS, "When the last load succeeded, in seconds since 1970."),
-    (RELOAD_GOOD, "1 when the last load succeeded, 0 when the one before it is still in force."),
-    (STORE_QUEUE, "Changes that wait for the store."),
-    (CLIENTS_STORED, "Clients that are registered, by trust level."),
-    (SWEEP_HELD, "By how much the clock is further than it can be, so that sweeps wait; 0: they do not."),
-    (STORE_BYTES, "Bytes of the store on the disk."),
-    (NOTIFICATIONS_WAITING, "Events that scripts are still to be told of."),
+    (BUILD, "Always 1; the label has the version."),
+    (REQUESTS_OPEN, "Requests being processed."),
+    (CONNECTIONS_OPEN, "Open connections."),
+    (RELOAD_SUCCESS, "Time of the last successful load, in seconds since 1970."),
+    (RELOAD_GOOD, "1 if the last load succeeded, 0 if it failed and the previous version is kept."),
+    (STORE_QUEUE, "Changes queued for the store."),
+    (CLIENTS_STORED, "Registered clients, by trust level."),
+    (
+        SWEEP_HELD,
+        "Seconds by which the clock is implausibly far ahead, suspending sweeps; 0 if not suspended.",
+    ),
+    (STORE_BYTES, "Size of the store on disk in bytes."),
+    (NOTIFICATIONS_WAITING, "Events queued for scripts."),
 ];
 
 pub(super) const TIMES: &[(&str, &str)] = &[
-    (REQUEST_SECONDS, "From the head of a request to its answer."),
-    (SCRIPT_SECONDS, "One call of one script."),
-    (FETCH_SECONDS, "One fetch, with the connection that it needed."),
-    (STORE_FLUSH_SECONDS, "One batch of changes, until it would survive a power cut."),
+    (REQUEST_SECONDS, "Time from the head of a request to its response."),
+    (SCRIPT_SECONDS, "Duration of a call of a script."),
+    (FETCH_SECONDS, "Duration of a fetch, including the connection."),
+    (STORE_FLUSH_SECONDS, "Time until a batch of changes is durable."),
 ];

@@ -1,4 +1,4 @@
-//! Where the numbers are kept until somebody reads them.
+//! Keeps the metrics until they are read.
 
 use std::sync::OnceLock;
 
@@ -7,20 +7,20 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::names;
 
-/// How the numbers can be read; none when the program around us keeps them elsewhere.
+/// The handle to read the metrics; `None` if the embedding program keeps them elsewhere.
 static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 
-/// Seconds: from a read out of the cache to a client that waits for a slow store or script.
+/// Buckets in seconds: from a cached read to a request that waits for a slow store or script.
 const SECONDS: &[f64] = &[
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
-/// Changes in one batch of the store.
+/// Buckets for the number of changes in one batch of the store.
 const CHANGES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0];
 
-/// Makes sure that numbers are kept in this process, however many servers it runs.
+/// Installs the recorder of this process, once for all servers in it.
 ///
-/// A program that embeds the server and has installed a recorder for the `metrics` crate before
-/// keeps it: our numbers go there, and `/metrics` has nothing to show.
+/// If an embedding program has already installed a recorder for the `metrics` crate, that recorder stays: the
+/// metrics go there, and `/metrics` is not available.
 pub fn install() {
     HANDLE.get_or_init(|| {
         let recorder = builder()?.build_recorder();
@@ -31,8 +31,8 @@ pub fn install() {
     });
 }
 
-/// Buckets of our own: the quantiles that would be kept without them can not be added up over
-/// several servers. None only when a list of buckets is empty.
+/// Returns a builder with explicit buckets: the default quantiles cannot be aggregated over several servers.
+/// Returns `None` only if a list of buckets is empty.
 fn builder() -> Option<PrometheusBuilder> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let changes = Matcher::Full(names::STORE_BATCH_CHANGES.to_owned());
@@ -50,18 +50,18 @@ fn describe() {
     for (name, text) in names::TIMES {
         metrics::describe_histogram!(*name, Unit::Seconds, *text);
     }
-    metrics::describe_histogram!(names::STORE_BATCH_CHANGES, "Changes of the store that shared one flush.");
+    metrics::describe_histogram!(names::STORE_BATCH_CHANGES, "Number of store changes in one flush.");
     metrics::gauge!(names::BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
 
-/// All numbers in the text format of Prometheus, version 0.0.4; none when they are kept elsewhere.
+/// Returns all metrics in the text format of Prometheus, version 0.0.4, or `None` if they are kept elsewhere.
 pub fn text() -> Option<String> {
     let handle = HANDLE.get()?.as_ref()?;
     Some(handle.render())
 }
 
-/// Adds up what was measured since the last time. Until this is done every single time that was
-/// measured is kept, so it must be done often even when nobody reads the numbers.
+/// Aggregates the measurements since the last call. Until then, every single measurement is kept, so this
+/// must be called regularly even if nobody reads the metrics.
 pub fn add_up() {
     if let Some(Some(handle)) = HANDLE.get() {
         handle.run_upkeep();
