@@ -1,4 +1,4 @@
-//! Operations on a document, bounded while they are made.
+//! Applies operations to a document, with limits on its size and depth.
 
 use std::slice;
 
@@ -9,13 +9,13 @@ use super::pointer::shown;
 use super::{Operations, PatchError};
 use crate::model::json::MAXIMUM_DEPTH;
 
-/// Bytes of the document, as JSON.
+/// Maximum size of the document as JSON, in bytes.
 pub(super) const MOST_BYTES: usize = 1 << 20;
 
-/// Makes all of `operations` on `document`, one after the other (RFC 6902 section 3).
+/// Applies `operations` to `document` in order (RFC 6902 section 3).
 ///
-/// A document that is copied into itself doubles each time, so its size and depth are looked at
-/// after each operation.
+/// A document that is copied into itself doubles each time, so its size and depth are checked after each
+/// operation.
 pub(super) fn apply(document: &mut Value, operations: &Operations) -> Result<(), PatchError> {
     for (at, operation) in operations.iter().enumerate() {
         let number = at + 1;
@@ -36,9 +36,9 @@ fn refused(number: usize, operation: &PatchOperation, kind: &PatchErrorKind) -> 
     let path = shown(operation.path().as_str());
     let reason = match kind {
         PatchErrorKind::TestFailed => return PatchError::TestFailed { number, path },
-        PatchErrorKind::InvalidFromPointer => "there is nothing where from points".to_owned(),
-        PatchErrorKind::InvalidPointer => format!("there is nothing at {path}"),
-        PatchErrorKind::CannotMoveInsideItself => format!("{path} is inside of what is moved"),
+        PatchErrorKind::InvalidFromPointer => "from: not found in the document".to_owned(),
+        PatchErrorKind::InvalidPointer => format!("{path}: not found in the document"),
+        PatchErrorKind::CannotMoveInsideItself => format!("{path} is inside the value to move"),
         other => format!("{path}: {other}"),
     };
     PatchError::Operation { number, reason }

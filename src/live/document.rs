@@ -1,4 +1,4 @@
-//! The configuration as an administrator sees it.
+//! The configuration document for administrators.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -6,18 +6,18 @@ use url::Url;
 use crate::config::trust::MASK;
 use crate::config::{Live, Origins, Settings, all_origins};
 
-/// The configuration in force: `registration` and `scopes`, which can be patched; `settings`,
-/// which need a restart; `origins` of all of them; `revision`. No secret is in it.
+/// The configuration in force: `registration` and `scopes`, which can be patched; `settings`, which need a
+/// restart; `origins` of all options; and `revision`. It contains no secrets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// Names this state of the configuration.
+    /// Identifies this state of the configuration.
     pub revision: String,
     /// The members.
     pub members: Map<String, Value>,
 }
 
 impl Document {
-    /// The document of `settings` and `live`, which came from `origins`.
+    /// Creates the document for `settings` and `live`, which came from `origins`.
     pub fn new(settings: &Settings, live: &Live, origins: &Origins, revision: String) -> Self {
         let mut members = live.masked();
         let mut settings = serde_json::to_value(settings).unwrap_or_default();
@@ -30,7 +30,7 @@ impl Document {
     }
 }
 
-/// Puts a mask in the place of each password in a URL.
+/// Replaces each password in a URL with a mask.
 fn hide_passwords(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -44,7 +44,7 @@ fn hide_passwords(value: &mut Value) {
     }
 }
 
-/// `text` with a mask for its password; none when it is no URL or has no password.
+/// Returns `text` with a mask for its password, or `None` if it is not a URL or has no password.
 fn without_password(text: &str) -> Option<String> {
     let mut url = Url::parse(text).ok()?;
     let is_password = |name: &str| name.to_ascii_lowercase().contains("password");

@@ -1,61 +1,63 @@
-//! Why a patch was not made.
+//! Errors of patches.
 
 use crate::config::Origin;
 use crate::store::{StoreError, patches};
 
-/// Why a patch was not made. Nothing of it is in force then, and nothing is stored.
+/// The reason why a patch was rejected. No part of a rejected patch is applied or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum PatchError {
-    /// It is not a JSON Patch.
+    /// The request is not a JSON Patch.
     #[error("{0}")]
     Form(String),
-    /// An operation can not be made.
+    /// An operation cannot be applied.
     #[error("operation {number}: {reason}")]
     Operation {
-        /// Which one, from 1.
+        /// The number of the operation, from 1.
         number: usize,
-        /// Why, and what would be right.
+        /// The reason, and what is allowed.
         reason: String,
     },
-    /// A `test` operation found something else.
-    #[error("operation {number}: {path} has another value than the test names")]
+    /// A `test` operation found a different value.
+    #[error("operation {number}: test failed: {path} has a different value")]
     TestFailed {
-        /// Which one, from 1.
+        /// The number of the operation, from 1.
         number: usize,
-        /// Where it looked.
+        /// The path that was tested.
         path: String,
     },
-    /// An environment variable or a flag has the last word.
-    #[error("{key}: {} has the last word; change it there, and restart", source_of(*origin))]
+    /// An environment variable or a flag overrides the option.
+    #[error("{key}: is overridden by {}; change it there, and restart", source_of(*origin))]
     Fixed {
         /// The option.
         key: String,
-        /// What sets it.
+        /// The origin of its value.
         origin: Origin,
     },
-    /// The configuration would not be right.
+    /// The resulting configuration would be invalid.
     #[error("{0}")]
     Invalid(String),
-    /// The configuration is not the one that the request was made for.
-    #[error("the configuration was changed meanwhile; its revision is {present}: read it again")]
+    /// The current revision is not one of the revisions that the request expects.
+    #[error(
+        "the configuration was changed in the meantime: its revision is now {present}; read it, then retry"
+    )]
     PreconditionFailed {
-        /// The present revision.
+        /// The current revision.
         present: String,
     },
-    /// What is below the patch is not right, so nothing can be built on it.
-    #[error("the configuration file is not right; mend it first: {0}")]
+    /// The configuration below the patch is invalid, so no patch can be applied to it.
+    #[error("the configuration file is invalid; fix it first: {0}")]
     Unreadable(String),
     /// Another server changed the stored patches at the same time.
-    #[error("the configuration was changed at the same time; read it again")]
+    #[error("the configuration was changed at the same time; read it, then retry")]
     Conflict,
-    /// It would grow over its bound.
-    #[error("the configuration would be larger than {0} bytes")]
+    /// The configuration would become too large.
+    #[error("the configuration would be larger than {0} bytes; remove something from it")]
     TooLong(usize),
-    /// Too many changes are waiting.
-    #[error("too many changes of the configuration are waiting; try again")]
+    /// Too many changes are queued.
+    #[error("too many configuration changes are queued; retry later")]
     Busy,
-    /// Nobody makes changes: the server stops.
-    #[error("the configuration can not be changed any more: the server stops")]
+    /// The server is stopping, so no changes are applied.
+    #[error("the configuration cannot be changed: the server is stopping")]
     Ended,
     /// The store failed.
     #[error(transparent)]

@@ -1,7 +1,8 @@
 //! The live configuration while the server runs: the document that shows it, patches of it
-//! (RFC 6902), and the queue to the one task that makes them.
+//! (RFC 6902), and the queue to the task that applies them.
 //!
-//! Knows what the options are called, not what they do; nothing of HTTP and of who asks.
+//! This module knows the names of options, but not what they do. It knows nothing about HTTP or about the
+//! requester.
 
 mod apply;
 mod document;

@@ -1,5 +1,5 @@
-//! The operations of one request: a JSON Patch (RFC 6902), and the flat form of it in which
-//! Janssen servers are configured.
+//! The operations of one request: a JSON Patch (RFC 6902), or the flat form of it that Janssen servers
+//! accept.
 
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};
@@ -9,7 +9,7 @@ use super::pointer::{Place, shown};
 use crate::config::patch;
 use crate::model::json::{self, JsonError};
 
-/// Operations in one request.
+/// Maximum number of operations in one request.
 const MOST_OPERATIONS: usize = 100;
 
 /// The operations of one request, each of which points into the live configuration.
@@ -17,11 +17,11 @@ const MOST_OPERATIONS: usize = 100;
 pub struct Operations(Vec<PatchOperation>);
 
 impl Operations {
-    /// Reads the body of a request.
+    /// Parses the body of a request.
     ///
     /// # Errors
-    /// When it is not a JSON Patch, has too many operations, or one points at nothing that can
-    /// change.
+    /// Returns an error if the body is not a JSON Patch, if it has too many operations, or if an operation
+    /// points to something that cannot be changed.
     pub fn parse(body: &[u8]) -> Result<Self, PatchError> {
         let mut value = json::parse(body).map_err(|error| match error {
             JsonError::Empty => wanted("the body is empty"),
@@ -32,7 +32,7 @@ impl Operations {
             return Err(wanted(&format!("the body is {}", json::type_name(&value))));
         };
         if operations.len() > MOST_OPERATIONS {
-            return Err(wanted(&format!("there are more than {MOST_OPERATIONS} operations")));
+            return Err(wanted(&format!("the body has more than {MOST_OPERATIONS} operations")));
         }
         let parse = |(at, operation)| {
             operation_of(operation).map_err(|reason| PatchError::Operation { number: at + 1, reason })
@@ -51,7 +51,7 @@ fn wanted(fault: &str) -> PatchError {
 
 fn operation_of(value: Value) -> Result<PatchOperation, String> {
     let Value::Object(mut members) = value else {
-        return Err("is not an object with op, path and value (RFC 6902 section 4)".to_owned());
+        return Err("must be an object with op, path and value (RFC 6902 section 4)".to_owned());
     };
     let flat = point(&mut members, "path")?;
     point(&mut members, "from")?;
@@ -61,8 +61,8 @@ fn operation_of(value: Value) -> Result<PatchOperation, String> {
     serde_json::from_value(members.into()).map_err(|error| format!("{error} (RFC 6902 section 4)"))
 }
 
-/// Makes the member `name` a JSON Pointer into the document; gives the key of the option when it
-/// was named by its property alone.
+/// Converts the member `name` to a JSON Pointer into the document. Returns the key of the option if it was
+/// named by its property alone.
 fn point(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
     let Some(Value::String(text)) = members.get(name) else { return Ok(None) };
     let place = Place::parse(text).map_err(|reason| format!("{}: {reason}", shown(text)))?;
@@ -70,7 +70,7 @@ fn point(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>,
     Ok(place.flat)
 }
 
-/// Makes a Boolean or a number of a text, where the option `key` takes no text but what it says.
+/// Converts a string to a Boolean or a number if the option `key` does not accept a string.
 fn loosen(key: &str, value: &mut Value) {
     let Value::String(text) = &*value else { return };
     let meant = match text.as_str() {

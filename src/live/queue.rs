@@ -1,4 +1,4 @@
-//! The way to the one task that changes the live configuration: bounded, and with an answer.
+//! The bounded queue of the task that changes the live configuration.
 
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
@@ -6,50 +6,50 @@ use tokio::sync::oneshot;
 use super::{Document, Operations, PatchError};
 use crate::store::audit::Author;
 
-/// Changes that may wait.
+/// Maximum number of queued changes.
 const MOST_WAITING: usize = 16;
 
 /// One request for a change.
 #[derive(Debug)]
 pub struct Change {
-    /// What to change.
+    /// The operations to apply.
     pub operations: Operations,
-    /// Revisions, of which one must be the present one; none: any may be.
+    /// Revisions, one of which must be the current revision. `None`: any revision.
     pub expected: Option<Vec<String>>,
-    /// Who asks.
+    /// The requester.
     pub author: Author,
     answer: oneshot::Sender<Result<Document, PatchError>>,
 }
 
 impl Change {
-    /// Tells who asked what became of it.
+    /// Sends the outcome to the requester.
     pub fn answer(self, outcome: Result<Document, PatchError>) {
-        // Whoever asked may have gone; the change is made all the same.
+        // The requester may no longer be waiting. The change is applied anyway.
         let _ = self.answer.send(outcome);
     }
 }
 
-/// Where changes are asked for.
+/// The sending side of the queue.
 #[derive(Debug, Clone)]
 pub struct Changes(mpsc::Sender<Change>);
 
-/// A queue of changes, and where they arrive.
+/// Creates a queue of changes, and its receiving side.
 pub fn queue() -> (Changes, mpsc::Receiver<Change>) {
     let (sender, receiver) = mpsc::channel(MOST_WAITING);
     (Changes(sender), receiver)
 }
 
 impl Changes {
-    /// A queue that nobody reads: every change is refused.
+    /// Returns a queue without a receiver. Every change is rejected.
     pub fn none() -> Self {
         queue().0
     }
 
-    /// Makes `operations` of `author` as a whole, durably, and gives the configuration that is in force then.
-    /// It is refused when `expected` is there and has not the present revision.
+    /// Applies all `operations` of `author` or none, stores them, and returns the configuration that is then
+    /// in force. The request is rejected if `expected` is set and does not contain the current revision.
     ///
     /// # Errors
-    /// Why nothing was changed.
+    /// Returns the reason why nothing was changed.
     pub async fn patch(
         &self,
         operations: Operations,

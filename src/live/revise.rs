@@ -1,4 +1,4 @@
-//! What a patch makes of the configuration in force.
+//! Applies operations to the configuration in force.
 
 use serde_json::{Map, Value};
 
@@ -8,14 +8,14 @@ use super::{Operations, PatchError};
 use crate::config::patch::{fixed_by, live_keys, unknown_live};
 use crate::config::{Configuration, Patch, shows_mask};
 
-/// The patch that `operations` make of `patch`, on top of which `current` was read. Its values
-/// are not judged yet.
+/// Returns the patch that results from applying `operations` to `current`, which was loaded with `patch`.
+/// Its values are not checked yet.
 ///
-/// The operations see what everybody sees: a mask in the place of each secret. So none can be
-/// copied to where it would be shown, or guessed with `test`.
+/// The operations are applied to a document with a mask in place of each secret. So a secret cannot be copied
+/// to a visible option, or guessed with `test`.
 ///
 /// # Errors
-/// When an operation can not be made, or touches what a patch can not change.
+/// Returns an error if an operation cannot be applied, or changes something that cannot be patched.
 pub fn revise(current: &Configuration, patch: &Patch, operations: &Operations) -> Result<Patch, PatchError> {
     let mut after = Value::Object(current.live.masked());
     apply(&mut after, operations)?;
@@ -33,19 +33,19 @@ pub fn revise(current: &Configuration, patch: &Patch, operations: &Operations) -
         }
         match value {
             Some(value) if shows_mask(value) => {
-                let reason = "********: there is no secret behind this mask; give the secret itself";
+                let reason = "********: this mask does not stand for a stored secret; send the secret itself";
                 return Err(PatchError::Invalid(format!("{key}: {reason}")));
             }
             Some(value) => drop(next.0.insert(key, value.clone())),
-            // What is removed is again as the file or the default says.
+            // A removed option has the value of the file or the default again.
             None => drop(next.0.shift_remove(&key)),
         }
     }
     Ok(next)
 }
 
-/// What of `patch` is to be kept, given the configuration that it leads to: values in the form in
-/// which the server holds them, without those that would be the same without it.
+/// Returns the part of `patch` to store, given the configuration `next` that it results in. Values are
+/// normalised, and values that would be the same without the patch are omitted.
 pub fn settle(patch: &Patch, next: &Configuration) -> Patch {
     let (base, live) = (next.base.exposed(), next.live.exposed());
     let kept = patch.0.iter().filter_map(|(key, value)| {
@@ -58,7 +58,7 @@ pub fn settle(patch: &Patch, next: &Configuration) -> Patch {
     Patch(kept.collect())
 }
 
-/// The members of a patched document, all of which must be known.
+/// Returns the members of a patched document. Unknown members are an error.
 fn members_of(document: Value) -> Result<Map<String, Value>, PatchError> {
     let Value::Object(members) = document else {
         return Err(PatchError::Invalid("the document must be an object".to_owned()));
@@ -69,7 +69,7 @@ fn members_of(document: Value) -> Result<Map<String, Value>, PatchError> {
         None => None,
     };
     if let Some(section) = members.keys().find(|key| !["registration", "scopes"].contains(&key.as_str())) {
-        let reason = "is not a part that can be patched; leave it out";
+        let reason = "cannot be patched; remove it from the document";
         return Err(PatchError::Invalid(format!("{}: {reason}", shown(section))));
     }
     let known = live_keys();
@@ -80,7 +80,7 @@ fn members_of(document: Value) -> Result<Map<String, Value>, PatchError> {
     }
 }
 
-/// The value of the live option `key`.
+/// Returns the value of the live option `key`.
 fn option<'a>(live: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
     match key.split_once('.') {
         Some((section, name)) => live.get(section)?.as_object()?.get(name),

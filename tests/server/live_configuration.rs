@@ -149,7 +149,7 @@ async fn what_is_not_right_changes_nothing() {
             json!([set("/registration/nativeAllowHttps", false)[0], set("/scopes/0/id", "")[0]]),
             "patch: scopes[0].id: must be visible ASCII",
         ),
-        (set("/limits/bodyBytes", 1), "[limits] needs a restart"),
+        (set("/limits/bodyBytes", 1), "[limits] cannot be patched"),
     ] {
         let error = patch(server, &operations).await.unwrap_err().to_string();
         assert!(error.contains(part), "{error} does not say {part}");
@@ -211,7 +211,7 @@ async fn the_environment_has_the_last_word() {
     let path = "/registration/dynamicRegistrationEnabled";
     let error = patch(&server, &set(path, true)).await.unwrap_err();
     assert!(matches!(error, PatchError::Fixed { .. }), "{error}");
-    assert!(error.to_string().contains("an environment variable has the last word"));
+    assert!(error.to_string().contains("is overridden by an environment variable"));
     assert_eq!(show(&server).members["origins"]["registration.dynamicRegistrationEnabled"], "environment");
     patch(&server, &set("/registration/nativeAllowHttps", false)).await.unwrap();
     assert_eq!(register(&server).await, 403);
