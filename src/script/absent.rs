@@ -1,16 +1,16 @@
-//! Lists that are not there.
+//! Lists that are absent.
 
 use rhai::{Dynamic, EvalAltResult, FuncRegistration, Module, Position};
 
 use super::value::Outcome;
 
-/// `push` on `()`, which is what a member is that a client did not send: there is a list of one then, so
-/// that a script need not look first whether there is one to add to.
+/// Registers `push` for `()`, the value of a member that a client did not send. It creates a list of one
+/// item, so that a script need not check first whether the list exists.
 pub(super) fn register(module: &mut Module) {
     FuncRegistration::new("push").with_purity(false).set_into_module(module, push);
 }
 
-/// Stands behind the `push` of all types that have one, so it is asked for the others too.
+/// Runs only when no other `push` matches, so it is also called for types that have no `push`.
 fn push(list: &mut Dynamic, item: Dynamic) -> Outcome<()> {
     if !list.is_unit() {
         let call = format!("push ({}, {})", list.type_name(), item.type_name());

@@ -1,8 +1,8 @@
-//! Hooks that run after the answer: what happened waits in a bounded queue, and one task tells it.
+//! Hooks that run after the response: a bounded queue holds the events, and one task delivers them.
 //!
-//! The scripts are those of the set that the request was decided by, in their order. A script
-//! that fails is tried again after a pause; the ones behind it wait, and so do later events of the
-//! same client. Nothing here can fail the request, which has been answered.
+//! An event goes to the scripts of the set that decided the request, in order. A script that fails is
+//! retried after a pause. The next scripts wait meanwhile, and so do later events of the same client.
+//! Nothing here can fail the request, whose response has been sent.
 
 mod lines;
 
@@ -24,10 +24,11 @@ use super::outcome::HookError;
 use super::set::ScriptSet;
 use crate::client::Metadata;
 
-/// Events that are told at the same time: few, so that requests are not held up.
+/// The number of events that are delivered at the same time. It is small, so that requests are not held
+/// up.
 const AT_ONCE: usize = 8;
 
-/// Bytes of metadata for which an event takes one place in the queue.
+/// The bytes of metadata for which an event takes one slot of the queue.
 const BYTES_OF_A_PLACE: usize = 8_192;
 
 /// The queue.
@@ -35,18 +36,18 @@ pub(super) struct Notifications {
     places: Arc<Semaphore>,
     sender: UnboundedSender<Event>,
     receiver: Mutex<Option<UnboundedReceiver<Event>>>,
-    /// Events that were sent and not told to the end.
+    /// Events that are queued or being delivered.
     waiting: AtomicU64,
     lost: AtomicU64,
 }
 
-/// Something that happened to a client.
+/// A change to a client.
 struct Event {
     set: Arc<ScriptSet>,
     hook: Hook,
     facts: Arc<Facts>,
     client: Metadata,
-    /// The script that is told next, and how often it was tried.
+    /// The index of the script that is called next, and the number of failed attempts.
     next: usize,
     tries: usize,
     span: tracing::Span,
@@ -54,8 +55,8 @@ struct Event {
 }
 
 impl ScriptSet {
-    /// Tells every script that has `hook` that something happened to `client`, some time after
-    /// this returned. Never fails: what does not fit into the queue is logged and counted.
+    /// Queues a change to `client` for every script that has `hook`. The scripts run some time after this
+    /// function has returned. Never fails: an event that does not fit into the queue is logged and counted.
     pub fn tell(self: &Arc<Self>, hook: Hook, facts: Arc<Facts>, client: Metadata) {
         if !self.has(hook) {
             return;
@@ -71,14 +72,14 @@ impl ScriptSet {
                 notifications.send(event);
             }
             Err(_) => {
-                notifications.lose(hook, "too many notifications wait (scripts.limits.waitingNotifications)");
+                notifications.lose(hook, "the queue is full (scripts.limits.waitingNotifications)");
             }
         }
     }
 }
 
 impl Notifications {
-    /// A queue with so many places.
+    /// Creates a queue with the given number of slots.
     pub(super) fn new(places: usize) -> Self {
         let (sender, receiver) = unbounded_channel();
         Self {
@@ -103,16 +104,16 @@ impl Notifications {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         if self.sender.send(event).is_err() {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.lose(hook, "the server stops");
+            self.lose(hook, "the server is stopping");
         }
     }
 
     fn lose(&self, hook: Hook, cause: &str) {
         self.lost.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(hook = hook.name(), cause, "scripts were not told");
+        tracing::error!(hook = hook.name(), cause, "notification of scripts lost");
     }
 
-    /// Tells what comes, until `finish`; then what is left, for as long as `patience`.
+    /// Delivers events until `finish`; then delivers the remaining events, for at most `patience`.
     pub(super) async fn work(&self, finish: CancellationToken, patience: Duration) {
         let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(receiver) = receiver else { return };
@@ -125,18 +126,18 @@ impl Notifications {
             () = end => {
                 let left = self.waiting();
                 self.lost.fetch_add(left, Ordering::Relaxed);
-                tracing::error!(left, "the server stopped before scripts were told");
+                tracing::error!(left, "notifications of scripts lost: the server stopped before they were sent");
             }
         }
     }
 
-    /// Tells events, [`AT_ONCE`] at a time and one of each client, until the queue is closed and empty.
+    /// Delivers events, [`AT_ONCE`] at a time and one per client, until the queue is closed and empty.
     async fn tell_all(&self, mut receiver: UnboundedReceiver<Event>, finish: &CancellationToken) {
         let (mut told, mut paused) = (FuturesUnordered::new(), FuturesUnordered::new());
         let mut lines = Lines::default();
         let (mut is_open, mut is_closing) = (true, false);
         while is_open || !lines.is_empty() {
-            // All that has come is looked at first: a deletion in it leaves less to be told.
+            // All queued events are read first, because a deletion among them replaces earlier ones.
             for _ in 0..receiver.len() {
                 let Ok(event) = receiver.try_recv() else { break };
                 self.forgo(lines.add(event));
@@ -168,17 +169,19 @@ impl Notifications {
         }
     }
 
-    /// Drops events of clients that are gone: of those the deletion alone is told.
+    /// Drops events of deleted clients: only the deletion is delivered.
     fn forgo(&self, events: impl IntoIterator<Item = Event>) {
         for event in events {
             let hook = event.hook.name();
-            event.span.in_scope(|| tracing::debug!(hook, "scripts are told of the deletion alone"));
+            event.span.in_scope(|| {
+                tracing::debug!(hook, "notification of scripts dropped: the client was deleted")
+            });
             self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// Tells `event` to its scripts from the next one on; returns it, with a pause when one of
-    /// them failed and is to be tried again.
+    /// Delivers `event` to its remaining scripts. Returns it, with a pause when a script has failed and
+    /// will be retried.
     async fn advance(&self, mut event: Event) -> (Event, Option<Duration>) {
         while event.set.has_script(event.next) {
             let failure = event.tell_next().await;
@@ -189,7 +192,7 @@ impl Notifications {
                 (Some(cause), Some(pause)) => {
                     let (hook, tries) = (event.hook.name(), event.tries + 1);
                     event.span.in_scope(|| {
-                        tracing::warn!(hook, tries, pause, %cause, "a script was not told; it is tried again");
+                        tracing::warn!(hook, tries, pause, %cause, "notification of a script failed; retrying");
                     });
                     event.tries += 1;
                     return (event, Some(Duration::from_millis(pause)));
@@ -205,7 +208,7 @@ impl Notifications {
 }
 
 impl Event {
-    /// Whose event it is.
+    /// Returns the client of the event.
     fn client_id(&self) -> &str {
         self.client.text("client_id").unwrap_or_default()
     }
@@ -214,7 +217,8 @@ impl Event {
         self.hook == Hook::ClientDeleted
     }
 
-    /// Tells the next script; what it returns or answers does not matter.
+    /// Calls the next script, and ignores its result and its response. Returns a fault or a lack of
+    /// capacity.
     async fn tell_next(&self) -> Option<HookError> {
         let told = self.set.tell_one(self.next, self.hook, &self.facts, &self.client);
         let told = tracing::Instrument::instrument(told, self.span.clone());
@@ -222,7 +226,7 @@ impl Event {
     }
 }
 
-/// `event` after a pause, which `end` ends.
+/// Returns `event` after a pause, which `end` can cut short.
 async fn after(event: Event, pause: Duration, end: CancellationToken) -> Event {
     let _ = tokio::time::timeout(pause, end.cancelled()).await;
     event

@@ -1,4 +1,4 @@
-//! Answers that a script gives instead of a decision.
+//! Error responses that a script sends instead of a decision.
 
 use rhai::{Dynamic, EvalAltResult, ImmutableString};
 use serde_json::{Map, Value, json};
@@ -15,7 +15,8 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// `createWebApplicationException(status, entity)`: a map or a JSON text.
+    /// Creates the response of `createWebApplicationException(status, entity)`; `entity` is a map or JSON
+    /// text.
     pub(super) fn new(status: i64, entity: &Dynamic) -> Outcome<Self> {
         let entity = match entity.read_lock::<ImmutableString>() {
             Some(text) => json::parse_object(text.as_bytes()).map_err(|error| failure(error.to_string()))?,
@@ -23,7 +24,7 @@ impl Answer {
                 Value::Object(members) => members,
                 other => {
                     return Err(failure(format!(
-                        "the body of an answer is a map, not {}",
+                        "the body of a response must be a map, not {}",
                         json::type_name(&other)
                     )));
                 }
@@ -32,7 +33,7 @@ impl Answer {
         Ok(Self { status: error_status(status)?, entity })
     }
 
-    /// `createStaleEvidenceWebApplicationException(nonce)`
+    /// Creates the response of `createStaleEvidenceWebApplicationException(nonce)`
     /// (draft-tschofenig-oauth-attested-dclient-reg section 4).
     pub(super) fn stale_evidence(nonce: &str) -> Self {
         let members = json!({
@@ -43,8 +44,8 @@ impl Answer {
         Self { status: 400, entity: members.as_object().cloned().unwrap_or_default() }
     }
 
-    /// What `throw #{ status, error, error_description }` says; none for anything else that was
-    /// thrown.
+    /// Returns the response of `throw #{ status, error, error_description }`, and `None` for any other
+    /// thrown value.
     pub(super) fn thrown(error: &EvalAltResult) -> Option<Self> {
         let EvalAltResult::ErrorRuntime(value, _) = error.unwrap_inner() else { return None };
         let Ok(Value::Object(mut entity)) = to_json(value) else { return None };
@@ -59,5 +60,5 @@ impl Answer {
 
 fn error_status(status: i64) -> Outcome<u16> {
     let in_range = u16::try_from(status).ok().filter(|status| (400..=599).contains(status));
-    in_range.ok_or_else(|| failure(format!("the status of an answer is from 400 to 599, not {status}")))
+    in_range.ok_or_else(|| failure(format!("the status of a response must be from 400 to 599, not {status}")))
 }

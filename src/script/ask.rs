@@ -1,4 +1,4 @@
-//! Hooks that say something: keys, secrets, nonces, what evidence proves.
+//! Hooks that return a value: keys, secrets, nonces, the appraisal of evidence.
 
 use std::sync::Arc;
 
@@ -16,21 +16,20 @@ use super::value::{to_json, to_script};
 use crate::client::Metadata;
 use crate::model::json;
 
-/// Characters of a nonce that a script may name.
+/// The maximum number of characters of a nonce that a script returns.
 const NONCE_CHARACTERS: usize = 1_024;
 
 impl ScriptSet {
-    /// Asks every script that has `hook`, in their order, until one returns something other than
-    /// `()`. None when no script does.
+    /// Calls every script that has `hook`, in order, until one returns a value other than `()`. Returns
+    /// `None` when no script does.
     ///
-    /// What is returned has the type that `hook` asks for: a JWK Set as an object with `keys`, a
-    /// secret or a nonce as a string, the appraisal of evidence as `true` or an object, whether a
-    /// certificate is valid as a Boolean. `client` is `context.client`, read-only; the certificate
-    /// of `isCertValidForClient` is that of `facts`.
+    /// The value has the type that `hook` requires: a JWK Set as an object with `keys`, a secret or a
+    /// nonce as a string, the appraisal of evidence as `true` or an object, the validity of a certificate
+    /// as a Boolean. `client` is `context.client`, read-only. The certificate of `isCertValidForClient` is
+    /// the certificate of `facts`.
     ///
     /// # Errors
-    /// When a script answers, fails, or does not accept evidence; when none can be asked at
-    /// present.
+    /// When a script sets a response, fails, or rejects the evidence; when no slot for scripts is free.
     pub async fn ask(
         self: &Arc<Self>,
         hook: Hook,
@@ -56,7 +55,7 @@ impl ScriptSet {
 }
 
 impl Asking {
-    /// The certificate, for the hook that is asked about one.
+    /// Returns the certificate, for the hook that checks one.
     fn first_argument(&self, script: &Script) -> Result<Option<Dynamic>, HookError> {
         if self.hook != Hook::IsCertValidForClient {
             return Ok(None);
@@ -66,7 +65,7 @@ impl Asking {
         Ok(Some(certificate))
     }
 
-    /// What `script` said, in the type that the hook asks for; none when it said nothing.
+    /// Returns the value of `script` in the type that the hook requires; `None` when it returned `()`.
     fn said(&self, script: &Script, returned: &Dynamic) -> Result<Option<Value>, HookError> {
         if returned.is_unit() {
             return Ok(None);
@@ -89,7 +88,7 @@ impl Asking {
         let said = said.ok_or_else(mistyped)?;
         let bytes = said.as_object().map_or(0, weight);
         if bytes > self.round.frame.bytes {
-            let message = format!("it returned {bytes} bytes of JSON (scripts.limits.resultBytes)");
+            let message = format!("the result has {bytes} bytes of JSON (scripts.limits.resultBytes)");
             return Err(self.wrong(script, message));
         }
         Ok(Some(said))
@@ -100,20 +99,20 @@ impl Asking {
     }
 }
 
-/// What `hook` asks for, for messages.
+/// Describes the type that `hook` requires, for messages.
 fn due(hook: Hook) -> &'static str {
     match hook {
         Hook::GetSoftwareStatementJwks | Hook::GetDcrJwks => {
             "a JWK Set, as a map with `keys` or as JSON text, or ()"
         }
-        Hook::GetSoftwareStatementHmacSecret | Hook::GetDcrHmacSecret => "a string that is not empty, or ()",
+        Hook::GetSoftwareStatementHmacSecret | Hook::GetDcrHmacSecret => "a non-empty string, or ()",
         Hook::GetEvidenceNonce => "a string of 1 to 1024 visible ASCII characters, or ()",
         Hook::VerifyEvidence => "true, false, a map, or ()",
         _ => "true, false, or ()",
     }
 }
 
-/// A JWK Set, whether it came as a map or as text.
+/// Reads a JWK Set, given as a map or as text.
 fn jwks(value: Value) -> Option<Value> {
     let set = match value {
         Value::String(text) => json::parse(text.as_bytes()).ok()?,

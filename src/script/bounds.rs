@@ -1,8 +1,8 @@
-//! Functions of Rhai's standard package that could make far more than the limits allow in one call, or
-//! never end. Ours stand before them: they do the same, and look while they work.
+//! Replacements for functions of Rhai's standard package that could exceed the limits by far in one call,
+//! or never end. The replacements do the same, and check the limits while they work.
 //!
-//! Rhai looks at the size of what a function made when it has returned. That is enough for most, whose
-//! results are at most a few times as large as what they are made of; it is too late for these.
+//! Rhai checks the size of a result when the function has returned. That suffices for most functions,
+//! whose results are at most a few times as large as their arguments. It is too late for these.
 
 mod arrays;
 mod characters;
@@ -12,14 +12,15 @@ use rhai::{EvalAltResult, FuncRegistration, Module, Position, RhaiNativeFunc};
 
 use super::value::Outcome;
 
-/// Puts them before those of Rhai.
+/// Registers the functions, which take precedence over those of Rhai.
 pub(super) fn register(module: &mut Module) {
     arrays::register(module);
     characters::register(module);
     texts::register(module);
 }
 
-/// Adds a function that changes what it is called on, and so can not be called on a constant.
+/// Adds a function that changes the value on which it is called, and therefore cannot be called on a
+/// constant.
 fn add_changing<A: 'static, const N: usize, const X: bool>(
     module: &mut Module,
     name: &str,
@@ -28,12 +29,12 @@ fn add_changing<A: 'static, const N: usize, const X: bool>(
     FuncRegistration::new(name).with_purity(false).set_into_module(module, function);
 }
 
-/// Fails like Rhai does when `what` exceeds its limit: no script can catch that.
+/// Fails as Rhai does when `what` exceeds its limit. A script cannot catch this error.
 fn too_large<T>(what: &str) -> Outcome<T> {
     Err(Box::new(EvalAltResult::ErrorDataTooLarge(what.to_owned(), Position::NONE)))
 }
 
-/// Whether `size` is over `limit`, where 0 is none.
+/// Returns whether `size` exceeds `limit`; a limit of 0 means no limit.
 const fn exceeds(size: usize, limit: usize) -> bool {
     limit > 0 && size > limit
 }

@@ -1,13 +1,13 @@
-//! Bytes in the hand of a script: what is no text, such as evidence.
+//! Binary data in scripts, such as evidence.
 //!
-//! Rhai has blobs, but bounds them like arrays, to fewer bytes than evidence may have, and copies
-//! them. These are as long as a text may be, and can not be changed.
+//! Rhai has blobs, but copies them and limits them like arrays, to fewer bytes than evidence may have.
+//! This type can be as long as a string, and is immutable.
 
 use std::sync::Arc;
 
 use rhai::{Blob, Dynamic, Module};
 
-/// Bytes. A clone is another handle on the same ones.
+/// Bytes. A clone is another handle on the same bytes.
 #[derive(Clone)]
 pub(super) struct Bytes(Arc<[u8]>);
 
@@ -16,7 +16,7 @@ impl Bytes {
         Self(bytes.into())
     }
 
-    /// The bytes that `value` holds, whether they are ours or a blob; none when it is no bytes.
+    /// Returns the bytes in `value`, of this type or of a blob; `None` for a value of any other type.
     pub(super) fn of(value: &Dynamic) -> Option<Vec<u8>> {
         if let Some(bytes) = value.read_lock::<Self>() {
             return Some(bytes.0.to_vec());
@@ -25,13 +25,13 @@ impl Bytes {
     }
 }
 
-/// Teaches scripts what bytes are.
+/// Registers the type of bytes.
 pub(super) fn register(module: &mut Module) {
     let length = |bytes: &mut Bytes| Ok(i64::try_from(bytes.0.len()).unwrap_or(i64::MAX));
     module.set_custom_type::<Bytes>("Bytes");
     module.set_native_fn("len", length);
     module.set_getter_fn("len", length);
-    // What they are is not shown: it may be evidence.
+    // The content is not shown, because it may be evidence.
     for name in ["to_string", "to_debug"] {
         module.set_native_fn(name, |bytes: &mut Bytes| Ok(format!("{} bytes", bytes.0.len())));
     }

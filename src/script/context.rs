@@ -1,4 +1,4 @@
-//! `context`: what a hook is given.
+//! `context`: the argument that every hook has.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,12 +28,12 @@ struct Call {
     client: Members,
     answer: Mutex<Option<Answer>>,
     attestation: Arc<Attestation>,
-    /// The answer that the script may change; it holds credentials.
+    /// The response that the script may change; it contains credentials.
     response: Option<Members>,
     spent: Spent,
 }
 
-/// What the call has used up.
+/// What the call has used of its limits.
 #[derive(Default)]
 pub(super) struct Spent {
     pub(super) lines: AtomicU32,
@@ -41,12 +41,12 @@ pub(super) struct Spent {
     pub(super) store_calls: AtomicU32,
 }
 
-/// Counts one more use; whether it is one of the first `most`.
+/// Counts one more use, and returns whether it is one of the first `most`.
 pub(super) fn may(counter: &AtomicU32, most: u32) -> bool {
     counter.fetch_add(1, Ordering::Relaxed) < most
 }
 
-/// What all calls about one request have in common.
+/// The data that all calls about one request share.
 pub(super) struct Round {
     pub(super) facts: Arc<Facts>,
     pub(super) frame: Arc<Frame>,
@@ -55,7 +55,7 @@ pub(super) struct Round {
     pub(super) attestation: Arc<Attestation>,
 }
 
-/// What a `createClient` or `updateClient` found the evidence to say.
+/// The result with which `createClient` or `updateClient` has accepted the evidence.
 #[derive(Default)]
 pub(super) struct Attestation(Mutex<Option<Value>>);
 
@@ -66,7 +66,7 @@ impl Attestation {
 }
 
 impl Context {
-    /// A call of `script` about `client`, and about an answer when there is one.
+    /// Creates the context of a call of `script` about `client`, and about a response if the hook has one.
     pub(super) fn new(script: &str, round: &Round, client: Members, response: Option<Members>) -> Self {
         let request = round.facts.register_request.clone();
         Self(Arc::new(Call {
@@ -84,22 +84,22 @@ impl Context {
         }))
     }
 
-    /// The file name of the script.
+    /// Returns the file name of the script.
     pub(super) fn script(&self) -> &str {
         &self.0.script
     }
 
-    /// The time that the call has.
+    /// Returns the time budget of the call.
     pub(super) fn turn(&self) -> &Arc<Turn> {
         &self.0.turn
     }
 
-    /// What the call has used up.
+    /// Returns what the call has used of its limits.
     pub(super) fn spent(&self) -> &Spent {
         &self.0.spent
     }
 
-    /// The answer that the script gave, if any.
+    /// Takes the response that the script has set, if any.
     pub(super) fn take_answer(&self) -> Option<Answer> {
         self.0.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -113,14 +113,14 @@ impl Context {
         Ok(())
     }
 
-    /// `text` without the evidence of the request and the credentials of the client, in whatever form
-    /// they are written there: no line in the log has them.
+    /// Removes the evidence of the request and the credentials of the client from `text`, in whatever form
+    /// they are written there, so that they never appear in the log.
     pub(super) fn conceal(&self, text: &str) -> String {
         let shown = std::iter::once(&self.0.client).chain(&self.0.response);
         let credentials: Vec<(&str, String)> = shown.flat_map(Members::credentials).collect();
         let evidence = self.sent_evidence().map(|evidence| ("evidence", evidence));
         let hidden = credentials.iter().map(|(name, value)| (*name, value.as_str())).chain(evidence);
-        // Evidence may be long, and what is longer than the text is not in it.
+        // A value that is longer than the text cannot be in it, and evidence may be long.
         Hidden::new(hidden.filter(|(_, value)| value.len() <= text.len())).conceal(text)
     }
 
@@ -129,15 +129,15 @@ impl Context {
         evidence.filter(|evidence| !evidence.is_empty())
     }
 
-    /// What the evidence was found to say, by a script before this one or by this one.
+    /// Returns the result of appraising the evidence, by a previous script or by this one.
     fn attestation(&self) -> Option<Value> {
         self.0.attestation.said().or_else(|| self.0.facts.attestation.clone())
     }
 
-    /// A script that decides says that it has looked at the evidence, and what that says.
+    /// Stores the result with which a deciding script accepts the evidence.
     fn attest(&self, value: &Dynamic) -> Outcome<()> {
         let value = to_json(value)?;
-        // What a method was called on is written back unchanged.
+        // Rhai writes the value back unchanged after a method call.
         if value == self.attestation().unwrap_or_default() {
             return Ok(());
         }
@@ -145,20 +145,20 @@ impl Context {
             return Err(failure("'attestation' is read-only here"));
         }
         if self.sent_evidence().is_none() {
-            return Err(failure("'attestation' can not be set: the request has no evidence"));
+            return Err(failure("'attestation' cannot be set: the request has no evidence"));
         }
         let bytes = value.as_object().map_or(0, weight);
         if bytes > self.0.frame.bytes {
             return Err(too_large(bytes));
         }
         if !value.is_object() && value != Value::Bool(true) {
-            return Err(failure("'attestation' is true, or a map of what the evidence was found to say"));
+            return Err(failure("'attestation' must be true, or a map with the appraisal of the evidence"));
         }
         *self.0.attestation.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
         Ok(())
     }
 
-    /// The evidence as a JWT, not verified; `()` when there is none or it is no JWT.
+    /// Returns the evidence as a JWT, not verified; `()` when it is absent or not a JWT.
     fn evidence(&self) -> Outcome<Dynamic> {
         match self.sent_evidence().map(decode_jwt) {
             Some(Ok(token)) => rhai::serde::to_dynamic(token),
@@ -180,7 +180,7 @@ impl Context {
     }
 }
 
-/// Headers as one object: several fields of one name are one list (RFC 9110 section 5.3).
+/// Returns headers as one object. Several fields of one name become one list (RFC 9110 section 5.3).
 pub(super) fn joined<'a>(fields: impl Iterator<Item = &'a (String, String)>) -> Map<String, Value> {
     let mut headers: Map<String, Value> = Map::new();
     for (name, value) in fields {
@@ -192,10 +192,10 @@ pub(super) fn joined<'a>(fields: impl Iterator<Item = &'a (String, String)>) -> 
     headers
 }
 
-/// A member of `context`.
+/// The getter of a member of `context`.
 type Read = fn(&Context) -> Outcome<Dynamic>;
 
-/// Every member, with the seed's spelling of it.
+/// All members of `context`, with Janssen's spelling of each.
 const MEMBERS: &[(&str, &[&str], Read)] = &[
     ("client", &["getClient"], |context| Ok(Dynamic::from(context.0.client.clone()))),
     ("registerRequest", &["getRegisterRequest"], |context| {
@@ -218,7 +218,7 @@ const MEMBERS: &[(&str, &[&str], Read)] = &[
     ("trustLevel", &["getTrustLevel"], |context| Ok(context.0.facts.trust_level.as_str().into())),
 ];
 
-/// Teaches scripts what a context is.
+/// Registers the type of `context`.
 pub(super) fn register(module: &mut Module) {
     module.set_custom_type::<Context>("Context");
     for &(name, spellings, read) in MEMBERS {

@@ -1,9 +1,9 @@
-//! Values that hold themselves: they would never be freed.
+//! Reference cycles in scripts, which would never be freed.
 //!
-//! A closure shares the variables that it names. One that is stored in such a variable
-//! (`let m = #{}; m.f = || m;`) holds itself, and neither Rhai nor Rust takes it apart. So whatever
-//! the closures of a call share is noted, and emptied when the call is over. What the top level of a
-//! script made is kept: it lives as long as the script.
+//! A closure shares the variables that it names. A closure that is stored in such a variable
+//! (`let m = #{}; m.f = || m;`) refers to itself, and neither Rhai nor Rust frees it. Therefore the shared
+//! variables of all closures of a call are recorded, and emptied when the call is over. Values that the top
+//! level of a script has created are kept: they live as long as the script.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,20 +11,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rhai::{AST, Dynamic, Engine, EvalContext};
 
-/// Where a shared value lies, and a handle on it, so that nothing else comes to lie there.
+/// The address of each shared value, with a handle that keeps the address from being reused.
 type Shared = BTreeMap<usize, Dynamic>;
 
 thread_local! {
-    /// What the closures of the present call share.
+    /// The variables shared by the closures of the current call.
     static OF_CALL: RefCell<Shared> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// What the closures of top levels share. A clone is another handle on the same.
+/// The variables shared by the closures of top levels. A clone is another handle on the same variables.
 #[derive(Clone, Default)]
 pub(super) struct TopLevels(Arc<RwLock<Shared>>);
 
 impl TopLevels {
-    /// Notes what the closures of a top level share, which `engine` runs.
+    /// Records the shared variables of the closures of a top level, which `engine` runs.
     pub(super) fn keep(&self, engine: &mut Engine) {
         let kept = Arc::clone(&self.0);
         on_shared(engine, move |place, value| {
@@ -32,7 +32,7 @@ impl TopLevels {
         });
     }
 
-    /// Notes what the closures of calls share, which `engine` runs.
+    /// Records the shared variables of the closures of calls, which `engine` runs.
     pub(super) fn watch_calls(&self, engine: &mut Engine) {
         let kept = Arc::clone(&self.0);
         on_shared(engine, move |place, value| {
@@ -45,9 +45,9 @@ impl TopLevels {
     }
 }
 
-/// Tells `note` of each shared variable that a script looks at. A closure looks at those that it
-/// takes along when it is made, so none is missed.
-#[expect(deprecated, reason = "it is not: the library marks what may change that way")]
+/// Calls `note` for each shared variable that a script reads. A closure reads the variables that it
+/// captures when it is created, so none is missed.
+#[expect(deprecated, reason = "the function is not deprecated: Rhai marks volatile APIs this way")]
 fn on_shared(engine: &mut Engine, note: impl Fn(usize, Dynamic) + Send + Sync + 'static) {
     engine.on_var(move |name, _, cx: EvalContext| {
         let variable = cx.scope().get(name).filter(|value| value.is_shared());
@@ -60,21 +60,21 @@ fn on_shared(engine: &mut Engine, note: impl Fn(usize, Dynamic) + Send + Sync + 
     });
 }
 
-/// The address of what `value` shares; none while a script changes it, which it can only do to
-/// what was noted before.
+/// Returns the address of the value that `value` shares; `None` while a script changes it. A script can
+/// only change a variable that was recorded before.
 fn place(value: &Dynamic) -> Option<usize> {
     let inside = value.read_lock::<Dynamic>()?;
     Some(std::ptr::from_ref(&*inside).addr())
 }
 
-/// Does `work`, and frees what its closures shared, also when it panics. What `work` returns must
-/// hold no value of a script.
+/// Does `work`, and frees the variables that its closures shared, even when it panics. The result of
+/// `work` must not contain values of a script.
 pub(super) fn freed<T>(work: impl FnOnce() -> T) -> T {
     let _shared = Empty;
     work()
 }
 
-/// Empties what was noted when it goes.
+/// Empties the recorded variables when it is dropped.
 struct Empty;
 
 impl Drop for Empty {
@@ -86,7 +86,7 @@ impl Drop for Empty {
     }
 }
 
-/// Whether `ast` has closures. Rhai makes functions of them, with such names.
+/// Returns whether `ast` has closures. Rhai turns them into functions with such names.
 pub(super) fn has_closures(ast: &AST) -> bool {
     ast.iter_functions().any(|function| function.name.starts_with("anon$"))
 }

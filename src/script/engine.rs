@@ -1,4 +1,4 @@
-//! The one place where engines are made.
+//! Creates all engines.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use super::value::{Outcome, failure};
 use super::{absent, bounds, bytes, context, members, present};
 use crate::config::ScriptLimits;
 
-/// The clock is read once in so many operations: reading it at each would cost half as much
-/// again.
+/// The number of operations between two checks of the clock. A check at each operation would make scripts take
+/// half as long again.
 const OPERATIONS_BETWEEN_LOOKS: u64 = 64;
 
-/// What every engine shares, made once for a set of scripts.
+/// The modules and limits that all engines share, created once per set of scripts.
 pub(super) struct SharedModules {
     standard: Shared<Module>,
     types: Shared<Module>,
@@ -49,24 +49,24 @@ impl SharedModules {
         }
     }
 
-    /// What the closures of the top levels share.
+    /// Returns the variables shared by the closures of the top levels.
     pub(super) const fn top_levels(&self) -> &TopLevels {
         &self.top_levels
     }
 
-    /// Bytes of JSON that a call may leave behind.
+    /// Returns the maximum size of the result of a call, in bytes of JSON.
     pub(super) const fn result_bytes(&self) -> usize {
         self.limits.result_bytes
     }
 
-    /// An engine with every limit set, which ends a script once `over` gives a reason.
+    /// Creates an engine with all limits, which ends a script once `over` returns a reason.
     ///
-    /// It is raw: the string interner of an ordinary engine is a lock that all threads share, and
-    /// its module resolver reads any file of the machine.
+    /// The engine is raw. The string interner of an ordinary engine is a lock that all threads share, and
+    /// its module resolver can read any file of the machine.
     pub(super) fn engine(&self, over: impl Fn() -> Option<&'static str> + Send + Sync + 'static) -> Engine {
         let mut engine = Engine::new_raw();
         engine.register_global_module(Shared::clone(&self.standard));
-        // Later modules come first, so that `sleep` and what has no bounds of its own are ours.
+        // Later modules take precedence, so these replace `sleep` and the unbounded functions of Rhai.
         engine.register_global_module(Shared::clone(&self.types));
         for (name, module) in &self.host {
             engine.register_static_module(*name, Shared::clone(module));
@@ -103,15 +103,15 @@ fn limit(engine: &mut Engine, limits: &ScriptLimits) {
     engine.set_strict_variables(true);
     engine.set_optimization_level(OptimizationLevel::Simple);
     engine.disable_symbol("eval");
-    // No limit counts what a function takes along: `f = f.curry(f)` doubles it each time. Closures,
-    // which share what they take along, do without the word.
+    // No limit counts curried arguments: `f = f.curry(f)` doubles them each time. Closures share the
+    // variables that they capture, and do not need `curry`.
     engine.disable_symbol("curry");
 }
 
-/// A native function is not interrupted, so none may wait.
+/// Replaces `sleep`, because a native function cannot be interrupted.
 fn refuse_sleep(module: &mut Module) {
     fn refuse() -> Outcome<()> {
-        Err(failure("a script can not sleep"))
+        Err(failure("a script cannot sleep"))
     }
     module.set_native_fn("sleep", |_: i64| refuse());
     module.set_native_fn("sleep", |_: f64| refuse());

@@ -1,4 +1,4 @@
-//! What the engine says of a fault, in the words of the manual and of the configuration.
+//! Rewrites the engine's error messages in the terms of the manual and of the configuration.
 
 use rhai::{Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use super::modules::readable;
 use super::value::to_json;
 use crate::config::nearest;
 
-/// What is wrong, where more can be said than `text`, which the engine says.
+/// Returns a better message than `text`, which is the engine's message, where there is one.
 pub(super) fn explained(error: &EvalAltResult, text: &str) -> Option<String> {
     match error {
         EvalAltResult::ErrorFunctionNotFound(call, _) => unknown_function(call),
@@ -18,7 +18,7 @@ pub(super) fn explained(error: &EvalAltResult, text: &str) -> Option<String> {
     }
 }
 
-/// The option whose limit was exceeded, if that is what is wrong.
+/// Returns the option whose limit was exceeded, if any.
 fn limit(error: &EvalAltResult) -> Option<&'static str> {
     match error {
         EvalAltResult::ErrorTooManyOperations(_) => Some("operations"),
@@ -31,34 +31,34 @@ fn limit(error: &EvalAltResult) -> Option<&'static str> {
     }
 }
 
-/// What a script threw, which is no answer.
+/// Returns the message for a thrown value that is not a response.
 pub(super) fn thrown(value: &Dynamic) -> String {
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return text.to_string();
     }
     if value.is_unit() {
-        return "it threw ()".to_owned();
+        return "the script threw ()".to_owned();
     }
     if let Ok(Value::Object(members)) = to_json(value)
         && let Some(message) = caught(&members)
     {
         return message.to_owned();
     }
-    wrong_answer(value).unwrap_or_else(|| format!("it threw {}", kind(&value.to_string())))
+    wrong_answer(value).unwrap_or_else(|| format!("the script threw {}", kind(&value.to_string())))
 }
 
-/// What the engine said of a fault, when a script caught that and threw it again. It has an `error` too,
-/// but speaks of the script, which is no business of a client.
+/// Returns the engine's message of a fault that a script has caught and thrown again. Such a map also has
+/// the member `error`, but it describes the script and must not reach a client.
 pub(super) fn caught(members: &serde_json::Map<String, Value>) -> Option<&str> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     text("error").filter(|kind| kind.starts_with("Error")).and_then(|_| text("message"))
 }
 
-/// What is wrong with a map that is meant as an answer. Its values are not shown: they are for the
-/// client.
+/// Returns what is wrong with a map that was meant as a response. Its values are not shown, because they
+/// are meant for the client.
 fn wrong_answer(value: &Dynamic) -> Option<String> {
     let map = value.read_lock::<ScriptMap>();
-    // Host functions throw maps too, which say what is wrong by other members.
+    // Host functions also throw maps, which describe the failure in other members.
     let is_answer = map.is_some_and(|map| map.contains_key("status") || map.contains_key("error"));
     if !is_answer {
         return None;
@@ -78,7 +78,7 @@ fn wrong_answer(value: &Dynamic) -> Option<String> {
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }
 
-/// A value of the type that the engine calls `name`.
+/// Describes a value of the type that the engine calls `name`.
 pub(super) fn value_of(name: &str) -> String {
     match kind(name) {
         shown @ ("()" | "a client" | "context") => shown.to_owned(),
@@ -86,7 +86,7 @@ pub(super) fn value_of(name: &str) -> String {
     }
 }
 
-/// The type that the engine calls `name`, as the manual calls it.
+/// Translates the engine's type name `name` to that of the manual.
 fn kind(name: &str) -> &str {
     match name.rsplit("::").next().unwrap_or(name) {
         "Members" => "a client",
@@ -99,7 +99,7 @@ fn kind(name: &str) -> &str {
     }
 }
 
-/// A call as in `kv::set (&str | ImmutableString | String, i64)`, for which there is no function.
+/// Explains a call such as `kv::set (&str | ImmutableString | String, i64)`, for which no function exists.
 fn unknown_function(call: &str) -> Option<String> {
     let (name, types) = call.split_once(" (")?;
     let types = types.strip_suffix(')')?;
@@ -113,9 +113,9 @@ fn unknown_function(call: &str) -> Option<String> {
     }
     let text = format!("Function not found: {name} ({shown})");
     match given.split_first() {
-        // An operator is no method.
+        // An operator is not a method.
         Some((&"()", _)) if name.starts_with(|first: char| first.is_alphabetic() || first == '_') => {
-            // The engine asks `contains` for `in`.
+            // The engine calls `contains` for `in`.
             let method = format!(".{name}");
             let next = if name == "contains" { ".contains` or after `in" } else { method.as_str() };
             Some(format!("{text}: {}", absent(next)))
@@ -125,9 +125,9 @@ fn unknown_function(call: &str) -> Option<String> {
     }
 }
 
-/// The host functions that are called so: `name` is what the engine was given to read.
+/// Returns the host functions that are called `name` in the text that the engine has read.
 fn documented(name: &str) -> Vec<&'static HostFunction> {
-    // What is in no module is there in tests only, and may be a function of the script otherwise.
+    // Functions outside modules exist in tests only. Elsewhere the name may be a function of the script.
     let of_tests = TEST_FUNCTIONS.iter().filter(|function| !function.module.is_empty());
     let is_called = |function: &&HostFunction| {
         let call = format!("{}::{}(", function.module, function.name());
@@ -136,7 +136,7 @@ fn documented(name: &str) -> Vec<&'static HostFunction> {
     host_functions().into_iter().chain(of_tests).filter(is_called).collect()
 }
 
-/// A method of `context` that is none, or not with these arguments.
+/// Explains a call of a method that `context` does not have, or not with these arguments.
 fn unknown_method(name: &str, given: &[&str], text: String) -> String {
     if let Some(member) = CONTEXT_MEMBERS.iter().find(|member| method(member) == name) {
         let due = member.spelling.get(name.len()..).unwrap_or_default();
@@ -152,7 +152,7 @@ fn method(member: &ContextMember) -> &'static str {
     member.spelling.split('(').next().unwrap_or_default()
 }
 
-/// What the engine says of a property that a value does not have.
+/// Explains an access to a property that a value does not have; `said` is the engine's message.
 fn unknown_property(said: &str) -> Option<String> {
     let mut parts = said.split('\'');
     let (start, name, _, of) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -163,11 +163,11 @@ fn unknown_property(said: &str) -> Option<String> {
     }
 }
 
-/// A member of `context` that is none, or can not be set.
+/// Explains an access to a member of `context` that does not exist or cannot be set.
 fn unknown_member(name: &str) -> String {
     let names = CONTEXT_MEMBERS.iter().map(|member| member.name).filter(|known| !known.contains('('));
     if names.clone().any(|known| known == name) {
-        return format!("context.{name} can not be set");
+        return format!("context.{name} cannot be set");
     }
     match nearest(name, names.clone()) {
         Some(near) => format!("context has no member called '{name}'; did you mean '{near}'?"),
@@ -177,11 +177,11 @@ fn unknown_member(name: &str) -> String {
     }
 }
 
-/// What is said where a script goes on from a value that is not there.
+/// Returns the message for a script that uses an absent value.
 fn absent(next: &str) -> String {
     format!(
-        "the value before `{next}` is (): there is none; set it first, as in context.client.contacts = [..], \
-         or look whether it is there"
+        "the value before `{next}` is (), so it is absent; set it first, as in \
+         context.client.contacts = [..], or check that it is present"
     )
 }
 

@@ -1,4 +1,4 @@
-//! What a script may know of a request.
+//! The data of a request that scripts can read.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::client::{Metadata, TrustLevel};
 
-/// What a script may know of a request; `context` shows it.
+/// The data of a request that scripts can read through `context`.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// `context.registerRequest`: the request after its proofs were merged into it. Its `evidence`
@@ -17,7 +17,7 @@ pub struct Facts {
     pub software_statement: Option<Value>,
     /// `context.dcr`: the signed request, as `#{ header, claims }`.
     pub dcr: Option<Value>,
-    /// `context.attestation`: what the evidence was found to say.
+    /// `context.attestation`: the result of appraising the evidence.
     pub attestation: Option<Value>,
     /// `context.certificate`: the client's certificate.
     pub certificate: Option<Value>,
@@ -27,9 +27,9 @@ pub struct Facts {
     pub http_request: HttpRequest,
     /// `context.trustLevel`
     pub trust_level: TrustLevel,
-    /// Names of members beyond the standard ones that a client may have here.
+    /// Names of custom members that a client may have, in addition to the standard members.
     pub custom_attributes: Vec<String>,
-    /// Members that a verified statement has set: `adaptRequest` leaves them as they are.
+    /// Members that a verified statement has set, which `adaptRequest` cannot change.
     pub settled: BTreeSet<String>,
 }
 
@@ -42,6 +42,6 @@ pub struct HttpRequest {
     pub path: String,
     /// Header names in lower case, with their values.
     pub headers: Vec<(String, String)>,
-    /// The address that the request came from.
+    /// The IP address of the caller.
     pub ip_address: Option<IpAddr>,
 }

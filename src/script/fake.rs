@@ -1,4 +1,4 @@
-//! An outside that is made up: for tests of scripts, ours and those of operators.
+//! A fake of the external systems, for the tests of scripts, both in this repository and by operators.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,8 @@ use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::ear;
 use crate::secret::Secret;
 
-/// A host whose answers are said before. What it can not make up, keys and certificates, it asks
-/// of another host.
+/// A host with predefined responses. It delegates keys and certificates, which cannot be faked, to another
+/// host.
 pub struct FakeHost {
     clock: Arc<ManualClock>,
     keys: Arc<dyn Host>,
@@ -33,44 +33,44 @@ struct World {
 }
 
 impl FakeHost {
-    /// An empty world with this time of day.
+    /// Creates an empty world with this clock.
     pub fn new(clock: Arc<ManualClock>) -> Self {
         Self::over(clock, Arc::new(NoHost))
     }
 
-    /// The same, with `keys` for JWTs and certificates.
+    /// Creates the same, with `keys` for JWTs and certificates.
     pub fn over(clock: Arc<ManualClock>, keys: Arc<dyn Host>) -> Self {
         Self { clock, keys, world: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// From now on, `method` on `url` is answered so.
+    /// Sets the response to `method` on `url` from now on.
     pub fn answer(&self, method: &str, url: &str, answer: HttpAnswer) {
         self.world().answers.insert((method.to_owned(), url.to_owned()), answer);
     }
 
-    /// The same, with JSON.
+    /// Sets the same, with a JSON body.
     pub fn answer_json(&self, method: &str, url: &str, status: u16, body: &Value) {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         self.answer(method, url, HttpAnswer { status, headers, body: body.to_string().into_bytes() });
     }
 
-    /// From now on, answers are kept back until [`FakeHost::release`].
+    /// Holds back responses from now on, until [`FakeHost::release`].
     pub fn hold(&self) {
         self.world().is_held = true;
     }
 
-    /// Answers that were kept back come.
+    /// Releases the responses that were held back.
     pub fn release(&self) {
         self.world().is_held = false;
         self.changed.notify_all();
     }
 
-    /// How many calls wait for an answer that is kept back.
+    /// Returns the number of calls that wait for a response that is held back.
     pub fn waiting(&self) -> usize {
         self.world().waiting
     }
 
-    /// Every call of `http` so far.
+    /// Returns all calls of `http` so far.
     pub fn calls(&self) -> Vec<HttpCall> {
         self.world().calls.clone()
     }
@@ -84,7 +84,7 @@ impl FakeHost {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits while answers are kept back; whether that ended in time.
+    /// Waits while responses are held back. Returns whether they were released in time.
     fn is_released(&self, timeout: Duration) -> bool {
         let mut world = self.world();
         world.waiting += 1;
@@ -99,10 +99,10 @@ impl Host for FakeHost {
     fn http(&self, call: &HttpCall) -> Result<HttpAnswer, String> {
         self.world().calls.push(call.clone());
         if !self.is_released(call.timeout) {
-            return Err(format!("no answer in {} ms", call.timeout.as_millis()));
+            return Err(format!("no response within {} ms", call.timeout.as_millis()));
         }
         let answer = self.world().answers.get(&(call.method.clone(), call.url.clone())).cloned();
-        answer.ok_or_else(|| format!("no answer was said for {} {}", call.method, call.url))
+        answer.ok_or_else(|| format!("no fake response is defined for {} {}", call.method, call.url))
     }
 
     fn kv_get(&self, by: &Caller<'_>, key: &str) -> Result<Option<Value>, String> {
@@ -131,7 +131,7 @@ impl Host for FakeHost {
         if *end <= now {
             (*value, *end) = (0.into(), now.plus(seconds));
         }
-        let sum = value.as_i64().ok_or("what is kept there is no whole number")?;
+        let sum = value.as_i64().ok_or("the stored value is not an integer")?;
         let sum = sum.checked_add(amount).ok_or("the sum is out of range")?;
         *value = sum.into();
         Ok(sum)
@@ -178,9 +178,9 @@ impl Host for FakeHost {
     }
 }
 
-/// The one member by which the store counts clients, too.
+/// Returns the single member of a query. The store counts clients by the same members.
 fn indexed(members: &Map<String, Value>) -> Result<(&str, &Value), String> {
-    const KNOWN: &str = "clients are counted by one of `software_id` and `org_id`";
+    const KNOWN: &str = "clients can be counted by one of `software_id` and `org_id`";
     let mut named = members.iter();
     match (named.next(), named.next()) {
         (Some((name, value)), None) if ["software_id", "org_id"].contains(&name.as_str()) => {

@@ -1,4 +1,4 @@
-//! What a test or a trial says that a hook is given.
+//! The arguments of a hook in a test or a trial.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,17 @@ use serde_json::{Map, Value, json};
 use super::facts::{Facts, HttpRequest};
 use crate::client::{Metadata, TrustLevel, member};
 
-/// What a hook is given. What is not said is as in a plain registration.
+/// The arguments of a hook. The default is a plain registration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Given {
     /// `context.registerRequest`
     #[serde(alias = "registerRequest")]
     pub request: Map<String, Value>,
-    /// `context.client`; the request when it is absent. The rules and defaults of the server are
-    /// not applied to it.
+    /// `context.client`; defaults to the request. The rules and defaults of the server are not applied to
+    /// it.
     pub client: Option<Map<String, Value>>,
-    /// What a hook is given that changes an answer; the client when it is absent.
+    /// The first argument of a hook that changes a response; defaults to the client.
     pub response: Option<Map<String, Value>>,
     /// `context.softwareStatement`: `#{ header, claims }`, or the claims alone.
     pub software_statement: Option<Map<String, Value>>,
@@ -34,12 +34,12 @@ pub struct Given {
     pub trust_level: Option<TrustLevel>,
     /// `context.httpRequest`
     pub http_request: GivenHttpRequest,
-    /// `context.configurationAttributes`; those of the configuration when it is absent.
+    /// `context.configurationAttributes`; defaults to the attributes of the configuration.
     #[serde(alias = "configurationAttributes")]
     pub attributes: Option<Map<String, Value>>,
 }
 
-/// The head of a request that is made up.
+/// The head of a fake request.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct GivenHttpRequest {
@@ -49,7 +49,7 @@ pub struct GivenHttpRequest {
     pub path: String,
     /// The headers.
     pub headers: std::collections::BTreeMap<String, String>,
-    /// Where it came from.
+    /// The IP address of the caller.
     pub ip_address: Option<std::net::IpAddr>,
 }
 
@@ -65,13 +65,12 @@ impl Default for GivenHttpRequest {
 }
 
 impl Given {
-    /// The client before the hook.
+    /// Returns the client before the hook.
     pub fn client(&self) -> &Map<String, Value> {
         self.client.as_ref().unwrap_or(&self.request)
     }
 
-    /// What is given as facts, client and answer. `custom` are the names of members beyond the
-    /// standard ones.
+    /// Splits the arguments into facts, client and response. `custom` lists the names of custom members.
     pub(super) fn into_parts(self, custom: &[String]) -> (Facts, Metadata, Map<String, Value>) {
         let client = self.client().clone();
         let response = self.response.unwrap_or_else(|| client.clone());
@@ -98,7 +97,7 @@ impl Given {
     }
 }
 
-/// A token as `#{ header, claims }`, whether it was said so or by its claims alone.
+/// Returns a token as `#{ header, claims }`, whether it was given in that form or as claims alone.
 fn token(said: Map<String, Value>) -> Value {
     let is_whole = said.get("claims").is_some_and(Value::is_object);
     match (is_whole, said.contains_key("header")) {
@@ -108,7 +107,7 @@ fn token(said: Map<String, Value>) -> Value {
     }
 }
 
-/// The members that the claims of `statement` set.
+/// Returns the members that the claims of `statement` set.
 fn settled(statement: &Value) -> BTreeSet<String> {
     let claims = statement.get("claims").and_then(Value::as_object);
     let names = claims.into_iter().flatten().map(|(name, _)| name.clone());

@@ -1,4 +1,4 @@
-//! Hides values in texts that are shown, in whatever form a script wrote them.
+//! Hides confidential values in texts that are shown, in whatever form a script wrote them.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use crate::secret::{Secret, hex};
 
-/// Structures inside one another in which a value is recognised: JSON text in a map that is printed.
+/// The depth of nested structures in which a value is recognised, such as JSON text in a printed map.
 const DEPTH: usize = 2;
 
-/// Each form of each value that is hidden, with what is shown in its place; the longest first, because
-/// one may be a part of another one.
+/// Each form of each hidden value, with its replacement. The longest form comes first, because one form
+/// may be part of another.
 #[derive(Debug, Default)]
 pub(super) struct Hidden(Vec<(Secret, String)>);
 
@@ -29,8 +29,8 @@ impl Hidden {
         Self(hidden)
     }
 
-    /// Hides `secrets`, each with its name: also where a script encoded one (`Basic` takes base64), or
-    /// wrote it in capitals.
+    /// Hides `secrets`, each with its name, even when a script has encoded a secret (`Basic` uses base64) or
+    /// changed its case.
     pub(super) fn of_secrets<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let secrets: Vec<(&str, &str)> = secrets.into_iter().collect();
         let encoded: Vec<(&str, String)> = secrets
@@ -40,7 +40,7 @@ impl Hidden {
         Self::new(secrets.into_iter().chain(encoded.iter().map(|(name, form)| (*name, form.as_str()))))
     }
 
-    /// `text` with the name of each value in its place.
+    /// Returns `text` with each value replaced by its name.
     pub(super) fn conceal(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (form, shown)| {
             if text.contains(form.expose()) { text.replace(form.expose(), shown) } else { text }
@@ -48,8 +48,8 @@ impl Hidden {
     }
 }
 
-/// `value` itself, and how it is written within a structure that is printed or is JSON. None of them
-/// is shorter than `value`.
+/// Returns `value` itself, and the forms in which it appears within a printed or JSON structure. No form is
+/// shorter than `value`.
 fn forms(value: &str) -> BTreeSet<String> {
     let mut forms = BTreeSet::from([value.to_owned()]);
     for _ in 0..DEPTH {
@@ -59,8 +59,8 @@ fn forms(value: &str) -> BTreeSet<String> {
     forms
 }
 
-/// What `secret` looks like in capitals or not, in hex, percent-encoded, and in base64, alone or within
-/// a longer text. None of them is shorter than `secret`.
+/// Returns the forms of `secret` in lower and upper case, in hex, percent-encoded, and in base64, alone or
+/// within a longer text. No form is shorter than `secret`.
 fn encodings(secret: &str) -> BTreeSet<String> {
     let (lower, upper) = (secret.to_lowercase(), secret.to_uppercase());
     let in_hex = hex(secret.as_bytes());
@@ -75,15 +75,15 @@ fn encodings(secret: &str) -> BTreeSet<String> {
     forms
 }
 
-/// The characters of base64 that say nothing but `secret`, when so many bytes (modulo 3) are before it.
+/// Returns the base64 characters that encode only `secret`, when `before` bytes (modulo 3) precede it.
 fn within_base64(encoding: &GeneralPurpose, secret: &str, before: usize) -> String {
     let text = encoding.encode([&vec![0; before], secret.as_bytes()].concat());
-    // Six bits a character: those that share some with a neighbour are left out.
+    // A character encodes six bits. Characters that share bits with a neighbour are left out.
     let (first, end) = ((before * 8).div_ceil(6), (before + secret.len()) * 8 / 6);
     text.get(first..end).unwrap_or_default().to_owned()
 }
 
-/// As Rhai prints it, which is as Rust does.
+/// Returns `text` as Rhai prints it, which is how Rust's `Debug` prints it.
 fn printed(text: &str) -> String {
     unquoted(&format!("{text:?}"))
 }

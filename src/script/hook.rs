@@ -1,9 +1,9 @@
-//! The places at which scripts are asked.
+//! The hooks at which the server calls scripts.
 
-/// A place at which scripts are asked, and the function that is called there.
+/// A point at which the server calls a function of the scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hook {
-    /// `adaptRequest(request, context)`: repairs a request before any rule looks at it.
+    /// `adaptRequest(request, context)`: repairs a request before any rule is checked.
     AdaptRequest,
     /// `createClient(context)`: may this client be registered?
     CreateClient,
@@ -11,11 +11,11 @@ pub enum Hook {
     UpdateClient,
     /// `deleteClient(context)`: may this client be deleted?
     DeleteClient,
-    /// `modifyPostResponse(response, context)`: the answer to a registration.
+    /// `modifyPostResponse(response, context)`: the response to a registration.
     ModifyPostResponse,
-    /// `modifyPutResponse(response, context)`: the answer to an update.
+    /// `modifyPutResponse(response, context)`: the response to an update.
     ModifyPutResponse,
-    /// `modifyReadResponse(response, context)`: the answer to a read.
+    /// `modifyReadResponse(response, context)`: the response to a read.
     ModifyReadResponse,
     /// `getSoftwareStatementJwks(context)`
     GetSoftwareStatementJwks,
@@ -61,7 +61,7 @@ impl Hook {
         Self::ClientDeleted,
     ];
 
-    /// The name of its function.
+    /// Returns the name of its function.
     pub const fn name(self) -> &'static str {
         match self {
             Self::AdaptRequest => "adaptRequest",
@@ -84,7 +84,7 @@ impl Hook {
         }
     }
 
-    /// The names of its parameters, for messages and documentation.
+    /// Returns the names of its parameters, for messages and documentation.
     pub const fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::ModifyPostResponse | Self::ModifyPutResponse | Self::ModifyReadResponse => {
@@ -96,14 +96,14 @@ impl Hook {
         }
     }
 
-    /// Whether one task asks it for many requests side by side: those behind the answer, and that
-    /// of a deletion, of which an administrator can ask for many. A script that waits on the thread
-    /// of that task would hold up all of them.
+    /// Returns whether one task calls the hook for many requests concurrently. That holds for the hooks
+    /// after the response, and for the hook of a deletion, because an administrator can delete many clients
+    /// at once. A script that waits on the thread of that task would hold up all of these requests.
     pub(super) const fn shares_a_task(self) -> bool {
         matches!(self, Self::DeleteClient | Self::ClientCreated | Self::ClientUpdated | Self::ClientDeleted)
     }
 
-    /// The hook whose function has this name.
+    /// Returns the hook whose function has this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|hook| hook.name() == name)
     }

@@ -1,8 +1,8 @@
-//! The port through which scripts reach the outside: other systems, the store, keys.
+//! The interface through which scripts reach external systems, the store and keys.
 //!
-//! Scripts run on threads that may wait, so every function here may too, and gives up when the
-//! time is over that it was given. A failure is a text that a script can catch and a log may
-//! show: it says what would be right, and repeats no secret.
+//! Scripts run on threads that may block, so every function here may block too. It fails when its timeout
+//! has passed. A failure is a string that a script can catch and a log may show. It says what is wrong,
+//! and repeats no secret.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use serde_json::{Map, Value};
 use crate::ear;
 use crate::secret::Secret;
 
-/// What scripts reach beyond themselves.
+/// The functions through which scripts reach external systems, the store and keys.
 ///
-/// Whoever has not something leaves its functions as they are: they fail.
+/// The default implementation of each function fails, so an implementation provides only the functions that
+/// it supports.
 pub trait Host: Send + Sync {
-    /// Waits for `call.after`, sends a request and reads the whole answer, at most
-    /// `call.answer_bytes` of it.
+    /// Waits for `call.after`, sends a request and reads the whole response, at most `call.answer_bytes`.
     ///
     /// # Errors
-    /// When the address is not allowed, or there is no answer in `call.timeout`.
+    /// When the address is not allowed, or no response arrives within `call.timeout`.
     fn http(&self, call: &HttpCall) -> Result<HttpAnswer, String> {
         let _ = call;
         missing("http")
     }
 
-    /// The value that the script keeps under `key`; none when there is none or its time is over.
+    /// Returns the value that the script has stored under `key`; `None` when there is none or it has expired.
     ///
     /// # Errors
     /// When the store fails.
@@ -35,16 +35,16 @@ pub trait Host: Send + Sync {
         missing("kv")
     }
 
-    /// Keeps `value` under `key` for so many seconds.
+    /// Stores `value` under `key` for the given number of seconds.
     ///
     /// # Errors
-    /// When the script keeps too much, or the store fails.
+    /// When the script has stored too many values, or the store fails.
     fn kv_set(&self, by: &Caller<'_>, key: &str, value: &Value, seconds: u64) -> Result<(), String> {
         let _ = (by, key, value, seconds);
         missing("kv")
     }
 
-    /// Forgets what the script keeps under `key`; whether there was something.
+    /// Deletes the value that the script has stored under `key`. Returns whether there was one.
     ///
     /// # Errors
     /// When the store fails.
@@ -53,35 +53,36 @@ pub trait Host: Send + Sync {
         missing("kv")
     }
 
-    /// Adds `amount` to the number under `key`, atomically, and returns the sum. A number that
-    /// was not there is 0 and lives for so many seconds; one that was keeps its time.
+    /// Adds `amount` to the number under `key`, atomically, and returns the sum. A new number starts at 0
+    /// and expires after the given number of seconds; an existing number keeps its expiry.
     ///
     /// # Errors
-    /// When what is there is no number, the sum is out of range, or the store fails.
+    /// When the stored value is not an integer, the sum is out of range, or the store fails.
     fn kv_increment(&self, by: &Caller<'_>, key: &str, amount: i64, seconds: u64) -> Result<i64, String> {
         let _ = (by, key, amount, seconds);
         missing("kv")
     }
 
-    /// How many clients have all these members.
+    /// Returns how many clients have all these members.
     ///
     /// # Errors
-    /// When a member is not indexed, naming those that are; when the store fails.
+    /// When a member is not indexed (the error lists the indexed members), or the store fails.
     fn count_clients(&self, by: &Caller<'_>, members: &Map<String, Value>) -> Result<u64, String> {
         let _ = (by, members);
         missing("clients")
     }
 
-    /// A new nonce for evidence, which is remembered for its lifetime.
+    /// Issues a nonce for evidence, and stores it for its lifetime.
     ///
     /// # Errors
-    /// When too many are remembered, or the store fails.
+    /// When too many nonces are outstanding, or the store fails.
     fn new_nonce(&self, by: &Caller<'_>) -> Result<String, String> {
         let _ = by;
         missing("attestation::new_nonce")
     }
 
-    /// Takes a nonce: whether it was made here, is not too old, and was not taken before.
+    /// Consumes a nonce. Returns whether this server issued it, it is not expired, and it was not consumed
+    /// before.
     ///
     /// # Errors
     /// When the store fails.
@@ -93,14 +94,14 @@ pub trait Host: Send + Sync {
     /// Verifies a JWT in compact form with one of the keys of a JWK Set.
     ///
     /// # Errors
-    /// When it does not verify or is not what was expected, saying which.
+    /// When the JWT does not verify or does not match `expected`; the error says why.
     fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
         let _ = (token, jwks, expected);
         missing("jwt::verify")
     }
 
-    /// Verifies an attestation result in the form EAR with one of the keys of a JWK Set, and judges
-    /// it.
+    /// Verifies an EAR attestation result with one of the keys of a JWK Set, and checks it against
+    /// `expected`.
     ///
     /// # Errors
     /// The first check that fails.
@@ -119,28 +120,28 @@ pub trait Host: Send + Sync {
     /// HMAC key.
     ///
     /// # Errors
-    /// When the secret is no key that can sign.
+    /// When the secret is not a signing key.
     fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
         let _ = (claims, key);
         missing("jwt::sign")
     }
 
-    /// What a certificate in PEM says: the members of `context.certificate`.
+    /// Parses a certificate in PEM, and returns the members of `context.certificate`.
     ///
     /// # Errors
-    /// When it is no certificate.
+    /// When the text is not a certificate.
     fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
         let _ = pem;
         missing("x509::parse")
     }
 }
 
-/// Who asks the host, and how long that may take.
+/// The script that calls the host, and its timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'a> {
-    /// The file name of the script: what it keeps is its own.
+    /// The file name of the script, to which the stored values belong.
     pub script: &'a str,
-    /// When to give up.
+    /// How long the call may take.
     pub timeout: Duration,
 }
 
@@ -149,42 +150,42 @@ pub struct Caller<'a> {
 pub struct HttpCall {
     /// `GET`, `POST`, `PUT`, `PATCH`, `DELETE` or `HEAD`.
     pub method: String,
-    /// Where to.
+    /// The URL.
     pub url: String,
-    /// Names in lower case, visible ASCII.
+    /// The headers, with names in lower case and values in visible ASCII.
     pub headers: Vec<(String, String)>,
-    /// What is sent.
+    /// The body.
     pub body: Option<Vec<u8>>,
     /// How long to wait before it is sent.
     pub after: Duration,
-    /// When to give up, that wait included; never more than what the script has left.
+    /// How long the call may take, including that wait; never more than the time that the script has left.
     pub timeout: Duration,
-    /// Bytes of the largest body that is wanted.
+    /// The size limit of the response body, in bytes.
     pub answer_bytes: usize,
 }
 
-/// What the other side answered.
+/// The response to a request that a script has sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HttpAnswer {
     /// The status.
     pub status: u16,
-    /// Names in lower case; a name may be there twice.
+    /// The headers, with names in lower case; a name may occur more than once.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
 }
 
-/// What a JWT must be, beyond being signed.
+/// The requirements that a JWT must meet, besides a valid signature.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct JwtExpectations {
-    /// The algorithms that are accepted; those with a key pair when nothing is said.
+    /// The accepted algorithms; by default, all asymmetric algorithms.
     pub algorithms: Vec<String>,
-    /// `iss`
+    /// The required `iss`.
     pub issuer: Option<String>,
-    /// One of `aud`.
+    /// The audience that `aud` must contain.
     pub audience: Option<String>,
-    /// Seconds since `iat`, which must then be there.
+    /// The maximum number of seconds since `iat`, which is then required.
     pub max_age: Option<u64>,
 }
 
@@ -197,7 +198,7 @@ impl Default for JwtExpectations {
     }
 }
 
-/// A JWT, read.
+/// The content of a JWT.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Jwt {
     /// Its JOSE header.
@@ -206,7 +207,7 @@ pub struct Jwt {
     pub claims: Map<String, Value>,
 }
 
-/// No outside at all: for scripts that are loaded to be checked.
+/// A host without any function, for scripts that are loaded only to be checked.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoHost;
 

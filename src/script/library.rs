@@ -1,4 +1,4 @@
-//! What a script may import: files below `lib/`, read when the set is loaded, and nothing else.
+//! The files that a script may import: those below `lib/`, read when the set is loaded, and no others.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +13,14 @@ use super::cycles;
 pub(super) struct Libraries(Arc<Shelf>);
 
 struct Shelf {
-    /// What an import calls a file, and its text.
+    /// The text of each file by the name under which it is imported.
     texts: BTreeMap<String, String>,
     loaded: Mutex<BTreeMap<String, State>>,
     has_closures: AtomicBool,
 }
 
 enum State {
-    /// Its top level is running: who imports it now imports in a circle.
+    /// Its top level is running, so an import of it now is a cycle.
     Loading,
     Ready(Shared<Module>),
 }
@@ -30,12 +30,12 @@ impl Libraries {
         Self(Arc::new(Shelf { texts, loaded: Mutex::default(), has_closures: AtomicBool::default() }))
     }
 
-    /// The names that can be imported.
+    /// Returns the names that can be imported.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.texts.keys().map(String::as_str)
     }
 
-    /// Whether any of those that were imported has closures.
+    /// Returns whether any imported file has closures.
     pub(super) fn have_closures(&self) -> bool {
         self.0.has_closures.load(Ordering::Relaxed)
     }
@@ -69,11 +69,11 @@ impl ModuleResolver for Libraries {
             Some(State::Loading) => return Err(fail(format!("'{path}' imports itself"))),
             None => {}
         }
-        // Only names that were found below lib/ are known, so no other file can be reached.
+        // Only names found below lib/ are known, so no other file can be imported.
         let Some(text) = self.0.texts.get(path) else {
             let known: Vec<&str> = self.names().collect();
             let known = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
-            return Err(fail(format!("'{path}' can not be imported, only what is below lib/: {known}")));
+            return Err(fail(format!("'{path}' cannot be imported, only files below lib/: {known}")));
         };
         self.load(engine, path, text)
             .map_err(|error| Box::new(EvalAltResult::ErrorInModule(format!("{path}.rhai"), error, position)))

@@ -1,4 +1,4 @@
-//! Reads and compiles a folder of scripts: all of it, or nothing, with all that is wrong.
+//! Reads and compiles a folder of scripts. It loads all scripts, or none and reports all errors.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,14 +18,14 @@ use crate::client::ScriptRef;
 use crate::config::nearest;
 use crate::secret::sha256_hex;
 
-/// Bytes of one file.
+/// The size limit of one file, in bytes.
 const MAXIMUM_BYTES: u64 = 1 << 20;
-/// Files in all.
+/// The maximum number of files.
 const MAXIMUM_FILES: usize = 256;
-/// Folders inside one another below `lib/`.
+/// The maximum depth of nested folders below `lib/`.
 const MAXIMUM_DEPTH: usize = 8;
 
-/// One thing that is wrong with the scripts.
+/// An error in the scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadError {
     /// The file, relative to the folder of the scripts.
@@ -36,7 +36,7 @@ pub struct LoadError {
     pub column: usize,
     /// What is wrong.
     pub message: String,
-    /// The line itself.
+    /// The text of the line.
     pub text: String,
 }
 
@@ -45,7 +45,7 @@ impl LoadError {
         Self { file: file.to_owned(), line: 0, column: 0, message: message.into(), text: String::new() }
     }
 
-    /// An error at a place in `source`, the text of `file`.
+    /// Creates an error at a position in `source`, the text of `file`.
     pub(super) fn at(file: &str, source: &str, position: Position, message: impl Into<String>) -> Self {
         let line = position.line().unwrap_or(0);
         let text = line.checked_sub(1).and_then(|line| source.lines().nth(line)).unwrap_or("").trim_end();
@@ -68,7 +68,7 @@ impl fmt::Display for LoadError {
     }
 }
 
-/// All that is wrong with the scripts.
+/// All errors in the scripts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadErrors(pub Vec<LoadError>);
 
@@ -81,23 +81,23 @@ impl fmt::Display for LoadErrors {
 
 impl std::error::Error for LoadErrors {}
 
-/// The texts of a folder.
+/// The texts of the files in a folder.
 #[derive(Clone, Default)]
 pub(super) struct Texts {
-    /// Scripts by file name, which is their order.
+    /// Scripts by file name, which determines their order.
     pub(super) scripts: BTreeMap<String, String>,
     /// Libraries by the name under which they are imported.
     pub(super) libraries: BTreeMap<String, String>,
 }
 
-/// Reads every script of `directory` and everything below its `lib/`.
+/// Reads all scripts of `directory` and all files below its `lib/`.
 pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
     let mut texts = Texts::default();
     let mut errors = Vec::new();
     if !directory.is_dir() {
         let missing = LoadError::new(
             &directory.display().to_string(),
-            "there is no such folder; make it, or name another one in scripts.directory",
+            "folder not found; create it, or set scripts.directory to another folder",
         );
         return Err(LoadErrors(vec![missing]));
     }
@@ -109,12 +109,12 @@ pub(super) fn read(directory: &Path) -> Result<Texts, LoadErrors> {
     texts.libraries =
         texts.libraries.into_iter().map(|(name, text)| (name.replace(".rhai", ""), text)).collect();
     if texts.scripts.len() + texts.libraries.len() > MAXIMUM_FILES {
-        errors.push(LoadError::new("", format!("there are more than {MAXIMUM_FILES} files")));
+        errors.push(LoadError::new("", format!("too many files; the limit is {MAXIMUM_FILES}")));
     }
     if errors.is_empty() { Ok(texts) } else { Err(LoadErrors(errors)) }
 }
 
-/// Reads the tests of `directory`: what is directly in its `tests/`.
+/// Reads the tests of `directory`, which are the files directly in its `tests/`.
 pub(super) fn read_tests(directory: &Path) -> Result<BTreeMap<String, String>, LoadErrors> {
     let (mut texts, mut errors) = (BTreeMap::new(), Vec::new());
     let folder = directory.join("tests");
@@ -138,7 +138,7 @@ fn read_folder(
     for entry in entries.flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let (path, name) = (entry.path(), format!("{prefix}{name}"));
-        // Editors and Kubernetes keep what they are about in hidden files.
+        // Editors and Kubernetes use hidden files for their own purposes.
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
@@ -156,13 +156,14 @@ fn read_folder(
 fn read_file(path: &Path) -> Result<String, String> {
     let bytes = fs::metadata(path).map_err(|error| error.to_string())?.len();
     if bytes > MAXIMUM_BYTES {
-        return Err(format!("it is larger than {MAXIMUM_BYTES} bytes"));
+        return Err(format!("the file is larger than {MAXIMUM_BYTES} bytes"));
     }
     let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    // Many programs empty a file before they write it. As a script it would be good and decide
-    // nothing, and so, for a moment, let everybody in.
+    // Many programs empty a file before they write it. An empty script would be valid and decide nothing,
+    // so for a moment every client could register.
     if text.trim().is_empty() {
-        return Err("it is empty, as if it were being written; take it away if it is not wanted".to_owned());
+        return Err("the file is empty, perhaps because it is being written; delete it if it is not needed"
+            .to_owned());
     }
     Ok(readable(&text))
 }
@@ -171,11 +172,11 @@ fn read_file(path: &Path) -> Result<String, String> {
 pub(super) struct Script {
     pub(super) id: ScriptRef,
     pub(super) hooks: Vec<Hook>,
-    /// What calls it.
+    /// The engine that calls it.
     pub(super) engine: Engine,
-    /// One function for each hook, which calls the one of the module.
+    /// One function for each hook, which calls the function of the module.
     pub(super) dispatch: AST,
-    /// Names that are nearly those of hooks.
+    /// Warnings about function names that are similar to those of hooks.
     pub(super) warnings: Vec<String>,
 }
 
@@ -190,7 +191,7 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    /// The same with an engine for its calls, which can import nothing any more.
+    /// Returns the script with an engine for its calls, which can no longer import files.
     pub(super) fn ready(self, modules: &SharedModules, libraries: &Libraries) -> Script {
         let Self { id, hooks, module, dispatch, warnings, has_closures } = self;
         let mut engine = modules.engine(present::over);
@@ -238,7 +239,7 @@ pub(super) fn evaluate(
     module.map(Into::into).map_err(|error| failed(name, text, &error))
 }
 
-/// What went wrong when the top level of `name` ran.
+/// Returns the error of the top level of `name`.
 fn failed(name: &str, text: &str, error: &EvalAltResult) -> LoadError {
     match error {
         EvalAltResult::ErrorInModule(library, inner, position) => {
@@ -250,7 +251,7 @@ fn failed(name: &str, text: &str, error: &EvalAltResult) -> LoadError {
     }
 }
 
-/// The hooks that a script has; a hook with the wrong number of parameters is a mistake.
+/// Returns the hooks that a script has. A hook with the wrong number of parameters is an error.
 fn hooks(ast: &AST, name: &str, text: &str) -> Result<Vec<Hook>, Vec<LoadError>> {
     let (mut hooks, mut errors) = (Vec::new(), Vec::new());
     for function in ast.iter_functions() {
@@ -259,7 +260,7 @@ fn hooks(ast: &AST, name: &str, text: &str) -> Result<Vec<Hook>, Vec<LoadError>>
             hooks.push(hook);
         } else {
             let due = hook.parameters().join(", ");
-            let message = format!("the hook is {}({due})", hook.name());
+            let message = format!("wrong number of parameters; the hook is {}({due})", hook.name());
             errors.push(LoadError::at(name, text, declaration(text, function.name), message));
         }
     }
@@ -268,7 +269,7 @@ fn hooks(ast: &AST, name: &str, text: &str) -> Result<Vec<Hook>, Vec<LoadError>>
     if errors.is_empty() { Ok(hooks) } else { Err(errors) }
 }
 
-/// Where the function called `name` is declared.
+/// Returns the position at which the function called `name` is declared.
 pub(super) fn declaration(text: &str, name: &str) -> Position {
     let found = text.lines().enumerate().find_map(|(number, line)| {
         let at = line.find("fn ")?;
@@ -280,12 +281,12 @@ pub(super) fn declaration(text: &str, name: &str) -> Position {
     place.map_or(Position::NONE, |(line, column)| Position::new(line, column))
 }
 
-/// Functions that may have been meant as hooks: they would never be called, without a word.
+/// Returns warnings about functions that may have been meant as hooks and would silently never be called.
 fn near_hooks(ast: &AST) -> Vec<String> {
     let names = Hook::ALL.map(Hook::name);
     let near = |name: &str| {
         let hook = nearest(name, names).filter(|_| !names.contains(&name) && name.len() > 6)?;
-        Some(format!("the function {name} is not called; is the hook {hook} meant?"))
+        Some(format!("the function {name} is never called; did you mean the hook {hook}?"))
     };
     ast.iter_functions().filter_map(|function| near(function.name)).collect()
 }

@@ -1,7 +1,7 @@
 //! Members that a script reads and writes by their JSON names: `context.client`,
-//! `context.registerRequest`, and the answer.
+//! `context.registerRequest`, and the response.
 //!
-//! A value that a script does not touch stays as it was, to the last digit.
+//! A value that a script does not write is preserved exactly, to the last digit.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,16 +15,16 @@ use crate::client::member::{self, MEMBERS, SetBy};
 use crate::client::rules::retells;
 use crate::config::nearest;
 
-/// What a script may do with members.
+/// How a script may use members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Read and write metadata; other names are mistakes.
+    /// Read and write metadata; other names are errors.
     Metadata,
     /// Read metadata.
     ReadOnly,
-    /// Read and write an answer, but for its credentials.
+    /// Read and write a response, except its credentials.
     Answer,
-    /// Read a request, whatever its members are called, and write what a client may set and no
+    /// Read all members of a request, whatever their names, and write members that a client may set and no
     /// statement has set.
     Request,
 }
@@ -35,18 +35,18 @@ const CREDENTIALS: [&str; 2] = ["client_secret", "registration_access_token"];
 /// The member that holds the software statement.
 const STATEMENT: &str = "software_statement";
 
-/// What holds for all members of one request.
+/// The settings that all members of one request share.
 #[derive(Debug, Default)]
 pub(super) struct Frame {
-    /// Names beyond the standard ones.
+    /// Names of custom members.
     pub(super) custom: BTreeSet<String>,
     /// Members of a request that a statement has set.
     pub(super) settled: BTreeSet<String>,
-    /// Bytes of JSON that members may have together.
+    /// The maximum total size of members, in bytes of JSON.
     pub(super) bytes: usize,
 }
 
-/// Members in the hand of a script. A clone is another handle on the same members.
+/// Members as scripts use them. A clone is another handle on the same members.
 #[derive(Debug, Clone)]
 pub(super) struct Members {
     values: Arc<Mutex<Values>>,
@@ -57,7 +57,7 @@ pub(super) struct Members {
 #[derive(Debug, Default)]
 struct Values {
     members: Metadata,
-    /// About how many bytes of JSON they are, once that was counted.
+    /// The approximate size of the members in bytes of JSON, once it was counted.
     weight: Option<usize>,
 }
 
@@ -67,17 +67,17 @@ impl Members {
         Self { values: Arc::new(Mutex::new(values)), access, frame: Arc::clone(frame) }
     }
 
-    /// Whether a script may change them.
+    /// Returns whether a script may change the members.
     pub(super) fn is_writable(&self) -> bool {
         self.access == Access::Metadata
     }
 
-    /// The members as they are now.
+    /// Takes the members as they are now.
     pub(super) fn take(&self) -> Metadata {
         std::mem::take(&mut *self.lock()).members
     }
 
-    /// The credentials among them, each with its name.
+    /// Returns the credentials among the members, each with its name.
     pub(super) fn credentials(&self) -> Vec<(&'static str, String)> {
         let values = self.lock();
         let known = |name: &'static str| {
@@ -88,7 +88,7 @@ impl Members {
     }
 
     fn lock(&self) -> MutexGuard<'_, Values> {
-        // No code of a script runs while it is held, so a poisoned map is a whole one.
+        // No code of a script runs while the lock is held, so even a poisoned map is consistent.
         self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -109,11 +109,11 @@ impl Members {
             Some(present) => *present == value,
             None => value.is_null(),
         };
-        // What a method like `contains` was called on is written back unchanged.
+        // Rhai writes the value back unchanged after a method such as `contains`.
         if is_same {
             return Ok(());
         }
-        // What nobody knows may be taken away all the same.
+        // An unknown member of a request may always be removed.
         if !(self.access == Access::Request && value.is_null() && self.known(name).is_err()) {
             self.may_set(name)?;
         }
@@ -134,7 +134,7 @@ impl Members {
         Ok(())
     }
 
-    /// Refuses a name that no metadata has: it is a slip, and would be lost in silence.
+    /// Rejects an unknown member name: it is a typing error, and the value would be lost silently.
     fn known(&self, name: &str) -> Outcome<()> {
         if self.access == Access::Answer || member::find(name).is_some() || self.frame.custom.contains(name) {
             return Ok(());
@@ -142,10 +142,10 @@ impl Members {
         let standard = MEMBERS.iter().map(|member| member.name);
         let names = standard.chain(self.frame.custom.iter().map(String::as_str));
         Err(failure(match nearest(name, names) {
-            Some(near) => format!("no metadata is called '{name}'; did you mean '{near}'?"),
-            None => format!(
-                "no metadata is called '{name}'; a name of your own goes into dynamicRegistrationCustomAttributes"
-            ),
+            Some(near) => format!("unknown metadata '{name}'; did you mean '{near}'?"),
+            None => {
+                format!("unknown metadata '{name}'; add a custom name to dynamicRegistrationCustomAttributes")
+            }
         }))
     }
 
@@ -156,9 +156,9 @@ impl Members {
             (Access::ReadOnly, _) => "is read-only here",
             (_, Some(SetBy::Server)) => "is set by the server and cannot be changed",
             (Access::Request, Some(SetBy::Operator)) => {
-                "is no member that a client may send; set it in createClient and updateClient"
+                "must not be sent by a client; set it in createClient and updateClient"
             }
-            (Access::Request, _) if name == STATEMENT => "was verified before and cannot be changed",
+            (Access::Request, _) if name == STATEMENT => "is already verified and cannot be changed",
             (Access::Request, _) if self.is_settled(name) => {
                 "comes from the software statement and cannot be changed"
             }
@@ -167,7 +167,7 @@ impl Members {
         Err(failure(format!("'{name}' {fault}")))
     }
 
-    /// Whether a statement has set `name`, or what `name` would say in another way.
+    /// Returns whether a statement has set `name`, or a member that `name` would contradict or repeat.
     fn is_settled(&self, name: &str) -> bool {
         let settled = &self.frame.settled;
         settled.contains(name) || settled.iter().any(|own| retells(name, own))
@@ -181,20 +181,20 @@ impl Members {
         self.lock().members.iter().map(|(name, _)| Dynamic::from(name.to_owned())).collect()
     }
 
-    /// All members as a map of the script's own.
+    /// Returns a copy of all members as a map.
     fn to_map(&self) -> Outcome<ScriptMap> {
         let members = self.lock().members.clone();
         members.iter().map(|(name, value)| Ok((name.into(), to_script(value)?))).collect()
     }
 }
 
-/// The failure of who would leave behind more than it may.
+/// Error returned when a script's result would exceed `scripts.limits.resultBytes`.
 #[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
 pub(super) fn too_large(bytes: usize) -> Box<EvalAltResult> {
-    failure(format!("{bytes} bytes of JSON are too many (scripts.limits.resultBytes)"))
+    failure(format!("the result is too large: {bytes} bytes of JSON (scripts.limits.resultBytes)"))
 }
 
-/// About how many bytes of JSON `members` are.
+/// Returns the approximate size of `members` in bytes of JSON.
 pub(super) fn weight(members: &Map<String, Value>) -> usize {
     members.iter().map(|(name, value)| weight_of_member(name, value)).sum::<usize>() + 2
 }
@@ -213,7 +213,7 @@ fn weight_of_value(value: &Value) -> usize {
     }
 }
 
-/// Teaches scripts what members are.
+/// Registers the type of members.
 pub(super) fn register(module: &mut Module) {
     module.set_custom_type::<Members>("Members");
     module.set_indexer_get_fn(|members: &mut Members, name: ImmutableString| members.get(&name));
@@ -228,13 +228,13 @@ pub(super) fn register(module: &mut Module) {
     module.set_native_fn("remove", |members: &mut Members, name: ImmutableString| {
         members.set(&name, &Dynamic::UNIT)
     });
-    // The seed's spelling: `registerRequest.getRedirectUris()`.
+    // Janssen's spelling: `registerRequest.getRedirectUris()`.
     for member in MEMBERS {
         module.set_native_fn(getter(member.name), |members: &mut Members| members.get(member.name));
     }
 }
 
-/// `redirect_uris` as `getRedirectUris`.
+/// Returns the getter of a member: `getRedirectUris` for `redirect_uris`.
 fn getter(name: &str) -> String {
     let capital = |word: &str| {
         let mut letters = word.chars();

@@ -1,13 +1,13 @@
-//! Operators' scripts: loaded as one set, bounded, and asked at hooks.
+//! Operators' scripts, which are loaded as one set, limited, and called at hooks.
 //!
-//! Every script is a module whose top level ran once, when it was loaded. A hook is called in an
-//! engine of its own: raw, with shared modules, without access to files, bounded in operations,
-//! time, depth and sizes. Nothing is locked while a script runs, so a reload waits for nobody and
-//! a request ends on the set with which it began.
+//! Every script is a module whose top level ran once, when it was loaded. A hook runs in an engine of its
+//! own. The engine is raw, with shared modules, without access to files, and with limits for operations,
+//! time, depth and sizes. No lock is held while a script runs, so a reload does not wait for scripts, and
+//! a request ends with the set with which it began.
 //!
-//! Knows nothing of HTTP or of the store: plain values go in, plain values come out, and what a
-//! script reaches beyond itself goes through [`host::Host`]. A script that waits there holds up
-//! none that does not.
+//! This module is independent of HTTP and of the store. Its inputs and outputs are plain values, and
+//! scripts reach everything else through [`host::Host`]. A script that waits there does not hold up other
+//! scripts.
 
 mod absent;
 mod after;

@@ -1,12 +1,12 @@
-//! Watches what scripts do: for tests and trials of scripts. A server has none.
+//! Observes what scripts do, for tests and trials of scripts. A server has no observer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Lines that are kept.
+/// The maximum number of lines that are kept.
 const LINES: usize = 1_000;
 
-/// What scripts wrote to the log, and how many operations they used.
+/// The lines that scripts wrote to the log, and the number of operations that they used.
 #[derive(Debug, Default)]
 pub(super) struct Observer {
     lines: Mutex<Vec<String>>,
@@ -14,7 +14,7 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    /// A line that a script wrote; those behind the first thousand are not kept.
+    /// Keeps a line that a script wrote; lines after the first thousand are dropped.
     pub(super) fn line(&self, level: &str, text: &str) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() < LINES {
@@ -22,17 +22,17 @@ impl Observer {
         }
     }
 
-    /// One more operation.
+    /// Counts one more operation.
     pub(super) fn count(&self) {
         self.operations.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The operations so far.
+    /// Returns the number of operations so far.
     pub(super) fn operations(&self) -> u64 {
         self.operations.load(Ordering::Relaxed)
     }
 
-    /// The lines from the one at `index` on.
+    /// Returns the lines from `index` on.
     pub(super) fn lines_from(&self, index: usize) -> Vec<String> {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().skip(index).cloned().collect()

@@ -1,4 +1,4 @@
-//! What becomes of a request when scripts were asked.
+//! The outcome of calling the scripts for a request.
 
 use std::fmt;
 
@@ -10,31 +10,31 @@ use super::value::message;
 
 use crate::client::{Metadata, ScriptRef};
 
-/// All scripts let the request pass.
+/// The decision when all scripts have accepted the request.
 #[derive(Debug)]
 pub struct Decision {
-    /// The metadata as they left it.
+    /// The metadata as the scripts left it.
     pub client: Metadata,
-    /// The scripts that were asked, in their order.
+    /// The scripts that were called, in order.
     pub decided_by: Vec<ScriptRef>,
-    /// What one of them found the evidence of the request to say, if any looked at it and said so.
+    /// The result with which a script has accepted the evidence of the request, if any.
     pub attestation: Option<Value>,
 }
 
-/// Scripts adapted a request.
+/// A request that scripts have adapted.
 #[derive(Debug)]
 pub struct Adapted {
-    /// The request as they left it.
+    /// The request as the scripts left it.
     pub request: Metadata,
-    /// The scripts that were asked, in their order.
+    /// The scripts that were called, in order.
     pub by: Vec<ScriptRef>,
 }
 
-/// A script said what was asked for.
+/// The value that a script has returned.
 pub struct Answered {
-    /// What it said, of the type that the hook asks for.
+    /// The value, in the type that the hook requires.
     pub value: Value,
-    /// Who said it.
+    /// The script that returned it.
     pub by: ScriptRef,
 }
 
@@ -45,11 +45,11 @@ impl fmt::Debug for Answered {
     }
 }
 
-/// A script did not let the request pass, or could not be asked.
+/// The reason why a script did not accept the request, or could not be called.
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
-    /// It said what to answer.
-    #[error("the script {script} answered with {status}")]
+    /// The script set the response.
+    #[error("the script {script} responded with {status}")]
     Answered {
         /// Its file name.
         script: String,
@@ -58,13 +58,13 @@ pub enum HookError {
         /// The JSON body.
         entity: Map<String, Value>,
     },
-    /// It returned `false`.
-    #[error("the script {script} refused")]
+    /// The script returned `false`.
+    #[error("the script {script} rejected the request")]
     Refused {
         /// Its file name.
         script: String,
     },
-    /// It failed.
+    /// The script failed.
     #[error(transparent)]
     Fault(#[from] Fault),
     /// Too many scripts are running.
@@ -72,10 +72,10 @@ pub enum HookError {
     Busy,
 }
 
-/// A script failed: for the log, never for the client.
+/// The failure of a script, for the log and never for the client.
 #[derive(Debug)]
 pub struct Fault {
-    /// Its file name, or that of the library in which it failed.
+    /// The file name of the script, or of the library in which it failed.
     pub script: String,
     /// The hook, or the test, that was called.
     pub hook: String,
@@ -85,12 +85,12 @@ pub struct Fault {
     pub line: usize,
     /// The column, from 1; 0 when there is none.
     pub column: usize,
-    /// The functions that were being called, the outermost first.
+    /// The call stack, with the outermost function first.
     pub calls: String,
 }
 
 impl fmt::Display for Fault {
-    /// As in `10-a.rhai:2:5: createClient: it threw 5`; without the line when there is none.
+    /// Writes `10-a.rhai:2:5: createClient: the script threw 5`, without the position when it is unknown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.script.is_empty() {
             f.write_str(&self.script)?;
@@ -106,25 +106,25 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 impl Fault {
-    /// A fault at no place in particular.
+    /// Creates a fault without a position.
     pub fn new(script: &str, hook: Hook, message: String) -> Self {
         Self::nowhere(script, hook.name(), message)
     }
 
-    /// The same of a function that is no hook.
+    /// Creates the same for a function that is not a hook.
     pub(super) fn nowhere(script: &str, function: &str, message: String) -> Self {
         let (script, hook) = (script.to_owned(), function.to_owned());
         Self { script, hook, message, line: 0, column: 0, calls: String::new() }
     }
 
-    /// What went wrong in `script`, where, and who had called whom.
+    /// Creates the fault of an error in `script`, with its position and the call stack.
     pub(super) fn of(script: &str, function: &str, error: &EvalAltResult) -> Self {
         let mut calls = Vec::new();
         let (mut inner, mut file) = (error, script);
         while let EvalAltResult::ErrorInFunctionCall(name, source, cause, position) = inner {
-            // The dispatch function, which has no source, is not the operator's business.
+            // The dispatch function, which has no source, is hidden from operators.
             if !source.is_empty() {
-                // Who was called is in `source`, but the call is in the file before.
+                // The called function is in `source`, but the call is in the previous file.
                 let place = format!("{name} (called in {file}, {position})");
                 calls.push(if calls.is_empty() { name.clone() } else { place });
                 file = source;

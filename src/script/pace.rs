@@ -1,27 +1,27 @@
-//! Where a hook runs: on the thread that serves the request, or on one that may take its time.
+//! Decides where a hook runs: on the thread that serves the request, or on a script thread.
 //!
-//! Handing work over and back takes longer than an ordinary hook does. A hook that was quick many
-//! times runs where it is; one call that works long or waits, and it has to prove itself again,
-//! for twice as long as before. So who sends requests that are slow to judge on purpose keeps the
-//! others waiting ever more rarely.
+//! Passing work to another thread and back takes longer than an ordinary hook. A hook therefore runs on
+//! the thread of the request after many calls that finished quickly. One call that works long or waits
+//! ends this, and the hook then needs twice as many quick calls as before. So a client that sends slow
+//! requests on purpose can hold up others less and less often.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 #[cfg(not(unix))]
 use std::time::Instant;
 
-/// What a quick hook takes at most: about as long as the rest of a request.
+/// The maximum duration of a quick call, which is about as long as the rest of a request.
 const QUICK: Duration = Duration::from_micros(250);
-/// Quick calls after which a hook is believed to be quick, at first and at most.
+/// The number of quick calls after which a hook is considered quick, at first and at most.
 const FEWEST: u32 = 16;
 const MOST: u32 = 4_096;
 
 /// How long one hook of one set of scripts takes.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// Quick calls in a row.
+    /// The number of consecutive quick calls.
     quick: AtomicU32,
-    /// How many of them prove it.
+    /// The number of quick calls after which the hook is considered quick.
     due: AtomicU32,
 }
 
@@ -32,15 +32,15 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Whether the hook is believed to be quick.
+    /// Returns whether the hook is considered quick.
     pub(super) fn is_quick(&self) -> bool {
         self.quick.load(Ordering::Relaxed) >= self.due.load(Ordering::Relaxed)
     }
 
-    /// Notes a call, all scripts of the hook together: how long it worked, and whether it waited.
+    /// Records a call of all scripts of the hook: how long it worked, and whether it waited.
     pub(super) fn note(&self, worked: Duration, has_waited: bool) {
         if worked <= QUICK && !has_waited {
-            // It only has to get there, so it is not written again and again by all threads.
+            // The counter only has to reach the threshold, so threads do not keep writing it afterwards.
             if !self.is_quick() {
                 self.quick.fetch_add(1, Ordering::Relaxed);
             }
@@ -51,8 +51,8 @@ impl Pace {
     }
 }
 
-/// The time that the present thread has worked, and not what others had of its processor: a busy
-/// server is no slow script.
+/// The time that the current thread has worked, without the time that other threads used its processor. On a
+/// busy server, a script must not count as slow.
 #[derive(Clone, Copy)]
 pub(super) struct Work {
     #[cfg(unix)]
@@ -62,7 +62,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// Work that begins now.
+    /// Starts measuring now.
     pub(super) fn begin() -> Self {
         #[cfg(unix)]
         return Self { begun: worked() };
@@ -70,7 +70,7 @@ impl Work {
         return Self { begun: Instant::now() };
     }
 
-    /// How much has been done since.
+    /// Returns the time worked since the start.
     pub(super) fn done(&self) -> Duration {
         #[cfg(unix)]
         return worked().saturating_sub(self.begun);
@@ -79,7 +79,7 @@ impl Work {
     }
 }
 
-/// The processor time of this thread.
+/// Returns the processor time of this thread.
 #[cfg(unix)]
 fn worked() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);

@@ -1,7 +1,7 @@
-//! Which call a thread is at work on.
+//! The call that the current thread is running.
 //!
-//! One engine serves all calls of a script: making one takes as long as an ordinary hook does.
-//! What an engine wants to know of the call that it runs, it asks here.
+//! One engine serves all calls of a script, because creating an engine takes as long as an ordinary hook.
+//! An engine gets the data of the call that it runs from here.
 
 use std::cell::RefCell;
 
@@ -11,23 +11,23 @@ thread_local! {
     static PRESENT: RefCell<Option<Context>> = const { RefCell::new(None) };
 }
 
-/// The call that this thread is at work on; none while scripts are loaded.
+/// Returns the call that this thread is running; `None` while scripts are being loaded.
 pub(super) fn call() -> Option<Context> {
     PRESENT.with_borrow(Clone::clone)
 }
 
-/// Why the call must end now.
+/// Returns why the call must end now, if it must.
 pub(super) fn over() -> Option<&'static str> {
     PRESENT.with_borrow(|present| present.as_ref().and_then(|context| context.turn().over()))
 }
 
-/// Does `work` as a part of `context`, and nothing longer, also when it panics.
+/// Does `work` as part of the call `context`, and resets the current call afterwards, even after a panic.
 pub(super) fn during<T>(context: &Context, work: impl FnOnce() -> T) -> T {
     let _before = Before(PRESENT.replace(Some(context.clone())));
     work()
 }
 
-/// What the thread was at work on before.
+/// The call that the thread was running before.
 struct Before(Option<Context>);
 
 impl Drop for Before {

@@ -19,7 +19,7 @@ fn a_failed_start_prints_its_cause_and_a_remedy() {
         (&["--listen", "192.0.2.1:80"], &["192.0.2.1:80", "--listen"]),
         (&["--data", &open], &[&open, "another registrar", "store.url"]),
         (&["--data", &path("file")], &[&path("file"), "store.url"]),
-        (&["--scripts", &path("nowhere")], &[&path("nowhere"), "no such folder", "scripts.directory"]),
+        (&["--scripts", &path("nowhere")], &[&path("nowhere"), "folder not found", "scripts.directory"]),
         (&["--config", &path("nowhere")], &[&path("nowhere"), "--config"]),
         (&["--config", &path("")], &[&path(""), "--config"]),
     ];

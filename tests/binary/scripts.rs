@@ -136,7 +136,9 @@ fn check_shows_hooks_and_warnings_or_the_invalid_line() {
     let output = text(&script(&["check", "--scripts", &path]).stdout);
     assert!(output.starts_with("SCRIPT      HOOKS\n10-a.rhai   createClient\n20-bb.rhai  none"), "{output}");
     assert!(
-        output.contains("warning: the function updateCleint is not called; is the hook updateClient meant?")
+        output.contains(
+            "warning: the function updateCleint is never called; did you mean the hook updateClient?"
+        )
     );
     let json = script(&["check", "--scripts", &path, "--format", "json"]).stdout;
     let json: Value = serde_json::from_slice(&json).expect("JSON");

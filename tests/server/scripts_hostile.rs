@@ -219,5 +219,5 @@ async fn a_verifier_that_is_down_is_a_failure_that_a_script_can_catch() {
     }";
     let (server, _host) = TestServer::hosted(&[("10-a.rhai", script)], |_| {}).await;
     let name = server.register(&minimal()).await.body["client_name"].clone();
-    assert_eq!(name, "no answer was said for GET https://a.example/");
+    assert_eq!(name, "no fake response is defined for GET https://a.example/");
 }

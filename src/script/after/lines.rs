@@ -1,7 +1,7 @@
-//! Whose event is told next: those of one client one after the other, in the order in which they came.
+//! Decides which event is delivered next. The events of one client follow one another, in their order.
 //!
-//! Another system that hears of a change and of the deletion side by side, or of the change once more
-//! when the deletion is through, has a client in the end that is gone here.
+//! Otherwise another system could receive a change at the same time as the deletion, or retried after the
+//! deletion. It would keep a client that no longer exists here.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -10,20 +10,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::Event;
 
-/// The events that were not told to the end, a line for each client.
+/// The events that are queued or being delivered, with one line per client.
 #[derive(Default)]
 pub(super) struct Lines {
     clients: HashMap<String, Line>,
-    /// The clients whose first event can be told, in the order in which it could.
+    /// The clients whose first event can be delivered, in the order in which it became ready.
     due: VecDeque<String>,
 }
 
-/// The events of one client, but for the one that is being told or is to be tried again.
+/// The events of one client, except the event that is being delivered or waits for a retry.
 struct Line {
     waiting: VecDeque<Event>,
-    /// Ends the pause before the next try, if one of the client's events is to be tried again.
+    /// Ends the pause before a retry, if one of the client's events waits for a retry.
     pause: Option<CancellationToken>,
-    /// A deletion came.
+    /// Whether a deletion has arrived.
     is_gone: bool,
 }
 
@@ -32,7 +32,7 @@ impl Lines {
         self.clients.is_empty()
     }
 
-    /// Takes in `event`, the latest of its client. Returns those that are not to be told any more.
+    /// Adds `event`, the latest event of its client. Returns the events that are no longer delivered.
     pub(super) fn add(&mut self, event: Event) -> VecDeque<Event> {
         let line = match self.clients.entry(event.client_id().to_owned()) {
             Entry::Occupied(line) => line.into_mut(),
@@ -44,13 +44,13 @@ impl Lines {
         line.add(event)
     }
 
-    /// The event that is told next, if one can be; the others of its client wait for it.
+    /// Returns the next event to deliver, if one is ready. Other events of the same client wait for it.
     pub(super) fn take_due(&mut self) -> Option<Event> {
         let client_id = self.due.pop_front()?;
         self.clients.get_mut(&client_id)?.waiting.pop_front()
     }
 
-    /// `event` was told, or given up: the next one of its client can be told.
+    /// Notes that `event` was delivered or given up, so that the next event of its client can be delivered.
     pub(super) fn leave(&mut self, event: &Event) {
         match self.clients.get(event.client_id()) {
             Some(line) if !line.waiting.is_empty() => self.due.push_back(event.client_id().to_owned()),
@@ -58,8 +58,8 @@ impl Lines {
         }
     }
 
-    /// `event` failed and is to be tried again after a pause that `end` ends: a deletion of its client
-    /// does not wait for that.
+    /// Notes that `event` has failed and will be retried after a pause that `end` can cut short. A deletion
+    /// of its client does not wait for the retry.
     pub(super) fn pause(&mut self, event: &Event, end: &CancellationToken) {
         let Some(line) = self.clients.get_mut(event.client_id()) else { return };
         if line.is_deletion_next() {
@@ -68,8 +68,7 @@ impl Lines {
         line.pause = Some(end.clone());
     }
 
-    /// The pause of `event` is over, and it can be told again; or it is returned, because a deletion is
-    /// told in its place.
+    /// Queues `event` for a retry after its pause. Returns it instead when a deletion replaces it.
     pub(super) fn resume(&mut self, event: Event) -> Option<Event> {
         let Some(line) = self.clients.get_mut(event.client_id()) else { return Some(event) };
         line.pause = None;
@@ -85,7 +84,7 @@ impl Lines {
 impl Line {
     fn add(&mut self, event: Event) -> VecDeque<Event> {
         if !event.is_deletion() {
-            // Nothing is done to a client that is gone: this was done before, and came here later.
+            // A deleted client does not change. This change was made before the deletion and arrived late.
             if self.is_gone {
                 return VecDeque::from([event]);
             }
@@ -99,7 +98,7 @@ impl Line {
         std::mem::replace(&mut self.waiting, VecDeque::from([event]))
     }
 
-    /// Whether a deletion waits. None waits behind another event, because it takes the place of all.
+    /// Returns whether a deletion is queued. A deletion is always first, because it replaces all others.
     fn is_deletion_next(&self) -> bool {
         self.waiting.front().is_some_and(Event::is_deletion)
     }

@@ -7,16 +7,16 @@ use rhai::{Array, Dynamic, Engine, Module, NativeCallContext};
 use super::super::value::Outcome;
 use super::add_changing;
 
-/// Rhai calculates the size of the result before it makes it, but lets that overflow: what is then too
-/// much to allocate ends the process.
+/// Rhai calculates the size of the result in advance, but does not check for overflow. An allocation that
+/// is then too large ends the process.
 pub(super) fn register(module: &mut Module) {
     add_changing(module, "pad", |cx: NativeCallContext, array: &mut Array, length: i64, item: Dynamic| {
         pad(cx.engine(), array, length, &item.flatten())
     });
 }
 
-/// Adds `item` until there are `length` items: twice as many each time, so that the sizes of all are
-/// known when they are a few times too large at most.
+/// Adds `item` until there are `length` items. Each step adds twice as many, so the array exceeds a limit
+/// at most a few times over before the check stops it.
 fn pad(engine: &Engine, array: &mut Array, length: i64, item: &Dynamic) -> Outcome<()> {
     let (before, mut more) = (array.len(), 1_usize);
     let length = usize::try_from(length).unwrap_or_default();
@@ -32,7 +32,7 @@ fn pad(engine: &Engine, array: &mut Array, length: i64, item: &Dynamic) -> Outco
     Ok(())
 }
 
-/// Fails when `array` exceeds a limit.
+/// Checks that `array` does not exceed a limit.
 fn look_at(engine: &Engine, array: &mut Array) -> Outcome<()> {
     let whole = Dynamic::from_array(mem::take(array));
     let looked = engine.ensure_data_size_within_limits(&whole);

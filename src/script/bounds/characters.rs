@@ -1,23 +1,24 @@
-//! `chars`: the characters of a text, one after the other.
+//! `chars`: iterates over the characters of a string.
 //!
-//! Rhai's own iterator has a copy of the characters, four bytes each, that is copied with it and that
-//! no limit counts: an array may hold some thousand of them. Ours shares the text.
+//! Rhai's own iterator holds a copy of the characters, four bytes each. The copy is cloned with the
+//! iterator and counts towards no limit, and an array may hold thousands of iterators. This iterator
+//! shares the string instead.
 
 use std::ops::{Range, RangeInclusive};
 
 use rhai::{ImmutableString, Module};
 
-/// The characters of a text from a place on, so many at most.
+/// A limited number of characters of a string, from a position on.
 #[derive(Clone)]
 struct Characters {
     text: ImmutableString,
-    /// The bytes before the next one.
+    /// The byte offset of the next character.
     at: usize,
     left: usize,
 }
 
 impl Characters {
-    /// Those from the one numbered `from` on, `most` at most; a negative number counts from the end.
+    /// Returns at most `most` characters from the index `from` on; a negative index counts from the end.
     fn new(text: ImmutableString, from: i64, most: i64) -> Self {
         let number = usize::try_from(from.unsigned_abs()).unwrap_or(usize::MAX);
         let number = if from < 0 { text.chars().count().saturating_sub(number) } else { number };

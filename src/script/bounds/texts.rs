@@ -1,11 +1,11 @@
-//! `replace`, `pad`, `split`, `split_rev` and `to_chars` of texts.
+//! `replace`, `pad`, `split`, `split_rev` and `to_chars` of strings.
 
 use rhai::{Array, Dynamic, ImmutableString, Module, NativeCallContext};
 
 use super::super::value::{Outcome, failure};
 use super::{add_changing, exceeds, too_large};
 
-/// What Rhai calls a text that exceeds its limit, and an array.
+/// Rhai's names, in its errors, for the limits of strings and arrays.
 const LONG_TEXT: &str = "Length of string";
 const LARGE_ARRAY: &str = "Size of array/BLOB";
 
@@ -53,9 +53,9 @@ fn register_replace(module: &mut Module) {
     );
 }
 
-/// Puts `by` in the place of each `find`, once it is known how many bytes that makes.
+/// Replaces each `find` by `by`, after checking the size of the result.
 fn replace(limit: usize, text: &mut ImmutableString, find: &str, by: &str) -> Outcome<()> {
-    // Rhai leaves an empty text as it is, also where there is nothing to be found in it.
+    // Rhai leaves an empty string unchanged, even when `find` is empty too.
     let found = if text.is_empty() { 0 } else { text.matches(find).count() };
     if found == 0 {
         return Ok(());
@@ -68,10 +68,10 @@ fn replace(limit: usize, text: &mut ImmutableString, find: &str, by: &str) -> Ou
     Ok(())
 }
 
-/// Adds `padding` until there are `length` characters. With nothing to add, Rhai would go on for ever.
+/// Adds `padding` until there are `length` characters. With an empty `padding`, Rhai would never stop.
 fn pad(limit: usize, text: &mut ImmutableString, length: i64, padding: &str) -> Outcome<()> {
     let length = usize::try_from(length.max(0)).unwrap_or(usize::MAX);
-    // A character is a byte at least.
+    // A character has at least one byte.
     if exceeds(length, limit) {
         return too_large(LONG_TEXT);
     }
@@ -80,7 +80,7 @@ fn pad(limit: usize, text: &mut ImmutableString, length: i64, padding: &str) -> 
         return Ok(());
     }
     if padding.is_empty() {
-        return Err(failure("a text can not be padded with nothing"));
+        return Err(failure("a string cannot be padded with an empty string"));
     }
     let padded: String = text.chars().chain(padding.chars().cycle().take(missing)).collect();
     if exceeds(padded.len(), limit) {
@@ -90,7 +90,8 @@ fn pad(limit: usize, text: &mut ImmutableString, length: i64, padding: &str) -> 
     Ok(())
 }
 
-/// How a text is cut at each of some texts into so many parts at most.
+/// Splits a string at a separator into at most the given number of parts. The first parameter is the
+/// limit of array items.
 type Cut = fn(usize, &str, &str, usize) -> Outcome<Array>;
 
 fn register_split(module: &mut Module) {
@@ -128,7 +129,7 @@ fn register_split(module: &mut Module) {
 }
 
 fn split(limit: usize, text: &str, at: &str, parts: usize) -> Outcome<Array> {
-    // Rhai takes an empty text for one part, also where it is cut at nothing.
+    // Rhai treats an empty string as one part, even when the separator is empty.
     if text.is_empty() { Ok(vec![text.into()]) } else { array(limit, text.splitn(parts, at)) }
 }
 
@@ -140,7 +141,7 @@ fn one_or_more(parts: i64) -> usize {
     usize::try_from(parts.max(1)).unwrap_or(usize::MAX)
 }
 
-/// An array of `items`, which may have no end.
+/// Collects `items`, which may be endless, into an array.
 fn array(limit: usize, items: impl Iterator<Item: Into<Dynamic>>) -> Outcome<Array> {
     let mut array = Array::new();
     for item in items {

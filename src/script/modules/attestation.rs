@@ -32,15 +32,15 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     module
 }
 
-/// What is expected; a member that is `()` is as good as absent.
+/// Reads the expectations. A member that is `()` counts as absent.
 fn expectations(expected: &Dynamic) -> Outcome<ear::Expectations> {
-    let mut members = members(expected, "what is expected of the result")?;
+    let mut members = members(expected, "the expectations")?;
     members.retain(|_, value| !value.is_null());
     serde_json::from_value(Value::Object(members))
-        .map_err(|error| failure(format!("what is expected of the result: {error}")))
+        .map_err(|error| failure(format!("invalid expectations: {error}")))
 }
 
-/// A failure that a script can tell from others: `#{ check, message }`.
+/// Returns the map `#{ check, message }` as an error, so that a script can distinguish the failed checks.
 #[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
 fn told(failure: &ear::Failure) -> Box<EvalAltResult> {
     let told = ScriptMap::from([
@@ -50,13 +50,13 @@ fn told(failure: &ear::Failure) -> Box<EvalAltResult> {
     Box::new(EvalAltResult::ErrorRuntime(told.into(), Position::NONE))
 }
 
-/// Whether the public key `key` is one of `set`, by the members that make up a thumbprint (RFC
-/// 7638 section 3.2). It is a JWK, or a `SubjectPublicKeyInfo` in base64 such as `akpub`.
+/// Returns whether `set` contains the public key `key`, compared by the members of the thumbprint (RFC
+/// 7638 section 3.2). `key` is a JWK, or a `SubjectPublicKeyInfo` in base64 such as `akpub`.
 fn key_is_in(key: &Dynamic, set: &Dynamic) -> Outcome<bool> {
     let key = match to_json(key)? {
         Value::String(text) => {
             let read = ear::jwk_of_text(&text);
-            read.ok_or_else(|| failure("the text is no SubjectPublicKeyInfo in base64"))?
+            read.ok_or_else(|| failure("the text is not a SubjectPublicKeyInfo in base64"))?
         }
         jwk => jwk,
     };
@@ -69,15 +69,15 @@ fn key_is_in(key: &Dynamic, set: &Dynamic) -> Outcome<bool> {
         .any(|key| thumbprint_members(key).is_ok_and(|members| members == wanted)))
 }
 
-/// The members that a public key is known by.
+/// Returns the values of the members that identify a public key.
 fn thumbprint_members(key: &Map<String, Value>) -> Result<Vec<&str>, String> {
     let text = |name: &str| key.get(name).and_then(Value::as_str);
     let names: &[&str] = match text("kty") {
         Some("EC") => &["kty", "crv", "x", "y"],
         Some("OKP") => &["kty", "crv", "x"],
         Some("RSA") => &["kty", "n", "e"],
-        _ => return Err("a public key has a kty of EC, OKP or RSA".to_owned()),
+        _ => return Err("kty of a public key must be EC, OKP or RSA".to_owned()),
     };
     let found: Option<Vec<&str>> = names.iter().map(|name| text(name)).collect();
-    found.ok_or_else(|| format!("such a key has the members {}", names.join(", ")))
+    found.ok_or_else(|| format!("a public key of this kty must have the members {}", names.join(", ")))
 }

@@ -1,5 +1,5 @@
-//! `base64::encode(text)`, `decode`, `encode_url`, `decode_url`: RFC 4648 sections 4 and 5, the
-//! second without padding; each also for what is no text: `encode_bytes`, `decode_bytes` ...
+//! `base64::encode(text)`, `decode`, `encode_url`, `decode_url`: RFC 4648 sections 4 and 5, the latter
+//! without padding. Each function also has a variant for bytes: `encode_bytes`, `decode_bytes` ...
 
 use base64::Engine;
 use base64::alphabet::{self, Alphabet};
@@ -11,7 +11,7 @@ use super::super::bytes::Bytes;
 use super::super::value::{Outcome, failure};
 use super::functions::Functions;
 
-/// Who encodes does so in one way; who decodes takes padding or none.
+/// Decoding accepts input with and without padding.
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
@@ -30,7 +30,7 @@ pub(super) fn module() -> Functions {
 
 fn decode(text: &str, alphabet: &Alphabet) -> Outcome<Vec<u8>> {
     let engine = GeneralPurpose::new(alphabet, LENIENT);
-    engine.decode(text).map_err(|error| failure(format!("not base64: {error}")))
+    engine.decode(text).map_err(|error| failure(format!("invalid base64: {error}")))
 }
 
 fn bytes_of(text: &str, alphabet: &Alphabet) -> Outcome<Bytes> {
@@ -39,10 +39,12 @@ fn bytes_of(text: &str, alphabet: &Alphabet) -> Outcome<Bytes> {
 
 fn text_of(text: &str, alphabet: &Alphabet) -> Outcome<String> {
     let bytes = decode(text, alphabet)?;
-    String::from_utf8(bytes).map_err(|_| failure("what is encoded is not a text in UTF-8"))
+    String::from_utf8(bytes).map_err(|_| failure("the decoded bytes are not UTF-8; decode them as bytes"))
 }
 
 fn bytes_in(value: &Dynamic) -> Outcome<Vec<u8>> {
-    let wrong = || failure(format!("bytes are encoded here, not a value of the type {}", value.type_name()));
+    let wrong = || {
+        failure(format!("the value to encode must be bytes, not a value of the type {}", value.type_name()))
+    };
     Bytes::of(value).ok_or_else(wrong)
 }

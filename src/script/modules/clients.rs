@@ -1,4 +1,4 @@
-//! `clients::count(members)`, `clients::exists(members)`: look-ups that change nothing.
+//! `clients::count(members)`, `clients::exists(members)`: read-only queries.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::functions::Functions;
 use super::{members, store};
 use crate::config::ScriptLimits;
 
-/// Members of one question.
+/// The maximum number of members in one query.
 const MEMBERS: usize = 8;
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
@@ -31,9 +31,9 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
 }
 
 fn question(wanted: &Dynamic) -> Outcome<Map<String, Value>> {
-    let wanted = members(wanted, "what is looked for")?;
+    let wanted = members(wanted, "the query")?;
     if (1..=MEMBERS).contains(&wanted.len()) {
         return Ok(wanted);
     }
-    Err(failure(format!("what is looked for has 1 to {MEMBERS} members, such as #{{ software_id: \"a\" }}")))
+    Err(failure(format!("the query must have 1 to {MEMBERS} members, such as #{{ software_id: \"a\" }}")))
 }

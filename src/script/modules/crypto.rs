@@ -19,9 +19,9 @@ pub(super) fn module() -> Functions {
     module
 }
 
-/// A token of 16 to 64 random bytes, base64url.
+/// Returns 16 to 64 random bytes in base64url.
 fn random_token(bytes: i64) -> Outcome<String> {
     let length = usize::try_from(bytes).ok().filter(|length| (16..=64).contains(length));
-    let length = length.ok_or_else(|| failure("a token has 16 to 64 bytes"))?;
+    let length = length.ok_or_else(|| failure("the number of bytes must be from 16 to 64"))?;
     random::text(length).map_err(|error| failure(error.to_string()))
 }

@@ -1,17 +1,18 @@
-//! How a host function gets into its module, and its failures get their places.
+//! Adds host functions to their modules, and positions to their failures.
 
 use rhai::{Module, NativeCallContext};
 
 use super::super::value::Outcome;
 
-/// What can be an argument or a result.
+/// A type that can be an argument or a result.
 pub(in crate::script) trait Plain: Clone + Send + Sync + 'static {}
 
 impl<T: Clone + Send + Sync + 'static> Plain for T {}
 
 /// The functions of a module.
 ///
-/// Rhai does not say where a function of a module was called that failed; these do.
+/// When a function of a module fails, Rhai does not report where it was called. These functions add the
+/// position of the call.
 #[derive(Default)]
 pub(in crate::script) struct Functions(Module);
 
@@ -53,13 +54,13 @@ impl Functions {
         self.0.set_native_fn(name, placed);
     }
 
-    /// The module.
+    /// Returns the module.
     pub(in crate::script) fn into_module(self) -> Module {
         self.0
     }
 }
 
-/// `outcome`, whose failure knows where the function was called.
+/// Adds the position of the call to a failure in `outcome`.
 fn at<R>(cx: &NativeCallContext<'_>, outcome: Outcome<R>) -> Outcome<R> {
     outcome.map_err(|mut error| {
         if error.position().is_none() {

@@ -18,15 +18,15 @@ use crate::config::ScriptLimits;
 use crate::model::json;
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
-/// What the framing of the request decides.
+/// The headers that the HTTP client sets itself to frame the request.
 const FRAMING: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "upgrade"];
 const URL_BYTES: usize = 2_048;
 const HEADERS: usize = 32;
 const HEADER_BYTES: usize = 8_192;
-/// How long an answer is waited for when the script says nothing.
+/// The timeout of a request without `timeoutMs`.
 const USUAL_TIME: Duration = Duration::from_secs(5);
 
-/// What `http::request` takes.
+/// The argument of `http::request`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wanted {
@@ -43,14 +43,14 @@ struct Wanted {
     after_ms: u64,
 }
 
-/// What a script sends.
+/// The body of a request.
 #[derive(Default)]
 enum Body {
     #[default]
     Nothing,
-    /// As it is.
+    /// Bytes that are sent unchanged.
     Raw(Vec<u8>),
-    /// As JSON.
+    /// A value that is sent as JSON.
     Json(Value),
 }
 
@@ -83,10 +83,10 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
         http.send(cx, wanted("POST", &url, Body::of(&body)?, members(&headers, "the headers")?))
     });
     module.add1("request", move |cx, mut request: Dynamic| {
-        // Bytes have no form in JSON.
+        // Bytes have no JSON form, so the body is taken out before the conversion.
         let body = request.as_map_mut().ok().and_then(|mut members| members.remove("body"));
         let wanted: Wanted = serde_json::from_value(to_json(&request)?)
-            .map_err(|error| failure(format!("a request for http: {error}")))?;
+            .map_err(|error| failure(format!("invalid http request: {error}")))?;
         client.send(cx, Wanted { body: Body::of(&body.unwrap_or_default())?, ..wanted })
     });
     module
@@ -109,7 +109,7 @@ impl Client {
         let context = hook(cx)?;
         let call = self.call(wanted).map_err(failure)?;
         if !may(&context.spent().http_calls, self.calls) {
-            return Err(failure(format!("more than {} calls (scripts.limits.httpCalls)", self.calls)));
+            return Err(failure(format!("more than {} http calls (scripts.limits.httpCalls)", self.calls)));
         }
         let send = |timeout| self.host.http(&HttpCall { timeout, ..call.clone() });
         let answer = context.turn().wait(Outside::Far, call.timeout, send);
@@ -117,14 +117,14 @@ impl Client {
         self.answer(answer.map_err(failure)?)
     }
 
-    /// What is sent for `wanted`, within the bounds.
+    /// Checks `wanted` against the limits, and returns the call to send.
     fn call(&self, wanted: Wanted) -> Result<HttpCall, String> {
         let method = wanted.method.map_or_else(|| "GET".to_owned(), |method| method.to_ascii_uppercase());
         if !METHODS.contains(&method.as_str()) {
-            return Err(format!("the method is one of {}", METHODS.join(", ")));
+            return Err(format!("the method must be one of {}", METHODS.join(", ")));
         }
         if wanted.url.len() > URL_BYTES {
-            return Err(format!("a URL has {URL_BYTES} bytes or less"));
+            return Err(format!("the URL must not exceed {URL_BYTES} bytes"));
         }
         let mut headers = headers(wanted.headers)?;
         let body = match wanted.body {
@@ -138,7 +138,10 @@ impl Client {
             }
         };
         if body.as_ref().is_some_and(|body| body.len() > self.bytes) {
-            return Err(format!("a body has {} bytes or less (scripts.limits.stringBytes)", self.bytes));
+            return Err(format!(
+                "the body must not exceed {} bytes (scripts.limits.stringBytes)",
+                self.bytes
+            ));
         }
         let after = Duration::from_millis(wanted.after_ms);
         let timeout = after.saturating_add(wanted.timeout_ms.map_or(USUAL_TIME, Duration::from_millis));
@@ -147,12 +150,14 @@ impl Client {
 
     fn answer(&self, answer: HttpAnswer) -> Outcome<ScriptMap> {
         let body =
-            String::from_utf8(answer.body).map_err(|_| failure("the answer is not a text in UTF-8"))?;
+            String::from_utf8(answer.body).map_err(|_| failure("the body of the response is not UTF-8"))?;
         let head: usize = answer.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         if body.len().max(head) > self.bytes {
-            return Err(failure(format!("the answer has more than {} bytes", self.bytes)));
+            let message =
+                format!("the response has more than {} bytes (scripts.limits.stringBytes)", self.bytes);
+            return Err(failure(message));
         }
-        // What is no JSON, or none that we would read, has no `json`.
+        // A body that is not JSON, or that the server's own JSON reader rejects, has no `json`.
         let json = json::parse(body.as_bytes()).unwrap_or_default();
         Ok(ScriptMap::from([
             ("status".into(), i64::from(answer.status).into()),
@@ -163,12 +168,12 @@ impl Client {
     }
 }
 
-/// Headers with their names in lower case.
+/// Checks the headers, and returns them with names in lower case.
 fn headers(wanted: Map<String, Value>) -> Result<Vec<(String, String)>, String> {
     let bytes: usize =
         wanted.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum();
     if wanted.len() > HEADERS || bytes > HEADER_BYTES {
-        return Err(format!("a request has {HEADERS} headers or less, of {HEADER_BYTES} bytes together"));
+        return Err(format!("a request must not exceed {HEADERS} headers of {HEADER_BYTES} bytes in total"));
     }
     wanted.into_iter().map(header).collect()
 }
@@ -178,11 +183,12 @@ fn header((name, value): (String, Value)) -> Result<(String, String), String> {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) || FRAMING.contains(&name.as_str()) {
         return Err(
-            "a header has a name by RFC 9110, and is not one of framing such as content-length".to_owned()
+            "a header name must follow RFC 9110, and must not be that of a framing header such as content-length"
+                .to_owned(),
         );
     }
     match value {
         Value::String(text) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok((name, text)),
-        _ => Err(format!("the header {name} is a text in visible ASCII")),
+        _ => Err(format!("the header {name} must be a string in visible ASCII")),
     }
 }

@@ -14,9 +14,9 @@ use super::functions::Functions;
 use super::members;
 use crate::model::json;
 
-/// Bytes of one JWT.
+/// The size limit of a JWT, in bytes.
 const TOKEN_BYTES: usize = 65_536;
-/// Bytes of claims that are signed, as JSON.
+/// The size limit of the claims to sign, in bytes of JSON.
 const CLAIMS_BYTES: usize = 16_384;
 
 pub(super) fn module(host: &Arc<dyn Host>, secrets: &Arc<Secrets>) -> Functions {
@@ -35,7 +35,7 @@ pub(super) fn module(host: &Arc<dyn Host>, secrets: &Arc<Secrets>) -> Functions 
     module.add2("sign", move |_, claims: Dynamic, secret: ImmutableString| {
         let claims = members(&claims, "the claims")?;
         if Value::Object(claims.clone()).to_string().len() > CLAIMS_BYTES {
-            return Err(failure(format!("claims have {CLAIMS_BYTES} bytes of JSON or less")));
+            return Err(failure(format!("the claims must not exceed {CLAIMS_BYTES} bytes of JSON")));
         }
         let key = secrets.get(&secret).map_err(failure)?;
         outside.sign_jwt(&claims, &key).map_err(failure)
@@ -43,12 +43,12 @@ pub(super) fn module(host: &Arc<dyn Host>, secrets: &Arc<Secrets>) -> Functions 
     module
 }
 
-/// Reads a JWT in compact form; verifies nothing.
+/// Reads a JWT in compact form without verifying it.
 pub(in crate::script) fn decode(token: &str) -> Result<Jwt, String> {
     bounded(token)?;
     let parts: Vec<&str> = token.split('.').collect();
     let &[header, claims, _signature] = parts.as_slice() else {
-        return Err("a JWT in compact form has three parts with a dot between them".to_owned());
+        return Err("a JWT in compact form must have three parts separated by dots".to_owned());
     };
     Ok(Jwt { header: object(header, "header")?, claims: object(claims, "payload")? })
 }
@@ -61,10 +61,10 @@ fn object(part: &str, what: &str) -> Result<Map<String, Value>, String> {
 
 fn bounded(token: &str) -> Result<(), String> {
     let fits = token.len() <= TOKEN_BYTES;
-    if fits { Ok(()) } else { Err(format!("a JWT has {TOKEN_BYTES} bytes or less")) }
+    if fits { Ok(()) } else { Err(format!("the JWT must not exceed {TOKEN_BYTES} bytes")) }
 }
 
-/// A JWK Set that came as a map or as JSON text.
+/// Reads a JWK Set, given as a map or as JSON text.
 pub(super) fn key_set(set: &Dynamic) -> Outcome<Value> {
     let value = match to_json(set)? {
         Value::String(text) => json::parse(text.as_bytes()).map_err(|error| failure(error.to_string()))?,
@@ -73,14 +73,14 @@ pub(super) fn key_set(set: &Dynamic) -> Outcome<Value> {
     if value.get("keys").is_some_and(Value::is_array) {
         return Ok(value);
     }
-    Err(failure("a JWK Set is a map, or JSON text, with the member `keys`"))
+    Err(failure("a JWK Set must be a map, or JSON text, with an array as its member `keys`"))
 }
 
 fn expectations(expected: &Dynamic) -> Outcome<JwtExpectations> {
     let expected: JwtExpectations = serde_json::from_value(to_json(expected)?)
-        .map_err(|error| failure(format!("what is expected of the JWT: {error}")))?;
+        .map_err(|error| failure(format!("invalid expectations: {error}")))?;
     if expected.algorithms.is_empty() {
-        return Err(failure("name at least one of the algorithms that are accepted"));
+        return Err(failure("algorithms must list at least one algorithm"));
     }
     Ok(expected)
 }

@@ -1,4 +1,4 @@
-//! `kv::get(key)`, `set`, `delete`, `increment`: what a script keeps, under its own name.
+//! `kv::get(key)`, `set`, `delete`, `increment`: the values that a script stores under its own name.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::config::ScriptLimits;
 
 const KEY_BYTES: usize = 256;
 const VALUE_BYTES: usize = 16_384;
-/// A year: what lives longer belongs to a client or into the configuration.
+/// A year, in seconds. A value that lives longer belongs in a client or in the configuration.
 const MOST_SECONDS: u64 = 366 * 24 * 60 * 60;
 
 pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
@@ -27,7 +27,7 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
     module.add3("set", move |cx, name: ImmutableString, value: Dynamic, seconds: i64| {
         let (key, value, seconds) = (key(&name)?, to_json(&value)?, lifetime(seconds)?);
         if value.to_string().len() > VALUE_BYTES {
-            return Err(failure(format!("a value has {VALUE_BYTES} bytes of JSON or less")));
+            return Err(failure(format!("the value must not exceed {VALUE_BYTES} bytes of JSON")));
         }
         store(cx, most, |by| outside.kv_set(by, key, &value, seconds))
     });
@@ -46,10 +46,10 @@ pub(super) fn module(host: &Arc<dyn Host>, limits: &ScriptLimits) -> Functions {
 
 fn key(name: &str) -> Outcome<&str> {
     let fits = (1..=KEY_BYTES).contains(&name.len());
-    if fits { Ok(name) } else { Err(failure(format!("a key has 1 to {KEY_BYTES} bytes"))) }
+    if fits { Ok(name) } else { Err(failure(format!("the key must have 1 to {KEY_BYTES} bytes"))) }
 }
 
 fn lifetime(seconds: i64) -> Outcome<u64> {
     let seconds = u64::try_from(seconds).ok().filter(|seconds| (1..=MOST_SECONDS).contains(seconds));
-    seconds.ok_or_else(|| failure(format!("a value lives for 1 to {MOST_SECONDS} seconds")))
+    seconds.ok_or_else(|| failure(format!("the lifetime must be 1 to {MOST_SECONDS} seconds")))
 }

@@ -1,4 +1,4 @@
-//! `log::debug(text)`, `info`, `warn`, `error`: a line in the server's log, without secrets and
+//! `log::debug(text)`, `info`, `warn`, `error`: write a line to the server's log, without secrets and
 //! without evidence.
 
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use super::super::secrets::Secrets;
 use super::call;
 use super::functions::Functions;
 
-/// Bytes of one line; the rest is cut off.
+/// The size limit of one line, in bytes; longer lines are cut off.
 const LINE_BYTES: usize = 4_096;
-/// Lines that one call of a hook may write; more are dropped.
+/// The maximum number of lines per call of a hook; further lines are dropped.
 const LINES: u32 = 50;
 
-/// Rhai reserves the word `debug`, so a script that says `log::debug(` is read as if it said
-/// this, which has the same length: lines and columns stay true.
+/// Replaces `debug`, which Rhai reserves, when a script calls `log::debug(`. It has the same length, so
+/// lines and columns stay correct.
 const DEBUG: &str = "dbug_";
 
-/// `text` of a script with the one word replaced that Rhai does not let it say.
+/// Returns the `text` of a script with the reserved word in `log::debug(` replaced.
 pub(in crate::script) fn readable(text: &str) -> String {
     text.replace("log::debug(", "log::dbug_(")
 }
 
-/// Where the lines of scripts go.
+/// The destination of the lines that scripts write.
 #[derive(Clone)]
 pub(in crate::script) struct Log {
     secrets: Arc<Secrets>,
@@ -55,14 +55,14 @@ impl Log {
     }
 
     fn write(&self, call: Option<&Context>, level: &str, text: &str, line: impl FnOnce(&str)) {
-        // While a script is loaded there is no call, and so no limit of its own.
+        // While a script is being loaded there is no call, and therefore no limit per call.
         if call.is_some_and(|call| !may(&call.spent().lines, LINES)) {
             return;
         }
         let text = self.secrets.redact(text);
         let text = call.map_or_else(|| text.clone(), |call| call.conceal(&text));
         let end = (0..=text.len().min(LINE_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        // What a script passes on must not look like a line of its own.
+        // Text that a script passes on must not look like a separate log line.
         let text = text.get(..end).unwrap_or("").replace(char::is_control, " ");
         if let Some(observer) = &self.observer {
             observer.line(level, &text);

@@ -1,5 +1,5 @@
-//! The modules that the host gives to scripts, one file each. Every function is bounded, and
-//! every failure can be caught.
+//! The host modules that scripts can use, one file each. Every function has limits, and scripts can
+//! catch every failure.
 
 mod attestation;
 mod base64;
@@ -32,7 +32,7 @@ pub(super) use functions::Functions;
 pub(super) use jwt::decode as decode_jwt;
 pub(super) use log::{Log, readable};
 
-/// Every module with the name under which scripts call it.
+/// Returns all modules with the names under which scripts call them.
 pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {
     let (host, limits) = (&runtime.host, &runtime.settings.limits);
     let modules = vec![
@@ -54,20 +54,22 @@ pub(super) fn all(runtime: &Runtime) -> Vec<(&'static str, Module)> {
     modules.into_iter().map(|(name, functions)| (name, functions.into_module())).collect()
 }
 
-/// The longest that one look into the store may take.
+/// The timeout of one store call.
 const STORE_TIME: Duration = Duration::from_secs(2);
 
-/// The call of a hook that a host function serves; none while scripts are loaded.
+/// Returns the call of a hook that a host function serves; `None` while scripts are being loaded.
 fn call(cx: &NativeCallContext<'_>) -> Option<Context> {
     cx.tag().and_then(|tag| tag.clone().try_cast::<Context>())
 }
 
-/// The same for what only a hook can do.
+/// Returns the same for a function that only hooks can call.
 fn hook(cx: &NativeCallContext<'_>) -> Outcome<Context> {
-    call(cx).ok_or_else(|| failure("this works in a hook only, not while scripts are loaded"))
+    call(cx).ok_or_else(|| {
+        failure("this function can be called in hooks only, not while scripts are being loaded")
+    })
 }
 
-/// Looks into the store, for one of the first `most` times.
+/// Calls the store, at most `most` times per call of a hook.
 fn store<T>(
     cx: &NativeCallContext<'_>,
     most: u32,
@@ -75,13 +77,13 @@ fn store<T>(
 ) -> Outcome<T> {
     let context = hook(cx)?;
     if !may(&context.spent().store_calls, most) {
-        return Err(failure(format!("more than {most} calls (scripts.limits.storeCalls)")));
+        return Err(failure(format!("more than {most} store calls (scripts.limits.storeCalls)")));
     }
     let work = |timeout| work(&Caller { script: context.script(), timeout });
     context.turn().wait(Outside::Near, STORE_TIME, work).and_then(|found| found).map_err(failure)
 }
 
-/// The members of a map that a script gave, called `what` in messages.
+/// Returns the members of a map that a script passed; error messages call it `what`.
 fn members(value: &Dynamic, what: &str) -> Outcome<Map<String, Value>> {
     match to_json(value)? {
         Value::Object(members) => Ok(members),

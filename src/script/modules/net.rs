@@ -1,4 +1,4 @@
-//! `net::in_cidr(address, cidr)`: whether an address is in a network.
+//! `net::in_cidr(address, cidr)`: returns whether an address is in a network.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! `secrets::get(name)`: a secret that the configuration names.
+//! `secrets::get(name)`: returns a secret of the configuration.
 
 use std::sync::Arc;
 

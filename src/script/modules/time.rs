@@ -15,7 +15,7 @@ pub(super) fn module(clock: &Arc<dyn Clock>) -> Functions {
     module.add0("now", move |_| Ok(i64::try_from(clock.now().unix()).unwrap_or(i64::MAX)));
     module.add1("parse", |_, text: ImmutableString| {
         let time: Timestamp =
-            text.parse().map_err(|error| failure(format!("not a time by RFC 3339: {error}")))?;
+            text.parse().map_err(|error| failure(format!("not an RFC 3339 time: {error}")))?;
         Ok(time.as_second())
     });
     module.add1("format", |_, seconds: i64| {

@@ -1,4 +1,4 @@
-//! `uri::parse(text)`: scheme, host, port, path and query as a map.
+//! `uri::parse(text)`: returns scheme, host, port, path and query as a map.
 
 use rhai::{Dynamic, ImmutableString, Map};
 use url::Url;

@@ -1,4 +1,4 @@
-//! `x509::parse(pem)`: what a certificate says.
+//! `x509::parse(pem)`: returns the content of a certificate.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::super::host::Host;
 use super::super::value::{failure, to_script};
 use super::functions::Functions;
 
-/// Bytes of one certificate in PEM.
+/// The size limit of a certificate, in bytes of PEM.
 const CERTIFICATE_BYTES: usize = 16_384;
 
 pub(super) fn module(host: &Arc<dyn Host>) -> Functions {
@@ -16,7 +16,7 @@ pub(super) fn module(host: &Arc<dyn Host>) -> Functions {
     let host = Arc::clone(host);
     module.add1("parse", move |_, pem: ImmutableString| {
         if pem.len() > CERTIFICATE_BYTES {
-            return Err(failure(format!("a certificate has {CERTIFICATE_BYTES} bytes or less")));
+            return Err(failure(format!("the certificate must not exceed {CERTIFICATE_BYTES} bytes")));
         }
         to_script(&host.parse_certificate(&pem).map_err(failure)?)
     });

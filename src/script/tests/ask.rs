@@ -47,7 +47,7 @@ async fn secrets_and_nonces_are_texts() {
     for hook in SECRET_HOOKS {
         check(hook, "secrets::get(\"key\")", Ok(Some("key-of-the-tests-0123456789abcdef".into()))).await;
         check(hook, "()", Ok(None)).await;
-        check(hook, "\"\"", Err("must return a string that is not empty")).await;
+        check(hook, "\"\"", Err("must return a non-empty string")).await;
         check(hook, "true", Err("not a value of the type bool")).await;
     }
     let hook = Hook::GetEvidenceNonce;
@@ -78,7 +78,7 @@ async fn evidence_is_accepted_refused_or_said_more_of() {
         Err("400 {\"error\":\"stale_evidence\""),
     )
     .await;
-    // As the seed reads it: as a text, and as a JWT.
+    // As Janssen's scripts read it: as a string, and as a JWT.
     let body = "let text = context.registerRequest.getEvidence(); \
         let token = context.getEvidence(); \
         text.starts_with(\"eyJ\") && token.claims.sub == \"device\" && context.evidence.header.alg == \"ES256\"";
@@ -118,7 +118,7 @@ async fn each_of_them_can_answer_itself_and_the_client_can_not_be_changed() {
         check(hook, "throw #{ status: 403, error: \"e\" }", Err("403 {\"error\":\"e\"}")).await;
         check(hook, "context.createWebApplicationException(422, #{ error: \"e\" })", Err("422 {")).await;
         check(hook, "context.client.scope = \"a\"; true", Err("read-only")).await;
-        check(hook, "throw 5", Err("it threw 5")).await;
+        check(hook, "throw 5", Err("the script threw 5")).await;
     }
 }
 

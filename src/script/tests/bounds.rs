@@ -55,7 +55,7 @@ fn an_array_that_would_be_too_large_is_not_made_first() {
 
 #[tokio::test]
 async fn a_text_is_not_padded_with_nothing_for_ever() {
-    check("let s = \"a\"; s.pad(5, \"\"); true", json!({}), Err("padded with nothing")).await;
+    check("let s = \"a\"; s.pad(5, \"\"); true", json!({}), Err("padded with an empty string")).await;
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ fn no_line_shows_a_secret_that_is_within_a_structure() {
 #[tokio::test]
 async fn no_fault_shows_a_secret_that_is_within_what_was_thrown() {
     for (thrown, shown) in [
-        ("#{ k: secrets::get(\"pem\") }", "it threw #{\"k\": \"[pem]\"}"),
+        ("#{ k: secrets::get(\"pem\") }", "the script threw #{\"k\": \"[pem]\"}"),
         ("json::stringify(secrets::get(\"pem\"))", "\"[pem]\""),
     ] {
         let world = keyed(&format!("throw {thrown}"));
@@ -77,5 +77,8 @@ fn no_line_shows_evidence_or_a_credential_that_is_within_a_structure() {
 fn what_keeps_scripts_from_loading_shows_no_secret() {
     let text = "\nthrow #{ k: secrets::get(\"key\") };";
     let error = world(&[("10-a.rhai", text)], |_| {}).map(drop).unwrap_err();
-    assert!(error.contains("it threw #{\"k\": \"[key]\"}") && !error.contains("key-of-the"), "{error}");
+    assert!(
+        error.contains("the script threw #{\"k\": \"[key]\"}") && !error.contains("key-of-the"),
+        "{error}"
+    );
 }

@@ -46,12 +46,15 @@ async fn a_thrown_map_that_is_no_answer_says_why_and_shows_no_value() {
     check("throw #{ error: 5 }", "`error` of a thrown map must be a string").await;
     check("throw #{ status: 1 }", &format!("a thrown map needs `error`; {status}")).await;
     check("throw #{ error: \"x\", note: || 1 }", "a thrown map must have a JSON form").await;
-    check("throw", "it threw ()").await;
-    check("throw context.client", "it threw a client").await;
+    check("throw", "the script threw ()").await;
+    check("throw context.client", "the script threw a client").await;
     // What host functions throw is shown.
     let verified = "attestation::verify_ear(\"a.b\", #{ keys: [#{ kty: \"EC\" }] }, #{ nonce: \"AAAA\" })";
     let verified = said(verified).await;
-    assert!(verified.contains("it threw #{") && verified.contains("\"check\": \"token\""), "{verified}");
+    assert!(
+        verified.contains("the script threw #{") && verified.contains("\"check\": \"token\""),
+        "{verified}"
+    );
 }
 
 #[tokio::test]
@@ -92,7 +95,7 @@ async fn a_slip_in_a_member_of_context_is_a_suggestion() {
     let near = "context has no member called 'registrationRequest'; did you mean 'registerRequest'?";
     check("context.registrationRequest.scope == ()", near).await;
     check("context.registrationRequest = 5; true", near).await;
-    check("context.trustLevel = \"open\"; true", "context.trustLevel can not be set").await;
+    check("context.trustLevel = \"open\"; true", "context.trustLevel cannot be set").await;
     check(
         "context.getRegistrationRequest()",
         "Function not found: getRegistrationRequest (context); did you mean context.getRegisterRequest?",
@@ -106,8 +109,8 @@ async fn a_slip_in_a_member_of_context_is_a_suggestion() {
 async fn a_value_that_is_not_there_is_named_by_what_follows_it() {
     let absent = |next: &str| {
         format!(
-            "the value before `{next}` is (): there is none; set it first, as in context.client.contacts = [..], \
-             or look whether it is there"
+            "the value before `{next}` is (), so it is absent; set it first, as in \
+             context.client.contacts = [..], or check that it is present"
         )
     };
     for (body, start, next) in [

@@ -46,7 +46,7 @@ fn createClient(context) {
 
 #[tokio::test]
 async fn the_examples_of_the_seed_work_in_its_spelling() {
-    // The seed's `attestationClient` is whatever talks to the verifier; here a library does.
+    // Janssen's `attestationClient` talks to the verifier; here a library does.
     let client = "fn attestation(evidence) { #{ isFail: evidence != \"good\" } }\nfn requestNonce() { \"nonce-of-the-verifier\" }";
     let script = r#"
 import "lib/attestationClient" as attestationClient;
@@ -140,8 +140,8 @@ async fn a_hook_ends_in_one_of_these_ways() {
     .await;
     check("throw #{ error: \"e\" }", json!({}), Err("400 {\"error\":\"e\"}")).await;
     check("throw #{ status: 200, error: \"e\" }", json!({}), Err("from 400 to 599")).await;
-    check("throw #{ note: \"no code\" }", json!({}), Err("it threw")).await;
-    check("throw 5", json!({}), Err("it threw 5")).await;
+    check("throw #{ note: \"no code\" }", json!({}), Err("the script threw")).await;
+    check("throw 5", json!({}), Err("the script threw 5")).await;
     check(
         "context.createWebApplicationException(409, #{ error: \"e\" }); true",
         json!({}),
@@ -151,8 +151,12 @@ async fn a_hook_ends_in_one_of_these_ways() {
     check("context.createWebApplicationException(200, #{}); true", json!({}), Err("from 400 to 599")).await;
     check("context.createWebApplicationException(400, \"text\"); true", json!({}), Err("not valid JSON"))
         .await;
-    check("context.createWebApplicationException(400, 5); true", json!({}), Err("is a map, not a number"))
-        .await;
+    check(
+        "context.createWebApplicationException(400, 5); true",
+        json!({}),
+        Err("must be a map, not a number"),
+    )
+    .await;
     check("undefined(context)", json!({}), Err("undefined")).await;
 }
 

@@ -16,7 +16,7 @@ fn fails(expression: &str, part: &str) -> String {
 #[tokio::test]
 async fn what_is_not_as_it_should_be_is_a_failure_that_can_be_caught() {
     let failures = [
-        ("http::get(\"https://elsewhere.example.org/\")", "no answer was said"),
+        ("http::get(\"https://elsewhere.example.org/\")", "no fake response is defined"),
         ("http::get(\"https://api.example.org/status\", #{ Host: \"a\" })", "framing"),
         ("http::get(\"https://api.example.org/status\", #{ \"a b\": \"a\" })", "RFC 9110"),
         ("http::get(\"https://api.example.org/status\", #{ a: \"\\r\\nb: c\" })", "visible ASCII"),
@@ -24,7 +24,10 @@ async fn what_is_not_as_it_should_be_is_a_failure_that_can_be_caught() {
         ("http::get(\"https://api.example.org/status\", 5)", "must be a map"),
         ("let s = \"\"; s.pad(2049, 'a'); http::get(s)", "2048 bytes"),
         ("let s = \"\"; s.pad(9000, 'a'); http::get(\"https://a.example\", #{ a: s })", "8192 bytes"),
-        ("http::request(#{ method: \"TRACE\", url: \"https://a.example\" })", "the method is one of GET"),
+        (
+            "http::request(#{ method: \"TRACE\", url: \"https://a.example\" })",
+            "the method must be one of GET",
+        ),
         ("http::request(#{ uri: \"https://a.example\" })", "unknown field `uri`"),
         ("http::request(#{ method: \"GET\" })", "missing field `url`"),
         ("jwt::decode(\"a.b\")", "three parts"),
@@ -37,13 +40,13 @@ async fn what_is_not_as_it_should_be_is_a_failure_that_can_be_caught() {
         ("jwt::verify(jwt::sign(#{}, \"key\"), #{ keys: [] }, #{})", "HS256 is not accepted"),
         ("jwt::sign(#{}, \"kay\")", "did you mean 'key'?"),
         ("jwt::sign([], \"key\")", "the claims must be a map"),
-        ("secrets::get(\"another\")", "[scripts.secrets] has key"),
+        ("secrets::get(\"another\")", "[scripts.secrets] defines key"),
         ("kv::get(\"\")", "1 to 256 bytes"),
         ("kv::set(\"a\", || 1, 60)", "no JSON form"),
-        ("kv::set(\"a\", 1, 0)", "lives for 1 to"),
-        ("kv::set(\"a\", 1, 40000000)", "lives for 1 to"),
+        ("kv::set(\"a\", 1, 0)", "lifetime must be 1 to"),
+        ("kv::set(\"a\", 1, 40000000)", "lifetime must be 1 to"),
         ("let s = \"\"; s.pad(20000, 'a'); kv::set(\"a\", s, 60)", "16384 bytes"),
-        ("kv::set(\"a\", \"x\", 60); kv::increment(\"a\", 1, 60)", "no whole number"),
+        ("kv::set(\"a\", \"x\", 60); kv::increment(\"a\", 1, 60)", "not an integer"),
         ("clients::count(#{})", "1 to 8 members"),
         ("clients::count(5)", "must be a map"),
         ("x509::parse(\"a\")", "no certificate"),
@@ -51,13 +54,13 @@ async fn what_is_not_as_it_should_be_is_a_failure_that_can_be_caught() {
         ("attestation::key_is_in(#{ kty: \"oct\", k: \"a\" }, #{ keys: [] })", "EC, OKP or RSA"),
         ("attestation::key_is_in(#{ kty: \"EC\", x: \"a\" }, #{ keys: [] })", "kty, crv, x, y"),
         ("attestation::key_is_in(#{ kty: \"OKP\", crv: \"a\", x: \"a\" }, \"[]\")", "member `keys`"),
-        ("attestation::key_is_in(\"AAAA\", #{ keys: [] })", "no SubjectPublicKeyInfo"),
+        ("attestation::key_is_in(\"AAAA\", #{ keys: [] })", "not a SubjectPublicKeyInfo"),
         ("attestation::key_is_in(5, #{ keys: [] })", "must be a map"),
         ("attestation::verify_ear(\"a\", #{}, #{})", "member `keys`"),
         ("attestation::verify_ear(\"a\", #{ keys: [] }, #{ nonse: \"a\" })", "unknown field `nonse`"),
         ("attestation::verify_ear(\"a\", #{ keys: [] }, 5)", "must be a map"),
-        ("base64::decode_bytes(\"a\")", "not base64"),
-        ("base64::encode_bytes(\"a\")", "bytes are encoded here"),
+        ("base64::decode_bytes(\"a\")", "invalid base64"),
+        ("base64::encode_bytes(\"a\")", "must be bytes"),
         ("http::post(\"https://a.example\", || 1, #{})", "no JSON form"),
         ("for i in 0..65 { kv::get(\"a\") }", "storeCalls"),
         ("for i in 0..9 { http::get(\"https://api.example.org/status\") }", "httpCalls"),
@@ -133,7 +136,7 @@ async fn what_a_script_keeps_is_its_own_and_has_an_end() {
 async fn the_outside_is_for_hooks_and_not_for_the_top_level() {
     for top in ["http::get(\"https://a.example/\");", "kv::set(\"a\", 1, 60);", "attestation::new_nonce();"] {
         let error = world(&[("10-a.rhai", top)], |_| {}).map(drop).unwrap_err();
-        assert!(error.contains("10-a.rhai:1:") && error.contains("in a hook only"), "{error}");
+        assert!(error.contains("10-a.rhai:1:") && error.contains("in hooks only"), "{error}");
     }
     let secret = "export const KEY = secrets::get(\"key\");\nfn createClient(context) { true }";
     assert!(world(&[("10-a.rhai", secret)], |_| {}).is_ok());

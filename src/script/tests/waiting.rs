@@ -84,7 +84,10 @@ async fn waiting_does_not_count_for_the_deadline_but_has_an_end_of_its_own() {
         panic!()
     };
     let asked = world.host.calls()[0].timeout;
-    assert_eq!((fault.message, asked), ("no answer in 1500 ms".to_owned(), Duration::from_millis(1_500)));
+    assert_eq!(
+        (fault.message, asked),
+        ("no response within 1500 ms".to_owned(), Duration::from_millis(1_500))
+    );
     let counted = &world.set.statistics()[0];
     assert_eq!((counted.hook, counted.calls, counted.faults), (Hook::CreateClient, 1, 1));
     assert!(
@@ -122,8 +125,5 @@ async fn who_gets_no_place_back_ends() {
         assert!(other.unwrap().is_some());
         turn.over()
     });
-    assert_eq!(
-        waiting.await.unwrap(),
-        Some("it waited for a place as long as scripts.limits.queueMs allows")
-    );
+    assert_eq!(waiting.await.unwrap(), Some("timed out waiting for a slot (scripts.limits.queueMs)"));
 }
