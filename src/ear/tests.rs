@@ -1,4 +1,4 @@
-//! Tables of results, through one helper.
+//! Tests of attestation results, through one helper.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -12,7 +12,7 @@ fn nonce() -> String {
     URL_SAFE_NO_PAD.encode(NONCE)
 }
 
-/// A result of a deployed verifier, as the Go library of Veraison writes it.
+/// Returns a result of a deployed verifier, in the format of Veraison's Go library.
 fn dotted(part: Value) -> Value {
     json!({
         "eat_profile": "tag:github.com,2023:veraison/ear", "iat": 1_700_000_000,
@@ -26,7 +26,7 @@ fn dotted(part: Value) -> Value {
     })
 }
 
-/// The same in the names of the draft of today.
+/// Returns the same result with the names of the current draft.
 fn underscored(part: Value) -> Value {
     json!({
         "eat_profile": "tag:ietf.org,2026:rats/ear#03", "iat": 1_700_000_000,
@@ -40,7 +40,7 @@ fn underscored(part: Value) -> Value {
     })
 }
 
-/// `base` with `more` on top; `null` takes a member away.
+/// Returns `base` with the members of `more`. A `null` removes a member.
 #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
 fn merged(mut base: Value, more: Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
@@ -54,14 +54,14 @@ fn expected(more: Value) -> Expectations {
     serde_json::from_value(merged(json!({ "nonce": nonce() }), more)).unwrap()
 }
 
-/// Judges `claims`; expected is `Ok`, or the check that fails and words of its text.
+/// Judges `claims`. `expected` is `Ok`, or the failing check and words of its text.
 fn check(claims: Value, more: Value, result: Result<(), (Check, &str)>) {
     let claims: Map<String, Value> = serde_json::from_value(claims).unwrap();
     match (judge(&claims, &expected(more)), result) {
         (Ok(found), Ok(())) => assert!(found.status <= Tier::Warning),
         (Err(Failure { check, message }), Err((due, words))) => {
             assert_eq!(check, due, "{message}");
-            assert!(message.contains(words), "'{message}' does not say '{words}'");
+            assert!(message.contains(words), "'{message}' does not contain '{words}'");
             assert!(!message.contains(&nonce()[..20]), "{message}");
         }
         (found, due) => panic!("{claims:?}: {found:?} is not {due:?}"),
@@ -200,7 +200,7 @@ fn who_appraised_and_how_may_be_listed() {
 
 #[test]
 fn the_attested_key_is_one_of_the_clients() {
-    // The key of RFC 7515 appendix A.3 behind the fixed head of a P-256 SubjectPublicKeyInfo.
+    // The key of RFC 7515 appendix A.3 after the fixed prefix of a P-256 SubjectPublicKeyInfo.
     let (x, y) =
         ("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
     let octets = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();

@@ -13,7 +13,7 @@ const OTHER_TYPES: &[(&str, &str)] = &[
     ("oauth-client-attestation-pop+jwt", "a proof of a client attestation"),
     ("logout+jwt", "a logout token"),
     ("secevent+jwt", "a security event"),
-    ("token-introspection+jwt", "an introspection answer"),
+    ("token-introspection+jwt", "an introspection response"),
     ("oauth-authz-req+jwt", "an authorization request"),
     ("entity-statement+jwt", "a federation entity statement"),
     ("trust-mark+jwt", "a federation trust mark"),
@@ -41,7 +41,7 @@ const UNMISTAKABLE: &[(&str, &str)] = &[
     ("ear_verifier_id", "an attestation result"),
     ("htu", "a DPoP proof"),
     ("events", "a security event"),
-    ("token_introspection", "an introspection answer"),
+    ("token_introspection", "an introspection response"),
 ];
 
 /// Claims about the token itself and not about its content (RFC 7519 section 4.1).

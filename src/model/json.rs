@@ -203,7 +203,7 @@ mod tests {
         match (parse_object(body), expected) {
             (Ok(object), Ok(text)) => assert_eq!(Value::Object(object).to_string(), text),
             (Err(error), Err(part)) => {
-                assert!(error.to_string().contains(part), "{error} does not say {part}");
+                assert!(error.to_string().contains(part), "{error} does not contain {part}");
             }
             (result, expected) => panic!("{result:?} is not {expected:?}"),
         }

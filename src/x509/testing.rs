@@ -1,4 +1,4 @@
-//! Certificates that tests make for themselves.
+//! Certificates for tests.
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -11,7 +11,7 @@ use openssl::x509::{X509, X509Builder, X509Name};
 
 use super::Certificate;
 
-/// A day in the life of every certificate that is not made for another time: 2026-01-01.
+/// A time within the validity period of every certificate that sets no other period: 2026-01-01.
 pub(crate) const NOW: i64 = 1_767_225_600;
 
 /// A certificate with its key.
@@ -20,7 +20,7 @@ pub(crate) struct Pair {
     pub(crate) key: PKey<Private>,
 }
 
-/// What a certificate is to be.
+/// The properties of a test certificate.
 #[derive(Clone, Copy)]
 pub(crate) struct Recipe<'a> {
     pub(crate) subject: &'a [(&'a str, &'a str)],
@@ -49,7 +49,7 @@ pub(crate) fn name(entries: &[(&str, &str)]) -> X509Name {
     name.build()
 }
 
-/// What `recipe` says, signed by `issuer`, or by itself.
+/// Creates the certificate of `recipe`, signed by `issuer`, or self-signed.
 pub(crate) fn make(recipe: Recipe<'_>, issuer: Option<&Pair>) -> Pair {
     make_for(elliptic(Nid::X9_62_PRIME256V1), recipe, issuer)
 }

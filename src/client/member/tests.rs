@@ -3,13 +3,13 @@ use super::*;
 #[test]
 fn every_member_is_found_by_its_name_and_is_there_once() {
     for member in MEMBERS {
-        assert!(std::ptr::eq(find(member.name).unwrap(), member), "{} is there twice", member.name);
+        assert!(std::ptr::eq(find(member.name).unwrap(), member), "duplicate member {}", member.name);
     }
 }
 
 #[test]
 fn what_is_called_a_uri_leads_somewhere() {
-    // The name of the client in its certificate.
+    // The client's name in its certificate.
     let is_name = |name: &str| name == "tls_client_auth_san_uri";
     let is_called = |name: &str| {
         let parts = ["_uri", "_uris", "_url", "_urls", "_endpoint", "_origins"];

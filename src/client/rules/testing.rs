@@ -1,4 +1,4 @@
-//! The one helper of all tables of rules.
+//! The helper for all tests of the rules.
 
 use serde_json::{Map, Value, json};
 
@@ -7,20 +7,20 @@ use crate::client::{InitialAccessPolicy, Metadata, Requested};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
 use crate::model::{ErrorCode, Violation};
 
-/// Checks `sent` by the rules of the default settings; see [`check_with`].
+/// Checks `sent` against the rules with the default settings; see [`check_with`].
 pub(super) fn check(sent: Value, expected: Result<Value, &[&str]>) {
     check_with(&Registration::default(), sent, expected);
 }
 
-/// Checks `sent`, on top of one good redirect URI; `null` takes that away.
+/// Checks `sent` in addition to one valid redirect URI. A `null` removes that URI.
 ///
-/// Expected are members of the valid metadata, with `null` for one that must be absent; or, in
-/// any order, all the violations, each as `member: words of the rule`.
+/// `expected` is either members of the valid metadata, with `null` for a member that must be
+/// absent, or all violations in any order, each as `member: words of the rule`.
 pub(super) fn check_with(settings: &Registration, sent: Value, expected: Result<Value, &[&str]>) {
     check_sent(None, settings, sent, expected);
 }
 
-/// The same, for the holder of an initial access token with this policy.
+/// Checks as [`check_with`] does, for a client with an initial access token with this policy.
 pub(super) fn check_within(
     policy: &InitialAccessPolicy,
     settings: &Registration,
@@ -54,7 +54,7 @@ fn check_sent(
     compare(result, expected);
 }
 
-/// Does `work` with the rules of the default settings for the holder of a token with this policy.
+/// Runs `work` with the rules of the default settings, for a client with a token with this policy.
 pub(super) fn with_rules(policy: &InitialAccessPolicy, work: impl FnOnce(&Rules<'_>)) {
     work(&Rules {
         settings: &Registration::default(),
@@ -67,20 +67,21 @@ pub(super) fn with_rules(policy: &InitialAccessPolicy, work: impl FnOnce(&Rules<
     });
 }
 
-/// `base`, with the members of `more` on top.
+/// Returns `base` with the members of `more`.
 pub(super) fn with(base: Value, more: &Value) -> Value {
     let mut members = object(base);
     members.extend(object(more.clone()));
     members.into()
 }
 
-/// Settings under which a client may be a pairwise one.
+/// Returns settings under which a client may be pairwise.
 pub(super) fn pairwise() -> Registration {
     let subject_types_supported = vec!["public".to_owned(), "pairwise".to_owned()];
     Registration { subject_types_supported, ..Registration::default() }
 }
 
-/// Checks what a script made, by the rules for changed metadata; expected as in [`check_with`].
+/// Checks the result of a script against the rules for changed metadata. `expected` is as in
+/// [`check_with`].
 pub(super) fn check_changed(settings: &Registration, changed: Value, expected: Result<Value, &[&str]>) {
     let limits = Limits::default();
     let fetch = FetchSettings::default();
@@ -97,7 +98,7 @@ pub(super) fn check_changed(settings: &Registration, changed: Value, expected: R
     compare(result.map(|valid| valid.metadata().clone()), expected);
 }
 
-/// The scopes that every test has.
+/// Returns the scopes of every test.
 pub(super) fn scopes() -> Vec<Scope> {
     let scope = |id: &str, default| {
         let (pattern, description) = (None, None);

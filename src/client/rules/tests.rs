@@ -1,4 +1,4 @@
-//! Rules that belong to several topics, and what holds for all of them.
+//! Rules that belong to several topics, and properties of all rules.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -52,7 +52,7 @@ fn servers_are_not_lured_into_their_own_network() {
             check(json!({member: url}), Err(&[&format!("{member}: public internet")]));
         }
         check(json!({"request_uris": [url]}), Err(&["request_uris[0]: public internet"]));
-        // A browser goes there.
+        // A browser opens this URL.
         for member in ["client_uri", "initiate_login_uri", "frontchannel_logout_uri"] {
             check(json!({member: url}), Ok(json!({member: url})));
         }
@@ -71,7 +71,7 @@ fn pages_are_https_in_every_language() {
     );
 }
 
-/// An Ed25519 key for `usage`.
+/// Returns an Ed25519 key for `usage`.
 fn key(usage: &str) -> Value {
     json!({"kty": "OKP", "crv": "Ed25519", "use": usage, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
 }
@@ -135,7 +135,7 @@ fn an_assertion_is_signed_as_its_method_asks() {
     check(public, Err(&["token_endpoint_auth_method: client_credentials"]));
 }
 
-/// A value that somebody may send: of any type, sometimes a right one.
+/// Returns a value that a client may send: of any type, and sometimes valid.
 fn value() -> impl Strategy<Value = Value> {
     let words = prop::sample::select(vec![
         "",
@@ -186,7 +186,7 @@ fn value() -> impl Strategy<Value = Value> {
 fn request() -> impl Strategy<Value = Map<String, Value>> {
     let names: Vec<&str> = MEMBERS.iter().map(|member| member.name).collect();
     prop::collection::btree_map(prop::sample::select(names), value(), 0..8).prop_map(|members| {
-        // One good member makes it likelier that something is left to be checked.
+        // With one valid member, the later checks are more likely to run.
         let base = json!({"redirect_uris": ["https://a.example/cb"]});
         let mut request = base.as_object().cloned().unwrap();
         request.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));

@@ -11,7 +11,7 @@ fn all_algorithms() -> Vec<&'static str> {
     all
 }
 
-/// Of all algorithms, `key` verifies and encrypts with just these.
+/// Checks that `key` verifies and encrypts with exactly these of all algorithms.
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
 fn check(key: Value, verifies: &[&str], encrypts: &[&str]) {

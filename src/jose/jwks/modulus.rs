@@ -124,7 +124,7 @@ mod tests {
         assert!(fault(&product(&[&large, &large])).unwrap().unwrap().contains("square"));
     }
 
-    /// A prime of the form `k * M + 65537^a mod M`, as the affected library made them.
+    /// Returns a prime of the form `k * M + 65537^a mod M`, as the affected library generated them.
     fn affected(a: u32) -> BigNum {
         let mut work = openssl::bn::BigNumContext::new().unwrap();
         let primes = GROUPS.iter().flat_map(|group| &group.primes);

@@ -7,7 +7,7 @@ use super::check_public;
 static KEYS: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../../tests/fixtures/keys/jwk.json")).unwrap());
 
-/// A key of the fixtures with `more` on top; `null` takes a member away.
+/// Returns a key of the fixtures with the members of `more`. A `null` removes a member.
 #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
 fn key(name: &str, more: Value) -> Value {
     let mut key = KEYS[name].clone();
@@ -21,7 +21,7 @@ fn key(name: &str, more: Value) -> Value {
 fn check(keys: &[Value], expected: Result<(), &str>) {
     match (check_public(&json!({ "keys": keys }), 20), expected) {
         (Ok(()), Ok(())) => {}
-        (Err(rule), Err(words)) => assert!(rule.contains(words), "'{rule}' does not say '{words}'"),
+        (Err(rule), Err(words)) => assert!(rule.contains(words), "'{rule}' does not contain '{words}'"),
         (result, expected) => panic!("{keys:?}: {result:?} is not {expected:?}"),
     }
 }

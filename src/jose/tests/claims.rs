@@ -1,8 +1,8 @@
-//! When, for whom and by whom a token is good (K135, K136, K137, K138, K144, K151).
+//! The validity period, audience and issuer of a token (RFC 7519 section 4.1).
 
 use super::*;
 
-/// Checks a token with `claims` on top of a good `iss`.
+/// Checks a token with `claims` in addition to a valid `iss`.
 fn check_claims(claims: Value, expected: &Expectations<'_>, result: Result<(), &str>) {
     check(&with_claims(claims), &EC_SET, expected, result.map_err(|words| ("claims", words)));
 }

@@ -1,16 +1,16 @@
-//! Which key of a set verifies (K140, K141; RFC 7517 sections 4 and 5).
+//! Which key of a set verifies a token (RFC 7517 sections 4 and 5).
 
 use super::super::MOST_KEYS_TRIED;
 use super::*;
 use crate::secret::Secret;
 
-/// A good token of `key` whose header has `kid`.
+/// Returns a valid token of `key` with `kid` in its header.
 fn signed(key: &SigningKey, kid: &Value) -> String {
     let header = merged(json!({"alg": key.algorithm().as_str()}), json!({ "kid": kid }));
     token(&header, &json!({"iss": "https://i.example"}), key)
 }
 
-/// The public half of `key` with `more` on top; `null` takes a member away.
+/// Returns the public half of `key` with the members of `more`. A `null` removes a member.
 fn public(key: &SigningKey, more: Value) -> Value {
     merged(key.public_jwk().unwrap(), more)
 }
@@ -129,7 +129,7 @@ fn one_bad_key_does_not_take_the_others_with_it() {
         ["keys[0] has 1024 bits", "keys[1] is not a point", "keys[2] is a private", "keys[3]", "keys[4]"];
     assert_eq!(set.skipped().len(), expected.len());
     for (rule, words) in set.skipped().iter().zip(expected) {
-        assert!(rule.contains(words), "'{rule}' does not say '{words}'");
+        assert!(rule.contains(words), "'{rule}' does not contain '{words}'");
     }
     assert!(KeySet::parse(&json!({"keys": [bad[0]]}), 10).unwrap_err().contains("1024 bits"));
     assert!(KeySet::parse(&json!({ "keys": keys }), 5).unwrap_err().contains("5 are allowed"));

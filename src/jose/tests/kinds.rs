@@ -1,4 +1,4 @@
-//! What is not a software statement (K143).
+//! Tokens that are not software statements (RFC 8725 section 3.12).
 
 use super::*;
 use crate::jose::kind::looks_like_other_token;
@@ -7,7 +7,7 @@ fn check_kind(header: Value, claims: &Value, expected: Option<&str>) {
     let found = looks_like_other_token(&object(header), &object(claims.clone()));
     match (found, expected) {
         (None, None) => {}
-        (Some(found), Some(words)) => assert!(found.contains(words), "'{found}' does not say '{words}'"),
+        (Some(found), Some(words)) => assert!(found.contains(words), "'{found}' does not contain '{words}'"),
         (found, expected) => panic!("{claims}: {found:?} is not {expected:?}"),
     }
 }
@@ -17,14 +17,14 @@ fn statements_are_statements() {
     let untyped = |claims: Value| check_kind(json!({"alg": "PS256"}), &claims, None);
     untyped(json!({"iss": "a", "software_id": "x"}));
     untyped(json!({"iss": "a", "iat": 1, "client_name": "x", "redirect_uris": []}));
-    // A UK directory, and a UK signed request.
+    // A statement of the UK directory, and a signed request in the UK.
     untyped(
         json!({"iss": "OpenBanking Ltd", "iat": 1, "jti": "x", "software_client_id": "c", "software_id": "c"}),
     );
     untyped(
         json!({"iss": "c", "aud": "us", "jti": "x", "scope": "openid accounts", "software_statement": "e"}),
     );
-    // A registry that puts the software into `sub`, and one that says everything.
+    // A registry that puts the software into `sub`, and one that sends every claim.
     untyped(json!({"iss": "a", "sub": "software", "client_name": "x"}));
     untyped(
         json!({"iss": "a", "sub": "s", "client_id": "s", "scope": "openid", "redirect_uris": ["https://a/"]}),

@@ -1,4 +1,4 @@
-//! One helper for all tables of tokens.
+//! One helper for all tests of tokens.
 
 mod claims;
 mod keys;
@@ -14,7 +14,7 @@ use super::sign::sign_bytes;
 use super::{Algorithm, Compact, Expectations, JwsError, KeySet, SigningKey, TypRule, verify};
 use crate::clock::Timestamp;
 
-/// The present moment of all tests.
+/// The current time of all tests.
 const NOW: u64 = 1_700_000_000;
 
 static EC: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(Algorithm::Es256).unwrap());
@@ -26,22 +26,22 @@ fn set(keys: &[Value]) -> KeySet {
     KeySet::parse(&json!({ "keys": keys }), 100).unwrap()
 }
 
-/// A token of header and claims as they are.
+/// Returns a token with this header and these claims.
 fn token(header: &Value, claims: &Value, key: &SigningKey) -> String {
     sign_bytes(header.to_string().as_bytes(), claims.to_string().as_bytes(), key).unwrap()
 }
 
-/// A good token with `more` in its header.
+/// Returns a valid token with `more` in its header.
 fn with_header(more: Value) -> String {
     token(&merged(json!({"alg": "ES256", "kid": EC.kid()}), more), &json!({"iss": "https://i.example"}), &EC)
 }
 
-/// A good token with `more` in its claims.
+/// Returns a valid token with `more` in its claims.
 fn with_claims(more: Value) -> String {
     token(&json!({"alg": "ES256", "kid": EC.kid()}), &merged(json!({"iss": "https://i.example"}), more), &EC)
 }
 
-/// `base` with `more` on top; `null` takes a member away.
+/// Returns `base` with the members of `more`. A `null` removes a member.
 #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
 fn merged(mut base: Value, more: Value) -> Value {
     for (name, value) in more.as_object().unwrap() {
@@ -51,7 +51,7 @@ fn merged(mut base: Value, more: Value) -> Value {
     base
 }
 
-/// Verifies `text`. Expected is `Ok`, or the kind of the error and words of its text.
+/// Verifies `text`. `result` is `Ok`, or the type of the error and words of its text.
 fn check(text: &str, keys: &KeySet, expected: &Expectations<'_>, result: Result<(), (&str, &str)>) {
     let verified =
         Compact::parse(text).and_then(|token| verify(&token, keys, expected, Timestamp::from_unix(NOW)));
@@ -60,9 +60,9 @@ fn check(text: &str, keys: &KeySet, expected: &Expectations<'_>, result: Result<
         (Err(error), Err((kind, words))) => {
             let said = error.to_string();
             assert_eq!(kind_of(&error), kind, "{said}");
-            assert!(said.contains(words), "'{said}' does not say '{words}'");
+            assert!(said.contains(words), "'{said}' does not contain '{words}'");
             let is_printable = |c: char| matches!(c, ' '..='~') && !matches!(c, '"' | '\\');
-            assert!(said.chars().all(is_printable), "'{said}' can not be an error_description");
+            assert!(said.chars().all(is_printable), "'{said}' cannot be an error_description");
         }
         (verified, result) => panic!("{text}: {verified:?} is not {result:?}"),
     }
@@ -79,6 +79,6 @@ fn kind_of(error: &JwsError) -> &'static str {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    let Value::Object(members) = value else { panic!("a test gives an object") };
+    let Value::Object(members) = value else { panic!("a test passes an object") };
     members
 }

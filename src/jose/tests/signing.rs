@@ -1,10 +1,10 @@
-//! What we sign, and how keys are named (RFC 7638).
+//! The tokens that this server signs, and the identifiers of keys (RFC 7638).
 
 use super::super::{SigningKeyError, key_is_in, same_key, sign, thumbprint};
 use super::*;
 use crate::secret::Secret;
 
-/// RFC 8037 appendix A.1; its public half is among the fixtures.
+/// RFC 8037 appendix A.1. The public half is in the fixtures.
 const EDWARDS_PRIVATE: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
 
 #[test]
@@ -21,7 +21,7 @@ fn what_every_key_signs_verifies() {
         };
         let header = object(json!({"typ": "x+jwt", "alg": "none", "kid": "mine"}));
         let mut claims = object(json!({"iss": "https://i.example"}));
-        // Short numbers in a signature must be padded; one in 128 signatures has one.
+        // Short numbers in a signature must be padded. One in 128 signatures contains one.
         for number in 0..if *algorithm == Algorithm::Es512 { 200 } else { 3 } {
             claims.insert("n".to_owned(), number.into());
             let text = sign(&header, &claims, &key).unwrap();

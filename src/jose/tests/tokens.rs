@@ -1,10 +1,10 @@
-//! The form of tokens, and everything that must not look like a signature (K133, K141, K142).
+//! The format of tokens, and input that must not pass as a signature (RFC 7515 section 7.1).
 
 use super::super::{MAXIMUM_CHAIN_HEADER_BYTES, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BYTES};
 use super::*;
 use crate::secret::Secret;
 
-/// Checks a token against the key it was made with.
+/// Checks a token against the key that signed it.
 fn check_form(text: &str, result: Result<(), (&str, &str)>) {
     check(text, &EC_SET, &Expectations::default(), result);
 }
@@ -56,7 +56,7 @@ fn a_header_is_bounded_and_longer_only_for_certificates() {
 #[test]
 fn a_base64_text_has_one_spelling() {
     let good = with_header(json!({}));
-    // The last of 86 characters carries 2 bits; the other 4 must be 0.
+    // The last of 86 characters carries 2 bits, and the other 4 must be 0.
     let last = good.chars().next_back().unwrap();
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let at = alphabet.find(last).unwrap();

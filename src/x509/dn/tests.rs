@@ -3,7 +3,7 @@ use openssl::x509::X509NameBuilder;
 
 use super::*;
 
-/// A subject as OpenSSL makes one, from the least specific part to the most specific.
+/// Returns a subject as OpenSSL builds it, from the least specific part to the most specific.
 fn subject(entries: &[(&str, &str)]) -> Dn {
     let mut name = X509NameBuilder::new().unwrap();
     for (field, value) in entries {
@@ -16,7 +16,7 @@ fn client() -> Dn {
     subject(&[("C", "DE"), ("O", "Example, Inc."), ("CN", "Client One")])
 }
 
-/// A certificate of Open Finance Brasil.
+/// Returns the subject of a certificate of Open Finance Brasil.
 fn brazil() -> Dn {
     let mut name = X509NameBuilder::new().unwrap();
     for (field, value) in [
@@ -92,7 +92,7 @@ fn a_certificate_is_named_as_rfc_4514_writes() {
     assert_eq!(client().to_string(), "CN=Client One,O=Example\\, Inc.,C=DE");
     let odd = subject(&[("O", " #1; \"x\"\u{0} "), ("CN", "#\u{e9}")]);
     assert_eq!(odd.to_string(), "CN=\\#\u{e9},O=\\ #1\\; \\\"x\\\"\\00\\ ");
-    assert!(parse(&odd.to_string()).unwrap().is_same(&odd), "what is written can be read");
+    assert!(parse(&odd.to_string()).unwrap().is_same(&odd), "a formatted name can be parsed");
     assert!(brazil().to_string().contains(&format!(",2.5.4.97=#{ORGANIZATION},UID=58b2b7f2")));
     assert_eq!(brazil().attributes()["2.5.4.97"], ["OFBBR-497e1ffe"]);
     assert_eq!(brazil().attributes()["UID"], ["58b2b7f2-1a2b-4c3d-9e8f-001122334455"]);
@@ -156,7 +156,7 @@ fn attributes_of_one_part_have_no_order() {
     assert!(one.is_same(&parse("CN=X+UID=1,O=y").unwrap()));
     assert!(!one.is_same(&parse("CN=X,UID=1,O=y").unwrap()));
     assert!(!one.is_same(&parse("CN=X+UID=1+UID=1,O=y").unwrap()));
-    // SET { SEQUENCE { UID "1" }, SEQUENCE { CN "x" } } in a SEQUENCE, as no builder makes it.
+    // SET { SEQUENCE { UID "1" }, SEQUENCE { CN "x" } } in a SEQUENCE, which no builder creates.
     let uid = Asn1Object::from_str("0.9.2342.19200300.100.1.1").unwrap();
     let tlv = |tag: u8, content: &[u8]| [&[tag, u8::try_from(content.len()).unwrap()], content].concat();
     let attribute = |identifier: &[u8], text: &[u8]| tlv(0x30, &[tlv(6, identifier), tlv(12, text)].concat());

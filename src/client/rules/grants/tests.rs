@@ -111,7 +111,7 @@ fn the_password_grant_has_a_switch() {
 #[test]
 fn what_is_left_of_both_lists_agrees() {
     let sent = |grants: &[&str], types: &[&str]| json!({"grant_types": grants, "response_types": types});
-    // Every flow that the client can do, not what the server supports.
+    // Covers every flow that the client supports, not the flows of the server.
     let all = sent(
         &["authorization_code", "implicit", "refresh_token"],
         &["code", "id_token", "id_token token", "code id_token", "code token", "code id_token token"],
@@ -122,12 +122,12 @@ fn what_is_left_of_both_lists_agrees() {
         &["code", "id_token", "id_token token", "code id_token"],
     );
     check_with(&hybrid(), all, Ok(both));
-    // The grant is supported, and no response type of the client that needs it.
+    // The grant is supported, but no response type of the client needs it.
     let token = sent(&["authorization_code", "implicit"], &["code", "token"]);
     check_with(&hybrid(), token, Ok(sent(&["authorization_code"], &["code"])));
     let code = sent(&["authorization_code", "implicit"], &["id_token", "code code"]);
     check_with(&hybrid(), code, Ok(sent(&["implicit"], &["id_token"])));
-    // What did not agree when it was sent is not repaired.
+    // Lists that were inconsistent in the request are not repaired.
     check_with(
         &hybrid(),
         sent(&["authorization_code"], &["code", "id_token", "x"]),

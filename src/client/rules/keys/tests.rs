@@ -13,14 +13,14 @@ fn x25519() -> Value {
     json!({"kty": "OKP", "crv": "X25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
 }
 
-/// The fixture called `name` with `more` on top, without its identifier.
+/// Returns the fixture called `name` with the members of `more`, without its identifier.
 fn key(name: &str, more: &Value) -> Value {
     let mut key = with(KEYS[name].clone(), more);
     key.as_object_mut().unwrap().shift_remove("kid");
     key
 }
 
-/// A client whose `member` is `value`, and which has all else that this asks for.
+/// Returns a client whose `member` is `value`, with everything else that this value requires.
 fn client(member: &str, value: &str) -> Value {
     let mut client = json!({ member: value });
     if member == "token_endpoint_auth_signing_alg" {
@@ -34,7 +34,7 @@ fn client(member: &str, value: &str) -> Value {
     client
 }
 
-/// Keys, each with an algorithm that it verifies and one that is encrypted to it with, where there are.
+/// Returns keys, each with an algorithm that it verifies and one for encryption to it, if any.
 fn table() -> Vec<(Value, Option<&'static str>, Option<&'static str>)> {
     let plain = json!({});
     vec![
@@ -51,8 +51,8 @@ fn table() -> Vec<(Value, Option<&'static str>, Option<&'static str>)> {
     ]
 }
 
-/// Every member that names an algorithm of the client's keys, with every kind of key: it is accepted
-/// with an algorithm of that key, and refused with those of the others.
+/// Checks every member that names an algorithm of the client's keys, with every type of key. An
+/// algorithm of that key is accepted, and the algorithms of the other keys are rejected.
 #[test]
 fn each_member_that_names_an_algorithm_asks_whether_a_key_can_do_it() {
     let members = ALGORITHMS.iter().filter(|algorithm| algorithm.key_of == KeyOf::Client);

@@ -4,7 +4,7 @@ use crate::client::rules::testing::{check, check_changed, check_with, with};
 use crate::config::Registration;
 use crate::config::registration::UnsupportedListValues;
 
-/// Settings under which every list has exactly these values.
+/// Returns settings under which every list supports exactly these values.
 fn narrow() -> Registration {
     let list = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect();
     Registration {
@@ -18,7 +18,7 @@ fn narrow() -> Registration {
     }
 }
 
-/// Each list with a value that is supported, and what comes with it.
+/// Returns each list with a supported value, and the members that it requires.
 fn lists() -> [(&'static str, &'static str); 7] {
     [
         ("grant_types", "authorization_code"),

@@ -4,7 +4,7 @@ use crate::client::InitialAccessPolicy;
 use crate::client::rules::testing::{check, check_with, check_within};
 use crate::config::Registration;
 
-/// Checks one redirect URI of a client that is otherwise made of `other`.
+/// Checks one redirect URI of a client with the members of `other`.
 fn check_uri(settings: &Registration, mut other: Value, uri: &str, expected: Result<(), &str>) {
     other["redirect_uris"] = json!([uri]);
     match expected {

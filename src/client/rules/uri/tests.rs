@@ -3,7 +3,7 @@ use super::*;
 fn check(text: &str, expected: Result<(), &str>) {
     match (parse(text), expected) {
         (Ok(_), Ok(())) => {}
-        (Err(rule), Err(words)) => assert!(rule.contains(words), "{text}: {rule} does not say {words}"),
+        (Err(rule), Err(words)) => assert!(rule.contains(words), "{text}: {rule} does not contain {words}"),
         (result, expected) => panic!("{text}: {result:?} is not {expected:?}"),
     }
 }

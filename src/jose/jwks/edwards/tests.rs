@@ -10,7 +10,7 @@ fn bytes(number: &BigNum, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// The points of small order of `curve`, also in their second form.
+/// Returns the points of small order of `curve`, including their non-canonical encodings.
 fn small(curve: &str) -> Vec<Vec<u8>> {
     let (field, length) = match curve {
         "Ed25519" | "X25519" => (FIELD_25519.as_ref().unwrap(), 32),
@@ -19,7 +19,7 @@ fn small(curve: &str) -> Vec<Vec<u8>> {
     };
     let list = if curve.starts_with('X') { &field.small_montgomery } else { &field.small_edwards };
     let canonical = list.iter().map(|number| bytes(number, length));
-    // 0 and 1 once more, as p and p + 1.
+    // 0 and 1 again, as p and p + 1.
     let second = (0..2).map(|more| bytes(&(&field.p + &BigNum::from_u32(more).unwrap()), length));
     canonical.chain(second).collect()
 }
@@ -54,7 +54,7 @@ fn a_point_of_small_order_is_refused_with_either_sign() {
     }
 }
 
-/// What makes them dangerous: a signature that nobody made verifies for some messages.
+/// Shows the danger: for some messages, a signature verifies that no private key created.
 #[test]
 fn with_a_point_of_small_order_anybody_signs() {
     // The neutral element and the number 0.
@@ -66,11 +66,11 @@ fn with_a_point_of_small_order_anybody_signs() {
             let mut verifier = Verifier::new_without_digest(&key).unwrap();
             verifier.verify_oneshot(&forged, &number.to_be_bytes()).unwrap_or(false)
         };
-        assert!((0..400).any(verifies), "{point:?} is no point of small order");
+        assert!((0..400).any(verifies), "{point:?} is not a point of small order");
     }
 }
 
-/// What makes them dangerous: whoever encrypts to one has no secret, which the library refuses.
+/// Shows the danger: encryption to such a point uses no secret. The library rejects that.
 #[test]
 fn with_a_point_of_small_order_there_is_no_secret() {
     for (id, curve, own) in
@@ -81,7 +81,7 @@ fn with_a_point_of_small_order_there_is_no_secret() {
             let peer = PKey::public_key_from_raw_bytes(&point, id).unwrap();
             let mut deriver = Deriver::new(&own).unwrap();
             let secret = deriver.set_peer(&peer).and_then(|()| deriver.derive_to_vec());
-            assert!(secret.is_err(), "{curve} {point:?} is no point of small order");
+            assert!(secret.is_err(), "{curve} {point:?} is not a point of small order");
         }
     }
 }
@@ -93,7 +93,7 @@ fn half_of_all_numbers_are_no_points() {
         let off = points.iter().filter(|point| fault(curve, point) == Some(OFF_CURVE)).count();
         assert!((60..140).contains(&off), "{curve}: {off} of 200");
     }
-    // The base points (RFC 8032 sections 5.1 and 5.2), by their y.
+    // The base points (RFC 8032 sections 5.1 and 5.2), by their y coordinates.
     let five =
         BigNum::from_hex_str("6666666666666666666666666666666666666666666666666666666666666658").unwrap();
     assert_eq!(fault("Ed25519", &bytes(&five, 32)), None);
