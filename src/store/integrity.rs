@@ -92,7 +92,7 @@ impl Integrity {
         Ok(())
     }
 
-    /// Why the store rejects changes.
+    /// Returns why the store rejects changes; `None` if it does not.
     pub(super) fn damage(&self) -> Option<StoreError> {
         self.damage.clone().map(StoreError::Damaged)
     }
@@ -174,8 +174,7 @@ impl Integrity {
     }
 
     fn is_damaged(&mut self, damage: String) {
-        tracing::error!(error = %StoreError::Damaged(damage.clone()), "store damaged; rejecting all \
-                                                                       changes");
+        tracing::error!(error = %StoreError::Damaged(damage.clone()), "store damaged; rejecting changes");
         self.damage = Some(damage);
     }
 }

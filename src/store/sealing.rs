@@ -21,13 +21,7 @@ pub(super) fn open<T: DeserializeOwned>(
     let opened = with.open(sealed, &owner(key));
     let text = opened.map_err(|error| StoreError::corrupt(key, &error.to_string()))?;
     // The error message of serde_json can contain a part of the value.
-    serde_json::from_str(text.expose()).map_err(|_| {
-        StoreError::corrupt(
-            key,
-            "the sealed value is \
-                                                                              malformed",
-        )
-    })
+    serde_json::from_str(text.expose()).map_err(|_| StoreError::corrupt(key, "the sealed value is malformed"))
 }
 
 fn owner(key: &[u8]) -> String {

@@ -187,9 +187,7 @@ fn hide(path: &Path, mode: u32) {
             tracing::debug!(path = %path.display(), "restricted the permissions of the store to its owner")
         }
         Err(error) => {
-            tracing::warn!(%error, path = %path.display(), "cannot restrict the permissions of the store: \
-                                                            other users can read it; restrict them with \
-                                                            chmod");
+            tracing::warn!(%error, path = %path.display(), "other users can read the store; restrict its permissions");
         }
     }
 }

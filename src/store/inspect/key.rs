@@ -21,7 +21,7 @@ pub(super) fn check(proof: Option<Vec<u8>>, file: &Path) -> Result<(), StoreErro
     opened.map(drop).map_err(|_| StoreError::KeyFile {
         file: file.to_owned(),
         reason: "it is not the key of this store; restore it from a backup. If the key is lost, \
-                     'registrar store accept' continues without what it sealed"
+                 'registrar store accept' continues without what it sealed"
             .to_owned(),
     })
 }
