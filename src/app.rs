@@ -1,7 +1,7 @@
-//! The whole server: everything is opened, wired, started, and stopped here.
+//! The whole server: this module opens, wires, starts and stops all parts.
 //!
-//! Another program that embeds the server, and every test, does what the binary does:
-//! [`start`] it with a [`Configuration`], ask for its [`Server::url`], [`Server::stop`] it.
+//! A program that embeds the server, and every test, does what the binary does: [`start`] it with a
+//! [`Configuration`], read its [`Server::url`], and [`Server::stop`] it.
 
 mod error;
 mod listeners;
@@ -39,20 +39,20 @@ pub use listeners::Sockets;
 pub struct Start {
     /// The configuration.
     pub configuration: Configuration,
-    /// Where it came from, so that it can be read again.
+    /// The sources of the configuration, so that it can be reloaded.
     pub sources: Sources,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Start {
-    /// A start with the clock of the system and a configuration that came from no file.
+    /// A start with the system clock and a configuration that was not read from a file.
     pub fn new(configuration: Configuration) -> Self {
         Self { configuration, sources: Sources::default(), clock: Arc::new(SystemClock) }
     }
 }
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
@@ -63,18 +63,18 @@ pub struct Server {
     administrator: Option<PathBuf>,
 }
 
-/// Opens everything and serves.
+/// Opens all parts and starts to serve.
 ///
 /// # Errors
-/// When the address, the store, the scripts or the files are not to be had.
+/// When the address, the store, the scripts or the files are unavailable or invalid.
 pub async fn start(start: Start) -> Result<Server, StartError> {
     start_on(start, Sockets::default()).await
 }
 
-/// Opens everything but what `sockets` has already, and serves.
+/// Opens all parts except the given `sockets`, and starts to serve.
 ///
 /// # Errors
-/// When the address, the store, the scripts or the files are not to be had.
+/// When the address, the store, the scripts or the files are unavailable or invalid.
 pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartError> {
     let outside = Arc::new(Outside::new());
     let server = Box::pin(start_with(start, sockets, outside.clone())).await?;
@@ -82,10 +82,10 @@ pub async fn start_on(start: Start, sockets: Sockets) -> Result<Server, StartErr
     Ok(server)
 }
 
-/// The same, with another outside for scripts: for tests.
+/// Starts a server with other external functions for scripts, for tests.
 ///
 /// # Errors
-/// When the address, the store, the scripts or the files are not to be had.
+/// When the address, the store, the scripts or the files are unavailable or invalid.
 pub async fn start_with_host(start: Start, host: Arc<dyn Host>) -> Result<Server, StartError> {
     Box::pin(start_with(start, Sockets::default(), host)).await
 }
@@ -100,7 +100,7 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let runtime = Runtime::new(&configuration.settings.scripts, Arc::clone(&clock), host)?;
     let watched = Watched::open(&configuration.settings, &sources, &tls);
     let scripts = load_scripts(&configuration.settings, Arc::clone(&runtime)).await?;
-    // A folder that is not there is said better by who reads it.
+    // If a folder is missing, the code that reads it reports that more precisely.
     let watched = watched?;
     let url = configuration.settings.store.url.clone();
     let opened = Store::open(&configuration.settings.store).await;
@@ -126,12 +126,12 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let (reload, again) = mpsc::channel(1);
-    // All that can be loaded again.
+    // Everything that can be reloaded.
     let certificate = (!tls.files().is_empty()).then_some(Reloaded::Certificate);
     let loaded = [Reloaded::Scripts, Reloaded::Configuration].into_iter().chain(certificate);
     let reloader = Reloader::new(Arc::clone(&service), (sources, warnings), Arc::clone(&reloads), tls);
     tasks.spawn(reloader.run(watched, Requests { again, changes: requested }, stop.clone()));
-    // Open requests may still have something to tell when the server stops.
+    // While the server stops, open requests may still queue notifications and audit events.
     let served = CancellationToken::new();
     tasks.spawn(lifecycle::sweep(Arc::clone(&service), stop.clone()));
     tasks.spawn(lifecycle::write_uses(Arc::clone(&service), served.clone()));
@@ -155,47 +155,47 @@ async fn start_with(start: Start, sockets: Sockets, host: Arc<dyn Host>) -> Resu
 }
 
 impl Server {
-    /// The address that it listens on.
+    /// Returns the address that the server listens on.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The address of the admin listener, when there is one.
+    /// Returns the address of the admin listener, if there is one.
     pub const fn admin_address(&self) -> Option<SocketAddr> {
         self.admin_address
     }
 
-    /// The URL under which it calls itself.
+    /// Returns the issuer URL of the server.
     pub fn url(&self) -> &str {
         &self.service.issuer
     }
 
-    /// What its use cases work with.
+    /// Returns the service of its use cases.
     pub const fn service(&self) -> &Arc<Service> {
         &self.service
     }
 
-    /// Where this start, as the first one, wrote the credentials of the administrator.
+    /// Returns where this start, as the first one, wrote the credentials of the administrator.
     pub fn administrator(&self) -> Option<&Path> {
         self.administrator.as_deref()
     }
 
-    /// Ends on a signal, and reloads on SIGHUP.
+    /// Makes signals stop the server, and SIGHUP reload it.
     ///
     /// # Errors
-    /// When the process can not hear its signals.
+    /// When the signal handlers cannot be installed.
     pub fn obey_signals(&self) -> Result<(), StartError> {
         let signals = lifecycle::signals(self.stop.clone(), self.reload.clone());
         self.tasks.spawn(signals.map_err(StartError::Signals)?);
         Ok(())
     }
 
-    /// Waits until it has ended.
+    /// Waits until the server has stopped.
     pub async fn ended(&self) {
         self.tasks.wait().await;
     }
 
-    /// Takes no more requests, lets open ones finish, and ends.
+    /// Accepts no more requests, lets open ones finish, and stops.
     pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.wait().await;
@@ -210,14 +210,14 @@ fn open_tls(settings: &Settings, sources: &Sources, clock: &Arc<dyn Clock>) -> R
     })
 }
 
-/// The names under which `aud` of a token may mean this server.
+/// Returns the names of this server that are accepted in the `aud` of a token.
 fn own_names(settings: &Settings, issuer: &str) -> Vec<String> {
     let paths = &settings.server.paths;
     let urls = [&paths.registration, &paths.token].map(|path| format!("{issuer}{path}"));
     std::iter::once(issuer.to_owned()).chain(urls).collect()
 }
 
-/// A configuration with the patch that the store keeps.
+/// A configuration with the patch from the store.
 struct Patched {
     configuration: Configuration,
     judged: Judged,
@@ -226,7 +226,7 @@ struct Patched {
     revision: u64,
 }
 
-/// Puts the patch that the store keeps on top of the configuration.
+/// Applies the patch from the store to the configuration.
 async fn patched(
     (configuration, judged): (Configuration, Judged),
     sources: Sources,
@@ -244,7 +244,7 @@ async fn patched(
     let loaded = tokio::task::spawn_blocking(move || config::load(&again)).await?;
     let patched = loaded.map_err(|errors| StartError::Patch(errors.to_string()))?;
     let judged = service::judge(patched.live.clone()).map_err(StartError::Patch)?;
-    tracing::info!(keys = ?sources.patch.keys(), "patched values are in force");
+    tracing::info!(keys = ?sources.patch.keys(), "patched configuration values are in force");
     let configuration = Configuration { settings: configuration.settings, ..patched };
     Ok(Patched { configuration, judged, sources, revision })
 }

@@ -1,4 +1,4 @@
-//! Why a server does not start, and what somebody can do about it.
+//! Why a server does not start, with advice for the operator.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -14,87 +14,86 @@ use crate::watch::WatchError;
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address can not be listened on.
-    #[error("can not listen on {address}: {source}; {}", advice(.source))]
+    /// The server cannot listen on the address.
+    #[error("cannot listen on {address}: {source}; {}", advice(.source))]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A certificate or a key can not be used.
+    /// A certificate or a key cannot be used.
     #[error("{place}{key}: {fault}", key = .fault.key)]
     Tls {
-        /// Where the configuration names it, with a colon and a space.
+        /// The location of the option in the configuration, with a colon and a space.
         place: String,
         /// What is wrong.
         fault: TlsFault,
     },
-    /// The configuration can not be in force.
-    #[error("the configuration is not right:\n{0}")]
+    /// The configuration is invalid.
+    #[error("invalid configuration:\n{0}")]
     Configuration(String),
-    /// The store does not open.
-    #[error("the store {url} does not open: {source}{}", remedy(.source, .url))]
+    /// The store cannot be opened.
+    #[error("cannot open the store {url}: {source}{}", remedy(.source, .url))]
     Store {
         /// `store.url`
         url: StoreUrl,
-        /// Why.
+        /// The reason.
         source: StoreError,
     },
-    /// A secret for scripts is not there.
-    #[error("the configuration is not right: {0}")]
+    /// A secret for scripts is missing.
+    #[error("invalid configuration: {0}")]
     Secret(#[from] SecretError),
-    /// The patch of the configuration that the store keeps can not be in force any more.
+    /// The configuration patch in the store is no longer valid.
     #[error(
-        "what was patched while the server ran, and is kept in the store, does not fit any more:\n{0}\n\
-         mend the file, or let go of it: registrar config reset [KEY...]"
+        "the configuration patch in the store, which was made while the server ran, is no longer \
+         valid:\n{0}\nfix the configuration file, or remove the patch: registrar config reset [KEY...]"
     )]
     Patch(String),
-    /// The scripts do not load.
-    #[error("the scripts do not load:\n{0}")]
+    /// The scripts cannot be loaded.
+    #[error("cannot load the scripts:\n{0}")]
     Scripts(#[from] LoadErrors),
-    /// Nothing could be fetched from others.
+    /// The client for outgoing requests cannot be created.
     #[error("{0}")]
     Fetcher(#[from] fetch::BuildError),
-    /// The files can not be watched.
-    #[error("the files can not be watched: {0}")]
+    /// The files cannot be watched.
+    #[error("cannot watch the files for changes: {0}")]
     Watch(#[from] WatchError),
-    /// The process can not hear its signals.
-    #[error("the process can not hear its signals: {0}")]
+    /// The signal handlers cannot be installed.
+    #[error("cannot install the signal handlers: {0}")]
     Signals(std::io::Error),
-    /// There is no administrator.
-    #[error("the start can not go on: {0}")]
+    /// The administrator cannot be created.
+    #[error("startup failed: {0}")]
     Administrator(#[from] AdministratorError),
-    /// A task of the start was lost.
-    #[error("the start was cut off: {0}")]
+    /// A startup task was aborted.
+    #[error("startup was interrupted: {0}")]
     Lost(#[from] tokio::task::JoinError),
 }
 
-/// What somebody can do about an address that is not to be had.
+/// Returns advice for an address that is unavailable.
 fn advice(error: &std::io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::AddrInUse => {
-            "stop who has it, or name another port with --listen or server.listen, for administrators with \
-             admin.listen"
+            "stop the process that uses it, or set another port with --listen or server.listen \
+             (admin.listen for administrators)"
         }
         ErrorKind::PermissionDenied => {
-            "name a port from 1024 up with --listen or server.listen, for administrators with admin.listen"
+            "set a port from 1024 up with --listen or server.listen (admin.listen for administrators)"
         }
         _ => {
-            "name an address of this machine with --listen or server.listen, for administrators with \
-             admin.listen"
+            "set an address of this machine with --listen or server.listen (admin.listen for administrators)"
         }
     }
 }
 
-/// What somebody can do about a store that says only what the system said.
+/// Returns advice for a store error that contains only a system error.
 fn remedy(error: &StoreError, url: &StoreUrl) -> &'static str {
     match error {
         StoreError::Unavailable(_) if url.is_postgres() => {
-            "; see that the database runs, and that store.url names it and a user whom it lets in"
+            "; check that the database is running, and that store.url names it and a user with access to it"
         }
         StoreError::Unavailable(_) => {
-            "; let this user write to its folder, or name another one with --data or store.url"
+            "; give this user write access to the folder, or set another one with --data or store.url"
         }
         _ => "",
     }

@@ -1,4 +1,4 @@
-//! Where requests come from, and what is answered there.
+//! The listeners, and what each of them serves.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,27 +15,26 @@ use crate::reload::Reloads;
 use crate::service::Service;
 use crate::{probes, routes};
 
-/// Sockets that somebody else opened; the server listens on them instead of on the addresses of
-/// its configuration.
+/// Sockets that are already open. The server listens on them instead of on the configured addresses.
 #[derive(Debug, Default)]
 pub struct Sockets {
-    /// For `server.listen`.
+    /// The socket for `server.listen`.
     pub public: Option<std::net::TcpListener>,
-    /// For `admin.listen`, whether that is set or not.
+    /// The socket for `admin.listen`, whether or not that option is set.
     pub admin: Option<std::net::TcpListener>,
 }
 
-/// The listener for clients, and the one for those who run the server.
+/// The listener for clients, and the admin listener for operators.
 pub(super) struct Listeners {
     public: TcpListener,
     admin: Option<TcpListener>,
 }
 
 impl Listeners {
-    /// Listens on `sockets`, and where they are not, on the addresses of `settings`.
+    /// Listens on `sockets`, or on the addresses of `settings` where a socket is missing.
     pub(super) async fn open(settings: &Settings, sockets: Sockets) -> Result<Self, StartError> {
         let public = listen(settings.server.listen, sockets.public).await?;
-        // Whoever opened a second socket wants the admin listener there.
+        // A second open socket is meant for the admin listener.
         let opened = sockets.admin.as_ref().and_then(|socket| socket.local_addr().ok());
         let admin = match settings.admin.listen.or(opened) {
             Some(address) => Some(listen(address, sockets.admin).await?),
@@ -44,13 +43,13 @@ impl Listeners {
         Ok(Self { public, admin })
     }
 
-    /// Where they really listen: a configured port may be 0.
+    /// Returns the actual addresses, since a configured port may be 0.
     pub(super) fn addresses(&self, settings: &Settings) -> (SocketAddr, Option<SocketAddr>) {
         let admin = self.admin.as_ref().and_then(|listener| listener.local_addr().ok());
         (self.public.local_addr().unwrap_or(settings.server.listen), admin)
     }
 
-    /// Serves on each what belongs there, until `stop` and until what was open then has ended.
+    /// Serves each listener until `stop` is cancelled and the open requests have ended.
     pub(super) fn serve(
         self,
         service: &Arc<Service>,
@@ -64,7 +63,7 @@ impl Listeners {
             let router = routes::public(Arc::clone(service), Some(operations));
             return serve::serve(self.public, router, entrance, stop.clone()).boxed();
         };
-        // Probes show no certificate.
+        // Probes present no certificate.
         let tls = if service.settings.admin.tls {
             entrance.tls.lenient()
         } else {

@@ -10,29 +10,30 @@ use hyper::header::{CACHE_CONTROL, HeaderValue, PRAGMA};
 use crate::http::answer::{self, Problem};
 use crate::service::{Context, Members, Service};
 
-/// Seconds after which a client may ask again.
+/// Seconds until a client may retry.
 const RETRY: u64 = 10;
 
-/// `GET`: the document. It may be kept for a minute, since it changes with the configuration.
+/// `GET`: returns the metadata document. It may be cached for a minute, since it changes with the
+/// configuration.
 ///
 /// # Errors
-/// 503 while there is no metadata of the server beside this one.
+/// 503 while the upstream metadata is unavailable.
 pub async fn get(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     Ok(kept(&document(&cx).await?))
 }
 
-/// `GET`: the document of UDAP, where clients can register with it.
+/// `GET`: returns the UDAP document, if clients can register with UDAP.
 ///
 /// # Errors
-/// 404 where they cannot, 503 while there is no metadata of the server beside this one.
+/// 404 if they cannot, 503 while the upstream metadata is unavailable.
 pub async fn udap(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let cx = Context::new(&service);
     match super::udap::document(&cx, &document(&cx).await?) {
         None => Err(Problem::not_found()),
         Some(Ok(document)) => Ok(kept(&document)),
         Some(Err(error)) => {
-            tracing::error!(%error, "the metadata could not be signed");
+            tracing::error!(%error, "cannot sign the UDAP metadata");
             Err(Problem::server_error())
         }
     }
@@ -53,8 +54,9 @@ fn kept(document: &Members) -> Response {
     response
 }
 
-/// Half a document would be kept by clients, who would take it for the whole.
+/// An incomplete document is not sent, since clients would cache it as the complete one.
 fn not_now() -> Problem {
-    let description = "the metadata of the authorization server beside this one can not be had; try again";
+    let description = "the metadata of the upstream authorization server is currently unavailable; retry \
+                       later";
     Problem::unavailable(description, RETRY)
 }

@@ -1,6 +1,6 @@
-//! The endpoints of this server, and how clients prove there who they are (RFC 8414 section 2):
-//! by a method that can be registered, that `token/client_authentication` knows, and whose proof
-//! can arrive here.
+//! The endpoints of this server, and the methods of client authentication that they accept (RFC 8414 section
+//! 2). A method is listed if it can be registered, `token/client_authentication` supports it, and its proof
+//! can reach this server.
 
 use super::put_list;
 use crate::config::settings::ServerSettings;
@@ -8,8 +8,8 @@ use crate::config::{ClientCertificates, Registration};
 use crate::jose::Algorithm;
 use crate::service::{Context, Members};
 
-/// Puts our endpoints and what they take. Of an endpoint that `[discovery]` names elsewhere we know
-/// nothing, so what `[discovery]` says of it stays.
+/// Adds the endpoints of this server and the methods that they accept. If `[discovery]` names an endpoint on
+/// another server, its members in `[discovery]` are kept.
 pub(super) fn put(cx: &Context<'_>, document: &mut Members) {
     let server = &cx.service.settings.server;
     let paths = &server.paths;
@@ -22,15 +22,16 @@ pub(super) fn put(cx: &Context<'_>, document: &mut Members) {
         put_methods(cx.settings(), document, "revocation_endpoint", &methods);
     }
     if put_own(cx, document, ("introspection_endpoint", &paths.introspection)) {
-        // Who asks proves who it is, or shows an access token (RFC 7662 section 2.1), which is named
-        // by its type.
+        // The caller authenticates as a client, or presents an access token (RFC 7662 section 2.1), which is
+        // listed by its token type.
         let proving = methods.into_iter().filter(|method| *method != "none");
         let taken: Vec<&str> = proving.chain(["Bearer"]).collect();
         put_methods(cx.settings(), document, "introspection_endpoint", &taken);
     }
 }
 
-/// Puts the endpoint at a path of ours, unless another one is named; whether it is ours.
+/// Adds an endpoint of this server, unless `[discovery]` names another one. Returns whether it is an endpoint
+/// of this server.
 fn put_own(cx: &Context<'_>, document: &mut Members, (name, path): (&str, &str)) -> bool {
     let is_ours = !document.contains_key(name);
     if is_ours {
@@ -39,7 +40,7 @@ fn put_own(cx: &Context<'_>, document: &mut Members, (name, path): (&str, &str))
     is_ours
 }
 
-/// RFC 8705 section 3.3: a token is bound to the certificate with which its client asks for it.
+/// RFC 8705 section 3.3: a token is bound to the certificate with which its client requests it.
 fn put_bound_tokens(server: &ServerSettings, document: &mut Members) {
     let name = "tls_client_certificate_bound_access_tokens";
     if is_asked_for(server) || is_named(server) {
@@ -49,7 +50,7 @@ fn put_bound_tokens(server: &ServerSettings, document: &mut Members) {
     }
 }
 
-/// Puts what `endpoint` takes, with the algorithms of what is signed.
+/// Adds the methods that `endpoint` accepts, with the algorithms of signed assertions.
 fn put_methods(settings: &Registration, document: &mut Members, endpoint: &str, methods: &[&str]) {
     let signs = |algorithm: &Algorithm| {
         let method = if algorithm.is_symmetric() { "client_secret_jwt" } else { "private_key_jwt" };
@@ -61,7 +62,7 @@ fn put_methods(settings: &Registration, document: &mut Members, endpoint: &str, 
     put_list(document, &format!("{endpoint}_auth_signing_alg_values_supported"), signed.collect());
 }
 
-/// The methods that each endpoint of ours takes.
+/// Returns the methods that the endpoints of this server accept.
 fn methods<'a>(settings: &'a Registration, server: &ServerSettings) -> Vec<&'a str> {
     let is_signed =
         |is_symmetric: bool| algorithms(settings).any(|algorithm| algorithm.is_symmetric() == is_symmetric);
@@ -72,26 +73,26 @@ fn methods<'a>(settings: &'a Registration, server: &ServerSettings) -> Vec<&'a s
         "tls_client_auth" => (is_asked_for(server) && server.tls.client_ca.is_some()) || is_named(server),
         "self_signed_tls_client_auth" => is_asked_for(server) || is_named(server),
         "attest_jwt_client_auth" => !settings.trusted_client_attesters.is_empty(),
-        // It can be registered, for a server beside this one.
+        // Such a method can be registered, for use at an upstream server.
         _ => false,
     };
     let supported = settings.token_endpoint_auth_methods_supported.iter().map(String::as_str);
     supported.filter(|&method| is_taken(method)).collect()
 }
 
-/// The algorithms of client assertions that can be verified.
+/// Returns the algorithms of client assertions that can be verified.
 fn algorithms(settings: &Registration) -> impl Iterator<Item = Algorithm> {
     let names = settings.token_endpoint_auth_signing_alg_values_supported.iter();
     names.filter_map(|name| Algorithm::parse(name))
 }
 
-/// Whether this server asks for client certificates itself.
+/// Whether this server itself requests client certificates.
 fn is_asked_for(server: &ServerSettings) -> bool {
     server.tls.is_on() && server.tls.client_certificates != ClientCertificates::Off
 }
 
-/// Whether a proxy can name the certificate of a client, which it vouches for where no authority of
-/// ours does.
+/// Whether a proxy can forward the certificate of a client. If this server has no authorities, the proxy
+/// verifies it.
 const fn is_named(server: &ServerSettings) -> bool {
     !server.trusted_proxies.is_empty() && !server.certificate_headers.is_empty()
 }

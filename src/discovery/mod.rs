@@ -1,10 +1,11 @@
-//! The metadata documents (OpenID Connect Discovery section 3, RFC 8414 section 2), built from
-//! the lists that the rules read: every value that one of these names can be registered.
+//! The metadata documents (OpenID Connect Discovery section 3, RFC 8414 section 2). They are built from the
+//! lists that the rules use, so every listed value can be registered.
 //!
-//! Without a server beside this one, no other value can. Beside an authorization server a list
-//! names of ours only what that server can do too, and all of ours where it does not say or the two
-//! have nothing in common. The rules take all of ours there, too: what can be registered, and kept
-//! in an update, must not depend on whether the metadata of another server can be had.
+//! Without an upstream server, no other value can be registered. With an upstream authorization server, a
+//! list contains only those of our values that the upstream server supports too. It contains all of our
+//! values if the upstream server does not publish the list, or the two lists have nothing in common. The
+//! rules accept all of our values in this case as well: what can be registered, and kept in an update, must
+//! not depend on whether the metadata of another server is available.
 
 pub mod endpoint;
 mod endpoints;
@@ -18,12 +19,12 @@ use crate::config::{Registration, UPSTREAM};
 use crate::jose::Algorithm;
 use crate::service::{Context, Members};
 
-/// Lists of ours that allow any value where they are empty, so what others say of them holds.
+/// Lists that allow any value when they are empty in our configuration, so that the upstream values apply.
 const OPEN: &[&str] =
     &["response_modes_supported", "acr_values_supported", "authorization_details_types_supported"];
 
-/// Lists that are there also where they are empty: RFC 8414 section 2 demands the first, and takes
-/// the absence of any other for values that nobody can use here.
+/// Lists that are published even when they are empty. RFC 8414 section 2 requires the first one. If one of
+/// the others were missing, clients would assume default values that this server does not support.
 const DEMANDED: &[&str] = &[
     "response_types_supported",
     "grant_types_supported",
@@ -31,8 +32,8 @@ const DEMANDED: &[&str] = &[
     "revocation_endpoint_auth_methods_supported",
 ];
 
-/// The document: what the authorization server beside us says (`theirs`), the members of
-/// `[discovery]` for what is not ours, and ours on top of them.
+/// Returns the document: the upstream metadata (`theirs`), overridden by the members of `[discovery]`,
+/// overridden by the members of this server.
 pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
     let mut document = theirs.map(upstream::without_ours).unwrap_or_default();
     let named = cx.service.settings.discovery.iter().filter(|(name, _)| *name != UPSTREAM);
@@ -41,12 +42,12 @@ pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
     if cx.settings().dynamic_registration_enabled {
         put(&mut document, "registration_endpoint", cx.service.registration_endpoint());
     }
-    // Beside an authorization server its endpoints are the ones for users' clients, and ours
-    // know none of its tokens.
+    // With an upstream authorization server, clients use its endpoints, and this server knows none of its
+    // tokens.
     if theirs.is_none() {
         endpoints::put(cx, &mut document);
     }
-    // What a pattern stands for cannot be listed (RFC 8414 section 2 lets scopes be left out).
+    // The values of a pattern cannot be listed (RFC 8414 section 2 allows scopes to be omitted).
     let listed = cx.snapshot.live.scopes.iter().filter(|scope| scope.pattern.is_none());
     let scopes = listed.map(|scope| scope.id.clone());
     put_list(&mut document, "scopes_supported", scopes.collect());
@@ -66,8 +67,8 @@ pub fn document(cx: &Context<'_>, theirs: Option<&Members>) -> Members {
     let is_theirs = theirs.is_none_or(|theirs| theirs.get(user_code) == Some(&Value::Bool(true)));
     let is_ours = cx.settings().backchannel_user_code_parameter_supported;
     put(&mut document, user_code, is_theirs && is_ours);
-    // MCP clients refuse a server that does not name S256; who does not offer PKCE says so in
-    // `[discovery]`, or beside us in its own document.
+    // MCP clients reject a server that does not list S256. A server without PKCE states so in `[discovery]`,
+    // or in its own document if it is upstream.
     if theirs.is_none() {
         document.entry("code_challenge_methods_supported").or_insert_with(|| vec!["S256"].into());
     }
@@ -78,8 +79,8 @@ fn put(document: &mut Members, name: &str, value: impl Into<Value>) {
     document.insert(name.to_owned(), value.into());
 }
 
-/// Puts a list of ours in the place of what others say. One without values is left out (RFC 8414
-/// section 3.2), whoever would fill it, unless its absence says something else.
+/// Replaces a list by ours. An empty list is omitted (RFC 8414 section 3.2), even if another source has
+/// values for it, unless its absence would mean something else.
 fn put_list(document: &mut Members, name: &str, values: Vec<String>) {
     if values.is_empty() && !DEMANDED.contains(&name) {
         document.remove(name);
@@ -88,8 +89,8 @@ fn put_list(document: &mut Members, name: &str, values: Vec<String>) {
     }
 }
 
-/// Puts the claims that the scopes stand for. Whoever issues the tokens knows better: what the server
-/// beside us or `[discovery]` says stays.
+/// Adds the claims of the scopes. The issuer of the tokens knows better, so a list of the upstream server or
+/// of `[discovery]` is kept.
 fn put_claims(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members) {
     let name = "claims_supported";
     if theirs.is_some() || document.contains_key(name) {
@@ -107,11 +108,12 @@ fn put_claims(cx: &Context<'_>, theirs: Option<&Members>, document: &mut Members
     }
 }
 
-/// What a client can be attested with, where anybody is trusted to attest clients.
+/// Returns the lists for client attestations, if the operator trusts an attester.
 ///
-/// The list of methods asks clients to use one of them, unless it has `none`: an attestation is one way of
-/// several to register here. Beside an authorization server it speaks for the token endpoint of that one, so
-/// it is what that one says (OAuth 2.0 Attestation-Based Client Authentication, on metadata).
+/// The list of methods requires clients to use one of them unless it contains `none`, since an attestation is
+/// only one of several ways to register. With an upstream authorization server the list describes the token
+/// endpoint of that server, so its own list applies (OAuth 2.0 Attestation-Based Client Authentication, on
+/// metadata).
 fn client_attestation(cx: &Context<'_>, theirs: Option<&Members>) -> Vec<(&'static str, Vec<String>)> {
     let attesters = &cx.snapshot.trust.attesters;
     if attesters.is_empty() {
@@ -132,7 +134,7 @@ fn client_attestation(cx: &Context<'_>, theirs: Option<&Members>) -> Vec<(&'stat
     lists
 }
 
-/// The members that are lists of what can be registered.
+/// Returns the members that list what can be registered.
 fn lists(settings: &Registration) -> Vec<(&'static str, Vec<String>)> {
     let plain = [
         ("response_types_supported", settings.response_types_supported.clone()),

@@ -1,5 +1,5 @@
-//! The metadata of UDAP (HL7 FHIR "Security for Scalable Registration, Authentication, and
-//! Authorization" section 2.2), from the document of this server and the keys that it trusts.
+//! The UDAP metadata (HL7 FHIR "Security for Scalable Registration, Authentication, and Authorization"
+//! section 2.2), built from the document of this server and its trusted keys.
 
 use serde_json::{Map, Value};
 
@@ -8,12 +8,12 @@ use crate::config::trust::StatementValidation;
 use crate::jose::{Algorithm, SigningKeyError};
 use crate::service::{Context, Members};
 
-/// The endpoints that the signed metadata vouch for.
+/// The endpoints that the signed metadata contains.
 const ENDPOINTS: [&str; 3] = ["authorization_endpoint", "token_endpoint", "registration_endpoint"];
 /// The grant types of UDAP.
 const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
 
-/// The document of UDAP, drawn from `ours`; none where nobody registers by a certificate.
+/// Returns the UDAP document, built from `ours`; none if clients cannot register by a certificate.
 pub(super) fn document(cx: &Context<'_>, ours: &Members) -> Option<Result<Members, SigningKeyError>> {
     let is_builtin = cx.settings().software_statement_validation_type == StatementValidation::Builtin;
     if !is_builtin || !cx.snapshot.trust.has_certified() || !ours.contains_key("registration_endpoint") {
@@ -40,8 +40,8 @@ pub(super) fn document(cx: &Context<'_>, ours: &Members) -> Option<Result<Member
     Some(signed(cx, document))
 }
 
-/// Puts what only the operator knows. A list of what is required is there beside one of what is
-/// supported.
+/// Adds the members that only the operator knows. A list of supported values comes with a list of required
+/// values.
 fn put_named(cx: &Context<'_>, document: &mut Members) {
     let named = cx.settings().udap_metadata.clone().unwrap_or_default();
     for (name, supported, required) in [
@@ -70,7 +70,7 @@ fn asymmetric(names: &[String]) -> Vec<String> {
     names.iter().filter(is_one).cloned().collect()
 }
 
-/// The document with what this server signs of it, where it has a key for that.
+/// Returns the document with its signed part, if this server has a key for it.
 fn signed(cx: &Context<'_>, mut document: Members) -> Result<Members, SigningKeyError> {
     let Some(signer) = &cx.snapshot.trust.metadata_signer else { return Ok(document) };
     let endpoint = |name: &&str| Some(((*name).to_owned(), document.get(*name)?.clone()));

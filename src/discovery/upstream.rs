@@ -1,4 +1,4 @@
-//! What the metadata of the authorization server beside us becomes below ours.
+//! How the upstream metadata is combined with ours.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::model::absent;
 use crate::service::Members;
 
-/// Its members without those that are absent and those that are ours to say: where clients register, also behind a client
-/// certificate (RFC 8705 section 5), and the signed form (RFC 8414 section 2.1), which says
-/// what the document said before.
+/// Returns the upstream members, without absent ones and without those that this server replaces: the
+/// registration endpoint, also behind a client certificate (RFC 8705 section 5), and the signed form (RFC
+/// 8414 section 2.1), which repeats the unmodified document.
 pub(super) fn without_ours(theirs: &Members) -> Members {
     let mut members = absent::present(theirs.clone());
     members.values_mut().for_each(absent::prune);
@@ -23,8 +23,8 @@ pub(super) fn without_ours(theirs: &Members) -> Members {
     members
 }
 
-/// What both can do: what is registered here is used there. Where the other server says nothing,
-/// or the two have nothing in common, it is what can be registered.
+/// Returns the values that both servers support, since clients register here and are used there. If the
+/// upstream server has no such list, or the two lists have nothing in common, returns what can be registered.
 pub(super) fn shared(theirs: Option<&Members>, name: &str, ours: Vec<String>) -> Vec<String> {
     let Some(values) = theirs.and_then(|theirs| theirs.get(name)).and_then(Value::as_array) else {
         return ours;
@@ -35,8 +35,8 @@ pub(super) fn shared(theirs: Option<&Members>, name: &str, ours: Vec<String>) ->
     if both.is_empty() { ours } else { both }
 }
 
-/// What is compared of a value of the list `name`: the words of a response type have no order (RFC
-/// 6749 section 3.1.1).
+/// Returns the part of a value of the list `name` that is compared: the words of a response type have no
+/// order (RFC 6749 section 3.1.1).
 fn words<'a>(name: &str, value: &'a str) -> BTreeSet<&'a str> {
     if name == "response_types_supported" { value.split(' ').collect() } else { BTreeSet::from([value]) }
 }

@@ -1,4 +1,4 @@
-//! The HTTP client, and all that it must not do by itself.
+//! The HTTP client, without its automatic features such as redirects and proxies.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,40 +11,40 @@ use reqwest::{Certificate, Client};
 use super::resolver::Guarded;
 use crate::config::FetchSettings;
 
-/// The longest that a connection may take to be there, with TLS.
+/// The maximum time for a connection to be established, including TLS.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// Idle connections to one host, and how long they are kept.
+/// The maximum number of idle connections to one host, and how long they are kept.
 const IDLE_CONNECTIONS: usize = 4;
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Why there is no fetcher.
+/// Why no fetcher can be created.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// A file of trust anchors can not be read.
-    #[error("{name}: {} can not be read: {source}", path.display())]
+    /// A file of trust anchors cannot be read.
+    #[error("{name}: cannot read {}: {source}", path.display())]
     Read {
-        /// Who names the file: an option or a flag.
+        /// The option or flag that names the file.
         name: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A file of trust anchors has no certificates.
+    /// A file of trust anchors contains no certificates.
     #[error("{name}: {} is not a PEM file of certificates", path.display())]
     NotCertificates {
-        /// Who names the file: an option or a flag.
+        /// The option or flag that names the file.
         name: &'static str,
         /// The file.
         path: PathBuf,
     },
-    /// TLS can not be set up.
-    #[error("the client for outgoing requests can not be made: {0}")]
+    /// TLS cannot be set up.
+    #[error("cannot set up the client for outgoing requests: {0}")]
     Client(#[source] reqwest::Error),
 }
 
-/// A client that connects only to addresses which `names` gives and `settings` allows.
+/// Builds a client that connects only to addresses that `names` returns and `settings` allows.
 pub(super) fn build(settings: &FetchSettings, names: Arc<dyn Resolve>) -> Result<Client, BuildError> {
     let guarded = Guarded::new(settings.clone(), names);
     Client::builder()
@@ -66,7 +66,7 @@ fn trust_anchors(settings: &FetchSettings) -> Result<Vec<Certificate>, BuildErro
     settings.ca_file.as_deref().map_or_else(|| Ok(Vec::new()), |path| certificates("fetch.caFile", path))
 }
 
-/// The certificates in a PEM file, which the option or flag `name` names.
+/// Reads the certificates in the PEM file of the option or flag `name`.
 pub(super) fn certificates(name: &'static str, path: &Path) -> Result<Vec<Certificate>, BuildError> {
     let text =
         std::fs::read(path).map_err(|source| BuildError::Read { name, path: path.to_owned(), source })?;

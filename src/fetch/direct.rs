@@ -1,6 +1,6 @@
-//! The second face: asks the one server that the operator of a command names. It may be anywhere,
-//! in a private network and without TLS too, so nothing of [`super::Policy`] applies; nobody but
-//! the command line uses it. Answers are bounded, and no redirect carries a token elsewhere.
+//! The client of the command line, for the one server that its operator names. That server may be anywhere,
+//! in a private network and without TLS too, so [`super::Policy`] does not apply. Only the command line uses
+//! this client. The size of answers is limited, and no redirect forwards a token to another server.
 
 use std::io;
 use std::path::Path;
@@ -14,34 +14,34 @@ use url::Url;
 use super::client::{BuildError, certificates};
 use super::message::{self, Request, Response};
 
-/// The longest that a connection may take to be there, with TLS.
+/// The maximum time for a connection to be established, including TLS.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The longest that a whole answer may take, and a stream may stand still.
+/// The maximum time for a complete answer, and for a stream to make progress.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Bytes of an answer that is read as a whole.
+/// The maximum length of an answer that is read completely, in bytes.
 const ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// Why the server did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectError {
-    /// There is no such host, or nobody listens there.
+    /// The host does not exist, or does not accept connections.
     #[error("{0}")]
     Unreachable(String),
-    /// Its certificate is not trusted, or it does not speak TLS as it should.
+    /// Its certificate is not trusted, or TLS failed.
     #[error("{0}")]
     Tls(String),
-    /// It was too slow.
-    #[error("there was no answer within {} seconds", PATIENCE.as_secs())]
+    /// It timed out.
+    #[error("timed out: no answer within {} seconds", PATIENCE.as_secs())]
     Timeout,
-    /// The connection broke off, or what came was not HTTP.
+    /// The connection was closed, or the answer was not HTTP.
     #[error("{0}")]
     Broken(String),
-    /// The request can not be sent.
+    /// The request cannot be sent.
     #[error("{0}")]
     Unsendable(String),
 }
 
-/// A client for the server that an operator named.
+/// A client for the server that the operator names.
 pub struct Direct(Client);
 
 /// An answer whose body is read while it arrives.
@@ -52,10 +52,10 @@ pub struct Arriving {
 }
 
 impl Direct {
-    /// A client that trusts the authorities of the system, and those in the PEM file `ca`.
+    /// A client that trusts the authorities of the system and those in the PEM file `ca`.
     ///
     /// # Errors
-    /// When the file can not be read, or TLS can not be set up.
+    /// When the file cannot be read, or TLS cannot be set up.
     pub fn new(ca: Option<&Path>) -> Result<Self, BuildError> {
         let anchors = ca.map(|path| certificates("--ca", path)).transpose()?.unwrap_or_default();
         let client = Client::builder()
@@ -70,10 +70,10 @@ impl Direct {
         client.map(Self).map_err(BuildError::Client)
     }
 
-    /// Sends `request` and reads the answer to its end, whatever its status is.
+    /// Sends `request` and reads the whole answer, whatever its status is.
     ///
     /// # Errors
-    /// When there is no whole answer.
+    /// When no complete answer arrives.
     pub async fn send(&self, request: Request) -> Result<Response, DirectError> {
         let whole = async {
             let answer = self.0.execute(prepare(request)?).await.map_err(|error| failure(&error))?;
@@ -82,7 +82,7 @@ impl Direct {
         timeout(PATIENCE, whole).await.map_err(|_| DirectError::Timeout)?
     }
 
-    /// Sends `request` and gives the answer when its head has arrived.
+    /// Sends `request` and returns the answer when its head has arrived.
     ///
     /// # Errors
     /// When there is no answer.
@@ -93,10 +93,10 @@ impl Direct {
         Ok(Arriving { status: answer.status().as_u16(), answer })
     }
 
-    /// Sends `request` with a body that is read while it is sent: as long as that takes.
+    /// Sends `request` with a body that is read while it is sent, without a time limit.
     ///
     /// # Errors
-    /// When there is no whole answer.
+    /// When no complete answer arrives.
     pub async fn upload<I>(&self, request: Request, parts: I) -> Result<Response, DirectError>
     where
         I: Iterator<Item = io::Result<Vec<u8>>> + Send + 'static,
@@ -108,27 +108,26 @@ impl Direct {
 }
 
 impl Arriving {
-    /// The next bytes of the body; none: that was all.
+    /// Returns the next bytes of the body; none at its end.
     ///
     /// # Errors
-    /// When the answer breaks off or stands still.
+    /// When the answer is incomplete or times out.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, DirectError> {
         let chunk = timeout(PATIENCE, self.answer.chunk()).await.map_err(|_| DirectError::Timeout)?;
         Ok(chunk.map_err(|error| failure(&error))?.map(Vec::from))
     }
 
-    /// The whole answer: for one that is a refusal.
+    /// Returns the whole answer. Meant for error responses.
     ///
     /// # Errors
-    /// When there is no whole answer.
+    /// When no complete answer arrives.
     pub async fn whole(self) -> Result<Response, DirectError> {
         timeout(PATIENCE, read(self.answer)).await.map_err(|_| DirectError::Timeout)?
     }
 }
 
 fn prepare(request: Request) -> Result<reqwest::Request, DirectError> {
-    let url =
-        Url::parse(&request.url).map_err(|_| DirectError::Unsendable("the URL can not be read".into()))?;
+    let url = Url::parse(&request.url).map_err(|_| DirectError::Unsendable("the URL is invalid".into()))?;
     message::prepare(url, request).map_err(|refusal| DirectError::Unsendable(refusal.to_string()))
 }
 
@@ -136,8 +135,8 @@ async fn read(answer: reqwest::Response) -> Result<Response, DirectError> {
     message::read(answer, ANSWER_BYTES).await.map_err(|error| DirectError::Broken(error.to_string()))
 }
 
-/// What went wrong, with its cause: the operator is told all of it, and the first text alone
-/// repeats the URL, which the operator knows.
+/// Converts an error together with its causes. The operator sees all of them. The first text is left out,
+/// since it only repeats the URL, which the operator knows.
 fn failure(error: &reqwest::Error) -> DirectError {
     let mut causes: Vec<String> = Vec::new();
     let mut cause = std::error::Error::source(error);
@@ -149,12 +148,12 @@ fn failure(error: &reqwest::Error) -> DirectError {
         cause = one.source();
     }
     let is_tls = causes.iter().any(|text| text.contains("certificate") || text.contains("SSL"));
-    // The last one is what happened; those before it say where.
-    let last = causes.pop().unwrap_or_else(|| "the connection failed".to_owned());
+    // The last cause is what happened; the previous ones describe where.
+    let last = causes.pop().unwrap_or_else(|| "connection failed".to_owned());
     match (is_tls, error.is_connect(), error.is_timeout()) {
         (true, ..) => DirectError::Tls(last),
         (_, true, true) => {
-            DirectError::Unreachable(format!("no connection in {} seconds", CONNECT.as_secs()))
+            DirectError::Unreachable(format!("timed out: no connection within {} seconds", CONNECT.as_secs()))
         }
         (_, true, _) => DirectError::Unreachable(last),
         (_, _, true) => DirectError::Timeout,

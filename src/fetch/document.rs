@@ -1,4 +1,4 @@
-//! JSON documents of others: keys, sector files, metadata.
+//! JSON documents of other servers: keys, sector files, metadata.
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
@@ -6,26 +6,26 @@ use serde_json::Value;
 use super::{FetchError, Fetcher, Request, Response};
 use crate::model::json;
 
-/// `Accept` for JSON.
+/// The `Accept` header for JSON.
 pub const JSON: &str = "application/json";
 
-/// `Accept` for a JWK Set (RFC 7517 section 8.5.2).
+/// The `Accept` header for a JWK Set (RFC 7517 section 8.5.2).
 pub const JWK_SET: &str = "application/jwk-set+json, application/json";
 
-/// A JSON document, and how long its server says that it is good.
+/// A JSON document, and how long it is valid according to its server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// What it says.
+    /// The JSON value.
     pub value: Value,
-    /// Seconds; none when its server says nothing that can be understood.
+    /// The lifetime in seconds; none if its server states none that can be understood.
     pub lifetime: Option<u64>,
 }
 
 impl Fetcher {
-    /// Fetches the JSON document at `url`, asking for the media types of `accept`.
+    /// Fetches the JSON document at `url`, requesting the media types of `accept`.
     ///
     /// # Errors
-    /// Unless the answer is a 200 with one JSON value that is said to be JSON.
+    /// Unless the answer has status 200, a JSON media type, and one JSON value.
     pub async fn get_json(&self, url: &str, accept: &str) -> Result<Document, FetchError> {
         let headers = vec![("accept".to_owned(), accept.to_owned())];
         let response = self.send(Request { headers, ..Request::get(url) }).await?;
@@ -42,7 +42,7 @@ impl Fetcher {
     }
 }
 
-/// `application/json`, and every type that is JSON by its suffix (RFC 6839 section 3.1).
+/// Whether the type is `application/json`, or is JSON by its suffix (RFC 6839 section 3.1).
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.split_once('/') {
@@ -51,7 +51,7 @@ fn is_json(content_type: &str) -> bool {
     }
 }
 
-/// RFC 9111 sections 4.2.1 and 4.2.3, for a cache that is not shared.
+/// RFC 9111 sections 4.2.1 and 4.2.3, for a private cache.
 fn lifetime(response: &Response) -> Option<u64> {
     let all = response.headers.iter().filter(|(name, _)| name == "cache-control");
     let directives: Vec<String> =
@@ -68,14 +68,14 @@ fn lifetime(response: &Response) -> Option<u64> {
     Some(total.saturating_sub(age))
 }
 
-/// What lies between `Date` and `Expires`: both are of the other side's clock.
+/// Returns the seconds between `Date` and `Expires`, which both come from the clock of the other server.
 fn until_expiry(response: &Response) -> Option<u64> {
     let time = |name: &str| {
         let text = response.header(name)?;
         DateTimeParser::new().parse_timestamp(text).ok().map(jiff::Timestamp::as_second)
     };
     let date = time("date")?;
-    // RFC 9111 section 5.3: what is no date, 0 above all, has expired.
+    // RFC 9111 section 5.3: a value that is not a date, such as 0, means that the answer has expired.
     response.header("expires")?;
     let expires = time("expires").unwrap_or(date);
     Some(u64::try_from(expires.saturating_sub(date)).unwrap_or(0))

@@ -1,95 +1,96 @@
-//! Why nothing was fetched.
+//! The errors of fetching.
 //!
-//! Clients are told these texts, so they say nothing of the network that the server is in: a name
-//! without an address and a name with a private one read the same.
+//! Clients see these texts, so they reveal nothing about the network of the server: a name without an address
+//! and a name with a private address have the same text.
 
 use std::error::Error;
 
-/// Of a host that does not answer as it should. One text for a name that is not there, a private address, a
-/// port that is closed or filtered, and another protocol: a client must not learn what is where.
-const UNREACHABLE: &str = "the host cannot be reached, or gives no whole answer in time";
+/// The error for a host that does not answer as expected. A nonexistent name, a private address, a closed or
+/// filtered port, and another protocol have one text, because a client must not be able to explore the
+/// network.
+const UNREACHABLE: &str = "the host is unreachable or did not send a complete answer in time";
 
-/// Why a request is not sent. Trying again does not help.
+/// Why a request is not sent. Retrying does not help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Not an absolute URL in ASCII.
-    #[error("the URL can not be read; write it in ASCII, as https://host/path")]
+    #[error("invalid URL; write it in ASCII, as https://host/path")]
     Url,
     /// Another scheme than `https`.
-    #[error("the URL must be https")]
+    #[error("the URL must use https")]
     Scheme,
     /// A user name or a password in the URL.
-    #[error("the URL must not have a user name or a password")]
+    #[error("the URL must not contain a user name or a password")]
     UserInformation,
     /// A fragment in the URL.
-    #[error("the URL must not have a fragment (#..)")]
+    #[error("the URL must not contain a fragment (#...)")]
     Fragment,
     /// A port that belongs to another protocol.
-    #[error("the URL must have the port of https, or one from 1024")]
+    #[error("the port must be the port of https, or at least 1024")]
     Port,
     /// A host that the operator did not list in `fetch.allowedHosts`.
-    #[error("the host is none that this server may fetch from")]
+    #[error("this host is not in fetch.allowedHosts")]
     NotListed,
-    /// A host that is not on the public internet, as can be seen from how it is written.
+    /// A host that is visibly not on the public internet, such as a private address.
     #[error("the host must be on the public internet")]
     NotPublic,
-    /// A host one of whose addresses is not on the public internet.
+    /// A host with an address that is not on the public internet.
     #[error("{UNREACHABLE}")]
     SpecialAddress,
-    /// A method that is none, or that is not for this.
-    #[error("the method is not one that can be sent")]
+    /// An invalid method, or one that is not allowed.
+    #[error("this method cannot be sent")]
     Method,
-    /// A header that can not be sent, or that the server itself sets.
-    #[error("a header can not be sent: it is malformed, or the server sets it itself")]
+    /// A header that cannot be sent, or that the server sets itself.
+    #[error("a header cannot be sent: it is malformed, or the server sets it itself")]
     Header,
 }
 
-/// Why nothing was fetched.
+/// Why a fetch failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     /// The request must not be sent.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Its turn did not come in time.
-    #[error("too many fetches at the same time; try again later")]
+    /// The request waited too long in the queue.
+    #[error("too many fetches at the same time; retry later")]
     Busy,
-    /// There is no such host, no connection, or no TLS that can be trusted.
+    /// The host does not exist, accepts no connection, or has no trusted TLS certificate.
     #[error("{UNREACHABLE}")]
     Unreachable,
-    /// The whole answer was not there in time.
+    /// The complete answer did not arrive in time.
     #[error("{UNREACHABLE}")]
     Timeout {
-        /// The time that there was.
+        /// The time limit.
         milliseconds: u64,
     },
-    /// The connection broke off, or what came was not HTTP.
+    /// The connection was closed, or the answer was not HTTP.
     #[error("{UNREACHABLE}")]
     Broken,
-    /// The answer is larger than it may be.
+    /// The answer is too large.
     #[error("the answer is larger than {limit} bytes")]
     TooLarge {
-        /// Bytes that there may be.
+        /// The maximum length in bytes.
         limit: usize,
     },
-    /// The answer sends elsewhere (RFC 9110 section 15.4).
-    #[error("the answer is a redirect (status {0}), which is not followed; name the final URL")]
+    /// The answer is a redirect (RFC 9110 section 15.4).
+    #[error("redirects are not followed (status {0}); use the final URL")]
     Redirected(u16),
-    /// The answer is not 200.
-    #[error("the answer has the status {0}; it must be 200")]
+    /// The status of the answer is not 200.
+    #[error("the answer has status {0}, but must have status 200")]
     Status(u16),
-    /// The answer is not said to be JSON.
+    /// The media type of the answer is not JSON.
     #[error("the answer must have the content type application/json")]
     MediaType,
     /// The answer is not JSON.
-    #[error("the answer must be one JSON value in UTF-8, no member of it twice")]
+    #[error("the answer must be one JSON value in UTF-8, without duplicate members")]
     NotJson,
-    /// The answer is JSON, but not what it should be.
+    /// The answer is JSON, but not the expected document.
     #[error("the answer {0}")]
     Unusable(String),
 }
 
 impl FetchError {
-    /// Whether the other side may be well again soon: what was fetched before is still good.
+    /// Whether the other server may soon recover. A document that was fetched before may still be used then.
     pub const fn is_outage(&self) -> bool {
         match self {
             Self::Busy | Self::Unreachable | Self::Timeout { .. } | Self::Broken => true,
@@ -103,20 +104,20 @@ impl FetchError {
         }
     }
 
-    /// What went wrong with `host`. The log says it in full, the error in general.
+    /// Converts an error of a request to `host`. The log has the details, the error is general.
     pub(super) fn of(error: &reqwest::Error, host: &str) -> Self {
         let mut cause: Option<&(dyn Error + 'static)> = Some(error);
         let mut causes = Vec::new();
         while let Some(one) = cause {
             if let Some(refusal) = one.downcast_ref::<Refusal>() {
-                tracing::warn!(host, "a host with a special address was not fetched from");
+                tracing::warn!(host, "fetch rejected: the host has a special address");
                 return Self::Refused(*refusal);
             }
             causes.push(one.to_string());
             cause = one.source();
         }
-        // The first one repeats the URL, which may hold a secret of a script.
-        tracing::debug!(host, cause = causes.split_off(1).join(": "), "nothing was fetched");
+        // The first text repeats the URL, which may contain a secret of a script.
+        tracing::debug!(host, cause = causes.split_off(1).join(": "), "fetch failed");
         if error.is_connect() { Self::Unreachable } else { Self::Broken }
     }
 }

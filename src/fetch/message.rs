@@ -1,4 +1,4 @@
-//! A request and its answer, in types that need no HTTP library.
+//! A request and its answer, in types that do not depend on an HTTP library.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use url::Url;
 use super::HEADER_BYTES;
 use super::error::{FetchError, Refusal};
 
-/// Headers that say where a message goes and where it ends; nobody but the client sets them.
+/// Headers that control the connection and the length of a message. Only the client itself sets them.
 const OWN_HEADERS: &[&str] = &[
     "connection",
     "content-length",
@@ -26,20 +26,20 @@ const OWN_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
-/// What is asked of another server.
+/// A request to another server.
 #[derive(Clone, Default)]
 pub struct Request {
-    /// The method; empty: `GET`.
+    /// The method; if empty, `GET`.
     pub method: String,
     /// The URL, in ASCII.
     pub url: String,
-    /// Names and values.
+    /// The headers: names and values.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Option<Vec<u8>>,
-    /// A shorter time than that of `[fetch]`.
+    /// A time limit shorter than the one of `[fetch]`.
     pub timeout: Option<Duration>,
-    /// Fewer bytes of the answer than `[fetch]` allows.
+    /// A limit for the bytes of the answer, lower than the one of `[fetch]`.
     pub limit: Option<usize>,
 }
 
@@ -50,7 +50,7 @@ impl Request {
     }
 }
 
-/// Headers and body may hold credentials, and so may the query.
+/// Omits the headers, the body and the query, which may contain credentials.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.split_once('?').map_or(self.url.as_str(), |(before, _)| before);
@@ -58,19 +58,19 @@ impl fmt::Debug for Request {
     }
 }
 
-/// What another server answered.
+/// The answer of another server.
 #[derive(Clone)]
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// Names in lower case, and values; what is not UTF-8 in a value is replaced.
+    /// The headers: names in lower case, and values. Bytes that are not UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
-    /// The body, as it came.
+    /// The body, unmodified.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// The first header that is called `name`, in lower case.
+    /// Returns the value of the first header called `name`, in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
@@ -82,7 +82,7 @@ impl fmt::Debug for Response {
     }
 }
 
-/// The request as the client sends it.
+/// Builds the request that the client sends.
 pub(super) fn prepare(url: Url, request: Request) -> Result<reqwest::Request, Refusal> {
     let mut prepared = reqwest::Request::new(method(&request.method)?, url);
     for (name, value) in &request.headers {
@@ -100,13 +100,13 @@ pub(super) fn prepare(url: Url, request: Request) -> Result<reqwest::Request, Re
 fn method(name: &str) -> Result<Method, Refusal> {
     match name {
         "" => Ok(Method::GET),
-        // These are for proxies and for who debugs them.
+        // These methods are for proxies and for debugging.
         "CONNECT" | "TRACE" => Err(Refusal::Method),
         name => Method::from_bytes(name.as_bytes()).map_err(|_| Refusal::Method),
     }
 }
 
-/// Reads an answer to its end, or to the limit.
+/// Reads the whole answer, up to the limit.
 pub(super) async fn read(mut answer: reqwest::Response, limit: usize) -> Result<Response, FetchError> {
     let too_large = FetchError::TooLarge { limit };
     let headers = headers(answer.headers())?;

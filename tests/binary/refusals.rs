@@ -15,7 +15,7 @@ fn a_failed_start_prints_its_cause_and_a_remedy() {
     let data = path("data");
     let open = running.folder().join("data").to_str().unwrap().to_owned();
     let cases: [(&[&str], &[&str]); 7] = [
-        (&["--listen", &taken], &[&taken, "stop who has it", "--listen", "admin.listen"]),
+        (&["--listen", &taken], &[&taken, "stop the process that uses it", "--listen", "admin.listen"]),
         (&["--listen", "192.0.2.1:80"], &["192.0.2.1:80", "--listen"]),
         (&["--data", &open], &[&open, "another registrar", "store.url"]),
         (&["--data", &path("file")], &[&path("file"), "store.url"]),

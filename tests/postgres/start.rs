@@ -50,7 +50,7 @@ async fn an_unreachable_database_is_named() {
     database.url = format!("{start}127.0.0.1:1/{rest}");
     let text = refusal(&database, "");
     assert!(text.contains("the store postgres://registrar:********@127.0.0.1:1/"), "{text}");
-    assert!(text.contains("refused") && text.contains("see that the database runs"), "{text}");
+    assert!(text.contains("refused") && text.contains("check that the database is running"), "{text}");
     assert!(!text.contains("--data"), "the error must not mention a folder: {text}");
     let text = refusal(&database, "connections = 0\ntimeoutMs = 0");
     assert!(text.contains("store.connections") && text.contains("store.timeoutMs"), "{text}");

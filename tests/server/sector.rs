@@ -58,7 +58,7 @@ async fn every_redirect_uri_is_in_the_file_character_by_character() {
 
 /// Of a port that is closed, one that says nothing, and whatever else is there: one text, so that nobody
 /// learns what is where.
-const UNREACHABLE: &str = "the host cannot be reached, or gives no whole answer in time";
+const UNREACHABLE: &str = "the host is unreachable or did not send a complete answer in time";
 
 #[tokio::test]
 async fn a_file_that_can_not_be_used_refuses_the_client() {
