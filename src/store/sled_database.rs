@@ -187,7 +187,7 @@ fn hide(path: &Path, mode: u32) {
             tracing::debug!(path = %path.display(), "restricted the permissions of the store to its owner")
         }
         Err(error) => {
-            tracing::warn!(%error, path = %path.display(), "other users can read the store; restrict its permissions");
+            tracing::warn!(%error, path = %path.display(), "store readable by other users; run chmod go=");
         }
     }
 }
