@@ -1,4 +1,4 @@
-//! The pages of `docs/ecosystems` name no option that is not there.
+//! The pages of `docs` name no option that does not exist.
 
 use std::collections::BTreeSet;
 
@@ -25,11 +25,23 @@ fn every_option_that_a_page_names_is_in_the_configuration_or_the_manual_of_scrip
     let read = |path: &str| std::fs::read_to_string(shipped::file(path)).unwrap();
     let (configuration, scripts) = (read("config/registrar.toml"), read("scripts/README.md"));
     let known: BTreeSet<&str> = options(&configuration).union(&options(&scripts)).copied().collect();
-    // Words of the standards.
-    let foreign = ["fhirUser", "oidcIssuer"];
+    // Words of the standards, and members of `/readyz`.
+    let foreign = [
+        "fhirUser",
+        "oidcIssuer",
+        "scriptsError",
+        "configurationError",
+        "tlsError",
+        "upstreamError",
+        "sweepHeld",
+    ];
     let mut named = 0;
-    for entry in std::fs::read_dir(shipped::file("docs/ecosystems")).unwrap() {
+    let pages = ["docs", "docs/ecosystems"].map(|folder| std::fs::read_dir(shipped::file(folder)).unwrap());
+    for entry in pages.into_iter().flatten() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         let text = code(&std::fs::read_to_string(&path).unwrap().replace("```", "\n"));
         for option in options(&text).into_iter().filter(|option| !foreign.contains(option)) {
             assert!(known.contains(option), "{}: there is no option {option}", path.display());
