@@ -1,5 +1,5 @@
-//! Scripts of `examples/scripts` in a real server: what their own tests make up is as it really is.
-//! Those of whole ecosystems are in `ecosystems/`.
+//! Scripts of `examples/scripts` in a real server, which confirms the fakes in their own tests.
+//! The scripts of whole ecosystems are tested in `ecosystems/`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{TestServer, minimal};
 
 #[tokio::test]
-async fn hydra_is_told_of_a_client_and_of_its_secret() {
+async fn hydra_is_notified_of_a_client_and_of_its_secret() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts/notify-hydra");
     let (server, host) = TestServer::hosted(&[], |configuration| {
         let scripts = &mut configuration.settings.scripts;
@@ -25,14 +25,14 @@ async fn hydra_is_told_of_a_client_and_of_its_secret() {
     let clients = "https://hydra.example.org/admin/clients";
     host.answer("POST", clients, HttpAnswer { status: 201, ..HttpAnswer::default() });
     let client = server.register(&minimal()).await;
-    // Of a client that is gone before the script was called, the deletion alone is told.
+    // If a client is deleted before the script runs, only the deletion is sent.
     while host.calls().is_empty() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let deleted = format!("{clients}/{}", client.id);
     host.answer("DELETE", &deleted, HttpAnswer { status: 204, ..HttpAnswer::default() });
     server.delete(&client).await.expect_status(204);
-    // What waits is told before the server has stopped.
+    // Queued events are sent before the server stops.
     server.stop().await;
     let calls = host.calls();
     let told: Vec<(&str, &str)> =

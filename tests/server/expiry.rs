@@ -1,4 +1,4 @@
-//! How long a client lives.
+//! The lifetime of a client.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ async fn check(settings: Value, lifetime: Value, expected: Option<u64>) {
 }
 
 #[tokio::test]
-async fn a_lifetime_is_that_of_the_request_unless_the_operator_forbids_it() {
+async fn the_lifetime_is_taken_from_the_request_unless_the_operator_forbids_it() {
     check(json!({}), Value::Null, None).await;
     check(json!({}), json!(60), Some(60)).await;
     check(json!({"dynamicRegistrationExpirationTime": 10}), Value::Null, Some(10)).await;
@@ -31,7 +31,7 @@ async fn a_lifetime_is_that_of_the_request_unless_the_operator_forbids_it() {
 }
 
 #[tokio::test]
-async fn a_lifetime_has_a_bound_and_a_form() {
+async fn a_lifetime_has_a_maximum_and_a_type() {
     let server = TestServer::registering(json!({"maximumClientLifetime": 100})).await;
     for lifetime in [json!(101), json!(-1), json!("60"), json!(1.5)] {
         server.post(&with(minimal(), json!({"lifetime": lifetime}))).await.expect_bad_metadata("lifetime");
@@ -55,7 +55,7 @@ async fn an_update_counts_the_lifetime_from_the_registration() {
 }
 
 #[tokio::test]
-async fn what_becomes_usual_later_ends_no_client_that_is_updated() {
+async fn a_later_default_lifetime_does_not_apply_to_updated_clients() {
     let server = TestServer::new().await;
     let forever = server.register(&minimal()).await;
     let short = server.register(&with(minimal(), json!({"lifetime": 100_000}))).await;
@@ -80,7 +80,7 @@ async fn what_becomes_usual_later_ends_no_client_that_is_updated() {
 }
 
 #[tokio::test]
-async fn what_is_usual_for_ever_is_so_for_an_update_that_says_nothing() {
+async fn an_unlimited_default_applies_to_an_update_without_a_lifetime() {
     let server = TestServer::new().await;
     let client = server.register(&with(minimal(), json!({"lifetime": 100}))).await;
     let answer = server.update(&client, &client.update(json!({"lifetime": null}))).await;
@@ -88,7 +88,7 @@ async fn what_is_usual_for_ever_is_so_for_an_update_that_says_nothing() {
 }
 
 #[tokio::test]
-async fn the_sweep_removes_who_is_expired_and_nobody_else() {
+async fn the_sweep_removes_expired_clients_only() {
     let server = TestServer::new().await;
     let (short, long) = (
         server.register(&with(minimal(), json!({"lifetime": 10}))).await,

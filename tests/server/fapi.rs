@@ -1,4 +1,4 @@
-//! A server that keeps to FAPI 2.0: what it does not support is refused, never replaced.
+//! A server that enforces FAPI 2.0: unsupported values are rejected, never replaced.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ async fn server() -> TestServer {
     .await
 }
 
-/// A client as the profile wants it: no secret, its own key, and tokens that are bound to it.
+/// A client as the profile requires it: no secret, its own key, and tokens bound to that key.
 fn profiled() -> Value {
     let keys = Signer::new("https://client.example.org", Algorithm::Es256).jwks();
     with(
@@ -30,7 +30,7 @@ fn profiled() -> Value {
 }
 
 #[tokio::test]
-async fn what_fapi_2_forbids_is_refused_with_what_would_do() {
+async fn values_that_fapi_2_forbids_are_rejected_and_permitted_ones_are_named() {
     let server = server().await;
     for (members, part) in [
         (json!({"token_endpoint_auth_method": "none"}), "token_endpoint_auth_method"),

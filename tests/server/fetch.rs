@@ -1,4 +1,4 @@
-//! The fetcher, as its users see it: what it sends, what it reads, and where it stops.
+//! The fetcher from the outside: what it sends, what it reads, and its limits.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn fetcher(change: impl FnOnce(&mut FetchSettings)) -> Fetcher {
 }
 
 #[tokio::test]
-async fn a_request_is_sent_as_it_is_and_any_status_is_an_answer() {
+async fn a_request_is_sent_unchanged_and_any_status_is_an_answer() {
     let (fetcher, origin) = (fetcher(|_| {}), Origin::new().await);
     let reply = Reply::text("text/plain", "tea").with_status(418).header("x-Pot", "a").header("x-pot", "b");
     let url = origin.at("/pot", reply);
@@ -47,7 +47,7 @@ async fn a_request_is_sent_as_it_is_and_any_status_is_an_answer() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_a_cookie_is_not_kept() {
+async fn a_redirect_is_not_followed_and_a_cookie_is_not_kept() {
     let (fetcher, origin, canary) = (fetcher(|_| {}), Origin::new().await, Canary::new());
     let elsewhere = format!("http://127.0.0.1:{}/", canary.port());
     let reply = Reply::status(302).header("location", elsewhere).header("set-cookie", "a=b; path=/");
@@ -61,7 +61,7 @@ async fn a_redirect_is_an_answer_and_a_cookie_is_not_kept() {
 }
 
 #[tokio::test]
-async fn nothing_is_unpacked() {
+async fn nothing_is_decompressed() {
     let (fetcher, origin) = (fetcher(|_| {}), Origin::new().await);
     let url =
         origin.at("/", Reply::text("application/json", "\u{1f}packed").header("content-encoding", "gzip"));
@@ -78,11 +78,11 @@ async fn an_answer_is_cut_at_the_limit_while_it_is_read() {
     assert_eq!(fetcher.send(smaller).await.unwrap_err(), FetchError::TooLarge { limit: 999 });
     let larger = Request { limit: Some(1 << 40), ..Request::get(origin.at("/endless", Reply::endless())) };
     assert_eq!(fetcher.send(larger).await.unwrap_err(), FetchError::TooLarge { limit: 1_000 });
-    assert!(origin.sent() < 16 * 1024 * 1024, "{} bytes were taken", origin.sent());
+    assert!(origin.sent() < 16 * 1024 * 1024, "{} bytes were read", origin.sent());
 }
 
 #[tokio::test]
-async fn a_fetch_has_its_time_and_no_more() {
+async fn a_fetch_has_a_timeout() {
     let (fetcher, origin) = (fetcher(|settings| settings.timeout_ms = 200), Origin::new().await);
     let url = origin.at("/", Reply::never());
     let longer = Request { timeout: Some(Duration::from_mins(10)), ..Request::get(&url) };
@@ -92,7 +92,7 @@ async fn a_fetch_has_its_time_and_no_more() {
 }
 
 #[tokio::test]
-async fn who_waits_too_long_for_a_turn_is_told_so() {
+async fn waiting_too_long_for_a_slot_is_reported() {
     let fetcher = fetcher(|settings| {
         settings.timeout_ms = 2_000;
         settings.concurrent_per_host = 1;
@@ -112,7 +112,7 @@ async fn who_waits_too_long_for_a_turn_is_told_so() {
 }
 
 #[tokio::test]
-async fn an_allowed_host_may_be_near_and_no_other_may_be_anywhere() {
+async fn an_allowed_host_may_be_on_loopback_and_other_hosts_are_rejected() {
     let (origin, canary) = (Origin::new().await, Canary::new());
     let fetcher = fetcher(|settings| {
         settings.allow_private_addresses = false;
@@ -129,7 +129,7 @@ async fn an_allowed_host_may_be_near_and_no_other_may_be_anywhere() {
 }
 
 #[tokio::test]
-async fn a_canary_notices_who_connects() {
+async fn a_canary_notices_connections() {
     let canary = Canary::new();
     let fetcher = fetcher(|settings| settings.timeout_ms = 500);
     for host in ["127.0.0.1", "localhost", "2130706433"] {
@@ -143,7 +143,7 @@ async fn a_canary_notices_who_connects() {
     }
 }
 
-/// A certificate of its own issuer for `localhost`, and its key.
+/// Creates a self-signed certificate for `localhost` and its key.
 fn certificate() -> (X509, PKey<Private>) {
     let key = PKey::from_rsa(Rsa::generate(2_048).unwrap()).unwrap();
     let mut name = X509NameBuilder::new().unwrap();
@@ -165,7 +165,7 @@ fn certificate() -> (X509, PKey<Private>) {
 }
 
 #[tokio::test]
-async fn tls_is_trusted_when_the_operator_names_its_authority() {
+async fn tls_is_trusted_when_the_operator_configures_its_ca() {
     let (certificate, key) = certificate();
     let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
     acceptor.set_private_key(&key).unwrap();

@@ -1,5 +1,5 @@
-//! Initial access tokens: K56 to K63 of the catalogue of cases, and what a token allows for the
-//! whole life of the client that is registered with it.
+//! Initial access tokens, and their policy over the whole life of the client that is registered with
+//! one.
 
 use futures_util::future::join_all;
 use registrar::store::Change;
@@ -11,7 +11,7 @@ async fn required() -> TestServer {
     TestServer::registering(json!({"initialAccessToken": "required"})).await
 }
 
-/// 401 with `error` in the challenge and no client.
+/// Asserts 401 with `error` in the challenge and no client.
 #[track_caller]
 fn expect_invalid(answer: &Answer) {
     answer.expect_error(401, &["invalid_token"]);
@@ -19,7 +19,7 @@ fn expect_invalid(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn none_where_one_is_needed() {
+async fn a_required_token_must_be_present() {
     let server = required().await;
     let answer = server.post(&minimal()).await;
     answer.expect_error(401, &["invalid_token"]);
@@ -29,7 +29,7 @@ async fn none_where_one_is_needed() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_good_is_refused_also_where_none_is_needed() {
+async fn an_invalid_token_is_rejected_even_if_none_is_required() {
     for server in [required().await, TestServer::new().await] {
         server.initial_access("ended", json!({"expires_at": START})).await;
         server.initial_access("none-left", json!({"uses": 0})).await;
@@ -47,7 +47,7 @@ async fn a_token_that_is_not_good_is_refused_also_where_none_is_needed() {
 }
 
 #[tokio::test]
-async fn a_good_token_registers_and_is_remembered() {
+async fn a_valid_token_registers_and_its_use_is_recorded() {
     for server in [required().await, TestServer::new().await] {
         let id = server.initial_access("good", json!({"note": "for a test"})).await;
         let answer = server.post_with("good", &minimal()).await;
@@ -62,7 +62,7 @@ async fn a_good_token_registers_and_is_remembered() {
 }
 
 #[tokio::test]
-async fn tokens_are_not_looked_at_where_they_are_off() {
+async fn tokens_are_ignored_when_disabled() {
     let server = TestServer::registering(json!({"initialAccessToken": "off"})).await;
     server.initial_access("good", json!({})).await;
     for token in ["good", "wrong"] {
@@ -73,7 +73,7 @@ async fn tokens_are_not_looked_at_where_they_are_off() {
 }
 
 #[tokio::test]
-async fn a_good_token_that_is_for_something_else_is_told_apart() {
+async fn a_valid_token_of_another_type_gets_its_own_error() {
     for setting in ["optional", "required"] {
         let server = TestServer::registering(json!({"initialAccessToken": setting})).await;
         let token = server.administrator_token().await;
@@ -88,7 +88,7 @@ async fn a_good_token_that_is_for_something_else_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_token_counts_in_the_header_only() {
+async fn a_token_is_accepted_in_the_header_only() {
     let server = required().await;
     server.initial_access("good", json!({})).await;
     let in_query = server.ask("POST", "/register?access_token=good").json(&minimal());
@@ -132,7 +132,7 @@ async fn a_policy_limits_what_is_registered() {
 }
 
 #[tokio::test]
-async fn an_update_keeps_to_the_policy_also_when_the_token_is_gone() {
+async fn an_update_follows_the_policy_even_after_the_token_is_deleted() {
     let server = required().await;
     let more = json!({"uses": 1, "policy": {"redirect_hosts": ["client.example.org"], "scopes": ["email"]}});
     let id = server.initial_access("once", more).await;
@@ -150,7 +150,7 @@ async fn an_update_keeps_to_the_policy_also_when_the_token_is_gone() {
 }
 
 #[tokio::test]
-async fn the_last_use_is_taken_once() {
+async fn the_last_use_is_granted_once() {
     let server = required().await;
     server.initial_access("single", json!({"uses": 1})).await;
     let body = minimal();
@@ -161,11 +161,11 @@ async fn the_last_use_is_taken_once() {
         expect_invalid(answer);
     }
     let count = server.server().service().store.clients.count_all().await.unwrap();
-    assert_eq!(count, 2, "one client beside the administrator");
+    assert_eq!(count, 2, "one client and the administrator");
 }
 
 #[tokio::test]
-async fn a_registration_that_is_refused_costs_no_use() {
+async fn a_rejected_registration_costs_no_use() {
     let server = required().await;
     server.initial_access("single", json!({"uses": 1})).await;
     let bad = with(minimal(), json!({"redirect_uris": ["http://client.example.org/cb"]}));
@@ -175,7 +175,7 @@ async fn a_registration_that_is_refused_costs_no_use() {
 }
 
 #[tokio::test]
-async fn a_limit_never_hits_the_holder_of_a_token() {
+async fn the_rate_limit_does_not_apply_to_the_bearer_of_a_token() {
     let members = json!({
         "rateLimitRegistrationRequestCount": 2,
         "rateLimitRegistrationPeriodInSeconds": 3_600,
@@ -189,7 +189,7 @@ async fn a_limit_never_hits_the_holder_of_a_token() {
     let limited = server.post(&minimal()).await;
     limited.expect_error(429, &["too_many_requests"]);
     assert!(limited.header("retry-after").parse::<u64>().unwrap() >= 1);
-    // A token that is not good is no way around the limit.
+    // An invalid token does not bypass the limit.
     server.post_with("wrong", &minimal()).await.expect_error(429, &["too_many_requests"]);
     for _ in 0..2 {
         server.post_with("mine", &minimal()).await.expect_status(201);
@@ -218,7 +218,7 @@ async fn scripts_see_the_attributes_of_the_token() {
 }
 
 #[tokio::test]
-async fn a_script_can_not_get_a_client_past_the_policy() {
+async fn a_script_cannot_bypass_the_policy() {
     let script = "fn createClient(context) { context.client.scope = \"profile email\"; true }";
     let server = TestServer::scripted(&[("10.rhai", script)], |_| {}).await;
     server.initial_access("good", json!({"policy": {"scopes": ["email"]}})).await;

@@ -1,5 +1,5 @@
-//! An issuer with a path: all of it answers where the metadata says, and as before where a proxy takes
-//! the path off.
+//! An issuer with a path: all endpoints answer at the URLs in the metadata, and also without the path,
+//! for proxies that remove it.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ async fn server() -> TestServer {
     .await
 }
 
-/// The path of one of its own URLs, at which the server is really asked.
+/// Returns the path of one of its own URLs, at which the test calls the server.
 fn path(url: &Value) -> String {
     let url = url.as_str().expect("a URL");
     url.strip_prefix("https://as.example.org")
@@ -29,7 +29,7 @@ async fn document(server: &TestServer, path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_documents_are_wherever_clients_look_for_them() {
+async fn the_documents_are_wherever_clients_expect_them() {
     let server = server().await;
     let one = document(&server, "/.well-known/oauth-authorization-server/tenant/one").await;
     assert_eq!(one["issuer"], ISSUER);
@@ -37,7 +37,7 @@ async fn the_documents_are_wherever_clients_look_for_them() {
         "/.well-known/openid-configuration/tenant/one",
         "/tenant/one/.well-known/openid-configuration",
         "/tenant/one/.well-known/oauth-authorization-server",
-        // A proxy has taken the path off.
+        // A proxy has removed the path.
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server",
     ] {
@@ -59,7 +59,7 @@ async fn the_documents_are_wherever_clients_look_for_them() {
 }
 
 #[tokio::test]
-async fn every_endpoint_answers_where_the_document_says() {
+async fn every_endpoint_answers_at_its_url_in_the_document() {
     let server = server().await;
     let found = document(&server, "/tenant/one/.well-known/openid-configuration").await;
     let endpoints: Vec<&String> =
@@ -73,7 +73,7 @@ async fn every_endpoint_answers_where_the_document_says() {
 }
 
 #[tokio::test]
-async fn a_client_lives_below_the_issuer_and_behind_a_proxy_that_takes_the_path_off() {
+async fn a_client_is_managed_below_the_issuer_and_behind_a_proxy_that_removes_the_path() {
     let server = server().await;
     for base in ["/tenant/one", ""] {
         let body = json!({"grant_types": ["client_credentials"], "response_types": [], "token_endpoint_auth_method": "client_secret_post"});
@@ -94,7 +94,7 @@ async fn a_client_lives_below_the_issuer_and_behind_a_proxy_that_takes_the_path_
 }
 
 #[tokio::test]
-async fn a_path_of_its_own_is_not_taken_for_one_below_the_issuer() {
+async fn a_configured_path_is_not_mistaken_for_one_below_the_issuer() {
     let server = TestServer::configured(|configuration| {
         configuration.settings.server.issuer = Some(ISSUER.to_owned());
         configuration.settings.server.paths.registration = "/tenant/one/register".to_owned();
@@ -106,13 +106,13 @@ async fn a_path_of_its_own_is_not_taken_for_one_below_the_issuer() {
 }
 
 #[tokio::test]
-async fn the_description_and_the_admin_api_are_below_the_issuer_too() {
+async fn the_openapi_document_and_the_admin_api_are_below_the_issuer_too() {
     let server = server().await;
     let token = server.administrator_token().await;
     let document =
         Answer::of(server.ask("GET", "/tenant/one/admin/v1/openapi.json").bearer_auth(&token)).await;
     document.expect_status(200);
-    // The metadata of UDAP is there only where clients register by certificates.
+    // UDAP metadata exists only if clients register by certificates.
     let is_there = |path: &&String| !path.contains('{') && !path.ends_with("/udap");
     for path in document.body["paths"].as_object().unwrap().keys().filter(is_there) {
         let asked = if path.contains("/.well-known/") { path.clone() } else { format!("/tenant/one{path}") };

@@ -1,5 +1,5 @@
-//! Every curl command of the seed document, with the paths and scopes of `config/janssen.toml`,
-//! changed in nothing but host and identifiers; and the members of its client schema.
+//! Every curl command of the Janssen documentation with the paths and scopes of `config/janssen.toml`,
+//! where only host and identifiers are changed; and the members of its client schema.
 
 use std::path::Path;
 
@@ -14,11 +14,11 @@ const TOKEN: &str = "/jans-auth/restv1/token";
 const CONFIG: &str = "/jans-config-api/api/v1/jans-auth-server/config";
 const SCOPE: &str = "https://jans.io/oauth/jans-auth-server/config/properties.write";
 
-/// A server with `config/janssen.toml`, and these members of `[registration]` on top of it.
+/// Starts a server with `config/janssen.toml` and these members of `[registration]` on top of it.
 async fn janssen(members: Value) -> TestServer {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/janssen.toml");
     let sources = Sources { file: Some(file), ..Sources::default() };
-    let shipped = registrar::config::load(&sources).expect("what is shipped is right");
+    let shipped = registrar::config::load(&sources).expect("the shipped configuration is valid");
     TestServer::configured(|configuration| {
         configuration.settings.server.paths = shipped.settings.server.paths.clone();
         configuration.settings.admin = shipped.settings.admin.clone();
@@ -64,7 +64,7 @@ async fn a_client_is_registered_read_updated_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_request_is_signed_and_a_statement_is_shown() {
+async fn a_signed_request_and_a_statement_are_accepted() {
     let party = Signer::new("Amazon TPPID", Algorithm::Es256);
     let server =
         janssen(json!({"dcrSignatureValidationEnabled": true, "dcrSignatureValidationJwks": party.jwks()}))
@@ -75,7 +75,7 @@ async fn a_request_is_signed_and_a_statement_is_shown() {
         "grant_types": ["authorization_code", "refresh_token", "client_credentials"], "response_types": ["code"],
         "id_token_signed_response_alg": "ES256", "request_object_signing_alg": "ES256",
         "software_id": "65d1f27c-4aea-4549-9c21-60e495a7a86f",
-        // What it signs request objects with must be known; the document leaves it to the reader.
+        // The algorithm for request objects must be stated; the documentation leaves that to the reader.
         "jwks_uri": "https://client.example.org/my_public_keys.jwks",
     });
     let answer = post(&server, "application/jwt", party.token(claims)).await;
@@ -126,7 +126,7 @@ async fn the_configuration_is_patched_with_a_token_of_the_token_endpoint() {
 }
 
 #[tokio::test]
-async fn evidence_that_is_missing_is_asked_for_with_the_answer_of_the_seed() {
+async fn missing_evidence_is_requested_with_the_answer_of_janssen() {
     let script = r#"
         fn createClient(context) {
             let evidenceAsString = context.getRegisterRequest().getEvidence();
@@ -152,7 +152,7 @@ async fn evidence_that_is_missing_is_asked_for_with_the_answer_of_the_seed() {
 }
 
 #[tokio::test]
-async fn the_members_of_the_seed_are_registered() {
+async fn the_members_of_the_janssen_schema_are_registered() {
     let server = janssen(json!({"redirectUrisRegexEnabled": true})).await;
     let members = json!({
         "access_token_as_jwt": true,
@@ -179,7 +179,7 @@ async fn the_members_of_the_seed_are_registered() {
 }
 
 #[tokio::test]
-async fn a_client_can_not_ask_for_trust() {
+async fn a_client_cannot_make_itself_trusted() {
     let server = TestServer::new().await;
     let trust = json!({"trusted_client": true, "post_authn_script_dns": ["inum=1"], "disabled": false});
     let client = server.register(&with(minimal(), trust)).await;

@@ -1,4 +1,4 @@
-//! Documents of other servers as they are kept: K139 and the lifetimes of F24.
+//! The cache of documents of other servers: refetches for unknown keys, and lifetimes.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Origin, Reply, START, development};
 
-/// The identifiers of keys, which stand for the keys.
+/// Key identifiers, which stand in for keys.
 type Kids = Vec<String>;
 
 struct Setup {
@@ -35,7 +35,7 @@ impl Setup {
         Self { origin: Origin::new().await, clock, documents }
     }
 
-    /// The key set that is fetched or kept, as text.
+    /// Returns the fetched or cached key set as text.
     async fn get(&self, path: &str) -> Result<String, FetchError> {
         self.documents.get(&self.origin.url(path)).await.map(|kids| kids.join(" "))
     }
@@ -52,7 +52,7 @@ fn keys(kids: &[&str]) -> Reply {
 }
 
 #[tokio::test]
-async fn many_who_wait_are_served_by_one_fetch() {
+async fn many_waiting_requests_are_served_by_one_fetch() {
     let setup = Setup::new().await;
     setup.origin.set("/jwks", keys(&["a"]));
     let all = join_all((0..200).map(|_| setup.get("/jwks"))).await;
@@ -62,11 +62,11 @@ async fn many_who_wait_are_served_by_one_fetch() {
 }
 
 #[tokio::test]
-async fn who_gives_up_does_not_take_the_others_along() {
+async fn a_request_that_gives_up_does_not_cancel_the_fetch_of_others() {
     let setup = Setup::new().await;
     setup.origin.set("/jwks", keys(&["a"]));
     let mut patient = Box::pin(setup.get("/jwks"));
-    // Each is asked once and dropped: the one who began, and others who joined in.
+    // Each is polled once and dropped: the request that began the fetch and others that joined it.
     assert!(setup.get("/jwks").now_or_never().is_none());
     assert!(patient.as_mut().now_or_never().is_none());
     assert!(setup.get("/jwks").now_or_never().is_none());
@@ -75,7 +75,7 @@ async fn who_gives_up_does_not_take_the_others_along() {
 }
 
 #[tokio::test]
-async fn a_document_is_kept_as_long_as_its_server_says_within_bounds() {
+async fn a_document_is_cached_as_long_as_its_server_says_within_limits() {
     let setup = Setup::with(|settings| settings.keys_maximum_seconds = 1_000).await;
     for (number, (cache_control, seconds)) in [
         ("max-age=600", 600),
@@ -101,7 +101,7 @@ async fn a_document_is_kept_as_long_as_its_server_says_within_bounds() {
 }
 
 #[tokio::test]
-async fn an_unknown_key_costs_one_fetch_in_a_while() {
+async fn an_unknown_key_causes_one_fetch_per_interval() {
     let setup = Setup::new().await;
     let url = setup.origin.at("/jwks", keys(&["a"]).header("cache-control", "max-age=80000"));
     let seen = setup.documents.get(&url).await.unwrap();
@@ -118,13 +118,13 @@ async fn an_unknown_key_costs_one_fetch_in_a_while() {
     }
     assert_eq!(setup.origin.hits("/jwks"), 3);
     assert_eq!(setup.get("/jwks").await.as_deref(), Ok("a b"));
-    // Who has seen only the old one gets the new one, whatever the time is.
+    // A caller that has seen only the old document gets the new one at any time.
     assert!(setup.documents.refetched(&url, &seen).await.unwrap().is_some());
     assert_eq!(setup.origin.hits("/jwks"), 3);
 }
 
 #[tokio::test]
-async fn an_unknown_key_is_looked_for_right_after_the_first_fetch() {
+async fn an_unknown_key_causes_a_refetch_right_after_the_first_fetch() {
     let setup = Setup::new().await;
     let url = setup.origin.at("/jwks", keys(&["a"]));
     let seen = setup.documents.get(&url).await.unwrap();
@@ -133,7 +133,7 @@ async fn an_unknown_key_is_looked_for_right_after_the_first_fetch() {
 }
 
 #[tokio::test]
-async fn a_failed_refetch_leaves_what_is_kept_and_is_not_repeated() {
+async fn a_failed_refetch_keeps_the_cached_document_and_is_not_repeated() {
     let setup = Setup::new().await;
     let url = setup.origin.at("/jwks", keys(&["a"]));
     let seen = setup.documents.get(&url).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_failed_refetch_leaves_what_is_kept_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn what_was_kept_serves_while_its_server_is_down() {
+async fn a_cached_document_is_used_while_its_server_is_down() {
     let setup = Setup::with(|settings| settings.keys_stale_seconds = 1_000).await;
     setup.origin.set("/jwks", keys(&["a"]).header("cache-control", "max-age=100"));
     setup.get("/jwks").await.unwrap();
@@ -154,7 +154,7 @@ async fn what_was_kept_serves_while_its_server_is_down() {
     assert_eq!(setup.get("/jwks").await.as_deref(), Ok("a"));
     assert_eq!(setup.origin.hits("/jwks"), 2);
     setup.get("/jwks").await.unwrap();
-    assert_eq!(setup.origin.hits("/jwks"), 2, "it was tried just now");
+    assert_eq!(setup.origin.hits("/jwks"), 2, "the fetch was tried just now");
     setup.clock.advance(999);
     assert_eq!(setup.get("/jwks").await.as_deref(), Ok("a"));
     setup.clock.advance(1);
@@ -165,7 +165,7 @@ async fn what_was_kept_serves_while_its_server_is_down() {
 }
 
 #[tokio::test]
-async fn keys_that_were_taken_away_are_gone() {
+async fn removed_keys_are_no_longer_accepted() {
     let setup = Setup::new().await;
     let gone = [Reply::status(404), Reply::json(json!([])), Reply::text("text/html", "<html>")];
     for (number, reply) in gone.into_iter().enumerate() {
@@ -179,7 +179,7 @@ async fn keys_that_were_taken_away_are_gone() {
 }
 
 #[tokio::test]
-async fn what_failed_is_not_tried_again_at_once() {
+async fn a_failed_fetch_is_not_retried_at_once() {
     let setup = Setup::new().await;
     setup.origin.set("/jwks", Reply::json(json!({"no": "keys"})));
     let error = FetchError::Unusable("must be a JWK Set".to_owned());
@@ -194,7 +194,7 @@ async fn what_failed_is_not_tried_again_at_once() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_the_same_is_not_read_again() {
+async fn an_unchanged_document_is_not_parsed_again() {
     let setup = Setup::new().await;
     let url = setup.origin.at("/jwks", keys(&["a"]).header("cache-control", "max-age=60"));
     let first = setup.documents.get(&url).await.unwrap();
@@ -205,7 +205,7 @@ async fn a_document_that_is_the_same_is_not_read_again() {
 }
 
 #[tokio::test]
-async fn only_so_many_are_kept_and_those_that_are_used_stay() {
+async fn the_cache_is_limited_and_keeps_documents_in_use() {
     let setup = Setup::with(|settings| settings.keys_cached = 10).await;
     setup.origin.set("/used", keys(&["u"]));
     for number in 0..50 {
@@ -222,7 +222,7 @@ async fn only_so_many_are_kept_and_those_that_are_used_stay() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_fetched_takes_no_place() {
+async fn a_forbidden_url_takes_no_slot_in_the_cache() {
     let setup = Setup::with(|settings| settings.keys_cached = 1).await;
     setup.origin.set("/jwks", keys(&["a"]));
     setup.get("/jwks").await.unwrap();
@@ -233,7 +233,7 @@ async fn what_may_not_be_fetched_takes_no_place() {
 }
 
 #[tokio::test]
-async fn a_metadata_document_says_where_the_keys_are() {
+async fn a_metadata_document_names_the_url_of_the_keys() {
     let server = crate::support::TestServer::configured(crate::support::fetches_locally).await;
     let origin = Origin::new().await;
     let metadata = json!({"issuer": "https://as.example.org", "jwks_uri": "https://as.example.org/jwks"});

@@ -1,12 +1,12 @@
-//! What programs send that do not know this server: no `application_type`, every flow that they can do,
-//! scopes over several lines, pages on the machine of a developer.
+//! Requests of programs that were not written for this server: no `application_type`, every flow that
+//! they support, scopes over several lines, pages on the machine of a developer.
 
 use serde_json::{Value, json};
 
 use crate::statements::{builtin, issuer};
 use crate::support::{TestServer, minimal, with};
 
-/// A public client that is redirected to `uris` and sends what most clients of the Model Context Protocol do.
+/// Returns a public client with these redirect URIs and the members that most MCP clients send.
 fn public(uris: &[&str], more: Value) -> Value {
     let client = json!({
         "client_name": "Client", "redirect_uris": uris, "token_endpoint_auth_method": "none",
@@ -15,8 +15,8 @@ fn public(uris: &[&str], more: Value) -> Value {
     with(client, more)
 }
 
-/// `server` registers `sent` with these members; `null` is for one that must be absent. An update with the
-/// same body keeps them.
+/// Asserts that `server` registers `sent` with the members `expected`, where `null` means absent, and that
+/// an update with the same body keeps them.
 async fn check(server: &TestServer, sent: Value, expected: Value) {
     let client = server.register(&sent).await;
     let updated = server.update(&client, &with(sent.clone(), json!({"client_id": client.id}))).await;
@@ -29,7 +29,7 @@ async fn check(server: &TestServer, sent: Value, expected: Value) {
 }
 
 #[tokio::test]
-async fn clients_that_do_not_say_what_they_are_use_loopback_and_their_own_schemes() {
+async fn clients_without_an_application_type_may_use_loopback_and_private_schemes() {
     let server = TestServer::new().await;
     let lists: &[&[&str]] = &[
         &["http://127.0.0.1:53219/callback"],
@@ -56,7 +56,7 @@ async fn clients_that_do_not_say_what_they_are_use_loopback_and_their_own_scheme
 }
 
 #[tokio::test]
-async fn web_clients_use_loopback_where_the_operator_allows_it() {
+async fn web_clients_may_use_loopback_if_the_operator_allows_it() {
     let local =
         || with(minimal(), json!({"application_type": "web", "redirect_uris": ["http://localhost:4242"]}));
     let answer = TestServer::new().await.post(&local()).await;
@@ -67,7 +67,7 @@ async fn web_clients_use_loopback_where_the_operator_allows_it() {
 }
 
 #[tokio::test]
-async fn every_flow_that_a_program_can_do_becomes_those_of_the_server() {
+async fn requested_flows_are_reduced_to_those_of_the_server() {
     let sent = with(
         minimal(),
         json!({
@@ -93,7 +93,7 @@ async fn every_flow_that_a_program_can_do_becomes_those_of_the_server() {
 }
 
 #[tokio::test]
-async fn scopes_have_any_white_space_between_them_wherever_they_are_read() {
+async fn scopes_may_be_separated_by_any_white_space() {
     const LINES: &str = "\n    openid\n    profile\t email \r\n  ";
     let server = TestServer::new().await;
     check(&server, with(minimal(), json!({"scope": LINES})), json!({"scope": "openid profile email"})).await;
@@ -117,7 +117,7 @@ async fn scopes_have_any_white_space_between_them_wherever_they_are_read() {
 }
 
 #[tokio::test]
-async fn an_application_in_development_registers_with_its_pages() {
+async fn an_application_in_development_registers_with_its_local_pages() {
     let server = TestServer::new().await;
     let local = public(
         &["http://localhost:5173/oauth/callback"],
@@ -132,7 +132,7 @@ async fn an_application_in_development_registers_with_its_pages() {
 }
 
 #[tokio::test]
-async fn pages_are_where_the_operator_wants_them() {
+async fn page_uris_follow_the_operator_settings() {
     let on = |host: &str| with(minimal(), json!({"client_uri": format!("https://{host}/")}));
     let table = [("any", 201, 201, 201), ("redirectHost", 201, 400, 400), ("redirectSite", 201, 201, 400)];
     for (value, host, site, other) in table {
@@ -145,7 +145,7 @@ async fn pages_are_where_the_operator_wants_them() {
 }
 
 #[tokio::test]
-async fn a_refusal_names_what_was_sent() {
+async fn an_error_names_the_value_that_was_sent() {
     let server = TestServer::registering(json!({"tokenEndpointAuthMethodsSupported": ["none"]})).await;
     let answer = server.post(&minimal()).await;
     answer.expect_bad_metadata(
@@ -158,7 +158,7 @@ async fn a_refusal_names_what_was_sent() {
 }
 
 #[tokio::test]
-async fn what_others_take_for_a_pattern_is_no_redirect_uri() {
+async fn a_uri_that_other_servers_read_as_a_pattern_is_rejected() {
     let server = TestServer::new().await;
     for uri in [
         "https://a.example/*",
@@ -184,7 +184,7 @@ async fn what_others_take_for_a_pattern_is_no_redirect_uri() {
 }
 
 #[tokio::test]
-async fn each_kind_of_value_has_its_own_limit() {
+async fn each_type_of_value_has_its_own_limit() {
     let server = TestServer::configured(|configuration| {
         crate::support::registering(configuration, json!({"dynamicRegistrationCustomAttributes": ["tool"]}));
     })

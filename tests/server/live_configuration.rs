@@ -1,5 +1,5 @@
-//! Patches of the live configuration on a server that runs: in force at once, as a whole, and
-//! after a restart.
+//! Patches of the live configuration on a running server: in force at once, completely, and after a
+//! restart.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::reload::until;
 use crate::support::{TestServer, minimal};
 
-/// A folder with a configuration file and a store, and the server that runs in it.
+/// A folder with a configuration file and a store, in which a server runs.
 struct Place {
     folder: TempDir,
     environment: Vec<(String, String)>,
@@ -35,7 +35,7 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// Writes the configuration file, with `text` behind what every test needs.
+    /// Writes the configuration file: `text` after the lines that every test needs.
     fn write(&self, text: &str) {
         let (data, scripts) = (self.path("data"), self.path("scripts"));
         let server = "[server]\nlisten = \"127.0.0.1:0\"\n";
@@ -106,7 +106,7 @@ async fn a_patch_is_in_force_at_once_and_after_a_restart() {
 }
 
 #[tokio::test]
-async fn the_patches_of_the_seed_exactly_as_they_are_written() {
+async fn patches_in_janssens_spelling_are_accepted_unchanged() {
     let place = Place::new();
     place.write("[registration]\ndynamicRegistrationEnabled = false\n");
     let server = place.start().await;
@@ -134,7 +134,7 @@ async fn the_patches_of_the_seed_exactly_as_they_are_written() {
 }
 
 #[tokio::test]
-async fn what_is_not_right_changes_nothing() {
+async fn an_invalid_patch_changes_nothing() {
     let server = TestServer::new().await;
     let server = server.server();
     let before = show(server);
@@ -152,14 +152,14 @@ async fn what_is_not_right_changes_nothing() {
         (set("/limits/bodyBytes", 1), "[limits] cannot be patched"),
     ] {
         let error = patch(server, &operations).await.unwrap_err().to_string();
-        assert!(error.contains(part), "{error} does not say {part}");
+        assert!(error.contains(part), "{error} does not contain {part}");
         assert_eq!(show(server), before, "{operations}");
     }
     assert_eq!(server.service().store.patches.load().await.unwrap().revision, 0);
 }
 
 #[tokio::test]
-async fn of_two_that_saw_the_same_one_is_refused() {
+async fn of_two_patches_of_the_same_revision_one_is_rejected() {
     let server = TestServer::new().await;
     let server = server.server();
     let seen = show(server).revision;
@@ -184,7 +184,7 @@ async fn of_two_that_saw_the_same_one_is_refused() {
 }
 
 #[tokio::test]
-async fn a_secret_alone_makes_another_revision() {
+async fn a_changed_secret_alone_creates_another_revision() {
     let server = TestServer::new().await;
     let server = server.server();
     let path = "/registration/dcrSignatureValidationSharedSecret";
@@ -203,7 +203,7 @@ async fn a_secret_alone_makes_another_revision() {
 }
 
 #[tokio::test]
-async fn the_environment_has_the_last_word() {
+async fn the_environment_takes_precedence() {
     let mut place = Place::new();
     let name = "REGISTRAR_REGISTRATION__DYNAMIC_REGISTRATION_ENABLED";
     place.environment.push((name.to_owned(), "false".to_owned()));
@@ -237,7 +237,7 @@ async fn a_patch_stays_on_top_of_a_file_that_changes() {
     assert!(error.to_string().contains("r.toml:8:1: registration.clientExpiryGrace"), "{error}");
     assert_eq!(registration()["clientExpiryGrace"], 9);
     place.write("[registration]\nclientExpiryGrace = 3\n");
-    // A patch looks at the file itself, whether or not the change was noticed already.
+    // A patch reads the file itself, whether or not the change was noticed already.
     patch(&server, &set("/registration/nativeAllowHttps", false)).await.unwrap();
     assert_eq!(registration()["clientExpiryGrace"], 3);
     assert_eq!(ready(&server).await.get("configurationError"), None);
@@ -245,7 +245,7 @@ async fn a_patch_stays_on_top_of_a_file_that_changes() {
 }
 
 #[tokio::test]
-async fn a_stored_patch_that_does_not_fit_any_more_stops_the_start() {
+async fn a_stored_patch_that_is_no_longer_valid_stops_the_start() {
     let place = Place::new();
     let server = place.start().await;
     patch(&server, &set("/registration/defaultSubjectType", "pairwise")).await.unwrap();
@@ -259,7 +259,7 @@ async fn a_stored_patch_that_does_not_fit_any_more_stops_the_start() {
 }
 
 #[tokio::test]
-async fn what_another_server_stored_is_taken_over() {
+async fn a_patch_stored_by_another_server_is_applied() {
     let server = TestServer::new().await;
     let server = server.server();
     let patches = &server.service().store.patches;

@@ -1,11 +1,11 @@
-//! Patches of the live configuration over HTTP: media types, preconditions, bounds.
+//! Patches of the live configuration over HTTP: media types, preconditions, limits.
 
 use serde_json::json;
 
 use crate::live_configuration::set;
 use crate::support::{Answer, TestServer};
 
-/// A patch of the administrator.
+/// Sends a patch as the administrator.
 async fn http(server: &TestServer, headers: &[(&str, &str)], body: &str) -> Answer {
     let token = server.administrator_token().await;
     let mut request = server.ask("PATCH", "/admin/v1/config").bearer_auth(token).body(body.to_owned());
@@ -16,7 +16,7 @@ async fn http(server: &TestServer, headers: &[(&str, &str)], body: &str) -> Answ
 }
 
 #[tokio::test]
-async fn the_endpoint_speaks_http() {
+async fn media_types_preconditions_and_limits_are_enforced() {
     let server = TestServer::new().await;
     let json_patch = ("content-type", "application/json-patch+json");
     let body = set("/registration/clientExpiryGrace", 7).to_string();

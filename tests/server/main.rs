@@ -1,5 +1,4 @@
-//! The server, asked from outside: a real listener on port 0 and a real store in a temporary
-//! folder. The names `k1`, `k2` ... are the cases of the conformance catalogue.
+//! The server from the outside: a real listener on port 0 and a real store in a temporary folder.
 
 #![expect(
     clippy::unwrap_used,

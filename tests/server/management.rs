@@ -1,4 +1,4 @@
-//! K64 to K92, K94 and K95: a client manages itself.
+//! Client management by the client itself (RFC 7592).
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ async fn a_client_reads_what_it_registered() {
 }
 
 #[tokio::test]
-async fn the_uri_is_that_of_the_issuer() {
+async fn the_management_uri_is_below_the_issuer() {
     let server = TestServer::configured(|configuration| {
         configuration.settings.server.issuer = Some("https://register.example.org".to_owned());
     })
@@ -40,7 +40,7 @@ async fn without_credentials_there_is_a_challenge_without_an_error() {
 }
 
 #[tokio::test]
-async fn every_wrong_token_is_answered_alike() {
+async fn every_invalid_token_is_answered_alike() {
     let server = TestServer::new().await;
     let (one, other, gone) = (
         server.register(&minimal()).await,
@@ -76,7 +76,7 @@ async fn every_wrong_token_is_answered_alike() {
 }
 
 #[tokio::test]
-async fn the_token_comes_in_the_authorization_header() {
+async fn the_token_is_accepted_in_the_authorization_header_only() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let lower = server.ask("GET", &client.uri).header("authorization", format!("bearer {}", client.token));
@@ -88,7 +88,7 @@ async fn the_token_comes_in_the_authorization_header() {
 }
 
 #[tokio::test]
-async fn an_update_changes_what_it_says_and_nothing_else() {
+async fn an_update_changes_the_given_members_and_nothing_else() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let answer = server.update(&client, &client.update(json!({"client_name": "New"}))).await;
@@ -98,7 +98,7 @@ async fn an_update_changes_what_it_says_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_members_that_an_update_must_not_have() {
+async fn members_that_an_update_must_not_have_are_rejected() {
     let strict = TestServer::new().await;
     let client = strict.register(&minimal()).await;
     let forbidden = [
@@ -119,7 +119,7 @@ async fn the_members_that_an_update_must_not_have() {
 }
 
 #[tokio::test]
-async fn an_update_names_its_client_and_its_present_secret() {
+async fn an_update_names_its_client_and_its_current_secret() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let wrong = [
@@ -137,7 +137,7 @@ async fn an_update_names_its_client_and_its_present_secret() {
 }
 
 #[tokio::test]
-async fn what_an_update_leaves_out_is_gone_or_default() {
+async fn members_that_an_update_leaves_out_are_deleted_or_reset_to_defaults() {
     let server = TestServer::new().await;
     let named =
         json!({"client_name#fr": "Mon client", "grant_types": ["authorization_code", "refresh_token"]});
@@ -151,7 +151,7 @@ async fn what_an_update_leaves_out_is_gone_or_default() {
 }
 
 #[tokio::test]
-async fn a_refused_update_changes_nothing() {
+async fn a_rejected_update_changes_nothing() {
     let server = TestServer::new().await;
     let keys = json!({"jwks_uri": "https://client.example.org/jwks.json"});
     let client = server.register(&with(minimal(), keys)).await;
@@ -177,7 +177,7 @@ async fn a_refused_update_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_secret_comes_and_goes_with_the_method() {
+async fn a_secret_is_created_and_deleted_with_the_method() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let public = client.update(json!({"token_endpoint_auth_method": "none"}));
@@ -194,7 +194,7 @@ async fn a_secret_comes_and_goes_with_the_method() {
 }
 
 #[tokio::test]
-async fn other_methods_of_the_management_url() {
+async fn unsupported_methods_on_the_management_url_are_rejected() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     for method in ["PATCH", "POST"] {
@@ -206,7 +206,7 @@ async fn other_methods_of_the_management_url() {
 }
 
 #[tokio::test]
-async fn a_deleted_client_is_gone_at_once() {
+async fn a_deleted_client_no_longer_exists_at_once() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let wrong = server.ask("DELETE", &client.uri).bearer_auth("garbage");
@@ -222,7 +222,7 @@ async fn a_deleted_client_is_gone_at_once() {
 }
 
 #[tokio::test]
-async fn deletion_can_be_switched_off() {
+async fn deletion_can_be_disabled() {
     let server = TestServer::registering(json!({"clientDeletionEnabled": false})).await;
     let client = server.register(&minimal()).await;
     let answer = server.delete(&client).await;
@@ -250,7 +250,7 @@ async fn a_script_makes_a_client_read_only() {
 }
 
 #[tokio::test]
-async fn of_parallel_updates_one_wins_as_a_whole() {
+async fn of_parallel_updates_one_is_applied_completely() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let name = |number: usize| json!({"client_name": format!("n{number}"), "software_version": format!("n{number}")});
@@ -271,7 +271,7 @@ async fn of_parallel_updates_one_wins_as_a_whole() {
 }
 
 #[tokio::test]
-async fn an_update_of_a_revision_that_is_gone_is_refused() {
+async fn an_update_of_a_previous_revision_is_rejected() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let first = server.read(&client).await.header("etag").to_owned();
@@ -290,7 +290,7 @@ async fn an_update_of_a_revision_that_is_gone_is_refused() {
 }
 
 #[tokio::test]
-async fn secrets_are_shown_once_where_the_operator_wants_that() {
+async fn secrets_are_shown_once_if_so_configured() {
     let server = TestServer::registering(json!({"returnClientSecretOnRead": false})).await;
     let client = server.register(&minimal()).await;
     assert!(client.body["client_secret"].is_string());

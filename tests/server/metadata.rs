@@ -1,4 +1,4 @@
-//! K31 to K39, K100 to K113, K120 to K122, K127 to K130: every rule of metadata, asked from outside.
+//! Every metadata rule, tested from the outside.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,8 @@ fn jwks(names: &[&str]) -> Value {
     json!({"keys": names.iter().map(|name| KEYS[name].clone()).collect::<Vec<_>>()})
 }
 
-/// `accepted` and `refused` are members on top of B0; a refusal names the member beside it.
+/// Registers `minimal` with each of these members on top. Those in `accepted` must be accepted, and those in
+/// `refused` rejected with an error that names the member beside them.
 pub(crate) async fn check(server: &TestServer, accepted: &[Value], refused: &[(Value, &str)]) {
     for members in accepted {
         let answer = server.post(&with(minimal(), members.clone())).await;
@@ -43,7 +44,7 @@ async fn private_key_jwt_needs_keys_and_gets_no_secret() {
 }
 
 #[tokio::test]
-async fn a_key_set_is_public_strong_and_there_once() {
+async fn a_key_set_is_public_strong_and_given_once() {
     let server = TestServer::new().await;
     let uri = "https://client.example.org/jwks";
     let accepted = [
@@ -69,7 +70,7 @@ async fn a_key_set_is_public_strong_and_there_once() {
 }
 
 #[tokio::test]
-async fn a_private_key_is_not_repeated() {
+async fn a_private_key_is_not_repeated_in_the_error() {
     let server = TestServer::new().await;
     let answer = server.post(&with(minimal(), json!({"jwks": jwks(&["ec_private"])}))).await;
     answer.expect_bad_metadata("private");
@@ -113,7 +114,11 @@ async fn response_types_are_sets_of_words_with_their_grants() {
     ];
     check(&server, &accepted, &refused).await;
     let client = server.register(&with(minimal(), json!({"response_types": ["id_token"]}))).await;
-    assert_eq!(client.body["grant_types"], json!(["implicit"]), "the absent one follows from the other");
+    assert_eq!(
+        client.body["grant_types"],
+        json!(["implicit"]),
+        "the absent member is derived from the other one"
+    );
 }
 
 #[tokio::test]
@@ -169,7 +174,7 @@ async fn pairwise_clients_have_one_host() {
 }
 
 #[tokio::test]
-async fn ciba_is_registered_whole() {
+async fn ciba_metadata_must_be_complete() {
     let server = TestServer::new().await;
     let grant = json!({"grant_types": ["authorization_code", "urn:openid:params:grant-type:ciba"]});
     let ciba = |more: Value| with(grant.clone(), more);
@@ -197,9 +202,9 @@ async fn ciba_is_registered_whole() {
 }
 
 #[tokio::test]
-async fn a_secret_is_made_where_an_algorithm_needs_one() {
+async fn a_secret_is_created_if_an_algorithm_needs_one() {
     let server = TestServer::new().await;
-    // OpenID Connect Core section 16.19: as many octets as the hash has.
+    // OpenID Connect Core section 16.19: at least as many octets as the hash.
     for (alg, octets) in [("HS256", 32), ("HS384", 48), ("HS512", 64)] {
         let client = server.register(&with(minimal(), json!({"id_token_signed_response_alg": alg}))).await;
         assert!(client.body["client_secret"].as_str().unwrap().len() >= octets);
@@ -211,7 +216,7 @@ async fn a_secret_is_made_where_an_algorithm_needs_one() {
 }
 
 #[tokio::test]
-async fn flags_are_booleans_and_are_told() {
+async fn flags_are_booleans_and_are_returned() {
     let server = TestServer::new().await;
     let flags = [
         "dpop_bound_access_tokens",

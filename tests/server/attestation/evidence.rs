@@ -1,4 +1,4 @@
-//! K171 to K173, K178 and K180: evidence of a request, and who appraises it.
+//! Evidence in a request and its appraisal.
 
 use registrar::jose::Algorithm;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::{VERIFIER, nonce, requiring, showing, stale};
 use crate::support::{Signer, TestServer, minimal, with};
 
 #[tokio::test]
-async fn evidence_is_good_once_for_its_nonce_and_never_told() {
+async fn evidence_is_valid_once_for_its_nonce_and_never_disclosed() {
     let server = requiring(VERIFIER).await;
     let evidence = format!("good|{}", nonce(&server).await);
     let client = server.register(&showing(&evidence)).await;
@@ -27,7 +27,7 @@ async fn evidence_is_good_once_for_its_nonce_and_never_told() {
 }
 
 #[tokio::test]
-async fn evidence_that_is_not_good_registers_nobody() {
+async fn invalid_evidence_is_rejected() {
     let server = requiring(VERIFIER).await;
     server.post(&showing("bad|x")).await.expect_bad_metadata("evidence");
     for evidence in [json!(5), json!(["x"]), json!({})] {
@@ -39,7 +39,7 @@ async fn evidence_that_is_not_good_registers_nobody() {
 }
 
 #[tokio::test]
-async fn evidence_that_nobody_appraises_proves_nothing() {
+async fn evidence_that_is_not_appraised_proves_nothing() {
     let required = TestServer::registering(json!({"dcrAttestationEvidenceRequired": true})).await;
     let refused = required.post(&showing("e")).await;
     assert!(refused.status >= 400, "{}", refused.text);
@@ -47,26 +47,26 @@ async fn evidence_that_nobody_appraises_proves_nothing() {
     let client = open.register(&showing("secret-evidence")).await;
     assert!(!open.read(&client).await.text.contains("secret-evidence"));
     assert_eq!(open.provenance(&client).await["trust_level"], "open");
-    // K180: none is sent where none is required.
+    // Evidence is optional if it is not required.
     open.register(&minimal()).await;
 }
 
 #[tokio::test]
-async fn the_same_evidence_registers_one_client_even_where_no_nonce_is_looked_at() {
+async fn the_same_evidence_registers_one_client_even_if_no_nonce_is_checked() {
     let server = requiring("fn verifyEvidence(context) { true }").await;
     let client = server.register(&showing("e")).await;
     stale(&server.post(&showing("e")).await);
     server.delete(&client).await.expect_status(204);
     stale(&server.post(&showing("e")).await);
-    // Of several at the same time one registers.
+    // Of several simultaneous requests, one registers a client.
     let body = showing("another");
     let all = futures_util::future::join_all((0..8).map(|_| server.post(&body))).await;
     let count = |status: u16| all.iter().filter(|answer| answer.status == status).count();
     assert_eq!((count(201), count(400)), (1, 7));
 }
 
-/// The pattern of the seed: evidence is handled inside `createClient`.
-const SEED: &str = r#"
+/// Janssen's pattern: `createClient` handles the evidence.
+const IN_CREATE_CLIENT: &str = r#"
     fn createClient(context) {
         let evidence = context.registerRequest.evidence;
         if evidence == () {
@@ -81,9 +81,9 @@ const SEED: &str = r#"
 "#;
 
 #[tokio::test]
-async fn evidence_may_be_handled_in_create_client_as_the_seed_does() {
+async fn evidence_may_be_handled_in_create_client_as_in_janssen() {
     let device = Signer::new("device", Algorithm::Es256);
-    let server = requiring(SEED).await;
+    let server = requiring(IN_CREATE_CLIENT).await;
     let nonce = nonce(&server).await;
     let evidence = device.token(json!({"eat_nonce": nonce, "sub": "one"}));
     let client = server.register(&showing(&evidence)).await;

@@ -1,7 +1,6 @@
-//! K168 to K182: attestation at registration. Evidence in the request
-//! (draft-tschofenig-oauth-attested-dclient-reg), appraised by a script or by a verifier that speaks
-//! a real protocol, and client attestations in headers (OAuth 2.0 Attestation-Based Client
-//! Authentication).
+//! Attestation at registration: evidence in the request (draft-tschofenig-oauth-attested-dclient-reg),
+//! appraised by a script or by a verifier with a real protocol, and client attestations in headers
+//! (OAuth 2.0 Attestation-Based Client Authentication).
 
 mod client_attestation;
 mod evidence;
@@ -20,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer, fetches_locally, minimal, registering, with};
 
-/// Evidence is good when it ends in the nonce that the server gave.
+/// Accepts evidence that ends in the nonce that the server issued.
 const VERIFIER: &str = r#"
     fn verifyEvidence(context) {
         let evidence = context.registerRequest.evidence;
@@ -38,7 +37,7 @@ const VERIFIER: &str = r#"
     }
 "#;
 
-/// A server that requires evidence, and appraises it with this script.
+/// Starts a server that requires evidence and appraises it with this script.
 async fn requiring(script: &str) -> TestServer {
     TestServer::scripted(&[("10-verifier.rhai", script)], |configuration| {
         be_patient(configuration);
@@ -47,12 +46,12 @@ async fn requiring(script: &str) -> TestServer {
     .await
 }
 
-/// Gives scripts so much time that a busy machine fails no test.
+/// Gives scripts enough time that tests pass on a slow machine.
 fn be_patient(configuration: &mut Configuration) {
     configuration.settings.scripts.limits.deadline_ms = 10_000;
 }
 
-/// A server that requires evidence, with the scripts of an example, whose settings stand in
+/// Starts a server that requires evidence, with the scripts of an example and its settings in
 /// `[scripts.attributes]` under `name`.
 async fn running(example: &str, name: &str, settings: Value) -> TestServer {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/scripts").join(example);
@@ -66,7 +65,7 @@ async fn running(example: &str, name: &str, settings: Value) -> TestServer {
     .await
 }
 
-/// The nonce of an answer that asks for fresh evidence.
+/// Returns the nonce in an answer that requires fresh evidence.
 #[track_caller]
 fn stale(answer: &Answer) -> String {
     answer.expect_error(400, &["stale_evidence"]);
@@ -75,12 +74,12 @@ fn stale(answer: &Answer) -> String {
     answer.body["nonce"].as_str().expect("a nonce").to_owned()
 }
 
-/// A nonce, as a client gets it: by its first request.
+/// Obtains a nonce as a client does, with a first request.
 async fn nonce(server: &TestServer) -> String {
     stale(&server.post(&minimal()).await)
 }
 
-/// An ordinary request with evidence.
+/// Returns an ordinary request with evidence.
 fn showing(evidence: &str) -> Value {
     with(minimal(), json!({"evidence": evidence}))
 }

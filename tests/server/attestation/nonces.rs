@@ -1,4 +1,4 @@
-//! K168 to K170 and K181: the nonces that the server gives out.
+//! The nonces that the server issues.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use super::{VERIFIER, be_patient, nonce, requiring, showing, stale};
 use crate::support::{TestServer, minimal, registering};
 
 #[tokio::test]
-async fn a_first_request_gets_its_nonce() {
+async fn a_first_request_gets_a_nonce() {
     let server = requiring(VERIFIER).await;
     let first = stale(&server.post(&json!({"client_name": "x"})).await);
     let second = nonce(&server).await;
@@ -22,7 +22,7 @@ async fn a_first_request_gets_its_nonce() {
 }
 
 #[tokio::test]
-async fn a_script_makes_the_nonce() {
+async fn a_script_creates_the_nonce() {
     let script = r#"
         fn getEvidenceNonce(context) { "nonce-of-a-verifier" }
         fn verifyEvidence(context) { true }
@@ -34,7 +34,7 @@ async fn a_script_makes_the_nonce() {
 }
 
 #[tokio::test]
-async fn nonces_are_bounded_and_the_oldest_gives_way() {
+async fn nonces_are_limited_and_the_oldest_is_dropped() {
     let server = bounded(100).await;
     let oldest = nonce(&server).await;
     let mut limited = 0;
@@ -47,13 +47,16 @@ async fn nonces_are_bounded_and_the_oldest_gives_way() {
             stale(&answer);
         }
     }
-    assert_eq!(limited, 401, "as many as there may be are out, and all of them are young");
+    assert_eq!(
+        limited, 401,
+        "the maximum number of nonces is outstanding, and none is old enough to be dropped"
+    );
     server.post(&showing(&format!("good|{oldest}"))).await.expect_status(201);
     server.clock.advance(20);
     nonce(&server).await;
 }
 
-/// A server that requires evidence and remembers so many nonces.
+/// Starts a server that requires evidence and remembers at most `most` nonces.
 async fn bounded(most: u64) -> TestServer {
     TestServer::scripted(&[("10-verifier.rhai", VERIFIER)], |configuration| {
         registering(configuration, json!({"dcrAttestationEvidenceRequired": true}));
@@ -63,8 +66,8 @@ async fn bounded(most: u64) -> TestServer {
     .await
 }
 
-/// A device has to show evidence, as the seed does it; everybody else does not. (That ten thousand challenges
-/// are bounded on every store is a contract of the store.)
+/// A device must send evidence, as in Janssen; other clients need none. (The contract of the store tests
+/// that ten thousand challenges are limited on every store.)
 const DEVICES: &str = r#"
     fn createClient(context) {
         if context.client.client_name == "device" {
@@ -76,13 +79,13 @@ const DEVICES: &str = r#"
 "#;
 
 #[tokio::test]
-async fn of_many_challenges_few_are_remembered_and_others_go_on() {
+async fn many_challenges_are_limited_and_other_clients_are_not_affected() {
     const MOST: u64 = 20;
     let server = TestServer::scripted(&[("10-devices.rhai", DEVICES)], |configuration| {
         be_patient(configuration);
         configuration.settings.store.url = "memory:".into();
         configuration.settings.limits.evidence_nonces = MOST;
-        // A nonce gives way after a second: what is refused is not what this is about.
+        // A nonce may be dropped after a second, so a rejection for lack of space does not matter here.
         registering(configuration, json!({"evidenceNonceLifetime": 10}));
     })
     .await;
@@ -95,12 +98,12 @@ async fn of_many_challenges_few_are_remembered_and_others_go_on() {
         plain += usize::from(server.post(&minimal()).await.status == 201);
         server.clock.advance(1);
     }
-    assert!(nonces.len() > 900, "only {} got a nonce", nonces.len());
+    assert!(nonces.len() > 900, "only {} requests got a nonce", nonces.len());
     let nonces_of = &server.server().service().store.nonces;
     let mut remembered = 0;
     for nonce in &nonces {
         remembered += u64::from(nonces_of.consume(nonce, Timestamp::from_unix(server.now())).await.unwrap());
     }
     assert!((1..=MOST).contains(&remembered), "{remembered} are remembered");
-    assert_eq!(plain, 50, "who needs no evidence is registered");
+    assert_eq!(plain, 50, "clients that need no evidence are registered");
 }

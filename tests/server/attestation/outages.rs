@@ -1,4 +1,4 @@
-//! K177: a verifier that does not do its work. Nothing is registered, and the client comes again.
+//! A verifier that does not work: no client is registered, and the client can retry.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::support::{Reply, minimal};
 
 #[tokio::test]
 async fn a_verifier_that_is_down_is_an_outage() {
-    // A port that is taken and that nobody listens on.
+    // A port that is in use but has no listener.
     let closed = TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());
@@ -45,7 +45,7 @@ async fn a_verifier_that_is_slow_or_fails_at_any_step_is_an_outage() {
     ];
     for step in steps {
         for failure in &failures {
-            // Discovery is kept for a minute.
+            // The discovery document is cached for a minute.
             server.clock.advance(61);
             verifier.is("READY");
             let nonce = nonce(&server).await;
@@ -60,7 +60,7 @@ async fn a_verifier_that_is_slow_or_fails_at_any_step_is_an_outage() {
 }
 
 #[tokio::test]
-async fn a_verifier_that_is_not_ready_is_an_outage_and_then_it_is_over() {
+async fn a_verifier_that_is_not_ready_is_an_outage_until_it_is_ready() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({})).await;
     for state in ["DOWN", "INITIALIZING", "TERMINATING"] {
@@ -68,7 +68,7 @@ async fn a_verifier_that_is_not_ready_is_an_outage_and_then_it_is_over() {
         let nonce = nonce(&server).await;
         verifier.says(&nonce, result(&nonce, json!({})));
         unavailable(&server.post(&attested(&nonce)).await);
-        // A nonce is good once, also when the verifier was out.
+        // A nonce is used up even if the verifier was down.
         stale(&server.post(&attested(&nonce)).await);
     }
     server.expect_empty().await;
@@ -80,7 +80,7 @@ async fn a_verifier_that_is_not_ready_is_an_outage_and_then_it_is_over() {
 }
 
 #[tokio::test]
-async fn an_appraisal_that_takes_its_time_is_asked_for() {
+async fn a_slow_appraisal_is_polled() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"pollMs": 10})).await;
     let nonce = nonce(&server).await;
@@ -90,14 +90,14 @@ async fn an_appraisal_that_takes_its_time_is_asked_for() {
     verifier.origin.set_each(SESSION, [processing().with_status(202), processing(), done]);
     let begun = Instant::now();
     server.register(&attested(&nonce)).await;
-    assert!(begun.elapsed() >= Duration::from_millis(10 + 20), "it waits before it asks, longer each time");
+    assert!(begun.elapsed() >= Duration::from_millis(10 + 20), "the pauses between polls grow");
     let asked = verifier.origin.received(SESSION);
     let methods: Vec<&str> = asked.iter().map(|request| request.method().as_str()).collect();
     assert_eq!(methods, ["POST", "GET", "GET"]);
 }
 
 #[tokio::test]
-async fn an_appraisal_that_does_not_end_is_an_outage_and_one_that_failed_is_not() {
+async fn an_appraisal_that_does_not_end_is_an_outage_but_a_failed_one_is_not() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"polls": 2, "pollMs": 10})).await;
     let first = nonce(&server).await;
@@ -121,7 +121,7 @@ async fn an_appraisal_that_does_not_end_is_an_outage_and_one_that_failed_is_not(
 }
 
 #[tokio::test]
-async fn what_the_verifier_says_of_a_request_decides_whose_mistake_it_is() {
+async fn the_status_of_the_verifier_decides_between_a_client_error_and_an_outage() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({})).await;
     let problem = |status: u16| Reply::json(json!({"title": "no", "detail": "0oRDoQ"})).with_status(status);

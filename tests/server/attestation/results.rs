@@ -1,4 +1,4 @@
-//! K173 and K174: results of a verifier that register nobody.
+//! Results of a verifier that are rejected.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use super::{nonce, stale};
 use crate::support::{START, Signer, with};
 
 #[tokio::test]
-async fn a_device_that_is_not_as_it_should_be_is_refused() {
+async fn a_device_in_a_bad_state_is_rejected() {
     let verifier = Verifier::new().await;
     let settings = json!({"requiredSubmods": ["PSA_IOT"], "claims": {"hardware": "affirming"}});
     let server = verifier.server(settings).await;
@@ -37,7 +37,7 @@ async fn a_device_that_is_not_as_it_should_be_is_refused() {
 }
 
 #[tokio::test]
-async fn the_operator_chooses_what_is_good_enough_and_the_code_of_the_refusal() {
+async fn the_operator_chooses_the_acceptable_status_and_the_error_code() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"status": "warning", "errorCode": "invalid_evidence"})).await;
     for (status, evidence, expected) in [("warning", "AAAA", 201), ("contraindicated", "AAAB", 400)] {
@@ -50,7 +50,7 @@ async fn the_operator_chooses_what_is_good_enough_and_the_code_of_the_refusal() 
 }
 
 #[tokio::test]
-async fn a_result_that_can_not_be_believed_is_an_outage_of_the_verifier() {
+async fn an_untrusted_result_is_an_outage_of_the_verifier() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({})).await;
     let other = Signer::new("other", Algorithm::Es256);
@@ -94,7 +94,7 @@ async fn a_result_for_another_nonce_is_stale() {
     let results: [&dyn Fn(&str) -> Value; 3] = [
         &|_| result(&other, json!({})),
         &|nonce| with(result(nonce, json!({})), json!({"eat_nonce": null})),
-        // As Veraison says that the evidence itself has another nonce.
+        // The form in which Veraison reports that the evidence itself has another nonce.
         &|nonce| result(nonce, mismatch.clone()),
     ];
     for claims in results {
@@ -107,7 +107,7 @@ async fn a_result_for_another_nonce_is_stale() {
 }
 
 #[tokio::test]
-async fn pinned_keys_stand_above_those_that_the_verifier_shows() {
+async fn pinned_keys_take_precedence_over_those_of_the_verifier() {
     let verifier = Verifier::new().await;
     let pinned = Signer::new("pinned", Algorithm::Es384);
     let settings = json!({"keys": pinned.jwks(), "algorithms": ["ES384"]});

@@ -1,4 +1,4 @@
-//! Trustee, the attestation service of Confidential Containers, by its HTTP API.
+//! Trustee, the attestation service of Confidential Containers, over its HTTP API.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ impl Trustee {
         running("attestation-trustee", "trustee", with(settings, more)).await
     }
 
-    /// From now on the result of its one part is this, signed by `key`, with these further claims.
+    /// Sets the result to this one part and these additional claims, signed by `key`.
     #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
     fn says_with(&self, key: &Signer, part: Value, more: Value) {
         let claims = json!({
@@ -38,7 +38,7 @@ impl Trustee {
             "submods": {"cpu0": part},
         });
         let token = key.raw(&json!({"typ": "JWT"}), with(claims, more));
-        // It ends with a line feed, as some versions write it.
+        // The answer ends with a line feed, as in some versions.
         self.origin.set(ATTESTATION, Reply::text("text/plain", format!("{token}\n")));
     }
 
@@ -47,7 +47,7 @@ impl Trustee {
     }
 }
 
-/// A part whose evidence has the hash of runtime data with this nonce.
+/// Returns a part whose evidence has the hash of runtime data with this nonce.
 fn part(nonce: &str, more: Value) -> Value {
     let part = json!({
         "ear.status": "affirming", "ear.appraisal-policy-id": "default",
@@ -79,11 +79,11 @@ async fn a_workload_is_appraised_with_our_nonce_in_its_runtime_data() {
     assert_eq!(trustee.origin.hits(ATTESTATION), 1);
 }
 
-/// Makes the verifier say something of evidence with a nonce.
+/// Sets the result of the verifier for evidence with a nonce.
 type Said<'a> = &'a dyn Fn(&str);
 
 #[tokio::test]
-async fn a_result_that_is_not_good_registers_nobody() {
+async fn a_bad_result_is_rejected() {
     let trustee = Trustee::new().await;
     let server = trustee.server(json!({})).await;
     let other = Signer::new("other", Algorithm::Es256);
@@ -121,7 +121,7 @@ async fn a_verifier_that_does_not_work_is_an_outage() {
         for failure in
             [Reply::never(), Reply::status(500), Reply::text("text/plain", "evidence"), Reply::endless()]
         {
-            // Keys are kept for a minute.
+            // Keys are cached for a minute.
             server.clock.advance(61);
             trustee.origin.set(KEYS, Reply::json(trustee.key.jwks()));
             let nonce = nonce(&server).await;
@@ -134,7 +134,7 @@ async fn a_verifier_that_does_not_work_is_an_outage() {
 }
 
 #[tokio::test]
-async fn the_key_of_the_client_is_a_part_of_what_the_evidence_is_bound_to() {
+async fn the_evidence_is_bound_to_the_key_of_the_client() {
     let trustee = Trustee::new().await;
     let server = trustee.server(json!({"bindKey": true})).await;
     let client = Signer::new("client", Algorithm::Es256);

@@ -1,4 +1,4 @@
-//! Evidence of an update: RFC 7592 replaces, so it is proved anew what was proved at first.
+//! Evidence of an update: it replaces the registration (RFC 7592), so new evidence is required.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::verifier::{Verifier, attested, result, unavailable};
 use super::{VERIFIER, be_patient, nonce, requiring, showing, stale};
 use crate::support::{Registered, TestServer, minimal, registering, with};
 
-/// What is registered of `client` is as it was.
+/// Asserts that the registered metadata of `client` is unchanged.
 async fn expect_unchanged(server: &TestServer, client: &Registered) {
     let read = server.read(client).await;
     read.expect_status(200);
@@ -14,25 +14,25 @@ async fn expect_unchanged(server: &TestServer, client: &Registered) {
 }
 
 #[tokio::test]
-async fn an_update_needs_evidence_of_its_own() {
+async fn an_update_needs_its_own_evidence() {
     let server = requiring(VERIFIER).await;
     let evidence = format!("good|{}", nonce(&server).await);
     let client = server.register(&showing(&evidence)).await;
     let id = json!({"client_id": client.id});
     let without = stale(&server.update(&client, &with(minimal(), id.clone())).await);
-    // That of the registration is used up.
+    // The evidence of the registration is used up.
     stale(&server.update(&client, &with(showing(&evidence), id.clone())).await);
     server.update(&client, &with(showing("bad|x"), id.clone())).await.expect_bad_metadata("evidence");
     expect_unchanged(&server, &client).await;
 
-    // The nonce of an answer to PUT is one like every other.
+    // The nonce in the answer to a PUT is an ordinary nonce.
     let fresh = with(showing(&format!("good|{without}")), id);
     let updated = server.update(&client, &fresh).await;
     updated.expect_status(200);
     assert!(!updated.text.contains("good|"), "{}", updated.text);
     assert_eq!(server.provenance(&client).await["trust_level"], "attested");
     stale(&server.update(&client, &fresh).await);
-    // Nor does it register another client.
+    // Used evidence does not register another client either.
     stale(&server.post(&showing(&format!("good|{without}"))).await);
 }
 
@@ -63,11 +63,11 @@ async fn an_update_is_appraised_by_the_verifier() {
     update(&fourth, "AAAC").await.expect_status(200);
     let after = server.provenance(&client).await;
     assert_eq!(after["trust_level"], "attested");
-    assert_ne!(after["attestation_digest"], before, "it is the result of this update");
+    assert_ne!(after["attestation_digest"], before, "the digest is that of the evidence of this update");
 }
 
 #[tokio::test]
-async fn update_client_may_be_the_one_that_looks_at_evidence() {
+async fn update_client_may_check_the_evidence() {
     let script = r#"
         fn createClient(context) { context.attestation = true; true }
         fn updateClient(context) {
@@ -78,7 +78,7 @@ async fn update_client_may_be_the_one_that_looks_at_evidence() {
     let server = requiring(script).await;
     let client = server.register(&showing("e")).await;
     let id = json!({"client_id": client.id});
-    // A script that let it pass may not have looked.
+    // A script that accepts the update may not have checked the evidence.
     server.update(&client, &with(showing("other"), id.clone())).await.expect_bad_metadata("evidence");
     expect_unchanged(&server, &client).await;
     server.update(&client, &with(showing("good"), id)).await.expect_status(200);
@@ -86,7 +86,7 @@ async fn update_client_may_be_the_one_that_looks_at_evidence() {
 }
 
 #[tokio::test]
-async fn where_evidence_is_not_required_an_update_without_it_is_no_longer_attested() {
+async fn an_update_without_optional_evidence_is_no_longer_attested() {
     let server = TestServer::scripted(&[("10-verifier.rhai", VERIFIER)], |configuration| {
         be_patient(configuration);
         registering(configuration, json!({"dcrAttestationEvidenceRequired": false}));

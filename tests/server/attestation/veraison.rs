@@ -1,4 +1,4 @@
-//! K171, K172, K175, K176 and K179 through the protocol of Veraison.
+//! Attestation over the protocol of Veraison.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -27,7 +27,11 @@ async fn a_device_is_appraised_in_a_session_with_our_nonce() {
     );
     let sent = verifier.origin.received(SESSION);
     assert_eq!(sent.len(), 1);
-    assert_eq!(&sent[0].body()[..], URL_SAFE_NO_PAD.decode(EVIDENCE).unwrap(), "the bytes, not their text");
+    assert_eq!(
+        &sent[0].body()[..],
+        URL_SAFE_NO_PAD.decode(EVIDENCE).unwrap(),
+        "the decoded bytes are sent, not their text"
+    );
     assert_eq!(sent[0].headers()["content-type"], MEDIA_TYPE);
     assert_eq!(sent[0].headers()["accept"], JSON);
 
@@ -39,14 +43,14 @@ async fn a_device_is_appraised_in_a_session_with_our_nonce() {
     for text in [client.body.to_string(), server.read(&client).await.text, provenance.to_string()] {
         assert!(!text.contains(EVIDENCE) && !text.contains(&nonce), "{text}");
     }
-    // The same evidence, and other evidence for the same nonce, register nobody.
+    // The same evidence and other evidence for the same nonce are rejected.
     stale(&server.post(&attested(&nonce)).await);
     stale(&server.post(&with(attested(&nonce), json!({"evidence": "AAAA"}))).await);
-    assert_eq!(verifier.origin.hits(SESSION), 1, "the verifier is not asked for what can not be fresh");
+    assert_eq!(verifier.origin.hits(SESSION), 1, "the verifier is not called for stale evidence");
 }
 
 #[tokio::test]
-async fn evidence_for_no_nonce_of_ours_is_stale_and_the_verifier_is_not_asked() {
+async fn evidence_for_an_unknown_nonce_is_stale_and_the_verifier_is_not_called() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({})).await;
     let late = nonce(&server).await;
@@ -93,7 +97,7 @@ async fn results_are_read_with_the_names_of_both_drafts() {
     }
 }
 
-/// The same result as draft-ietf-rats-ear writes it today.
+/// Returns the same result with the names of the current draft-ietf-rats-ear.
 fn underscored(dotted: &Value, nonce: &str) -> Value {
     let part = &dotted["submods"]["PSA_IOT"];
     json!({
@@ -108,7 +112,7 @@ fn underscored(dotted: &Value, nonce: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_nonces_of_the_verifier_are_read_in_every_spelling() {
+async fn verifier_nonces_are_read_in_every_spelling() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"nonceFrom": "verifier"})).await;
     for (number, padded) in [(0xfb_u8, true), (0xff, false)] {
@@ -120,7 +124,7 @@ async fn the_nonces_of_the_verifier_are_read_in_every_spelling() {
         assert_eq!(verifier.origin.received(SESSIONS).last().unwrap().uri().query(), Some("nonceSize=32"));
         let body = with(attested(&theirs), json!({"evidence": format!("AAA{}", u8::from(padded))}));
         server.register(&body).await;
-        // The session is used up.
+        // Each session is valid once.
         verifier.says(&theirs, result(&ours, json!({})));
         assert_eq!(stale(&server.post(&attested(&ours)).await), ours);
     }
@@ -129,7 +133,7 @@ async fn the_nonces_of_the_verifier_are_read_in_every_spelling() {
 }
 
 #[tokio::test]
-async fn a_session_may_be_anywhere_on_the_verifier_and_nowhere_else() {
+async fn a_session_url_must_be_on_the_verifier() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({})).await;
     let other = Verifier::new().await;
@@ -147,11 +151,11 @@ async fn a_session_may_be_anywhere_on_the_verifier_and_nowhere_else() {
     let elsewhere = Reply::json(session("waiting", &nonce)).with_status(201);
     verifier.origin.set(SESSIONS, elsewhere.header("location", other.origin.url(SESSION)));
     super::verifier::unavailable(&server.post(&attested(&nonce)).await);
-    assert_eq!(other.origin.hits(SESSION), 0, "evidence goes to the verifier that is configured");
+    assert_eq!(other.origin.hits(SESSION), 0, "evidence is sent to the configured verifier only");
 }
 
 #[tokio::test]
-async fn the_attested_key_is_one_of_the_clients_keys() {
+async fn the_attested_key_must_be_a_key_of_the_client() {
     let verifier = Verifier::new().await;
     let server = verifier.server(json!({"bindKey": true})).await;
     let (client, other) = (Signer::new("c", Algorithm::Es256), Signer::new("o", Algorithm::Es256));

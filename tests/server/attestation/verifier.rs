@@ -1,4 +1,4 @@
-//! A verifier on loopback that speaks the challenge-response API of Veraison, with a key of its own.
+//! A verifier on loopback with the challenge-response API of Veraison and its own key.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -9,9 +9,9 @@ use crate::support::{Answer, Origin, Reply, START, Signer, TestServer, minimal, 
 pub(super) const DISCOVERY: &str = "/.well-known/veraison/verification";
 pub(super) const SESSIONS: &str = "/challenge-response/v1/newSession";
 pub(super) const SESSION: &str = "/challenge-response/v1/session/one";
-/// What it takes.
+/// The media type that it accepts.
 pub(super) const MEDIA_TYPE: &str = "application/psa-attestation-token";
-/// Evidence that is no text: the four bytes of a COSE head.
+/// Binary evidence: the four bytes of a COSE header.
 pub(super) const EVIDENCE: &str = "0oRDoQ";
 
 pub(super) struct Verifier {
@@ -20,14 +20,14 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// One that is ready.
+    /// Starts a verifier that is ready.
     pub(super) async fn new() -> Self {
         let verifier = Self { origin: Origin::new().await, key: Signer::new("verifier", Algorithm::Es256) };
         verifier.is("READY");
         verifier
     }
 
-    /// From now on its discovery says that it is in this state.
+    /// Sets the state in its discovery document.
     pub(super) fn is(&self, state: &str) {
         let document = json!({
             "ear-verification-key": self.key.jwk(), "media-types": [MEDIA_TYPE], "version": "tests",
@@ -36,36 +36,36 @@ impl Verifier {
         self.origin.set(DISCOVERY, Reply::json(document).header("cache-control", "max-age=60"));
     }
 
-    /// A server that requires evidence and believes this verifier, with `more` settings of it.
+    /// Starts a server that requires evidence and trusts this verifier, with `more` settings for it.
     pub(super) async fn server(&self, more: Value) -> TestServer {
         let settings = json!({"url": self.origin.url(""), "mediaType": MEDIA_TYPE, "timeoutMs": 9_000});
         running("attestation-veraison", "veraison", with(settings, more)).await
     }
 
-    /// From now on it opens a session with this nonce.
+    /// Makes it open sessions with this nonce.
     pub(super) fn opens(&self, nonce: &str) {
         let session = Reply::json(session("waiting", nonce)).with_status(201);
         self.origin.set(SESSIONS, session.header("location", "session/one"));
     }
 
-    /// From now on the session has this result.
+    /// Sets the result of the session.
     pub(super) fn completes(&self, nonce: &str, result: &str) {
         self.origin.set(SESSION, complete(nonce, result));
     }
 
-    /// An attestation result.
+    /// Signs an attestation result.
     pub(super) fn sign(&self, claims: Value) -> String {
         self.key.raw(&json!({"typ": "JWT"}), claims)
     }
 
-    /// Opens a session with `nonce` whose result has these claims.
+    /// Makes it open a session with `nonce` whose result has these claims.
     pub(super) fn says(&self, nonce: &str, claims: Value) {
         self.opens(nonce);
         self.completes(nonce, &self.sign(claims));
     }
 }
 
-/// A session as the API shows it.
+/// Returns a session in the form of the API.
 pub(super) fn session(status: &str, nonce: &str) -> Value {
     json!({"status": status, "nonce": nonce, "expiry": "2026-01-01T00:02:30Z", "accept": [MEDIA_TYPE]})
 }
@@ -74,7 +74,7 @@ pub(super) fn complete(nonce: &str, result: &str) -> Reply {
     Reply::json(with(session("complete", nonce), json!({"result": result})))
 }
 
-/// The claims of a result with the names that deployed verifiers write.
+/// Returns the claims of a result with the names that deployed verifiers use.
 pub(super) fn result(nonce: &str, part: Value) -> Value {
     let part = with(json!({"ear.status": "affirming", "ear.appraisal-policy-id": "policy:PSA_IOT"}), part);
     json!({
@@ -84,12 +84,12 @@ pub(super) fn result(nonce: &str, part: Value) -> Value {
     })
 }
 
-/// A request with evidence for `nonce`.
+/// Returns a request with evidence for `nonce`.
 pub(super) fn attested(nonce: &str) -> Value {
     with(minimal(), json!({"evidence": EVIDENCE, "evidence_nonce": nonce}))
 }
 
-/// The verifier is out of order: the client comes again, and nothing is stored.
+/// Asserts that the verifier is reported as unavailable and that the client is told to retry.
 #[track_caller]
 pub(super) fn unavailable(answer: &Answer) {
     answer.expect_error(503, &["temporarily_unavailable"]);

@@ -1,5 +1,5 @@
 //! The Consumer Data Right (Australia): a data recipient registers its software at a data holder that
-//! runs with `examples/config/cdr.toml`, as the Register's mock recipient does.
+//! runs with `examples/config/cdr.toml`, in the same way as the mock recipient of the Register.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ const KEYSTORE: &str = "https://api.cdr.gov.au/cdr-register/v1/jwks";
 const SOFTWARE: &str = "740C368F-ECF9-4D29-A2EA-0514A66B0CDE";
 const CALLBACKS: [&str; 2] = ["https://recipient.example.com/cb", "https://recipient.example.com/other"];
 
-/// A recipient with its software, and the holder where it registers.
+/// A recipient with its software, and the holder at which it registers.
 struct Recipient {
     register: Directory,
     software: Signer,
@@ -33,7 +33,7 @@ impl Recipient {
                 serde_json::to_value(&loaded.live.registration.dcr_ssa_validation_configs).unwrap();
             shipped::settle(own, loaded);
             fetches_locally(own);
-            assert_eq!(entries[0]["jwksUri"], KEYSTORE, "the example names the keys of the Register");
+            assert_eq!(entries[0]["jwksUri"], KEYSTORE, "the example must name the keys of the Register");
             entries[0]["jwksUri"] = json!(register.origin.url("/directory.jwks"));
             registering(own, json!({"dcrSsaValidationConfigs": entries}));
         })
@@ -41,7 +41,7 @@ impl Recipient {
         Self { register, software, holder }
     }
 
-    /// A statement of the Register, with the claims of the Consumer Data Standards.
+    /// Signs a statement of the Register with the claims of the Consumer Data Standards.
     fn statement(&self, more: Value) -> String {
         let claims = json!({
             "exp": START + 600, "legal_entity_id": "3B0B0A7B-3E7B-4A2C-9497-E357A71D07C7",
@@ -60,7 +60,7 @@ impl Recipient {
         self.register.statement(with(claims, more))
     }
 
-    /// The claims of a good request.
+    /// Returns the claims of a valid request.
     fn claims(&self, more: Value) -> Value {
         let claims = json!({
             "iss": SOFTWARE, "aud": self.holder.server().url(), "iat": START, "exp": START + 300,
@@ -89,7 +89,7 @@ impl Recipient {
         Registered::of(answer.body)
     }
 
-    /// An access token for the management of `client`.
+    /// Obtains an access token for the management of `client`.
     async fn token(&self, client: &Registered) -> String {
         let assertion = self.signed(json!({
             "iss": client.id, "sub": client.id, "aud": self.holder.server().url(), "jti": jti(),
@@ -168,7 +168,7 @@ async fn a_recipient_gets_every_claim_of_its_statement_back() {
 }
 
 #[tokio::test]
-async fn redirect_uris_are_some_of_the_statement_or_all() {
+async fn redirect_uris_are_a_subset_of_the_statement_or_all_by_default() {
     let recipient = Recipient::new().await;
     let answer = recipient.post(recipient.claims(json!({"redirect_uris": null}))).await;
     answer.expect_status(201);
@@ -198,20 +198,20 @@ async fn a_recipient_reads_replaces_and_deletes_its_registration() {
 }
 
 #[tokio::test]
-async fn what_the_register_did_not_sign_or_the_software_did_not_is_refused() {
+async fn a_statement_or_request_without_a_valid_signature_is_rejected() {
     let recipient = Recipient::new().await;
     let good = || recipient.claims(json!({}));
-    // Not by the Register.
+    // Not signed by the Register.
     let forger = Signer::new(REGISTER, Algorithm::Ps256);
     let statement = forger.token(json!({"software_id": SOFTWARE, "jti": jti()}));
     let answer = recipient.post(recipient.claims(json!({"software_statement": statement}))).await;
     answer.expect_error(400, &["invalid_software_statement"]);
-    // By an issuer that is not the Register.
+    // Signed by another issuer.
     let other = Signer::new("https://elsewhere.example", Algorithm::Ps256);
     let statement = other.token(json!({"software_id": SOFTWARE, "jti": jti()}));
     let answer = recipient.post(recipient.claims(json!({"software_statement": statement}))).await;
     answer.expect_error(400, &["invalid_software_statement", "unapproved_software_statement"]);
-    // Expired, none at all, for another role.
+    // An expired statement, no statement, a statement for another role.
     let statement = recipient.statement(json!({"iat": START - 7_200, "exp": START - 3_600}));
     let answer = recipient.post(recipient.claims(json!({"software_statement": statement}))).await;
     answer.expect_error(400, &["invalid_software_statement"]);
@@ -220,7 +220,7 @@ async fn what_the_register_did_not_sign_or_the_software_did_not_is_refused() {
     let statement = recipient.statement(json!({"software_roles": "data-holder"}));
     let answer = recipient.post(recipient.claims(json!({"software_statement": statement}))).await;
     answer.expect_error(400, &["unapproved_software_statement"]);
-    // The request: by another key, of other software, without a signature.
+    // The request: signed with another key, for other software, not signed.
     let body = Signer::new(SOFTWARE, Algorithm::Ps256).raw(&json!({"typ": "JWT"}), good());
     recipient
         .holder
@@ -231,7 +231,7 @@ async fn what_the_register_did_not_sign_or_the_software_did_not_is_refused() {
     answer.expect_error(400, &["invalid_client_metadata"]);
     let answer = recipient.holder.post(&good()).await;
     assert!(answer.status == 400 || answer.status == 415, "{}", answer.text);
-    // Meant for another holder.
+    // Addressed to another holder.
     let answer = recipient.post(recipient.claims(json!({"aud": "https://other.holder.example"}))).await;
     answer.expect_error(400, &["invalid_client_metadata"]);
     recipient.holder.expect_empty().await;
@@ -263,11 +263,11 @@ async fn a_recipient_from_before_jarm_registers_the_hybrid_response_type() {
     let answer = recipient.post(recipient.claims(more)).await;
     answer.expect_status(201);
     assert_eq!(answer.body["response_types"], json!(["code id_token"]));
-    assert_eq!(answer.body["grant_types"], json!(grants[..3]), "a grant that is not supported is left out");
+    assert_eq!(answer.body["grant_types"], json!(grants[..3]), "an unsupported grant is left out");
 }
 
 #[tokio::test]
-async fn subjects_are_pairwise_over_the_callbacks_of_the_sector_document() {
+async fn pairwise_subjects_need_callbacks_in_the_sector_document() {
     let recipient = Recipient::new().await;
     let sector = recipient.register.origin.at("/sector.json", Reply::json(json!(CALLBACKS)));
     let statement = recipient.statement(json!({"sector_identifier_uri": sector}));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::shipped;
 
-/// The words of `text` that are written like an option: `camelCase`.
+/// Returns the words of `text` that are spelled like an option: `camelCase`.
 fn options(text: &str) -> BTreeSet<&str> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     let is_option = |word: &&str| {
@@ -15,13 +15,13 @@ fn options(text: &str) -> BTreeSet<&str> {
     words.filter(is_option).collect()
 }
 
-/// What stands between backticks, in lines and in blocks of configuration.
+/// Returns the text between backticks, inline and in blocks of configuration.
 fn code(page: &str) -> String {
     page.split('`').skip(1).step_by(2).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn every_option_that_a_page_names_is_in_the_configuration_or_the_manual_of_scripts() {
+fn every_option_on_a_page_is_in_the_configuration_or_the_manual_of_scripts() {
     let read = |path: &str| std::fs::read_to_string(shipped::file(path)).unwrap();
     let (configuration, scripts) = (read("config/registrar.toml"), read("scripts/README.md"));
     let known: BTreeSet<&str> = options(&configuration).union(&options(&scripts)).copied().collect();
@@ -44,11 +44,11 @@ fn every_option_that_a_page_names_is_in_the_configuration_or_the_manual_of_scrip
         }
         let text = code(&std::fs::read_to_string(&path).unwrap().replace("```", "\n"));
         for option in options(&text).into_iter().filter(|option| !foreign.contains(option)) {
-            assert!(known.contains(option), "{}: there is no option {option}", path.display());
+            assert!(known.contains(option), "{}: unknown option {option}", path.display());
             named += 1;
         }
     }
-    assert!(named > 30, "only {named} options were found: the test itself is broken");
+    assert!(named > 30, "only {named} options were found; the test is broken");
 }
 
 #[test]
@@ -58,6 +58,6 @@ fn every_configuration_has_a_page() {
     let paths = files.map(|entry| entry.unwrap().path());
     for path in paths.filter(|path| path.extension().is_some_and(|kind| kind == "toml")) {
         let name = path.file_name().unwrap().to_str().unwrap();
-        assert!(index.contains(name), "no page is about {name}");
+        assert!(index.contains(name), "no page describes {name}");
     }
 }

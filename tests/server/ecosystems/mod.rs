@@ -1,6 +1,5 @@
-//! Whole ecosystems: their directory on loopback, mutual TLS, and a server that is configured as the
-//! example says and runs the scripts of the example; and what real programs send to the shipped
-//! configurations.
+//! Whole ecosystems: their directory on loopback, mutual TLS, and a server with the configuration and
+//! the scripts of the example; and requests of real programs, sent to the shipped configurations.
 
 mod brazil;
 mod cdr;

@@ -1,4 +1,4 @@
-//! A server that runs with a configuration of this repository, but for what belongs to this machine.
+//! A server with a shipped configuration, except for values that depend on the machine.
 
 use std::path::{Path, PathBuf};
 
@@ -6,20 +6,20 @@ use registrar::config::{Configuration, Sources};
 
 use crate::support::TestServer;
 
-/// A file of this repository.
+/// Returns the path of a file of this repository.
 pub(super) fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// What `path` configures, with `changes` on top: keys and values, as the environment would have them.
+/// Loads the configuration in `path` with `changes` on top: keys and values as in the environment.
 pub(super) fn load(path: &Path, changes: &[(&str, &str)]) -> Configuration {
     let overrides = changes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let sources = Sources { file: Some(path.to_owned()), overrides, ..Sources::default() };
     registrar::config::load(&sources).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Puts `loaded` into the place of `own`, but for the address, the issuer and the store. Folders of
-/// scripts are those of this repository, wherever the test runs.
+/// Replaces `own` with `loaded`, except for the address, the issuer and the store. Script folders are
+/// those of this repository, wherever the test runs.
 pub(super) fn settle(own: &mut Configuration, loaded: Configuration) {
     let made = std::mem::replace(own, loaded);
     let settings = &mut own.settings;
@@ -27,13 +27,13 @@ pub(super) fn settle(own: &mut Configuration, loaded: Configuration) {
     settings.server.issuer = made.settings.server.issuer;
     settings.store.url = made.settings.store.url;
     settings.scripts.directory = file("").join(&settings.scripts.directory);
-    // A debug build on a busy machine is slow, and these scripts are the longest ones.
+    // A debug build on a busy machine is slow, and these are the longest scripts.
     settings.scripts.limits.deadline_ms = 20_000;
-    // All programs of a test have one address.
+    // All programs of a test share one address.
     own.live.registration.rate_limit_registration_request_count = None;
 }
 
-/// A server with the configuration of the ecosystem `name`, or with the shipped one for "default".
+/// Starts a server with the configuration of the ecosystem `name`; "default" is the shipped one.
 pub(super) async fn server(name: &str) -> TestServer {
     let path = match name {
         "default" => "config/registrar.toml".to_owned(),

@@ -1,4 +1,4 @@
-//! A client attestation as the method by which a client authenticates at the token endpoint.
+//! Client attestation as the authentication method of a client at the token endpoint.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ async fn ask(server: &TestServer, client: &str, headers: &[(&str, String)]) -> A
     Answer::of(form(request, &[GRANT, ("client_id", client)])).await
 }
 
-/// A server, and a client that registered the method there.
+/// Starts a server and registers a client with this method.
 async fn registered(parties: &Parties, more: Value) -> (TestServer, String) {
     let server = parties.server(with(methods(), more)).await;
     let answer = parties.post(&server, "registration", &machine()).await;
@@ -32,7 +32,7 @@ async fn registered(parties: &Parties, more: Value) -> (TestServer, String) {
 }
 
 #[tokio::test]
-async fn an_attested_client_gets_a_token_with_a_proof_that_is_good_once() {
+async fn an_attested_client_gets_a_token_with_a_proof_that_is_valid_once() {
     let parties = Parties::new();
     let (server, id) = registered(&parties, json!({})).await;
     let attested = |more: Value| with(with(parties.attested(), json!({"sub": id})), more);
@@ -42,7 +42,7 @@ async fn an_attested_client_gets_a_token_with_a_proof_that_is_good_once() {
     ask(&server, &id, &good).await.expect_status(200);
     ask(&server, &id, &good).await.expect_error(401, &["invalid_client"]);
     ask(&server, &id, &[good[0].clone(), own("2")]).await.expect_status(200);
-    // Another instance of the same client, which its attester vouches for.
+    // Another instance of the same client with an attestation of the same attester.
     let instance = Signer::new("instance", Algorithm::Es256);
     let other = by(&parties.attester, json!({"cnf": {"jwk": instance.jwk()}}));
     let its_own = (PROOF, proof(&instance, proven(&server, "3")));
@@ -51,7 +51,7 @@ async fn an_attested_client_gets_a_token_with_a_proof_that_is_good_once() {
 }
 
 #[tokio::test]
-async fn what_does_not_attest_this_client_gets_no_token_whether_or_not_there_is_one() {
+async fn an_attestation_of_another_client_gets_no_token_whether_or_not_it_exists() {
     let parties = Parties::new();
     let second = Signer::new("https://second.example.org", Algorithm::Es256);
     let trusted = json!([{"issuer": ISSUER, "jwks": parties.attester.jwks()},
@@ -63,10 +63,10 @@ async fn what_does_not_attest_this_client_gets_no_token_whether_or_not_there_is_
     let own = |jti: &str| (PROOF, parties.proof(&server, jti));
     let stranger = Signer::new(ISSUER, Algorithm::Es256);
     let cases = [
-        // The name of the software is not that of the client.
+        // The name of the software is not the identifier of the client.
         (&*id, by(&parties.attester, json!({})), 401, "invalid_client"),
         (&*id, by(&parties.attester, json!({"sub": unknown})), 401, "invalid_client"),
-        // Not the attester that vouched for it when it registered.
+        // Another attester than at the registration.
         (&*id, by(&second, json!({"sub": id, "iss": second.iss})), 401, "invalid_client"),
         (unknown, by(&parties.attester, json!({"sub": unknown})), 401, "invalid_client"),
         (&*id, by(&stranger, json!({"sub": id})), 400, "invalid_client_attestation"),
@@ -79,16 +79,16 @@ async fn what_does_not_attest_this_client_gets_no_token_whether_or_not_there_is_
     }
     let good = by(&parties.attester, json!({"sub": id}));
     ask(&server, &id, std::slice::from_ref(&good)).await.expect_error(400, &["invalid_client_attestation"]);
-    // The proof of nobody else was used up meanwhile.
+    // Rejected requests did not use up a valid proof.
     ask(&server, &id, &[good, own("last")]).await.expect_status(200);
-    // A client with another method does not authenticate by this one.
+    // A client that registered another method cannot use this one.
     let secret = server.register(&machine()).await;
     let header = by(&parties.attester, json!({"sub": secret.id}));
     ask(&server, &secret.id, &[header, own("x")]).await.expect_error(401, &["invalid_client"]);
 }
 
 #[tokio::test]
-async fn a_challenge_is_asked_for_where_the_operator_wants_one() {
+async fn a_challenge_is_required_if_configured() {
     let parties = Parties::new();
     let server = parties.server(methods()).await;
     let answer = parties.post(&server, "registration", &machine()).await;
@@ -101,7 +101,7 @@ async fn a_challenge_is_asked_for_where_the_operator_wants_one() {
 }
 
 #[tokio::test]
-async fn where_nobody_is_trusted_to_attest_clients_it_cannot_be_registered_and_is_not_offered() {
+async fn without_trusted_attesters_the_method_cannot_be_registered_and_is_not_published() {
     let parties = Parties::new();
     let document = async |server: &TestServer| {
         Answer::of(server.ask("GET", "/.well-known/oauth-authorization-server")).await.body
@@ -125,12 +125,12 @@ async fn where_nobody_is_trusted_to_attest_clients_it_cannot_be_registered_and_i
         offered["revocation_endpoint_auth_methods_supported"],
         methods()["tokenEndpointAuthMethodsSupported"]
     );
-    // Without `none` the list would ask every client for an attestation.
+    // Without `none` the list would require an attestation of every client.
     assert_eq!(offered["client_attestation_pop_methods_supported"], json!(["attestation_pop_jwt", "none"]));
 }
 
 #[tokio::test]
-async fn beside_another_server_the_methods_of_proof_are_what_that_one_says() {
+async fn with_an_upstream_the_proof_methods_are_those_of_the_upstream() {
     let parties = Parties::new();
     for said in [None, Some(json!(["attestation_pop_jwt"]))] {
         let origin = Origin::new().await;

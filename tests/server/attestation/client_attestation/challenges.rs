@@ -1,4 +1,4 @@
-//! Challenges of the server in the proof of a client attestation.
+//! Server challenges in the proof of a client attestation.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ async fn show(parties: &Parties, server: &TestServer, jti: &str, challenge: Valu
     post(server, &headers, &minimal()).await
 }
 
-/// The challenge of an answer that asks for one.
+/// Returns the challenge in an answer that requires one.
 #[track_caller]
 fn asked(answer: &Answer) -> String {
     answer.expect_error(400, &["use_attestation_challenge"]);
@@ -29,12 +29,12 @@ fn asked(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn where_a_challenge_is_needed_the_answer_has_one() {
+async fn a_required_challenge_is_in_the_answer() {
     let parties = Parties::new();
     let server = parties.server(json!({"clientAttestationChallengeRequired": true})).await;
     let first = asked(&parties.post(&server, "1", &minimal()).await);
     show(&parties, &server, "1", json!(first)).await.expect_status(201);
-    // It is good once, whatever the rest of the proof says.
+    // The challenge is valid once, whatever else the proof contains.
     let second = asked(&show(&parties, &server, "2", json!(first)).await);
     assert_ne!(first, second);
     asked(&show(&parties, &server, "3", json!("made-up")).await);
@@ -44,7 +44,7 @@ async fn where_a_challenge_is_needed_the_answer_has_one() {
 }
 
 #[tokio::test]
-async fn a_challenge_can_be_had_before() {
+async fn a_challenge_can_be_fetched_in_advance() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let metadata = Answer::of(server.ask("GET", "/.well-known/oauth-authorization-server")).await;
@@ -52,13 +52,13 @@ async fn a_challenge_can_be_had_before() {
     let (first, second) = (challenge(&server).await, challenge(&server).await);
     assert_ne!(first, second);
     show(&parties, &server, "1", json!(first)).await.expect_status(201);
-    // None is needed here; one that is shown must be good all the same.
+    // A challenge is optional here, but one that is sent must be valid.
     asked(&show(&parties, &server, "2", json!(first)).await);
     parties.post(&server, "3", &minimal()).await.expect_status(201);
 }
 
 #[tokio::test]
-async fn challenges_count_among_the_nonces_that_may_be_out() {
+async fn challenges_count_towards_the_limit_of_outstanding_nonces() {
     let parties = Parties::new();
     let server = TestServer::configured(|configuration| {
         configuration.settings.limits.evidence_nonces = 3;
@@ -72,6 +72,6 @@ async fn challenges_count_among_the_nonces_that_may_be_out() {
     let answer = Answer::of(server.ask("POST", "/challenge")).await;
     answer.expect_error(429, &["too_many_requests"]);
     assert!(!answer.header("retry-after").is_empty());
-    // Who needs none is not held up.
+    // A client that needs no challenge is not affected.
     parties.post(&server, "1", &minimal()).await.expect_status(201);
 }

@@ -1,4 +1,4 @@
-//! What a client attestation that is good is worth.
+//! The effects of a valid client attestation.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{ATTESTATION, ISSUER, PROOF, Parties, SOFTWARE, post};
 use crate::support::{Answer, GRANT, Registered, START, Signer, TestServer, machine, minimal, with};
 
 #[tokio::test]
-async fn the_attested_key_is_the_clients_and_its_registration_is_attested() {
+async fn the_attested_key_becomes_the_client_key_and_the_registration_is_attested() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let answer = parties.post(&server, "1", &minimal()).await;
@@ -27,7 +27,7 @@ async fn the_attested_key_is_the_clients_and_its_registration_is_attested() {
     ] {
         assert!(metadata[list].as_array().unwrap().contains(&json!("ES256")), "{metadata}");
     }
-    // The attestation is good until it ends; each proof is good once.
+    // The attestation is valid until it expires; each proof is valid once.
     parties.post(&server, "2", &minimal()).await.expect_status(201);
 }
 
@@ -52,10 +52,10 @@ async fn the_attested_key_authenticates_the_client() {
 }
 
 #[tokio::test]
-async fn it_is_off_unless_the_operator_trusts_somebody_who_attests() {
+async fn it_is_disabled_unless_an_attester_is_trusted() {
     let parties = Parties::new();
     let server = TestServer::new().await;
-    // The headers are not looked at, whatever they say.
+    // The headers are ignored, whatever they contain.
     let answer = parties.post(&server, "1", &minimal()).await;
     answer.expect_status(201);
     let client = Registered::of(answer.body);
@@ -68,12 +68,12 @@ async fn it_is_off_unless_the_operator_trusts_somebody_who_attests() {
 }
 
 #[tokio::test]
-async fn who_is_attested_needs_no_initial_access_token() {
+async fn an_attested_client_needs_no_initial_access_token() {
     let parties = Parties::new();
     let server = parties.server(json!({"initialAccessToken": "required"})).await;
     server.post(&minimal()).await.expect_status(401);
     parties.post(&server, "1", &minimal()).await.expect_status(201);
-    // A token that is not good is refused in any case.
+    // An invalid token is rejected in any case.
     let headers = [
         (ATTESTATION, parties.attestation()),
         (PROOF, parties.proof(&server, "2")),
@@ -83,7 +83,7 @@ async fn who_is_attested_needs_no_initial_access_token() {
 }
 
 #[tokio::test]
-async fn the_attested_key_joins_those_of_the_request() {
+async fn the_attested_key_is_added_to_the_keys_of_the_request() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let (own, other) =
@@ -101,7 +101,7 @@ async fn the_attested_key_joins_those_of_the_request() {
 }
 
 #[tokio::test]
-async fn what_contradicts_the_attestation_is_refused_and_costs_no_proof() {
+async fn a_contradiction_of_the_attestation_is_rejected_and_uses_up_no_proof() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     for (more, rule) in [
@@ -117,7 +117,7 @@ async fn what_contradicts_the_attestation_is_refused_and_costs_no_proof() {
 }
 
 #[tokio::test]
-async fn scripts_see_who_attests_and_not_the_headers() {
+async fn scripts_see_the_attester_but_not_the_headers() {
     let script = r#"
         fn createClient(context) {
             for name in context.httpRequest.headers.keys() {

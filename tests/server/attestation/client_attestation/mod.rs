@@ -1,4 +1,4 @@
-//! K182: a client attestation and its proof in the headers of `POST /register` (OAuth 2.0
+//! A client attestation and its proof in the headers of `POST /register` (OAuth 2.0
 //! Attestation-Based Client Authentication).
 
 mod authentication;
@@ -14,10 +14,10 @@ use crate::support::{Answer, START, Signer, TestServer, with};
 const ATTESTATION: &str = "OAuth-Client-Attestation";
 const PROOF: &str = "OAuth-Client-Attestation-PoP";
 const ISSUER: &str = "https://attester.example.org";
-/// What the attester calls the software.
+/// The attester's name for the software.
 const SOFTWARE: &str = "wallet-1";
 
-/// An attester, and an instance of the software that it attests.
+/// An attester and an instance of the software that it attests.
 struct Parties {
     attester: Signer,
     instance: Signer,
@@ -31,34 +31,34 @@ impl Parties {
         }
     }
 
-    /// A server that believes the attester, with `more` on top of its `[registration]`.
+    /// Starts a server that trusts the attester, with `more` on top of its `[registration]`.
     async fn server(&self, more: Value) -> TestServer {
         let trusted = json!([{"issuer": ISSUER, "jwks": self.attester.jwks()}]);
         TestServer::registering(with(json!({ "trustedClientAttesters": trusted }), more)).await
     }
 
-    /// The claims of an attestation.
+    /// Returns the claims of an attestation.
     fn attested(&self) -> Value {
         json!({"iss": ISSUER, "sub": SOFTWARE, "exp": START + 3_600, "cnf": {"jwk": self.instance.jwk()}})
     }
 
-    /// An attestation.
+    /// Signs an attestation.
     fn attestation(&self) -> String {
         attestation(&self.attester, self.attested())
     }
 
-    /// A proof for `server`.
+    /// Signs a proof for `server`.
     fn proof(&self, server: &TestServer, jti: &str) -> String {
         proof(&self.instance, proven(server, jti))
     }
 
-    /// Registers `body` with both headers, as they should be.
+    /// Registers `body` with both headers in their valid form.
     async fn post(&self, server: &TestServer, jti: &str, body: &Value) -> Answer {
         post(server, &[(ATTESTATION, self.attestation()), (PROOF, self.proof(server, jti))], body).await
     }
 }
 
-/// The claims of a proof for `server`.
+/// Returns the claims of a proof for `server`.
 fn proven(server: &TestServer, jti: &str) -> Value {
     json!({"aud": server.url(""), "jti": jti, "iat": server.now()})
 }

@@ -1,4 +1,4 @@
-//! Client attestations and proofs that register nobody.
+//! Client attestations and proofs that are rejected.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::{Origin, Reply, START, Signer, TestServer, fetches_locally, 
 const INVALID: &str = "invalid_client_attestation";
 
 #[tokio::test]
-async fn each_header_is_there_once() {
+async fn each_header_is_present_exactly_once() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let (attestation, proof) = (parties.attestation(), parties.proof(&server, "1"));
@@ -31,7 +31,7 @@ async fn each_header_is_there_once() {
 }
 
 #[tokio::test]
-async fn an_attestation_that_is_not_good_registers_nobody() {
+async fn an_invalid_attestation_is_rejected() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let stranger = Signer::new(ISSUER, Algorithm::Es256);
@@ -61,7 +61,7 @@ async fn an_attestation_that_is_not_good_registers_nobody() {
     let answer =
         post(&server, &[(ATTESTATION, over), (PROOF, parties.proof(&server, "1"))], &minimal()).await;
     answer.expect_error(400, &["use_fresh_attestation"]);
-    // Whoever has no key of the attester learns nothing of its end.
+    // Only a holder of the attester's key learns that the attestation has expired.
     let over = by(&stranger, json!({"exp": START - 61}));
     let answer =
         post(&server, &[(ATTESTATION, over), (PROOF, parties.proof(&server, "1"))], &minimal()).await;
@@ -70,7 +70,7 @@ async fn an_attestation_that_is_not_good_registers_nobody() {
 }
 
 #[tokio::test]
-async fn a_proof_that_is_not_good_registers_nobody() {
+async fn an_invalid_proof_is_rejected() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let stranger = Signer::new("stranger", Algorithm::Es256);
@@ -99,17 +99,17 @@ async fn a_proof_that_is_not_good_registers_nobody() {
 }
 
 #[tokio::test]
-async fn a_proof_is_good_once() {
+async fn a_proof_is_valid_once() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     parties.post(&server, "1", &minimal()).await.expect_status(201);
-    // Another signature of the same proof is the same proof.
+    // Another signature over the same proof is the same proof.
     parties.post(&server, "1", &minimal()).await.expect_error(400, &[INVALID]);
     let body = minimal();
     let all = futures_util::future::join_all((0..8).map(|_| parties.post(&server, "2", &body))).await;
     let count = |status: u16| all.iter().filter(|answer| answer.status == status).count();
     assert_eq!((count(201), count(400)), (1, 7));
-    // It is remembered for as long as it could be shown again.
+    // It is remembered for as long as it would be accepted.
     server.clock.advance(299);
     let late = proof(&parties.instance, with(proven(&server, "1"), json!({"iat": START})));
     let headers = [(ATTESTATION, parties.attestation()), (PROOF, late)];
@@ -120,7 +120,7 @@ async fn a_proof_is_good_once() {
 }
 
 #[tokio::test]
-async fn keys_of_an_attester_may_be_somewhere_else() {
+async fn keys_of_an_attester_may_be_at_a_url() {
     let parties = Parties::new();
     let origin = Origin::new().await;
     let url = origin.at("/jwks", Reply::status(500));
@@ -130,7 +130,7 @@ async fn keys_of_an_attester_may_be_somewhere_else() {
         registering(configuration, json!({ "trustedClientAttesters": trusted }));
     })
     .await;
-    // Not the client's mistake.
+    // This is not an error of the client.
     let answer = parties.post(&server, "1", &minimal()).await;
     answer.expect_error(503, &["temporarily_unavailable"]);
     assert!(!answer.header("retry-after").is_empty());
@@ -141,7 +141,7 @@ async fn keys_of_an_attester_may_be_somewhere_else() {
 }
 
 #[tokio::test]
-async fn an_attester_may_not_name_itself_and_keys_need_no_kid() {
+async fn an_attester_must_be_configured_and_keys_need_no_kid() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let mut key = parties.instance.jwk();

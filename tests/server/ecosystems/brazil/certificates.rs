@@ -1,4 +1,4 @@
-//! Certificates of Open Finance Brasil, and how a client names its own: K155, K160, K161, K164.
+//! Certificates of Open Finance Brasil, and how a client names the subject of its certificate.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::certificates::{Authority, Pair, Subject};
 use crate::support::{Answer, with};
 
 #[tokio::test]
-async fn nobody_registers_without_a_certificate_of_the_ecosystem() {
+async fn a_registration_needs_a_certificate_of_the_ecosystem() {
     let party = Party::new().await;
     party.bank.expect_no_handshake("POST", "/register").await;
     let (organisation, body) = (organisation(), party.request(json!({})).to_string());
@@ -27,7 +27,7 @@ async fn nobody_registers_without_a_certificate_of_the_ecosystem() {
 }
 
 #[tokio::test]
-async fn the_certificate_is_of_the_software_and_of_its_organisation() {
+async fn the_certificate_must_name_the_software_and_its_organisation() {
     let party = Party::new().await;
     let post = async |subject: Subject<'_>| {
         let shown = party.bank.certificate(subject);
@@ -47,13 +47,13 @@ async fn the_certificate_is_of_the_software_and_of_its_organisation() {
         post(&subject).await.expect_error(401, NOT_THE_CLIENT);
     }
     party.bank.server.expect_empty().await;
-    // As certificates were before organizationIdentifier.
+    // The form of certificates before organizationIdentifier was introduced.
     unnamed.push(("OU", ORGANISATION));
     post(&unnamed).await.expect_status(201);
 }
 
 #[tokio::test]
-async fn a_client_names_the_subject_of_its_certificate_and_in_one_form() {
+async fn a_client_names_the_subject_of_its_certificate_in_the_required_form() {
     let party = Party::new().await;
     let named = |more: Value| {
         let method =
@@ -73,20 +73,20 @@ async fn a_client_names_the_subject_of_its_certificate_and_in_one_form() {
         (by_name("/C=BR/CN=tpp.example.com.br"), METADATA),
         (by_name("tpp.example.com.br"), METADATA),
         (by_name(&dn.replace("2.5.4.97=#", "2.5.4.97=#ZZ")), METADATA),
-        // The right name, but not in the form of this profile: a name where the identifier is due.
+        // The correct name, but with an attribute name where the profile requires the object identifier.
         (
             by_name(&dn.replace("2.5.4.5=#130E3433313432363636303030313937", "serialNumber=43142666000197")),
             METADATA,
         ),
     ];
     party.expect_refused(cases).await;
-    // The name of another certificate, and the right one the wrong way round.
+    // The name of another certificate, and the correct name in reverse order.
     let reversed: Vec<&str> = dn.split(',').rev().collect();
     for other in [dn.replace("Minha Conta", "Outra"), reversed.join(",")] {
         party.post(&party.request(by_name(&other))).await.expect_error(403, &["access_denied"]);
     }
     let client = party.register(&party.request(by_name(&dn))).await;
-    assert_eq!(client.body["tls_client_auth_subject_dn"], dn, "as it was sent");
+    assert_eq!(client.body["tls_client_auth_subject_dn"], dn, "the subject is returned as it was sent");
     party.read(&client).await.expect_status(200);
 }
 
@@ -109,7 +109,7 @@ async fn a_client_is_managed_with_its_own_token_and_certificate() {
         }
         send(&party.transport, "wrong").await.expect_error(401, &["invalid_token"]);
     }
-    // A certificate that was renewed has the same name.
+    // A renewed certificate has the same name.
     let renewed = party.bank.certificate(&subject(SOFTWARE, &organisation));
     let read = party.bank.ask("GET", &client.uri, Some(&renewed)).bearer_auth(&client.token);
     Answer::of(read).await.expect_status(200);

@@ -1,5 +1,4 @@
-//! Open Finance Brasil Dynamic Client Registration 1.0: K155 to K164, and K146, K147 and K149 as this
-//! ecosystem means them.
+//! Open Finance Brasil Dynamic Client Registration 1.0.
 
 mod certificates;
 mod rules;
@@ -24,10 +23,10 @@ const STATEMENT: &[&str] = &["invalid_software_statement"];
 const UNAPPROVED: &[&str] = &["unapproved_software_statement"];
 const NOT_THE_CLIENT: &[&str] = &["invalid_client"];
 
-/// What is on top of a good request, and the codes with which that is refused.
+/// Changes of a valid request, and the error codes of which it must get one.
 type Case = (Value, &'static [&'static str]);
 
-/// The subject of a transport certificate: from its least specific part to its most specific one.
+/// Returns the subject of a transport certificate, from its least specific to its most specific part.
 fn subject<'a>(software: &'a str, organisation: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         ("C", "BR"),
@@ -40,13 +39,13 @@ fn subject<'a>(software: &'a str, organisation: &'a str) -> Vec<(&'a str, &'a st
     ]
 }
 
-/// `organizationIdentifier` of the organisation.
+/// Returns the `organizationIdentifier` of the organisation.
 fn organisation() -> String {
     format!("OFBBR-{ORGANISATION}")
 }
 
-/// The name in [`subject`], in the form that the profile asks for: what is not named there is an
-/// object identifier with its value in hex.
+/// Returns the name in [`subject`] in the form that the profile requires: an attribute without a name
+/// in the profile is an object identifier with its value in hex.
 fn subject_dn() -> String {
     let hex = |tag: u8, text: &str| {
         let bytes = [&[tag, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
@@ -59,7 +58,7 @@ fn subject_dn() -> String {
     )
 }
 
-/// A third party with its software, and the bank where it registers.
+/// A third party with its software, and the bank at which it registers.
 struct Party {
     bank: Bank,
     transport: Pair,
@@ -74,7 +73,7 @@ impl Party {
         Self { bank, transport }
     }
 
-    /// A fresh statement about the software.
+    /// Signs a fresh statement about the software.
     fn statement(&self, more: Value) -> String {
         self.bank.directory.statement(self.statement_claims(more))
     }
@@ -93,12 +92,12 @@ impl Party {
         with(claims, more)
     }
 
-    /// Where the keys of the software are.
+    /// Returns the URL of the keys of the software.
     fn jwks_uri(&self) -> String {
         self.bank.directory.keys_of(SOFTWARE)
     }
 
-    /// A good request with a fresh statement.
+    /// Returns a valid request with a fresh statement.
     fn request(&self, more: Value) -> Value {
         let request = json!({
             "software_statement": self.statement(json!({})), "redirect_uris": [REDIRECT],
@@ -131,7 +130,7 @@ impl Party {
         Answer::of(request.bearer_auth(&client.token)).await
     }
 
-    /// Each of `cases` on top of a good request is refused, and nothing is stored.
+    /// Asserts that a valid request with the changes of each of `cases` is rejected and nothing is stored.
     async fn expect_refused(&self, cases: impl IntoIterator<Item = Case>) {
         for (more, codes) in cases {
             let answer = self.post(&self.request(more.clone())).await;
@@ -147,11 +146,14 @@ async fn software_registers_reads_replaces_and_deletes_itself() {
     let party = Party::new().await;
     let request = party.request(json!({"client_name": "Not this one", "jwks_uri": null}));
     let client = party.register(&request).await;
-    assert_eq!(client.body["client_name"], "Minha Conta", "the statement wins");
+    assert_eq!(client.body["client_name"], "Minha Conta", "the statement takes precedence");
     assert_eq!(client.body["jwks_uri"], party.jwks_uri());
     assert_eq!(client.body["tos_uri"], "https://tpp.example.com.br/tos");
     assert_eq!(client.body.get("logo_uri"), None);
-    assert_eq!(client.body["software_statement"], request["software_statement"], "byte for byte");
+    assert_eq!(
+        client.body["software_statement"], request["software_statement"],
+        "the statement is returned byte for byte"
+    );
     assert_eq!(
         (&client.body["scope"], &client.body["org_id"]),
         (&json!("openid accounts"), &json!(ORGANISATION))
@@ -181,7 +183,7 @@ async fn the_order_of_grants_and_scopes_does_not_matter() {
     let client = party.register(&party.request(asked)).await;
     assert_eq!(
         client.body["scope"], "resources accounts openid",
-        "payments are of a role that is not active"
+        "the scope payments belongs to an inactive role"
     );
     let mut granted: Vec<&str> =
         client.body["grant_types"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
@@ -190,7 +192,7 @@ async fn the_order_of_grants_and_scopes_does_not_matter() {
 }
 
 #[tokio::test]
-async fn scopes_that_are_left_out_are_all_of_the_active_roles() {
+async fn omitted_scopes_are_all_scopes_of_the_active_roles() {
     let party = Party::new().await;
     let client = party.register(&party.request(json!({"scope": null}))).await;
     let granted: Vec<&str> = client.body["scope"].as_str().unwrap().split(' ').collect();

@@ -1,4 +1,4 @@
-//! What breaks a rule of Open Finance Brasil is refused: K146, K149, K156 to K158, K163.
+//! Requests that break a rule of Open Finance Brasil are rejected.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::ecosystems::directory::unique;
 use crate::support::{Answer, Reply, START, Signer, with};
 
 #[tokio::test]
-async fn keys_and_redirect_uris_are_those_of_the_statement() {
+async fn keys_and_redirect_uris_must_be_those_of_the_statement() {
     let party = Party::new().await;
     let keys = Signer::new(SOFTWARE, Algorithm::Ps256).jwks();
     let cases: [Case; 7] = [
@@ -26,9 +26,9 @@ async fn keys_and_redirect_uris_are_those_of_the_statement() {
 }
 
 #[tokio::test]
-async fn a_statement_is_needed_fresh_and_of_the_directory() {
+async fn a_fresh_statement_of_the_directory_is_required() {
     let party = Party::new().await;
-    // Its key is in the set of the directory, and still not for statements.
+    // Its key is in the set of the directory but not for statements.
     let weak = Signer::new(ISSUER, Algorithm::Rs256);
     let keys = json!({"keys": [party.bank.directory.signer.jwk(), weak.jwk()]});
     party.bank.directory.origin.set("/directory.jwks", Reply::json(keys));
@@ -68,7 +68,7 @@ async fn a_statement_and_its_software_register_one_client() {
     let again = party.post(&party.request(json!({}))).await;
     again.expect_error(400, METADATA);
     assert!(again.text.contains("has a client already"), "{}", again.text);
-    // Ten at a time with one statement make one client.
+    // Ten simultaneous requests with one statement create one client.
     let delete = party.bank.ask("DELETE", &client.uri, Some(&party.transport)).bearer_auth(&client.token);
     Answer::of(delete).await.expect_status(204);
     let raced = party.request(json!({}));
@@ -78,7 +78,7 @@ async fn a_statement_and_its_software_register_one_client() {
 }
 
 #[tokio::test]
-async fn algorithms_and_methods_are_those_of_the_profile() {
+async fn algorithms_and_methods_must_be_those_of_the_profile() {
     let party = Party::new().await;
     let cases: [Case; 8] = [
         (json!({"token_endpoint_auth_method": null}), METADATA),
@@ -103,7 +103,7 @@ async fn algorithms_and_methods_are_those_of_the_profile() {
 }
 
 #[tokio::test]
-async fn an_update_keeps_to_the_rules_of_a_registration() {
+async fn an_update_follows_the_rules_of_a_registration() {
     let party = Party::new().await;
     let client = party.register(&party.request(json!({}))).await;
     let cases: [Case; 8] = [
@@ -121,9 +121,9 @@ async fn an_update_keeps_to_the_rules_of_a_registration() {
         assert_eq!(answer.status, 400, "{more}: {}", answer.text);
         answer.expect_error(400, codes);
     }
-    // The software of another statement is another client's.
+    // The software in another statement belongs to another client.
     let other = json!({"software_id": "58b2b7f2-0000-4000-8000-000000000000"});
     let other = party.request(json!({"software_statement": party.statement(other)}));
     party.put(&client, other).await.expect_error(401, NOT_THE_CLIENT);
-    assert_eq!(party.read(&client).await.body["redirect_uris"], json!([REDIRECT]), "it is as it was");
+    assert_eq!(party.read(&client).await.body["redirect_uris"], json!([REDIRECT]), "the client is unchanged");
 }

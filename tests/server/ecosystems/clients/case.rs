@@ -1,4 +1,4 @@
-//! One request of a program, as `tests/fixtures/clients/` has it.
+//! One recorded request of a program in `tests/fixtures/clients/`.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use serde_json::Value;
 use super::super::shipped;
 use super::expect::Expected;
 
-/// A request, and what its program needs of the answer.
+/// A request and what its program requires of the answer.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Case {
-    /// The program, with its version where that matters.
+    /// The program, with its version if that matters.
     pub(super) name: String,
-    /// Where anybody can read what it sends.
+    /// Public source of the request.
     pub(super) source: String,
-    /// How it is known: "run", "captured", "read" in its source, "reported", "documented" or "made up".
+    /// Origin of the request: "run", "captured", "read" in its source, "reported", "documented" or "made up".
     #[serde(rename = "provenance")]
     _provenance: Provenance,
     #[serde(rename = "note", default)]
@@ -31,7 +31,7 @@ pub(super) struct Case {
     #[serde(default)]
     pub(super) body: Option<Value>,
     expect: Expected,
-    /// Where another configuration answers otherwise, and rightly so.
+    /// Different expectations for configurations that rightly answer differently.
     #[serde(default)]
     expect_in: BTreeMap<String, Expected>,
 }
@@ -66,13 +66,13 @@ impl Case {
         self.r#in.iter().map(String::as_str)
     }
 
-    /// What this configuration must answer.
+    /// Returns the answer that this configuration must give.
     pub(super) fn expected(&self, configuration: &str) -> &Expected {
         self.expect_in.get(configuration).unwrap_or(&self.expect)
     }
 }
 
-/// The requests of all programs; the names begin with that of their file.
+/// Returns the requests of all programs; each name begins with the name of its file.
 pub(super) fn all() -> Vec<Case> {
     let folder = shipped::file("tests/fixtures/clients");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

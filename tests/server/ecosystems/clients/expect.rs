@@ -1,4 +1,4 @@
-//! What a program needs of an answer.
+//! What a program requires of an answer.
 
 use std::collections::BTreeMap;
 
@@ -7,42 +7,42 @@ use serde_json::Value;
 
 use crate::support::Answer;
 
-/// Everything that must hold; what is not there is not looked at.
+/// All requirements; an absent one is not checked.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Expected {
-    /// One of these.
+    /// The permitted status codes.
     status: Vec<u16>,
-    /// Members that are what the request says.
+    /// Members that must equal those of the request.
     #[serde(default)]
     equal: Vec<String>,
-    /// Members that are just this.
+    /// Members that must have exactly these values.
     #[serde(default)]
     values: BTreeMap<String, Value>,
-    /// Lists that have these items.
+    /// Lists that must contain these items.
     #[serde(default)]
     contains: BTreeMap<String, Vec<Value>>,
-    /// Lists that have none of these items.
+    /// Lists that must contain none of these items.
     #[serde(default)]
     lacks: BTreeMap<String, Vec<Value>>,
-    /// Members that are not there.
+    /// Members that must be absent.
     #[serde(default)]
     absent: Vec<String>,
-    /// Members that are there, and of this type.
+    /// Members that must be present and have this type.
     #[serde(default)]
     types: BTreeMap<String, String>,
-    /// The scopes, whatever their order.
+    /// The scopes in any order.
     scope: Option<String>,
-    /// Headers that have this word, whatever its case.
+    /// Headers that must contain this word in any case.
     #[serde(default)]
     header_has: BTreeMap<String, String>,
-    /// What `error_description` says.
+    /// Texts that `error_description` must contain.
     #[serde(default)]
     describes: Vec<String>,
 }
 
 impl Expected {
-    /// What of it does not hold for the `answer` to a request that `sent` this.
+    /// Returns the requirements that the `answer` to a request with the body `sent` does not meet.
     pub(in super::super) fn faults(&self, sent: Option<&Value>, answer: &Answer) -> Vec<String> {
         if !self.status.contains(&answer.status) {
             return vec![format!("{} is none of {:?}: {}", answer.status, self.status, answer.text)];
@@ -111,7 +111,7 @@ impl Expected {
     }
 }
 
-/// Strict programs, the MCP SDK among them, cannot read `null` and empty URLs (RFC 7591 section 2).
+/// Strict programs, such as the MCP SDK, cannot parse `null` and empty URLs (RFC 7591 section 2).
 fn nothing_empty(body: &Value) -> Vec<String> {
     let members = body.as_object().into_iter().flatten();
     let empty = members.filter(|(_, value)| value.is_null() || value.as_str().is_some_and(str::is_empty));
@@ -129,6 +129,6 @@ fn is_of_type(value: &Value, kind: &str) -> bool {
         "boolean" => value.is_boolean(),
         "array" => value.is_array(),
         "object" => value.is_object(),
-        kind => panic!("no type is called {kind}"),
+        kind => panic!("unknown type {kind}"),
     }
 }

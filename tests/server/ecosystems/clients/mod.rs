@@ -1,8 +1,8 @@
-//! What real programs send, against the configurations that are shipped for them.
+//! Requests of real programs, sent to the configurations that are shipped for them.
 //!
-//! `tests/fixtures/clients/` has the requests, a file for each ecosystem. Each names its public source
-//! and what its program needs of the answer; `in` are the configurations that it is sent to, "default"
-//! being `config/registrar.toml` and any other `examples/config/NAME.toml`.
+//! `tests/fixtures/clients/` has the requests, one file per ecosystem. Each names its public source and
+//! what its program requires of the answer. `in` lists the configurations that it is sent to: "default"
+//! is `config/registrar.toml`, any other name is `examples/config/NAME.toml`.
 
 mod case;
 mod expect;
@@ -13,12 +13,12 @@ use self::case::Case;
 use super::shipped;
 use crate::support::{Answer, TestServer};
 
-/// Sends every request that is meant for the configuration `name`; the faults of all are told together.
+/// Sends every request for the configuration `name`, and reports the faults of all of them together.
 async fn replay(name: &str) {
     let server = shipped::server(name).await;
     let mut faults = Vec::new();
     let cases: Vec<Case> = case::all().into_iter().filter(|case| case.is_for(name)).collect();
-    assert!(!cases.is_empty(), "no program is tried with {name}");
+    assert!(!cases.is_empty(), "no request is for {name}");
     for case in &cases {
         let answer = send(&server, case).await;
         let found = case.expected(name).faults(case.body.as_ref(), &answer);
@@ -39,7 +39,7 @@ async fn send(server: &TestServer, case: &Case) -> Answer {
 }
 
 #[tokio::test]
-async fn programs_of_all_kinds_with_the_default_configuration() {
+async fn programs_of_all_types_with_the_default_configuration() {
     replay("default").await;
 }
 
@@ -72,7 +72,7 @@ async fn solid_apps() {
 fn each_request_names_its_source_and_is_sent_somewhere() {
     let mut names = BTreeSet::new();
     for case in case::all() {
-        assert!(names.insert(case.name.clone()), "{} is there twice", case.name);
+        assert!(names.insert(case.name.clone()), "{} exists twice", case.name);
         assert!(!case.source.is_empty(), "{} names no source", case.name);
         for name in case.configurations() {
             let known = ["default", "mcp", "matrix", "lti", "smart", "solid"].contains(&name);

@@ -1,4 +1,4 @@
-//! Mutual TLS and access tokens of UK Open Banking: K155, K166.
+//! Mutual TLS and access tokens of UK Open Banking.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::Answer;
 use crate::support::certificates::{Authority, Pair};
 
 #[tokio::test]
-async fn nobody_registers_without_a_certificate_of_the_ecosystem() {
+async fn a_registration_needs_a_certificate_of_the_ecosystem() {
     let party = Party::new().await;
     party.bank.expect_no_handshake("POST", "/register").await;
     let strangers = [

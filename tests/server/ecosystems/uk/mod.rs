@@ -1,5 +1,5 @@
-//! UK Open Banking Dynamic Client Registration v3.3: K165 and K166, and K147, K148, K150 to K155 as
-//! this ecosystem means them. DCR-001 ... are the scenarios of its conformance tool.
+//! UK Open Banking Dynamic Client Registration v3.3. DCR-001 ... are the scenarios of its conformance
+//! tool.
 
 mod certificates;
 mod rules;
@@ -26,7 +26,7 @@ const REDIRECTS: &[&str] = &["invalid_redirect_uri"];
 const STATEMENT: &[&str] = &["invalid_software_statement"];
 const UNAPPROVED: &[&str] = &["unapproved_software_statement"];
 
-/// A third party with its software, and the bank where it registers.
+/// A third party with its software, and the bank at which it registers.
 struct Party {
     bank: Bank,
     software: Signer,
@@ -47,7 +47,7 @@ impl Party {
         Self { bank, software, transport }
     }
 
-    /// The statement about the software `id`.
+    /// Signs the statement about the software `id`.
     fn statement(&self, id: &str, more: Value) -> String {
         let claims = json!({
             "software_id": id, "software_client_name": "Money Helper", "software_mode": "Live",
@@ -59,7 +59,7 @@ impl Party {
         self.bank.directory.statement(with(claims, more))
     }
 
-    /// The claims of a good request of the software.
+    /// Returns the claims of a valid request of the software.
     fn claims(&self, more: Value) -> Value {
         let claims = json!({
             "iss": SOFTWARE, "aud": BANK, "iat": START, "exp": START + 3_600, "jti": jti(),
@@ -87,7 +87,7 @@ impl Party {
         Registered::of(answer.body)
     }
 
-    /// What the token endpoint says to `client`, which signs with its key in the directory.
+    /// Requests a token for `client`, which signs with its key in the directory.
     async fn ask_token(&self, client: &Registered) -> Answer {
         let assertion = self.signed(json!({
             "iss": client.id, "sub": client.id, "aud": self.bank.server.server().service().issuer, "jti": jti(),
@@ -116,7 +116,7 @@ impl Party {
     }
 }
 
-/// A UUID of version 4 that was not used before.
+/// Returns a new UUID of version 4.
 fn jti() -> String {
     format!("25b9bea9-3c10-4b60-9a1b-{:012x}", unique())
 }
@@ -131,16 +131,19 @@ async fn software_registers_reads_replaces_and_deletes_itself() {
     let client = Registered::of(answer.body);
     assert_eq!(client.body["client_name"], "Money Helper");
     assert_eq!(client.body["jwks_uri"], party.bank.directory.keys_of(SOFTWARE));
-    assert_eq!(client.body["software_statement"], claims["software_statement"], "byte for byte");
+    assert_eq!(
+        client.body["software_statement"], claims["software_statement"],
+        "the statement is returned byte for byte"
+    );
     assert_eq!(client.body["redirect_uris"], json!([REDIRECT]));
-    assert_eq!(client.body["org_id"], "0015800001041RHAAY", "claims of the statement, at the top level");
+    assert_eq!(client.body["org_id"], "0015800001041RHAAY", "claims of the statement are at the top level");
     assert_eq!(client.body["software_roles"], json!(["AISP"]));
     for name in ["iss", "aud", "iat", "exp", "jti"] {
         assert_eq!(client.body.get(name), None, "{name}");
     }
     assert_eq!(party.bank.server.provenance(&client).await["trust_level"], "statement");
 
-    // DCR-002, 005, 008: with an access token of the client credentials grant.
+    // DCR-002, 005, 008: management with an access token of the client credentials grant.
     let token = party.token(&client).await;
     let read = party.manage("GET", &client, &token).await;
     read.expect_status(200);
@@ -152,7 +155,7 @@ async fn software_registers_reads_replaces_and_deletes_itself() {
         (&answer.body["client_id"], &answer.body["redirect_uris"]),
         (&json!(client.id), &json!([OTHER_REDIRECT]))
     );
-    // An update leaves tokens alone.
+    // An update does not revoke tokens.
     party.manage("GET", &client, &token).await.expect_status(200);
 
     // DCR-003, 009, 010.
@@ -164,7 +167,7 @@ async fn software_registers_reads_replaces_and_deletes_itself() {
 }
 
 #[tokio::test]
-async fn both_media_types_both_algorithms_and_certificates_as_credentials() {
+async fn both_media_types_both_algorithms_and_certificates_are_accepted() {
     for algorithm in [Algorithm::Ps256, Algorithm::Es256] {
         let party = Party::with(algorithm).await;
         for media_type in ["application/jose", "application/jwt"] {
@@ -185,13 +188,13 @@ async fn both_media_types_both_algorithms_and_certificates_as_credentials() {
     granted.expect_status(200);
     let token = granted.member("access_token").as_str().unwrap();
     party.manage("GET", &client, token).await.expect_status(200);
-    // Nobody registers the name in the certificate of somebody else.
+    // The subject in the certificate of another party is rejected.
     let foreign = with(by_name, json!({"tls_client_auth_subject_dn": "CN=another,O=OpenBanking,C=GB"}));
     party.post(party.claims(foreign)).await.expect_error(403, &["access_denied"]);
 }
 
 #[tokio::test]
-async fn redirect_uris_that_are_left_out_are_those_of_the_statement() {
+async fn omitted_redirect_uris_are_those_of_the_statement() {
     let party = Party::new().await;
     let answer = party.post(party.claims(json!({"redirect_uris": null}))).await;
     answer.expect_status(201);
@@ -199,7 +202,7 @@ async fn redirect_uris_that_are_left_out_are_those_of_the_statement() {
 }
 
 #[tokio::test]
-async fn a_key_that_the_software_puts_into_its_set_is_found() {
+async fn a_key_that_the_software_adds_to_its_set_is_found() {
     let mut party = Party::new().await;
     party.register().await;
     party.software = Signer::new(SOFTWARE, Algorithm::Ps256);

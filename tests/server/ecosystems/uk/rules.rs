@@ -1,4 +1,4 @@
-//! What breaks a rule of UK Open Banking is refused: K147, K148, K151 to K153, K165.
+//! Requests that break a rule of UK Open Banking are rejected.
 
 use registrar::jose::Algorithm;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::{METADATA, Party, REDIRECT, REDIRECTS, SOFTWARE, STATEMENT, TRANSPORT
 use crate::support::{Answer, START, Signer, with};
 
 #[tokio::test]
-async fn a_request_that_breaks_a_rule_is_refused() {
+async fn a_request_that_breaks_a_rule_is_rejected() {
     let party = Party::new().await;
     let cases = [
         // DCR-004.
@@ -67,12 +67,12 @@ async fn a_request_that_breaks_a_rule_is_refused() {
         assert!(description.len() <= 500, "{description}");
     }
     party.bank.server.expect_empty().await;
-    // What every case had in common is good.
+    // The common part of all cases is valid.
     party.register().await;
 }
 
 #[tokio::test]
-async fn a_statement_that_breaks_a_rule_is_refused() {
+async fn a_statement_that_breaks_a_rule_is_rejected() {
     let party = Party::new().await;
     let cases = [
         (json!({"org_status": "Withdrawn"}), UNAPPROVED),
@@ -87,7 +87,7 @@ async fn a_statement_that_breaks_a_rule_is_refused() {
         (json!({"org_id": null}), STATEMENT),
         (json!({"software_redirect_uris": null}), STATEMENT),
         (json!({"software_roles": null}), STATEMENT),
-        // Nobody is left who could have signed the request.
+        // No key remains with which the request could be verified.
         (json!({"software_jwks_endpoint": null}), METADATA),
         (json!({"software_jwks_endpoint": party.bank.directory.origin.url("/nothing")}), METADATA),
         (json!({"software_id": "another"}), METADATA),
@@ -99,7 +99,8 @@ async fn a_statement_that_breaks_a_rule_is_refused() {
         assert_eq!(answer.status, 400, "{more}: {}", answer.text);
         answer.expect_error(400, codes);
     }
-    // Of somebody who only says that it is the directory, and by an algorithm that is not the directory's.
+    // Signed by a party that claims to be the directory, and with an algorithm that the directory does not
+    // use.
     let forger = Signer::new("OpenBanking Ltd", Algorithm::Ps256);
     let directory = Signer::new("OpenBanking Ltd", Algorithm::Rs256);
     for signer in [&forger, &directory] {
@@ -117,16 +118,16 @@ async fn a_request_is_signed_by_the_software_and_registers_once() {
     let other = Signer::new("2ZRiKCgqCLaWpj6PcdfXYm", Algorithm::Ps256);
     party.bank.directory.publish(&other);
     let post = async |token: String| party.bank.post(&party.transport, "application/jose", token).await;
-    // Another software of the directory, by its own key or by its own statement.
+    // Other software of the directory, with its own key or its own statement.
     post(other.raw(&json!({}), party.claims(json!({})))).await.expect_error(400, METADATA);
     let borrowed = party.statement(&other.iss, json!({}));
     post(party.signed(party.claims(json!({"software_statement": borrowed}))))
         .await
         .expect_error(400, METADATA);
-    // RS256 is not for requests here.
+    // RS256 is not permitted for requests here.
     let weak = Signer::new(SOFTWARE, Algorithm::Rs256);
     post(weak.raw(&json!({}), party.claims(json!({})))).await.expect_error(400, METADATA);
-    // Not signed at all.
+    // Not signed.
     let plain = party.claims(json!({})).to_string();
     party.bank.post(&party.transport, "application/json", plain).await.expect_error(400, METADATA);
     party.bank.server.expect_empty().await;
@@ -136,7 +137,7 @@ async fn a_request_is_signed_by_the_software_and_registers_once() {
 }
 
 #[tokio::test]
-async fn an_update_keeps_to_the_rules_of_a_registration() {
+async fn an_update_follows_the_rules_of_a_registration() {
     let party = Party::new().await;
     let client = party.register().await;
     let token = party.token(&client).await;
@@ -163,7 +164,7 @@ async fn an_update_keeps_to_the_rules_of_a_registration() {
     let request = party.bank.ask("PUT", &client.uri, Some(&party.transport)).bearer_auth(&token);
     Answer::of(request.json(&plain)).await.expect_error(400, METADATA);
     let read = party.manage("GET", &client, &token).await;
-    assert_eq!(read.body["redirect_uris"], json!([REDIRECT]), "it is as it was");
+    assert_eq!(read.body["redirect_uris"], json!([REDIRECT]), "the client is unchanged");
 }
 
 #[tokio::test]
@@ -180,7 +181,7 @@ async fn the_hybrid_flow_needs_no_implicit_grant_and_is_the_default() {
 }
 
 #[tokio::test]
-async fn a_statement_is_called_a_jwt() {
+async fn a_statement_has_the_type_jwt() {
     let party = Party::new().await;
     for header in [json!({}), json!({"typ": "software-statement+jwt"})] {
         let claims = json!({"iss": "OpenBanking Ltd", "iat": START, "jti": jti(), "software_id": SOFTWARE});
