@@ -1,7 +1,7 @@
-//! What clients sign to prove who they are (RFC 7523). Anybody may send such a token for any client,
-//! so it costs little, at most so much, and as much for a client that is not there: keys are read once,
-//! few are tried, what was not tried of them is tried on keys of nobody, and all of it is done on threads
-//! that serve no request.
+//! Verification of client assertions (RFC 7523). Anyone can send an assertion for any client, so the cost of
+//! verification is small, bounded, and the same for unknown clients. Keys are parsed once and only a few are
+//! tried. After a failure, decoy keys make up for the keys that were not tried. All of this runs on threads
+//! that do not serve requests.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -18,53 +18,53 @@ use super::{Certified, TrustError, Verifier};
 use crate::clock::Timestamp;
 use crate::jose::{Claims, Compact, Expectations, JwsError, KeySet, Signed, Tried, Verified};
 
-/// Keys that are tried for one assertion. A client with more keys for one algorithm names its key in
-/// `kid`.
+/// Maximum number of keys that are tried for one assertion. A client with more keys for one algorithm must
+/// set `kid`.
 pub const MOST_TRIES: usize = 3;
 
-/// Keys that are kept, over all clients: about 4 KiB each.
+/// Maximum number of cached keys of all clients. A key takes about 4 KiB.
 const MOST_KEPT: usize = 4_096;
 
-/// Where the keys of a client are.
+/// The source of a client's keys.
 pub enum ClientKeys<'a> {
-    /// In its metadata.
+    /// The metadata of the client.
     Here {
         /// The client.
         client: &'a str,
         /// Its `jwks`.
         jwks: &'a Value,
     },
-    /// At its `jwks_uri`.
+    /// Its `jwks_uri`.
     At(&'a str),
-    /// In the certificate that the assertion shows.
+    /// The certificate in the header of the assertion.
     Certified(Certified),
-    /// Nowhere: the client is not there, or has none.
+    /// None: the client does not exist, or has no keys.
     Nowhere,
 }
 
-/// A token whose signature is good, or why it has none; and how many keys were tried.
+/// A token with a valid signature or the reason why it is invalid, and the number of keys that were tried.
 type Outcome = (Result<Signed, TrustError>, usize);
 
-/// What assertions have cost so far.
+/// The cost of assertions so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Effort {
-    /// Key sets of clients that were read.
+    /// The number of clients' key sets that were parsed.
     pub read: u64,
-    /// Keys that were tried, those of nobody too.
+    /// The number of keys that were tried, including decoys.
     pub tried: u64,
 }
 
-/// The key sets of clients, and the places for those who verify with them.
+/// Cached key sets of clients, and the slots for verification.
 pub(super) struct Assertions {
     kept: Arc<KeptSets>,
-    /// Half of the processors are left to all else.
+    /// One slot for every second processor, so that half of them remain for other work.
     places: Arc<Semaphore>,
     read: AtomicU64,
     tried: AtomicU64,
 }
 
-/// Key sets by client, each with a hash of the `jwks` that it was made of: an update, by whatever
-/// server, makes another.
+/// Key sets by client, each with a hash of the `jwks` that it was parsed from. The hash changes when any
+/// server updates the client.
 #[derive(Default)]
 struct KeptSets {
     hasher: RandomState,
@@ -84,7 +84,7 @@ impl Assertions {
         Self { kept: Arc::default(), places, read: AtomicU64::new(0), tried: AtomicU64::new(0) }
     }
 
-    /// Does `work` on a thread that serves no request, when there is a place.
+    /// Runs `work` on a thread that does not serve requests, when a slot is available.
     async fn apart<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
         let task = tokio::task::spawn_blocking(move || {
@@ -95,7 +95,7 @@ impl Assertions {
         task.await.ok()
     }
 
-    /// Tries the keys that `set` gives, on a thread that serves no request.
+    /// Tries the keys that `set` returns, on a thread that does not serve requests.
     async fn tried(
         &self,
         token: &Compact,
@@ -138,7 +138,7 @@ impl Assertions {
         self.tried(token, of_certificate).await
     }
 
-    /// Makes a failure cost what it costs with as many keys as may be tried.
+    /// Makes a failure as expensive as trying the maximum number of keys.
     async fn spend(&self, token: &Compact, tries: usize) {
         let (token, times) = (token.clone(), MOST_TRIES.saturating_sub(tries));
         let spent = self.apart(move || DECOYS.as_ref().map_or(0, |decoys| decoys.spend(&token, times)));
@@ -171,11 +171,11 @@ impl KeptSets {
 }
 
 impl Verifier {
-    /// Verifies what a client signed, with a key of its own.
+    /// Verifies a client assertion with a key of the client.
     ///
     /// # Errors
-    /// When the keys cannot be fetched, or the token is not what is expected; after the same work for
-    /// each reason, but for the fetch.
+    /// Returns an error if the keys cannot be fetched, or if the token does not meet the expectations. Apart
+    /// from the fetch, every error costs the same work.
     pub async fn verify_assertion(
         &self,
         token: &Compact,
@@ -199,7 +199,7 @@ impl Verifier {
         verified
     }
 
-    /// A key that is not in the set may be in a newer one.
+    /// Verifies with the key set at `url`, and fetches it once more if it does not contain the key.
     async fn with_fetched(&self, token: &Compact, url: &str) -> Result<Outcome, TrustError> {
         let set = self.claimed.get(url).await?;
         let seen = Arc::clone(&set);
@@ -214,7 +214,7 @@ impl Verifier {
         }
     }
 
-    /// What assertions have cost so far.
+    /// Returns the cost of assertions so far.
     pub fn effort(&self) -> Effort {
         let Assertions { read, tried, .. } = &self.assertions;
         Effort { read: read.load(Ordering::Relaxed), tried: tried.load(Ordering::Relaxed) }

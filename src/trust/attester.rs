@@ -1,22 +1,22 @@
-//! One of `trustedClientAttesters`.
+//! An entry of `trustedClientAttesters`.
 
 use super::source::{self, Source};
 use crate::config::trust::ClientAttester;
 use crate::jose::Algorithm;
 
-/// Somebody who attests clients, with its keys.
+/// A trusted client attester with its keys.
 #[derive(Debug)]
 pub struct Attester {
     /// The `iss` of its attestations.
     pub issuer: String,
-    /// The algorithms that it may sign with.
+    /// The accepted signature algorithms.
     pub algorithms: Vec<Algorithm>,
     /// Its keys.
     pub source: Source,
 }
 
 impl Attester {
-    /// Reads `entry`, which stands at `key`; what is wrong goes into `faults`.
+    /// Parses `entry` with the option key `key`. Errors are added to `faults`.
     pub(super) fn new(entry: &ClientAttester, key: &str, faults: &mut Vec<(String, String)>) -> Self {
         let algorithms = match &entry.algorithms {
             Some(names) => super::algorithms(&format!("{key}.algorithms"), names, faults),

@@ -1,4 +1,4 @@
-//! Signers that are known by certificates of authorities whom the operator named.
+//! Signers that are identified by certificates of configured authorities.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::config::trust::CertificateSan;
 use crate::jose::{Compact, KeySet};
 use crate::x509::{Anchors, Certificate, Chain, ChainError};
 
-/// Whose certificates are believed, and whose name must be in them.
+/// Trusted authorities, and the name that a certificate must have.
 #[derive(Debug, Clone)]
 pub struct Certified {
     anchors: Arc<Anchors>,
@@ -21,41 +21,37 @@ pub struct Certified {
 /// The name that a URI of the certificate must be.
 #[derive(Debug, Clone)]
 enum Name {
-    /// None: each certificate of the authorities is good.
+    /// Any name: each certificate of the authorities is accepted.
     Any,
     /// The `iss` of the token.
     Issuer,
-    /// This one.
+    /// This name.
     Known(String),
 }
 
-/// What is wrong with a token that shows a certificate.
+/// Why a token with a certificate is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CertifiedError {
-    /// Its certificates prove nothing.
+    /// The certificate chain is invalid or not trusted.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// The key of the certificate cannot be used.
-    #[error(
-        "is signed with a certificate whose key cannot be used here: send one with an RSA, EC or Ed25519 key"
-    )]
+    /// The key type of the certificate is not supported.
+    #[error("is signed with a certificate whose key type is not supported: use an RSA, EC or Ed25519 key")]
     Key,
-    /// The certificate is of somebody else.
-    #[error(
-        "is signed with a certificate that is not its issuer's: a URI of its subjectAltName must equal `iss`"
-    )]
+    /// The certificate belongs to another issuer.
+    #[error("is signed with a certificate of another issuer: a URI in its subjectAltName must equal `iss`")]
     Name,
 }
 
 impl CertifiedError {
-    /// Whether it is only that no authority trusted here has issued the certificate.
+    /// Whether the only problem is that no trusted authority issued the certificate.
     pub const fn is_untrusted(self) -> bool {
         matches!(self, Self::Chain(ChainError::Untrusted))
     }
 }
 
 impl Certified {
-    /// Reads the anchors in `file`; what is wrong goes into `faults`, for `key`.
+    /// Reads the trust anchors in `file`. Errors are added to `faults` for `key`.
     pub(super) fn read(
         file: &Path,
         san: Option<CertificateSan>,
@@ -75,12 +71,13 @@ impl Certified {
         }
     }
 
-    /// The same authorities, for the signer whose certificates have the URI `name`.
+    /// Returns the same authorities, restricted to certificates with the URI `name`.
     pub(super) fn of(&self, name: &str) -> Self {
         Self { name: Name::Known(name.to_owned()), ..self.clone() }
     }
 
-    /// The key that `token` shows in a certificate that is believed at `now`, as a set of one.
+    /// Returns the key of the certificate in `token`, as a set with one key, if the certificate is trusted
+    /// at `now`.
     pub(super) fn key(
         &self,
         token: &Compact,
@@ -94,7 +91,7 @@ impl Certified {
             return Err(CertifiedError::Name);
         }
         let mut key = chain.signer().jwk().ok_or(CertifiedError::Key)?;
-        // Whatever the token calls the one key that it may be signed with.
+        // There is only one key, so any `kid` of the token refers to it.
         if let Some(kid) = token.kid() {
             key.insert("kid".to_owned(), kid.into());
         }
@@ -112,5 +109,5 @@ impl Certified {
 
 fn read(file: &Path) -> Result<Anchors, String> {
     Anchors::from_pem(&file::read(file)?)
-        .map_err(|_| format!("'{}' has no certificates that can be read; it must be PEM", file.display()))
+        .map_err(|_| format!("'{}' contains no valid certificates; use a PEM file", file.display()))
 }

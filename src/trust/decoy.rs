@@ -1,12 +1,11 @@
-//! Keys of nobody: what is signed for a client that is not there, or with none of a client's keys, is
-//! tried on them, so that it costs what it costs with the keys of a client that is there. What they say
-//! is never heard.
+//! Decoy keys. A token for an unknown client, or one that no key of the client verifies, is tried on them, so
+//! that it costs the same as a token for a known client. The result is never used.
 
 use std::sync::{Arc, LazyLock};
 
 use crate::jose::KeySet;
 
-/// One public key of each type and curve; their private halves were thrown away.
+/// One public key of each type and curve. The private keys were destroyed.
 const KEYS: &str = r#"{"keys": [
 {"kty": "RSA", "e": "AQAB", "n": "0yeVJALpp-EK5I3P6QttSw8U9tX7HYlzgG3kOE6cz9W6RzxlN41bhcoezAokoRr0_FsoTGGx6ebpAmACmYM_SJRVyfZPrXo0MoM47lC9f4SkV6fevrfFmUIDa2xlAvP9qQezyxWszpAM18Tc6Jc2yYF9obYGs4i213iG5kcWiuvK-7nSEyyN9Izf--C4a-Bn_DjllQfwEY9D3HL1Ej28JQXuVnZN_TLHQ-xhoscfQXyXN-o77pGFM6018VsdyeXT5SsIZSXyQY-0BhJOKPzmEK-JeYzY8fACygPToE6c5aW4-Tn9TQe8g3AFJBsYl6TlN-nAvkb2Ld4psqOLavKctQ"},
 {"kty": "EC", "crv": "P-256", "x": "TtnBmsfPymW5o21-IZEnEYdxuCJhFikWywXk_Gw_TFU", "y": "aXJ1wa-rZuwora6aIQOJ5E4yYIpx9lWPaEOIzZQ6bu0"},
@@ -16,7 +15,7 @@ const KEYS: &str = r#"{"keys": [
 {"kty": "EC", "crv": "secp256k1", "x": "A5qEMo9YiHOwrZ1MGyQ6VuQ06lC8lxrci5QKwscV1GY", "y": "MRXP256IohYxEw1DVt6cL6VUTzD3oy7rLJLtmtEDIw4"},
 {"kty": "OKP", "crv": "Ed448", "x": "2_QvgbedYDX0esIiQp8fAWFQGGMyitES8ecxzzQQjEaizANIQJdJk7rIwjlTK8MgKwVaV23bPV0A"}]}"#;
 
-/// The keys of nobody; none only if [`KEYS`] were no keys.
+/// The decoy keys. `None` only if [`KEYS`] were invalid.
 pub(super) static DECOYS: LazyLock<Option<Arc<KeySet>>> =
     LazyLock::new(|| KeySet::parse_text(KEYS, 7).ok().map(Arc::new));
 
@@ -25,7 +24,7 @@ mod tests {
     use super::*;
     use crate::jose::{Algorithm, Compact};
 
-    /// A token that names `algorithm` and a key, and is signed with nothing.
+    /// Returns a token that names `algorithm` and a key, with an invalid signature.
     fn garbage(algorithm: Algorithm) -> Compact {
         use base64::Engine;
         use base64::engine::general_purpose::URL_SAFE_NO_PAD;

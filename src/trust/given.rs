@@ -1,4 +1,4 @@
-//! Key sets that scripts give: the same text again and again, read once.
+//! Cache of the key sets that scripts return. Scripts usually return the same text each time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use super::source::{Keys, Source, key_set};
 use crate::jose::KeySet;
 use crate::secret::sha256_hex;
 
-/// Key sets that are kept. A script that gives more different ones has them read again.
+/// Maximum number of cached key sets. If scripts return more different sets, they are parsed again.
 const KEPT: usize = 256;
 
 /// Key sets by the digest of their text.
@@ -17,7 +17,10 @@ const KEPT: usize = 256;
 pub(super) struct GivenKeys(Mutex<HashMap<String, Arc<KeySet>>>);
 
 impl GivenKeys {
-    /// The source made of `jwks`.
+    /// Returns the source for `jwks`.
+    ///
+    /// # Errors
+    /// Returns the rule that the set violates.
     pub(super) fn source(&self, jwks: &Value) -> Result<Source, String> {
         let name = sha256_hex(jwks.to_string().as_bytes());
         if let Some(set) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {

@@ -1,27 +1,27 @@
-//! One entry of `dcrSsaValidationConfigs`.
+//! An entry of `dcrSsaValidationConfigs`.
 
 use super::source::{self, Source};
 use crate::config::trust::SsaValidationConfig;
 use crate::jose::Algorithm;
 
-/// An issuer that the operator named, with its keys and what it may say.
+/// A configured issuer, with its keys and what it can assert.
 #[derive(Debug)]
 pub struct Issuer {
-    /// Names the entry in logs.
+    /// Identifies the entry in logs.
     pub id: String,
     names: Vec<String>,
-    /// The only scopes that may come from it; none: any.
+    /// The only scopes that it can grant. `None`: any scope.
     pub scopes: Option<Vec<String>>,
-    /// The only claims that are taken from it; none: any.
+    /// The only claims that are used as metadata. `None`: any claim.
     pub allowed_claims: Option<Vec<String>>,
-    /// The algorithms that it may sign with.
+    /// The accepted signature algorithms.
     pub algorithms: Vec<Algorithm>,
     /// Its keys.
     pub source: Source,
 }
 
 impl Issuer {
-    /// Reads `entry`, which stands at `key`; what is wrong goes into `faults`.
+    /// Parses `entry` with the option key `key`. Errors are added to `faults`.
     pub(super) fn new(
         entry: &SsaValidationConfig,
         supported: &[Algorithm],
@@ -42,14 +42,14 @@ impl Issuer {
         }
     }
 
-    /// Whether it is for tokens whose `iss` is `name`. Where certificates say who an issuer is, none
-    /// needs to be named.
+    /// Whether the entry applies to tokens with the `iss` `name`. An entry that identifies issuers by their
+    /// certificates does not need to list them.
     pub fn is_for(&self, name: &str) -> bool {
         let is_open = self.names.is_empty() && self.source.certified.is_some();
         is_open || self.names.iter().any(|own| own == name)
     }
 
-    /// Whether metadata may be taken from the claim called `name`.
+    /// Whether the claim `name` can be used as metadata.
     pub fn may_claim(&self, name: &str) -> bool {
         self.allowed_claims.as_ref().is_none_or(|allowed| allowed.iter().any(|claim| claim == name))
     }

@@ -1,8 +1,8 @@
-//! Whose words are believed: the issuers that the operator named, their keys, and what they may
-//! say (DESIGN of software statements and signed requests, RFC 7591 section 2.3).
+//! Trust in tokens: the configured issuers of software statements and signed requests, their keys, and what
+//! they can assert (RFC 7591 section 2.3).
 //!
-//! [`Trust`] is the part that is known when the configuration is read, with every key parsed;
-//! [`Verifier`] finds the keys that are elsewhere and verifies. Knows nothing of clients.
+//! [`Trust`] is the part that is known when the configuration is loaded, with every key parsed. [`Verifier`]
+//! fetches remote keys and verifies signatures. This module knows nothing about clients.
 
 mod assertion;
 mod attester;
@@ -32,34 +32,34 @@ use crate::config::trust::SsaValidationType;
 use crate::jose::Algorithm;
 use given::GivenKeys;
 
-/// Keys in one JWK Set of the configuration.
+/// Maximum number of keys in one JWK Set of the configuration.
 const MOST_KEYS: usize = 100;
 
-/// What the live configuration says of trust, ready to be used.
+/// The trust settings of the live configuration, with parsed keys.
 #[derive(Debug, Default)]
 pub struct Trust {
     /// Issuers of software statements.
     statements: Vec<Arc<Issuer>>,
     /// Issuers of signed requests.
     requests: Vec<Arc<Issuer>>,
-    /// Who attests clients.
+    /// Trusted client attesters.
     pub attesters: Vec<Attester>,
-    /// The key of this server for the metadata of UDAP.
+    /// The key that signs the UDAP metadata of this server.
     pub metadata_signer: Option<MetadataSigner>,
-    /// The keys of signed requests from anybody else.
+    /// The keys for signed requests whose issuer has no entry.
     pub request_source: Option<Source>,
-    /// The algorithms of software statements.
+    /// The algorithms for software statements.
     pub statement_algorithms: Vec<Algorithm>,
-    /// The algorithms of signed requests.
+    /// The algorithms for signed requests.
     pub request_algorithms: Vec<Algorithm>,
     given: GivenKeys,
 }
 
 impl Trust {
-    /// Reads every key and algorithm of the configuration.
+    /// Parses every key and algorithm in the configuration.
     ///
     /// # Errors
-    /// All that is wrong: keys of the configuration, each with the reason.
+    /// Returns all errors: the key of the option and the reason.
     pub fn new(settings: &Registration) -> Result<Self, Vec<(String, String)>> {
         let mut faults = Vec::new();
         let mut trust = Self {
@@ -97,32 +97,32 @@ impl Trust {
         if faults.is_empty() { Ok(trust) } else { Err(faults) }
     }
 
-    /// The entries of type `SSA` that are for statements of `iss`.
+    /// Returns the entries of type `SSA` for software statements of `iss`.
     pub fn statement_issuers(&self, iss: &str) -> Vec<Arc<Issuer>> {
         named(&self.statements, iss)
     }
 
-    /// What verifies the tokens of `subject`, whom the statements of the entry `id` know by its
-    /// certificates; none when there is no such entry any more.
+    /// Returns the source that verifies the tokens of `subject`, which the entry `id` identifies by its
+    /// certificates. Returns `None` if the entry no longer exists.
     pub fn certified(&self, id: &str, subject: &str) -> Option<Source> {
         let entry = self.statements.iter().find(|issuer| issuer.id == id)?;
         Some(Source::certified(entry.source.certified.as_ref()?.of(subject)))
     }
 
-    /// Whether any client can show a certificate in the place of a key.
+    /// Whether a client can use a certificate instead of a registered key.
     pub fn has_certified(&self) -> bool {
         self.statements.iter().any(|issuer| issuer.source.certified.is_some())
     }
 
-    /// The source made of a JWK Set that a script gave. The same set is read once.
+    /// Returns the source for a JWK Set that a script returned. Each distinct set is parsed once.
     ///
     /// # Errors
-    /// The rule that it breaks.
+    /// Returns the rule that the set violates.
     pub fn given(&self, jwks: &serde_json::Value) -> Result<Source, String> {
         self.given.source(jwks)
     }
 
-    /// The entries of type `DCR` that are for requests signed by `iss`.
+    /// Returns the entries of type `DCR` for requests signed by `iss`.
     pub fn request_issuers(&self, iss: &str) -> Vec<Arc<Issuer>> {
         named(&self.requests, iss)
     }
@@ -132,7 +132,7 @@ fn named(issuers: &[Arc<Issuer>], iss: &str) -> Vec<Arc<Issuer>> {
     issuers.iter().filter(|issuer| issuer.is_for(iss)).map(Arc::clone).collect()
 }
 
-/// The algorithms that `names` names; a name that is not known is a fault of `key`.
+/// Returns the algorithms called `names`. An unknown name is added to `faults` for `key`.
 fn algorithms(key: &str, names: &[String], faults: &mut Vec<(String, String)>) -> Vec<Algorithm> {
     let mut known = Vec::new();
     for name in names {
@@ -140,7 +140,7 @@ fn algorithms(key: &str, names: &[String], faults: &mut Vec<(String, String)>) -
             Some(algorithm) => known.push(algorithm),
             None => faults.push((
                 format!("registration.{key}"),
-                format!("'{name}' is no algorithm that can be verified; JWS names such as ES256 are"),
+                format!("'{name}' is not a supported algorithm; use a JWS name such as ES256"),
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! The key with which this server signs its metadata, and the certificates that it shows.
+//! The key and certificates with which this server signs its UDAP metadata.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,19 +12,19 @@ use crate::jose::{self, SigningKey, SigningKeyError, same_key, signing_key};
 use crate::secret::{Secret, sha256_hex};
 use crate::x509::Chain;
 
-/// Seconds for which signed metadata are good.
+/// Lifetime of signed metadata, in seconds.
 const LIFETIME: u64 = 86_400;
-/// Seconds after which they are signed anew.
+/// Seconds after which metadata is signed again.
 const SIGNED_ANEW: u64 = 600;
 
-/// A key, with the certificates that say whose it is.
+/// A signing key with its certificates.
 #[derive(Debug)]
 pub struct MetadataSigner {
     key: SigningKey,
     x5c: Value,
     /// The name in the certificate.
     base_url: String,
-    /// What was signed last.
+    /// The most recently signed metadata.
     last: Mutex<Option<Signed>>,
 }
 
@@ -36,7 +36,7 @@ struct Signed {
 }
 
 impl MetadataSigner {
-    /// Reads the files that `settings` names; none when it names none. What is wrong goes into
+    /// Reads the files in `settings`. Returns `None` if `settings` names no files. Errors are added to
     /// `faults`.
     pub(super) fn read(settings: &UdapMetadata, faults: &mut Vec<(String, String)>) -> Option<Self> {
         let (key, certificates, base_url) =
@@ -50,10 +50,10 @@ impl MetadataSigner {
         }
     }
 
-    /// A JWT that says `claims`, by the name in the certificate, at `now`.
+    /// Returns a JWT with `claims`, issued at `now` under the name in the certificate.
     ///
     /// # Errors
-    /// When the library fails.
+    /// Returns an error if the cryptographic library fails.
     pub fn sign(&self, claims: Map<String, Value>, now: Timestamp) -> Result<Arc<str>, SigningKeyError> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let is_fresh = |signed: &&Signed| {
@@ -64,7 +64,7 @@ impl MetadataSigner {
         }
         let mut all = claims.clone();
         let expiry = now.plus(LIFETIME);
-        // It names itself by what it says and when, so that none has the name of another.
+        // The `jti` is derived from the claims and the time, so it is unique.
         let jti = sha256_hex(format!("{}{}", now.unix(), Value::Object(claims.clone())).as_bytes());
         for (name, value) in [
             ("iss", Value::from(self.base_url.as_str())),
@@ -86,15 +86,15 @@ impl MetadataSigner {
 fn read(key: &Path, certificates: &Path, base_url: &str) -> Result<MetadataSigner, (&'static str, String)> {
     let of_key = |reason: String| ("signingKey", reason);
     let pem = String::from_utf8(file::read(key).map_err(of_key)?);
-    let pem = pem.map_err(|_| of_key(format!("'{}' is not PEM", key.display())))?;
+    let pem = pem.map_err(|_| of_key(format!("'{}' is not a PEM file", key.display())))?;
     if !pem.trim_start().starts_with("-----BEGIN") {
-        return Err(of_key(format!("'{}' has no private key in PEM", key.display())));
+        return Err(of_key(format!("'{}' does not contain a private key in PEM", key.display())));
     }
     let signer = signing_key(&Secret::new(pem));
     let signer = signer.map_err(|error| of_key(format!("'{}' {error}", key.display())))?;
     let chain = Chain::from_pem(&file::read(certificates).map_err(|reason| ("certificates", reason))?);
     let chain = chain.map_err(|_| {
-        ("certificates", format!("'{}' must have 1 to 4 certificates in PEM", certificates.display()))
+        ("certificates", format!("'{}' must contain 1 to 4 certificates in PEM", certificates.display()))
     })?;
     let own = chain.signer().jwk().map(Value::Object);
     let is_pair = own.zip(signer.public_jwk()).is_some_and(|(one, other)| same_key(&one, &other));
@@ -106,7 +106,7 @@ fn read(key: &Path, certificates: &Path, base_url: &str) -> Result<MetadataSigne
         )));
     }
     if !chain.signer().sans.has_uri(base_url) {
-        let rule = "must be a URI in subjectAltName of the first certificate, character by character";
+        let rule = "must exactly match a URI in the subjectAltName of the first certificate";
         return Err(("baseUrl", rule.to_owned()));
     }
     Ok(MetadataSigner {

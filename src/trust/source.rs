@@ -1,4 +1,4 @@
-//! Where the keys for one signature come from.
+//! Sources of the keys for a signature.
 
 use std::sync::Arc;
 
@@ -13,14 +13,13 @@ use crate::secret::Secret;
 /// Public keys.
 #[derive(Debug, Clone)]
 pub enum Keys {
-    /// A key set that is here.
+    /// A key set that is already known.
     Known(Arc<KeySet>),
-    /// The JWK Set at this URL, which the operator named.
+    /// The JWK Set at a configured URL.
     At(String),
-    /// The JWK Set at this URL, which a token named. It can not push those of [`Keys::At`] out
-    /// of what is remembered.
+    /// The JWK Set at a URL in a token. Such sets cannot displace the sets of [`Keys::At`] from the cache.
     Claimed(String),
-    /// A discovery document, and the member that says where the JWK Set is.
+    /// The JWK Set at the URL in a member of a discovery document.
     Discovered {
         /// The URL of the document.
         endpoint: String,
@@ -29,31 +28,31 @@ pub enum Keys {
     },
 }
 
-/// Where the keys for one signature come from: public ones, a shared secret for HMAC, or either,
-/// as the algorithm of the token needs.
+/// The source of the keys for a signature: public keys, a shared secret for HMAC, or certificates. The
+/// algorithm of the token determines which of them is used.
 #[derive(Debug, Clone, Default)]
 pub struct Source {
-    /// For every asymmetric algorithm.
+    /// Keys for asymmetric algorithms.
     pub keys: Option<Keys>,
-    /// For HMAC.
+    /// The key for HMAC.
     pub secret: Option<Arc<KeySet>>,
-    /// For what is signed with the key of a certificate that the token shows.
+    /// Authorities whose certificates are accepted in the header of a token.
     pub certified: Option<Certified>,
 }
 
 impl Source {
-    /// A source of public keys only.
+    /// Returns a source of public keys only.
     pub fn of(keys: Keys) -> Self {
         Self { keys: Some(keys), ..Self::default() }
     }
 
-    /// A source of certificates only.
+    /// Returns a source of certificates only.
     pub fn certified(certified: Certified) -> Self {
         Self { certified: Some(certified), ..Self::default() }
     }
 }
 
-/// The source of an entry of `dcrSsaValidationConfigs`.
+/// Returns the source for an entry of `dcrSsaValidationConfigs`.
 pub(super) fn of_entry(entry: &SsaValidationConfig, key: &str, faults: &mut Vec<(String, String)>) -> Source {
     let discovered = || {
         let member = entry.configuration_endpoint_claim.as_deref().unwrap_or("jwks_uri").to_owned();
@@ -68,7 +67,7 @@ pub(super) fn of_entry(entry: &SsaValidationConfig, key: &str, faults: &mut Vec<
     Source { keys, secret, certified }
 }
 
-/// The source of an entry of `trustedClientAttesters`.
+/// Returns the source for an entry of `trustedClientAttesters`.
 pub(super) fn of_attester(entry: &ClientAttester, key: &str, faults: &mut Vec<(String, String)>) -> Source {
     let known = entry.jwks.as_ref().and_then(|jwks| known(jwks, &format!("{key}.jwks"), faults));
     let keys = known.or_else(|| entry.jwks_uri.clone().map(Keys::At));
@@ -77,7 +76,7 @@ pub(super) fn of_attester(entry: &ClientAttester, key: &str, faults: &mut Vec<(S
     Source { keys, secret: None, certified }
 }
 
-/// The source of signed requests whose issuer has no entry.
+/// Returns the source for signed requests whose issuer has no entry.
 pub(super) fn of_requests(settings: &Registration, faults: &mut Vec<(String, String)>) -> Option<Source> {
     let jwks = settings.dcr_signature_validation_jwks.as_ref();
     let known = jwks.and_then(|jwks| known(jwks, "dcrSignatureValidationJwks", faults));
@@ -107,10 +106,10 @@ fn shared(text: &SecretText, key: &str, faults: &mut Vec<(String, String)>) -> O
     }
 }
 
-/// The JWK Set in `jwks`: an object, or its JSON text.
+/// Parses the JWK Set in `jwks`, which is an object or its JSON text.
 ///
 /// # Errors
-/// The rule that it breaks.
+/// Returns the rule that the set violates.
 pub fn key_set(jwks: &Value) -> Result<KeySet, String> {
     match jwks.as_str() {
         Some(text) => KeySet::parse_text(text, MOST_KEYS),

@@ -1,4 +1,4 @@
-//! What the configuration says of trust, and what is wrong with it.
+//! Trust settings, and the errors in them.
 
 use serde_json::{Value, json};
 
@@ -6,14 +6,14 @@ use super::Trust;
 use crate::config::Registration;
 use crate::jose::{Algorithm, SigningKey};
 
-/// The settings with these properties on top of the defaults.
+/// Returns settings with these properties on top of the defaults.
 fn settings(properties: &Value) -> Registration {
     let mut all = serde_json::to_value(Registration::default()).unwrap();
     all.as_object_mut().unwrap().extend(properties.as_object().unwrap().clone());
     serde_json::from_value(all).unwrap()
 }
 
-/// Every fault of these properties, each as `key: words of the reason`.
+/// Checks all errors of these properties: each key, and words of its reason.
 fn check(properties: &Value, expected: &[(&str, &str)]) {
     let faults = Trust::new(&settings(properties)).expect_err("it is refused");
     assert_eq!(faults.len(), expected.len(), "{faults:?}");
@@ -38,11 +38,11 @@ fn every_key_and_algorithm_is_read_when_the_configuration_is() {
             "dcrSignatureValidationSharedSecret": "short",
         }),
         &[
-            ("softwareStatementSigningAlgValuesSupported", "'none' is no algorithm"),
-            ("dcrSigningAlgValuesSupported", "'es256' is no algorithm"),
+            ("softwareStatementSigningAlgValuesSupported", "'none' is not a supported algorithm"),
+            ("dcrSigningAlgValuesSupported", "'es256' is not a supported algorithm"),
             ("dcrSsaValidationConfigs[0].jwks", "at least one key"),
             ("dcrSsaValidationConfigs[1].jwks", "must be a JWK Set"),
-            ("dcrSsaValidationConfigs[2].algorithms", "'XS256' is no algorithm"),
+            ("dcrSsaValidationConfigs[2].algorithms", "'XS256' is not a supported algorithm"),
             ("dcrSsaValidationConfigs[2].sharedSecret", "32 bytes"),
             ("dcrSignatureValidationJwks", "must be a JWK Set"),
             ("dcrSignatureValidationSharedSecret", "32 bytes"),

@@ -1,4 +1,4 @@
-//! Finds keys that are elsewhere, and verifies.
+//! Fetches remote keys and verifies signatures.
 
 use std::sync::Arc;
 
@@ -13,48 +13,48 @@ use crate::fetch::{self, FetchError, Fetcher};
 use crate::jose::{self, Claims, Compact, Expectations, JwsError, KeySet, Verified};
 use crate::keys::RemoteDocuments;
 
-/// Why a token is not believed.
+/// Why a token cannot be verified.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TrustError {
-    /// The token itself is not acceptable.
+    /// The token itself is invalid.
     #[error(transparent)]
     Token(#[from] JwsError),
-    /// There is no key for what the token is signed with.
-    #[error("is signed with {0}, and its issuer has no key for that here")]
+    /// No key of the issuer is known for the algorithm of the token.
+    #[error("is signed with {0}, but no key of its issuer is known for this algorithm")]
     NoKey(jose::Algorithm),
-    /// The certificate that it shows is not believed.
+    /// The certificate in its header is not trusted.
     #[error(transparent)]
     Certificate(#[from] CertifiedError),
-    /// The keys can not be had.
-    #[error("needs keys that can not be fetched: {0}")]
+    /// The keys cannot be fetched.
+    #[error("cannot be verified because its keys cannot be fetched: {0}")]
     Fetch(#[from] FetchError),
 }
 
-/// A token that was verified.
+/// A verified token.
 pub struct Believed {
-    /// What it says.
+    /// Its claims.
     pub claims: Verified<Claims>,
-    /// Whether it is believed for the certificate that it shows.
+    /// Whether it was verified with the certificate in its header.
     pub is_certified: bool,
 }
 
-/// Keys in a set that is fetched.
+/// Maximum number of keys in a fetched set.
 const MOST_KEYS: usize = 100;
 
-/// Verifies tokens with keys from anywhere.
+/// Verifies tokens with local or remote keys.
 pub struct Verifier {
-    /// Key sets that the operator named.
+    /// Key sets at configured URLs.
     named: RemoteDocuments<KeySet>,
-    /// Key sets that tokens and clients named.
+    /// Key sets at URLs in tokens and client metadata.
     pub(super) claimed: RemoteDocuments<KeySet>,
-    /// What clients prove themselves with.
+    /// Verification of client assertions.
     pub(super) assertions: Assertions,
     documents: RemoteDocuments<Value>,
     clock: Arc<dyn Clock>,
 }
 
 impl Verifier {
-    /// A verifier that fetches with `fetcher` and remembers what it fetched.
+    /// Creates a verifier that fetches keys with `fetcher` and caches them.
     pub fn new(fetcher: &Arc<Fetcher>, clock: &Arc<dyn Clock>, settings: &FetchSettings) -> Self {
         let sets = || {
             let read = |value: &Value| KeySet::parse(value, MOST_KEYS);
@@ -74,7 +74,7 @@ impl Verifier {
     /// Verifies `token` with a key of `source`.
     ///
     /// # Errors
-    /// When the keys can not be had, or the token is not what is expected.
+    /// Returns an error if the keys cannot be fetched, or if the token does not meet the expectations.
     pub async fn verify(
         &self,
         token: &Compact,
@@ -84,11 +84,11 @@ impl Verifier {
         self.judge(token, source, expected).await.map(|believed| believed.claims)
     }
 
-    /// Verifies `token` with a certificate that it shows, where those of some authority are believed,
-    /// or else with a key of `source`; says which.
+    /// Verifies `token` with the certificate in its header, if `source` has trusted authorities, or otherwise
+    /// with a key of `source`. The result states which of the two verified it.
     ///
     /// # Errors
-    /// As [`Verifier::verify`].
+    /// See [`Verifier::verify`].
     pub async fn judge(
         &self,
         token: &Compact,
@@ -109,7 +109,7 @@ impl Verifier {
         }
     }
 
-    /// Verifies with the key of the certificate in the header, if that is believed.
+    /// Verifies with the key of the certificate in the header, if the certificate is trusted.
     fn with_certificate(
         &self,
         token: &Compact,
@@ -152,7 +152,7 @@ impl Verifier {
         Ok(jose::verify(token, set, expected, self.now())?)
     }
 
-    /// Verifies with the set at `url`; a key that is not in it may be in a newer one.
+    /// Verifies with the key set at `url`, and fetches it once more if it does not contain the key.
     async fn remote(
         &self,
         sets: &RemoteDocuments<KeySet>,
