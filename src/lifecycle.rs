@@ -1,4 +1,5 @@
-//! How a server begins and ends: signals, the sweep, and a stop that lets open work finish.
+//! The background tasks of a server, and how it starts and stops: signals, the sweep, and a shutdown that
+//! lets open work finish.
 
 mod sweep;
 
@@ -13,10 +14,10 @@ use crate::service::Service;
 use crate::systemd::{self, State};
 use crate::telemetry::meter;
 
-/// Between two times that the uses of clients are written.
+/// The interval at which the uses of clients are written.
 const WRITE_USES: Duration = Duration::from_secs(30);
 
-/// Writes when clients were used, now and then and at the end, until `stop`.
+/// Writes the uses of clients at regular intervals until `stop` is cancelled, and then a last time.
 pub async fn write_uses(service: Arc<Service>, stop: CancellationToken) {
     loop {
         let is_last = tokio::select! {
@@ -25,8 +26,8 @@ pub async fn write_uses(service: Arc<Service>, stop: CancellationToken) {
         };
         match service.store.uses.write().await {
             Ok(0) => {}
-            Ok(written) => tracing::debug!(written, "uses of clients written"),
-            Err(error) => tracing::error!(%error, "uses of clients were not written"),
+            Ok(written) => tracing::debug!(written, "client uses written"),
+            Err(error) => tracing::error!(%error, "cannot write client uses"),
         }
         if is_last {
             return;
@@ -34,10 +35,10 @@ pub async fn write_uses(service: Arc<Service>, stop: CancellationToken) {
     }
 }
 
-/// Between two times that what was measured is added up.
+/// The interval at which the measurements are added up.
 const ADD_UP: Duration = Duration::from_secs(5);
 
-/// Adds up what was measured, until `stop`.
+/// Adds up the measurements until `stop` is cancelled.
 pub async fn add_up_metrics(stop: CancellationToken) {
     loop {
         tokio::select! {
@@ -47,16 +48,16 @@ pub async fn add_up_metrics(stop: CancellationToken) {
     }
 }
 
-/// Between two looks at the metadata of the server beside this one. What is fresh is not fetched.
+/// The interval at which the upstream metadata is checked. Fresh metadata is not fetched.
 const LOOK_UPSTREAM: Duration = Duration::from_mins(1);
 
-/// Keeps the metadata of the server beside this one at hand until `stop`, so that there is
-/// something to go on with when that server goes down, and `/readyz` says so when there is not.
+/// Keeps the upstream metadata available until `stop` is cancelled, so that it can still be used when the
+/// upstream server goes down, and `/readyz` reports when it is missing.
 pub async fn look_upstream(service: Arc<Service>, stop: CancellationToken) {
     let Some(upstream) = &service.upstream else { return };
     let look = async {
         loop {
-            // What went wrong is in the log, and `/readyz` says it.
+            // A failure is in the log, and `/readyz` reports it.
             drop(upstream.metadata().await);
             tokio::time::sleep(LOOK_UPSTREAM).await;
         }
@@ -67,11 +68,10 @@ pub async fn look_upstream(service: Arc<Service>, stop: CancellationToken) {
     }
 }
 
-/// Stops the server on SIGTERM or SIGINT, and asks for a reload on SIGHUP; the service manager
-/// hears of it.
+/// Stops the server on SIGTERM or SIGINT, and reloads it on SIGHUP. The service manager is notified.
 ///
 /// # Errors
-/// When the system does not let the process hear its signals.
+/// When the signal handlers cannot be installed.
 #[cfg(unix)]
 pub fn signals(
     stop: CancellationToken,
@@ -87,7 +87,7 @@ pub fn signals(
                 () = stop.cancelled() => return systemd::tell(State::Stopping),
                 _ = terminate.recv() => stop.cancel(),
                 _ = interrupt.recv() => stop.cancel(),
-                // A reload that is asked for already will see this change too.
+                // A reload that is already requested will include this change.
                 _ = hangup.recv() => drop(reload.try_send(())),
             }
         }
@@ -97,7 +97,7 @@ pub fn signals(
 /// Stops the server on Ctrl-C.
 ///
 /// # Errors
-/// Never here.
+/// Never on this platform.
 #[cfg(not(unix))]
 pub fn signals(
     stop: CancellationToken,

@@ -1,4 +1,4 @@
-//! What those who run the server ask it: is it alive, is it ready, what has it done.
+//! The probes for operators: liveness, readiness and metrics.
 
 mod recent;
 
@@ -22,16 +22,16 @@ use recent::Recent;
 /// The paths of the probes.
 pub const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// What the answers are drawn from.
+/// What the answers are built from.
 #[derive(Clone)]
 struct Sources {
     service: Arc<Service>,
     reloads: Arc<Reloads>,
-    /// Whether the store answered.
+    /// Whether the store answered recently.
     store: Arc<Recent>,
 }
 
-/// The probes: on the admin listener when there is one.
+/// The routes of the probes. They are on the admin listener if there is one.
 pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
     let [health, readiness, numbers] = PATHS;
     Router::new()
@@ -41,14 +41,14 @@ pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
         .with_state(Sources { service, reloads, store: Arc::default() })
 }
 
-/// Notes what is not counted as it happens.
+/// Updates the metrics that are read instead of counted.
 async fn look(service: &Service) {
     match service.store.statistics().await {
         Ok(store) => {
             let clients = store.clients.map(|(level, count)| (level.as_str(), count));
             meter::store(&clients, store.disk_bytes);
         }
-        Err(error) => tracing::error!(%error, "the store does not say what is in it"),
+        Err(error) => tracing::error!(%error, "cannot read the statistics of the store"),
     }
     let snapshot = service.snapshot();
     let runtime = snapshot.scripts.runtime();
@@ -60,12 +60,12 @@ async fn healthy() -> Response {
     answer::json(StatusCode::OK, &status("ok"))
 }
 
-/// The process can do its work. Scripts or a configuration that did not load do not make it
-/// unready, since those before them are in force, nor does a server beside this one that is down:
-/// clients are registered all the same. The answer says so.
+/// The process is ready. It stays ready when scripts or a configuration cannot be loaded, since the previous
+/// ones are still used, and when the upstream server is unavailable, since clients can still be registered.
+/// The answer reports these failures.
 async fn ready(State(Sources { service, reloads, store }): State<Sources>) -> Response {
     if !store.is_well(|| store_answers(&service)).await {
-        return Problem::unavailable("the store does not answer", 5).into_response();
+        return Problem::unavailable("the store does not respond", 5).into_response();
     }
     let mut body = status("ok");
     let scripts = &service.snapshot().scripts;
@@ -83,13 +83,13 @@ async fn ready(State(Sources { service, reloads, store }): State<Sources>) -> Re
     answer::json(StatusCode::OK, &body)
 }
 
-/// Looks whether the store takes writes, by one that is flushed.
+/// Checks whether the store accepts writes, by one that is flushed.
 fn store_answers(service: &Service) -> impl Future<Output = bool> + Send + use<> {
     let store = service.store.clone();
     async move {
         let outcome = store.check().await;
         if let Err(error) = &outcome {
-            tracing::error!(%error, "the store does not answer");
+            tracing::error!(%error, "the store does not respond");
         }
         outcome.is_ok()
     }
@@ -99,11 +99,11 @@ fn status(text: &str) -> Map<String, Value> {
     Map::from_iter([("status".to_owned(), text.into())])
 }
 
-/// The numbers of this process in the text format of Prometheus.
+/// The metrics of this process in the text format of Prometheus.
 async fn measured(State(Sources { service, .. }): State<Sources>) -> Response {
     look(&service).await;
     let Some(text) = meter::text() else {
-        let description = "the program around this server keeps the numbers elsewhere";
+        let description = "the program that embeds this server keeps the metrics elsewhere";
         return Problem::new(StatusCode::NOT_FOUND, "not_found", description).into_response();
     };
     let mut response = answer::empty(StatusCode::OK);

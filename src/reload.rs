@@ -1,9 +1,9 @@
-//! What changes while the server runs: scripts, the live part of the configuration, and the files
-//! of TLS.
+//! What can be reloaded while the server runs: scripts, the live part of the configuration, and the TLS
+//! files.
 //!
-//! One task writes, and whoever wants a change asks it. It builds the new thing beside the running one
-//! and swaps it when it is whole; when it is not, the one that runs stays, and the reason is kept to be
-//! asked for.
+//! One task makes all changes, and everything else requests them from it. It builds the new version beside
+//! the running one, and swaps the two once the new one is complete. If that fails, the running version stays,
+//! and the reason is kept for `/readyz`.
 
 mod change;
 mod watched;
@@ -25,7 +25,7 @@ use crate::telemetry::meter::{self, Reloaded};
 
 pub use watched::Watched;
 
-/// Why the last reload of a kind was not taken.
+/// Why the last reload of each type failed.
 #[derive(Debug, Default)]
 pub struct Reloads {
     scripts: Mutex<Option<String>>,
@@ -34,7 +34,7 @@ pub struct Reloads {
 }
 
 impl Reloads {
-    /// What is not in force, and why: names of members of `/readyz`.
+    /// Returns what could not be reloaded, and why, under the names of members of `/readyz`.
     pub fn failures(&self) -> Vec<(&'static str, String)> {
         let kinds = [
             ("scriptsError", &self.scripts),
@@ -53,11 +53,11 @@ fn note(slot: &Mutex<Option<String>>, failure: Option<String>) {
     *slot.lock().unwrap_or_else(PoisonError::into_inner) = failure;
 }
 
-/// What asks the task to do something, beside the files.
+/// Requests to the task, besides changed files.
 pub struct Requests {
-    /// To look at everything again.
+    /// Requests to reload everything.
     pub again: mpsc::Receiver<()>,
-    /// To patch the live configuration.
+    /// Requests to patch the live configuration.
     pub changes: mpsc::Receiver<Change>,
 }
 
@@ -65,16 +65,16 @@ pub struct Requests {
 pub struct Reloader {
     service: Arc<Service>,
     sources: Sources,
-    /// The revision of the stored patch, which is the one in the sources.
+    /// The revision of the stored patch, which the sources contain.
     patches: u64,
-    /// What was said of the configuration that is in force.
+    /// The warnings about the configuration in force.
     warnings: Vec<String>,
     reloads: Arc<Reloads>,
     tls: Arc<Tls>,
 }
 
 impl Reloader {
-    /// A reloader of `service`, whose configuration came from `sources` with `warnings`, and of `tls`.
+    /// A reloader of `tls` and of `service`, whose configuration came from `sources` with `warnings`.
     pub fn new(
         service: Arc<Service>,
         (sources, warnings): (Sources, Vec<String>),
@@ -85,7 +85,7 @@ impl Reloader {
         Self { service, sources, patches, warnings, reloads, tls }
     }
 
-    /// Does what is asked, and what is due when a file of `watched` changes, until `stop`.
+    /// Handles requests and changed files of `watched` until `stop` is cancelled.
     pub async fn run(mut self, mut watched: Watched, mut requests: Requests, stop: CancellationToken) {
         let mut store = self.service.store.watch();
         loop {
@@ -107,7 +107,7 @@ impl Reloader {
         }
     }
 
-    /// Reads the certificates and the key again; connections from now on use them.
+    /// Reloads the certificates and the key. They apply to new connections.
     async fn tls(&self) {
         if self.tls.files().is_empty() {
             return;
@@ -115,14 +115,14 @@ impl Reloader {
         let tls = Arc::clone(&self.tls);
         let failure = match tokio::task::spawn_blocking(move || tls.reload()).await {
             Ok(Ok(())) => {
-                tracing::info!(on = self.tls.is_on(), "the files of TLS were read again");
+                tracing::info!(on = self.tls.is_on(), "TLS files reloaded");
                 None
             }
             Ok(Err(fault)) => Some(fault.to_string()),
             Err(error) => Some(error.to_string()),
         };
         if let Some(cause) = &failure {
-            tracing::error!(cause, "the files of TLS were not taken; those before them are in force");
+            tracing::error!(cause, "TLS file reload failed; keeping the previous files");
         }
         self.count(Reloaded::Certificate, failure.is_none());
         note(&self.reloads.tls, failure);
@@ -142,7 +142,7 @@ impl Reloader {
             Err(error) => Some(error.to_string()),
         };
         if let Some(cause) = &failure {
-            tracing::error!(cause, "the scripts were not taken; those before them are in force");
+            tracing::error!(cause, "script reload failed; keeping the previous scripts");
             let event = self.own(Action::ScriptsRefused, String::new());
             self.log(event.refused("invalid_scripts")).await;
         }
@@ -159,26 +159,26 @@ impl Reloader {
         if present.scripts.revision() == scripts.revision() {
             return;
         }
-        tracing::info!(revision = scripts.revision(), "other scripts are in force");
+        tracing::info!(revision = scripts.revision(), "scripts reloaded");
         let event = self.own(Action::ScriptsReloaded, scripts.revision().to_owned());
         self.service.replace(present.with_scripts(Arc::new(scripts)));
         self.log(event).await;
     }
 
-    /// That this server did `action`, without a request.
+    /// Returns the event of an action of this server, without a request.
     fn own(&self, action: Action, subject: String) -> AuditEvent {
         Author::default().did(action, subject, self.service.clock.now())
     }
 
-    /// Writes an event of something that is in force already, so one that is lost is told in the log.
+    /// Records an event of something that has already happened. If that fails, the loss is logged.
     async fn log(&self, event: AuditEvent) {
         if let Err(error) = self.service.store.audit.append(&event).await {
-            tracing::error!(%error, action = ?event.action, "an event is not in the audit log");
+            tracing::error!(%error, action = ?event.action, "cannot write an event to the audit log");
         }
     }
 
-    /// Reads the configuration again and swaps its live part. Without an `author`, whoever changed
-    /// it has written that down.
+    /// Reloads the configuration and swaps its live part. Without an `author`, the server that made the
+    /// change has already recorded it.
     async fn configuration(&mut self, author: Option<Author>) {
         match (read(&self.sources).await, author) {
             (Ok(next), Some(author)) => {
@@ -190,7 +190,7 @@ impl Reloader {
                 self.count(Reloaded::Configuration, true);
             }
             (Err(cause), author) => {
-                tracing::error!(cause, "the configuration was not taken; the one before it is in force");
+                tracing::error!(cause, "configuration reload failed; keeping the previous configuration");
                 self.refuse(cause);
                 if author.is_some() {
                     let event = self.own(Action::ConfigurationRefused, String::new());
@@ -200,7 +200,7 @@ impl Reloader {
         }
     }
 
-    /// The same as [`take`](Self::take), and writes down what `author` changed by it.
+    /// Does the same as [`take`](Self::take), and records what `author` changed.
     async fn take_from(&mut self, author: &Author, next: &Whole) {
         let present = self.service.snapshot();
         self.take(next);
@@ -212,13 +212,13 @@ impl Reloader {
         }
     }
 
-    /// Notes why the configuration is not taken.
+    /// Notes why the configuration was rejected.
     fn refuse(&self, cause: String) {
         self.count(Reloaded::Configuration, false);
         note(&self.reloads.configuration, Some(cause));
     }
 
-    /// Swaps the live part of the configuration for that of `next`.
+    /// Swaps the live part of the configuration for the one of `next`.
     fn take(&mut self, next: &Whole) {
         note(&self.reloads.configuration, None);
         self.warn(&next.configuration.warnings);
@@ -226,18 +226,18 @@ impl Reloader {
         let is_from_file = self.sources.file.is_some();
         if is_from_file && next.configuration.settings != self.service.settings {
             let keys = config::changed_keys(&self.service.settings, &next.configuration.settings).join(", ");
-            tracing::warn!(keys, "this part of the configuration needs a restart; it is not in force yet");
+            tracing::warn!(keys, "configuration changes require a restart; they are not in force yet");
         }
         let present = self.service.snapshot();
         let origins = origins(&present.origins, &next.configuration.origins);
         let next = present.with_live(next.judged.clone()).with_origins(origins, self.patches);
         if next.live != present.live {
-            tracing::info!(revision = next.revision, "another configuration is in force");
+            tracing::info!(revision = next.revision, "configuration reloaded");
         }
         self.service.replace(next);
     }
 
-    /// Says what is odd about the configuration that is in force now and was not before.
+    /// Logs the new warnings about the configuration that is now in force.
     fn warn(&mut self, warnings: &[String]) {
         for warning in warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
             tracing::warn!("{warning}");
@@ -246,25 +246,25 @@ impl Reloader {
     }
 }
 
-/// What the store tells, if it tells anything.
+/// Waits for a notification of the store, if it sends any.
 async fn told(store: &mut Option<mpsc::Receiver<()>>) -> Option<()> {
     store.as_mut()?.recv().await
 }
 
-/// The origins of the live part as they are next, and of the settings as they are in force.
+/// Returns the next origins of the live part, and the current origins of the settings.
 fn origins(present: &Origins, next: &Origins) -> Origins {
     let settings = present.iter().filter(|(key, _)| !is_of_live(key));
     let live = next.iter().filter(|(key, _)| is_of_live(key));
     settings.chain(live).map(|(key, origin)| (key.clone(), *origin)).collect()
 }
 
-/// A configuration, and its live part as it can be in force.
+/// A valid configuration, with its validated live part.
 struct Whole {
     configuration: Configuration,
     judged: Judged,
 }
 
-/// The configuration that `sources` give, if it can be in force.
+/// Reads the configuration from `sources` and validates it.
 async fn read(sources: &Sources) -> Result<Whole, String> {
     let sources = sources.clone();
     let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;

@@ -1,4 +1,4 @@
-//! Which path and method goes to which endpoint, and what stands around them.
+//! The routes: which path and method belong to which endpoint, and the layers around them.
 
 mod cors;
 
@@ -22,8 +22,8 @@ use crate::service::{Context, Service};
 use crate::telemetry::meter::Endpoint;
 use crate::{discovery, management, probes, registration, token};
 
-/// What the server's own listener answers: what clients ask, and `operations` too when no other
-/// listener is there for them.
+/// The router of the public listener: the endpoints for clients, and also `operations` if they have no
+/// listener of their own.
 pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
     let observer = observer(&service);
     let paths = &service.settings.server.paths;
@@ -34,11 +34,11 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
         .route("/.well-known/openid-configuration", document())
         .route("/.well-known/udap", readable(get(discovery::endpoint::udap)))
         .route(&paths.jwks, readable(get(token::endpoint::jwks)))
-        // Registrations with an attestation, which a page may send, need a challenge.
+        // A page may register with an attestation, and needs a challenge for that.
         .route(&paths.challenge, post_only(post(registration::endpoint::challenge)))
         .layer(cors::cors())
         .layer(MapRequestLayer::new(cors::bounded))
-        // No page of a browser has the credentials of a client.
+        // Pages in a browser never have the credentials of a client.
         .route(&paths.token, post_only(post(token::endpoint::token)))
         .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
         .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
@@ -46,7 +46,7 @@ pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
     observed(bounded(open, service).merge(operations.unwrap_or_default()), observer, issuer_path)
 }
 
-/// `routes`, with as many requests at a time as there may be, each with its body received before.
+/// Limits the concurrent requests to `routes`. The body of each request is received first.
 fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
     let limits = &service.settings.limits;
     let reception = Reception {
@@ -59,12 +59,12 @@ fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
     routes.with_state(service).layer(axum::middleware::from_fn_with_state(reception, stack::receive))
 }
 
-/// What the admin listener answers.
+/// The router of the admin listener.
 pub fn operational(service: &Service, operations: Router) -> Router {
     observed(operations, observer(service), own_path(&service.issuer))
 }
 
-/// `router` with an answer for everything else, and what stands around all of it.
+/// Adds to `router` the answers for all other paths and methods, and the layers around everything.
 fn observed(router: Router, observer: Observer, issuer_path: Arc<str>) -> Router {
     let router = router
         .fallback(|| async { Problem::not_found() })
@@ -84,13 +84,13 @@ fn observer(service: &Service) -> Observer {
     Observer { endpoint, is_https, trusted_proxies: server.trusted_proxies.clone() }
 }
 
-/// The path of the issuer; empty where it has none.
+/// Returns the path of the issuer; empty if it has none.
 fn own_path(issuer: &str) -> Arc<str> {
     let path = url::Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned());
     path.unwrap_or_default().into()
 }
 
-/// Which endpoint a request of `path` is counted for.
+/// Returns the endpoint that a request of `path` is counted for.
 fn endpoint(paths: &Paths, path: &str, request: &Request<Body>) -> Endpoint {
     let tokens = [&paths.token, &paths.introspection, &paths.revocation, &paths.jwks];
     let is_management =
@@ -106,10 +106,10 @@ fn endpoint(paths: &Paths, path: &str, request: &Request<Body>) -> Endpoint {
     }
 }
 
-/// Imports at the same time: each holds some clients in memory for as long as its sender takes.
+/// The maximum number of concurrent imports: each holds some clients in memory as long as its sender takes.
 const IMPORTS: usize = 4;
 
-/// The admin API. No page of a browser may call it, so it says nothing of other origins.
+/// The admin API. Pages in a browser may not call it, so it has no CORS headers.
 pub fn admin(service: Arc<Service>) -> Router {
     use crate::admin::{
         endpoint_audit, endpoint_clients, endpoint_config, endpoint_initial_access, endpoint_scripts,
@@ -142,7 +142,7 @@ pub fn admin(service: Arc<Service>) -> Router {
         .route("/admin/v1/scripts", only(get(endpoint_scripts::get), READ))
         .route("/admin/v1/schemas/Client", only(get(endpoint_scripts::client_schema), READ))
         .route("/admin/v1/openapi.json", only(get(endpoint_scripts::description), READ));
-    // The one body that is not received before it is looked at: it may be of any length.
+    // The only body that is not received in advance, since it may have any length.
     let streamed = Router::new()
         .route("/admin/v1/clients/import", post_only(post(endpoint_transfer::import)))
         .with_state(Arc::clone(&service))
@@ -150,20 +150,20 @@ pub fn admin(service: Arc<Service>) -> Router {
     bounded(routes, service).merge(streamed)
 }
 
-/// Other methods are told which are answered.
+/// Answers other methods with the methods that are supported.
 fn only(routes: MethodRouter<Arc<Service>>, methods: &'static [Method]) -> MethodRouter<Arc<Service>> {
     routes.fallback(|| async { Problem::method_not_allowed(methods) })
 }
 
-/// Other methods are told that only `POST` is answered.
+/// Answers other methods with `POST` as the only supported one.
 fn post_only(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
     only(routes, &[Method::POST])
 }
 
-/// The registration URL is also where a client is managed, once its query names one.
+/// Routes requests to the registration URL, which is also the management URL once its query names a client.
 ///
-/// What answers is in a box: a registration is some ten thousand bytes while it waits, and each layer
-/// around this would move all of them, for a `GET` too.
+/// The handlers are boxed: the future of a registration has some ten thousand bytes, and each layer around it
+/// would move all of them, for a `GET` too.
 async fn registered(
     State(service): State<Arc<Service>>,
     request: Request<Body>,
@@ -184,8 +184,8 @@ async fn registered(
     }
 }
 
-/// What the registration URL answers: `POST` only where it names no client, `DELETE` only where
-/// clients may delete themselves, as the refusal of that says too.
+/// Returns the methods of the registration URL: `POST` only without a client, `DELETE` only where clients may
+/// delete themselves. The error for a forbidden deletion uses the same list.
 fn allowed(is_management: bool, has_deletion: bool) -> Vec<Method> {
     let post = (!is_management).then_some(Method::POST);
     let delete = has_deletion.then_some(Method::DELETE);
@@ -193,7 +193,7 @@ fn allowed(is_management: bool, has_deletion: bool) -> Vec<Method> {
     post.into_iter().chain(always).chain(delete).chain([Method::OPTIONS]).collect()
 }
 
-/// Other methods are told that it can only be read.
+/// Answers other methods with the reading methods as the only supported ones.
 fn readable(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
     only(routes, &[Method::GET, Method::HEAD, Method::OPTIONS])
 }

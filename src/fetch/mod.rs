@@ -1,10 +1,10 @@
-//! The one way out: everything that the server asks of others goes through a [`Fetcher`]. What the
-//! command line asks of the server that its operator names goes through [`Direct`].
+//! Outgoing requests. Every request of the server to another server goes through a [`Fetcher`]. Requests of
+//! the command line to the server that its operator names go through [`Direct`].
 //!
-//! Whom it may ask is decided before a connection is made, on the addresses that the connection
-//! will use (standards J5). It follows no redirect, uses no proxy of the environment, keeps no
-//! cookie, unpacks nothing, and reads a bounded number of bytes in a bounded time. Knows nothing
-//! of what it fetches.
+//! The fetcher decides which hosts may be reached before it connects, on the addresses that the connection
+//! will use. It follows no redirects, ignores the proxies of the environment, keeps no cookies, decompresses
+//! nothing, and reads a limited number of bytes in a limited time. It knows nothing about the documents that
+//! it fetches.
 
 mod client;
 mod direct;
@@ -36,10 +36,10 @@ use crate::telemetry::meter::{self, FetchOutcome};
 use policy::Policy;
 use turns::Turns;
 
-/// Bytes of all headers of an answer, names and values.
+/// The maximum length of all headers of an answer, names and values, in bytes.
 const HEADER_BYTES: usize = 32 * 1024;
 
-/// Asks other servers, within what `[fetch]` allows.
+/// Sends requests to other servers, within the limits of `[fetch]`.
 pub struct Fetcher {
     client: Client,
     policy: Policy,
@@ -49,15 +49,15 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// A fetcher that asks the system for addresses.
+    /// A fetcher that resolves names with the operating system.
     ///
     /// # Errors
-    /// When `fetch.caFile` can not be read, or TLS can not be set up.
+    /// When `fetch.caFile` cannot be read, or TLS cannot be set up.
     pub fn new(settings: &FetchSettings) -> Result<Self, BuildError> {
         Self::resolving(settings, Arc::new(resolver::System::default()))
     }
 
-    /// A fetcher that asks `names` for addresses, and believes it no more than the system.
+    /// A fetcher that resolves names with `names`, whose addresses are checked like those of the system.
     fn resolving(settings: &FetchSettings, names: Arc<dyn Resolve>) -> Result<Self, BuildError> {
         Ok(Self {
             client: client::build(settings, names)?,
@@ -68,7 +68,7 @@ impl Fetcher {
         })
     }
 
-    /// Whether `url` may be fetched, as far as that can be said without looking its host up.
+    /// Checks whether `url` may be fetched, without resolving its host.
     ///
     /// # Errors
     /// The rule that it breaks.
@@ -76,10 +76,10 @@ impl Fetcher {
         self.policy.admit(url).map(drop)
     }
 
-    /// Sends `request` and reads the answer to its end, whatever its status is.
+    /// Sends `request` and reads the whole answer, whatever its status is.
     ///
     /// # Errors
-    /// When the request is refused, or no whole answer arrives within the bounds.
+    /// When the request is rejected, or no complete answer arrives within the limits.
     pub async fn send(&self, request: Request) -> Result<Response, FetchError> {
         let begun = Instant::now();
         let outcome = self.send_uncounted(request).await;
@@ -110,7 +110,7 @@ impl Fetcher {
     }
 }
 
-/// What became of a fetch, in a word.
+/// Returns the outcome of a fetch for the metrics.
 fn word(outcome: &Result<Response, FetchError>) -> FetchOutcome {
     match outcome {
         Ok(response) if (200..300).contains(&response.status) => FetchOutcome::Ok,

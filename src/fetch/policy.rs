@@ -1,7 +1,7 @@
-//! Which URLs may be fetched, as far as the URL itself says it.
+//! Which URLs may be fetched, judged by the URL alone.
 //!
-//! A host that is an address is never looked up, so it is judged here, in the form in which the
-//! connection will use it: the WHATWG reads `0x7f.1` and `2130706433` as 127.0.0.1.
+//! A host that is an address is never resolved, so it is checked here, in the form that the connection will
+//! use: the WHATWG URL Standard reads `0x7f.1` and `2130706433` as 127.0.0.1.
 
 use url::{Host, Url};
 
@@ -9,13 +9,13 @@ use super::error::Refusal;
 use crate::config::FetchSettings;
 use crate::model::address;
 
-/// Bytes of a URL.
+/// The maximum length of a URL, in bytes.
 const URL_BYTES: usize = 8 * 1024;
 
-/// The first port that does not belong to a protocol of its own.
+/// The first port that is not reserved for another protocol.
 const FIRST_FREE_PORT: u16 = 1024;
 
-/// What `[fetch]` says of URLs.
+/// The rules of `[fetch]` for URLs.
 pub(super) struct Policy {
     settings: FetchSettings,
 }
@@ -25,7 +25,7 @@ impl Policy {
         Self { settings }
     }
 
-    /// Reads `text`.
+    /// Parses and checks `text`.
     ///
     /// # Errors
     /// The rule that it breaks.
@@ -59,7 +59,8 @@ impl Policy {
     }
 }
 
-/// What a lenient reader would repair is refused: another one repairs it differently.
+/// Parses a URL. Anything that a lenient parser would repair is rejected, since another parser may repair it
+/// differently.
 fn read(text: &str) -> Result<Url, Refusal> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     if !is_plain || text.len() > URL_BYTES {

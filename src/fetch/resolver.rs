@@ -1,7 +1,7 @@
-//! Names to addresses, each of which is looked at before anybody connects to it.
+//! Resolves names to addresses, and checks each address before a connection is made.
 //!
-//! The connection uses the very addresses that were looked at, so a name that means something
-//! else a moment later (DNS rebinding) changes nothing.
+//! The connection uses exactly the addresses that were checked, so a name that resolves differently a moment
+//! later (DNS rebinding) changes nothing.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -14,11 +14,11 @@ use super::error::Refusal;
 use crate::config::FetchSettings;
 use crate::model::address;
 
-/// Look-ups at the same time. One that hangs holds a thread until the system gives it up, however
-/// short the fetch that asked for it was.
+/// The maximum number of concurrent lookups. A hanging lookup holds a thread until the system gives up,
+/// however short the timeout of its fetch is.
 const LOOKUPS: usize = 32;
 
-/// Lets only those addresses through that may be connected to.
+/// A resolver that returns only permitted addresses.
 pub(super) struct Guarded {
     settings: Arc<FetchSettings>,
     names: Arc<dyn Resolve>,
@@ -38,7 +38,7 @@ impl Resolve for Guarded {
             let host = name.as_str().to_ascii_lowercase();
             let addresses: Vec<SocketAddr> = names.resolve(name).await?.collect();
             let may_be_special = settings.allow_private_addresses || settings.lists_name(&host);
-            // One bad address spoils the answer: nobody means well who mixes them.
+            // One bad address invalidates the answer: only an attacker mixes such addresses.
             if !may_be_special && addresses.iter().any(|one| address::is_special(one.ip())) {
                 return Err(Refusal::SpecialAddress.into());
             }

@@ -1,5 +1,4 @@
-//! Names that mean something else than they seem to. What is seen from outside is tested in
-//! `tests/server/fetch.rs`.
+//! Names that do not resolve to what they seem to. External behaviour is tested in `tests/server/fetch.rs`.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -11,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// Gives each look-up the next answer, and the last one for ever.
+/// Returns the next answer to each lookup, and repeats the last one.
 struct Names {
     answers: Mutex<Vec<Vec<SocketAddr>>>,
     asked: AtomicUsize,
@@ -140,7 +139,7 @@ fn a_ca_file_must_have_certificates() {
         let settings = FetchSettings { ca_file: Some(path.clone()), ..FetchSettings::default() };
         Fetcher::new(&settings).err().unwrap().to_string()
     };
-    assert!(build().contains("can not be read"), "{}", build());
+    assert!(build().contains("cannot read"), "{}", build());
     std::fs::write(&path, "nothing").unwrap();
     assert!(build().contains("is not a PEM file of certificates"), "{}", build());
 }

@@ -1,21 +1,21 @@
-//! How many fetches there are at the same time, of all and of one host.
+//! The number of concurrent fetches, in total and for each host.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-/// Hosts that are remembered before those that nobody fetches from are forgotten.
+/// The number of hosts that are remembered before idle ones are removed.
 const REMEMBERED: usize = 1_024;
 
-/// Who waits and who is at it.
+/// The fetches that are running or queued.
 pub(super) struct Turns {
     all: Arc<Semaphore>,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
     per_host: usize,
 }
 
-/// A turn; somebody else's begins when it is dropped.
+/// A turn. Dropping it lets the next fetch begin.
 pub(super) struct Turn {
     _of_all: OwnedSemaphorePermit,
     _of_host: OwnedSemaphorePermit,
@@ -27,8 +27,8 @@ impl Turns {
         Self { all, hosts: Mutex::default(), per_host: per_host.min(Semaphore::MAX_PERMITS) }
     }
 
-    /// Waits for a turn with `host`. First in its own queue, so that those who wait for a slow
-    /// host do not hold up the others.
+    /// Waits for a turn with `host`. The queue of the host comes first, so that fetches from a slow host do
+    /// not delay the others.
     pub(super) async fn wait(&self, host: &str) -> Result<Turn, AcquireError> {
         let of_host = self.queue(host).acquire_owned().await?;
         let of_all = Arc::clone(&self.all).acquire_owned().await?;
@@ -38,7 +38,7 @@ impl Turns {
     fn queue(&self, host: &str) -> Arc<Semaphore> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if hosts.len() >= REMEMBERED {
-            // A turn and everybody who waits for one hold the queue too.
+            // A turn, and every fetch that waits for one, holds the queue too.
             hosts.retain(|_, queue| Arc::strong_count(queue) > 1);
         }
         let fresh = || Arc::new(Semaphore::new(self.per_host));

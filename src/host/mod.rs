@@ -1,6 +1,6 @@
-//! The outside of scripts, as a server has it: the guarded fetcher, the store, and keys.
+//! The host functions of scripts, as a server provides them: the guarded fetcher, the store, and keys.
 //!
-//! Scripts call on threads that may wait; what they ask for is done on the runtime of the server.
+//! Scripts call them on threads that may block. The work itself runs on the runtime of the server.
 
 mod results;
 mod tokens;
@@ -22,28 +22,28 @@ use crate::store::key_values::{KeyValueLimits, ScriptValues};
 
 pub use tokens::Tokens;
 
-/// The outside of the scripts of one server.
+/// The host functions for the scripts of one server.
 pub struct Outside {
     runtime: Handle,
-    /// The server, once it is there; scripts are loaded before it.
+    /// The server, once it exists; scripts are loaded before it.
     service: OnceLock<Weak<Service>>,
 }
 
 impl Outside {
-    /// An outside that belongs to no server yet. It must be made where the server runs.
+    /// Host functions without a server. Must be called on the runtime of the server.
     pub fn new() -> Self {
         Self { runtime: Handle::current(), service: OnceLock::new() }
     }
 
-    /// From now on it is that of `service`.
+    /// Connects the host functions with `service`.
     pub fn belongs_to(&self, service: &Arc<Service>) {
-        // Only the start of the server calls this, and once.
+        // Only the start of the server calls this, and only once.
         let _ = self.service.set(Arc::downgrade(service));
     }
 
     fn service(&self) -> Result<Arc<Service>, String> {
         let service = self.service.get().and_then(Weak::upgrade);
-        service.ok_or_else(|| "nothing of this is there while scripts are loaded".to_owned())
+        service.ok_or_else(|| "not available while scripts are loaded".to_owned())
     }
 
     /// Waits for `work`, but no longer than `timeout`.
@@ -55,11 +55,11 @@ impl Outside {
         let outcome = self.runtime.block_on(async { tokio::time::timeout(timeout, work).await });
         match outcome {
             Ok(done) => done.map_err(|error| error.to_string()),
-            Err(_) => Err("it was not done in time".to_owned()),
+            Err(_) => Err("timed out".to_owned()),
         }
     }
 
-    /// Does `work` with what the script keeps.
+    /// Performs `work` on the key-value store of the script.
     fn kept<T, E: ToString>(
         &self,
         by: &Caller<'_>,
@@ -158,12 +158,12 @@ impl Host for Outside {
     }
 }
 
-/// The one indexed member that `members` names.
+/// Returns the single indexed member in `members`.
 fn indexed(members: &Map<String, Value>) -> Result<Indexed<'_>, String> {
-    let known = "clients are counted by one of `software_id` and `org_id`";
+    let known = "clients are counted by either `software_id` or `org_id`";
     let mut named = members.iter();
     let (Some((name, value)), None) = (named.next(), named.next()) else { return Err(known.to_owned()) };
-    let text = value.as_str().ok_or_else(|| format!("`{name}` is a string"))?;
+    let text = value.as_str().ok_or_else(|| format!("`{name}` must be a string"))?;
     match name.as_str() {
         "software_id" => Ok(Indexed::SoftwareId(text)),
         "org_id" => Ok(Indexed::OrgId(text)),

@@ -1,5 +1,5 @@
-//! `attestation::verify_ear`: the signature and the times of a result by [`crate::jose`], what it
-//! says by [`crate::ear`].
+//! `attestation::verify_ear`: [`crate::jose`] verifies the signature and the times of a result,
+//! [`crate::ear`] its content.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::ear::{self, AttestationResult, Check, Failure};
 use crate::jose::{self, Compact, Expectations, JwsError, KeySet, TypRule};
 
-/// What a result may say that it is; many say `JWT`, or nothing.
+/// The permitted values of `typ` besides `JWT`; the header may also have none.
 const TYPES: &[&str] = &["eat+jwt", "ear+jwt"];
 
 pub(super) fn verify(

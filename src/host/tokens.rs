@@ -1,5 +1,5 @@
-//! The part of the host that reaches nothing: `jwt::verify` and `jwt::sign` on [`crate::jose`],
-//! `x509::parse` on [`crate::x509`].
+//! The host functions without access to the network or the store: `jwt::verify` and `jwt::sign` on
+//! [`crate::jose`], `x509::parse` on [`crate::x509`].
 
 use std::sync::Arc;
 
@@ -18,17 +18,17 @@ use crate::script::host::{Host, Jwt, JwtExpectations};
 use crate::secret::Secret;
 use crate::x509::Certificate;
 
-/// Keys of the largest set that a script may give.
+/// The maximum number of keys in a set that a script provides.
 pub(super) const MOST_KEYS: usize = 100;
 
-/// Verifies and signs JWTs, and reads certificates; has nothing else of the outside.
+/// Verifies and signs JWTs, and parses certificates. It has no other host functions.
 #[derive(Clone)]
 pub struct Tokens {
     clock: Arc<dyn Clock>,
 }
 
 impl Tokens {
-    /// Judges times by `clock`.
+    /// Creates the functions. They read the time from `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock }
     }
@@ -56,7 +56,7 @@ impl Host for Tokens {
             algorithms: &algorithms,
             audiences: &audiences,
             issuer: expected.issuer.as_deref(),
-            // What kind of token it is, only the script knows; it sees the header.
+            // Only the script knows which type of token this is. It sees the header.
             typ: token.typ().map_or(TypRule::Any, TypRule::Required),
             required: &required,
             max_age: expected.max_age,
@@ -97,14 +97,14 @@ pub(super) fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, String> {
     let parse = |name: &String| {
         Algorithm::parse(name).ok_or_else(|| {
             let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
-            format!("no algorithm is called '{name}'; there are {}", known.join(", "))
+            format!("unsupported algorithm '{name}'; the supported ones are {}", known.join(", "))
         })
     };
     names.iter().map(parse).collect()
 }
 
-/// Verifies with the symmetric keys of `jwks` (RFC 7518 section 6.4). Public keys are not looked
-/// at, so none is ever taken for a secret.
+/// Verifies with the symmetric keys of `jwks` (RFC 7518 section 6.4). Public keys are ignored, so that none
+/// is ever used as a secret.
 fn with_secrets(
     tokens: &Tokens,
     token: &Compact,
@@ -118,12 +118,13 @@ fn with_secrets(
         text(key, "kty").as_deref() == Some("oct")
             && (kid.is_none() || token.kid().is_none_or(|meant| kid.as_deref() == Some(meant)))
     };
-    let mut failure = "the JWT is signed with a shared secret, and no such key is in the JWK Set".to_owned();
+    let mut failure =
+        "the JWT is signed with a shared secret, but the JWK Set contains no matching key".to_owned();
     for key in keys.filter(is_meant).take(MOST_KEYS_TRIED) {
         let secret = text(key, "k").and_then(|k| URL_SAFE_NO_PAD.decode(k).ok());
         let secret = secret.and_then(|bytes| String::from_utf8(bytes).ok()).map(Secret::new);
         let verified = secret
-            .ok_or_else(|| "`k` of a symmetric key must be a text in base64url".to_owned())
+            .ok_or_else(|| "`k` of a symmetric key must be a string in base64url".to_owned())
             .and_then(|secret| KeySet::from_secret(&secret).map_err(|rule| format!("the key {rule}")))
             .and_then(|keys| tokens.verify(token, &keys, expected));
         match verified {
@@ -177,7 +178,7 @@ mod tests {
         assert!(tokens().verify_jwt(&token, &jwks, &JwtExpectations::default()).is_err());
         let public = SigningKey::generate(Algorithm::Es256).unwrap().public_jwk();
         let error = tokens().verify_jwt(&token, &json!({ "keys": [public] }), &expected("HS256"));
-        assert!(error.unwrap_err().contains("no such key"));
+        assert!(error.unwrap_err().contains("no matching key"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! As many documents as may be kept, by their URLs.
+//! A limited number of documents, by their URLs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,14 +7,14 @@ use super::entry::{Entry, Print};
 use crate::clock::Timestamp;
 use crate::config::FetchSettings;
 
-/// Seconds that a document is kept whose server says nothing about it.
+/// Seconds for which a document is kept if its server states no lifetime.
 const LIFETIME: u64 = 300;
 
 pub(super) struct Entries<T> {
     by_url: HashMap<String, Entry<T>>,
-    /// How often somebody looked here, so that who was not looked at for longest is known.
+    /// The number of lookups so far. It determines the entry that was not used for longest.
     looks: u64,
-    /// Seconds between two fetches for an unknown key.
+    /// The minimum number of seconds between two fetches for an unknown key.
     pub(super) refetch: u64,
     minimum: u64,
     maximum: u64,
@@ -35,8 +35,8 @@ impl<T> Entries<T> {
         }
     }
 
-    /// The entry of `url`; an empty one in the place of the one that was not looked at for
-    /// longest, when there is none.
+    /// Returns the entry of `url`. If there is none, an empty entry is added, and replaces the one that was
+    /// not used for longest when the limit is reached.
     pub(super) fn find(&mut self, url: &str) -> &mut Entry<T> {
         self.looks += 1;
         if self.by_url.len() >= self.limit && !self.by_url.contains_key(url) {
@@ -54,7 +54,8 @@ impl<T> Entries<T> {
         }
     }
 
-    /// Keeps what was fetched from `url`, for the `lifetime` that its server says, within bounds.
+    /// Keeps the document fetched from `url`, for the `lifetime` that its server states, within the
+    /// configured limits.
     pub(super) fn keep(
         &mut self,
         url: &str,

@@ -1,4 +1,4 @@
-//! What is known of one document, and until when.
+//! The cache entry of one document.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, LazyLock};
@@ -9,10 +9,10 @@ use super::Flight;
 use crate::clock::Timestamp;
 use crate::fetch::FetchError;
 
-/// Seconds for which a document that could not be fetched is not tried again.
+/// Seconds for which a document is not fetched again after a failure.
 const FAILURE: u64 = 10;
 
-/// Tells a document from another one: a hash of its text.
+/// The hash of a document's text, which tells two documents apart.
 pub(super) type Print = u64;
 
 pub(super) fn print(value: &Value) -> Print {
@@ -21,9 +21,9 @@ pub(super) fn print(value: &Value) -> Print {
 }
 
 pub(super) struct Entry<T> {
-    /// When somebody last asked for it, counted in looks.
+    /// When the entry was last used, counted in lookups.
     pub(super) looked_at: u64,
-    /// From when it may be fetched again because it lacks a key.
+    /// The time from which the document may be fetched again because it lacks a key.
     refetch_from: Option<Timestamp>,
     kept: Option<Kept<T>>,
     failed: Option<Failed>,
@@ -42,13 +42,13 @@ struct Failed {
     until: Timestamp,
 }
 
-/// What can be said without asking the other server.
+/// The result of a lookup without a request to the other server.
 pub(super) enum Known<T> {
-    /// This is the document.
+    /// The document is fresh.
     Fresh(Arc<T>),
-    /// It was tried just now.
+    /// A recent fetch failed.
     Failed(FetchError),
-    /// The other server must be asked.
+    /// The document must be fetched.
     Nothing,
 }
 
@@ -72,8 +72,8 @@ impl<T> Entry<T> {
         }
     }
 
-    /// What is used after a fetch failed with `error`: what there was before, when the other
-    /// server is only down and it has not been so for long (RFC 5861 section 4).
+    /// Returns the document to use after a fetch failed with `error`: the previous one, if the other server
+    /// is unavailable and has not been so for too long (RFC 5861 section 4).
     pub(super) fn after(&self, error: FetchError, now: Timestamp) -> Result<Arc<T>, FetchError> {
         match self.kept.as_ref().filter(|kept| error.is_outage() && now < kept.stale_until) {
             Some(kept) => Ok(Arc::clone(&kept.value)),
@@ -81,13 +81,13 @@ impl<T> Entry<T> {
         }
     }
 
-    /// What is kept, when it is not what `seen` is.
+    /// Returns the cached document, if it differs from `seen`.
     pub(super) fn newer_than(&self, seen: &Arc<T>) -> Option<Arc<T>> {
         let kept = self.kept.as_ref().filter(|kept| !Arc::ptr_eq(&kept.value, seen));
         kept.map(|kept| Arc::clone(&kept.value))
     }
 
-    /// What is kept, when its text was the same.
+    /// Returns the cached document, if its text is the same.
     pub(super) fn same(&self, print: Print) -> Option<Arc<T>> {
         let kept = self.kept.as_ref().filter(|kept| kept.print == print);
         kept.map(|kept| Arc::clone(&kept.value))
@@ -99,15 +99,15 @@ impl<T> Entry<T> {
         self.failed = None;
     }
 
-    /// Remembers that a fetch failed; not when the reason was that we had too much to do.
+    /// Records a failed fetch, unless it failed because this server was too busy.
     pub(super) fn fail(&mut self, error: &FetchError, now: Timestamp) {
         if *error != FetchError::Busy {
             self.failed = Some(Failed { error: error.clone(), until: now.plus(FAILURE) });
         }
     }
 
-    /// Whether it may be fetched for a key that it lacks: somebody does so already, or nobody did
-    /// for `cool_down` seconds. Whoever is told that it may does so now.
+    /// Whether the document may be fetched again because it lacks a key: a fetch is running, or none was made
+    /// for `cool_down` seconds. The caller must fetch it if this returns true.
     pub(super) fn may_refetch(&mut self, now: Timestamp, cool_down: u64) -> bool {
         if self.flight().is_some() {
             return true;
@@ -119,7 +119,7 @@ impl<T> Entry<T> {
         may
     }
 
-    /// The fetch that is under way. One that ended without landing was cut off.
+    /// Returns the running fetch. One that ended without a result was aborted.
     pub(super) fn flight(&self) -> Option<Flight<T>> {
         self.flight.as_ref().filter(|flight| flight.peek().is_none()).cloned()
     }
@@ -128,7 +128,7 @@ impl<T> Entry<T> {
         self.flight = Some(flight);
     }
 
-    /// The fetch is over, and what came of it is known.
+    /// Removes the fetch, which has ended and whose result is recorded.
     pub(super) fn land(&mut self) {
         self.flight = None;
     }

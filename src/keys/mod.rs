@@ -1,8 +1,9 @@
-//! Documents of other servers, kept parsed: key sets above all (standards F7, F24).
+//! Parsed documents of other servers, mainly key sets, with a cache.
 //!
-//! A document is fetched once for all who wait for it, kept as long as its server says within the
-//! operator's bounds, fetched again for an unknown key at most once in a while, and used for some
-//! time after its own while its server is down. What failed is not tried again at once.
+//! A document is fetched once for all callers that wait for it. It is cached as long as its server states,
+//! within the operator's limits. For an unknown key it is fetched again, at limited intervals. While its
+//! server is unavailable, it is used for some time beyond its lifetime. A failed fetch is not retried at
+//! once.
 
 mod entries;
 mod entry;
@@ -21,14 +22,14 @@ use crate::telemetry::meter::{self, KeyLookup};
 use entries::Entries;
 use entry::{Entry, Known};
 
-/// A document that is on its way, for all who wait for it. It arrives even when none of them does
-/// any more, so that nobody can start fetches and then give them up.
+/// A running fetch, shared by all callers that wait for it. It completes even if they all stop waiting, so
+/// that nobody can start fetches and abandon them.
 type Flight<T> = Shared<BoxFuture<'static, Result<Arc<T>, FetchError>>>;
 
-/// What makes a `T` of a document, or says how the document should be: "must be ...".
+/// Parses a document into a `T`, or returns what is wrong with it: "must be ...".
 type Parse<T> = dyn Fn(&Value) -> Result<T, String> + Send + Sync;
 
-/// Documents of one kind, by their URLs.
+/// The documents of one type, by their URLs.
 pub struct RemoteDocuments<T> {
     inner: Arc<Inner<T>>,
 }
@@ -43,7 +44,8 @@ struct Inner<T> {
 }
 
 impl<T: Send + Sync + 'static> RemoteDocuments<T> {
-    /// No documents yet. They are asked for with `accept`, and `parse` reads them once.
+    /// An empty cache. Documents are requested with the `Accept` header `accept`, and parsed once with
+    /// `parse`.
     pub fn new(
         fetcher: Arc<Fetcher>,
         clock: Arc<dyn Clock>,
@@ -56,10 +58,10 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
         Self { inner: Arc::new(Inner { fetcher, clock, accept, parse, entries, tasks }) }
     }
 
-    /// The document at `url`.
+    /// Returns the document at `url`.
     ///
     /// # Errors
-    /// When it is not kept and can not be fetched or read.
+    /// When it is not cached and cannot be fetched or parsed.
     pub async fn get(&self, url: &str) -> Result<Arc<T>, FetchError> {
         self.inner.fetcher.check(url)?;
         let now = self.inner.clock.now();
@@ -89,11 +91,11 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
         found
     }
 
-    /// The document at `url` after `seen` turned out to lack a key: another one, or none when
-    /// there is no other or the last such fetch was only just now.
+    /// Fetches the document at `url` again, because `seen` lacks a key. Returns none if the document has not
+    /// changed, or the last such fetch was too recent.
     ///
     /// # Errors
-    /// When it can not be fetched or read.
+    /// When it cannot be fetched or parsed.
     pub async fn refetched(&self, url: &str, seen: &Arc<T>) -> Result<Option<Arc<T>>, FetchError> {
         self.inner.fetcher.check(url)?;
         let now = self.inner.clock.now();
@@ -113,7 +115,7 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
         Ok(Some(value).filter(|value| !Arc::ptr_eq(value, seen)))
     }
 
-    /// The fetch of `url` that is under way, or a new one.
+    /// Returns the running fetch of `url`, or starts one.
     fn flight(&self, entry: &mut Entry<T>, url: &str) -> Flight<T> {
         if let Some(flight) = entry.flight() {
             return flight;
@@ -127,11 +129,11 @@ impl<T: Send + Sync + 'static> RemoteDocuments<T> {
 }
 
 impl RemoteDocuments<Value> {
-    /// The string that the document at `url` has as its member `name`, such as the `jwks_uri` of
-    /// a metadata document.
+    /// Returns the string member `name` of the document at `url`, such as the `jwks_uri` of a metadata
+    /// document.
     ///
     /// # Errors
-    /// When the document is not to be had, or has no such member.
+    /// When the document is unavailable, or has no such member.
     pub async fn member(&self, url: &str, name: &str) -> Result<String, FetchError> {
         let document = self.get(url).await?;
         let text = document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -159,7 +161,7 @@ impl<T> Inner<T> {
             Ok(value)
         });
         if let Err(error) = &outcome {
-            tracing::debug!(%error, "a document was not fetched");
+            tracing::debug!(%error, "document fetch failed");
             self.entries().find(url).fail(error, now);
         }
         self.entries().find(url).land();

@@ -1,4 +1,4 @@
-//! Removes what has ended, now and then.
+//! Deletes what has expired, at regular intervals.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,17 +15,19 @@ use crate::store::unused::Unused;
 use crate::store::{Change, Store, StoreError};
 use crate::telemetry::meter;
 
-/// Records that one sweep removes at a time, so that it never holds up the store for long.
+/// The maximum number of records that one sweep deletes at a time, so that it never blocks the store for
+/// long.
 const SWEPT_AT_ONCE: usize = 500;
-/// Of the clients that ended in a time that nobody saw, one in so many of all clients goes in an hour.
+/// Clients that expired while no server was observing the time are deleted at this rate: one in this many of
+/// all clients in an hour.
 const SHARE: u64 = 10;
-/// Of those, so many go in a sweep in any case.
+/// The minimum number of such clients that one sweep deletes.
 const LEAST_SHARE: usize = 10;
 /// Seconds of an hour.
 const HOUR: u64 = 3_600;
 
-/// Removes what has ended, some at a time, until `stop`, which ends a sweep that is under way too: there
-/// may be more to remove than a server that stops has time for.
+/// Deletes what has expired, some at a time, until `stop` is cancelled. That also ends a running sweep,
+/// because deleting everything may take longer than a shutdown allows.
 pub async fn sweep(service: Arc<Service>, stop: CancellationToken) {
     let pause = Duration::from_secs(service.settings.store.sweep_seconds);
     let sweeps = async {
@@ -34,17 +36,17 @@ pub async fn sweep(service: Arc<Service>, stop: CancellationToken) {
             sweep_once(&service).await;
         }
     };
-    // It can be left wherever it waits: each removal is one change of the store, which is made as a
-    // whole or not at all whoever waits for it; uses that were being written stay noted, and are
-    // written at the end; what was not removed is met by the sweep of the next start.
+    // A sweep can be aborted at any await. Each deletion is one atomic change of the store, whoever waits for
+    // it. Uses that were being written stay noted, and are written at the end. The next start sweeps what was
+    // not deleted.
     tokio::select! {
         () = stop.cancelled() => (),
         () = sweeps => (),
     }
 }
 
-/// Removes every client whose grace is over, every other record that has ended, and the oldest
-/// events of an audit log that is too long. What ended in a time that nobody saw [waits](Due).
+/// Deletes every client whose grace period is over, every other expired record, and the oldest events of an
+/// audit log that exceeds its limit. What expired while no server was observing the time [is held](Due).
 pub async fn sweep_once(service: &Service) {
     let (store, most) = (&service.store, service.settings.store.audit_events);
     if let Some(due) = look(service).await {
@@ -57,29 +59,29 @@ pub async fn sweep_once(service: &Service) {
         if share > 0 {
             service.steady.caught_up();
         }
-        until_none("records that have ended", || store.sweep(due.until, SWEPT_AT_ONCE)).await;
+        until_none("expired records", || store.sweep(due.until, SWEPT_AT_ONCE)).await;
     }
     until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
 }
 
-/// How far this sweep may go, which is told when that is not to the present; none when the store does not
-/// say what time it was.
+/// Returns the limit of this sweep, and logs when a clock jump holds it back or ends. Returns none if the
+/// store cannot be read or written.
 async fn look(service: &Service) -> Option<Due> {
     let patience = service.settings.store.clock_jump_hold_seconds;
     let before = service.steady.jump();
     let due = service.steady.look(&service.store, &*service.clock, patience).await;
-    let due = due.inspect_err(|error| tracing::error!(%error, "nothing that has ended was removed")).ok()?;
+    let due = due.inspect_err(|error| tracing::error!(%error, "sweep failed: nothing was deleted")).ok()?;
     meter::sweep_held(due.jump.map_or(0, |jump| jump.ahead));
     match (before, due.jump) {
         (None, Some(jump)) => tracing::error!("clock jump: {jump}"),
-        (Some(_), None) => tracing::warn!("clock jump over: what has ended is removed again"),
+        (Some(_), None) => tracing::warn!("clock jump over: expired records are deleted again"),
         _ => {}
     }
     Some(due)
 }
 
-/// How many clients this sweep may remove: of those that ended in a time that nobody saw a tenth of all
-/// in an hour, and some in any case.
+/// Returns how many clients this sweep may delete. Of those that expired while no server was observing the
+/// time, it is a tenth of all clients in an hour, but at least a few.
 async fn share(service: &Service, due: Due) -> usize {
     if !due.is_sparing {
         return usize::MAX;
@@ -90,14 +92,14 @@ async fn share(service: &Service, due: Due) -> usize {
     usize::try_from(share).unwrap_or(usize::MAX).max(LEAST_SHARE)
 }
 
-/// Removes clients that expired at `before` or earlier, `share` at most, and says how many; they are
-/// taken off the share.
+/// Deletes at most `share` clients that expired at `before` or earlier. Returns their number, and subtracts
+/// it from the share.
 async fn remove_expired(store: &Store, before: Timestamp, share: &mut usize) -> usize {
     let mut expired = Expired::at(before);
     while !expired.is_over() && expired.removed() < *share {
         let most = SWEPT_AT_ONCE.min(share.saturating_sub(expired.removed()));
         if let Err(error) = store.clients.sweep_expired(&mut expired, most).await {
-            tracing::error!(%error, "expired clients were not removed");
+            tracing::error!(%error, "cannot delete expired clients");
             break;
         }
         give_way().await;
@@ -105,19 +107,19 @@ async fn remove_expired(store: &Store, before: Timestamp, share: &mut usize) -> 
     let removed = expired.removed();
     *share = share.saturating_sub(removed);
     if removed > 0 {
-        tracing::info!(removed, "expired clients removed");
+        tracing::info!(removed, "expired clients deleted");
     }
     removed
 }
 
-/// Lets others have their turn, the stop among them: a page of clients that all stay is read, and
-/// reading does not always wait for anything.
+/// Yields to other tasks, the shutdown among them: a page of clients that all stay is read without ever
+/// waiting for anything.
 async fn give_way() {
     tokio::task::yield_now().await;
 }
 
-/// Removes every client that was not used for as long as the live configuration says, and says how
-/// many.
+/// Deletes every client that was not used for the time in the live configuration. Returns the number of
+/// deleted clients.
 pub async fn remove_unused(service: &Service) -> usize {
     match look(service).await {
         Some(due) => remove_unused_at(service, due.until, &mut share(service, due).await).await,
@@ -125,12 +127,13 @@ pub async fn remove_unused(service: &Service) -> usize {
     }
 }
 
-/// The same at `now`, `share` at most; they are taken off the share.
+/// Deletes the clients that are unused at `now`, at most `share` of them, and subtracts their number from the
+/// share.
 async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) -> usize {
     let store = &service.store;
     let snapshot = service.snapshot();
     let registration = &snapshot.live.registration;
-    // What another server saw may not be written yet.
+    // Uses that another server noted may not be written yet.
     let late = if store.is_shared() { 2 * super::WRITE_USES.as_secs() } else { 0 };
     let before = |lifetime: Option<u64>| {
         let ago = lifetime?.saturating_add(late);
@@ -143,20 +146,20 @@ async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) 
     if unused == Unused::default() {
         return 0;
     }
-    // Who was used a moment ago is not unused.
+    // The latest uses must be written before unused clients are deleted.
     if let Err(error) = store.uses.write().await {
-        tracing::error!(%error, "uses of clients were not written, so unused clients were not removed");
+        tracing::error!(%error, "cannot write client uses; unused clients are not deleted");
         return 0;
     }
     if let Err(error) = store.uses.enter_all(SWEPT_AT_ONCE).await {
-        tracing::error!(%error, "clients of an older store were not entered in the index of uses");
+        tracing::error!(%error, "cannot index the uses of clients from an older store");
     }
     let mut sweep = unused.sweep();
     while !sweep.is_over() && sweep.removed() < *share {
         let most = SWEPT_AT_ONCE.min(share.saturating_sub(sweep.removed()));
         let swept = store.uses.sweep_unused(&mut sweep, most, |client| removal(client, now));
         if let Err(error) = swept.await {
-            tracing::error!(%error, "clients that nobody used were not removed");
+            tracing::error!(%error, "cannot delete unused clients");
             break;
         }
         give_way().await;
@@ -164,19 +167,19 @@ async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) 
     let removed = sweep.removed();
     *share = share.saturating_sub(removed);
     if removed > 0 {
-        tracing::info!(removed, "clients that nobody used removed");
+        tracing::info!(removed, "unused clients deleted");
     }
     removed
 }
 
-/// That the registrar itself removed `client`.
+/// Returns the audit event of a deletion by the server itself.
 fn removal(client: &Client, now: Timestamp) -> Result<Change, StoreError> {
     let reason = if client.last_used_at.is_some() { "inactive" } else { "unused" };
     let event = Author::default().did(Action::ClientDeleted, client.id.as_str(), now);
     event.with("reason", reason).change()
 }
 
-/// Repeats `sweep` until it finds nothing any more, and says how many it removed.
+/// Repeats `sweep` until it finds nothing more. Returns how many records it deleted.
 async fn until_none<E: fmt::Display, S>(what: &str, mut sweep: impl FnMut() -> S) -> usize
 where
     S: Future<Output = Result<usize, E>>,
@@ -187,13 +190,13 @@ where
             Ok(0) => break,
             Ok(count) => removed += count,
             Err(error) => {
-                tracing::error!(%error, "{what} were not removed");
+                tracing::error!(%error, "cannot delete {what}");
                 break;
             }
         }
     }
     if removed > 0 {
-        tracing::info!(removed, "{what} removed");
+        tracing::info!(removed, "{what} deleted");
     }
     removed
 }

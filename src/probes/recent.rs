@@ -1,7 +1,7 @@
-//! Whether something is well: looked at once for all who ask, and remembered for a moment.
+//! A health check whose result is shared by all callers and remembered for a moment.
 //!
-//! A look costs something, and anybody may ask. So however many do, one look is under way, and there
-//! is no more than one in the time for which its outcome is remembered.
+//! A check costs something, and anybody may request it. Therefore only one check runs at a time, and only one
+//! in the period for which its result is remembered, however many callers there are.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -10,13 +10,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-/// For how long an outcome is remembered: so long it may take until a change is noticed.
+/// How long a result is remembered, and thus how late a change may be noticed.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// Whether all was well, and when that was seen; none while nobody knows.
+/// Whether the check succeeded, and when; none until a result is known.
 type Look = watch::Receiver<Option<(bool, Instant)>>;
 
-/// The last look.
+/// The last check.
 #[derive(Default)]
 pub(super) struct Recent {
     last: Mutex<Option<Look>>,
@@ -24,14 +24,14 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    /// Whether all is well: what the last look saw, when that was a moment ago or is still to come;
-    /// else what `look` sees.
+    /// Returns the result of the last check if that is recent or still running, else the result of a new
+    /// check with `look`.
     pub(super) async fn is_well<F>(&self, look: impl FnOnce() -> F) -> bool
     where
         F: Future<Output = bool> + Send + 'static,
     {
         let mut last = self.last(look);
-        // A look that broke off saw nothing that is well.
+        // An aborted check counts as a failure.
         let seen = last.wait_for(Option::is_some).await.ok().and_then(|seen| *seen);
         seen.is_some_and(|(is_well, _)| is_well)
     }
@@ -47,8 +47,8 @@ impl Recent {
         last.insert(self.begin(look())).clone()
     }
 
-    /// Looks, in a task of its own: it goes on when those who asked go away, so that whoever comes and
-    /// goes begins no second one, and what it sees is as old as it seems.
+    /// Starts a check in its own task. It continues when its callers disconnect, so that callers that come
+    /// and go start no second one, and its result is as old as recorded.
     fn begin(&self, look: impl Future<Output = bool> + Send + 'static) -> Look {
         let (tell, told) = watch::channel(None);
         self.tasks.spawn(async move {
@@ -59,12 +59,12 @@ impl Recent {
     }
 }
 
-/// Whether `look` is under way, or ended a moment ago.
+/// Whether `look` is running, or has ended recently.
 fn is_recent(look: &Look) -> bool {
     let seen = *look.borrow();
     match seen {
         Some((_, at)) => at.elapsed() < REMEMBERED,
-        // One that broke off will tell nothing any more.
+        // An aborted check never has a result.
         None => look.has_changed().is_ok(),
     }
 }
@@ -79,11 +79,11 @@ mod tests {
 
     use super::*;
 
-    /// How long a look takes.
+    /// The duration of a check.
     const TAKES: Duration = Duration::from_millis(100);
-    /// The least by which the clock moves.
+    /// The smallest step of the clock.
     const TICK: Duration = Duration::from_millis(1);
-    /// So much less than an outcome is remembered.
+    /// A little less than the time for which a result is remembered.
     const ALMOST: Duration = Duration::from_millis(999);
 
     #[derive(Default)]

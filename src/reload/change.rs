@@ -1,4 +1,4 @@
-//! A patch of the live configuration: judged as a whole, stored, then in force.
+//! A patch of the live configuration, which is validated as a whole, stored, and then put in force.
 
 use crate::config::{self, Patch, Sources};
 use crate::live::{self, Change, Document, PatchError};
@@ -12,7 +12,7 @@ impl Reloader {
     pub(super) async fn change(&mut self, change: Change) {
         let outcome = self.patch(&change).await;
         if let Err(error) = &outcome {
-            tracing::info!(%error, "the configuration was not patched");
+            tracing::info!(%error, "configuration patch rejected");
         }
         if matches!(outcome, Err(PatchError::Conflict)) {
             self.adopt().await;
@@ -22,7 +22,8 @@ impl Reloader {
 
     async fn patch(&mut self, change: &Change) -> Result<Document, PatchError> {
         let current = read(&self.sources).await.map_err(|cause| self.unreadable(cause))?;
-        // The file may have been saved a moment ago: what is judged must be what is in force.
+        // The file may have been saved a moment ago, so its current content is put in force before the patch
+        // is validated.
         self.take_from(&Author::default(), &current).await;
         self.expect(change.expected.as_deref())?;
         let wanted = live::revise(&current.configuration, &self.sources.patch, &change.operations)?;
@@ -34,7 +35,7 @@ impl Reloader {
         Ok(self.document())
     }
 
-    /// Refuses when the present revision is none of the `expected` ones.
+    /// Rejects the change if the current revision is not one of `expected`.
     fn expect(&self, expected: Option<&[String]>) -> Result<(), PatchError> {
         let present = self.document().revision;
         match expected {
@@ -45,11 +46,11 @@ impl Reloader {
         }
     }
 
-    /// What is to be stored of `wanted`, and the configuration that it leads to, if that is right.
+    /// Returns the patch to store for `wanted`, and the resulting configuration, if it is valid.
     async fn judge(&self, wanted: Patch) -> Result<(Patch, Whole), PatchError> {
         let first = self.with(&wanted).await?;
         let patch = live::settle(&wanted, &first.configuration);
-        // What is left out now came from the patch a line before.
+        // A value that is left out now still came from the patch before it was settled.
         let next = if patch == wanted { first } else { self.with(&patch).await? };
         Ok((patch, next))
     }
@@ -59,16 +60,16 @@ impl Reloader {
         read(&sources).await.map_err(PatchError::Invalid)
     }
 
-    /// Notes why what is below the patch is not right.
+    /// Notes what is wrong with the configuration without the patch.
     fn unreadable(&self, cause: String) -> PatchError {
         self.refuse(cause.clone());
         PatchError::Unreadable(cause)
     }
 
-    /// Takes over what another server stored.
+    /// Applies the patch that another server stored.
     pub(super) async fn adopt(&mut self) {
         match self.service.store.patches.load().await {
-            // The server is told of its own patches, too, and sometimes of nothing.
+            // The store also notifies this server of its own patches, and sometimes without a change.
             Ok(stored)
                 if stored.revision == self.patches
                     && self.sources.patch == stored.document.clone().into() => {}
@@ -78,11 +79,11 @@ impl Reloader {
                 self.sources.patch = stored.document.into();
                 self.configuration(None).await;
             }
-            Err(error) => tracing::error!(%error, "the stored patch was not read"),
+            Err(error) => tracing::error!(%error, "cannot read the stored configuration patch"),
         }
     }
 
-    /// Stores `patch`, which leads to `next` and is the one from then on, whatever happens.
+    /// Stores `patch`, which results in `next`. From then on it applies, whatever happens.
     async fn store(&mut self, patch: Patch, next: &Whole, author: &Author) -> Result<(), PatchError> {
         let document = patch.0.clone().into();
         let patches = &self.service.store.patches;
@@ -92,7 +93,7 @@ impl Reloader {
         let event = author.did(Action::ConfigurationChanged, revision, self.service.clock.now());
         let event = event.with("changed", changed).change()?;
         self.patches = patches.replace(self.patches, &document, event).await?;
-        tracing::info!(number = self.patches, keys = ?patch.keys(), "the configuration was patched");
+        tracing::info!(number = self.patches, keys = ?patch.keys(), "configuration patched");
         self.sources.patch = patch;
         Ok(())
     }

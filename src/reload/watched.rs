@@ -1,4 +1,4 @@
-//! The files that say what is to be loaded again.
+//! The files whose changes cause a reload.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use crate::config::{Settings, Sources};
 use crate::http::tls::Tls;
 use crate::watch::{self, Guard, WatchError};
 
-/// How long files must be left alone before they are read.
+/// How long files must stay unchanged before they are read.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// The files that are watched, each with what ends the watching when it is dropped.
+/// The watched files. Dropping a guard stops watching.
 pub struct Watched {
     pub(super) scripts: (Guard, mpsc::Receiver<()>),
     pub(super) configuration: (Guard, mpsc::Receiver<()>),
@@ -20,11 +20,11 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Watches the scripts of `settings`, the file of `sources` and those of `tls`: from before they
-    /// are loaded, so that no change of them is missed.
+    /// Watches the scripts of `settings`, the file of `sources` and the files of `tls`. This starts before
+    /// they are loaded, so that no change is missed.
     ///
     /// # Errors
-    /// When they can be watched in no way.
+    /// When the files cannot be watched.
     pub fn open(settings: &Settings, sources: &Sources, tls: &Tls) -> Result<Self, WatchError> {
         let files: Vec<PathBuf> = sources.file.clone().into_iter().collect();
         Ok(Self {

@@ -1,4 +1,4 @@
-//! What pages of other origins may do.
+//! What pages of other origins may do (CORS).
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 use crate::http::observe::CORRELATION_ID;
 use crate::registration::endpoint::CHALLENGE;
 
-/// Bytes of the names of headers that a page may ask for together.
+/// The maximum length of all header names that a page may request, in bytes.
 const NAMES_BYTES: usize = 2_048;
 
-/// Any origin, no credentials (OpenID Connect Registration sections 3 and 4): what a caller may
-/// do follows from the token it sends, not from the page it runs in. It answers every `OPTIONS`.
+/// Any origin, no credentials (OpenID Connect Registration sections 3 and 4): what a caller may do depends on
+/// the token that it sends, not on the page that it runs in. This layer answers every `OPTIONS` request.
 ///
-/// Libraries add headers of their own (`mcp-protocol-version`, `traceparent`), so what is asked for is
-/// allowed: without credentials, a header says nothing that could not be said from elsewhere.
+/// Libraries add headers of their own (`mcp-protocol-version`, `traceparent`), so every requested header is
+/// allowed. Without credentials, a header grants nothing that a program outside a browser could not send too.
 pub(super) fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
@@ -27,8 +27,8 @@ pub(super) fn cors() -> CorsLayer {
         .max_age(Duration::from_hours(1))
 }
 
-/// The request without a list of headers that is longer than any page needs, so that no answer
-/// repeats it.
+/// Removes a list of requested headers that is longer than any page needs, so that the answer does not repeat
+/// it.
 pub(super) fn bounded(mut request: Request<Body>) -> Request<Body> {
     let asked = request.headers().get_all(ACCESS_CONTROL_REQUEST_HEADERS);
     if asked.iter().map(HeaderValue::len).sum::<usize>() > NAMES_BYTES {

@@ -116,6 +116,6 @@ async fn a_warning_caused_by_a_reload_is_logged_once() {
     };
     let text = "[fetch]\nallowHttp = true\n[registration]\ndcrAuthorizationWithMTLS = true\n";
     registrar.configure(text);
-    until(async || registrar.log().contains("another configuration is in force")).await;
+    until(async || registrar.log().contains("configuration reloaded")).await;
     assert_eq!((warned("dcrAuthorizationWithMTLS"), warned("allowHttp")), (1, 1));
 }
