@@ -56,7 +56,8 @@ pub(in crate::jose) fn keys(set: &Value, limit: usize) -> Result<&[Value], Strin
 pub(in crate::jose) fn check_secrecy(members: &Map<String, Value>) -> Result<(), String> {
     if let Some(name) = members::private(members) {
         return Err(format!(
-            "is a private or symmetric key (it has `{name}`); replace it, since it was sent, and send the public one"
+            "is a private or symmetric key (it has `{name}`) and is now exposed; \
+             replace it, and send only public keys"
         ));
     }
     match members.get("kty").and_then(Value::as_str) {

@@ -223,7 +223,7 @@ fn check_unsigned(metadata: &Metadata, found: &mut Vec<Violation>) {
     // JARM section 3; CIBA section 4.
     for member in ["authorization_signed_response_alg", "backchannel_authentication_request_signing_alg"] {
         if is_none(member) && !is_faulted(found, member) {
-            found.push(violation(member, "cannot be none"));
+            found.push(violation(member, "cannot be none; name a signature algorithm"));
         }
     }
 }

@@ -68,7 +68,7 @@ fn check_list(
             continue;
         }
         let fault = if seen.contains(&text) {
-            Some("is a duplicate".to_owned())
+            Some("is a duplicate; remove it".to_owned())
         } else {
             fault(cx, application, member, text)
         };
