@@ -16,9 +16,9 @@ rules = tomllib.loads((root / "deny.toml").read_text())
 
 
 def packages():
-    """Every package for the platforms of deny.toml, and those that are not only below a tree that it skips."""
+    """Every package for the platforms of deny.toml, and those that are in no tree that it skips."""
     skipped = {entry["crate"].split("@")[0] for entry in rules["bans"]["skip-tree"]}
-    found, outside = {}, set()
+    found, below = {}, set()
     for target in rules["graph"]["targets"]:
         command = ["cargo", "metadata", "--locked", "--all-features", "--format-version", "1"]
         command += ["--filter-platform", target]
@@ -26,13 +26,13 @@ def packages():
         metadata = json.loads(done.stdout)
         found.update({package["id"]: package for package in metadata["packages"]})
         used = {node["id"]: node["dependencies"] for node in metadata["resolve"]["nodes"]}
-        left = [metadata["resolve"]["root"]]
+        left = [package for package in used if found[package]["name"] in skipped]
         while left:
             package = left.pop()
-            if package not in outside and found[package]["name"] not in skipped:
-                outside.add(package)
+            if package not in below:
+                below.add(package)
                 left += used[package]
-    return list(found.values()), [found[package] for package in outside]
+    return list(found.values()), [found[package] for package in found if package not in below]
 
 
 def is_allowed(expression, allowed):
