@@ -41,7 +41,7 @@ pub(super) struct Merged {
 }
 
 /// Lets the values of `statement` override those of the request. If the request states one of these values in
-/// another language or another form, that member is removed, since the issuer of the statement has not
+/// another language or another form, that member is removed, because the issuer of the statement has not
 /// vouched for it.
 ///
 /// # Errors

@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_refusal_says_when_to_come_again_and_which_option_it_is() {
         let said = Limited { limit: Limit::Failures, retry_after: 1 }.to_string();
-        let expected = "too many failed client authentications from this address: try again in 1 second; the \
+        let expected = "too many failed client authentications from this address: retry in 1 second; the \
                         operator of this server sets rateLimitAuthenticationFailureCount";
         assert_eq!(said, expected);
     }
