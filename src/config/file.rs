@@ -22,7 +22,7 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Reads the file at `path`.
+    /// Reads and parses the file at `path`.
     pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError {

@@ -1,7 +1,7 @@
-//! The part of the configuration that can change while the server runs: `[registration]`.
+//! `[registration]`: the part of the configuration that can change while the server runs.
 //!
-//! Names are those of the seed document, in camelCase. Each default stands in
-//! `registration_defaults.rs`; `config/registrar.toml` lists every property with its default.
+//! Properties have Janssen's names, in camelCase. The defaults are in `registration_defaults.rs`;
+//! `config/registrar.toml` lists every property with its default.
 
 use std::collections::BTreeMap;
 
@@ -18,220 +18,223 @@ use super::trust::{
 };
 use super::udap::UdapMetadata;
 
-/// `[registration]`: what this server registers, and for whom.
+/// `[registration]`: the rules for clients and their metadata.
 #[expect(clippy::struct_excessive_bools, reason = "each is a property of its own in the configuration")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Registration {
-    /// Whether `POST` registers clients. Off: 403, and no `registration_endpoint` in discovery.
+    /// Whether clients can register with `POST`. If false, the response is 403 and the metadata has no
+    /// `registration_endpoint`.
     pub dynamic_registration_enabled: bool,
-    /// Lifetime of new clients in seconds; 0 or less: they never expire.
+    /// Lifetime of new clients in seconds. 0 or -1: clients never expire.
     pub dynamic_registration_expiration_time: i64,
     /// Whether `lifetime` in a request is ignored.
     pub dcr_forbid_expiration_time_in_request: bool,
-    /// Upper bound in seconds for a requested `lifetime`.
+    /// Maximum `lifetime` that a request can ask for, in seconds. `None`: no maximum.
     pub maximum_client_lifetime: Option<u64>,
-    /// Whether scopes marked `default` are added to every client.
+    /// Whether every client gets the scopes marked `default`.
     pub dynamic_registration_scopes_param_enabled: bool,
-    /// Stored on the client, for the authorization server: whether consent is remembered.
+    /// Stored with each client for the authorization server: whether consent is remembered.
     pub dynamic_registration_persist_client_authorizations: bool,
-    /// Stored on the client, for the authorization server: whether consent is skipped.
+    /// Stored with each client for the authorization server: whether consent is skipped.
     pub trusted_client_enabled: bool,
-    /// Whether the `password` grant can be registered.
+    /// Whether clients can register the `password` grant.
     pub dynamic_registration_password_grant_type_enabled: bool,
-    /// Names of members that a client may register beyond the standard ones.
+    /// Names of metadata members that clients can register in addition to the standard ones.
     pub dynamic_registration_custom_attributes: Vec<String>,
-    /// Values of custom attributes that a request leaves out.
+    /// Default values of custom attributes that a request omits.
     pub dynamic_registration_default_custom_attributes: BTreeMap<String, Value>,
 
-    /// Grant types that can be registered.
+    /// Grant types that clients can register.
     pub grant_types_supported: Vec<String>,
-    /// Response types that can be registered; the order of words in one does not matter.
+    /// Response types that clients can register. The order of words within a response type does not matter.
     pub response_types_supported: Vec<String>,
-    /// Response modes that can be registered.
+    /// Response modes that clients can register.
     pub response_modes_supported: Vec<String>,
-    /// Token endpoint authentication methods that can be registered.
+    /// Token endpoint authentication methods that clients can register.
     pub token_endpoint_auth_methods_supported: Vec<String>,
-    /// Signature algorithms of client assertions.
+    /// Signature algorithms for client assertions.
     pub token_endpoint_auth_signing_alg_values_supported: Vec<String>,
-    /// What `aud` of a client assertion must be.
+    /// Required `aud` of client assertions.
     pub client_assertion_audience: ClientAssertionAudience,
     /// Subject identifier types: `public`, `pairwise`.
     pub subject_types_supported: Vec<String>,
-    /// Signature algorithms of ID tokens.
+    /// Signature algorithms for ID tokens.
     pub id_token_signing_alg_values_supported: Vec<String>,
-    /// Key management algorithms of encrypted ID tokens.
+    /// Key management algorithms for encrypted ID tokens.
     pub id_token_encryption_alg_values_supported: Vec<String>,
-    /// Content encryption of encrypted ID tokens.
+    /// Content encryption algorithms for encrypted ID tokens.
     pub id_token_encryption_enc_values_supported: Vec<String>,
-    /// Signature algorithms of `UserInfo` answers.
+    /// Signature algorithms for `UserInfo` responses.
     pub userinfo_signing_alg_values_supported: Vec<String>,
-    /// Key management algorithms of encrypted `UserInfo` answers.
+    /// Key management algorithms for encrypted `UserInfo` responses.
     pub userinfo_encryption_alg_values_supported: Vec<String>,
-    /// Content encryption of encrypted `UserInfo` answers.
+    /// Content encryption algorithms for encrypted `UserInfo` responses.
     pub userinfo_encryption_enc_values_supported: Vec<String>,
-    /// Signature algorithms of request objects.
+    /// Signature algorithms for request objects.
     pub request_object_signing_alg_values_supported: Vec<String>,
-    /// Key management algorithms of encrypted request objects.
+    /// Key management algorithms for encrypted request objects.
     pub request_object_encryption_alg_values_supported: Vec<String>,
-    /// Content encryption of encrypted request objects.
+    /// Content encryption algorithms for encrypted request objects.
     pub request_object_encryption_enc_values_supported: Vec<String>,
-    /// Signature algorithms of authorization responses (JARM).
+    /// Signature algorithms for authorization responses (JARM).
     pub authorization_signing_alg_values_supported: Vec<String>,
-    /// Key management algorithms of encrypted authorization responses (JARM).
+    /// Key management algorithms for encrypted authorization responses (JARM).
     pub authorization_encryption_alg_values_supported: Vec<String>,
-    /// Content encryption of encrypted authorization responses (JARM).
+    /// Content encryption algorithms for encrypted authorization responses (JARM).
     pub authorization_encryption_enc_values_supported: Vec<String>,
-    /// Signature algorithms of introspection responses (RFC 9701).
+    /// Signature algorithms for introspection responses (RFC 9701).
     pub introspection_signing_alg_values_supported: Vec<String>,
-    /// Key management algorithms of encrypted introspection responses (RFC 9701).
+    /// Key management algorithms for encrypted introspection responses (RFC 9701).
     pub introspection_encryption_alg_values_supported: Vec<String>,
-    /// Content encryption of encrypted introspection responses (RFC 9701).
+    /// Content encryption algorithms for encrypted introspection responses (RFC 9701).
     pub introspection_encryption_enc_values_supported: Vec<String>,
-    /// Signature algorithms of access tokens that are JWTs.
+    /// Signature algorithms for JWT access tokens.
     pub access_token_signing_alg_values_supported: Vec<String>,
-    /// Signature algorithms of backchannel authentication requests (CIBA).
+    /// Signature algorithms for backchannel authentication requests (CIBA).
     pub backchannel_authentication_request_signing_alg_values_supported: Vec<String>,
     /// Token delivery modes of CIBA: `poll`, `ping`, `push`.
     pub backchannel_token_delivery_modes_supported: Vec<String>,
-    /// Whether a CIBA client may ask for user codes.
+    /// Whether CIBA clients can request user codes.
     pub backchannel_user_code_parameter_supported: bool,
-    /// Types of rich authorization requests (RFC 9396); empty: any.
+    /// Types of rich authorization requests (RFC 9396). Empty: any.
     pub authorization_details_types_supported: Vec<String>,
-    /// Authentication context classes; empty: any.
+    /// Authentication context class references. Empty: any.
     pub acr_values_supported: Vec<String>,
 
-    /// What becomes of the values of a list that are not supported, where others of it are.
+    /// What happens to unsupported values in a list that also has supported ones.
     pub unsupported_list_values: UnsupportedListValues,
-    /// `application_type` of a client that names none.
+    /// `application_type` of a client that does not state one.
     pub default_application_type: DefaultApplicationType,
-    /// `subject_type` of a client that asks for none.
+    /// `subject_type` of a client that does not state one.
     pub default_subject_type: String,
-    /// `id_token_signed_response_alg` of a client that asks for none.
+    /// `id_token_signed_response_alg` of a client that does not state one.
     pub default_signature_algorithm: String,
 
-    /// Patterns of which a redirect URI must match one; empty: any.
+    /// Patterns for redirect URIs: each redirect URI must match at least one of them. Empty: any.
     pub redirect_uri_allow_list: Vec<String>,
-    /// Patterns of which no redirect URI may match one.
+    /// Patterns for redirect URIs: a redirect URI that matches one of them is rejected.
     pub redirect_uri_deny_list: Vec<String>,
-    /// Whether a response type that has `code` beside `token` or `id_token` needs the grant type
-    /// `implicit` too (OpenID Connect Dynamic Client Registration section 2).
+    /// Whether a response type that combines `code` with `token` or `id_token` also requires the grant type
+    /// `implicit` (OpenID Connect Dynamic Client Registration section 2).
     pub hybrid_needs_implicit_grant: bool,
-    /// Whether a client may register `redirect_uris_regex`, by which a server that heeds it lets in
-    /// redirect URIs that no rule has seen.
+    /// Whether clients can register `redirect_uris_regex`, with which an authorization server accepts
+    /// redirect URIs that no rule has checked.
     pub redirect_uris_regex_enabled: bool,
-    /// Whether a native client may use a scheme without a dot, such as `myapp:`.
+    /// Whether native clients can use a private-use scheme without a dot, such as `myapp:`.
     pub allow_private_use_uri_schemes_without_dot: bool,
-    /// Whether a native client may use `https` redirect URIs (RFC 8252 section 7.2).
+    /// Whether native clients can use `https` redirect URIs (RFC 8252 section 7.2).
     pub native_allow_https: bool,
-    /// Whether a client with `application_type` `web` may use `http` on loopback, as a native one may.
+    /// Whether clients with `application_type` `web` can use `http` on loopback, like native clients.
     pub web_allow_loopback: bool,
-    /// Whether redirect URIs may have a `*` in their path, which some servers take for a pattern.
+    /// Whether a redirect URI can contain a `*` in its path, which some authorization servers treat as a
+    /// pattern.
     pub redirect_uri_wildcards_enabled: bool,
-    /// Which hosts the pages of a client may be on (RFC 7591 section 5).
+    /// Allowed hosts for the pages of a client (RFC 7591 section 5).
     pub page_uri_hosts: PageUriHosts,
 
-    /// Whether GET and PUT answers carry `client_secret`; the 201 always does.
+    /// Whether responses to GET and PUT contain `client_secret`. The 201 response always does.
     pub return_client_secret_on_read: bool,
     /// When a registration access token is replaced.
     pub rotate_registration_access_token: Rotation,
-    /// Whether a PUT that repeats the four members of RFC 7592 section 2.2 that a client must
-    /// not send is refused; else they are ignored.
+    /// Whether a PUT is rejected if it contains one of the four members that clients must not send (RFC 7592
+    /// section 2.2). If false, these members are ignored.
     pub refuse_server_members_in_update: bool,
-    /// Whether DELETE is offered; off: 405.
+    /// Whether clients can delete themselves with DELETE. If false, the response is 405.
     pub client_deletion_enabled: bool,
 
-    /// Whether a registration must be a signed request.
+    /// Whether a registration must be a signed request. If false, signed requests are rejected.
     pub dcr_signature_validation_enabled: bool,
-    /// Keys of signed requests: a JWK Set as a table or as JSON text.
+    /// Keys for signed requests: a JWK Set as a table or as JSON text.
     pub dcr_signature_validation_jwks: Option<Value>,
-    /// Where the keys of signed requests are.
+    /// URL of the keys for signed requests.
     pub dcr_signature_validation_jwks_uri: Option<String>,
-    /// The key of signed requests that use HMAC.
+    /// Key for signed requests that use HMAC.
     pub dcr_signature_validation_shared_secret: Option<SecretText>,
-    /// The claim of a software statement that says where the keys of the signed request are.
+    /// Claim of a software statement with the URL of the keys for the signed request.
     #[serde(rename = "dcrSignatureValidationSoftwareStatementJwksURIClaim")]
     pub dcr_signature_validation_software_statement_jwks_uri_claim: Option<String>,
-    /// The claim of a software statement that holds the keys of the signed request.
+    /// Claim of a software statement with the keys for the signed request.
     pub dcr_signature_validation_software_statement_jwks_claim: Option<String>,
-    /// Where the keys of a software statement come from.
+    /// Where the keys for software statements come from.
     pub software_statement_validation_type: StatementValidation,
-    /// The claim of a software statement that holds or points to its keys.
+    /// Claim of a software statement that contains or points to its own keys.
     pub software_statement_validation_claim_name: Option<String>,
-    /// Whether a registration must have a software statement.
+    /// Whether a registration requires a software statement.
     pub software_statement_required: bool,
-    /// Signature algorithms of software statements; those of HMAC need a shared secret.
+    /// Signature algorithms for software statements. HMAC algorithms require a shared secret.
     pub software_statement_signing_alg_values_supported: Vec<String>,
-    /// Seconds since `iat` for which a statement is good; none: its `exp` alone bounds it.
+    /// Maximum age of a software statement since its `iat`, in seconds. `None`: only its `exp` limits it.
     pub software_statement_maximum_age: Option<u64>,
-    /// The `typ` that a statement must have in its header; none: any but those of other tokens.
+    /// Required `typ` in the header of software statements. `None`: any `typ` except those of other tokens.
     pub software_statement_typ: Option<String>,
-    /// Whether a statement registers one client only, by its `iss` and `jti`.
+    /// Whether a software statement can register only one client, identified by its `iss` and `jti`.
     pub software_statement_single_use: bool,
-    /// Whose registrations are of one client.
+    /// Which registrations concern the same client.
     pub software_statement_identity: StatementIdentity,
-    /// Claims of a statement, and the metadata that each stands for: directories have names of their
-    /// own, such as `software_jwks_endpoint`. They win over the request like any other claim.
+    /// Claims of a software statement and the metadata member that each one sets, because directories use
+    /// their own names, such as `software_jwks_endpoint`. These claims take precedence over the request.
     pub software_statement_claims: BTreeMap<String, String>,
-    /// What becomes of redirect URIs of the request when the statement has some.
+    /// How redirect URIs in a software statement apply.
     pub software_statement_redirect_uris: StatementRedirectUris,
-    /// Signature algorithms of signed requests; those of HMAC need a shared secret.
+    /// Signature algorithms for signed requests. HMAC algorithms require a shared secret.
     pub dcr_signing_alg_values_supported: Vec<String>,
-    /// Seconds since `iat` for which a signed request is good; none: its `exp` alone bounds it.
+    /// Maximum age of a signed request since its `iat`, in seconds. `None`: only its `exp` limits it.
     pub dcr_maximum_age: Option<u64>,
-    /// Further names under which `aud` may mean this server, beside the issuer and the URLs of
-    /// its endpoints: what a directory calls it, for example.
+    /// Additional `aud` values that identify this server, such as the name that a directory uses for it. The
+    /// issuer and the URLs of the endpoints are always accepted.
     pub accepted_audiences: Vec<String>,
-    /// Issuers of statements and signed requests, with their keys and what they may say.
+    /// Trusted issuers of software statements and signed requests, with their keys and what they can assert.
     pub dcr_ssa_validation_configs: Vec<SsaValidationConfig>,
-    /// What `/.well-known/udap` says beyond what other options say; absent: no more.
+    /// Content of `/.well-known/udap` that other options do not provide. `None`: no additional content.
     pub udap_metadata: Option<UdapMetadata>,
-    /// Issuers of software statements that are accepted; empty: any that verifies.
+    /// The only accepted issuers of software statements. Empty: any issuer whose statement can be verified.
     pub trusted_ssa_issuers: BTreeMap<String, TrustedSsaIssuer>,
-    /// Lifetime of access tokens in seconds; `access_token_lifetime` of a client shortens it.
+    /// Lifetime of access tokens in seconds. A client can have a shorter one (`access_token_lifetime`).
     pub access_token_lifetime: u64,
-    /// Whether clients manage themselves with an access token of the token endpoint.
+    /// Whether clients manage their registration with an access token from the token endpoint.
     pub dcr_authorization_with_client_credentials: bool,
-    /// Whether a registration needs the client certificate that it names.
+    /// Whether a registration requires the client certificate that its metadata names.
     #[serde(rename = "dcrAuthorizationWithMTLS")]
     pub dcr_authorization_with_mtls: bool,
-    /// Whether initial access tokens are looked at, and needed.
+    /// How initial access tokens are handled.
     pub initial_access_token: InitialAccessToken,
-    /// Whether a registration needs attestation evidence.
+    /// Whether a registration requires attestation evidence.
     pub dcr_attestation_evidence_required: bool,
-    /// Seconds for which a nonce of ours is good.
+    /// Lifetime of a nonce that this server issued, in seconds.
     pub evidence_nonce_lifetime: u64,
-    /// Who attests clients (OAuth 2.0 Attestation-Based Client Authentication): a registration that
-    /// shows such an attestation needs no initial access token; empty: the headers are not looked at.
+    /// Trusted client attesters (OAuth 2.0 Attestation-Based Client Authentication). A registration with an
+    /// attestation from one of them needs no initial access token. Empty: attestation headers are ignored.
     pub trusted_client_attesters: Vec<ClientAttester>,
-    /// Whether the proof of a client attestation needs a challenge of ours.
+    /// Whether the proof of a client attestation requires a challenge from this server.
     pub client_attestation_challenge_required: bool,
 
-    /// Members that give rights at the server beside this one and that strangers may register all the same.
+    /// Metadata members that grant rights at the upstream authorization server and that every client is
+    /// allowed to register.
     pub privileged_members: Vec<String>,
-    /// Upper bound in seconds for the lifetimes of tokens and requests that a client registers.
+    /// Maximum in seconds for the lifetimes of tokens and requests that a client registers.
     pub maximum_token_lifetime: u64,
-    /// Registrations that one address, or the holder of one initial access token, may ask for in a
-    /// period; 0: any number. Challenges for client attestations have a budget of the same size.
+    /// Maximum number of registrations in a period, from one address or with one initial access token. 0:
+    /// unlimited. Challenges for client attestations have a separate quota of the same size.
     pub rate_limit_registration_request_count: Option<u32>,
-    /// The period of that limit in seconds.
+    /// Length of that period in seconds.
     pub rate_limit_registration_period_in_seconds: u32,
-    /// Access tokens that clients at one address may get in a period, those of the operator aside; 0 or
-    /// none: any number.
+    /// Maximum number of access tokens issued in a period to the clients at one address, except
+    /// administrators' tokens. 0 or `None`: unlimited.
     pub rate_limit_token_request_count: Option<u32>,
-    /// The period of that limit in seconds.
+    /// Length of that period in seconds.
     pub rate_limit_token_period_in_seconds: u32,
-    /// Failed authentications that one address may make in a period as one client, and ten times as many
-    /// as all clients together; 0: any number. A right secret is accepted whatever failed before.
+    /// Maximum number of failed client authentications in a period from one address as one client, and ten
+    /// times as many as all clients together. 0: unlimited. A correct secret is always accepted.
     pub rate_limit_authentication_failure_count: Option<u32>,
-    /// The period of that limit in seconds.
+    /// Length of that period in seconds.
     pub rate_limit_authentication_failure_period_in_seconds: u32,
-    /// Seconds for which an expired client is kept before it is removed.
+    /// Seconds between the expiry of a client and its deletion.
     pub client_expiry_grace: u64,
-    /// Seconds after its registration when a client is removed that was never used; none: it stays.
+    /// Seconds after registration before a client that was never used is deleted. `None`: it is kept.
     pub unused_client_lifetime: Option<u64>,
-    /// Seconds after its last use when a client is removed; none: it stays.
+    /// Seconds after its last use before a client is deleted. `None`: it is kept.
     pub inactive_client_lifetime: Option<u64>,
-    /// Whether who registers exactly what a public client registered gets that client.
+    /// Whether a registration that is identical to that of an existing public client returns that client.
     pub reuse_identical_public_clients: bool,
 }

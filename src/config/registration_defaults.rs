@@ -1,4 +1,4 @@
-//! The default of every property of `[registration]`.
+//! The defaults of all properties of `[registration]`.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use super::registration::{
 };
 use super::trust::{StatementIdentity, StatementRedirectUris, StatementValidation};
 
-/// Asymmetric signatures that are not known to be weak.
+/// Asymmetric signature algorithms without known weaknesses.
 const ASYMMETRIC: &[&str] =
     &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
-/// Signatures with the client's secret.
+/// Signature algorithms that use the client's secret.
 const HMAC: &[&str] = &["HS256", "HS384", "HS512"];
-/// Key management, without `RSA1_5` (RFC 8725 section 3.2).
+/// Key management algorithms, without `RSA1_5` (RFC 8725 section 3.2).
 const KEY_MANAGEMENT: &[&str] = &[
     "RSA-OAEP",
     "RSA-OAEP-256",
@@ -29,11 +29,11 @@ const KEY_MANAGEMENT: &[&str] = &[
     "A256GCMKW",
     "dir",
 ];
-/// Content encryption.
+/// Content encryption algorithms.
 const CONTENT: &[&str] =
     &["A128CBC-HS256", "A192CBC-HS384", "A256CBC-HS512", "A128GCM", "A192GCM", "A256GCM"];
-/// Grants of a server of today: without `implicit` (RFC 9700 section 2.1.2) and without
-/// `password`, which has a switch of its own.
+/// Current grant types: without `implicit` (RFC 9700 section 2.1.2), and without `password`, which has its
+/// own option.
 const GRANTS: &[&str] = &[
     "authorization_code",
     "refresh_token",

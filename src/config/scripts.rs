@@ -1,4 +1,4 @@
-//! `[scripts]`: where the scripts are, and what they may use.
+//! `[scripts]`: the folder of the scripts, and their limits.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,16 +10,16 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ScriptSettings {
-    /// The folder of the scripts.
+    /// Folder of the scripts.
     pub directory: PathBuf,
-    /// Milliseconds before a hook that runs after the answer is tried again; as many pauses, as
-    /// many further tries.
+    /// Milliseconds to wait before each retry of a hook that runs after the response. One retry for each
+    /// item.
     pub retry_pauses_ms: Vec<u64>,
     /// `[scripts.limits]`
     pub limits: ScriptLimits,
     /// `[scripts.attributes]`: `context.configurationAttributes`.
     pub attributes: Map<String, Value>,
-    /// `[scripts.secrets]`: what `secrets::get` may read.
+    /// `[scripts.secrets]`: secrets that `secrets::get` can read.
     pub secrets: BTreeMap<String, SecretSource>,
 }
 
@@ -35,58 +35,58 @@ impl Default for ScriptSettings {
     }
 }
 
-/// Where a secret for scripts comes from.
+/// The source of a secret for scripts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SecretSource {
     /// An environment variable.
     Env(String),
-    /// A file; a line break at its end does not count.
+    /// A file. A line break at its end is ignored.
     File(PathBuf),
 }
 
-/// `[scripts.limits]`: what one call of one hook may use, and how many there may be.
+/// `[scripts.limits]`: limits for one call of one hook, and for all scripts together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ScriptLimits {
-    /// Operations, as Rhai counts them.
+    /// Maximum number of operations, as Rhai counts them.
     pub operations: u64,
-    /// Milliseconds that all scripts of one hook may work. Waiting does not count: for a place, for a
-    /// processor that others use, for answers from outside.
+    /// Maximum processor time of all scripts of one hook, in milliseconds. Waiting is not counted: for a
+    /// script slot, for a busy processor, or for external responses.
     pub deadline_ms: u64,
-    /// Milliseconds that a request may wait for a place for its scripts; then it is answered with 503.
+    /// Maximum time that a request waits for a script slot, in milliseconds. Then it is answered with 503.
     pub queue_ms: u64,
-    /// Function calls inside one another.
+    /// Maximum depth of nested function calls.
     pub call_depth: usize,
-    /// Expressions inside one another, in the text of a script.
+    /// Maximum depth of nested expressions in the source of a script.
     pub expression_depth: usize,
-    /// Bytes of one string; also of what `http` sends and receives.
+    /// Maximum length of one string, in bytes. It also limits what `http` sends and receives.
     pub string_bytes: usize,
-    /// Items of one array, those of arrays in it counted.
+    /// Maximum number of items in one array, including the items of nested arrays.
     pub array_items: usize,
-    /// Members of one map, those of maps in it counted.
+    /// Maximum number of members in one map, including the members of nested maps.
     pub map_items: usize,
-    /// Variables at the same time.
+    /// Maximum number of variables at the same time.
     pub variables: usize,
-    /// Scripts that run at the same time.
+    /// Maximum number of scripts that run at the same time.
     pub concurrent: usize,
-    /// Scripts that wait for `http` at the same time.
+    /// Maximum number of scripts that wait for `http` at the same time.
     pub waiting: usize,
-    /// Calls of `http` in one call of a hook.
+    /// Maximum number of `http` calls in one call of a hook.
     pub http_calls: u32,
-    /// Milliseconds that all scripts of one hook may wait for answers from outside.
+    /// Maximum time that all scripts of one hook wait for external responses, in milliseconds.
     pub http_ms: u64,
-    /// Calls of `kv`, `clients` and nonces in one call of a hook.
+    /// Maximum number of `kv`, `clients` and nonce calls in one call of a hook.
     pub store_calls: u32,
-    /// Values that one script may keep with `kv` at the same time.
+    /// Maximum number of `kv` values that one script can store at the same time.
     pub kv_entries: u64,
-    /// Bytes of a key of `kv`.
+    /// Maximum length of a `kv` key, in bytes.
     pub kv_key_bytes: usize,
-    /// Bytes of a value of `kv`, as JSON.
+    /// Maximum size of a `kv` value as JSON, in bytes.
     pub kv_value_bytes: usize,
-    /// Bytes of JSON that a script may leave behind: the client, an answer, a returned value.
+    /// Maximum size of a script result as JSON, in bytes: the client, a response, a returned value.
     pub result_bytes: usize,
-    /// What waits for a hook that runs after the answer, in units of 8192 bytes of metadata.
+    /// Capacity of the queue for hooks that run after the response, in units of 8192 bytes of metadata.
     pub waiting_notifications: usize,
 }
 

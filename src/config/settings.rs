@@ -12,7 +12,7 @@ use super::paths::Paths;
 use super::tls::{CertificateHeader, TlsSettings};
 use super::{FetchSettings, ScriptSettings, StoreSettings};
 
-/// Everything that is read once, when the server starts.
+/// The options that are read once, when the server starts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
@@ -26,7 +26,7 @@ pub struct Settings {
     pub fetch: FetchSettings,
     /// `[limits]`
     pub limits: Limits,
-    /// `[discovery]`: members of the metadata documents for what is not ours, and `upstream`.
+    /// `[discovery]`: `upstream`, and members of the metadata documents that describe other servers.
     pub discovery: Map<String, Value>,
     /// `[admin]`
     pub admin: AdminSettings,
@@ -35,29 +35,30 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// `discovery.upstream`: the authorization server whose metadata is published with ours.
+    /// Returns `discovery.upstream`: the authorization server whose metadata is published together with the
+    /// metadata of this server.
     pub fn upstream(&self) -> Option<&str> {
         self.discovery.get(UPSTREAM).and_then(Value::as_str)
     }
 }
 
-/// The one key of `[discovery]` that is no member of a metadata document.
+/// The only key of `[discovery]` that is not a member of a metadata document.
 pub const UPSTREAM: &str = "upstream";
 
 /// `[server]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ServerSettings {
-    /// The issuer identifier (RFC 8414 section 2); none: `http://`, or `https://` with TLS, and
-    /// the listen address.
+    /// The issuer identifier (RFC 8414 section 2). `None`: the listen address, with `https` if TLS is
+    /// configured and `http` otherwise.
     pub issuer: Option<String>,
-    /// Where the server listens.
+    /// Address and port that the server listens on.
     pub listen: SocketAddr,
-    /// Proxies whose `Forwarded`, `X-Forwarded-For` and certificate headers are believed: networks
-    /// or single addresses.
+    /// Proxies whose `Forwarded`, `X-Forwarded-For` and certificate headers are trusted: networks or single
+    /// addresses.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// The headers in which they name the certificate of a client.
+    /// Headers in which trusted proxies forward the certificate of a client.
     pub certificate_headers: Vec<CertificateHeader>,
     /// `[server.tls]`
     pub tls: TlsSettings,
@@ -82,62 +83,64 @@ impl Default for ServerSettings {
     }
 }
 
-/// Networks, of which one of a single address needs no length.
+/// Reads a list of networks. A single address does not need a prefix length.
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let texts = Vec::<String>::deserialize(deserializer)?;
     let network = |text: String| match text.parse::<IpAddr>() {
         Ok(address) => Ok(IpNet::from(address.to_canonical())),
         Err(_) => text.parse::<IpNet>().map_err(|_| {
-            let reason = "must be an address or a network, such as 10.0.0.1 or 10.0.0.0/8";
+            let reason = "is not an address or a network such as 10.0.0.1 or 10.0.0.0/8";
             D::Error::custom(format!("{text:?} {reason}"))
         }),
     };
     texts.into_iter().map(network).collect()
 }
 
-/// `[limits]`: what one request may use, and how many there may be.
+/// `[limits]`: limits for one request, and for all requests together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Limits {
-    /// Bytes of a body.
+    /// Maximum size of a request body, in bytes.
     pub body_bytes: usize,
-    /// Milliseconds in which the head of a request must arrive.
+    /// Timeout for the head of a request, in milliseconds.
     pub header_timeout_ms: u64,
-    /// Milliseconds in which the body of a request must arrive.
+    /// Timeout for the body of a request, in milliseconds.
     pub body_timeout_ms: u64,
-    /// Milliseconds in which a caller must take what it is sent.
+    /// Timeout for a caller to receive a response, in milliseconds.
     pub write_timeout_ms: u64,
-    /// Bytes of answers that callers have not taken yet, of all of them together; beyond that, the
-    /// caller that holds most loses its oldest.
+    /// Maximum size of all responses that callers have not yet received, in bytes. Beyond it, the caller
+    /// with the most unreceived bytes loses its oldest response.
     pub answer_bytes: usize,
-    /// Connections at the same time; for one more, the one that has waited longest gives way.
+    /// Maximum number of connections. When it is reached, the connection that has been idle longest is
+    /// closed to admit a new one.
     pub connections: usize,
-    /// Connections of one address, or of one IPv6 network of 64 bits; trusted proxies have no
-    /// such bound.
+    /// Maximum number of connections from one IPv4 address or one IPv6 /64 network. Trusted proxies are
+    /// exempt.
     pub connections_per_address: usize,
-    /// Requests at the same time; more are answered with 503.
+    /// Maximum number of concurrent requests. Further requests are answered with 503.
     pub requests: usize,
-    /// Redirect URIs of one client; also of each other list of URIs.
+    /// Maximum number of redirect URIs of one client. It also applies to every other list of URIs.
     pub redirect_uris: usize,
-    /// Bytes of one URI.
+    /// Maximum length of a URI, in bytes.
     pub uri_bytes: usize,
-    /// Characters of one text for people.
+    /// Maximum length of a human-readable text, in characters.
     pub text_characters: usize,
-    /// Bytes of one text for programs, such as `software_id`, and of one item of a list of texts.
+    /// Maximum length of a machine-readable text such as `software_id`, and of one item in a list of texts,
+    /// in bytes.
     pub text_bytes: usize,
-    /// Bytes of `scope`.
+    /// Maximum length of `scope`, in bytes.
     pub scope_bytes: usize,
-    /// Bytes of one custom attribute, as JSON.
+    /// Maximum size of one custom attribute as JSON, in bytes.
     pub custom_attribute_bytes: usize,
-    /// Items of one list of a client's metadata.
+    /// Maximum number of items in one list of client metadata.
     pub list_items: usize,
-    /// Language tags of one member.
+    /// Maximum number of language tags of one metadata member.
     pub language_tags: usize,
-    /// Keys in one JWK Set.
+    /// Maximum number of keys in one JWK Set.
     pub jwks_keys: usize,
-    /// Nonces for attestation evidence that may be out at the same time.
+    /// Maximum number of outstanding nonces for attestation evidence.
     pub evidence_nonces: u64,
-    /// Milliseconds that open requests are given when the server stops.
+    /// Time for open requests to finish when the server stops, in milliseconds.
     pub shutdown_ms: u64,
 }
 
@@ -171,11 +174,11 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct TelemetrySettings {
-    /// What is logged, as in `info,registrar::script=debug`.
+    /// Log level, for example `info,registrar::script=debug`.
     pub level: String,
-    /// How it is logged.
+    /// Log format.
     pub format: LogFormat,
-    /// Where traces are sent, by OTLP over HTTP; none: nowhere.
+    /// URL of the receiver of traces (OTLP over HTTP). `None`: no traces are sent.
     pub otlp: Option<String>,
 }
 
@@ -189,10 +192,10 @@ impl Default for TelemetrySettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LogFormat {
-    /// Text on a terminal, JSON elsewhere.
+    /// Text on a terminal, JSON otherwise.
     Auto,
-    /// Lines for people.
+    /// Lines of text.
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line.
     Json,
 }

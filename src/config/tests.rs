@@ -30,7 +30,7 @@ fn read(
     load(&sources).map_err(|errors| errors.to_string().replace(&format!("{}/", folder.path().display()), ""))
 }
 
-/// Every line of what is wrong with `text`.
+/// Checks every line of the errors of `text`.
 fn check(text: &str, expected: &[&str]) {
     let errors = read(text, &[], &[]).expect_err("it is refused");
     assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
@@ -291,7 +291,7 @@ fn a_file_without_scopes_has_those_of_openid_and_one_with_some_has_these_alone()
     assert!(profile.claims.iter().any(|claim| claim == "given_name") && profile.description.is_some());
 }
 
-/// Every option below `value`, with the section that it is in.
+/// Visits every option below `value`, with its section.
 fn each(section: &str, value: &Value, visit: &mut impl FnMut(&str, &str)) {
     for (key, value) in value.as_object().unwrap() {
         let is_option_table =

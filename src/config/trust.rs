@@ -1,4 +1,4 @@
-//! Whose software statements and signed requests are believed, and which secrets verify them.
+//! Trust in software statements, signed requests and client attestations, and secrets in the configuration.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,15 @@ use serde_json::Value;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", try_from = "String")]
 pub enum StatementValidation {
-    /// The claims are the requester's own.
+    /// Statements are not verified. Their claims are treated as sent by the requester.
     None,
-    /// A script gives the keys.
+    /// A script returns the keys.
     Script,
-    /// `dcrSsaValidationConfigs` has the keys.
+    /// The keys are in `dcrSsaValidationConfigs`.
     Builtin,
-    /// A claim of the statement holds the keys.
+    /// A claim of the statement contains the keys.
     Jwks,
-    /// A claim of the statement says where the keys are.
+    /// A claim of the statement contains the URL of the keys.
     JwksUri,
 }
 
@@ -40,59 +40,59 @@ impl TryFrom<String> for StatementValidation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StatementRedirectUris {
-    /// Those of the statement are the client's, whatever the request says.
+    /// The client gets the redirect URIs of the statement, whatever the request contains.
     Replace,
-    /// The request names some of those of the statement, or none to have all of them.
+    /// The client gets the redirect URIs of the statement that the request lists, or all if it lists none.
     Subset,
 }
 
-/// An entry of `dcrSsaValidationConfigs`. Both spellings of the seed document are read.
+/// An entry of `dcrSsaValidationConfigs`. Members are accepted in both of Janssen's spellings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SsaValidationConfig {
-    /// Names the entry in logs.
+    /// Identifies the entry in logs.
     pub id: String,
-    /// Whether it is for statements or for signed requests.
+    /// Whether the entry is for software statements or for signed requests.
     pub r#type: SsaValidationType,
-    /// For people.
+    /// A name for people.
     #[serde(default, alias = "display_name")]
     pub display_name: Option<String>,
-    /// For people.
+    /// A description for people.
     #[serde(default)]
     pub description: Option<String>,
-    /// The only scopes that may come from the issuer; absent: any.
+    /// The only scopes that the issuer can grant. `None`: any scope.
     #[serde(default, alias = "scope")]
     pub scopes: Option<Vec<String>>,
-    /// The only claims that are taken from the issuer; absent: any.
+    /// The only claims of the issuer that are used as metadata. `None`: any claim.
     #[serde(default, alias = "allowed_claims")]
     pub allowed_claims: Option<Vec<String>>,
-    /// The only signature algorithms that are taken from the issuer; absent: all that are
-    /// supported for what the entry is for.
+    /// The only accepted signature algorithms. `None`: all algorithms that are supported for this type of
+    /// entry.
     #[serde(default)]
     pub algorithms: Option<Vec<String>>,
     /// The issuer's keys: a JWK Set as a table or as JSON text.
     #[serde(default)]
     pub jwks: Option<Value>,
-    /// Where the issuer's keys are.
+    /// The URL of the issuer's keys.
     #[serde(default, alias = "jwks_uri")]
     pub jwks_uri: Option<String>,
-    /// Values of `iss` for which this entry is.
+    /// Values of `iss` that this entry applies to.
     #[serde(default)]
     pub issuers: Vec<String>,
-    /// A discovery document that says where the issuer's keys are.
+    /// The URL of a discovery document with the URL of the issuer's keys.
     #[serde(default, alias = "configuration_endpoint")]
     pub configuration_endpoint: Option<String>,
-    /// The member of that document; absent: `jwks_uri`.
+    /// The member of that document with the URL of the keys. `None`: `jwks_uri`.
     #[serde(default, alias = "configuration_endpoint_claim")]
     pub configuration_endpoint_claim: Option<String>,
     /// The issuer's key for HMAC.
     #[serde(default, alias = "shared_secret")]
     pub shared_secret: Option<SecretText>,
-    /// A PEM file of the authorities whose certificates are believed when a token shows one in `x5c`.
+    /// A PEM file of CAs whose certificates are trusted in the `x5c` header of a token.
     #[serde(default, alias = "trust_anchors")]
     pub trust_anchors: Option<PathBuf>,
-    /// How such a certificate names the issuer. Without `issuers` the entry is for every issuer that
-    /// has a certificate.
+    /// How such a certificate identifies the issuer. Without `issuers`, the entry applies to every issuer
+    /// that has a certificate.
     #[serde(default, alias = "certificate_san")]
     pub certificate_san: Option<CertificateSan>,
 }
@@ -101,21 +101,21 @@ pub struct SsaValidationConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StatementIdentity {
-    /// Each registration makes a client.
+    /// Each registration creates a client.
     None,
-    /// A signer that is known by its certificates has one client: another registration changes it.
+    /// A signer that is identified by its certificates has one client. Another registration updates it.
     Subject,
 }
 
-/// Which of the alternative names of a certificate says whose it is.
+/// Which alternative name of a certificate identifies its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CertificateSan {
-    /// One of its URIs is the `iss` of the token.
+    /// A URI that equals the `iss` of the token.
     #[serde(rename = "iss")]
     Iss,
 }
 
-/// What an entry of `dcrSsaValidationConfigs` is for.
+/// The purpose of an entry of `dcrSsaValidationConfigs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SsaValidationType {
     /// Software statements.
@@ -126,15 +126,15 @@ pub enum SsaValidationType {
     Dcr,
 }
 
-/// What a trusted issuer of software statements may cause.
+/// The rights of a trusted issuer of software statements.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct TrustedSsaIssuer {
-    /// Scopes that its clients get without asking.
+    /// Scopes that all its clients get.
     pub automatically_granted_scopes: Vec<String>,
 }
 
-/// Somebody who attests clients, such as the backend of an app.
+/// A trusted client attester, such as the backend of an app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientAttester {
@@ -143,26 +143,25 @@ pub struct ClientAttester {
     /// Its keys: a JWK Set as a table or as JSON text.
     #[serde(default)]
     pub jwks: Option<Value>,
-    /// Where its keys are.
+    /// The URL of its keys.
     #[serde(default, alias = "jwks_uri")]
     pub jwks_uri: Option<String>,
-    /// The only signature algorithms that are taken from it; absent: all with a key pair.
+    /// The only accepted signature algorithms. `None`: all asymmetric algorithms.
     #[serde(default)]
     pub algorithms: Option<Vec<String>>,
-    /// A PEM file of the authorities whose certificates are believed when an attestation shows one
-    /// in `x5c`.
+    /// A PEM file of CAs whose certificates are trusted in the `x5c` header of an attestation.
     #[serde(default, alias = "trust_anchors")]
     pub trust_anchors: Option<PathBuf>,
-    /// How such a certificate names the attester; absent: every certificate of the authorities is
-    /// the attester's.
+    /// How such a certificate identifies the attester. `None`: every certificate of these CAs belongs to
+    /// the attester.
     #[serde(default, alias = "certificate_san")]
     pub certificate_san: Option<CertificateSan>,
 }
 
-/// What is shown in the place of a secret.
+/// The text that replaces a secret when the configuration is shown.
 pub const MASK: &str = "********";
 
-/// A secret in the configuration: it is read, used, and never shown.
+/// A secret in the configuration. It is never displayed, logged or serialised.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Value")]
 pub struct SecretText(String);
@@ -170,18 +169,18 @@ pub struct SecretText(String);
 impl TryFrom<Value> for SecretText {
     type Error = &'static str;
 
-    // The error does not repeat the value, as that of serde would.
+    // Unlike serde's own error, this one does not repeat the value.
     fn try_from(value: Value) -> Result<Self, &'static str> {
         match value {
-            Value::String(text) if text == MASK => Err("a mask hides a secret; give the secret itself"),
+            Value::String(text) if text == MASK => Err("must not be a mask; set the secret itself"),
             Value::String(text) => Ok(Self(text)),
-            _ => Err("a secret is a text"),
+            _ => Err("must be a string: it is a secret"),
         }
     }
 }
 
 impl SecretText {
-    /// The text itself.
+    /// Returns the secret in clear text.
     pub fn expose(&self) -> &str {
         &self.0
     }

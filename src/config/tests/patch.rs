@@ -62,7 +62,7 @@ fn a_mistake_in_a_patch_is_named_like_one_in_the_file() {
     );
     fails(
         json!({"registration.dcrSignatureValidationSharedSecret": 12_345}),
-        "patch: registration.dcrSignatureValidationSharedSecret: a secret is a text",
+        "patch: registration.dcrSignatureValidationSharedSecret: must be a string: it is a secret",
     );
 }
 
