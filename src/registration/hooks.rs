@@ -1,4 +1,4 @@
-//! Steps 12, 13, 15 and 16: what scripts say, what becomes of it, and what they are told.
+//! Steps 12, 13, 15 and 16: the decisions of scripts, their effects, and the notifications to scripts.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::StoreError;
 
-/// What scripts see of what a request showed.
+/// The proofs of a request, as scripts see them.
 #[derive(Debug, Clone)]
 pub struct Shown {
     /// `context.trustLevel`
@@ -30,7 +30,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Nothing but how far the client is trusted.
+    /// Returns a value without proofs, with only the trust level of the client.
     pub const fn of(trust_level: TrustLevel) -> Self {
         Self {
             trust_level,
@@ -48,12 +48,12 @@ impl Default for Shown {
     }
 }
 
-/// A JWT as scripts see it.
+/// Returns a JWT as scripts see it.
 pub(super) fn jwt(header: &Map<String, Value>, claims: &Map<String, Value>) -> Value {
     json!({ "header": header, "claims": claims })
 }
 
-/// What the scripts decided, ready to be stored.
+/// The metadata that the scripts decided on, ready to be stored.
 pub(super) struct Sanctioned {
     pub(super) metadata: Approved,
     pub(super) scripts: Vec<ScriptRef>,
@@ -77,14 +77,14 @@ pub(super) async fn decide(
     }
     let facts = facts(cx, caller, &proven.shown, proven.requested.metadata().clone());
     let mut decision = cx.snapshot.scripts.decide(hook, facts, client).await.map_err(RegisterError::Hook)?;
-    // What names a client is shown to scripts, and is no metadata that could be approved.
+    // The identifiers of a client are shown to scripts, but are not metadata that could be approved.
     for member in NAMES {
         decision.client.remove(member);
     }
     Ok(decision)
 }
 
-/// Step 13: what the scripts changed keeps the same rules, and the file of its sector.
+/// Step 13: validates the metadata that the scripts changed, including the file of its sector.
 pub(super) async fn approve(
     cx: &Context<'_>,
     proven: &Proven,
@@ -109,7 +109,7 @@ pub(super) async fn approve(
     }
 }
 
-/// Step 15: the scripts may change the answer, but not its credentials.
+/// Step 15: lets the scripts change the response, except its credentials.
 ///
 /// # Errors
 /// When a script fails.
@@ -132,10 +132,10 @@ pub async fn modify(
     Ok(answer.saying(members))
 }
 
-/// The scripts decide whether `client` may be deleted.
+/// Lets the scripts decide whether `client` may be deleted.
 ///
 /// # Errors
-/// When a script refuses or fails.
+/// When a script rejects the deletion or fails.
 pub async fn before_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), HookError> {
     let scripts = &cx.snapshot.scripts;
     if !scripts.has(Hook::DeleteClient) {
@@ -145,7 +145,7 @@ pub async fn before_deletion(cx: &Context<'_>, caller: &Caller, client: &Client)
     scripts.decide(Hook::DeleteClient, facts, shown(client, None)).await.map(drop)
 }
 
-/// Step 16: what scripts are told of a change, some time after its answer.
+/// Step 16: the notification that scripts receive of a change, some time after the response.
 pub struct Announcement {
     scripts: Arc<ScriptSet>,
     hook: Hook,
@@ -154,7 +154,7 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// That `purpose` was done; none when no script wants to know.
+    /// Creates the notification that `purpose` was done; `None` when no script has the hook.
     pub(super) fn of(
         cx: &Context<'_>,
         caller: &Caller,
@@ -166,7 +166,7 @@ impl Announcement {
             return None;
         }
         let mut request = proven.requested.metadata().clone();
-        // What waits in the queue holds no evidence.
+        // Events in the queue must not contain evidence.
         for name in evidence::MEMBERS {
             request.remove(name);
         }
@@ -175,7 +175,7 @@ impl Announcement {
         Some(Self { scripts: Arc::clone(scripts), hook, facts, client })
     }
 
-    /// That `client` is gone; none when no script wants to know.
+    /// Creates the notification that `client` was deleted; `None` when no script has the hook.
     pub fn of_deletion(cx: &Context<'_>, caller: &Caller, client: &Client) -> Option<Self> {
         let (scripts, hook) = (&cx.snapshot.scripts, Hook::ClientDeleted);
         if !scripts.has(hook) {
@@ -185,11 +185,11 @@ impl Announcement {
         Some(Self { scripts: Arc::clone(scripts), hook, facts, client: shown(client, None) })
     }
 
-    /// Makes `change`, and tells the scripts once it is made. A caller who goes away meanwhile takes
-    /// the request with him, but not what is written already: so both are done in a task of their own.
+    /// Makes `change`, and then notifies the scripts. When the caller disconnects meanwhile, the request is
+    /// cancelled, but a change that is already written remains. Therefore a separate task does both.
     ///
     /// # Errors
-    /// Those of `change`: then nobody is told.
+    /// The errors of `change`, in which case no script is notified.
     pub async fn follow(
         self,
         cx: &Context<'_>,
@@ -201,21 +201,21 @@ impl Announcement {
             Ok(())
         };
         let done = cx.service.changes_under_way.spawn(both.in_current_span()).await;
-        done.unwrap_or_else(|_| Err(StoreError::Unavailable("the server stops".to_owned())))
+        done.unwrap_or_else(|_| Err(StoreError::Unavailable("the server is stopping".to_owned())))
     }
 }
 
-/// What names a client that is there.
+/// The members that identify a registered client.
 const NAMES: [&str; 2] = ["client_id", "client_id_issued_at"];
 
-/// Puts what names `client` beside `metadata`.
+/// Adds the identifiers of `client` to `metadata`.
 fn name(metadata: &mut Metadata, client: &Client) {
     metadata.set("client_id", client.id.as_str());
     metadata.set("client_id_issued_at", client.issued_at.unix());
 }
 
-/// What scripts that change nothing see of a client: its metadata, and what names it. Another
-/// system can only be told of a client whose secret it gets to know.
+/// Returns a client as scripts that change nothing see it: its metadata and its identifiers. The secret is
+/// included if given, because other systems cannot serve the client without it.
 pub(super) fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
     let mut metadata = client.metadata.metadata().clone();
     name(&mut metadata, client);
@@ -225,7 +225,7 @@ pub(super) fn shown(client: &Client, secret: Option<&Secret>) -> Metadata {
     metadata
 }
 
-/// What a hook is told of a request that showed `shown`.
+/// Returns the facts of a request with the proofs `shown`, for a hook.
 pub(super) fn facts(
     cx: &Context<'_>,
     caller: &Caller,
@@ -246,7 +246,7 @@ pub(super) fn facts(
     })
 }
 
-/// The certificate as scripts see it: with whether anybody vouches for it.
+/// Returns the certificate as scripts see it, including whether it is trusted.
 fn certificate(presented: &ClientCertificate) -> Value {
     let mut members = presented.certificate.to_json();
     members.insert("trusted".to_owned(), presented.is_trusted.into());

@@ -110,7 +110,7 @@ impl Notifications {
 
     fn lose(&self, hook: Hook, cause: &str) {
         self.lost.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(hook = hook.name(), cause, "notification of scripts lost");
+        tracing::error!(hook = hook.name(), cause, "script notification lost");
     }
 
     /// Delivers events until `finish`; then delivers the remaining events, for at most `patience`.
@@ -126,7 +126,7 @@ impl Notifications {
             () = end => {
                 let left = self.waiting();
                 self.lost.fetch_add(left, Ordering::Relaxed);
-                tracing::error!(left, "notifications of scripts lost: the server stopped before they were sent");
+                tracing::error!(left, "script notifications lost: the server stopped");
             }
         }
     }
@@ -173,9 +173,9 @@ impl Notifications {
     fn forgo(&self, events: impl IntoIterator<Item = Event>) {
         for event in events {
             let hook = event.hook.name();
-            event.span.in_scope(|| {
-                tracing::debug!(hook, "notification of scripts dropped: the client was deleted")
-            });
+            event
+                .span
+                .in_scope(|| tracing::debug!(hook, "script notification dropped: the client was deleted"));
             self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -192,7 +192,7 @@ impl Notifications {
                 (Some(cause), Some(pause)) => {
                     let (hook, tries) = (event.hook.name(), event.tries + 1);
                     event.span.in_scope(|| {
-                        tracing::warn!(hook, tries, pause, %cause, "notification of a script failed; retrying");
+                        tracing::warn!(hook, tries, pause, %cause, "script notification failed; retrying");
                     });
                     event.tries += 1;
                     return (event, Some(Duration::from_millis(pause)));

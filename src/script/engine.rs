@@ -13,8 +13,8 @@ use super::value::{Outcome, failure};
 use super::{absent, bounds, bytes, context, members, present};
 use crate::config::ScriptLimits;
 
-/// The number of operations between two checks of the clock. A check at each operation would make scripts take
-/// half as long again.
+/// The number of operations between two checks of the clock. A check at each operation would make
+/// scripts take half as long again.
 const OPERATIONS_BETWEEN_LOOKS: u64 = 64;
 
 /// The modules and limits that all engines share, created once per set of scripts.

@@ -1,4 +1,4 @@
-//! Asks scripts, one after the other, on a thread that may wait.
+//! Calls scripts, one after the other, on a thread that may block.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use crate::telemetry::meter::{self, ScriptOutcome};
 use crate::telemetry::traces;
 
 impl ScriptSet {
-    /// Asks every script that has `hook`, in their order, until one does not let the request
-    /// pass. Each sees what the ones before it made of `client`.
+    /// Calls every script that has `hook`, in order, until one does not accept the request. Each script
+    /// sees `client` as the previous scripts left it.
     ///
     /// # Errors
-    /// When a script refuses or fails, or none can be asked at present.
+    /// When a script rejects the request or fails, or no slot for scripts is free.
     pub async fn decide(
         self: &Arc<Self>,
         hook: Hook,
@@ -50,11 +50,11 @@ impl ScriptSet {
         .await
     }
 
-    /// Lets every script that has `adaptRequest` change `request`, in their order, until one does not
-    /// let it pass. Each sees what the ones before it made of it.
+    /// Lets every script that has `adaptRequest` change `request`, in order, until one does not accept it.
+    /// Each script sees the request as the previous scripts left it.
     ///
     /// # Errors
-    /// When a script refuses or fails, or none can be asked at present.
+    /// When a script rejects the request or fails, or no slot for scripts is free.
     pub async fn adapt(
         self: &Arc<Self>,
         request: Metadata,
@@ -78,11 +78,11 @@ impl ScriptSet {
         .await
     }
 
-    /// Lets every script that has `hook` change `response`. What a script changed is kept when
-    /// it returns `true`.
+    /// Lets every script that has `hook` change `response`. The changes of a script are kept when it
+    /// returns `true`.
     ///
     /// # Errors
-    /// When a script fails, or none can be asked at present.
+    /// When a script fails, or no slot for scripts is free.
     pub async fn modify_response(
         self: &Arc<Self>,
         hook: Hook,
@@ -105,7 +105,7 @@ impl ScriptSet {
         .await
     }
 
-    /// Tells the script at `index` what happened to `client`, when it has `hook`.
+    /// Notifies the script at `index` of a change to `client`, if it has `hook`.
     pub(super) async fn tell_one(
         self: &Arc<Self>,
         index: usize,
@@ -126,14 +126,14 @@ impl ScriptSet {
         .await
     }
 
-    /// Whether there is a script at `index`.
+    /// Returns whether there is a script at `index`.
     pub(super) fn has_script(&self, index: usize) -> bool {
         index < self.scripts.len()
     }
 
-    /// Runs `work` where it may take its time, or here when it is known to take little and holds up
-    /// this one request only. Scripts
-    /// take turns; a request that waits too long for its turn is told to come again.
+    /// Runs `work` on a script thread, or on this thread when the hook is known to be quick and holds up
+    /// only this request. Scripts wait for a slot; a request that waits too long for one fails with
+    /// [`HookError::Busy`].
     pub(super) async fn on_a_thread<T: Send + 'static>(
         self: &Arc<Self>,
         hook: Hook,
@@ -161,7 +161,7 @@ impl ScriptSet {
         runtime.threads.run(work).await.unwrap_or_else(failed)
     }
 
-    /// The scripts that have `hook`, with their places in the set.
+    /// Returns the scripts that have `hook`, with their indexes in the set.
     pub(super) fn with(&self, hook: Hook) -> impl Iterator<Item = (usize, &Script)> {
         self.scripts.iter().enumerate().filter(move |(_, script)| script.hooks.contains(&hook))
     }
@@ -175,7 +175,7 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// Does `work`, and notes how long the hook takes.
+    /// Does `work`, and records how long the hook takes.
     fn timed<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
         let begun = self.round.turn.begin();
         let done = cycles::freed(|| work(self));
@@ -183,12 +183,12 @@ impl Asking {
         done
     }
 
-    /// `values` for a script.
+    /// Wraps `values` for a script.
     pub(super) fn members(&self, values: Metadata, access: Access) -> Members {
         Members::new(values, access, &self.round.frame)
     }
 
-    /// Calls the hook of one script, with `first` before the context, and counts the call.
+    /// Calls the hook of one script, with the argument `first` before the context, and counts the call.
     pub(super) fn call(
         &self,
         index: usize,
@@ -210,7 +210,7 @@ impl Asking {
         outcome
     }
 
-    /// An answer that the script gave counts more than what it returned.
+    /// Calls the hook. A response that the script has set takes precedence over its return value.
     fn call_uncounted(
         &self,
         script: &Script,
@@ -244,17 +244,17 @@ impl Asking {
             return HookError::Busy;
         }
         let fault = Fault::of(&script.id.name, self.hook.name(), error);
-        // What a script throws goes into the log too.
+        // A thrown value appears in the log too, so secrets are removed from it.
         let message = context.conceal(&self.set.runtime().secrets.redact(&fault.message));
         HookError::Fault(Fault { message, ..fault })
     }
 
-    /// Whether the script returned `true`.
+    /// Returns whether the script returned `true`.
     fn pass(&self, script: &Script, returned: &Dynamic) -> Result<bool, HookError> {
         returned.as_bool().map_err(|found| self.mistyped(script, "true or false", found))
     }
 
-    /// The fault of a script that returned a value of the type `found`.
+    /// Creates the fault of a script that returned a value of the type `found`.
     pub(super) fn mistyped(&self, script: &Script, due: &str, found: &str) -> HookError {
         let advice = if found == "()" { ": end the hook with `true`" } else { "" };
         let message = format!("{} must return {due}, not {}{advice}", self.hook.name(), value_of(found));
@@ -262,7 +262,7 @@ impl Asking {
     }
 }
 
-/// What became of a call, in a word.
+/// Returns the outcome of a call for the metrics.
 fn word(outcome: &Result<Dynamic, HookError>) -> ScriptOutcome {
     match outcome {
         Ok(returned) if returned.as_bool() == Ok(false) => ScriptOutcome::Refused,

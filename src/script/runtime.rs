@@ -1,5 +1,5 @@
-//! What all sets of scripts of one server share: the outside, the clock, the secrets, the places
-//! to run in, the statistics, and what waits to be told.
+//! The state that all sets of scripts of one server share: the host, the clock, the secrets, the slots, the
+//! statistics, and the queue of notifications.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::clock::Clock;
 use crate::config::ScriptSettings;
 use crate::secret::Secret;
 
-/// What all sets of scripts of one server share. It outlives every reload, so that bounds hold
-/// over the sets before and after.
+/// The state that all sets of scripts of one server share. It outlives every reload, so that limits apply
+/// across the previous and the current set.
 pub struct Runtime {
     pub(super) settings: ScriptSettings,
     pub(super) clock: Arc<dyn Clock>,
@@ -32,10 +32,10 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Reads the secrets of `settings`.
+    /// Reads the secrets of `settings`, and creates the runtime.
     ///
     /// # Errors
-    /// When a secret is not there.
+    /// When a secret cannot be read or is invalid.
     pub fn new(
         settings: &ScriptSettings,
         clock: Arc<dyn Clock>,
@@ -45,7 +45,7 @@ impl Runtime {
         Ok(Arc::new(Self::with(settings, clock, host, secrets, None)))
     }
 
-    /// The same with secrets that were read before, and watched by `observer`.
+    /// Creates the same with secrets that were read before, observed by `observer`.
     pub(super) fn with(
         settings: &ScriptSettings,
         clock: Arc<dyn Clock>,
@@ -66,16 +66,16 @@ impl Runtime {
         }
     }
 
-    /// A runtime for scripts that are loaded and not asked: they reach nothing.
+    /// Creates a runtime without a host, for scripts that are loaded and not called.
     ///
     /// # Errors
-    /// When a secret is not there.
+    /// When a secret cannot be read or is invalid.
     pub fn without_host(settings: &ScriptSettings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, SecretError> {
         Self::new(settings, clock, Arc::new(NoHost))
     }
 
-    /// Tells scripts what happened, until `finish`; what waits then is told without a pause, for
-    /// as long as `patience`. One task runs this.
+    /// Delivers notifications to scripts until `finish`. Then it delivers the queued notifications without
+    /// pauses, for at most `patience`. One task runs this.
     pub fn notify(
         self: &Arc<Self>,
         finish: CancellationToken,
@@ -85,18 +85,18 @@ impl Runtime {
         async move { runtime.notifications.work(finish, patience).await }
     }
 
-    /// The secrets of `[scripts.secrets]`: what the server signs with is among them.
+    /// Returns the secrets of `[scripts.secrets]`, which include signing keys.
     pub fn secrets(&self) -> Vec<Secret> {
         self.secrets.all()
     }
 
-    /// Events that wait to be told, or are being told.
+    /// Returns the number of events that are queued or being delivered.
     pub fn notifications_waiting(&self) -> u64 {
         self.notifications.waiting()
     }
 
-    /// Events that were not told because too many waited, or the server stopped, and hooks that
-    /// were given up after their last try.
+    /// Returns the number of lost notifications: the queue was full, the server stopped, or a hook failed
+    /// at its last retry.
     pub fn notifications_lost(&self) -> u64 {
         self.notifications.lost()
     }

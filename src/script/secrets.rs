@@ -1,4 +1,4 @@
-//! Secrets that scripts may use: read once, and never in a log line.
+//! Secrets that scripts may use. They are read once, and never appear in the log.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,25 +9,25 @@ use super::hide::Hidden;
 use crate::config::{SecretSource, nearest};
 use crate::secret::Secret;
 
-/// Fewer can be guessed, and would be found in texts that are no secret.
+/// A shorter secret could be guessed, and would match texts that are not secret.
 const LEAST_BYTES: usize = 8;
 const MOST_BYTES: usize = 65_536;
 
-/// A secret of `[scripts.secrets]` can not be read.
+/// A secret of `[scripts.secrets]` cannot be read or is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("scripts.secrets.{name}: {reason}")]
 pub struct SecretError {
     /// The name of the secret.
     pub name: String,
-    /// Why, and what would be right.
+    /// What is wrong, and what would be valid.
     pub reason: String,
 }
 
-/// The secrets by name. They are read once; only a test says further ones.
+/// The secrets by name. They are read once; only tests add more.
 #[derive(Debug, Default)]
 pub(super) struct Secrets(ArcSwap<Known>);
 
-/// The secrets by name, and what hides them in the log.
+/// The secrets by name, and the filter that hides them in the log.
 #[derive(Debug, Default)]
 struct Known {
     named: BTreeMap<String, Secret>,
@@ -45,7 +45,7 @@ impl Secrets {
     /// Reads every secret.
     ///
     /// # Errors
-    /// The first that is not there or too short.
+    /// The first secret that cannot be read, or is too short or too long.
     pub(super) fn read(sources: &BTreeMap<String, SecretSource>) -> Result<Self, SecretError> {
         let read = sources.iter().map(|(name, source)| match read(source) {
             Ok(secret) => Ok((name.clone(), secret)),
@@ -54,7 +54,7 @@ impl Secrets {
         Ok(Self(ArcSwap::from_pointee(Known::new(read.collect::<Result<_, _>>()?))))
     }
 
-    /// Says what the secret called `name` is.
+    /// Defines the secret called `name`.
     ///
     /// # Errors
     /// When it is too short or too long.
@@ -66,34 +66,34 @@ impl Secrets {
         Ok(())
     }
 
-    /// The secret called `name`.
+    /// Returns the secret called `name`.
     ///
     /// # Errors
-    /// When there is none, saying which there are.
+    /// When no secret has that name; the error lists the names.
     pub(super) fn get(&self, name: &str) -> Result<Secret, String> {
         let known = self.0.load();
         let secrets = &known.named;
         secrets.get(name).cloned().ok_or_else(|| {
             let known = secrets.keys().map(String::as_str);
             match nearest(name, known.clone()) {
-                Some(near) => format!("no secret is called '{name}'; did you mean '{near}'?"),
+                Some(near) => format!("unknown secret '{name}'; did you mean '{near}'?"),
                 None if secrets.is_empty() => {
-                    format!("no secret is called '{name}': [scripts.secrets] is empty")
+                    format!("unknown secret '{name}'; [scripts.secrets] is empty")
                 }
                 None => {
                     let known: Vec<&str> = known.collect();
-                    format!("no secret is called '{name}'; [scripts.secrets] has {}", known.join(", "))
+                    format!("unknown secret '{name}'; [scripts.secrets] defines {}", known.join(", "))
                 }
             }
         })
     }
 
-    /// All of them.
+    /// Returns all secrets.
     pub(super) fn all(&self) -> Vec<Secret> {
         self.0.load().named.values().cloned().collect()
     }
 
-    /// `text` with the name of each secret in its place, in whatever form it is written there.
+    /// Returns `text` with each secret replaced by its name, in whatever form it is written there.
     pub(super) fn redact(&self, text: &str) -> String {
         self.0.load().hidden.conceal(text)
     }
@@ -116,6 +116,6 @@ fn read(source: &SecretSource) -> Result<Secret, String> {
 fn bounded(text: String) -> Result<Secret, String> {
     match text.len() {
         LEAST_BYTES..=MOST_BYTES => Ok(Secret::new(text)),
-        bytes => Err(format!("it has {bytes} bytes; a secret has {LEAST_BYTES} to {MOST_BYTES}")),
+        bytes => Err(format!("it has {bytes} bytes; a secret must have {LEAST_BYTES} to {MOST_BYTES}")),
     }
 }

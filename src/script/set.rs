@@ -1,4 +1,4 @@
-//! A set of scripts, compiled together and never changed.
+//! A set of scripts, which are compiled together and immutable.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::config::ScriptSettings;
 use crate::secret::sha256_hex;
 
-/// The time that all top levels together may take.
+/// The time limit for all top levels together.
 const LOAD_TIME: Duration = Duration::from_secs(10);
 
 /// A set of scripts.
@@ -27,7 +27,7 @@ pub struct ScriptSet {
     pub(super) scripts: Vec<Script>,
     /// How long each hook takes, in the order of [`Hook::ALL`].
     paces: [Pace; Hook::ALL.len()],
-    /// `context.configurationAttributes`, made once: each call gets a copy of its own.
+    /// `context.configurationAttributes`, created once; each call gets its own copy.
     pub(super) attributes: Arc<Dynamic>,
     runtime: Arc<Runtime>,
     /// The counters of each script, in the order of `scripts`.
@@ -37,7 +37,7 @@ pub struct ScriptSet {
     since: Timestamp,
 }
 
-/// What is known of a script.
+/// The description of a script.
 #[derive(Debug, Clone)]
 pub struct ScriptInfo {
     /// Its file name.
@@ -46,21 +46,21 @@ pub struct ScriptInfo {
     pub hash: String,
     /// The hooks that it has.
     pub hooks: Vec<Hook>,
-    /// What is odd about it.
+    /// Warnings about the script.
     pub warnings: Vec<String>,
 }
 
 impl ScriptSet {
-    /// Compiles every script of `settings.directory` and runs its top level. Reads files and
-    /// runs scripts, so it belongs on a thread that may wait.
+    /// Compiles every script of `settings.directory` and runs its top level. Reads files and runs scripts,
+    /// so call it on a thread that may block.
     ///
     /// # Errors
-    /// All that is wrong with the scripts.
+    /// All errors in the scripts.
     pub fn load(settings: &ScriptSettings, runtime: &Arc<Runtime>) -> Result<Self, LoadErrors> {
         Self::compile(load::read(&settings.directory)?, settings, runtime)
     }
 
-    /// The same from texts that were read before.
+    /// Compiles the same from texts that were read before.
     pub(super) fn compile(
         texts: Texts,
         settings: &ScriptSettings,
@@ -71,7 +71,7 @@ impl ScriptSet {
         let libraries = Libraries::new(texts.libraries);
         let deadline = Instant::now() + LOAD_TIME;
         let (mut scripts, mut errors) = (Vec::new(), Vec::<LoadError>::new());
-        // What a top level throws goes into the log too.
+        // A value thrown by a top level appears in the log too, so secrets are removed from it.
         let redacted =
             |error: LoadError| LoadError { message: runtime.secrets.redact(&error.message), ..error };
         for (name, text) in &texts.scripts {
@@ -100,17 +100,17 @@ impl ScriptSet {
         Ok(Self { scripts, paces, attributes: attributes.into(), runtime, counters, infos, revision, since })
     }
 
-    /// What this set shares with the ones before and after it.
+    /// Returns the state that this set shares with the previous and later sets.
     pub const fn runtime(&self) -> &Arc<Runtime> {
         &self.runtime
     }
 
-    /// When it was loaded, which is when it came in force.
+    /// Returns when the set was loaded and took effect.
     pub const fn since(&self) -> Timestamp {
         self.since
     }
 
-    /// What its scripts did since the server started, reloads included.
+    /// Returns the statistics of its scripts since the server started, across reloads.
     pub fn statistics(&self) -> Vec<CallStatistics> {
         let scripts = self.infos.iter().zip(&self.counters);
         let read = |(info, counters): (&ScriptInfo, &Vec<(Hook, Arc<Counters>)>)| {
@@ -120,29 +120,29 @@ impl ScriptSet {
         scripts.flat_map(read).collect()
     }
 
-    /// The counters of the script at `index` for `hook`.
+    /// Returns the counters of the script at `index` for `hook`.
     pub(super) fn counters(&self, index: usize, hook: Hook) -> Option<&Counters> {
         let counters = self.counters.get(index)?.iter().find(|(of, _)| *of == hook);
         counters.map(|(_, counters)| counters.as_ref())
     }
 
-    /// How long `hook` takes.
+    /// Returns how long `hook` takes.
     pub(super) fn pace(&self, hook: Hook) -> &Pace {
         let [first, ..] = &self.paces;
         self.paces.get(hook as usize).unwrap_or(first)
     }
 
-    /// Whether some script has this hook.
+    /// Returns whether any script has this hook.
     pub fn has(&self, hook: Hook) -> bool {
         self.infos.iter().any(|info| info.hooks.contains(&hook))
     }
 
-    /// The scripts, in the order in which they are asked.
+    /// Returns the scripts, in the order in which they are called.
     pub fn scripts(&self) -> &[ScriptInfo] {
         &self.infos
     }
 
-    /// Names this set: 12 hex digits of a hash over all its files.
+    /// Returns the identifier of this set: 12 hex digits of a hash over all its files.
     pub fn revision(&self) -> &str {
         &self.revision
     }
@@ -158,7 +158,7 @@ impl std::fmt::Debug for ScriptSet {
 }
 
 fn over(deadline: Instant) -> Option<&'static str> {
-    (deadline <= Instant::now()).then_some("the scripts took too long to load")
+    (deadline <= Instant::now()).then_some("loading the scripts timed out")
 }
 
 fn info(script: &Script) -> ScriptInfo {

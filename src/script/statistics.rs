@@ -1,4 +1,4 @@
-//! How often each script was called, how often it failed, and how long it took.
+//! Counts the calls and failures of each script, and the time that it took.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::hook::Hook;
 
-/// What one script did at one hook since the server started.
+/// The statistics of one script at one hook since the server started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallStatistics {
     /// The file name of the script.
@@ -16,15 +16,15 @@ pub struct CallStatistics {
     pub hook: Hook,
     /// Calls that have ended.
     pub calls: u64,
-    /// Those of them that were faults.
+    /// Calls that ended with a fault.
     pub faults: u64,
-    /// The time that the calls took, without waiting for answers from outside.
+    /// The time that the calls took, without the time spent waiting for external systems and the store.
     pub ran: Duration,
-    /// The time that they waited.
+    /// The time that the calls spent waiting.
     pub waited: Duration,
 }
 
-/// Counts what one script does at one hook.
+/// The counters of one script at one hook.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     calls: AtomicU64,
@@ -42,7 +42,7 @@ impl Counters {
         self.waited_microseconds.fetch_add(microseconds(waited), Ordering::Relaxed);
     }
 
-    /// The numbers as they are now.
+    /// Returns the current values.
     pub(super) fn read(&self, script: &str, hook: Hook) -> CallStatistics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         CallStatistics {
@@ -56,12 +56,12 @@ impl Counters {
     }
 }
 
-/// The counters of all sets of scripts: a script that is loaded again goes on counting.
+/// The counters of all sets of scripts. A script keeps its counters when it is reloaded.
 #[derive(Debug, Default)]
 pub(super) struct Statistics(Mutex<BTreeMap<(String, Hook), Arc<Counters>>>);
 
 impl Statistics {
-    /// The counters of these scripts and hooks. Those that no set uses any more are forgotten.
+    /// Returns the counters of these scripts and hooks. Drops the counters that no set uses any longer.
     pub(super) fn of(&self, wanted: &[(&str, &[Hook])]) -> Vec<Vec<(Hook, Arc<Counters>)>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut of = |script: &str, hook: Hook| {

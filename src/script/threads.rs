@@ -1,8 +1,9 @@
 //! The threads for scripts that are not known to be quick.
 //!
-//! They are none of those that serve requests. One whose script has worked for long gives way to all
-//! others from then on, so that a script which works as long as it may holds up who asked for it, and
-//! hardly anybody else. The system takes that back from nobody, so such a thread ends with its script.
+//! They are separate from the threads that serve requests. When a script has worked for long, its thread
+//! lowers its priority. A script that works up to its limit therefore holds up its own request, and hardly
+//! any other. The system does not allow a thread to raise its priority again, so such a thread ends with
+//! its script.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -13,35 +14,35 @@ use tokio::sync::oneshot;
 
 use super::pace::Work;
 
-/// What a script may work before its thread gives way.
+/// How long a script may work before its thread lowers its priority.
 pub(super) const LONG: Duration = Duration::from_micros(500);
 /// How long a thread waits for another script before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// The least that a thread can get of a processor that others want too.
+/// The lowest priority of a thread.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 19;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The threads. They are made when they are needed, and end when they are not. How many there are,
-/// [`Turns`](super::turn::Turns) bounds.
+/// The threads. They are created on demand and end when they are idle.
+/// [`Turns`](super::turn::Turns) limits their number.
 #[derive(Default)]
 pub(super) struct Threads(Arc<Shared>);
 
-/// What the threads and those who need one have in common.
+/// The state shared between the threads and their callers.
 #[derive(Default)]
 struct Shared {
     line: Mutex<Line>,
-    /// There is a job, or there will be none any more.
+    /// Signals that there is a job, or that no more jobs will come.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct Line {
-    /// Jobs for threads that wait; never more than those.
+    /// Jobs for waiting threads; never more jobs than waiting threads.
     jobs: VecDeque<Job>,
-    /// Threads that wait for a job.
+    /// The number of threads that wait for a job.
     waiting: usize,
     is_over: bool,
 }
@@ -49,27 +50,27 @@ struct Line {
 #[derive(Clone, Copy)]
 enum At {
     Work(Work),
-    /// It has given way.
+    /// The thread has lowered its priority.
     LongWork,
 }
 
 thread_local! {
-    /// The script at which this thread is at work; none on threads of others.
+    /// The work of the script on this thread; `None` on threads that are not for scripts.
     static AT_WORK: Cell<Option<At>> = const { Cell::new(None) };
 }
 
 impl Threads {
-    /// Does `work`, which may take its time.
+    /// Does `work` on a script thread.
     ///
     /// # Errors
-    /// When it panicked, or the system gives no thread.
+    /// When `work` panicked, or the system cannot create a thread.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, String> {
         let (done, outcome) = oneshot::channel();
         self.hand_over(Box::new(move || {
-            // Who asked may have gone.
+            // The caller may no longer be waiting.
             let _ = done.send(work());
         }))?;
         outcome.await.map_err(|_| "a host function panicked".to_owned())
@@ -101,12 +102,12 @@ impl Shared {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A thread: `job`, and those after it.
+    /// Runs a thread: does `job` and then further jobs.
     fn serve(&self, job: Job) {
         let mut next = Some(job);
         while let Some(job) = next {
             AT_WORK.set(Some(At::Work(Work::begin())));
-            // One that panics ends this thread, and whoever asked is told.
+            // A job that panics ends this thread, and its caller gets an error.
             job();
             if let Some(At::LongWork) = AT_WORK.take() {
                 return;
@@ -115,7 +116,7 @@ impl Shared {
         }
     }
 
-    /// The next job; none when none comes.
+    /// Waits for the next job; returns `None` when none arrives in time.
     fn next(&self) -> Option<Job> {
         let mut line = self.line();
         line.waiting += 1;
@@ -127,8 +128,8 @@ impl Shared {
     }
 }
 
-/// Whether this thread is for scripts, and its own has worked for [`LONG`]: from then on the system
-/// prefers all other threads to it.
+/// Returns whether this is a script thread whose script has worked for [`LONG`]. From then on the system
+/// prefers all other threads.
 pub(super) fn works_long() -> bool {
     match AT_WORK.get() {
         None => false,
@@ -145,7 +146,7 @@ pub(super) fn works_long() -> bool {
 fn give_way() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "a thread for scripts does not give way");
+        tracing::debug!(%error, "cannot lower the priority of a script thread");
     }
 }
 
@@ -161,7 +162,7 @@ mod tests {
         fields.split(' ').nth(16).unwrap().parse().unwrap()
     }
 
-    /// Works for so long, as a script does, and says how the system treats it then.
+    /// Works for `time`, as a script does, and returns the niceness and the thread after that.
     fn work(time: Duration) -> (i32, std::thread::ThreadId) {
         let work = Work::begin();
         while work.done() < time {
@@ -176,16 +177,16 @@ mod tests {
         let (threads, usual) = (Threads::default(), niceness());
         let (first, thread) = threads.run(|| work(Duration::ZERO)).await.unwrap();
         assert_eq!(first, usual);
-        // It says that it is done before it waits again.
+        // The thread reports that it is done before it waits again.
         while threads.0.line().waiting == 0 {
             tokio::task::yield_now().await;
         }
         let (second, same) = threads.run(|| work(2 * LONG)).await.unwrap();
-        assert_eq!((second, same), ((usual + NICENESS).min(19), thread), "threads are used again");
+        assert_eq!((second, same), ((usual + NICENESS).min(19), thread), "threads are reused");
         let (third, other) = threads.run(|| work(Duration::ZERO)).await.unwrap();
         assert!(third == usual && other != thread);
         assert_eq!(niceness(), usual);
-        assert_eq!(work(2 * LONG).0, usual, "a thread of somebody else never gives way");
+        assert_eq!(work(2 * LONG).0, usual, "a thread that is not for scripts never lowers its priority");
     }
 
     #[tokio::test]

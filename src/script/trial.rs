@@ -1,4 +1,4 @@
-//! One hook tried on what somebody made up: for `registrar script call`, and for tests.
+//! A trial call of one hook with given arguments, for `registrar script call` and for tests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,29 +24,29 @@ pub use super::given::{Given, GivenHttpRequest};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Ending {
-    /// Every script let the request pass, said what was asked for, or was told.
+    /// Every script accepted the request, returned the requested value, or was notified.
     Passed,
     /// A script returned `false`.
     Refused,
-    /// A script said what to answer.
+    /// A script set the response.
     Answered,
     /// A script failed.
     Fault,
 }
 
-/// What became of one hook.
+/// The result of a trial call.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Trial {
     /// How it ended.
     pub outcome: Ending,
-    /// The script that ended it, or that said what was asked for.
+    /// The script that ended it, or that returned the requested value.
     pub script: Option<String>,
-    /// The status of the answer that a client would get; none when all is well.
+    /// The status of the error response that a client would get; none when the hook passed.
     pub status: Option<u16>,
-    /// The answer that a client would get; none when all is well.
+    /// The body of the error response that a client would get; none when the hook passed.
     pub entity: Option<Map<String, Value>>,
-    /// What went wrong, for the log.
+    /// The error message, for the log.
     pub message: Option<String>,
     /// The line of a fault, from 1.
     pub line: Option<usize>,
@@ -54,13 +54,13 @@ pub struct Trial {
     pub column: Option<usize>,
     /// The client as the scripts left it; none unless the hook may change it and it passed.
     pub client: Option<Map<String, Value>>,
-    /// What a script that may change the client found the evidence to say.
+    /// The result with which a script that may change the client has accepted the evidence.
     pub attestation: Option<Value>,
-    /// The request as the scripts left it, when the hook is for that.
+    /// The request as the scripts left it, for a hook that changes the request.
     pub request: Option<Map<String, Value>>,
-    /// The answer as the scripts left it, when the hook is for that.
+    /// The response as the scripts left it, for a hook that changes a response.
     pub response: Option<Map<String, Value>>,
-    /// What a script said, when the hook asks for something; none when none did.
+    /// The value that a script returned, for a hook that requests a value; none when no script did.
     pub value: Option<Value>,
     /// The calls of `http`.
     pub http: Vec<Sent>,
@@ -68,7 +68,7 @@ pub struct Trial {
     pub log: Vec<String>,
     /// Operations, as Rhai counts them.
     pub operations: u64,
-    /// How long it took, in microseconds.
+    /// The duration in microseconds.
     pub microseconds: u64,
 }
 
@@ -77,15 +77,15 @@ pub struct Trial {
 pub struct Sent {
     /// The method.
     pub method: String,
-    /// Where to.
+    /// The URL.
     pub url: String,
-    /// The headers, names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Map<String, Value>,
-    /// What was sent, when it is a text.
+    /// The body, if it is UTF-8.
     pub body: Option<String>,
-    /// What was sent in base64, when it is no text.
+    /// The body in base64, if it is not UTF-8.
     pub base64: Option<String>,
-    /// The same, when it is JSON.
+    /// The parsed body, if it is JSON.
     pub json: Option<Value>,
 }
 
@@ -109,7 +109,7 @@ impl Sent {
     }
 }
 
-/// What a hook left behind that passed.
+/// The result of a hook that passed.
 #[derive(Default)]
 struct Left {
     script: Option<String>,
@@ -120,13 +120,13 @@ struct Left {
     value: Option<Value>,
 }
 
-/// Who sees what scripts do.
+/// The observers of what scripts do.
 pub(super) struct Watch<'a> {
     pub(super) host: &'a FakeHost,
     pub(super) observer: &'a Observer,
 }
 
-/// Asks the scripts of `set`, as the server would.
+/// Calls the scripts of `set` as the server would.
 pub(super) async fn run(
     set: &Arc<ScriptSet>,
     hook: Hook,
@@ -152,7 +152,7 @@ pub(super) async fn run(
 }
 
 async fn ask(set: &Arc<ScriptSet>, hook: Hook, given: Given, custom: &[String]) -> Result<Left, HookError> {
-    // Nothing is registered of a client that is new.
+    // A new client has no registered metadata.
     let registered = given.client.clone().map(Metadata::new).unwrap_or_default();
     let (facts, client, response) = given.into_parts(custom);
     let facts = Arc::new(facts);
@@ -174,7 +174,7 @@ async fn ask(set: &Arc<ScriptSet>, hook: Hook, given: Given, custom: &[String]) 
             for index in 0..set.scripts().len() {
                 match set.tell_one(index, hook, &facts, &client).await {
                     Err(error @ (HookError::Fault(_) | HookError::Busy)) => return Err(error),
-                    // What it returns or answers does not matter.
+                    // The result and the response are ignored.
                     Ok(()) | Err(HookError::Answered { .. } | HookError::Refused { .. }) => {}
                 }
             }
@@ -199,7 +199,7 @@ fn passed(left: Left) -> Trial {
     }
 }
 
-/// The answers are those that the server gives.
+/// Returns the result of a hook that did not pass, with the response that the server would send.
 fn stopped(error: HookError, hook: Hook) -> Trial {
     let code = |code: &str| json!({ "error": code }).as_object().cloned();
     match error {

@@ -1,13 +1,12 @@
-//! Whose turn it is: how many scripts run, how many wait for the outside, and for how long.
+//! Schedules scripts: how many run, how many wait for external systems, and for how long.
 //!
-//! A script that waits for `http` gives its place to another one, so scripts that are stuck hold
-//! up none that are not. One that has worked for long goes on when few others do so, and behind all
-//! the rest of the server; ordinary ones pass it by. Each script that runs or waits has a thread; both numbers are bounded,
-//! over all sets of scripts together.
+//! A script that waits for `http` frees its slot for another script, so stuck scripts do not hold up the
+//! others. A script that has worked for long continues only while few others do, and with a lower priority
+//! than the rest of the server, so that ordinary scripts overtake it. Each script that runs or waits has a
+//! thread. Both numbers are limited, over all sets of scripts together.
 //!
-//! The deadline counts the work of the script alone. A server that has much to do makes its scripts
-//! wait; that is no fault of theirs. A request for which waiting takes too long is told to come
-//! again.
+//! The deadline counts only the work of the script itself. A busy server makes its scripts wait, which is
+//! not their fault. A request that waits too long is answered with an error that asks to retry later.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -21,7 +20,7 @@ use super::pace::Work;
 use super::threads;
 use crate::config::ScriptLimits;
 
-/// The places that there are.
+/// The slots in which scripts run.
 pub(super) struct Turns {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
@@ -31,8 +30,8 @@ pub(super) struct Turns {
     patience: Duration,
 }
 
-/// Why a script must end that gets no place in time.
-const NO_PLACE: &str = "it waited for a place as long as scripts.limits.queueMs allows";
+/// The reason to end a script that gets no slot in time.
+const NO_PLACE: &str = "timed out waiting for a slot (scripts.limits.queueMs)";
 
 impl Turns {
     pub(super) fn new(limits: &ScriptLimits) -> Self {
@@ -48,8 +47,8 @@ impl Turns {
         }
     }
 
-    /// Waits for a place; none when the time is over before there is one. `is_quick` asks for one
-    /// on this thread, which there is where another thread can stand in for it.
+    /// Waits for a slot; returns `None` when none is free in time. `is_quick` requests to run on this
+    /// thread, which is possible where another thread can take over the requests of this one.
     pub(super) async fn take(&self, is_quick: bool) -> Option<Arc<Turn>> {
         let place = tokio::time::timeout(self.queue, Arc::clone(&self.running).acquire_owned());
         Some(Arc::new(Turn {
@@ -71,45 +70,45 @@ impl Turns {
     }
 }
 
-/// The time of one request at one hook: all scripts that are asked share it.
+/// The time budget of one request at one hook, which all called scripts share.
 pub(super) struct Turn {
     place: Mutex<Option<OwnedSemaphorePermit>>,
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
-    /// The place that a script needs once it has worked for long.
+    /// The slot that a script needs once it has worked for long.
     long_place: Mutex<Option<OwnedSemaphorePermit>>,
     working_long: Arc<Semaphore>,
     runtime: Handle,
     is_here: bool,
     begun: Instant,
-    /// What the thread of the scripts has done since they began.
+    /// The work of the thread since the scripts began.
     work: OnceLock<Work>,
     /// How long the scripts may work.
     deadline: Duration,
-    /// How long they may wait for a place, and for a processor that others use.
+    /// How long the scripts may wait for a slot, and for a processor that other threads use.
     queue: Duration,
     patience: Duration,
-    /// Microseconds that they waited for the outside.
+    /// The microseconds that the scripts waited for external systems and the store.
     waited: AtomicU64,
     is_lost: AtomicBool,
 }
 
-/// What a script waits for.
+/// What a script is waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outside {
-    /// Another system, which may take its time: the script gives up its place.
+    /// An external system, which may be slow; the script frees its slot.
     Far,
-    /// Our own store: the script keeps its place.
+    /// The server's own store; the script keeps its slot.
     Near,
 }
 
 impl Turn {
-    /// The scripts begin to work, on this thread.
+    /// Starts measuring the work of the scripts on this thread.
     pub(super) fn begin(&self) -> Work {
         *self.work.get_or_init(Work::begin)
     }
 
-    /// Why the script must end now.
+    /// Returns why the script must end now, if it must.
     pub(super) fn over(&self) -> Option<&'static str> {
         if self.gave_up() {
             return Some(NO_PLACE);
@@ -118,9 +117,9 @@ impl Turn {
             self.stand_in_line();
         }
         let passed = self.begun.elapsed().saturating_sub(self.waited());
-        // Nobody has worked for longer than has passed, and that clock is the cheaper one.
+        // The work cannot exceed the elapsed time, and the clock of the latter is cheaper to read.
         if passed >= self.deadline && self.begin().done() >= self.deadline {
-            return Some("it worked longer than scripts.limits.deadlineMs allows");
+            return Some("the script worked longer than scripts.limits.deadlineMs allows");
         }
         if passed >= self.deadline.saturating_add(self.queue) {
             self.is_lost.store(true, Ordering::Relaxed);
@@ -128,12 +127,12 @@ impl Turn {
         self.gave_up().then_some(NO_PLACE)
     }
 
-    /// Whether the scripts ended because the server had no place for them: no fault of theirs.
+    /// Returns whether the scripts ended because the server had no slot for them, which is not their fault.
     pub(super) fn gave_up(&self) -> bool {
         self.is_lost.load(Ordering::Relaxed)
     }
 
-    /// Waits until few enough others work for long.
+    /// Waits until few enough other scripts work for long.
     fn stand_in_line(&self) {
         let mut place = self.long_place.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
@@ -141,33 +140,32 @@ impl Turn {
         }
     }
 
-    /// One of `places`; none, and the scripts give up, when the time for waiting is over before one is
-    /// free.
+    /// Waits for one of `places`. Returns `None` when none is free in time, and the scripts must end.
     fn wait_for(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
         let free = Arc::clone(places).acquire_owned();
         let free = self.runtime.block_on(async { tokio::time::timeout(self.queue, free).await });
         let place = free.ok().and_then(Result::ok);
         if place.is_none() {
-            // It may not run on, whatever it would do with the failure.
+            // The script must not continue, even if it catches the failure.
             self.is_lost.store(true, Ordering::Relaxed);
         }
         place
     }
 
-    /// Whether the scripts run on the thread that serves the request.
+    /// Returns whether the scripts run on the thread that serves the request.
     pub(super) const fn is_here(&self) -> bool {
         self.is_here
     }
 
-    /// The time that did not count for the deadline.
+    /// Returns the time that did not count towards the deadline.
     pub(super) fn waited(&self) -> Duration {
         Duration::from_micros(self.waited.load(Ordering::Relaxed))
     }
 
-    /// Does `work`, which is given how long it may take: `most`, or what is left.
+    /// Does `work`, passing it the time that it may take: `most`, or the time left if that is less.
     ///
     /// # Errors
-    /// When no time is left for waiting, or too many scripts wait.
+    /// When no time is left for waiting, or too many scripts are waiting.
     pub(super) fn wait<T>(
         &self,
         outside: Outside,
@@ -176,24 +174,24 @@ impl Turn {
     ) -> Result<T, String> {
         let left = self.patience.saturating_sub(self.waited()).min(most);
         if left.is_zero() {
-            return Err("it waited as long as scripts.limits.httpMs allows".to_owned());
+            return Err("the script waited as long as scripts.limits.httpMs allows".to_owned());
         }
         let begun = Instant::now();
         let wait = || match outside {
             Outside::Near => Ok(work(left)),
             Outside::Far => self.elsewhere(|| work(left)),
         };
-        // The other requests of this thread go on elsewhere.
+        // The other requests of this thread continue on another thread.
         let result = if self.is_here { tokio::task::block_in_place(wait) } else { wait() };
         let waited = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.waited.fetch_add(waited, Ordering::Relaxed);
         result
     }
 
-    /// Does `work` while another script has the place of this one.
+    /// Does `work` while another script may use the slot of this one.
     fn elsewhere<T>(&self, work: impl FnOnce() -> T) -> Result<T, String> {
         let Ok(_seat) = Arc::clone(&self.waiting).try_acquire_owned() else {
-            return Err("too many scripts wait for http (scripts.limits.waiting)".to_owned());
+            return Err("too many scripts are waiting for http (scripts.limits.waiting)".to_owned());
         };
         self.set_place(None);
         *self.long_place.lock().unwrap_or_else(PoisonError::into_inner) = None;

@@ -1,4 +1,4 @@
-//! JSON values and the values of scripts.
+//! Conversions between JSON values and the values of scripts.
 
 use rhai::serde::{from_dynamic, to_dynamic};
 use rhai::{Dynamic, EvalAltResult};
@@ -6,29 +6,30 @@ use serde_json::Value;
 
 use super::explain;
 
-/// What a host function returns.
+/// The result of a host function.
 pub(super) type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
-/// A failure that a script can catch.
+/// Creates a failure that a script can catch.
 #[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
 pub(super) fn failure(message: impl Into<String>) -> Box<EvalAltResult> {
     message.into().into()
 }
 
-/// `value` for a script; null is `()`.
+/// Converts `value` for a script; null becomes `()`.
 pub(super) fn to_script(value: &Value) -> Outcome<Dynamic> {
     to_dynamic(value)
 }
 
-/// `value` of a script as JSON.
+/// Converts the `value` of a script to JSON.
 ///
-/// Fails for what has no JSON form, a function for example.
+/// # Errors
+/// When the value has no JSON form, as a function for example.
 pub(super) fn to_json(value: &Dynamic) -> Outcome<Value> {
     from_dynamic(value)
         .map_err(|_| failure(format!("a value of the type {} has no JSON form", value.type_name())))
 }
 
-/// What went wrong, without the place, which is told by itself.
+/// Returns the error message without the position, which is reported separately.
 pub(super) fn message(error: &EvalAltResult) -> String {
     match error {
         EvalAltResult::ErrorTerminated(reason, _) => reason.to_string(),

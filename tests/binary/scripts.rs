@@ -66,7 +66,7 @@ fn a_failing_test_exits_with_1_and_names_its_line() {
     let output = script(&["test", "--scripts", &path]);
     assert_eq!(output.status.code(), Some(1));
     let expected = "1..2\nok 1 - a.rhai::test_good\nnot ok 2 - a.rhai::test_bad\n\
-        # tests/a.rhai:3:5: the two are not equal\n# left:  1\n# right: 2\n#         assert_eq(1, 2);\n#         ^\n";
+        # tests/a.rhai:3:5: the two values are not equal\n# left:  1\n# right: 2\n#         assert_eq(1, 2);\n#         ^\n";
     assert_eq!(text(&output.stdout), expected);
     assert_eq!(text(&output.stderr), "registrar: 1 of 2 tests failed\n");
     assert!(script(&["test", "--scripts", &path, "good"]).status.success());

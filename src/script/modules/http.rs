@@ -182,10 +182,8 @@ fn header((name, value): (String, Value)) -> Result<(String, String), String> {
     let name = name.to_ascii_lowercase();
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_token) || FRAMING.contains(&name.as_str()) {
-        return Err(
-            "a header name must follow RFC 9110, and must not be that of a framing header such as content-length"
-                .to_owned(),
-        );
+        return Err("a header name must follow RFC 9110 and not be a framing header such as content-length"
+            .to_owned());
     }
     match value {
         Value::String(text) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => Ok((name, text)),

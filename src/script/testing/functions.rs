@@ -1,5 +1,4 @@
-//! What tests can say beyond what scripts can: that something is so, what the world is like, and
-//! that a hook is called.
+//! The functions that only tests can call: assertions, fakes, and calls of hooks.
 
 use std::sync::Arc;
 
@@ -12,14 +11,14 @@ use super::super::modules::Functions;
 use super::super::value::{Outcome, failure, to_json, to_script};
 use super::world::{FakeHttp, Fakes, World, hook};
 
-/// What the functions of one test work with.
+/// The state that the functions of one test use.
 #[derive(Clone)]
 pub(super) struct Scene {
     pub(super) world: Arc<World>,
     pub(super) texts: Arc<Texts>,
 }
 
-/// Teaches `engine` what only tests can say.
+/// Registers the functions that only tests can call.
 pub(super) fn register(engine: &mut Engine, scene: &Scene) {
     let mut module = assertions();
     calls(&mut module, scene);
@@ -29,11 +28,11 @@ pub(super) fn register(engine: &mut Engine, scene: &Scene) {
 
 fn assertions() -> Module {
     let mut module = Functions::default();
-    module.add1("assert", |_, condition: bool| check(condition, "the assertion does not hold"));
+    module.add1("assert", |_, condition: bool| check(condition, "assertion failed"));
     module.add2("assert", |_, condition: bool, message: ImmutableString| check(condition, &message));
     module.add2("assert_eq", |_, left: Dynamic, right: Dynamic| {
         let (left, right) = (to_json(&left)?, to_json(&right)?);
-        check(left == right, &format!("the two are not equal\nleft:  {left}\nright: {right}"))
+        check(left == right, &format!("the two values are not equal\nleft:  {left}\nright: {right}"))
     });
     module.into_module()
 }
@@ -60,9 +59,9 @@ fn calls(module: &mut Module, scene: &Scene) {
 impl Scene {
     fn call(&self, script: Option<&str>, name: &str, given: &Dynamic) -> Outcome<Dynamic> {
         let hook = hook(name).map_err(failure)?;
-        let given = read(given, "what the hook is given")?;
+        let given = read(given, "invalid arguments of the hook")?;
         let trial = self.world.call(&self.texts, script, hook, given);
-        // A test runs on a thread that may wait.
+        // A test runs on a thread that may block.
         let trial = Handle::current().block_on(trial).map_err(failure)?;
         let trial = serde_json::to_value(&trial).map_err(|error| failure(error.to_string()))?;
         to_script(&trial)
@@ -73,7 +72,7 @@ fn fakes(world: &Arc<World>) -> Module {
     let mut module = Functions::default();
     let here = Arc::clone(world);
     module.add3("http", move |_, method: ImmutableString, url: ImmutableString, answer: Dynamic| {
-        let answer: FakeHttp = read(&answer, "the answer")?;
+        let answer: FakeHttp = read(&answer, "invalid response")?;
         here.fake_http(&method, &url, answer).map_err(failure)
     });
     let here = Arc::clone(world);
@@ -93,17 +92,17 @@ fn fakes(world: &Arc<World>) -> Module {
     });
     let here = Arc::clone(world);
     module.add1("client", move |_, members: Dynamic| {
-        let clients = vec![read(&members, "the client")?];
+        let clients = vec![read(&members, "invalid client")?];
         here.fake(Fakes { clients, ..Fakes::default() }).map_err(failure)
     });
     module.into_module()
 }
 
 fn whole(seconds: i64) -> Outcome<u64> {
-    u64::try_from(seconds).map_err(|_| failure("say so many seconds, 0 or more"))
+    u64::try_from(seconds).map_err(|_| failure("the number of seconds must be 0 or more"))
 }
 
-/// `value` in the form that is asked for; `what` names it in messages.
+/// Converts `value` to the required type; error messages begin with `what`.
 fn read<T: DeserializeOwned>(value: &Dynamic, what: &str) -> Outcome<T> {
     serde_json::from_value(to_json(value)?).map_err(|error| failure(format!("{what}: {error}")))
 }

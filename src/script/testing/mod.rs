@@ -1,6 +1,6 @@
-//! Tests of scripts: every `fn test_*` of `tests/*.rhai`, each in a world of its own.
+//! Tests of scripts: every `fn test_*` of `tests/*.rhai`, each in its own world.
 //!
-//! Reaches nothing: no other system, no store, no secret of the configuration.
+//! Tests reach no other system, no store, and no secret of the configuration.
 
 mod functions;
 #[cfg(test)]
@@ -29,7 +29,7 @@ use functions::Scene;
 
 pub use world::{Beginning, FakeAnswer, FakeHttp, Fakes, Keys, World, hook};
 
-/// What a test itself may use, beside the hooks that it calls.
+/// The limits of the test itself, apart from the hooks that it calls.
 const TEST_OPERATIONS: u64 = 2_000_000;
 const TEST_MILLISECONDS: u64 = 30_000;
 const TEST_CALLS: u32 = 1_000;
@@ -60,11 +60,11 @@ impl std::fmt::Display for Test {
 /// A test that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// What is wrong, and where.
+    /// The error and its position.
     pub error: LoadError,
-    /// The functions that were being called, the outermost first.
+    /// The call stack, with the outermost function first.
     pub calls: String,
-    /// What was logged.
+    /// The log lines.
     pub log: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ impl Suite {
     /// Reads the scripts of the folder and compiles its tests.
     ///
     /// # Errors
-    /// When a file can not be read or a test does not compile.
+    /// When a file cannot be read or a test does not compile.
     pub fn load(beginning: Beginning) -> Result<Self, LoadErrors> {
         let scripts = load::read(&beginning.settings.directory)?;
         let files = load::read_tests(&beginning.settings.directory)?;
@@ -94,15 +94,15 @@ impl Suite {
         }
     }
 
-    /// The tests, file by file, in the order in which they are written.
+    /// Returns the tests, file by file, in the order in which they are written.
     pub fn tests(&self) -> &[Test] {
         &self.tests
     }
 
-    /// Runs one test. It uses no more than its limits, so it ends.
+    /// Runs one test. Its limits guarantee that it ends.
     ///
     /// # Errors
-    /// When it fails.
+    /// When the test fails.
     pub async fn run(self: &Arc<Self>, test: &Test) -> Result<(), Box<Failure>> {
         let (suite, test) = (Arc::clone(self), test.clone());
         let world = Arc::new(World::new(&self.beginning));
@@ -111,7 +111,7 @@ impl Suite {
         let file = test.file.clone();
         let task = tokio::task::spawn_blocking(move || {
             let Some(turn) = turn else {
-                return Err(suite.failed(&test, &world, "there was no place to run in"));
+                return Err(suite.failed(&test, &world, "no slot was free to run the test"));
             };
             turn.begin();
             let modules = SharedModules::new(&runtime);
@@ -148,7 +148,7 @@ impl Suite {
         }
     }
 
-    /// Runs the top level of the file, and makes what calls the test.
+    /// Runs the top level of the file, and creates the function that calls the test.
     fn prepare(&self, engine: &mut Engine, test: &Test) -> Result<AST, LoadError> {
         let source = self.text(&test.file);
         let ast = load::parse(engine, &test.file, source)?;
@@ -165,7 +165,7 @@ impl Suite {
         self.placed(fault, world)
     }
 
-    /// `fault` with the line in which it is.
+    /// Returns `fault` with the text of its line.
     fn placed(&self, fault: Fault, world: &World) -> Box<Failure> {
         let number = |number: usize| u16::try_from(number).unwrap_or(0);
         let position = match fault.line {
@@ -176,7 +176,7 @@ impl Suite {
         Box::new(Failure { error, calls: fault.calls, log: world.log() })
     }
 
-    /// The text of a test or of a library.
+    /// Returns the text of a test or of a library.
     fn text(&self, file: &str) -> &str {
         let library = || self.texts.libraries.get(file.trim_end_matches(".rhai"));
         self.files.get(file).or_else(library).map_or("", String::as_str)
@@ -186,7 +186,7 @@ impl Suite {
 /// Calls one hook of the scripts of `beginning` in `world`: `registrar script call`.
 ///
 /// # Errors
-/// When the scripts do not load, or none has the hook.
+/// When the scripts do not load, or no script has the hook.
 pub async fn call(
     beginning: &Beginning,
     world: &World,
@@ -198,7 +198,7 @@ pub async fn call(
     world.call(&texts, script, hook, given).await
 }
 
-/// A test does more than a hook, and looks into more.
+/// Raises the limits, because a test does more than a hook.
 fn generous(settings: &mut ScriptSettings) {
     settings.limits.operations = TEST_OPERATIONS;
     settings.limits.deadline_ms = TEST_MILLISECONDS;
@@ -207,7 +207,7 @@ fn generous(settings: &mut ScriptSettings) {
     settings.limits.store_calls = TEST_CALLS;
 }
 
-/// What a test itself is, seen from host functions: a hook without a request.
+/// Returns the context of a test for host functions, which treat it as a hook without a request.
 fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
     let (facts, ..) = Given::default().into_parts(&[]);
     let frame = Arc::new(Frame { bytes: modules.result_bytes(), ..Frame::default() });
@@ -222,7 +222,7 @@ fn context(file: &str, modules: &SharedModules, turn: &Arc<Turn>) -> Context {
     Context::new(file, &round, client, None)
 }
 
-/// The tests of one file; a test with parameters is a mistake.
+/// Collects the tests of one file. A test with parameters is an error.
 fn tests_of(ast: &AST, file: &str, text: &str, tests: &mut Vec<Test>, errors: &mut Vec<LoadError>) {
     let mut found: Vec<(Position, &str, usize)> = ast
         .iter_functions()
@@ -234,7 +234,7 @@ fn tests_of(ast: &AST, file: &str, text: &str, tests: &mut Vec<Test>, errors: &m
         if parameters == 0 {
             tests.push(Test { file: file.to_owned(), name: name.to_owned() });
         } else {
-            errors.push(LoadError::at(file, text, place, "a test has no parameters"));
+            errors.push(LoadError::at(file, text, place, "a test must not have parameters"));
         }
     }
 }

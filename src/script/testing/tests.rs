@@ -128,7 +128,8 @@ async fn every_kind_of_hook_has_its_result() {
 
 #[tokio::test]
 async fn a_mistake_of_a_test_is_a_failure_with_its_place() {
-    check("assert_eq(1, 2);", Err("tests/all.rhai:2:16: the two are not equal\nleft:  1\nright: 2")).await;
+    check("assert_eq(1, 2);", Err("tests/all.rhai:2:16: the two values are not equal\nleft:  1\nright: 2"))
+        .await;
     check("assert(1 > 2, \"one is small\");", Err("one is small\n    fn test_it()")).await;
     check("names::fails();", Err("lib/names.rhai:3:5: in the library\n        assert(false")).await;
     check("names::fails();", Err("test_it > fails (called in tests/all.rhai, line 2")).await;
@@ -141,7 +142,7 @@ async fn a_mistake_of_a_test_is_a_failure_with_its_place() {
     check("fake::http(\"GET\", \"a\", #{ json: 1, body: \"b\" });", Err("not both")).await;
     check("fake::now(-1);", Err("0 or more")).await;
     check("fake::secret(\"a\", \"short\");", Err("it has 5 bytes")).await;
-    check("secrets::get(\"shared\");", Err("no secret is called 'shared'")).await;
+    check("secrets::get(\"shared\");", Err("unknown secret 'shared'")).await;
     check("loop {}", Err("Too many operations")).await;
     let endings = endings("fn f() { f() }\nfn test_it() { f() }").await;
     assert!(
@@ -201,7 +202,7 @@ async fn what_tests_can_say_scripts_can_not() {
 fn tests_that_do_not_compile_are_named_with_their_places() {
     let errors = |tests: &str| Folder::new(tests).suite().map(drop).unwrap_err();
     assert!(errors("fn test_a() {\n    let x = ;\n}").contains("tests/all.rhai:2:13: "));
-    assert!(errors("\nfn test_a(b) { }").contains("tests/all.rhai:2:1: a test has no parameters"));
+    assert!(errors("\nfn test_a(b) { }").contains("tests/all.rhai:2:1: a test must not have parameters"));
     let folder = Folder::new("fn test_b() { } fn helper() { }\nfn test_a() { }");
     let names: Vec<String> = folder.suite().unwrap().tests().iter().map(ToString::to_string).collect();
     assert_eq!(names, ["all.rhai::test_b", "all.rhai::test_a"]);
@@ -222,7 +223,7 @@ async fn one_call_shows_what_it_did() {
     assert_eq!((trial.outcome, trial.http[0].method.as_str()), (Ending::Passed, "POST"));
     assert!(trial.operations > 10 && trial.microseconds > 0, "{trial:?}");
     let error = call(&beginning, &world, Some("20-b.rhai"), hook("createClient").unwrap(), Given::default());
-    assert!(error.await.unwrap_err().contains("no script is called '20-b.rhai'"));
+    assert!(error.await.unwrap_err().contains("unknown script '20-b.rhai'"));
 }
 
 #[tokio::test]

@@ -1,5 +1,4 @@
-//! A made-up world around scripts: a clock that stands still, answers that were said before,
-//! secrets that are none.
+//! A fake world around scripts: a clock that stands still, predefined responses, and fake secrets.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,34 +18,34 @@ use super::super::trial::{self, Given, Trial, Watch};
 use crate::clock::{Clock, ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
 
-/// 2026-01-01T00:00:00Z: what a world begins with.
+/// The time at which a world begins: 2026-01-01T00:00:00Z.
 const BEGINNING: Timestamp = Timestamp::from_unix(1_767_225_600);
 
-/// What a hook may take in a world, in milliseconds: a busy machine is no fault of a script, and
-/// its operations are bounded as in the server.
+/// The least time limit of a hook in a world, in milliseconds. A busy machine must not fail a test, and the
+/// operations of a hook are limited as in the server.
 const DEADLINE_MS: u64 = 5_000;
 
-/// Makes what verifies and signs at the time of a clock.
+/// Creates the host that verifies and signs at the time of a clock.
 pub type Keys = Arc<dyn Fn(Arc<dyn Clock>) -> Arc<dyn Host> + Send + Sync>;
 
-/// What every world begins with.
+/// The initial state of every world.
 #[derive(Clone)]
 pub struct Beginning {
     /// The folder, the limits and the attributes. Its secrets are not read.
     pub settings: ScriptSettings,
-    /// Names of members beyond the standard ones.
+    /// Names of custom members.
     pub custom: Vec<String>,
-    /// What verifies and signs.
+    /// Creates the host that verifies and signs.
     pub keys: Keys,
 }
 
-/// What is made up before a hook is called.
+/// The fakes that are set up before a hook is called.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Fakes {
     /// The time of day, in seconds since 1970.
     pub now: Option<u64>,
-    /// Answers for `http`.
+    /// Responses for `http`.
     pub http: Vec<FakeAnswer>,
     /// Secrets by name.
     pub secrets: BTreeMap<String, String>,
@@ -54,19 +53,19 @@ pub struct Fakes {
     pub clients: Vec<Map<String, Value>>,
 }
 
-/// What is answered to one request of `http`.
+/// The response to one request of `http`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FakeAnswer {
     /// The method.
     pub method: String,
-    /// The URL, all of it.
+    /// The complete URL.
     pub url: String,
-    /// The rest.
+    /// The response.
     pub answer: FakeHttp,
 }
 
-/// An answer of `http`: a body as text or as JSON.
+/// A response of `http`, with a body as text or as JSON.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FakeHttp {
@@ -89,7 +88,7 @@ impl Default for FakeHttp {
 impl FakeHttp {
     fn into_answer(self) -> Result<HttpAnswer, String> {
         let body = match (self.body, self.json) {
-            (Some(_), Some(_)) => return Err("say `body` or `json`, not both".to_owned()),
+            (Some(_), Some(_)) => return Err("set `body` or `json`, not both".to_owned()),
             (Some(text), None) => text.into_bytes(),
             (None, Some(json)) => json.to_string().into_bytes(),
             (None, None) => Vec::new(),
@@ -99,7 +98,7 @@ impl FakeHttp {
     }
 }
 
-/// A made-up world.
+/// A fake world.
 pub struct World {
     settings: ScriptSettings,
     custom: Vec<String>,
@@ -110,7 +109,7 @@ pub struct World {
 }
 
 impl World {
-    /// A new one.
+    /// Creates a world.
     pub fn new(beginning: &Beginning) -> Self {
         let clock = Arc::new(ManualClock::new(BEGINNING));
         let keys = (beginning.keys)(clock.clone());
@@ -127,10 +126,10 @@ impl World {
         }
     }
 
-    /// Makes all of it up.
+    /// Sets up the fakes.
     ///
     /// # Errors
-    /// What of it can not be so.
+    /// The first invalid fake.
     pub fn fake(&self, fakes: Fakes) -> Result<(), String> {
         if let Some(now) = fakes.now {
             self.clock.set(Timestamp::from_unix(now));
@@ -150,17 +149,17 @@ impl World {
         Ok(())
     }
 
-    /// Moves the clock ahead.
+    /// Moves the clock forward.
     pub(super) fn advance(&self, seconds: u64) {
         self.clock.advance(seconds);
     }
 
-    /// The lines that were logged so far.
+    /// Returns the lines that were logged so far.
     pub(super) fn log(&self) -> Vec<String> {
         self.observer.lines_from(0)
     }
 
-    /// What scripts, or a test when `change` gives it other limits, work with in this world.
+    /// Creates the runtime of scripts in this world, or that of a test when `change` sets other limits.
     pub(super) fn runtime(&self, change: impl FnOnce(&mut ScriptSettings)) -> Arc<Runtime> {
         let mut settings = self.settings.clone();
         change(&mut settings);
@@ -172,7 +171,8 @@ impl World {
     /// Loads the scripts, or the one called `script`, and calls `hook`.
     ///
     /// # Errors
-    /// When they do not load, or none has the hook: a test must not pass for want of a subject.
+    /// When the scripts do not load, or no script has the hook: a test must not pass without testing
+    /// anything.
     pub(in crate::script) async fn call(
         &self,
         texts: &Texts,
@@ -194,7 +194,7 @@ impl World {
         let runtime = self.runtime(|_| {});
         let set = ScriptSet::compile(texts, &settings, &runtime)
             .map(Arc::new)
-            .map_err(|errors| format!("the scripts do not load:\n{errors}"))?;
+            .map_err(|errors| format!("the scripts cannot be loaded:\n{errors}"))?;
         if !set.has(hook) {
             let name = hook.name();
             return Err(match script {
@@ -209,19 +209,19 @@ impl World {
 
 fn no_script<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     match nearest(name, known.clone()) {
-        Some(near) => format!("no script is called '{name}'; did you mean '{near}'?"),
-        None => format!("no script is called '{name}'; there are: {}", known.collect::<Vec<_>>().join(", ")),
+        Some(near) => format!("unknown script '{name}'; did you mean '{near}'?"),
+        None => format!("unknown script '{name}'; the scripts are: {}", known.collect::<Vec<_>>().join(", ")),
     }
 }
 
-/// The hook called `name`.
+/// Returns the hook called `name`.
 ///
 /// # Errors
-/// When there is none, with the nearest.
+/// When there is none; the error suggests the nearest name or lists all hooks.
 pub fn hook(name: &str) -> Result<Hook, String> {
     let names = Hook::ALL.map(Hook::name);
     Hook::named(name).ok_or_else(|| match nearest(name, names) {
-        Some(near) => format!("no hook is called '{name}'; did you mean '{near}'?"),
-        None => format!("no hook is called '{name}'; there are: {}", names.join(", ")),
+        Some(near) => format!("unknown hook '{name}'; did you mean '{near}'?"),
+        None => format!("unknown hook '{name}'; the hooks are: {}", names.join(", ")),
     })
 }
