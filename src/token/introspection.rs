@@ -35,9 +35,7 @@ pub(super) async fn introspect(
     asker: &Asker,
     form: &Form,
 ) -> Result<Map<String, Value>, TokenError> {
-    let token = form
-        .get("the parameter `token` is missing")
-        .ok_or(TokenError::Request("the parameter token is missing"))?;
+    let token = form.get("token").ok_or(TokenError::Request("the parameter `token` is missing"))?;
     let found = bearer::find_unbound(cx, token).await?;
     let shown = found.map(|bearer| bearer.token);
     let shown = shown.filter(|token| asker.sees_all || token.client_id == asker.client_id);
