@@ -37,7 +37,7 @@ pub struct Snapshot {
     pub audiences: Vec<String>,
     /// The revision of the configuration, which is recorded in the provenance of clients.
     pub revision: String,
-    /// The origins of all options, those of the settings included, that are not defaults.
+    /// The origins of all options that are not defaults, including the options of the settings.
     pub origins: Arc<Origins>,
     /// The number of patches; 0 if there were none.
     pub patches: u64,

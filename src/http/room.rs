@@ -55,7 +55,7 @@ impl Room {
         Place { room: Arc::clone(self), number }
     }
 
-    /// Dismisses the one that has waited longest. Returns whether there was one.
+    /// Dismisses the entry that has waited longest. Returns whether there was one.
     pub fn dismiss_oldest(&self) -> bool {
         let mut inside = self.inside();
         let oldest = inside.waiting.first_key_value().map(|(number, _)| *number);
@@ -63,7 +63,7 @@ impl Room {
         dismissed.inspect(CancellationToken::cancel).is_some()
     }
 
-    /// Dismisses the one of `party` that has waited longest. Returns whether there was one.
+    /// Dismisses the entry of `party` that has waited longest. Returns whether there was one.
     pub fn dismiss_oldest_of(&self, party: IpAddr) -> bool {
         let mut inside = self.inside();
         let oldest = inside.by_party.range((party, 0)..=(party, u64::MAX)).next().map(|(_, number)| *number);
@@ -71,12 +71,12 @@ impl Room {
         dismissed.inspect(CancellationToken::cancel).is_some()
     }
 
-    /// Returns how many wait.
+    /// Returns the number of waiting entries.
     pub fn len(&self) -> usize {
         self.inside().waiting.len()
     }
 
-    /// Whether none waits.
+    /// Whether no entry waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

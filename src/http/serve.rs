@@ -103,7 +103,7 @@ pub async fn serve(listener: TcpListener, router: Router, entrance: Entrance, st
     }
 }
 
-/// The open connections, and those of them that wait.
+/// The open connections, and which of them wait.
 struct Door {
     entrance: Entrance,
     permits: Arc<Semaphore>,

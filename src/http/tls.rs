@@ -117,7 +117,7 @@ impl Tls {
         self.settings.is_on()
     }
 
-    /// Whether an authority vouches for `certificate` now; `None` if there are no authorities.
+    /// Whether `certificate` is valid now and signed by an authority; `None` if there are no authorities.
     pub fn vouch_for(&self, certificate: &Certificate, chain: &[Certificate]) -> Option<bool> {
         let present = self.present.load();
         present.anchors.as_ref().map(|anchors| anchors.vouch_for(certificate, chain, self.now()))

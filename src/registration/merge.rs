@@ -40,7 +40,7 @@ pub(super) struct Merged {
     pub(super) settled: BTreeSet<String>,
 }
 
-/// Lets the values of `statement` override those of the request. If the request states one of these values in
+/// Lets the values of `statement` override the values in the request. If the request states one of these values in
 /// another language or another form, that member is removed, because the issuer of the statement has not
 /// vouched for it.
 ///

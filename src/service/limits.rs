@@ -13,7 +13,7 @@ use crate::http::rate::{RateLimit, TooOften};
 pub enum Limit {
     /// Registrations, for each address or each initial access token.
     Registrations,
-    /// Challenges for client attestations, for each address; the number is that of registrations.
+    /// Challenges for client attestations, for each address; the limit for registrations applies.
     Challenges,
     /// Access tokens for clients that registered themselves, for each address.
     Tokens,
