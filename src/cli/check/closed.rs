@@ -4,7 +4,7 @@ use crate::config::trust::{SsaValidationType, StatementValidation};
 use crate::config::{Live, Registration};
 use crate::script::Hook;
 
-/// Returns what is odd about `live`, as the option and the reason. `has` tells whether any script defines a
+/// Returns what is odd about `live`, as the option and the reason. `has` returns whether any script defines a
 /// hook.
 pub(super) fn oddities(live: &Live, has: &dyn Fn(Hook) -> bool) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();

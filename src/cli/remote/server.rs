@@ -133,7 +133,7 @@ fn done(refusal: &Value) -> String {
 }
 
 /// The `error_description` that the server returns for an unknown path.
-const NO_SUCH_PATH: &str = "there is nothing at this path";
+const NO_SUCH_PATH: &str = "no endpoint at this path";
 
 /// Returns a message that explains why there is no response.
 pub(super) fn unreachable(url: &str, error: &DirectError) -> Failure {
