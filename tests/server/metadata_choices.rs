@@ -1,11 +1,11 @@
-//! K123 to K126: OpenID Connect RP Metadata Choices.
+//! OpenID Connect RP Metadata Choices.
 
 use serde_json::json;
 
 use crate::support::{TestServer, minimal, with};
 
 #[tokio::test]
-async fn a_list_is_narrowed_to_one_value_that_is_told() {
+async fn a_list_is_narrowed_to_one_value_that_is_returned() {
     let server =
         TestServer::registering(json!({"idTokenSigningAlgValuesSupported": ["RS256", "ES256"]})).await;
     let list = json!({"id_token_signing_alg_values_supported": ["PS512", "ES256", "RS256"]});
@@ -16,7 +16,7 @@ async fn a_list_is_narrowed_to_one_value_that_is_told() {
 }
 
 #[tokio::test]
-async fn a_value_is_in_its_list_and_one_of_them_is_supported() {
+async fn a_value_must_be_in_its_list_and_one_of_the_list_supported() {
     let server =
         TestServer::registering(json!({"idTokenSigningAlgValuesSupported": ["RS256", "ES256"]})).await;
     let outside =

@@ -1,4 +1,4 @@
-//! K114 to K119: the URIs of OpenID Connect, and of logout.
+//! The URIs of OpenID Connect and of logout.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::metadata::check;
 use crate::support::{TestServer, minimal, with};
 
 #[tokio::test]
-async fn the_uris_and_numbers_of_openid_connect() {
+async fn the_uris_and_numbers_of_openid_connect_are_checked() {
     let server = TestServer::new().await;
     let client = server
         .register(&with(minimal(), json!({"initiate_login_uri": "https://client.example.org/login"})))

@@ -1,5 +1,5 @@
-//! `dcrAuthorizationWithMTLS`: who registers shows a certificate, and whose client it is shows it
-//! again. K155, K160, K161 and K164 of the catalogue of cases.
+//! `dcrAuthorizationWithMTLS`: a registration requires a certificate, and the management of the client
+//! requires the same one.
 
 use registrar::config::ClientCertificates::{Optional, Required};
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ impl Bank {
     }
 }
 
-/// The client of [`CLIENT_DN`].
+/// Returns a client that registers the subject `dn`.
 fn named(dn: &str) -> Value {
     with(
         minimal(),
@@ -58,7 +58,7 @@ fn named(dn: &str) -> Value {
 }
 
 #[tokio::test]
-async fn nobody_registers_without_a_certificate_that_is_trusted() {
+async fn a_registration_needs_a_trusted_certificate() {
     let bank = Bank::new(&[]).await;
     let stranger = Authority::new().client(CLIENT);
     let expired = bank.files.authority.expired_client(CLIENT);
@@ -76,7 +76,7 @@ async fn nobody_registers_without_a_certificate_that_is_trusted() {
 }
 
 #[tokio::test]
-async fn the_handshake_refuses_where_certificates_are_required() {
+async fn the_handshake_fails_without_a_required_certificate() {
     let files = Files::new();
     let server = TestServer::configured(|configuration| {
         files.switch_on(configuration, Required);
@@ -87,7 +87,7 @@ async fn the_handshake_refuses_where_certificates_are_required() {
 }
 
 #[tokio::test]
-async fn the_subject_is_that_of_the_certificate() {
+async fn the_subject_must_be_that_of_the_certificate() {
     let bank = Bank::new(&[]).await;
     let ours = bank.ours(CLIENT);
     for dn in [
@@ -96,7 +96,7 @@ async fn the_subject_is_that_of_the_certificate() {
         "2.5.4.3=#0c0a436c69656e74204f6e65,2.5.4.10=#0c0d4578616d706c652c20496e632e,2.5.4.6=#13024445",
     ] {
         let client = bank.register(&ours, &named(dn)).await;
-        assert_eq!(client.body["tls_client_auth_subject_dn"], dn, "as it was sent");
+        assert_eq!(client.body["tls_client_auth_subject_dn"], dn, "the subject is returned as it was sent");
         bank.read(&client, Some(&ours)).await.expect_status(200);
     }
     for dn in
@@ -116,7 +116,7 @@ async fn the_subject_is_that_of_the_certificate() {
     bank.post(Some(&ours), &by_name("other.example.org")).await.expect_error(403, &["access_denied"]);
 }
 
-/// The rules of Open Finance Brasil about the certificate, as an operator writes them.
+/// The certificate rules of Open Finance Brasil in an operator's script.
 const BRAZIL: &str = r#"
 fn createClient(context) {
     let names = context.certificate.attributes;
@@ -165,7 +165,7 @@ async fn a_script_compares_the_software_and_the_organization() {
 }
 
 #[tokio::test]
-async fn a_name_in_a_wrong_form_is_refused() {
+async fn a_malformed_name_is_rejected() {
     let bank = Bank::new(&[("brazil.rhai", BRAZIL)]).await;
     let ours = bank.ours(BRAZILIAN);
     for dn in [
@@ -187,7 +187,7 @@ async fn a_name_in_a_wrong_form_is_refused() {
 }
 
 #[tokio::test]
-async fn whose_client_it_is_shows_its_certificate_again() {
+async fn managing_a_client_requires_its_certificate() {
     let bank = Bank::new(&[]).await;
     let ours = bank.ours(CLIENT);
     let client = bank.register(&ours, &named(CLIENT_DN)).await;
@@ -206,7 +206,7 @@ async fn whose_client_it_is_shows_its_certificate_again() {
         let answer = bank.ask(method, &thief, Some(&ours), body).await;
         answer.expect_error(401, &["invalid_token"]);
     }
-    // A renewed certificate of the same name is as good.
+    // A renewed certificate of the same name is accepted.
     let renewed = bank.ours(CLIENT);
     bank.read(&client, Some(&renewed)).await.expect_status(200);
     let moved = client.update(json!({"tls_client_auth_subject_dn": "CN=Neighbour"}));
@@ -217,7 +217,7 @@ async fn whose_client_it_is_shows_its_certificate_again() {
 }
 
 #[tokio::test]
-async fn a_client_that_named_no_subject_is_known_by_the_certificate_it_registered_with() {
+async fn a_client_without_a_subject_is_recognised_by_its_registration_certificate() {
     let bank = Bank::new(&[]).await;
     let ours = bank.ours(CLIENT);
     let client = bank.register(&ours, &minimal()).await;
@@ -228,7 +228,7 @@ async fn a_client_that_named_no_subject_is_known_by_the_certificate_it_registere
 }
 
 #[tokio::test]
-async fn a_registered_key_is_good_whoever_signed_its_certificate() {
+async fn a_registered_key_is_accepted_whoever_signed_its_certificate() {
     let bank = Bank::new(&[]).await;
     let own = Pair::self_signed(&[("CN", "own")]);
     let request = with(
@@ -240,7 +240,7 @@ async fn a_registered_key_is_good_whoever_signed_its_certificate() {
     bank.read(&client, Some(&own)).await.expect_status(200);
     let same_name = Pair::self_signed(&[("CN", "own")]);
     bank.read(&client, Some(&same_name)).await.expect_error(401, &["invalid_token"]);
-    // Its own certificate must not become somebody's name, which only an authority can give.
+    // A self-signed certificate must not count for a subject, which only a CA can confirm.
     let named =
         json!({"tls_client_auth_subject_dn": "CN=own", "token_endpoint_auth_method": "tls_client_auth"});
     let answer = bank.ask("PUT", &client, Some(&own), &client.update(named)).await;
@@ -258,7 +258,7 @@ impl ParseId for String {
 }
 
 #[tokio::test]
-async fn a_script_is_asked_where_what_is_registered_settles_nothing() {
+async fn a_script_decides_if_the_registered_metadata_does_not() {
     let script = r"
         fn isCertValidForClient(certificate, context) {
             certificate.trusted && certificate.attributes.CN[0] == context.client.software_id
@@ -272,7 +272,7 @@ async fn a_script_is_asked_where_what_is_registered_settles_nothing() {
     bank.read(&client, Some(&bank.ours(&[("CN", "Stranger")]))).await.expect_error(401, &["invalid_token"]);
     let forged = Pair::self_signed(&[("CN", "Neighbour")]);
     bank.read(&client, Some(&forged)).await.expect_error(401, &["invalid_token"]);
-    // Where a subject is registered, it alone decides, whatever a script would say.
+    // A registered subject alone decides, whatever a script would return.
     let named = bank.register(&ours, &with(named(CLIENT_DN), json!({"software_id": "Neighbour"}))).await;
     bank.read(&named, Some(&successor)).await.expect_error(401, &["invalid_token"]);
 }

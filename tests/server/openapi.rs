@@ -1,4 +1,4 @@
-//! The OpenAPI document: it has every route, and no other.
+//! The OpenAPI document has exactly the routes of the server.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ async fn document(server: &TestServer) -> Value {
     answer.body
 }
 
-/// The methods that are documented, with their paths.
+/// Returns the documented methods with their paths.
 fn documented(document: &Value) -> BTreeSet<String> {
     let paths = document["paths"].as_object().expect("paths");
     let operations = paths.iter().flat_map(|(path, item)| {
@@ -26,7 +26,7 @@ fn documented(document: &Value) -> BTreeSet<String> {
     operations.collect()
 }
 
-/// The methods that the routers of `server` answer, with their paths.
+/// Returns the methods that the routers of `server` answer, with their paths.
 fn answered(server: &TestServer) -> BTreeSet<String> {
     let service = server.server().service();
     let operational = probes::router(Arc::clone(service), Arc::new(Reloads::default()));
@@ -36,7 +36,7 @@ fn answered(server: &TestServer) -> BTreeSet<String> {
     for router in [operational, admin, public] {
         all.extend(routed(&format!("{router:?}")));
     }
-    // The registration endpoint takes every method itself.
+    // The registration endpoint handles every method itself.
     let registration = &service.settings.server.paths.registration;
     for method in ["GET", "POST", "PUT", "DELETE"] {
         all.insert(format!("{method} {registration}"));
@@ -44,16 +44,16 @@ fn answered(server: &TestServer) -> BTreeSet<String> {
     all
 }
 
-/// The routes that a router shows when it is printed; axum has no other way to ask for them.
+/// Returns the routes in the debug output of a router; axum has no other way to list them.
 fn routed(text: &str) -> BTreeSet<String> {
     let own = text.split("fallback_router").next().expect("a router");
-    let (routes, paths) = own.split_once("node: Node").expect("a router says which paths it has");
+    let (routes, paths) = own.split_once("node: Node").expect("the output of a router lists its paths");
     let numbered = |part: &str| -> Vec<(String, String)> {
         let entries = part.split("RouteId(").skip(1).filter_map(|entry| entry.split_once("): "));
         entries.map(|(number, rest)| (number.to_owned(), rest.to_owned())).collect()
     };
     let paths: Vec<(String, String)> = numbered(paths);
-    assert!(!paths.is_empty(), "axum prints its routers in another way: {text}");
+    assert!(!paths.is_empty(), "axum prints its routers in another form: {text}");
     let mut found = BTreeSet::new();
     for (number, methods) in numbered(routes) {
         let (_, path) = paths.iter().find(|(other, _)| *other == number).expect("a path");
@@ -69,7 +69,7 @@ fn routed(text: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn what_has_a_listener_of_its_own_is_said_to_be_where_that_really_is() {
+async fn routes_of_the_admin_listener_are_documented_at_its_address() {
     for (listen, is_named) in [("127.0.0.1:0", true), ("0.0.0.0:0", false)] {
         let server = TestServer::configured(|configuration| {
             configuration.settings.admin.listen = Some(listen.parse().unwrap());
@@ -98,7 +98,7 @@ async fn every_route_is_documented_and_no_other() {
 }
 
 #[tokio::test]
-async fn every_reference_leads_somewhere_and_every_name_is_there_once() {
+async fn every_reference_resolves_and_every_name_is_unique() {
     let server = TestServer::new().await;
     let document = document(&server).await;
     let text = document.to_string();
@@ -117,7 +117,7 @@ async fn every_reference_leads_somewhere_and_every_name_is_there_once() {
 }
 
 #[tokio::test]
-async fn paths_scopes_and_servers_are_those_of_the_settings() {
+async fn paths_scopes_and_servers_are_those_of_the_configuration() {
     let server = TestServer::configured(|configuration| {
         configuration.settings.server.paths.registration = "/dcr".to_owned();
         configuration.settings.server.paths.config = "/live".to_owned();
@@ -141,7 +141,7 @@ async fn paths_scopes_and_servers_are_those_of_the_settings() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_no_text_is_answered_as_documented() {
+async fn an_invalid_name_is_answered_as_documented() {
     let server = TestServer::new().await;
     let token = server.administrator_token().await;
     for path in ["/admin/v1/clients/%FF", "/admin/v1/initial-access-tokens/%FF"] {
@@ -153,7 +153,7 @@ async fn a_name_that_is_no_text_is_answered_as_documented() {
 }
 
 #[tokio::test]
-async fn a_page_begins_behind_an_identifier() {
+async fn a_page_begins_after_an_identifier() {
     let server = TestServer::new().await;
     let token = server.administrator_token().await;
     let answer = Answer::of(server.ask("GET", "/admin/v1/clients?after=").bearer_auth(&token)).await;

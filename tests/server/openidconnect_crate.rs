@@ -1,5 +1,5 @@
-//! A relying-party library that others wrote, the crate `openidconnect`: it reads our metadata
-//! document, registers, and reads what we answer to GET and PUT.
+//! The relying-party library `openidconnect`: it parses our metadata document, registers a client, and
+//! parses our answers to GET and PUT.
 
 use openidconnect::core::{
     CoreApplicationType, CoreClientAuthMethod, CoreClientRegistrationRequest, CoreClientRegistrationResponse,
@@ -48,7 +48,7 @@ async fn it_registers_reads_updates_and_deletes() {
     .await;
     let document = Answer::of(server.ask("GET", "/.well-known/openid-configuration")).await;
     let metadata: CoreProviderMetadata =
-        serde_json::from_value(document.body).expect("it reads our document");
+        serde_json::from_value(document.body).expect("it parses our document");
     let endpoint: &RegistrationUrl = metadata.registration_endpoint().expect("we register clients");
 
     let registered = request().register_async(endpoint, &send).await.expect("it registers");
@@ -63,7 +63,8 @@ async fn it_registers_reads_updates_and_deletes() {
 
     let read = server.read(&client).await;
     read.expect_status(200);
-    let read: CoreClientRegistrationResponse = serde_json::from_value(read.body).expect("it reads our GET");
+    let read: CoreClientRegistrationResponse =
+        serde_json::from_value(read.body).expect("it parses our answer to GET");
     assert_eq!(read.client_secret().unwrap().secret(), &secret);
 
     let update = Registered { body: server.read(&client).await.body, ..client.clone() }
@@ -71,7 +72,7 @@ async fn it_registers_reads_updates_and_deletes() {
     let updated = server.update(&client, &update).await;
     updated.expect_status(200);
     let updated: CoreClientRegistrationResponse =
-        serde_json::from_value(updated.body).expect("it reads our PUT");
+        serde_json::from_value(updated.body).expect("it parses our answer to PUT");
     assert_eq!(updated.client_name().unwrap().get(None).unwrap().as_str(), "New");
 
     server.delete(&client).await.expect_status(204);
@@ -79,7 +80,7 @@ async fn it_registers_reads_updates_and_deletes() {
 }
 
 #[tokio::test]
-async fn it_reads_our_refusals() {
+async fn it_parses_our_errors() {
     let server = TestServer::new().await;
     let endpoint = RegistrationUrl::new(server.url("/register")).unwrap();
     let fragment = RedirectUrl::new("https://client.example.org/callback#x".to_owned()).unwrap();

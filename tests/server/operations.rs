@@ -1,4 +1,4 @@
-//! What those who run the server see of it.
+//! The server from the view of its operators.
 
 use registrar::config::ClientCertificates;
 use registrar::jose::Algorithm;
@@ -15,7 +15,7 @@ fn issued_by(issuer: &'static str) -> impl Future<Output = TestServer> {
 }
 
 #[tokio::test]
-async fn an_https_issuer_is_never_tried_without_again() {
+async fn an_https_issuer_sends_strict_transport_security() {
     let server = issued_by("https://register.example.org").await;
     for path in ["/register", "/.well-known/oauth-authorization-server", "/nothing", "/healthz"] {
         let answer = Answer::of(server.ask("GET", path)).await;
@@ -29,14 +29,14 @@ async fn an_https_issuer_is_never_tried_without_again() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_name_of_its_own() {
+async fn every_answer_has_a_unique_correlation_id() {
     let server = TestServer::new().await;
     let mut seen = std::collections::BTreeSet::new();
     for path in ["/register", "/nothing", "/healthz", "/healthz"] {
         let answer = Answer::of(server.ask("GET", path).header("x-correlation-id", "mine")).await;
         let id = answer.header("x-correlation-id").to_owned();
         assert!(uuid_like(&id), "{id}");
-        assert!(seen.insert(id), "two answers have one name");
+        assert!(seen.insert(id), "two answers have the same id");
     }
 }
 
@@ -67,7 +67,7 @@ async fn the_admin_listener_has_the_probes_and_the_admin_api_to_itself() {
 }
 
 #[tokio::test]
-async fn who_probes_needs_no_certificate_where_clients_do() {
+async fn probes_need_no_certificate_even_if_clients_do() {
     let files = Files::new();
     let server = TestServer::configured(|configuration| {
         files.switch_on(configuration, ClientCertificates::Required);
@@ -80,8 +80,8 @@ async fn who_probes_needs_no_certificate_where_clients_do() {
     assert!(http.post(server.url("/register")).json(&minimal()).send().await.is_err());
 }
 
-/// The number called `name`, without the `registrar_` before it. Other tests of this process add
-/// to the same numbers, so it can only be said that one has grown.
+/// Returns the metric `registrar_` + `name`. Other tests in this process add to the same metrics, so
+/// tests can only assert that a metric has grown.
 async fn count(server: &TestServer, name: &str) -> u64 {
     let text = Answer::of(server.ask("GET", "/metrics")).await.text;
     let name = format!("registrar_{name} ");
@@ -90,7 +90,7 @@ async fn count(server: &TestServer, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn what_is_fetched_and_who_is_vouched_for_are_counted() {
+async fn fetches_and_verified_statements_are_counted() {
     let issuer = Signer::new("https://directory.example", Algorithm::Es256);
     let origin = Origin::new().await;
     let url = origin.at("/jwks", Reply::json(issuer.jwks()));
@@ -117,7 +117,7 @@ async fn what_is_fetched_and_who_is_vouched_for_are_counted() {
 }
 
 #[tokio::test]
-async fn two_servers_in_one_process_add_to_the_same_numbers() {
+async fn two_servers_in_one_process_share_their_metrics() {
     let (one, other) = (TestServer::new().await, TestServer::new().await);
     one.register(&minimal()).await;
     other.register(&minimal()).await;

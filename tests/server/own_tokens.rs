@@ -1,5 +1,4 @@
-//! `dcrAuthorizationWithClientCredentials`: clients that manage themselves with access tokens. K166
-//! of the catalogue of cases.
+//! `dcrAuthorizationWithClientCredentials`: clients that manage themselves with access tokens.
 
 use registrar::config::ClientCertificates::Optional;
 use serde_json::{Value, json};
@@ -17,7 +16,7 @@ async fn ask(server: &TestServer, method: &str, client: &Registered, token: &str
 }
 
 #[tokio::test]
-async fn a_registration_asks_for_the_grant() {
+async fn a_registration_must_request_the_grant() {
     let server = server().await;
     server.post(&minimal()).await.expect_bad_metadata("must contain client_credentials");
     server.register(&machine()).await;
@@ -31,14 +30,14 @@ async fn a_client_manages_itself_with_its_access_token() {
     let read = ask(&server, "GET", &client, &token, &Value::Null).await;
     read.expect_status(200);
     assert_eq!(read.member("client_id"), &json!(client.id));
-    // Only the digest of that token is here, and what was shown is another one.
+    // Only the digest of the registration access token is stored, and the client sent an access token.
     assert_eq!(read.member("registration_access_token"), &Value::Null);
     assert_eq!(read.member("registration_client_uri"), &json!(client.uri));
     let put = ask(&server, "PUT", &client, &token, &client.update(json!({"client_name": "New"}))).await;
     put.expect_status(200);
     assert_eq!(put.member("client_name"), "New");
     assert_eq!(put.member("registration_access_token"), &Value::Null);
-    // An update leaves tokens alone, and the registration access token is good as before.
+    // An update does not revoke tokens, and the registration access token is still valid.
     assert!(server.is_active(&client, &token).await);
     assert_eq!(server.read(&client).await.member("registration_access_token"), &json!(client.token));
     ask(&server, "DELETE", &client, &token, &Value::Null).await.expect_status(204);
@@ -47,7 +46,7 @@ async fn a_client_manages_itself_with_its_access_token() {
 }
 
 #[tokio::test]
-async fn its_registration_access_token_does_not_rotate_by_another_token() {
+async fn the_registration_access_token_does_not_rotate_when_another_token_is_used() {
     let members =
         json!({"dcrAuthorizationWithClientCredentials": true, "rotateRegistrationAccessToken": "onUse"});
     let server = TestServer::registering(members).await;
@@ -61,7 +60,7 @@ async fn its_registration_access_token_does_not_rotate_by_another_token() {
 }
 
 #[tokio::test]
-async fn every_other_token_is_refused_alike() {
+async fn every_other_token_is_rejected_alike() {
     let server = server().await;
     let (client, other) = (server.register(&machine()).await, server.register(&machine()).await);
     let (token, of_other) = (server.access_token(&client).await, server.access_token(&other).await);
@@ -84,7 +83,7 @@ async fn every_other_token_is_refused_alike() {
 }
 
 #[tokio::test]
-async fn access_tokens_manage_nothing_where_it_is_off() {
+async fn access_tokens_are_rejected_when_the_option_is_disabled() {
     let server = TestServer::new().await;
     let client = server.register(&machine()).await;
     let token = server.access_token(&client).await;
@@ -92,7 +91,7 @@ async fn access_tokens_manage_nothing_where_it_is_off() {
 }
 
 #[tokio::test]
-async fn a_bound_token_comes_with_its_certificate() {
+async fn a_bound_token_needs_its_certificate() {
     let files = Files::new();
     let server = TestServer::configured(|configuration| {
         files.switch_on(configuration, Optional);
@@ -118,7 +117,7 @@ async fn a_bound_token_comes_with_its_certificate() {
     let asked = files.client(Some(&own)).post(server.url("/introspect"));
     let shown = Answer::of(form(asked, &[("token", token), ("client_id", &client.id)])).await;
     assert_eq!(shown.member("cnf"), &json!({"x5t#S256": thumbprint}));
-    // The same name in another certificate is another certificate.
+    // Another certificate with the same name is rejected.
     let renewed = files.authority.client(CLIENT);
     for (pair, status) in [(Some(&own), 200), (Some(&renewed), 401), (None, 401)] {
         let read = files.client(pair).get(&client.uri).bearer_auth(token);

@@ -1,4 +1,4 @@
-//! Members that give rights at the server beside this one, and who may register them.
+//! Members that grant rights at the authorization server, and which clients may register them.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn privileged() -> Value {
     })
 }
 
-/// The privileged members of an answer.
+/// Returns the privileged members of an answer.
 fn kept(body: &Value) -> Vec<&str> {
     let all = privileged();
     let names = body.as_object().unwrap().keys().map(String::as_str);
@@ -22,7 +22,7 @@ fn kept(body: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn what_a_stranger_sends_of_them_is_ignored_and_the_answer_shows_it() {
+async fn privileged_members_of_an_unauthenticated_client_are_ignored_and_the_answer_shows_it() {
     let server = TestServer::new().await;
     let harmless = json!({"spontaneous_scopes": [], "allow_spontaneous_scopes": false});
     let client = server.register(&with(minimal(), privileged())).await;
@@ -36,7 +36,7 @@ async fn what_a_stranger_sends_of_them_is_ignored_and_the_answer_shows_it() {
 }
 
 #[tokio::test]
-async fn the_operator_lists_what_strangers_may_register() {
+async fn the_operator_lists_what_unauthenticated_clients_may_register() {
     let server = TestServer::registering(json!({"privilegedMembers": ["groups", "org_id"]})).await;
     let client = server.register(&with(minimal(), privileged())).await;
     assert_eq!((&client.body["groups"], &client.body["org_id"]), (&json!(["admins"]), &json!("o1")));
@@ -44,7 +44,7 @@ async fn the_operator_lists_what_strangers_may_register() {
 }
 
 #[tokio::test]
-async fn the_policy_of_an_initial_access_token_allows_some() {
+async fn the_policy_of_an_initial_access_token_allows_privileged_members() {
     let server = TestServer::new().await;
     server.initial_access("some", json!({"policy": {"privileged_members": ["groups"]}})).await;
     server.initial_access("none", json!({})).await;
@@ -56,7 +56,7 @@ async fn the_policy_of_an_initial_access_token_allows_some() {
 }
 
 #[tokio::test]
-async fn a_verified_statement_gives_what_it_says_and_nothing_beside_it() {
+async fn a_verified_statement_grants_its_own_members_only() {
     let issuer = Signer::new("https://directory.example.org", Algorithm::Es256);
     let entry = json!({"id": "d", "type": "SSA", "issuers": ["https://directory.example.org"], "jwks": issuer.jwks()});
     let builtin = json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]});
@@ -74,7 +74,7 @@ async fn a_verified_statement_gives_what_it_says_and_nothing_beside_it() {
 }
 
 #[tokio::test]
-async fn scripts_and_administrators_set_them_and_the_client_keeps_what_it_was_given() {
+async fn scripts_and_administrators_set_privileged_members_and_the_client_keeps_them() {
     let script = "fn createClient(context) { context.client.groups = [\"partners\"]; true }";
     let server = TestServer::scripted(&[("10-groups.rhai", script)], |configuration| {
         registering(configuration, json!({}));
@@ -94,7 +94,7 @@ async fn scripts_and_administrators_set_them_and_the_client_keeps_what_it_was_gi
 }
 
 #[tokio::test]
-async fn lifetimes_of_tokens_are_bounded() {
+async fn lifetimes_of_tokens_are_limited() {
     let server = TestServer::registering(json!({"maximumTokenLifetime": 3_600})).await;
     for member in ["access_token_lifetime", "refresh_token_lifetime", "id_token_lifetime", "par_lifetime"] {
         let body = |seconds: u64| with(minimal(), json!({ member: seconds }));

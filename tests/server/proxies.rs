@@ -1,4 +1,4 @@
-//! What a proxy says of a client's certificate, and what everybody else says of it.
+//! Client certificates in the headers of a trusted proxy, and the same headers from other senders.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,7 +26,7 @@ async fn server(is_trusted: bool, change: impl FnOnce(&mut Configuration)) -> Te
     .await
 }
 
-/// Every header in which a proxy can name `pair`.
+/// Returns every header in which a proxy can pass the certificate of `pair`.
 fn headers(pair: &Pair) -> Vec<(&'static str, String)> {
     let base64 = STANDARD.encode(pair.der());
     let escaped = pair.pem().replace('+', "%2B").replace('\n', "%0A").replace(' ', "%20").replace('=', "%3D");
@@ -53,23 +53,27 @@ async fn seen(server: &TestServer, header: (&str, String)) -> String {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_names_the_certificate_in_every_usual_form() {
+async fn a_trusted_proxy_passes_the_certificate_in_every_common_form() {
     let authority = Authority::new();
     let server = server(true, |_| {}).await;
     for header in headers(&authority.client(CLIENT)) {
         assert_eq!(seen(&server, header).await, format!("{CLIENT_DN} true"));
     }
     for header in headers(&authority.expired_client(CLIENT)) {
-        assert_eq!(seen(&server, header).await, format!("{CLIENT_DN} false"), "it has expired");
+        assert_eq!(seen(&server, header).await, format!("{CLIENT_DN} false"), "the certificate has expired");
     }
     for header in headers(&Pair::self_signed(CLIENT)) {
-        assert_eq!(seen(&server, header).await, format!("{CLIENT_DN} false"), "nobody signed it");
+        assert_eq!(
+            seen(&server, header).await,
+            format!("{CLIENT_DN} false"),
+            "the certificate is self-signed"
+        );
     }
     assert_eq!(seen(&server, ("X-ClientCert", "nonsense".to_owned())).await, "nothing");
 }
 
 #[tokio::test]
-async fn our_own_authorities_are_asked_where_there_are_some() {
+async fn configured_cas_are_checked() {
     let files = Files::new();
     let server = server(true, |configuration| {
         configuration.settings.server.tls.client_ca = Some(files.path("ca.pem"));
@@ -84,7 +88,7 @@ async fn our_own_authorities_are_asked_where_there_are_some() {
 }
 
 #[tokio::test]
-async fn a_header_from_anybody_else_is_ignored() {
+async fn a_header_from_an_untrusted_sender_is_ignored() {
     let pair = Authority::new().client(CLIENT);
     let mtls = |configuration: &mut Configuration| {
         configuration.live.registration.dcr_authorization_with_mtls = true;
@@ -97,14 +101,14 @@ async fn a_header_from_anybody_else_is_ignored() {
         let answer = post(&open, std::slice::from_ref(&header)).await;
         assert_eq!(answer.member("seen"), "nothing", "{}", header.0);
         let name = header.0.to_lowercase();
-        assert_eq!(answer.member("headers").get(&name), None, "{name} is shown to a script");
+        assert_eq!(answer.member("headers").get(&name), None, "a script sees {name}");
         assert!(answer.member("headers").get("content-type").is_some());
         post(&closed, &[header]).await.expect_error(401, &["invalid_client"]);
     }
 }
 
 #[tokio::test]
-async fn a_proxy_s_own_certificate_is_not_its_client_s() {
+async fn the_certificate_of_a_proxy_is_not_that_of_its_client() {
     let files = Files::new();
     let mut server = server(true, |configuration| {
         files.switch_on(configuration, registrar::config::ClientCertificates::Required);
@@ -119,7 +123,7 @@ async fn a_proxy_s_own_certificate_is_not_its_client_s() {
 }
 
 #[tokio::test]
-async fn two_headers_are_one_too_many_and_one_that_is_not_enabled_is_none() {
+async fn duplicate_headers_are_rejected_and_disabled_ones_ignored() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let (ours, other) = (headers(&authority.client(CLIENT)), headers(&stranger.client(CLIENT)));
     let all = server(true, |_| {}).await;

@@ -1,11 +1,11 @@
-//! How often callers may ask, and what those are told who ask too often.
+//! Rate limits and the errors of clients that exceed them.
 
 use registrar::config::Registration;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, GRANT, TestServer, form, machine, minimal, registering};
 
-/// A server with the limits of the defaults, and these on top of them.
+/// Starts a server with the default limits and these members on top.
 async fn limited(members: Value) -> TestServer {
     TestServer::configured(|configuration| {
         let default = Registration::default().rate_limit_registration_request_count;
@@ -15,7 +15,7 @@ async fn limited(members: Value) -> TestServer {
     .await
 }
 
-/// A request to `path` that `id` signs in to with `secret`.
+/// Sends a request to `path` with the credentials `id` and `secret`.
 async fn sign_in(server: &TestServer, path: &str, id: &str, secret: &str) -> Answer {
     let request = server.ask("POST", path).basic_auth(id, Some(secret));
     Answer::of(form(request, &[GRANT, ("token", "x")])).await
@@ -29,7 +29,7 @@ fn expect_limited(answer: &Answer, option: &str) {
 }
 
 #[tokio::test]
-async fn by_default_one_address_registers_hundreds_of_clients_and_not_thousands() {
+async fn by_default_one_address_can_register_hundreds_of_clients_but_not_thousands() {
     let server = limited(json!({})).await;
     let (mut accepted, begun) = (0, std::time::Instant::now());
     let refused = loop {
@@ -40,13 +40,13 @@ async fn by_default_one_address_registers_hundreds_of_clients_and_not_thousands(
         }
     };
     expect_limited(&refused, "rateLimitRegistrationRequestCount");
-    // There is room for another one each fifth of a second.
+    // One more registration is allowed each fifth of a second.
     let most = 300 + 1 + begun.elapsed().as_millis() / 200;
     assert!((300..=most).contains(&accepted), "{accepted} clients");
 }
 
 #[tokio::test]
-async fn the_default_is_taken_away_with_0() {
+async fn zero_disables_the_default_limit() {
     let server = limited(json!({"rateLimitRegistrationRequestCount": 0})).await;
     for _ in 0..400 {
         server.post(&json!({"redirect_uris": 5})).await.expect_status(400);
@@ -54,7 +54,7 @@ async fn the_default_is_taken_away_with_0() {
 }
 
 #[tokio::test]
-async fn an_administrator_signs_in_whatever_was_used_up() {
+async fn an_administrator_can_sign_in_whatever_limit_is_exceeded() {
     let members = json!({
         "rateLimitRegistrationRequestCount": 1, "rateLimitRegistrationPeriodInSeconds": 3_600,
         "rateLimitTokenRequestCount": 1, "rateLimitTokenPeriodInSeconds": 3_600,
@@ -102,12 +102,12 @@ async fn failed_authentications_are_limited_on_every_endpoint_and_successful_one
 }
 
 #[tokio::test]
-async fn an_assertion_is_not_looked_at_after_too_many_failures() {
+async fn an_assertion_is_not_verified_after_too_many_failures() {
     let server = limited(json!({"rateLimitAuthenticationFailureCount": 2})).await;
     let client = server.register(&machine()).await;
     let assertion = async || {
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        // {"alg":"ES256"} . {"sub": the client} . nothing that verifies
+        // {"alg":"ES256"} . {"sub": the client} . an invalid signature
         let encode = |text: &str| base64_url(text.as_bytes());
         let claims = json!({"sub": client.id, "iss": client.id}).to_string();
         let token =
@@ -136,7 +136,7 @@ async fn failed_sign_ins_of_administrators_and_limits_at_the_token_endpoint_are_
     let client = server.register(&machine()).await;
     let secret = client.body["client_secret"].as_str().unwrap();
     let administrator = server.administrator();
-    // Somebody confuses the identifier of the client with its secret.
+    // A caller mixes up the identifier and the secret of the client.
     sign_in(&server, "/token", secret, &client.id).await.expect_status(401);
     for _ in 0..2 {
         sign_in(&server, "/token", &administrator.id, "wrong-9d3c").await;

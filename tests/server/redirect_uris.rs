@@ -1,4 +1,4 @@
-//! K12 to K24 and K97 to K99: where a browser may be sent.
+//! Redirect URIs.
 
 use serde_json::{Value, json};
 
@@ -9,14 +9,14 @@ async fn check(server: &TestServer, application_type: &str, uri: &str, is_accept
     let answer = server.post(&body).await;
     if is_accepted {
         answer.expect_status(201);
-        assert_eq!(answer.body["redirect_uris"], json!([uri]), "it comes back byte for byte");
+        assert_eq!(answer.body["redirect_uris"], json!([uri]), "the URI is returned byte for byte");
     } else {
         answer.expect_bad_redirect();
     }
 }
 
 #[tokio::test]
-async fn redirect_uris_are_an_array_with_something_in_it() {
+async fn redirect_uris_are_a_non_empty_array() {
     let server = TestServer::new().await;
     for value in [json!("https://client.example.org/cb"), json!([]), json!([5]), json!([""]), Value::Null] {
         let answer = server.post(&with(minimal(), json!({"redirect_uris": value}))).await;
@@ -26,7 +26,7 @@ async fn redirect_uris_are_an_array_with_something_in_it() {
 }
 
 #[tokio::test]
-async fn a_redirect_uri_is_absolute_https_without_a_fragment() {
+async fn a_redirect_uri_is_an_absolute_https_uri_without_a_fragment() {
     let server = TestServer::new().await;
     let refused = [
         "https://client.example.org/cb#frag",
@@ -46,7 +46,7 @@ async fn a_redirect_uri_is_absolute_https_without_a_fragment() {
 }
 
 #[tokio::test]
-async fn a_native_client_has_loopback_and_schemes_with_a_dot() {
+async fn a_native_client_may_use_loopback_and_schemes_with_a_dot() {
     let server = TestServer::new().await;
     let accepted = [
         "http://localhost:8080/cb",
@@ -73,7 +73,7 @@ async fn a_native_client_has_loopback_and_schemes_with_a_dot() {
 }
 
 #[tokio::test]
-async fn schemes_that_run_or_read_something_are_refused() {
+async fn schemes_that_execute_or_read_content_are_rejected() {
     let server = TestServer::registering(json!({"allowPrivateUseUriSchemesWithoutDot": true})).await;
     let schemes = [
         "javascript:alert(1)",
@@ -93,7 +93,7 @@ async fn schemes_that_run_or_read_something_are_refused() {
 }
 
 #[tokio::test]
-async fn what_two_readers_may_read_differently_is_refused() {
+async fn ambiguous_uris_are_rejected() {
     let server = TestServer::new().await;
     let refused = [
         "https://u:p@client.example.org/cb",
@@ -133,7 +133,7 @@ async fn an_accepted_uri_is_never_normalised() {
 }
 
 #[tokio::test]
-async fn there_is_a_bound_on_number_and_length() {
+async fn number_and_length_are_limited() {
     let server = TestServer::new().await;
     let many: Vec<String> = (0..1_000).map(|number| format!("https://client.example.org/{number}")).collect();
     server.post(&json!({"redirect_uris": many})).await.expect_bad_redirect();
@@ -144,7 +144,7 @@ async fn there_is_a_bound_on_number_and_length() {
 }
 
 #[tokio::test]
-async fn an_implicit_web_client_has_https_and_no_localhost() {
+async fn an_implicit_web_client_needs_https_and_no_localhost() {
     let server = TestServer::registering(json!({
         "grantTypesSupported": ["authorization_code", "implicit"],
         "responseTypesSupported": ["code", "token", "id_token", "id_token token"],
@@ -158,14 +158,14 @@ async fn an_implicit_web_client_has_https_and_no_localhost() {
 }
 
 #[tokio::test]
-async fn https_for_native_clients_is_a_setting() {
+async fn https_for_native_clients_is_an_option() {
     let server = TestServer::registering(json!({"nativeAllowHttps": false})).await;
     check(&server, "native", "https://app.example.org/cb", false).await;
     check(&server, "native", "http://client.example.org/cb", false).await;
 }
 
 #[tokio::test]
-async fn an_operator_names_the_hosts_that_are_allowed_and_denied() {
+async fn the_operator_lists_allowed_and_denied_hosts() {
     let server = TestServer::registering(json!({
         "redirectUriAllowList": ["*.example.org"],
         "redirectUriDenyList": ["https://bad.example.org/*"],

@@ -1,4 +1,4 @@
-//! K1 to K11, K25 to K55: what a registration asks and what it is answered.
+//! Registration requests and their answers.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, START, TestServer, minimal, with};
 
 #[tokio::test]
-async fn a_registration_is_answered_with_credentials_that_no_cache_keeps() {
+async fn a_registration_is_answered_with_credentials_that_must_not_be_cached() {
     let server = TestServer::new().await;
     let answer = server.post(&minimal()).await;
     answer.expect_status(201);
@@ -20,7 +20,7 @@ async fn a_registration_is_answered_with_credentials_that_no_cache_keeps() {
 }
 
 #[tokio::test]
-async fn defaults_are_registered_and_told() {
+async fn defaults_are_registered_and_returned() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     assert_eq!(client.body["token_endpoint_auth_method"], "client_secret_basic");
@@ -41,14 +41,14 @@ async fn two_registrations_share_nothing() {
 }
 
 #[tokio::test]
-async fn an_unknown_member_is_not_heard() {
+async fn an_unknown_member_is_ignored() {
     let server = TestServer::new().await;
     let client = server.register(&with(minimal(), json!({"example_extension_parameter": "v"}))).await;
     assert_eq!(client.body.get("example_extension_parameter"), None);
 }
 
 #[tokio::test]
-async fn a_localised_name_comes_back_code_point_by_code_point() {
+async fn a_localised_name_is_returned_unchanged() {
     let server = TestServer::new().await;
     let name = "\u{30af}\u{30e9}\u{30a4}\u{30a2}\u{30f3}\u{30c8}\u{540d} e\u{301}";
     let client = server.register(&with(minimal(), json!({"client_name#ja-Jpan-JP": name}))).await;
@@ -58,7 +58,7 @@ async fn a_localised_name_comes_back_code_point_by_code_point() {
 }
 
 #[tokio::test]
-async fn other_methods_are_refused_with_allow_or_for_want_of_a_token() {
+async fn other_methods_are_answered_with_allow_or_require_a_token() {
     let server = TestServer::new().await;
     for method in ["GET", "PUT", "DELETE"] {
         let answer = Answer::of(server.ask(method, "/register")).await;
@@ -78,7 +78,7 @@ async fn a_client_without_redirects_needs_no_redirect_uri() {
 }
 
 #[tokio::test]
-async fn grants_and_responses_agree() {
+async fn grant_types_and_response_types_must_agree() {
     let server = TestServer::registering(json!({
         "grantTypesSupported": ["authorization_code", "implicit", "client_credentials"],
         "responseTypesSupported": ["code", "token", "id_token"],
@@ -105,14 +105,14 @@ async fn a_public_client_gets_no_secret() {
 }
 
 #[tokio::test]
-async fn an_unknown_method_is_refused_with_those_that_are_known() {
+async fn an_unknown_authentication_method_is_rejected_and_the_supported_ones_are_named() {
     let server = TestServer::new().await;
     let answer = server.post(&with(minimal(), json!({"token_endpoint_auth_method": "foo"}))).await;
     answer.expect_bad_metadata("private_key_jwt");
 }
 
 #[tokio::test]
-async fn granted_scopes_are_those_of_the_request_that_are_defined() {
+async fn granted_scopes_are_the_requested_ones_that_are_defined() {
     let server = TestServer::new().await;
     let client = server.register(&with(minimal(), json!({"scope": "openid profile"}))).await;
     assert_eq!(client.body["scope"], "openid profile");
@@ -124,7 +124,7 @@ async fn granted_scopes_are_those_of_the_request_that_are_defined() {
 }
 
 #[tokio::test]
-async fn scopes_marked_default_are_added_unless_that_is_switched_off() {
+async fn default_scopes_are_added_unless_that_is_disabled() {
     let scopes = |configuration: &mut registrar::config::Configuration| {
         for scope in &mut configuration.live.scopes {
             scope.default = scope.id == "openid";
@@ -170,13 +170,13 @@ async fn no_two_clients_share_a_credential() {
         for value in [&client.id, &client.token, client.body["client_secret"].as_str().unwrap()] {
             assert!(value.len() >= 32, "{value} is too short for 128 random bits");
             assert!(!value.starts_with("https://"), "an identifier that looks like a URL");
-            assert!(seen.insert((*value).to_owned()), "{value} is there twice");
+            assert!(seen.insert((*value).to_owned()), "{value} was issued twice");
         }
     }
 }
 
 #[tokio::test]
-async fn an_address_that_registers_too_often_is_told_when_to_come_back() {
+async fn an_address_that_registers_too_often_is_told_when_to_retry() {
     let server = TestServer::registering(json!({
         "rateLimitRegistrationRequestCount": 5,
         "rateLimitRegistrationPeriodInSeconds": 3600,
@@ -197,7 +197,7 @@ async fn an_address_that_registers_too_often_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_browser_of_any_origin_may_ask() {
+async fn a_web_page_of_any_origin_may_register() {
     let server = TestServer::new().await;
     let preflight = server
         .ask("OPTIONS", "/register")
@@ -215,7 +215,7 @@ async fn a_browser_of_any_origin_may_ask() {
 }
 
 #[tokio::test]
-async fn a_switched_off_registration_refuses_and_is_not_advertised() {
+async fn a_disabled_registration_rejects_requests_and_is_not_published() {
     let server = TestServer::registering(json!({"dynamicRegistrationEnabled": false})).await;
     server.post(&minimal()).await.expect_error(403, &["access_denied"]);
     let document = Answer::of(server.ask("GET", "/.well-known/openid-configuration")).await;
@@ -223,7 +223,7 @@ async fn a_switched_off_registration_refuses_and_is_not_advertised() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_judged_is_refused() {
+async fn unverifiable_requests_are_rejected() {
     let server = TestServer::new().await;
     let refused = server.post(&with(minimal(), json!({"software_statement": "a.b.c"}))).await;
     refused.expect_error(400, &["invalid_software_statement"]);
@@ -235,7 +235,7 @@ async fn what_can_not_be_judged_is_refused() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_refused_request_is_stored() {
+async fn nothing_of_a_rejected_request_is_stored() {
     let refuse = "fn createClient(context) { context.client.client_name == \"K\" }";
     let server = TestServer::scripted(&[("10-a.rhai", refuse)], |_| {}).await;
     let refused =
@@ -253,7 +253,7 @@ async fn nothing_of_a_refused_request_is_stored() {
 }
 
 #[tokio::test]
-async fn custom_attributes_are_registered_when_the_operator_names_them() {
+async fn configured_custom_attributes_are_registered() {
     let server = TestServer::registering(json!({
         "dynamicRegistrationCustomAttributes": ["department", "tier"],
         "dynamicRegistrationDefaultCustomAttributes": {"tier": "bronze"},

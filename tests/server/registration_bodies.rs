@@ -1,11 +1,11 @@
-//! K6 to K10, K43 to K46, K50: bodies that are no metadata, and members that are not what they should be.
+//! Request bodies that are not client metadata, and invalid members.
 
 use serde_json::json;
 
 use crate::support::{Answer, TestServer, minimal, with};
 
 #[tokio::test]
-async fn a_body_that_is_not_an_object_is_refused() {
+async fn a_body_that_is_not_an_object_is_rejected() {
     let server = TestServer::new().await;
     for body in ["", " ", "{\"redirect_uris\":[", "[]", "\"x\"", "null", "5", "{} {}"] {
         let answer = server.post_bytes("application/json", body).await;
@@ -14,7 +14,7 @@ async fn a_body_that_is_not_an_object_is_refused() {
 }
 
 #[tokio::test]
-async fn another_media_type_is_refused() {
+async fn another_media_type_is_rejected() {
     let server = TestServer::new().await;
     for content_type in
         ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16"]
@@ -29,13 +29,13 @@ async fn another_media_type_is_refused() {
 }
 
 #[tokio::test]
-async fn a_charset_of_utf_8_is_json_too() {
+async fn json_with_a_charset_of_utf_8_is_accepted() {
     let server = TestServer::new().await;
     server.post_bytes("application/json; charset=utf-8", minimal().to_string()).await.expect_status(201);
 }
 
 #[tokio::test]
-async fn a_wrong_type_is_refused_and_named() {
+async fn an_invalid_type_is_rejected_and_named() {
     let server = TestServer::new().await;
     for (member, value) in [("contacts", json!("a@b")), ("client_name", json!(5)), ("logo_uri", json!(5))] {
         server.post(&with(minimal(), json!({member: value}))).await.expect_bad_metadata(member);
@@ -51,7 +51,7 @@ async fn a_client_does_not_choose_its_credentials() {
 }
 
 #[tokio::test]
-async fn null_is_absent() {
+async fn null_counts_as_absent() {
     let server = TestServer::new().await;
     let client = server.register(&with(minimal(), json!({"client_uri": null, "tos_uri": ""}))).await;
     assert_eq!(client.body.get("client_uri"), None);
@@ -59,7 +59,7 @@ async fn null_is_absent() {
 }
 
 #[tokio::test]
-async fn a_member_that_is_there_twice_is_refused() {
+async fn a_duplicate_member_is_rejected() {
     let server = TestServer::new().await;
     let cases = [
         (
@@ -77,7 +77,7 @@ async fn a_member_that_is_there_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn a_description_is_ascii_whatever_the_value_was() {
+async fn an_error_description_is_ascii_whatever_the_value_was() {
     let server = TestServer::new().await;
     let answer =
         server.post(&with(minimal(), json!({"token_endpoint_auth_method": "m\u{e9}thode\u{202e}"}))).await;
@@ -85,7 +85,7 @@ async fn a_description_is_ascii_whatever_the_value_was() {
 }
 
 #[tokio::test]
-async fn all_violations_are_told_at_once() {
+async fn all_violations_are_reported_together() {
     let server = TestServer::new().await;
     let answer = server
         .post(&json!({

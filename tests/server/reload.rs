@@ -1,4 +1,4 @@
-//! Scripts that change while the server runs.
+//! Reloading scripts while the server runs.
 
 use std::time::{Duration, Instant};
 
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use crate::support::{Answer, TestServer, minimal};
 
 fn version(number: usize) -> String {
-    // Two members from two hooks: an answer that mixes versions would show.
+    // Two members from two hooks, so an answer that mixes versions is detected.
     format!(
         "fn createClient(context) {{ context.client.software_version = \"{number}\"; true }}\n\
          fn modifyPostResponse(response, context) {{ response.answered_by = \"{number}\"; true }}\n"
     )
 }
 
-/// Asks until `is_there`, for ten seconds at most; returns what was there.
+/// Polls until `ask` returns a value, for at most ten seconds, and returns the value.
 pub(crate) async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(10);
     loop {
@@ -41,14 +41,17 @@ async fn until_version(server: &TestServer, number: usize) {
 }
 
 #[tokio::test]
-async fn a_saved_script_is_in_force_and_a_broken_one_is_not() {
+async fn a_saved_script_is_loaded_and_a_broken_one_is_not() {
     let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
     until_version(&server, 1).await;
     server.write_script("10-a.rhai", &version(2));
     until_version(&server, 2).await;
     server.write_script("10-a.rhai", "fn createClient(context) { this is not a script");
     let error = until(async || ready(&server).await["scriptsError"].as_str().map(str::to_owned)).await;
-    assert!(error.contains("10-a.rhai") && error.contains("1:"), "it names file, line and column: {error}");
+    assert!(
+        error.contains("10-a.rhai") && error.contains("1:"),
+        "the error names file, line and column: {error}"
+    );
     assert_eq!(server.register(&minimal()).await.body["software_version"], "2");
     server.write_script("10-a.rhai", &version(3));
     until_version(&server, 3).await;
@@ -56,12 +59,12 @@ async fn a_saved_script_is_in_force_and_a_broken_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_new_library_a_removed_script_and_a_renamed_one() {
+async fn a_new_library_a_removed_script_and_a_renamed_one_are_reloaded() {
     let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
     let directory = server.folder.path().join("scripts");
     server.write_script("lib/number.rhai", "fn number() { \"7\" }");
     let script = "import \"lib/number\" as l;\nfn createClient(context) { context.client.software_version = l::number(); true }";
-    // As an editor saves: beside it, then over it.
+    // Saved as editors do: a new file is written and then renamed over the old one.
     server.write_script(".10-a.rhai.swp", script);
     std::fs::rename(directory.join(".10-a.rhai.swp"), directory.join("10-a.rhai")).unwrap();
     until_version(&server, 7).await;
@@ -79,13 +82,16 @@ async fn a_hundred_edits_under_load_fail_no_request() {
     let load = async {
         let mut seen = std::collections::BTreeSet::new();
         loop {
-            // The last round begins after the last edit is in force.
+            // The last round begins after the last edit is loaded.
             let is_last = done.load(std::sync::atomic::Ordering::SeqCst);
             let answers =
                 futures_util::future::join_all((0..8).map(|_| async { server.post(&minimal()).await })).await;
             for answer in answers {
                 answer.expect_status(201);
-                assert_eq!(answer.body["software_version"], answer.body["answered_by"], "one whole version");
+                assert_eq!(
+                    answer.body["software_version"], answer.body["answered_by"],
+                    "the answer comes from one version"
+                );
                 seen.insert(answer.body["answered_by"].as_str().unwrap().to_owned());
             }
             if is_last {
@@ -96,7 +102,8 @@ async fn a_hundred_edits_under_load_fail_no_request() {
     let edits = async {
         for number in 1..=100 {
             server.write_script("10-a.rhai", &version(number));
-            // Most edits fall into one quiet moment, as with an editor that saves often.
+            // Most edits are so close together that they cause one reload, as with an editor that saves
+            // often.
             if number % 10 == 0 {
                 until_version(&server, number).await;
             } else {

@@ -1,4 +1,4 @@
-//! The many ways in which files change under a server that runs.
+//! The ways in which script files change under a running server.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn version(number: usize) -> String {
     format!("fn createClient(context) {{ context.client.software_version = \"{number}\"; true }}\n")
 }
 
-/// Asks until `is_there`, for ten seconds at most.
+/// Polls until `is_there` returns true, for at most ten seconds.
 async fn until(mut is_there: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(10);
     while !is_there().await {
@@ -41,7 +41,7 @@ fn write(path: &Path, text: &str) {
 }
 
 #[tokio::test]
-async fn a_half_written_file_changes_nothing_until_it_is_whole() {
+async fn a_partly_written_file_changes_nothing_until_it_is_complete() {
     let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
     let before = ready(&server).await["scripts"].clone();
     let whole = version(2);
@@ -51,7 +51,7 @@ async fn a_half_written_file_changes_nothing_until_it_is_whole() {
     server.write_script("10-a.rhai", &whole);
     until_version(&server, 2).await;
     assert_eq!(ready(&server).await.get("scriptsError"), None);
-    // Emptied first, as many programs do it: no request goes past the script meanwhile.
+    // Many programs truncate the file first. Meanwhile no request bypasses the script.
     server.write_script("10-a.rhai", "");
     until(async || ready(&server).await.get("scriptsError").is_some()).await;
     assert_eq!(present(&server).await, json!("2"));
@@ -61,7 +61,7 @@ async fn a_half_written_file_changes_nothing_until_it_is_whole() {
 
 #[tokio::test]
 async fn kubernetes_swaps_a_symbolic_link() {
-    // A mounted ConfigMap: each file is a link through ..data, which is a link to a dated folder.
+    // In a mounted ConfigMap, each file is a link through ..data, which is a link to a dated folder.
     let server = TestServer::scripted(&[], |_| {}).await;
     let directory = server.folder.path().join("scripts");
     write(&directory.join("..2026_01_01/10-a.rhai"), &version(1));
@@ -79,11 +79,11 @@ async fn kubernetes_swaps_a_symbolic_link() {
 }
 
 #[tokio::test]
-async fn of_rapid_saves_the_last_one_stays() {
+async fn of_rapid_saves_the_last_one_wins() {
     let server = TestServer::scripted(&[("10-a.rhai", &version(0))], |_| {}).await;
     let directory = server.folder.path().join("scripts");
     for number in 1..=60 {
-        // Some editors write in place, some beside and over it; some saves are broken.
+        // Some editors write in place, some rename a new file over the old one; some saves are invalid.
         match number % 3 {
             0 => server.write_script("10-a.rhai", "fn createClient(context) {"),
             1 => server.write_script("10-a.rhai", &version(number)),
@@ -100,7 +100,7 @@ async fn of_rapid_saves_the_last_one_stays() {
 }
 
 #[tokio::test]
-async fn the_server_says_what_runs_and_since_when() {
+async fn the_server_reports_the_loaded_scripts_and_the_time() {
     let server = TestServer::scripted(&[("10-a.rhai", &version(1))], |_| {}).await;
     let first = server.server().service().snapshot().scripts.clone();
     assert_eq!(ready(&server).await["scriptsSince"], json!(first.since().unix()));
@@ -113,8 +113,8 @@ async fn the_server_says_what_runs_and_since_when() {
     let second = server.server().service().snapshot().scripts.clone();
     assert_eq!(second.since().unix(), first.since().unix() + 100);
     assert_ne!(second.scripts()[0].hash, first.scripts()[0].hash);
-    assert!(second.statistics()[0].calls >= 2, "a reload goes on counting");
-    // A save that changes nothing is no change.
+    assert!(second.statistics()[0].calls >= 2, "a reload keeps the counts");
+    // A save without changes causes no reload.
     server.clock.advance(100);
     server.write_script("10-a.rhai", &version(2));
     server.write_script("lib/new.rhai", "fn f() { 1 }");

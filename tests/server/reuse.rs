@@ -1,4 +1,4 @@
-//! `reuseIdenticalPublicClients`: one client for all who register the same.
+//! `reuseIdenticalPublicClients`: identical registrations share one client.
 
 use futures_util::future::join_all;
 use registrar::lifecycle::remove_unused;
@@ -25,14 +25,14 @@ async fn the_same_registration_gets_the_same_client_and_no_token() {
     let server = reusing(json!({})).await;
     let first = register(&server, &public()).await;
     server.clock.advance(100);
-    // Members in another order, and one that nobody knows.
+    // Members in another order, and an unknown one.
     let mut members: Vec<_> = public().as_object().unwrap().clone().into_iter().collect();
     members.reverse();
     members.push(("x_unknown".to_owned(), json!(1)));
     let again = register(&server, &Value::Object(members.into_iter().collect())).await;
     assert_eq!(again["client_id"], first["client_id"]);
     assert_eq!(again["client_id_issued_at"], first["client_id_issued_at"]);
-    // Nobody manages what others use: the first could be anybody.
+    // No party that registered can manage a shared client, since any of them could be an attacker.
     for answer in [&first, &again] {
         for member in ["registration_access_token", "registration_client_uri", "client_secret"] {
             assert_eq!(answer[member], Value::Null, "{member}");
@@ -40,7 +40,7 @@ async fn the_same_registration_gets_the_same_client_and_no_token() {
     }
     let other = register(&server, &with(public(), json!({"client_name": "Other"}))).await;
     assert_ne!(other["client_id"], first["client_id"]);
-    // Only the administrator does; then the next one registers anew.
+    // Only the administrator can delete it; the next registration creates a new client.
     let token = server.administrator_token().await;
     let path = format!("/admin/v1/clients/{}", first["client_id"].as_str().unwrap());
     let gone = server.ask("DELETE", &path).bearer_auth(token).send().await.unwrap();
@@ -49,7 +49,7 @@ async fn the_same_registration_gets_the_same_client_and_no_token() {
 }
 
 #[tokio::test]
-async fn of_many_at_the_same_time_all_get_one_client() {
+async fn simultaneous_registrations_get_the_same_client() {
     let server = reusing(json!({})).await;
     let body = public();
     let answers = join_all((0..20).map(|_| register(&server, &body))).await;
@@ -57,11 +57,11 @@ async fn of_many_at_the_same_time_all_get_one_client() {
         assert_eq!(answer["client_id"], answers[0]["client_id"]);
     }
     let count = server.server().service().store.clients.count_all().await.unwrap();
-    assert_eq!(count, 2, "the administrator and this one");
+    assert_eq!(count, 2, "the administrator and this client");
 }
 
 #[tokio::test]
-async fn what_has_something_of_its_own_is_not_shared() {
+async fn clients_with_individual_properties_are_not_shared() {
     let server = reusing(json!({"initialAccessToken": "optional"})).await;
     for body in [minimal(), with(public(), json!({"lifetime": 1_000}))] {
         let (one, other) = (server.register(&body).await, server.register(&body).await);
@@ -77,14 +77,14 @@ async fn what_has_something_of_its_own_is_not_shared() {
 }
 
 #[tokio::test]
-async fn it_is_off_unless_the_operator_says_so() {
+async fn it_is_disabled_by_default() {
     let server = TestServer::new().await;
     let (one, other) = (server.register(&public()).await, server.register(&public()).await);
     assert_ne!(one.id, other.id);
 }
 
 #[tokio::test]
-async fn a_registration_that_gets_a_client_uses_it() {
+async fn a_registration_counts_as_a_use_of_the_shared_client() {
     let server = reusing(json!({"unusedClientLifetime": 1_000, "inactiveClientLifetime": 1_000})).await;
     let service = server.server().service();
     let first = register(&server, &public()).await;

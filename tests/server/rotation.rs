@@ -1,11 +1,11 @@
-//! K93: when a registration access token is replaced, and what becomes of the one before it.
+//! Rotation of registration access tokens, and the validity of the previous token.
 
 use serde_json::json;
 
 use crate::support::{Registered, TestServer, minimal};
 
 #[tokio::test]
-async fn a_token_rotates_on_update_and_the_old_one_dies_when_the_new_one_is_used() {
+async fn a_token_rotates_on_update_and_the_old_one_is_valid_until_the_new_one_is_used() {
     let server = TestServer::registering(json!({"rotateRegistrationAccessToken": "onUpdate"})).await;
     let first = server.register(&minimal()).await;
     assert_eq!(server.read(&first).await.body["registration_access_token"], json!(first.token));
@@ -20,10 +20,10 @@ async fn a_token_rotates_on_update_and_the_old_one_dies_when_the_new_one_is_used
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_locks_nobody_out() {
+async fn a_lost_answer_locks_no_client_out() {
     let server = TestServer::registering(json!({"rotateRegistrationAccessToken": "onUse"})).await;
     let first = server.register(&minimal()).await;
-    // The client never sees these answers, and asks again with the token that it has.
+    // The client never sees these answers and retries with the token that it has.
     let lost = Registered::of(server.read(&first).await.body);
     let arrived = Registered::of(server.read(&first).await.body);
     assert_ne!(lost.token, arrived.token);
@@ -33,12 +33,12 @@ async fn an_answer_that_was_lost_locks_nobody_out() {
 }
 
 #[tokio::test]
-async fn an_update_rotates_a_token_of_each_use_too() {
+async fn a_token_that_rotates_on_each_use_rotates_on_update_too() {
     let server = TestServer::registering(json!({"rotateRegistrationAccessToken": "onUse"})).await;
     let first = server.register(&minimal()).await;
     let second = Registered::of(server.update(&first, &first.update(json!({}))).await.body);
     assert_ne!(second.token, first.token);
-    // The new token dies with the client, and so does the one that is still good beside it.
+    // With the client, both the new token and the still valid previous one become invalid.
     server.delete(&second).await.expect_status(204);
     for dead in [&first, &second] {
         server.read(dead).await.expect_error(401, &["invalid_token"]);
@@ -46,7 +46,7 @@ async fn an_update_rotates_a_token_of_each_use_too() {
 }
 
 #[tokio::test]
-async fn a_token_stays_where_the_operator_wants_that() {
+async fn a_token_does_not_rotate_if_so_configured() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let answer = server.update(&client, &client.update(json!({}))).await;

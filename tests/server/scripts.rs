@@ -1,4 +1,4 @@
-//! Scripts, seen from the client: what they change, what they refuse, and how they fail.
+//! Scripts from the view of a client: what they change, what they reject, and how they fail.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ async fn server(script: &str) -> TestServer {
 }
 
 #[tokio::test]
-async fn a_script_changes_what_is_registered() {
+async fn a_script_changes_the_registered_metadata() {
     let server = server(
         r#"fn createClient(context) {
             context.client.contacts.push("registry@example.org");
@@ -35,7 +35,7 @@ async fn a_script_changes_what_is_registered() {
 }
 
 #[tokio::test]
-async fn a_script_refuses_in_three_ways() {
+async fn a_script_can_reject_in_three_ways() {
     let script = r#"fn createClient(context) {
         switch context.registerRequest.software_id {
             "false" => return false,
@@ -56,7 +56,7 @@ async fn a_script_refuses_in_three_ways() {
 }
 
 #[tokio::test]
-async fn a_fault_fails_closed_and_tells_nothing() {
+async fn a_fault_rejects_the_request_and_discloses_nothing() {
     let scripts = [
         "fn createClient(context) { throw 5 }",
         "fn createClient(context) { undefined_function(context) }",
@@ -84,7 +84,7 @@ async fn a_fault_fails_closed_and_tells_nothing() {
 }
 
 #[tokio::test]
-async fn a_script_can_not_get_an_invalid_client_past_the_rules() {
+async fn a_script_cannot_bypass_the_rules() {
     let server = server(
         r#"fn createClient(context) {
             context.client.redirect_uris = ["http://evil.example.org/cb"];
@@ -96,7 +96,7 @@ async fn a_script_can_not_get_an_invalid_client_past_the_rules() {
 }
 
 #[tokio::test]
-async fn scripts_run_in_the_order_of_their_names_until_one_refuses() {
+async fn scripts_run_in_the_order_of_their_names_until_one_rejects() {
     let first = "fn createClient(context) { context.client.software_id = \"first\"; true }";
     let second = r#"fn createClient(context) {
         if context.client.software_id != "first" { throw "out of order" }
@@ -119,7 +119,7 @@ async fn scripts_run_in_the_order_of_their_names_until_one_refuses() {
 }
 
 #[tokio::test]
-async fn an_update_is_decided_too() {
+async fn scripts_decide_updates_too() {
     let server = server(
         r#"fn updateClient(context) {
             if context.registerRequest.client_name == "taken" { return false; }
@@ -139,7 +139,7 @@ async fn an_update_is_decided_too() {
     assert_eq!(answer.body["software_version"], "updated");
 }
 
-/// What names a client is there for every hook but the one that runs before it is made.
+/// The identifiers of a client are available to every hook except the one before its creation.
 const NAMED: &str = r#"
     fn seen(client) { `${client.client_id ?? "nobody"} ${client.client_id_issued_at ?? "never"}` }
     fn createClient(context) { context.client.software_version = seen(context.client); true }
@@ -158,11 +158,11 @@ const NAMED: &str = r#"
 "#;
 
 #[tokio::test]
-async fn what_names_a_client_can_be_read_and_not_changed() {
+async fn the_identifiers_of_a_client_can_be_read_but_not_changed() {
     let server = server(NAMED).await;
     let client = server.register(&minimal()).await;
     let named = format!("{} {START}", client.id);
-    assert_eq!(client.body["software_version"], "nobody never", "it is not made yet");
+    assert_eq!(client.body["software_version"], "nobody never", "the client is not created yet");
     assert_eq!(client.body["seen"], json!(named));
     let mut update = client.update(json!({}));
     update.as_object_mut().unwrap().remove("seen");
@@ -175,7 +175,7 @@ async fn what_names_a_client_can_be_read_and_not_changed() {
     let kept = server.delete(&client).await;
     kept.expect_error(403, &["access_denied"]);
     assert_eq!(kept.body["error_description"], json!(named));
-    // It is no metadata, so it is not stored among it.
+    // The identifiers are not metadata, so they are not stored with it.
     let id = registrar::model::ClientId::parse(&client.id).unwrap();
     let stored = server.server().service().store.clients.find(&id).await.unwrap().unwrap();
     assert!(!stored.client().metadata.metadata().has("client_id"));
@@ -208,7 +208,7 @@ async fn answers_can_be_changed_but_not_their_credentials() {
 }
 
 #[tokio::test]
-async fn a_fault_in_the_answer_leaves_no_client_behind() {
+async fn a_fault_in_the_answer_hook_leaves_no_client_behind() {
     let server = server("fn modifyPostResponse(response, context) { throw 1 }").await;
     server.post(&minimal()).await.expect_error(500, &["server_error"]);
     server.expect_empty().await;
@@ -243,7 +243,7 @@ async fn a_script_sees_the_request_the_configuration_and_no_credentials() {
 }
 
 #[tokio::test]
-async fn a_library_is_imported_and_nothing_else() {
+async fn only_libraries_can_be_imported() {
     let library = "fn greet(name) { `Hello ${name}` }";
     let script = r#"import "lib/greetings" as greetings;
         fn createClient(context) {
@@ -256,7 +256,7 @@ async fn a_library_is_imported_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_store_keeps_where_a_client_came_from() {
+async fn the_store_keeps_the_provenance_of_a_client() {
     let server = server("fn createClient(context) { true }").await;
     let client = server.register(&minimal()).await;
     let id = registrar::model::ClientId::parse(&client.id).unwrap();

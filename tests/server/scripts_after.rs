@@ -1,4 +1,4 @@
-//! Hooks that run after the answer.
+//! Hooks that run after the answer was sent.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn another_system_is_told_what_happened() {
+async fn another_system_is_notified() {
     let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
     for what in ["created", "updated", "deleted"] {
         host.answer_json("PUT", &format!("https://other.example.org/{what}"), 200, &json!({}));
@@ -49,7 +49,7 @@ async fn another_system_is_told_what_happened() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_deleted_while_its_events_wait_does_not_come_back_elsewhere() {
+async fn a_client_deleted_while_its_events_are_queued_is_not_recreated_elsewhere() {
     let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
     for what in ["created", "updated", "deleted"] {
         host.answer_json("PUT", &format!("https://other.example.org/{what}"), 200, &json!({}));
@@ -60,17 +60,17 @@ async fn a_client_that_is_deleted_while_its_events_wait_does_not_come_back_elsew
     server.update(&client, &client.update(json!({"client_name": "Other"}))).await.expect_status(200);
     server.delete(&client).await.expect_status(204);
     host.release();
-    // What waits is told before the server has stopped.
+    // Queued events are delivered before the server stops.
     server.stop().await;
     let told: Vec<String> = host.calls().into_iter().map(|call| call.url).collect();
     assert_eq!(told, ["https://other.example.org/created", "https://other.example.org/deleted"]);
 }
 
 #[tokio::test]
-async fn nobody_waits_for_it_and_its_faults_reach_nobody() {
+async fn requests_do_not_wait_for_these_hooks_and_faults_affect_no_client() {
     let (server, host) = TestServer::hosted(&[("10-a.rhai", TELL)], |_| {}).await;
     host.hold();
-    // More than are told at a time, each of which is stuck.
+    // More events than are delivered at the same time, each of them stuck.
     let mut clients = Vec::new();
     for _ in 0..20 {
         clients.push(server.register(&minimal()).await);
@@ -83,7 +83,7 @@ async fn nobody_waits_for_it_and_its_faults_reach_nobody() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_told() {
+async fn rejected_requests_cause_no_event() {
     let script = "fn clientCreated(context) { http::get(\"https://other.example.org/\"); }
         fn createClient(context) { context.client.client_name != \"refused\" }";
     let (server, host) = TestServer::hosted(&[("10-a.rhai", script)], |_| {}).await;
@@ -94,12 +94,12 @@ async fn what_is_refused_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_stop_tells_what_waits_and_does_not_wait_for_ever() {
+async fn a_stop_delivers_queued_events_but_does_not_wait_for_ever() {
     let soon = |configuration: &mut registrar::config::Configuration| {
         configuration.settings.limits.shutdown_ms = 5_000;
         configuration.settings.scripts.retry_pauses_ms = vec![3_600_000];
     };
-    // The first try fails, and the pause is an hour: the stop does not wait for it.
+    // The first attempt fails and the pause is an hour, for which the stop does not wait.
     let script = "fn clientCreated(context) {
         if kv::increment(context.client.client_id, 1, 60) == 1 { throw \"not yet\" }
         http::get(\"https://other.example.org/\");
@@ -110,13 +110,13 @@ async fn a_stop_tells_what_waits_and_does_not_wait_for_ever() {
     }
     let runtime = server.server().service().snapshot().scripts.runtime().clone();
     server.stop().await;
-    // It is tried once more, and then given up, because nothing is programmed to answer.
+    // It is tried once more and then given up, because the fake host has no further answer.
     assert_eq!((host.calls().len(), runtime.notifications_waiting()), (3, 0));
     assert_eq!(runtime.notifications_lost(), 3);
 }
 
 #[tokio::test]
-async fn the_scripts_of_the_request_are_told_even_when_others_are_in_force_by_then() {
+async fn the_scripts_of_the_request_get_the_event_even_if_others_are_loaded_meanwhile() {
     let tell = |version: usize| {
         format!(
             "fn clientCreated(context) {{ http::get(`https://other.example.org/{version}`); }}
@@ -125,7 +125,7 @@ async fn the_scripts_of_the_request_are_told_even_when_others_are_in_force_by_th
     };
     let (server, host) = TestServer::hosted(&[("10-a.rhai", &tell(1))], |_| {}).await;
     host.hold();
-    // Eight are told at a time, so the ninth waits in the queue while the scripts change.
+    // Eight events are delivered at a time, so the ninth is queued while the scripts change.
     for _ in 0..9 {
         server.register(&minimal()).await;
     }

@@ -1,4 +1,4 @@
-//! Scripts that do their worst: their own request fails, and others are answered as ever.
+//! Hostile scripts: their own request fails, and other requests are answered as usual.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Registered, TestServer, minimal, with};
 
-/// Misbehaves when the client is called so.
+/// Returns a script that runs `body` only for clients with this name.
 fn only(name: &str, body: &str) -> String {
     format!("fn createClient(context) {{ if context.client.client_name == \"{name}\" {{ {body} }} true }}")
 }
@@ -21,7 +21,7 @@ async fn until(condition: impl Fn() -> bool) {
     }
 }
 
-/// Asks for things that need no script, and registers what the script lets pass.
+/// Sends requests that need no script, and registers a client that the script accepts.
 async fn others(server: &TestServer, client: &Registered) {
     for _ in 0..10 {
         server.read(client).await.expect_status(200);
@@ -30,7 +30,7 @@ async fn others(server: &TestServer, client: &Registered) {
     }
 }
 
-/// Posts clients that the script is bad to, all at once; `done` counts those that were answered.
+/// Posts clients for which the script misbehaves, all at once; `done` counts the answers.
 fn bad<'a>(
     server: &'a TestServer,
     many: usize,
@@ -46,7 +46,7 @@ fn bad<'a>(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn scripts_that_wait_for_a_slow_verifier_hold_up_nobody() {
+async fn scripts_that_wait_for_a_slow_verifier_do_not_delay_others() {
     let script = only("bad", "http::get(\"https://verifier.example.org/\");");
     let few = |configuration: &mut Configuration| configuration.settings.scripts.limits.concurrent = 2;
     let (server, host) = TestServer::hosted(&[("10-a.rhai", &script)], few).await;
@@ -56,7 +56,7 @@ async fn scripts_that_wait_for_a_slow_verifier_hold_up_nobody() {
     let others = async {
         until(|| host.waiting() == 10).await;
         others(&server, &client).await;
-        assert_eq!((host.waiting(), done.load(Ordering::SeqCst)), (10, 0), "all ten still wait");
+        assert_eq!((host.waiting(), done.load(Ordering::SeqCst)), (10, 0), "all ten are still waiting");
         host.release();
     };
     let (answers, ()) = tokio::join!(bad(&server, 10, &done), others);
@@ -75,16 +75,17 @@ async fn a_verifier_that_never_answers_ends_with_a_fault() {
     server.post(&minimal()).await.expect_status(201);
 }
 
-/// A script of some 20 000 operations: none is at fault, however many ask for it at the same time.
+/// Returns a script of about 20 000 operations, which must not fail however many requests run it at once.
 fn busy_script() -> String {
     only("bad", "let i = 0; while i < 4_000 { i += 1; }")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_of_requests_is_no_fault_of_the_script() {
+async fn queued_requests_are_not_a_fault_of_the_script() {
     let patient = |configuration: &mut Configuration| {
         let limits = &mut configuration.settings.scripts.limits;
-        // One call takes far less, all of them together take longer, also on a slow machine.
+        // One call takes far less than the limit and all of them together take longer, even on a slow
+        // machine.
         (limits.deadline_ms, limits.queue_ms) = (1_000, 120_000);
     };
     let server = TestServer::scripted(&[("10-a.rhai", &busy_script())], patient).await;
@@ -94,7 +95,7 @@ async fn a_queue_of_requests_is_no_fault_of_the_script() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_gets_no_place_is_told_to_come_again() {
+async fn a_request_without_a_slot_is_told_to_retry() {
     let impatient = |configuration: &mut Configuration| {
         let limits = &mut configuration.settings.scripts.limits;
         (limits.concurrent, limits.queue_ms, limits.deadline_ms) = (1, 1, 10_000);
@@ -122,11 +123,11 @@ async fn others_are_answered_while_scripts_loop() {
     let (client, done) = (server.register(&minimal()).await, AtomicUsize::new(0));
     let others = async {
         others(&server, &client).await;
-        assert_eq!(done.load(Ordering::SeqCst), 0, "the loops still go round");
+        assert_eq!(done.load(Ordering::SeqCst), 0, "the loops are still running");
     };
     let (answers, ()) = tokio::join!(bad(&server, 2, &done), others);
     for answer in answers {
-        // By its deadline, or because a busy machine gave it no time.
+        // It is ended by its deadline, or because it got no processor time on a busy machine.
         match answer.status {
             503 => answer.expect_error(503, &["temporarily_unavailable"]),
             _ => answer.expect_error(500, &["server_error"]),
@@ -162,7 +163,7 @@ async fn others_are_answered_whatever_a_script_tries() {
 }
 
 #[tokio::test]
-async fn an_answer_that_grows_without_end_is_a_fault() {
+async fn an_answer_that_grows_without_limit_is_a_fault() {
     let script = "fn modifyReadResponse(response, context) {
         let s = \"aaaaaaaa\"; for i in 0..12 { s += s; }
         for i in 0..20 { response[`a${i}`] = s; }
@@ -174,7 +175,7 @@ async fn an_answer_that_grows_without_end_is_a_fault() {
 }
 
 #[tokio::test]
-async fn a_fault_in_each_hook_that_is_asked_fails_closed() {
+async fn a_fault_in_any_deciding_hook_rejects_the_request() {
     let hooks = [
         "createClient(context)",
         "updateClient(context)",

@@ -1,4 +1,4 @@
-//! K109 to K111: the file at `sector_identifier_uri`. K195, K196: where it is never fetched from.
+//! The file at `sector_identifier_uri`, and the hosts from which it is never fetched.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn pairwise(file: &str) -> Value {
     )
 }
 
-/// A server that fetches from loopback and waits `timeout_ms` for it.
+/// Starts a server that fetches from loopback with a timeout of `timeout_ms`.
 async fn server(timeout_ms: u64) -> TestServer {
     TestServer::configured(|configuration| {
         fetches_locally(configuration);
@@ -29,7 +29,7 @@ async fn server(timeout_ms: u64) -> TestServer {
 }
 
 #[tokio::test]
-async fn a_pairwise_client_has_the_hosts_of_its_sector() {
+async fn the_sector_file_permits_a_pairwise_client_several_hosts() {
     let (server, origin) = (server(5_000).await, Origin::new().await);
     let file = origin.at("/sector", Reply::json(json!([B, "https://other.example.org/", A])));
     let client = server.register(&pairwise(&file)).await;
@@ -39,7 +39,7 @@ async fn a_pairwise_client_has_the_hosts_of_its_sector() {
 }
 
 #[tokio::test]
-async fn every_redirect_uri_is_in_the_file_character_by_character() {
+async fn every_redirect_uri_must_be_in_the_file_character_by_character() {
     let (server, origin) = (server(5_000).await, Origin::new().await);
     for near in [
         json!([B]),
@@ -51,17 +51,17 @@ async fn every_redirect_uri_is_in_the_file_character_by_character() {
         let file = origin.at("/sector", Reply::json(near));
         server.post(&pairwise(&file)).await.expect_bad_metadata("redirect_uris[0]: must be in the file");
     }
-    // Also for a client that is not pairwise: who names a sector belongs to it.
+    // This also applies to a client that is not pairwise, since it names a sector.
     let public = with(minimal(), json!({"sector_identifier_uri": origin.url("/sector")}));
     server.post(&public).await.expect_bad_metadata("redirect_uris[0]");
 }
 
-/// Of a port that is closed, one that says nothing, and whatever else is there: one text, so that nobody
-/// learns what is where.
+/// A closed port, a silent port and other failures have the same text, so that it does not disclose
+/// which ports are open.
 const UNREACHABLE: &str = "the host is unreachable or did not send a complete answer in time";
 
 #[tokio::test]
-async fn a_file_that_can_not_be_used_refuses_the_client() {
+async fn an_unusable_file_rejects_the_client() {
     let (server, origin, canary) = (server(2_000).await, Origin::new().await, Canary::new());
     let inside = format!("http://127.0.0.1:{}/", canary.port());
     let array = json!([A, B]).to_string();
@@ -89,14 +89,14 @@ async fn a_file_that_can_not_be_used_refuses_the_client() {
         answer.expect_bad_metadata("sector_identifier_uri: ");
         answer.expect_bad_metadata(words);
     }
-    assert!(origin.sent() < 16 * 1024 * 1024, "{} bytes were taken", origin.sent());
+    assert!(origin.sent() < 16 * 1024 * 1024, "{} bytes were read", origin.sent());
     assert_eq!(origin.hits("/good"), 0);
     canary.expect_untouched();
     server.post(&pairwise(&origin.url("/good"))).await.expect_status(201);
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_costs_only_its_time() {
+async fn a_server_that_hangs_costs_only_the_timeout() {
     let (server, origin) = (server(200).await, Origin::new().await);
     let file = origin.at("/sector", Reply::never());
     let body = pairwise(&file);
@@ -109,7 +109,7 @@ async fn a_server_that_hangs_costs_only_its_time() {
 }
 
 #[tokio::test]
-async fn an_update_is_checked_against_the_file_of_its_own_day() {
+async fn an_update_is_checked_against_the_current_file() {
     let (server, origin) = (server(5_000).await, Origin::new().await);
     let file = origin.at("/sector", Reply::json(json!([A, B])));
     let client = server.register(&pairwise(&file)).await;
@@ -122,7 +122,7 @@ async fn an_update_is_checked_against_the_file_of_its_own_day() {
 }
 
 #[tokio::test]
-async fn what_a_script_makes_of_a_client_is_in_the_file_too() {
+async fn redirect_uris_set_by_a_script_must_be_in_the_file_too() {
     let script = r#"
         fn createClient(context) {
             let uris = context.client.redirect_uris;
@@ -142,7 +142,7 @@ async fn what_a_script_makes_of_a_client_is_in_the_file_too() {
     server.post(&more).await.expect_status(201);
 }
 
-/// What a URL can look like that leads to `port` on this machine, or to a place like it.
+/// Returns URLs in all spellings that lead to `port` on this machine or in its network.
 fn inside(port: u16) -> Vec<String> {
     let hosts = [
         "127.0.0.1",
@@ -183,7 +183,7 @@ fn inside(port: u16) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn nobody_sends_the_server_into_its_own_network() {
+async fn a_client_cannot_make_the_server_fetch_from_its_own_network() {
     let (server, canary) = (TestServer::new().await, Canary::new());
     for url in inside(canary.port()) {
         for member in ["sector_identifier_uri", "jwks_uri"] {
@@ -194,7 +194,7 @@ async fn nobody_sends_the_server_into_its_own_network() {
     }
 }
 
-/// A server whose statements say where their own keys are, in the claim `keys`.
+/// Configures statements that name the URL of their own keys in the claim `keys`.
 fn own_keys(configuration: &mut registrar::config::Configuration) {
     let members = json!({
         "softwareStatementValidationType": "jwks_uri", "softwareStatementValidationClaimName": "keys",
@@ -203,7 +203,7 @@ fn own_keys(configuration: &mut registrar::config::Configuration) {
 }
 
 #[tokio::test]
-async fn a_statement_does_not_send_it_there_either() {
+async fn a_statement_cannot_make_the_server_fetch_from_its_own_network() {
     let (server, canary) = (TestServer::configured(own_keys).await, Canary::new());
     let signer = Signer::new("https://signer.example", Algorithm::Es256);
     for url in inside(canary.port()) {
@@ -215,7 +215,7 @@ async fn a_statement_does_not_send_it_there_either() {
 }
 
 #[tokio::test]
-async fn keys_behind_a_redirect_into_the_network_are_none() {
+async fn keys_behind_a_redirect_into_the_network_are_not_fetched() {
     let (origin, canary) = (Origin::new().await, Canary::new());
     let server = TestServer::configured(|configuration| {
         own_keys(configuration);

@@ -1,4 +1,4 @@
-//! K150 to K154: a registration that is signed as a whole, with keys from each source.
+//! Signed registration requests, with keys from each source.
 
 use registrar::jose::Algorithm;
 use serde_json::{Value, json};
@@ -17,13 +17,13 @@ async fn signed(server: &TestServer, token: &str) -> Answer {
     server.post_bytes("application/jwt", token.to_owned()).await
 }
 
-/// A server that takes signed requests, with these properties.
+/// Starts a server that accepts signed requests, with these properties.
 async fn taking(members: Value) -> TestServer {
     TestServer::registering(with(json!({"dcrSignatureValidationEnabled": true}), members)).await
 }
 
 #[tokio::test]
-async fn what_is_signed_is_registered_as_if_it_were_plain() {
+async fn a_signed_request_is_registered_like_a_plain_one() {
     let party = party();
     let server = taking(json!({"dcrSignatureValidationJwks": party.jwks()})).await;
     for (number, media_type) in ["application/jwt", "application/jose"].into_iter().enumerate() {
@@ -41,7 +41,7 @@ async fn what_is_signed_is_registered_as_if_it_were_plain() {
 }
 
 #[tokio::test]
-async fn a_signed_request_is_of_its_signer_for_us_now_and_once() {
+async fn a_signed_request_needs_issuer_audience_time_and_is_valid_once() {
     let (party, other) = (party(), party());
     let server = taking(json!({"dcrSignatureValidationJwks": party.jwks(), "dcrMaximumAge": 300})).await;
     let bad = [
@@ -65,17 +65,17 @@ async fn a_signed_request_is_of_its_signer_for_us_now_and_once() {
         again.expect_error(400, REFUSED);
         assert!(again.text.contains("jti: was used already"), "{}", again.text);
     }
-    // The same identifier of the same signer, in another token.
+    // Another token of the same signer with the same identifier.
     let reused = with(minimal(), json!({"jti": "once", "client_name": "Another"}));
     signed(&server, &party.token(reused)).await.expect_error(400, REFUSED);
-    // A refused request costs nothing.
+    // A rejected request does not use up its identifier.
     let token = |uri: &str| party.token(json!({"jti": "twice", "redirect_uris": [uri]}));
     signed(&server, &token("http://x")).await.expect_error(400, &["invalid_redirect_uri"]);
     signed(&server, &token("https://client.example.org/cb")).await.expect_status(201);
 }
 
 #[tokio::test]
-async fn a_signature_is_needed_or_not_taken() {
+async fn a_signature_is_required_or_rejected() {
     let party = party();
     let server = taking(json!({"dcrSignatureValidationJwks": party.jwks()})).await;
     let answer = server.post(&minimal()).await;
@@ -89,7 +89,7 @@ async fn a_signature_is_needed_or_not_taken() {
 }
 
 #[tokio::test]
-async fn keys_come_from_the_first_source_that_is_configured() {
+async fn keys_come_from_the_first_configured_source() {
     let (party, directory, origin) =
         (party(), Signer::new("directory", Algorithm::Es256), Origin::new().await);
     let url = origin.at("/party", Reply::json(party.jwks()));
@@ -125,7 +125,7 @@ async fn keys_come_from_the_first_source_that_is_configured() {
     }
 }
 
-/// A server at which the statement of `directory` says which keys sign the request.
+/// Starts a server at which the statement of `directory` names the keys that sign the request.
 async fn open_banking(directory: &Signer, more: Value) -> TestServer {
     TestServer::configured(|configuration| {
         fetches_locally(configuration);
@@ -143,7 +143,7 @@ async fn open_banking(directory: &Signer, more: Value) -> TestServer {
 }
 
 #[tokio::test]
-async fn the_statement_inside_says_which_keys_sign_around_it() {
+async fn the_statement_in_a_request_names_the_keys_that_sign_the_request() {
     let (party, other, directory) = (party(), party(), Signer::new("directory", Algorithm::Ps256));
     let origin = Origin::new().await;
     let url = origin.at("/software", Reply::json(party.jwks()));
@@ -158,10 +158,10 @@ async fn the_statement_inside_says_which_keys_sign_around_it() {
         assert_eq!(server.provenance(&Registered::of(answer.body)).await["trust_level"], "statement");
         signed(&server, &other.token(claims)).await.expect_error(400, REFUSED);
     }
-    // A statement that names no keys leaves nobody who could have signed.
+    // A statement without keys leaves no key that could have signed the request.
     let claims = with(minimal(), json!({"software_statement": directory.token(json!({}))}));
     signed(&server, &party.token(claims)).await.expect_error(400, REFUSED);
-    // A statement of nobody is refused before anybody looks at keys that it names.
+    // A forged statement is rejected before its keys are fetched.
     let forged = other.token(json!({"software_jwks": other.jwks()}));
     let claims = with(minimal(), json!({"software_statement": forged}));
     signed(&server, &other.token(claims)).await.expect_error(400, &["unapproved_software_statement"]);
@@ -190,7 +190,7 @@ async fn an_update_is_signed_too() {
 }
 
 #[tokio::test]
-async fn a_script_gives_the_keys_of_requests() {
+async fn a_script_returns_the_keys_of_requests() {
     let (party, sharing) = (party(), Signer::sharing("hmac", "a secret of a script, with 32 bytes"));
     let jwks = serde_json::to_string(&party.jwks().to_string()).unwrap();
     let script = format!(

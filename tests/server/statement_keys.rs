@@ -1,4 +1,4 @@
-//! Where the keys of software statements are: K139, K140, and each source.
+//! The sources of keys for software statements.
 
 use registrar::jose::Algorithm;
 use serde_json::json;
@@ -7,7 +7,7 @@ use crate::statements::{REFUSED, UNAPPROVED, builtin, issuer, keys_at, post, req
 use crate::support::{Origin, Reply, Signer, TestServer, fetches_locally, minimal, registering, with};
 
 #[tokio::test]
-async fn an_unknown_key_costs_one_fetch_in_a_while() {
+async fn an_unknown_key_causes_one_fetch_per_interval() {
     let (issuer, next, origin) = (issuer(), issuer(), Origin::new().await);
     let url = origin.at("/jwks", Reply::json(issuer.jwks()));
     let server = TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
@@ -15,18 +15,18 @@ async fn an_unknown_key_costs_one_fetch_in_a_while() {
     for _ in 0..100 {
         post(&server, &next.token(json!({}))).await.expect_error(400, REFUSED);
     }
-    assert_eq!(origin.hits("/jwks"), 2, "the first use, and one more look");
+    assert_eq!(origin.hits("/jwks"), 2, "the first fetch and one refetch");
     origin.set("/jwks", Reply::json(json!({"keys": [next.jwk()]})));
     server.clock.advance(31);
     post(&server, &next.token(json!({}))).await.expect_status(201);
-    assert_eq!(origin.hits("/jwks"), 3, "the keys were changed, and that is seen");
+    assert_eq!(origin.hits("/jwks"), 3, "the changed keys were fetched");
     origin.set("/jwks", Reply::status(500));
     server.clock.advance(400);
     post(&server, &next.token(json!({}))).await.expect_status(201);
 }
 
 #[tokio::test]
-async fn keys_that_can_not_be_had_are_an_outage_and_not_a_mistake() {
+async fn unavailable_keys_are_an_outage_and_not_a_client_error() {
     let (issuer, origin) = (issuer(), Origin::new().await);
     let url = origin.at("/jwks", Reply::status(503));
     let server = TestServer::configured(|configuration| keys_at(configuration, &issuer, &url)).await;
@@ -37,7 +37,7 @@ async fn keys_that_can_not_be_had_are_an_outage_and_not_a_mistake() {
 }
 
 #[tokio::test]
-async fn keys_with_one_kid_are_told_apart() {
+async fn keys_with_the_same_kid_are_distinguished() {
     let (issuer, other) = (issuer(), Signer::new("x", Algorithm::Rs256));
     let kid = issuer.jwk()["kid"].clone();
     let keys = json!({"keys": [with(other.jwk(), json!({"kid": kid})), issuer.jwk()]});
@@ -63,17 +63,17 @@ async fn a_statement_with_its_own_keys_proves_no_trust() {
         let client =
             server.register(&request(&issuer.token(json!({"keys": claim, "software_id": "s"})))).await;
         assert_eq!(client.body["software_id"], "s");
-        assert_eq!(client.body.get("scope"), None, "nobody vouches for it, so nothing is granted");
+        assert_eq!(client.body.get("scope"), None, "the statement is not trusted, so no scope is granted");
         assert_eq!(server.provenance(&client).await["trust_level"], "open");
         post(&server, &issuer.token(json!({}))).await.expect_error(400, REFUSED);
         let other = Signer::new(&issuer.iss, Algorithm::Es256);
         post(&server, &other.token(json!({"keys": claim}))).await.expect_error(400, REFUSED);
     }
-    assert_eq!(origin.hits("/own"), 2, "once, and once more for a key that is not there");
+    assert_eq!(origin.hits("/own"), 2, "the first fetch and one refetch for an unknown key");
 }
 
 #[tokio::test]
-async fn none_takes_the_claims_as_the_requester_s_own() {
+async fn none_treats_the_claims_as_those_of_the_request() {
     let server = TestServer::registering(json!({"softwareStatementValidationType": "NONE"})).await;
     let client = server.register(&request(&issuer().token(json!({"client_name": "Own word"})))).await;
     assert_eq!(client.body["client_name"], "Own word");
@@ -93,7 +93,7 @@ async fn a_shared_secret_verifies_hmac_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_script_gives_the_keys() {
+async fn a_script_returns_the_keys() {
     let (issuer, sharing) =
         (issuer(), Signer::sharing("https://shared.example", "a secret of a script, with 32 bytes"));
     let script = format!(
@@ -118,14 +118,14 @@ async fn a_script_gives_the_keys() {
         .iter()
         .map(|script| script["name"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(names, ["10-keys.rhai", "10-keys.rhai"], "it gave the keys, and it decided");
+    assert_eq!(names, ["10-keys.rhai", "10-keys.rhai"], "the script returned the keys and decided");
     post(&server, &sharing.token(json!({}))).await.expect_status(201);
     let stranger = Signer::new("https://stranger.example", Algorithm::Es256);
     post(&server, &stranger.token(json!({}))).await.expect_error(400, UNAPPROVED);
 }
 
 #[tokio::test]
-async fn a_discovery_document_says_where_the_keys_are() {
+async fn a_discovery_document_names_the_url_of_the_keys() {
     let (issuer, origin) = (issuer(), Origin::new().await);
     let jwks = origin.at("/keys", Reply::json(issuer.jwks()));
     let endpoint = origin.at("/discovery", Reply::json(json!({"ssa_jwks_endpoint": jwks})));
@@ -146,13 +146,13 @@ async fn a_discovery_document_says_where_the_keys_are() {
     assert_eq!((origin.hits("/discovery"), origin.hits("/keys")), (1, 1));
 }
 
-/// `text` as a literal of a script.
+/// Returns `text` as a literal in a script.
 fn rhai_text(text: &str) -> String {
     serde_json::to_string(text).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_wait_for_keys_hold_up_nobody_else() {
+async fn requests_that_wait_for_keys_delay_no_others() {
     const WAITING: usize = 900;
     let (issuer, origin) = (issuer(), Origin::new().await);
     let url = origin.at("/jwks", Reply::never());
@@ -174,8 +174,8 @@ async fn requests_that_wait_for_keys_hold_up_nobody_else() {
         }
     };
     tokio::select! {
-        _ = &mut stuck => panic!("the keys never come, so nobody who needs them is answered"),
+        _ = &mut stuck => panic!("the keys never arrive, so requests that need them are not answered"),
         () = others => {}
     }
-    assert_eq!(origin.hits("/jwks"), 1, "one fetch for all who wait");
+    assert_eq!(origin.hits("/jwks"), 1, "one fetch for all waiting requests");
 }

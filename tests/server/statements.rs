@@ -1,4 +1,4 @@
-//! K131 to K149: software statements (RFC 7591 section 2.3), and what becomes of them.
+//! Software statements (RFC 7591 section 2.3).
 
 use registrar::config::Configuration;
 use registrar::jose::Algorithm;
@@ -13,12 +13,12 @@ pub(crate) fn issuer() -> Signer {
     Signer::new("https://directory.example", Algorithm::Es256)
 }
 
-/// A server that knows `issuer` from its configuration.
+/// Starts a server that trusts `issuer`.
 pub(crate) async fn knowing(issuer: &Signer, more: Value) -> TestServer {
     TestServer::registering(with(builtin(issuer, json!({})), more)).await
 }
 
-/// The configuration of one issuer, whose entry has these further members.
+/// Returns the configuration of one issuer, with these additional members in its entry.
 pub(crate) fn builtin(issuer: &Signer, entry: Value) -> Value {
     let entry = with(
         json!({"id": "directory", "type": "SSA", "issuers": [issuer.iss], "jwks": issuer.jwks()}),
@@ -27,7 +27,7 @@ pub(crate) fn builtin(issuer: &Signer, entry: Value) -> Value {
     json!({"softwareStatementValidationType": "builtin", "dcrSsaValidationConfigs": [entry]})
 }
 
-/// Configures one issuer, whose keys are at `url`.
+/// Configures one issuer whose keys are at `url`.
 pub(crate) fn keys_at(configuration: &mut Configuration, issuer: &Signer, url: &str) {
     fetches_locally(configuration);
     let entry = json!({"id": "1", "type": "SSA", "issuers": [issuer.iss], "jwksUri": url});
@@ -44,7 +44,7 @@ pub(crate) async fn post(server: &TestServer, statement: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn what_the_statement_says_is_registered() {
+async fn the_claims_of_the_statement_are_registered() {
     let issuer = issuer();
     let server = knowing(&issuer, json!({})).await;
     let statement = issuer.token(json!({
@@ -53,7 +53,11 @@ async fn what_the_statement_says_is_registered() {
         "client_id": "chosen", "trusted_client": true, "evidence": "none", "unheard_of": 1,
     }));
     let client = server.register(&request(&statement)).await;
-    assert_eq!(client.body["software_statement"], json!(statement), "byte for byte");
+    assert_eq!(
+        client.body["software_statement"],
+        json!(statement),
+        "the statement is returned byte for byte"
+    );
     assert_eq!(client.body["client_name"], "Named by the directory");
     assert_eq!(client.body["redirect_uris"], json!(["https://vouched.example/cb"]));
     assert_eq!(client.body["software_id"], "4NRB1");
@@ -69,7 +73,7 @@ async fn what_the_statement_says_is_registered() {
 }
 
 #[tokio::test]
-async fn a_statement_that_is_not_signed_by_its_issuer_is_refused() {
+async fn a_statement_that_is_not_signed_by_its_issuer_is_rejected() {
     let (issuer, other) = (issuer(), Signer::new("https://directory.example", Algorithm::Es256));
     let server = knowing(&issuer, json!({})).await;
     let good = issuer.token(json!({}));
@@ -93,7 +97,7 @@ async fn a_statement_that_is_not_signed_by_its_issuer_is_refused() {
 }
 
 #[tokio::test]
-async fn the_issuer_is_named_and_known() {
+async fn the_issuer_must_be_named_and_known() {
     let issuer = issuer();
     let server = knowing(&issuer, json!({})).await;
     let stranger = Signer::new("https://stranger.example", Algorithm::Es256);
@@ -105,7 +109,7 @@ async fn the_issuer_is_named_and_known() {
 }
 
 #[tokio::test]
-async fn times_and_audience() {
+async fn times_and_audience_are_checked() {
     let issuer = issuer();
     let server =
         knowing(&issuer, json!({"softwareStatementMaximumAge": 300, "acceptedAudiences": ["bank"]})).await;
@@ -135,7 +139,7 @@ async fn times_and_audience() {
 }
 
 #[tokio::test]
-async fn a_header_names_no_extensions() {
+async fn a_header_with_critical_extensions_is_rejected() {
     let issuer = issuer();
     let server = knowing(&issuer, json!({})).await;
     for header in [json!({"crit": ["x"]}), json!({"b64": false, "crit": ["b64"]}), json!({"b64": false})] {
@@ -145,7 +149,7 @@ async fn a_header_names_no_extensions() {
 }
 
 #[tokio::test]
-async fn another_token_of_the_issuer_is_no_statement() {
+async fn another_token_of_the_issuer_is_not_a_statement() {
     let issuer = issuer();
     let server = knowing(&issuer, json!({})).await;
     let id_token =
@@ -172,7 +176,7 @@ async fn another_token_of_the_issuer_is_no_statement() {
 }
 
 #[tokio::test]
-async fn a_statement_is_needed_or_refused_but_never_ignored() {
+async fn a_statement_is_required_or_rejected_but_never_ignored() {
     let issuer = issuer();
     // `script`, and there is none: what can not be verified is refused. The catalogue would also have
     // it registered without its statement, but then the client believes that it is vouched for.
@@ -189,7 +193,7 @@ async fn a_statement_is_needed_or_refused_but_never_ignored() {
 }
 
 #[tokio::test]
-async fn a_statement_registers_one_client_where_the_operator_says_so() {
+async fn a_statement_registers_one_client_if_so_configured() {
     let issuer = issuer();
     let server = knowing(&issuer, json!({"softwareStatementSingleUse": true})).await;
     for statement in [issuer.token(json!({"jti": "j"})), issuer.token(json!({}))] {
@@ -223,7 +227,7 @@ async fn an_issuer_has_its_scopes_claims_and_algorithms() {
 }
 
 #[tokio::test]
-async fn names_of_a_directory_stand_for_metadata() {
+async fn claim_names_of_a_directory_are_mapped_to_metadata() {
     let issuer = issuer();
     let claims = json!({"software_jwks_endpoint": "jwks_uri", "software_client_name": "client_name"});
     let server = knowing(&issuer, json!({"softwareStatementClaims": claims})).await;
@@ -233,7 +237,7 @@ async fn names_of_a_directory_stand_for_metadata() {
     let keyed = with(request(&statement), json!({"token_endpoint_auth_method": "private_key_jwt"}));
     let client = server.register(&keyed).await;
     assert_eq!(client.body["jwks_uri"], "https://keystore.example/software.jwks");
-    assert_eq!(client.body["client_name"], "Named there", "the statement counts more than the request");
+    assert_eq!(client.body["client_name"], "Named there", "the statement takes precedence over the request");
     let error = registrar::service::judge(registrar::config::Live {
         registration: registrar::config::Registration {
             software_statement_claims: [("a".to_owned(), "client_secret".to_owned())].into(),
@@ -245,7 +249,7 @@ async fn names_of_a_directory_stand_for_metadata() {
 }
 
 #[tokio::test]
-async fn a_trusted_issuer_hands_out_scopes_and_no_other_is_accepted() {
+async fn a_trusted_issuer_grants_its_scopes_and_no_others_are_accepted() {
     let issuer = issuer();
     let trusted = json!({issuer.iss.clone(): {"automaticallyGrantedScopes": ["email", "profile"]}});
     let server = knowing(

@@ -1,4 +1,4 @@
-//! What is removed now and then, and a server that stops meanwhile.
+//! Sweeps of expired clients while the server stops.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::support::{START, TestServer};
 
-/// Pages that a sweep has to look through.
+/// Number of pages that a sweep has to read.
 const PAGES: usize = 10;
 
-/// A client that expires a day after the start.
+/// Returns a client that expires one day after the start.
 fn expiring(turn: usize) -> Client {
     let record = json!({
         "id": format!("old-{turn}"), "metadata": {"redirect_uris": ["https://client.example.org/cb"]},
@@ -31,7 +31,7 @@ async fn a_stop_does_not_wait_for_a_sweep_of_many() {
         store.clients.import(batch, Existing::Refuse, |_| Ok(Change::default())).await.unwrap();
     }
     let before = store.clients.count_all().await.unwrap();
-    // Until now every sweep found nothing; the next one has all of them before it.
+    // Previous sweeps found no expired client; the next one has all of them to remove.
     server.clock.advance(86_400);
     let end = Instant::now() + Duration::from_secs(30);
     while store.clients.count_all().await.unwrap() == before {
@@ -40,6 +40,6 @@ async fn a_stop_does_not_wait_for_a_sweep_of_many() {
     }
     let kept = server.stop_and_keep().await;
     let left = store.clients.count_all().await.unwrap();
-    assert!(left > 1, "the administrator alone is left, so the sweep went on to its end");
+    assert!(left > 1, "only the administrator is left, so the stop waited for the whole sweep");
     drop(kept);
 }

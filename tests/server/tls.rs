@@ -1,4 +1,4 @@
-//! TLS of our own listener.
+//! TLS on the server's own listener.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tokio_openssl::SslStream;
 use crate::support::certificates::{Authority, CLIENT, CLIENT_DN, Files, Pair};
 use crate::support::{Answer, TestServer, minimal};
 
-/// A server with TLS, and a script that says which certificate it sees.
+/// Starts a server with TLS and a script that returns the certificate that it sees.
 async fn server(files: &Files, clients: ClientCertificates) -> TestServer {
     let script = "fn modifyPostResponse(response, context) {\n\
                       let c = context.certificate;\n\
@@ -27,7 +27,7 @@ async fn server(files: &Files, clients: ClientCertificates) -> TestServer {
     server
 }
 
-/// What the server sees when `pair` is shown; none when the handshake fails.
+/// Returns what the server sees when a client presents `pair`, or `None` when the handshake fails.
 async fn seen(server: &TestServer, files: &Files, pair: Option<&Pair>) -> Option<String> {
     let request = files.client(pair).post(server.url("/register")).json(&minimal());
     let answer: Value = request.send().await.ok()?.json().await.ok()?;
@@ -35,7 +35,7 @@ async fn seen(server: &TestServer, files: &Files, pair: Option<&Pair>) -> Option
 }
 
 #[tokio::test]
-async fn both_versions_of_http_are_spoken_and_urls_say_https() {
+async fn both_http_versions_are_supported_and_urls_are_https() {
     let files = Files::new();
     let server = server(&files, Off).await;
     for (client, version) in [
@@ -63,7 +63,7 @@ async fn plain_http_is_never_answered_with_201() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_asked_for_as_configured() {
+async fn a_certificate_is_requested_as_configured() {
     let files = Files::new();
     let (ours, stranger) = (files.authority.client(CLIENT), Authority::new().client(CLIENT));
     let (expired, own) = (files.authority.expired_client(CLIENT), Pair::self_signed(CLIENT));
@@ -82,7 +82,7 @@ async fn a_certificate_is_asked_for_as_configured() {
 }
 
 #[tokio::test]
-async fn without_authorities_nobody_is_trusted() {
+async fn without_cas_no_certificate_is_trusted() {
     let files = Files::new();
     let mut server = TestServer::configured(|configuration| {
         files.switch_on(configuration, Optional);
@@ -95,7 +95,7 @@ async fn without_authorities_nobody_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_expires_while_the_connection_is_open_is_trusted_no_more() {
+async fn a_certificate_that_expires_while_the_connection_is_open_is_no_longer_trusted() {
     let files = Files::new();
     let mut server = server(&files, Required).await;
     server.use_client(files.client(Some(&files.authority.client(CLIENT))));
@@ -104,7 +104,7 @@ async fn a_certificate_that_expires_while_the_connection_is_open_is_trusted_no_m
     assert_eq!(server.register(&minimal()).await.body["seen"], format!("{CLIENT_DN} false"));
 }
 
-/// The version of TLS that a client gets which knows `least` to `most`.
+/// Returns the TLS version that a client negotiates that supports `least` to `most`.
 async fn handshake(
     server: &TestServer,
     least: SslVersion,
@@ -125,7 +125,7 @@ async fn handshake(
 }
 
 #[tokio::test]
-async fn only_tls_1_2_and_1_3_with_modern_ciphers() {
+async fn only_tls_1_2_and_1_3_with_modern_ciphers_are_supported() {
     let files = Files::new();
     let server = server(&files, Off).await;
     let all = "ALL:@SECLEVEL=0";
@@ -140,7 +140,7 @@ async fn only_tls_1_2_and_1_3_with_modern_ciphers() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_fails_or_never_ends_disturbs_nobody() {
+async fn a_handshake_that_fails_or_never_ends_does_not_affect_others() {
     let files = Files::new();
     let mut server = TestServer::configured(|configuration| {
         files.switch_on(configuration, Required);
@@ -160,7 +160,7 @@ async fn a_handshake_that_fails_or_never_ends_disturbs_nobody() {
     server.register(&minimal()).await;
     let begun = Instant::now();
     for stream in &mut silent {
-        // It is closed, in whatever way.
+        // The connection is closed in one way or another.
         let _ =
             tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut Vec::new())).await.unwrap();
     }
@@ -168,7 +168,7 @@ async fn a_handshake_that_fails_or_never_ends_disturbs_nobody() {
     server.register(&minimal()).await;
 }
 
-/// The serial number of the certificate that a new connection is shown.
+/// Returns the serial number of the certificate that a new connection gets.
 async fn shown(server: &TestServer) -> String {
     shown_at(server.server().address()).await
 }
@@ -198,7 +198,7 @@ async fn tls_error(server: &TestServer) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() {
+async fn a_renewed_certificate_is_used_without_a_restart_and_a_broken_one_is_not() {
     let files = Files::new();
     let server = server(&files, Off).await;
     let open = server.register(&minimal()).await;
@@ -225,7 +225,7 @@ async fn a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one_is_no
 }
 
 #[tokio::test]
-async fn another_authority_is_believed_without_a_restart() {
+async fn another_ca_is_trusted_without_a_restart() {
     let files = Files::new();
     let server = server(&files, Optional).await;
     let other = Authority::new();
@@ -235,7 +235,7 @@ async fn another_authority_is_believed_without_a_restart() {
     until(async || seen(&server, &files, Some(&client)).await == Some(format!("{CLIENT_DN} true"))).await;
 }
 
-/// A server whose admin listener speaks TLS, and where that is.
+/// Starts a server with TLS on its admin listener, and returns the URL of that listener.
 async fn with_admin_listener(files: &Files, clients: ClientCertificates) -> (TestServer, String) {
     let mut server = TestServer::configured(|configuration| {
         files.switch_on(configuration, clients);
@@ -249,7 +249,7 @@ async fn with_admin_listener(files: &Files, clients: ClientCertificates) -> (Tes
 }
 
 #[tokio::test]
-async fn the_admin_listener_speaks_tls_with_the_same_certificate() {
+async fn the_admin_listener_uses_tls_with_the_same_certificate() {
     let files = Files::new();
     let (server, admin) = with_admin_listener(&files, Off).await;
     let address = server.server().admin_address().unwrap();
@@ -260,7 +260,7 @@ async fn the_admin_listener_speaks_tls_with_the_same_certificate() {
     let plain = reqwest::Client::new().get(url.replacen("https", "http", 1)).bearer_auth(&token).send().await;
     assert!(plain.is_err(), "{plain:?}");
     let stranger = Files::new().client(None).get(&url).send().await;
-    assert!(stranger.is_err(), "a client that does not know the authority goes away");
+    assert!(stranger.is_err(), "a client that does not trust the CA must fail");
     let renewed = files.authority.server();
     files.write(&renewed);
     until(async || shown_at(address).await == renewed.serial()).await;
@@ -268,7 +268,7 @@ async fn the_admin_listener_speaks_tls_with_the_same_certificate() {
 }
 
 #[tokio::test]
-async fn who_probes_by_tls_needs_no_certificate_and_who_has_one_may_show_it() {
+async fn probes_over_tls_need_no_certificate_but_may_present_one() {
     let files = Files::new();
     let (server, admin) = with_admin_listener(&files, Required).await;
     assert!(server.ask("POST", "/register").json(&minimal()).send().await.is_err());

@@ -1,5 +1,5 @@
-//! The token endpoint (RFC 6749 section 4.4), introspection (RFC 7662), revocation (RFC 7009), and
-//! the public keys of the server.
+//! The token endpoint (RFC 6749 section 4.4), introspection (RFC 7662), revocation (RFC 7009) and the
+//! public keys of the server.
 
 use registrar::config::SecretSource;
 use registrar::jose::{Algorithm, SigningKey};
@@ -27,7 +27,7 @@ async fn a_client_gets_a_token_and_all_its_scopes() {
 }
 
 #[tokio::test]
-async fn refusals_are_those_of_rfc_6749() {
+async fn errors_are_those_of_rfc_6749() {
     let server = TestServer::new().await;
     let client = server.register(&machine()).await;
     let cases: &[(&[(&str, &str)], &str)] = &[
@@ -58,7 +58,7 @@ async fn refusals_are_those_of_rfc_6749() {
 }
 
 #[tokio::test]
-async fn a_token_lives_as_long_as_everybody_concerned_allows() {
+async fn the_lifetime_of_a_token_is_the_shortest_configured_one() {
     let server = TestServer::registering(json!({"accessTokenLifetime": 600})).await;
     for (own, seconds) in [(60, 60), (0, 600), (6_000, 600)] {
         let client = server.register(&with(machine(), json!({"access_token_lifetime": own}))).await;
@@ -69,7 +69,7 @@ async fn a_token_lives_as_long_as_everybody_concerned_allows() {
 }
 
 #[tokio::test]
-async fn a_token_is_dead_when_it_or_its_client_ends() {
+async fn a_token_is_invalid_when_it_or_its_client_expires() {
     let server = TestServer::new().await;
     let (client, short) = (
         server.register(&machine()).await,
@@ -90,7 +90,7 @@ async fn a_token_is_dead_when_it_or_its_client_ends() {
     server.delete(&client).await.expect_status(204);
     assert!(!server.is_active(&admin, &fresh).await);
     server.basic(&client, "/token", &[GRANT]).await.expect_error(401, &["invalid_client"]);
-    // Who asks with a token that has ended is nobody.
+    // A caller with an expired token is not authenticated.
     let asked = form(server.ask("POST", "/introspect").bearer_auth(&admin_token), &[("token", &fresh)]);
     let answer = Answer::of(asked).await;
     answer.expect_error(401, &["invalid_token"]);
@@ -140,7 +140,7 @@ async fn a_client_sees_its_own_tokens_and_an_administrator_all() {
 }
 
 #[tokio::test]
-async fn a_client_takes_back_its_own_tokens_only() {
+async fn a_client_can_revoke_its_own_tokens_only() {
     let server = TestServer::new().await;
     let (client, other) = (server.register(&machine()).await, server.register(&machine()).await);
     let (token, kept) = (server.access_token(&client).await, server.access_token(&client).await);
@@ -157,7 +157,7 @@ async fn a_client_takes_back_its_own_tokens_only() {
 }
 
 #[tokio::test]
-async fn token_requests_have_a_budget_of_their_own() {
+async fn token_requests_have_their_own_quota() {
     let members = json!({
         "rateLimitRegistrationRequestCount": 2, "rateLimitRegistrationPeriodInSeconds": 3_600,
         "rateLimitTokenRequestCount": 3, "rateLimitTokenPeriodInSeconds": 3_600,
@@ -175,7 +175,7 @@ async fn token_requests_have_a_budget_of_their_own() {
 }
 
 #[tokio::test]
-async fn the_public_keys_are_those_of_the_secrets_that_are_private_keys() {
+async fn the_published_keys_belong_to_the_configured_private_keys() {
     let empty = TestServer::new().await;
     assert_eq!(Answer::of(empty.ask("GET", "/jwks")).await.body, json!({"keys": []}));
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
@@ -193,7 +193,7 @@ async fn the_public_keys_are_those_of_the_secrets_that_are_private_keys() {
 }
 
 #[tokio::test]
-async fn discovery_names_the_endpoints_unless_the_operator_names_others() {
+async fn discovery_publishes_the_endpoints_unless_others_are_configured() {
     let server = TestServer::new().await;
     let document = |server: &TestServer| server.ask("GET", "/.well-known/oauth-authorization-server");
     let found = Answer::of(document(&server)).await.body;
@@ -216,7 +216,7 @@ async fn discovery_names_the_endpoints_unless_the_operator_names_others() {
 }
 
 #[tokio::test]
-async fn the_paths_are_the_operators() {
+async fn the_paths_are_configurable() {
     let server = TestServer::configured(|configuration| {
         configuration.settings.server.paths.token = "/jans-auth/restv1/token".to_owned();
         registering(configuration, json!({}));
@@ -228,7 +228,7 @@ async fn the_paths_are_the_operators() {
 }
 
 #[tokio::test]
-async fn who_wants_tokens_bound_to_a_dpop_key_gets_no_others() {
+async fn a_client_that_requires_dpop_bound_tokens_gets_no_others() {
     let server = TestServer::new().await;
     let client = server.register(&with(machine(), json!({"dpop_bound_access_tokens": true}))).await;
     let answer = server.basic(&client, "/token", &[GRANT]).await;

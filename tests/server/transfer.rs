@@ -1,4 +1,4 @@
-//! Clients that move from one store to another.
+//! Export and import: clients that move from one store to another.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, GRANT, Registered, TestServer, machine, minimal, with};
 
-/// What an export gives.
+/// Returns an export of all clients.
 pub(crate) async fn export(server: &TestServer) -> String {
     let answer = server.called("GET", "/admin/v1/clients/export").await;
     answer.expect_status(200);
@@ -15,27 +15,27 @@ pub(crate) async fn export(server: &TestServer) -> String {
     answer.text
 }
 
-/// What comes of importing `lines`.
+/// Imports `lines`.
 pub(crate) async fn import(server: &TestServer, query: &str, lines: impl Into<reqwest::Body>) -> Answer {
     let request = server.administrate("POST", &format!("/admin/v1/clients/import{query}")).await;
     Answer::of(request.header("content-type", "application/x-ndjson").body(lines)).await
 }
 
-/// The clients of an export, and what its last line says.
+/// Returns the clients of an export and its last line.
 pub(crate) fn read(lines: &str) -> (Vec<Value>, Value) {
     let mut lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let last = lines.pop().expect("a last line");
     (lines, last)
 }
 
-/// The text of an export of `clients`.
+/// Returns the text of an export of `clients`.
 pub(crate) fn write(clients: &[Value]) -> String {
     let lines = clients.iter().map(Value::to_string);
     let lines: Vec<String> = lines.chain([json!({"clients": clients.len()}).to_string()]).collect();
     lines.join("\n") + "\n"
 }
 
-/// An export of so many clients, none of which is anywhere.
+/// Returns an export of `count` clients that do not exist in any store.
 async fn many(server: &TestServer, count: usize) -> Vec<Value> {
     let client = server.register(&with(minimal(), json!({"client_name": "x".repeat(300)}))).await;
     let (clients, _) = read(&export(server).await);
@@ -45,7 +45,7 @@ async fn many(server: &TestServer, count: usize) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_client_goes_on_working_in_another_store() {
+async fn a_client_keeps_working_in_another_store() {
     let (from, to) = (TestServer::new().await, TestServer::new().await);
     let confidential = from.register(&machine()).await;
     let public = with(minimal(), json!({"token_endpoint_auth_method": "none", "lifetime": 1_000}));
@@ -56,13 +56,17 @@ async fn a_client_goes_on_working_in_another_store() {
 
     let lines = export(&from).await;
     let (clients, last) = read(&lines);
-    assert_eq!((clients.len(), &last), (3, &json!({"clients": 3})), "without the administrator");
+    assert_eq!(
+        (clients.len(), &last),
+        (3, &json!({"clients": 3})),
+        "the export leaves out the administrator"
+    );
     let answer = import(&to, "", lines.clone()).await;
     answer.expect_status(200);
     assert_eq!(answer.body, json!({"imported": 3, "skipped": 0, "replaced": 0}));
-    assert_eq!(export(&to).await, lines, "byte by byte");
+    assert_eq!(export(&to).await, lines, "both exports are identical");
 
-    assert!(!to.access_token(&confidential).await.is_empty(), "its secret is good");
+    assert!(!to.access_token(&confidential).await.is_empty(), "its secret is valid");
     let at = |client: &Registered| Registered {
         uri: to.url(&format!("/register?client_id={}", client.id)),
         ..client.clone()
@@ -82,7 +86,7 @@ async fn a_client_goes_on_working_in_another_store() {
 }
 
 #[tokio::test]
-async fn those_that_are_there_are_refused_skipped_or_replaced() {
+async fn existing_clients_are_rejected_skipped_or_replaced() {
     let server = TestServer::new().await;
     let (kept, deleted) = (server.register(&machine()).await, server.register(&minimal()).await);
     let lines = export(&server).await;
@@ -99,7 +103,7 @@ async fn those_that_are_there_are_refused_skipped_or_replaced() {
     let replaced = import(&server, "?existing=replace", lines.clone()).await;
     assert_eq!(replaced.body, json!({"imported": 0, "skipped": 0, "replaced": 2}));
     assert_eq!(server.read(&kept).await.body["client_name"], Value::Null);
-    assert_eq!(export(&server).await, lines, "an import can be made twice");
+    assert_eq!(export(&server).await, lines, "an import can be repeated");
     server.read(&deleted).await.expect_status(200);
     for query in ["?existing=", "?existing=maybe", "?existing=skip&existing=skip", "?unknown=1"] {
         import(&server, query, lines.clone()).await.expect_error(400, &["invalid_request"]);
@@ -107,20 +111,20 @@ async fn those_that_are_there_are_refused_skipped_or_replaced() {
 }
 
 #[tokio::test]
-async fn the_body_may_be_longer_than_that_of_a_registration() {
+async fn the_body_may_be_larger_than_that_of_a_registration() {
     let server = TestServer::new().await;
     let clients = many(&server, 450).await;
     let lines = write(&clients);
     assert!(lines.len() > 4 * 65_536, "{}", lines.len());
     let answer = import(&server, "", lines.clone()).await;
     assert_eq!(answer.body, json!({"imported": 450, "skipped": 0, "replaced": 0}), "{}", answer.text);
-    assert_eq!(export(&server).await, lines, "more than a page, in the same order");
+    assert_eq!(export(&server).await, lines, "more than one page in the same order");
     let answer = server.called("DELETE", "/admin/v1/clients?client_id=m").await;
-    assert_eq!(answer.body, json!({"deleted": 450}), "more than a page");
+    assert_eq!(answer.body, json!({"deleted": 450}), "more than one page is deleted");
 }
 
 #[tokio::test]
-async fn an_export_has_each_client_once_while_others_come_and_go() {
+async fn an_export_has_each_client_once_while_others_are_created_and_deleted() {
     let server = TestServer::new().await;
     let clients = many(&server, 600).await;
     import(&server, "", write(&clients)).await.expect_status(200);
@@ -147,20 +151,20 @@ async fn an_export_has_each_client_once_while_others_come_and_go() {
         let (clients, last) = read(&lines);
         assert_eq!(last, json!({"clients": clients.len()}));
         let ids: Vec<&str> = clients.iter().map(|client| client["client_id"].as_str().unwrap()).collect();
-        assert!(ids.is_sorted_by(|one, next| one < next), "in order, and none twice");
+        assert!(ids.is_sorted_by(|one, next| one < next), "the clients are in order without duplicates");
         let ids: BTreeSet<String> = ids.into_iter().map(str::to_owned).collect();
-        assert!(stayed.is_subset(&ids), "those that stayed are all there");
+        assert!(stayed.is_subset(&ids), "all clients that were not deleted are there");
     }
 }
 
 #[tokio::test]
-async fn an_export_is_as_long_as_it_is_and_secrets_are_in_it_once() {
+async fn an_export_has_no_content_length_and_contains_each_secret_once() {
     let server = TestServer::new().await;
     assert_eq!(export(&server).await, "{\"clients\":0}\n");
     let client = server.register(&machine()).await;
     let lines = export(&server).await;
     assert_eq!(lines.matches(client.body["client_secret"].as_str().unwrap()).count(), 1);
-    assert!(!lines.contains(&client.token), "of the token only a digest is known");
+    assert!(!lines.contains(&client.token), "only a digest of the token is stored");
     let administrator = server.administrator();
     assert!(!lines.contains(administrator.body["client_secret"].as_str().unwrap()));
     server.basic(&client, "/token", &[GRANT]).await.expect_status(200);

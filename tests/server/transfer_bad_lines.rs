@@ -1,4 +1,4 @@
-//! Imports of what is no export.
+//! Imports of invalid exports.
 
 use registrar::client::{Client, ClientSecret};
 use registrar::model::ClientId;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use crate::support::{Answer, GRANT, TestServer, machine, with};
 use crate::transfer::{export, import, read, write};
 
-/// A good client of another store, under this identifier.
+/// Returns a valid client of another store with this identifier.
 async fn client(id: &str) -> Value {
     let from = TestServer::new().await;
     from.register(&machine()).await;
@@ -19,7 +19,7 @@ async fn client(id: &str) -> Value {
     with(clients[0].clone(), json!({"client_id": id}))
 }
 
-/// `client` with `value` at `path`; null takes the member away.
+/// Returns `client` with `value` at `path`; null removes the member.
 fn spoiled(client: &Value, path: &str, value: &Value) -> Value {
     let mut spoiled = client.clone();
     let (parent, name) = path.rsplit_once('/').expect("a path");
@@ -33,7 +33,7 @@ fn spoiled(client: &Value, path: &str, value: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn garbage_at_any_member_is_named_and_not_repeated() {
+async fn an_invalid_member_is_named_but_its_value_is_not_repeated() {
     let server = TestServer::new().await;
     let good = client("good").await;
     let text = "garbage-5e0b7f4c";
@@ -93,11 +93,11 @@ async fn garbage_at_any_member_is_named_and_not_repeated() {
             assert!(!description.contains(text), "{description}");
         }
     }
-    assert_eq!(import(&server, "", write(&[good])).await.status, 200, "nothing of a bad line is stored");
+    assert_eq!(import(&server, "", write(&[good])).await.status, 200, "nothing of an invalid line is stored");
 }
 
 #[tokio::test]
-async fn a_line_that_is_none_ends_it_and_what_came_before_is_said() {
+async fn an_invalid_line_ends_the_import_and_the_answer_reports_what_was_imported() {
     let server = TestServer::new().await;
     let (one, two) = (client("one").await, client("two").await);
     let deep = format!("{}{}", "{\"a\":".repeat(1_000), "1");
@@ -127,7 +127,7 @@ async fn a_line_that_is_none_ends_it_and_what_came_before_is_said() {
 }
 
 #[tokio::test]
-async fn an_export_that_was_cut_off_is_noticed() {
+async fn a_truncated_export_is_detected() {
     let server = TestServer::new().await;
     let lines = write(&[client("one").await, client("two").await]);
     let (without_end, _) = lines.trim_end().rsplit_once('\n').unwrap();
@@ -140,11 +140,11 @@ async fn an_export_that_was_cut_off_is_noticed() {
         assert_eq!(answer.body["line"], line, "{}", answer.text);
     }
     let answer = import(&server, "?existing=replace", lines.trim_end().to_owned()).await;
-    assert_eq!(answer.body["replaced"], 2, "without a line feed at the end: {}", answer.text);
+    assert_eq!(answer.body["replaced"], 2, "an export without a line feed at the end: {}", answer.text);
 }
 
 #[tokio::test]
-async fn a_client_twice_is_there_already() {
+async fn a_duplicate_client_counts_as_existing() {
     let server = TestServer::new().await;
     let one = client("one").await;
     let lines = write(&[one.clone(), with(one, json!({"revision": 7}))]);
@@ -154,10 +154,10 @@ async fn a_client_twice_is_there_already() {
     let answer = import(&server, "?existing=replace", lines).await;
     assert_eq!(answer.body, json!({"imported": 0, "skipped": 0, "replaced": 2}));
     let shown = server.called("GET", "/admin/v1/clients/one").await;
-    assert_eq!(shown.body["revision"], 7, "the later one stays");
+    assert_eq!(shown.body["revision"], 7, "the later line is stored");
 }
 
-/// Another client of the operator than the one that a start makes.
+/// Adds a client of the operator besides the one that a start creates.
 async fn add_operators(server: &TestServer, id: &str) -> Client {
     let clients = &server.server().service().store.clients;
     let administrator = clients.find(&ClientId::parse("administrator").unwrap()).await.unwrap().unwrap();
@@ -182,9 +182,9 @@ async fn a_client_of_the_operator_is_not_replaced() {
 }
 
 #[tokio::test]
-async fn the_name_of_the_administrator_is_not_given_away_when_it_is_deleted() {
+async fn the_name_of_the_administrator_stays_reserved_when_it_is_deleted() {
     let server = TestServer::new().await;
-    // Whoever asks for both has a token of another client of the operator.
+    // Both requests use a token of another client of the operator.
     add_operators(&server, "other").await;
     let secret = server.administrator().body["client_secret"].as_str().unwrap().to_owned();
     let sealing_key = &server.server().service().store.sealing_key;
@@ -212,7 +212,7 @@ async fn the_name_of_the_administrator_is_not_given_away_when_it_is_deleted() {
 }
 
 #[tokio::test]
-async fn rules_of_this_server_are_only_told() {
+async fn violations_of_local_rules_are_only_reported() {
     let server = TestServer::new().await;
     let mut odd = client("odd").await;
     odd["metadata"]["redirect_uris"] = json!(["http://client.example.org/cb"]);
@@ -223,7 +223,7 @@ async fn rules_of_this_server_are_only_told() {
 }
 
 #[tokio::test]
-async fn another_media_type_is_refused() {
+async fn another_media_type_is_rejected() {
     let server = TestServer::new().await;
     let lines = write(&[]);
     for (media_type, status) in [
@@ -241,7 +241,7 @@ async fn another_media_type_is_refused() {
 }
 
 #[tokio::test]
-async fn who_sends_nothing_any_more_is_told_what_was_imported() {
+async fn a_stalled_import_is_answered_with_what_was_imported() {
     let server =
         TestServer::configured(|configuration| configuration.settings.limits.body_timeout_ms = 300).await;
     let token = server.administrator_token().await;

@@ -1,4 +1,4 @@
-//! K139 by the thousand: what strangers name costs neither fetches nor memory without a bound.
+//! Thousands of unknown keys: unauthenticated input costs a limited number of fetches and limited memory.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Origin, Reply, START, Signer, TestServer, fetches_locally, minimal, registering, with};
 
-/// Requests at the same time.
+/// Number of simultaneous requests.
 const AT_ONCE: usize = 32;
 
-/// Statements in all; ten thousand take ten times as long in a debug build, and show the same.
+/// Number of statements. Ten thousand would take ten times as long in a debug build and show the same.
 const STATEMENTS: usize = 1_000;
 
-/// A statement of `iss` that names the key `kid`; nobody signed it.
+/// Returns an unsigned statement of `iss` that names the key `kid`.
 fn naming(iss: &str, kid: &str) -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signature = URL_SAFE_NO_PAD.encode([7; 64]);
@@ -57,19 +57,19 @@ async fn a_thousand_unknown_keys_cause_one_more_fetch_in_the_interval() {
         all.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     };
     refuse(0, STATEMENTS / 2).await;
-    assert_eq!(origin.hits("/jwks"), 2, "the first use, and one more look");
+    assert_eq!(origin.hits("/jwks"), 2, "the first fetch and one refetch");
     server.clock.advance(29);
     refuse(STATEMENTS / 2, STATEMENTS * 4 / 10).await;
-    assert_eq!(origin.hits("/jwks"), 2, "the interval is not over");
+    assert_eq!(origin.hits("/jwks"), 2, "no refetch before the interval is over");
     server.clock.advance(1);
     refuse(STATEMENTS * 9 / 10, STATEMENTS / 10).await;
-    assert_eq!(origin.hits("/jwks"), 3, "one in each interval");
+    assert_eq!(origin.hits("/jwks"), 3, "one refetch per interval");
     server.register(&request(&issuer.token(json!({})))).await;
     assert_eq!(origin.hits("/jwks"), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn key_sets_that_strangers_name_take_no_more_than_their_places() {
+async fn key_sets_named_by_unauthenticated_clients_take_a_limited_number_of_slots() {
     let (stranger, origin) = (Signer::new("https://stranger.example", Algorithm::Es256), Origin::new().await);
     let members = json!({
         "softwareStatementValidationType": "jwks_uri", "softwareStatementValidationClaimName": "keys",
@@ -84,7 +84,7 @@ async fn key_sets_that_strangers_name_take_no_more_than_their_places() {
     for number in 0..200 {
         assert_eq!(register(number).await, 1);
     }
-    // Sixteen are kept, and those are the last ones.
+    // The last sixteen are cached.
     assert_eq!(register(199).await, 1);
     assert_eq!(register(0).await, 2);
 }

@@ -1,4 +1,4 @@
-//! Clients that nobody uses: how a use is seen, and what becomes of those without one.
+//! Unused clients: how a use is recorded, and when unused clients are removed.
 
 use registrar::lifecycle::remove_unused;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ async fn admin(server: &TestServer, method: &str, path: &str, body: &Value) -> A
     Answer::of(if body.is_null() { request } else { request.json(body) }).await
 }
 
-/// When the administrator is told that `client` was last used.
+/// Returns the time of the last use of `client` from the admin API.
 async fn last_use(server: &TestServer, client: &Registered) -> Value {
     let shown = admin(server, "GET", &format!("/admin/v1/clients/{}", client.id), &json!(null)).await;
     shown.expect_status(200);
@@ -25,7 +25,7 @@ async fn removing() -> TestServer {
 }
 
 #[tokio::test]
-async fn a_token_and_an_introspection_are_uses() {
+async fn tokens_and_introspections_count_as_uses() {
     let server = TestServer::new().await;
     let client = server.register(&machine()).await;
     assert_eq!(last_use(&server, &client).await, Value::Null);
@@ -34,10 +34,10 @@ async fn a_token_and_an_introspection_are_uses() {
     assert_eq!(last_use(&server, &client).await, json!(START + 10));
     server.server().service().store.uses.write().await.unwrap();
     server.clock.advance(3_599);
-    // A token of it that somebody else introspects.
+    // Another client introspects a token of this client.
     let seen = server.basic(&server.administrator(), "/introspect", &[("token", &token)]).await;
     seen.expect_status(200);
-    assert_eq!(last_use(&server, &client).await, json!(START + 10), "it is known to the hour");
+    assert_eq!(last_use(&server, &client).await, json!(START + 10), "the last use is recorded to the hour");
     let token = server.access_token(&client).await;
     server.clock.advance(1);
     let seen = server.basic(&server.administrator(), "/introspect", &[("token", &token)]).await;
@@ -46,7 +46,7 @@ async fn a_token_and_an_introspection_are_uses() {
 }
 
 #[tokio::test]
-async fn a_wrong_secret_is_no_use() {
+async fn an_invalid_secret_is_not_a_use() {
     let server = TestServer::new().await;
     let mut client = server.register(&machine()).await;
     client.body["client_secret"] = json!("wrong");
@@ -55,7 +55,7 @@ async fn a_wrong_secret_is_no_use() {
 }
 
 #[tokio::test]
-async fn an_authorization_server_tells_what_it_sees() {
+async fn an_authorization_server_reports_uses() {
     let server = TestServer::new().await;
     let (one, two, three) = (
         server.register(&minimal()).await,
@@ -72,7 +72,7 @@ async fn an_authorization_server_tells_what_it_sees() {
     assert_eq!(told.body, json!({"noted": 3}));
     assert_eq!(last_use(&server, &two).await, json!(START + DAY));
     assert_eq!(last_use(&server, &three).await, json!(START + 5));
-    // Nothing was used in the future.
+    // A use in the future is rejected.
     let later = json!([{"client_id": three.id, "at": START + 9 * DAY}]);
     admin(&server, "POST", "/admin/v1/clients/used", &later).await.expect_status(202);
     assert_eq!(last_use(&server, &three).await, json!(START + DAY));
@@ -97,7 +97,7 @@ async fn an_authorization_server_tells_what_it_sees() {
 }
 
 #[tokio::test]
-async fn who_tells_of_uses_needs_to_be_able_to_do_nothing_else() {
+async fn reporting_uses_needs_its_own_scope_only() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let teller = server.administrator_token_for("clients.used").await;
@@ -115,7 +115,7 @@ async fn who_tells_of_uses_needs_to_be_able_to_do_nothing_else() {
 }
 
 #[tokio::test]
-async fn what_nobody_uses_is_removed_and_the_log_says_why() {
+async fn unused_clients_are_removed_and_the_log_gives_the_reason() {
     let server = removing().await;
     let service = server.server().service();
     let (unused, used, managed) = (
@@ -133,7 +133,7 @@ async fn what_nobody_uses_is_removed_and_the_log_says_why() {
     server.read(&unused).await.expect_error(401, &["invalid_token"]);
     server.read(&used).await.expect_status(200);
 
-    // An update is no use, and forgets none.
+    // An update is not a use and keeps the recorded one.
     server.update(&managed, &managed.update(json!({"client_name": "Other"}))).await.expect_status(200);
     assert_eq!(last_use(&server, &managed).await, json!(START));
     server.clock.advance(5 * DAY);
@@ -151,7 +151,7 @@ async fn what_nobody_uses_is_removed_and_the_log_says_why() {
         .map(|logged| (logged.event.subject.clone(), logged.event.details["reason"].clone()))
         .collect();
     assert_eq!(removed, [(unused.id, json!("unused")), (managed.id, json!("inactive"))]);
-    // The administrator is not removed, however long nobody calls.
+    // The administrator is never removed as unused.
     server.clock.advance(1_000 * DAY);
     assert_eq!(remove_unused(service).await, 1);
     server.administrator_token().await;
@@ -159,7 +159,7 @@ async fn what_nobody_uses_is_removed_and_the_log_says_why() {
 
 /// The recipe of config/deploy/README.md.
 #[tokio::test]
-async fn public_clients_that_nobody_ever_uses_are_swept_away_once_the_operator_says_so() {
+async fn public_clients_that_were_never_used_are_removed_if_so_configured() {
     let server = TestServer::new().await;
     let public = || with(minimal(), json!({"token_endpoint_auth_method": "none"}));
     let (abandoned, read, told) = (
@@ -175,7 +175,7 @@ async fn public_clients_that_nobody_ever_uses_are_swept_away_once_the_operator_s
     let request = server.administrate("PATCH", "/admin/v1/config").await;
     let request = request.header("content-type", "application/json-patch+json");
     Answer::of(request.body(change.to_string())).await.expect_status(200);
-    // Whom it would concern can be seen before; uses are written now and then.
+    // The affected clients can be listed in advance; uses are written from time to time.
     server.server().service().store.uses.write().await.unwrap();
     let list = admin(&server, "GET", "/admin/v1/clients?trust_level=open", &json!(null)).await;
     let listed = list.body["clients"].as_array().unwrap().iter();
@@ -195,7 +195,7 @@ async fn public_clients_that_nobody_ever_uses_are_swept_away_once_the_operator_s
 }
 
 #[tokio::test]
-async fn nothing_is_removed_unless_the_operator_says_so() {
+async fn no_client_is_removed_by_default() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     server.clock.advance(10_000 * DAY);
@@ -204,7 +204,7 @@ async fn nothing_is_removed_unless_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn a_stop_forgets_no_use() {
+async fn a_stop_loses_no_recorded_use() {
     let server = TestServer::new().await;
     let client = server.register(&machine()).await;
     server.access_token(&client).await;

@@ -1,12 +1,12 @@
-//! What a statement vouches for is the client's, and nothing of the request stands beside it that says
-//! the same otherwise.
+//! The claims of a verified statement take precedence, and the request cannot express the same member
+//! in another form.
 
 use serde_json::{Value, json};
 
 use crate::statements::{issuer, knowing, request};
 use crate::support::{TestServer, with};
 
-/// A server that knows an issuer, and a registration with its statement of `claims`.
+/// Starts a server that trusts an issuer, and registers a client with a statement with `claims`.
 async fn registered(settings: Value, claims: Value, asked: Value) -> Result<Value, (u16, String)> {
     let issuer = issuer();
     let server = knowing(&issuer, settings).await;
@@ -15,7 +15,7 @@ async fn registered(settings: Value, claims: Value, asked: Value) -> Result<Valu
 }
 
 #[tokio::test]
-async fn what_is_vouched_for_is_not_retold_in_another_language_or_another_way() {
+async fn a_verified_member_cannot_be_overridden_in_another_language_or_form() {
     let names = json!({"softwareStatementClaims": {"software_client_name": "client_name", "software_logo_uri": "logo_uri"}});
     let cases = [
         (json!({"client_name": "Bank"}), json!({"client_name#en": "Evil", "client_name#fr": "Mal"})),
@@ -57,7 +57,7 @@ async fn what_is_vouched_for_is_not_retold_in_another_language_or_another_way() 
 }
 
 #[tokio::test]
-async fn languages_that_the_statement_has_itself_stay() {
+async fn languages_of_the_statement_itself_are_kept() {
     let claims = json!({"client_name": "Bank", "client_name#fr": "Banque"});
     let asked = json!({"client_name#fr": "Mal", "client_name#en": "Evil", "tos_uri#en": "https://client.example.org/"});
     let body = registered(json!({}), claims, asked).await.unwrap();
@@ -69,18 +69,18 @@ async fn languages_that_the_statement_has_itself_stay() {
 }
 
 #[tokio::test]
-async fn a_claim_that_is_translated_wins_over_the_request() {
+async fn a_mapped_claim_takes_precedence_over_the_request() {
     let names = json!({"softwareStatementClaims": {"software_client_name": "client_name", "software_scope": "scope"}});
     let claims = json!({"software_client_name": "Vouched", "software_scope": "openid"});
     let body = registered(names.clone(), claims, json!({"scope": "openid profile"})).await.unwrap();
     assert_eq!((&body["client_name"], &body["scope"]), (&json!("Vouched"), &json!("openid")));
-    // A claim that is called like the member itself counts more.
+    // A claim with the name of the member takes precedence over a mapped one.
     let claims = json!({"software_client_name": "Second", "client_name": "First"});
     assert_eq!(registered(names, claims, json!({})).await.unwrap()["client_name"], "First");
 }
 
 #[tokio::test]
-async fn an_issuer_hands_out_no_scope_by_another_name_of_a_claim() {
+async fn an_issuer_cannot_grant_other_scopes_by_a_mapped_claim() {
     let issuer = issuer();
     let entry = json!({"scopes": ["openid"]});
     let settings = with(
@@ -90,13 +90,13 @@ async fn an_issuer_hands_out_no_scope_by_another_name_of_a_claim() {
     let server = TestServer::registering(settings).await;
     let client = server.register(&request(&issuer.token(json!({"software_scope": "openid email"})))).await;
     assert_eq!(client.body["scope"], "openid");
-    // When none is left, that of the request does not come back.
+    // If no scope is left, the scope of the request does not return.
     let none = with(request(&issuer.token(json!({"software_scope": "email"}))), json!({"scope": "email"}));
     assert_eq!(server.register(&none).await.body.get("scope"), None);
 }
 
 #[tokio::test]
-async fn redirect_uris_are_those_of_the_statement_or_some_of_them() {
+async fn redirect_uris_are_those_of_the_statement_or_a_subset() {
     let (a, b, c) = ("https://vouched.example/a", "https://vouched.example/b", "https://vouched.example/c");
     let cases = [
         ("replace", json!([a]), Ok(json!([a, b]))),

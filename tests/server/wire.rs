@@ -1,4 +1,4 @@
-//! HTTP as it may arrive: old, chunked, spelled differently, doubled.
+//! Unusual HTTP: old versions, chunked bodies, unusual spellings, duplicate headers.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Answer, TestServer, minimal};
 
-/// Sends `request` as it is and reads until `is_whole` or the end of the connection.
+/// Sends `request` unchanged and reads until `is_whole` or the end of the connection.
 async fn raw(server: &TestServer, request: &str, is_whole: impl Fn(&str) -> bool) -> String {
     let mut stream = TcpStream::connect(server.server().address()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -47,20 +47,20 @@ async fn a_registration_arrives_in_every_framing() {
 }
 
 #[tokio::test]
-async fn who_waits_for_100_continue_is_told_to_go_on() {
+async fn expect_100_continue_is_answered() {
     let server = TestServer::new().await;
     let expect = "Content-Length: 60\r\nExpect: 100-continue\r\n";
     let good = raw(&server, &post("1.1", expect, ""), |answer| answer.ends_with("\r\n\r\n")).await;
     assert_eq!(good, "HTTP/1.1 100 Continue\r\n\r\n");
-    // A body is read before anybody looks at what it is said to be (RFC 9110 section 10.1.1 lets
-    // a server do so), so the refusal is the final answer.
+    // The body is read before its media type is checked (permitted by RFC 9110 section 10.1.1), so the
+    // rejection is the final answer.
     let other = post("1.1", &format!("{expect}Connection: close\r\n"), &"x".repeat(60));
     let refused = raw(&server, &other.replace("application/json", "text/plain"), |_| false).await;
     assert!(refused.contains("HTTP/1.1 415"), "{refused}");
 }
 
 #[tokio::test]
-async fn a_request_that_two_readers_could_read_differently_is_refused() {
+async fn an_ambiguous_request_is_rejected() {
     let server = TestServer::new().await;
     let body = minimal().to_string();
     let length = format!("Content-Length: {}\r\n", body.len());
@@ -78,7 +78,7 @@ async fn a_request_that_two_readers_could_read_differently_is_refused() {
 }
 
 #[tokio::test]
-async fn a_request_names_one_host_and_no_coding_that_is_not_taken_off() {
+async fn a_request_needs_one_host_and_no_unsupported_coding() {
     let server = TestServer::new().await;
     let body = minimal().to_string();
     let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
@@ -112,7 +112,7 @@ async fn a_request_names_one_host_and_no_coding_that_is_not_taken_off() {
     for (case, status) in cases {
         let answer = raw(&server, &case, |_| false).await;
         assert_eq!(answer.get(9..12), Some(status), "{case}\n{answer}");
-        // The connection ended with it, or the end would never have been read.
+        // The connection was closed with the answer, or reading would never have ended.
     }
     server.post(&minimal()).await.expect_status(201);
 }
@@ -140,18 +140,18 @@ async fn a_client_is_found_however_its_url_is_spelled() {
 }
 
 #[tokio::test]
-async fn head_asks_for_the_head_of_a_document_and_not_for_that_of_a_client() {
+async fn head_is_supported_for_documents_but_not_for_clients() {
     let server = TestServer::new().await;
     let client = server.register(&minimal()).await;
     let document = Answer::of(server.ask("HEAD", "/.well-known/openid-configuration")).await;
     assert_eq!((document.status, document.text.as_str()), (200, ""));
-    // It could rotate the token of a client that never sees the new one.
+    // A HEAD request could rotate the token of a client that never sees the new one.
     let managed = Answer::of(server.ask("HEAD", &client.uri).bearer_auth(&client.token)).await;
     assert_eq!((managed.status, managed.header("allow")), (405, "GET, PUT, DELETE, OPTIONS"));
 }
 
 #[tokio::test]
-async fn a_deletion_that_is_switched_off_is_allowed_nowhere() {
+async fn a_disabled_deletion_is_listed_in_no_allow_header() {
     let server = TestServer::registering(json!({"clientDeletionEnabled": false})).await;
     let client = server.register(&minimal()).await;
     for (method, url, allowed) in [

@@ -1,16 +1,16 @@
-//! What the server answered.
+//! Answers of the server.
 
 use serde_json::{Value, json};
 
 use super::leaks;
 
-/// An answer, read to its end.
+/// An answer that was read completely.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: reqwest::header::HeaderMap,
     pub(crate) text: String,
-    /// The body as JSON; null when it is none.
+    /// The body as JSON, or null if it is not JSON.
     pub(crate) body: Value,
 }
 
@@ -32,7 +32,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a header is text"))
     }
 
-    /// The member `name` of the body.
+    /// Returns the member `name` of the body.
     pub(crate) fn member(&self, name: &str) -> &Value {
         self.body.get(name).unwrap_or(&Value::Null)
     }
@@ -42,13 +42,13 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.text);
     }
 
-    /// `E(x)` of the catalogue of cases: a status, one of `codes` in `error`, a description in
-    /// printable ASCII, no client, and no cache that keeps it.
+    /// Asserts the form of an error: the status, one of `codes` in `error`, a description in printable
+    /// ASCII, no client, and no caching.
     #[track_caller]
     pub(crate) fn expect_error(&self, status: u16, codes: &[&str]) {
         self.expect_status(status);
         let code = self.member("error").as_str().unwrap_or("");
-        assert!(codes.contains(&code), "{code} is none of {codes:?}: {}", self.text);
+        assert!(codes.contains(&code), "{code} is not one of {codes:?}: {}", self.text);
         assert_eq!(self.header("content-type"), "application/json");
         assert_eq!(self.header("cache-control"), "no-store");
         assert_eq!(self.member("client_id"), &Value::Null);
@@ -57,7 +57,7 @@ impl Answer {
         assert!(is_printable && !description.is_empty(), "{description:?}");
     }
 
-    /// `E(invalid_client_metadata)`, with `part` in the description.
+    /// Asserts the error `invalid_client_metadata` with `part` in the description.
     #[track_caller]
     pub(crate) fn expect_bad_metadata(&self, part: &str) {
         self.expect_error(400, &["invalid_client_metadata"]);
@@ -65,14 +65,14 @@ impl Answer {
         assert!(description.contains(part), "'{description}' does not say '{part}'");
     }
 
-    /// `E(invalid_redirect_uri)`.
+    /// Asserts the error `invalid_redirect_uri`.
     #[track_caller]
     pub(crate) fn expect_bad_redirect(&self) {
         self.expect_error(400, &["invalid_redirect_uri"]);
     }
 }
 
-/// A client that was registered.
+/// A registered client.
 #[derive(Debug, Clone)]
 pub(crate) struct Registered {
     pub(crate) id: String,
@@ -89,8 +89,8 @@ impl Registered {
         Self { id, uri, token: text("registration_access_token"), body }
     }
 
-    /// What the client would send to keep what it has: the answer without the members that an
-    /// update must not have (RFC 7592 section 2.2), and with `more` on top.
+    /// Returns an update that keeps the client unchanged, with `more` on top: the answer without the
+    /// members that an update must not have (RFC 7592 section 2.2).
     pub(crate) fn update(&self, more: Value) -> Value {
         let mut body = super::with(self.body.clone(), more);
         for name in [
@@ -104,7 +104,7 @@ impl Registered {
         body
     }
 
-    /// The same without `names`.
+    /// The same without the members `names`.
     pub(crate) fn update_without(&self, names: &[&str]) -> Value {
         let mut body = self.update(json!({}));
         for name in names {

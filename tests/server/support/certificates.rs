@@ -1,4 +1,4 @@
-//! Certificates that are made while the tests run, and clients that show them.
+//! Certificates that are created while the tests run, and clients that present them.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +16,13 @@ use tempfile::TempDir;
 
 use super::START;
 
-/// A subject from its least specific part to its most specific one.
+/// A subject from its least specific to its most specific part.
 pub(crate) type Subject<'a> = &'a [(&'a str, &'a str)];
 
 /// The subject of an ordinary client, `CN=Client One,O=Example\, Inc.,C=DE`.
 pub(crate) const CLIENT: Subject<'static> = &[("C", "DE"), ("O", "Example, Inc."), ("CN", "Client One")];
 
-/// [`CLIENT`] as RFC 4514 writes it.
+/// [`CLIENT`] in the form of RFC 4514.
 pub(crate) const CLIENT_DN: &str = "CN=Client One,O=Example\\, Inc.,C=DE";
 
 /// A certificate with its key.
@@ -31,7 +31,7 @@ pub(crate) struct Pair {
     key: PKey<Private>,
 }
 
-/// Who signs certificates.
+/// A CA.
 pub(crate) struct Authority(Pair);
 
 impl Authority {
@@ -39,17 +39,17 @@ impl Authority {
         Self(make(&[("CN", "Authority")], forever(), &Kind::Authority, None))
     }
 
-    /// A certificate of this server, which listens on 127.0.0.1.
+    /// Issues a certificate for this server, which listens on 127.0.0.1.
     pub(crate) fn server(&self) -> Pair {
         make(&[("CN", "registrar")], forever(), &Kind::End, Some(&self.0))
     }
 
-    /// A certificate that is good when the tests begin.
+    /// Issues a certificate that is valid when the tests begin.
     pub(crate) fn client(&self, subject: Subject<'_>) -> Pair {
         make(subject, (START - 1_000, START + 1_000), &Kind::End, Some(&self.0))
     }
 
-    /// A certificate that was good before the tests began.
+    /// Issues a certificate that expired before the tests begin.
     pub(crate) fn expired_client(&self, subject: Subject<'_>) -> Pair {
         make(subject, (START - 1_000, START - 1), &Kind::End, Some(&self.0))
     }
@@ -60,7 +60,7 @@ impl Authority {
 }
 
 impl Pair {
-    /// A certificate that nobody else signed.
+    /// Creates a self-signed certificate.
     pub(crate) fn self_signed(subject: Subject<'_>) -> Self {
         make(subject, forever(), &Kind::End, None)
     }
@@ -81,14 +81,14 @@ impl Pair {
         self.x509.serial_number().to_bn().unwrap().to_hex_str().unwrap().to_lowercase()
     }
 
-    /// Its key as a JWK Set.
+    /// Returns its key as a JWK Set.
     pub(crate) fn jwks(&self) -> Value {
         let certificate = registrar::x509::Certificate::from_x509(self.x509.clone()).unwrap();
         json!({"keys": [certificate.jwk().unwrap()]})
     }
 }
 
-/// For the clock of the tests and for that of the system.
+/// Returns a validity that includes the test clock and the system clock.
 fn forever() -> (u64, u64) {
     (946_684_800, 4_102_444_800)
 }
@@ -132,14 +132,14 @@ fn time(seconds: u64) -> Asn1Time {
     Asn1Time::from_unix(i64::try_from(seconds).unwrap()).unwrap()
 }
 
-/// The files of `[server.tls]`, and who signed what is in them.
+/// The files of `[server.tls]` and the CA that issued their certificates.
 pub(crate) struct Files {
     folder: TempDir,
     pub(crate) authority: Authority,
 }
 
 impl Files {
-    /// A certificate of the server with its key, and the authority that signs clients too.
+    /// Writes a server certificate with its key, and the CA, which also issues client certificates.
     pub(crate) fn new() -> Self {
         let files = Self { folder: TempDir::new().unwrap(), authority: Authority::new() };
         files.write(&files.authority.server());
@@ -151,13 +151,13 @@ impl Files {
         self.folder.path().join(name)
     }
 
-    /// Puts another certificate and key in the place of those that are there.
+    /// Replaces certificate and key.
     pub(crate) fn write(&self, pair: &Pair) {
         replace(&self.path("server.key"), &pair.key_pem());
         replace(&self.path("server.pem"), &pair.pem());
     }
 
-    /// Switches TLS on.
+    /// Enables TLS.
     pub(crate) fn switch_on(&self, configuration: &mut Configuration, clients: ClientCertificates) {
         let tls = &mut configuration.settings.server.tls;
         tls.certificate = Some(self.path("server.pem"));
@@ -166,7 +166,7 @@ impl Files {
         tls.client_certificates = clients;
     }
 
-    /// A client that trusts the server and shows `pair`, if any.
+    /// Returns a client that trusts the server and presents `pair`, if given.
     pub(crate) fn client(&self, pair: Option<&Pair>) -> reqwest::Client {
         self.builder(pair).build().unwrap()
     }

@@ -1,5 +1,5 @@
-//! K198 over the whole suite: what is secret in the answers and requests of a test is, when its server
-//! goes, in no line of the log, no number, and no byte of the store with its audit log.
+//! A check over the whole suite: when the server of a test stops, no secret of its answers and requests
+//! is in the log, in the metrics, or in the store with its audit log.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use registrar::config::settings::{LogFormat, TelemetrySettings};
 use registrar::telemetry::{self, meter};
 use serde_json::Value;
 
-/// Members of answers that are secret.
+/// Secret members of answers.
 const SECRET: [&str; 5] = ["client_secret", "registration_access_token", "access_token", "token", "nonce"];
-/// Shorter texts, which tests make up, are words that may be found anywhere.
+/// Shorter texts are made up by tests and may appear anywhere as words.
 const SHORTEST: usize = 24;
-/// Files that hold secrets, and are readable for the operator only.
+/// Files that contain secrets and are readable by the operator only.
 const OPERATORS: [&str; 2] = ["registrar.key", "admin-credentials.json"];
 
-/// What was secret, by the port of the server.
+/// The secrets by the port of the server.
 static SECRETS: Mutex<Option<HashMap<u16, HashSet<String>>>> = Mutex::new(None);
 
 /// All lines of the log of this process.
@@ -36,14 +36,14 @@ impl std::io::Write for Log {
     }
 }
 
-/// Remembers what is secret of a request that is about to be sent.
+/// Remembers the secrets of a request that is about to be sent.
 pub(super) fn sent(request: &reqwest::Request) {
     let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let bearer = header.and_then(|value| value.strip_prefix("Bearer "));
     note(request.url().port(), bearer.into_iter());
 }
 
-/// Remembers what is secret of an answer.
+/// Remembers the secrets of an answer.
 pub(super) fn answered(url: &reqwest::Url, body: &Value) {
     note(url.port(), SECRET.iter().filter_map(|name| body.get(name)?.as_str()));
 }
@@ -54,24 +54,24 @@ fn note<'a>(port: Option<u16>, secrets: impl Iterator<Item = &'a str>) {
     own.extend(secrets.filter(|secret| secret.len() >= SHORTEST).map(str::to_owned));
 }
 
-/// One server, which is searched when this is dropped.
+/// Searches the files of one server for secrets when it is dropped.
 pub(super) struct Watch {
     port: u16,
     /// The folder of its store.
     data: PathBuf,
-    /// Where its lines of the log begin, among those of others.
+    /// The position in the log at which the lines of this server begin.
     log: usize,
 }
 
 impl Watch {
-    /// Begins to keep the log of this process.
+    /// Starts to record the log of this process.
     pub(super) fn begin() {
         static BEGUN: OnceLock<()> = OnceLock::new();
         BEGUN.get_or_init(|| {
             let level = "trace".to_owned();
             let settings =
                 TelemetrySettings { level, format: LogFormat::Json, ..TelemetrySettings::default() };
-            telemetry::init_to(&settings, || Log).expect("nobody else keeps the log of the tests");
+            telemetry::init_to(&settings, || Log).expect("the log of the tests has one recorder");
         });
     }
 
@@ -80,7 +80,7 @@ impl Watch {
         Self { port, data: data.to_owned(), log }
     }
 
-    /// The places where one of `secrets` is.
+    /// Returns the places where one of `secrets` was found.
     fn leaks(&self, secrets: &HashSet<String>) -> Vec<String> {
         let log =
             LOG.lock().unwrap_or_else(PoisonError::into_inner).get(self.log..).unwrap_or_default().to_vec();
@@ -106,7 +106,7 @@ impl Drop for Watch {
         let mut all = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
         let secrets = all.as_mut().and_then(|all| all.remove(&self.port)).unwrap_or_default();
         drop(all);
-        // A test that fails says why by itself.
+        // A failing test already reports its cause.
         if !std::thread::panicking() {
             let leaks = self.leaks(&secrets);
             assert!(leaks.is_empty(), "{}", leaks.join("\n"));
@@ -114,7 +114,7 @@ impl Drop for Watch {
     }
 }
 
-/// Every file below `folder`, but those of the operator.
+/// Returns every file below `folder` except those of the operator.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -129,7 +129,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn a_leak_is_found_wherever_it_is() {
+async fn a_leak_is_found_in_every_place() {
     Watch::begin();
     let folder = tempfile::TempDir::new().expect("a folder");
     let watch = Watch::of(1, folder.path());

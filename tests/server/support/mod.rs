@@ -1,4 +1,4 @@
-//! A real server on port 0 with a real sled store in a temporary folder, and one way to ask it.
+//! A real server on port 0 with a real sled store in a temporary folder, and helpers to call it.
 
 mod answer;
 pub(crate) mod certificates;
@@ -22,15 +22,15 @@ pub(crate) use origin::{Canary, Origin, Reply, development, fetches_locally};
 pub(crate) use signer::Signer;
 pub(crate) use tokens::{GRANT, form, machine};
 
-/// When every test begins: 2026-01-01T00:00:00Z.
+/// The time at which every test begins: 2026-01-01T00:00:00Z.
 pub(crate) const START: u64 = 1_767_225_600;
 
-/// The smallest request that is usual: B0 of the catalogue of cases.
+/// The smallest usual registration request.
 pub(crate) fn minimal() -> Value {
     json!({"redirect_uris": ["https://client.example.org/cb"], "client_name": "K"})
 }
 
-/// `base` with the members of `more` on top.
+/// Returns `base` with the members of `more` on top.
 #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
 pub(crate) fn with(mut base: Value, more: Value) -> Value {
     let members = base.as_object_mut().expect("a request is an object");
@@ -38,11 +38,11 @@ pub(crate) fn with(mut base: Value, more: Value) -> Value {
     base
 }
 
-/// A server, the clock that it reads, and the folder that it lives in.
+/// A server with its clock and its folder.
 pub(crate) struct TestServer {
     server: Option<Server>,
     pub(crate) clock: Arc<ManualClock>,
-    /// Before the folder: it looks into it at the end.
+    /// Before the folder, which it searches when it is dropped.
     _leaks: leaks::Watch,
     pub(crate) folder: TempDir,
     http: reqwest::Client,
@@ -50,27 +50,27 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// A server with the shipped configuration and no scripts.
+    /// Starts a server with the shipped configuration and no scripts.
     pub(crate) async fn new() -> Self {
         Self::configured(|_| {}).await
     }
 
-    /// A server whose configuration `change` has changed.
+    /// Starts a server with a configuration that `change` has changed.
     pub(crate) async fn configured(change: impl FnOnce(&mut Configuration)) -> Self {
         Self::scripted(&[], change).await
     }
 
-    /// A server whose `[registration]` has these members on top of the shipped ones.
+    /// Starts a server with these members on top of the shipped `[registration]`.
     pub(crate) async fn registering(members: Value) -> Self {
         Self::configured(|configuration| registering(configuration, members)).await
     }
 
-    /// A server with these scripts: file names below `scripts/`, and texts.
+    /// Starts a server with these scripts: file names below `scripts/` and their texts.
     pub(crate) async fn scripted(scripts: &[(&str, &str)], change: impl FnOnce(&mut Configuration)) -> Self {
         Self::begin(scripts, change, None).await
     }
 
-    /// The same, whose scripts reach nothing but what the host makes up.
+    /// The same, with a fake host for its scripts.
     pub(crate) async fn hosted(
         scripts: &[(&str, &str)],
         change: impl FnOnce(&mut Configuration),
@@ -95,7 +95,7 @@ impl TestServer {
         configuration.settings.server.listen = "127.0.0.1:0".parse().expect("an address");
         configuration.settings.store.url = format!("sled:{}", folder.path().join("data").display()).into();
         configuration.settings.scripts.directory = directory;
-        // Tests register faster than anybody does from one address.
+        // Tests register faster than the default quota for one address allows.
         configuration.live.registration.rate_limit_registration_request_count = Some(0);
         change(&mut configuration);
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));
@@ -112,38 +112,38 @@ impl TestServer {
         Self { server: Some(server), clock, _leaks: leaks, folder, http: reqwest::Client::new(), base }
     }
 
-    /// What its clock says, in seconds.
+    /// Returns the time of its clock in seconds.
     pub(crate) fn now(&self) -> u64 {
         self.clock.now().unix()
     }
 
-    /// Asks with `client` from now on.
+    /// Sends later requests with `client`.
     pub(crate) fn use_client(&mut self, client: reqwest::Client) {
         self.http = client;
     }
 
-    /// Puts a script beside the others, as an operator would.
+    /// Adds a script as an operator would.
     pub(crate) fn write_script(&self, name: &str, text: &str) {
         write_script(&self.folder.path().join("scripts"), name, text);
     }
 
-    /// The URL of `path`.
+    /// Returns the URL of `path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
-    /// A request that is not sent yet.
+    /// Prepares a request.
     pub(crate) fn ask(&self, method: &str, url: &str) -> reqwest::RequestBuilder {
         let url = if url.starts_with('/') { self.url(url) } else { url.to_owned() };
         self.http.request(method.parse().expect("a method"), url)
     }
 
-    /// `POST /register` with a JSON body.
+    /// Sends `POST /register` with a JSON body.
     pub(crate) async fn post(&self, body: &Value) -> Answer {
         self.post_bytes("application/json", body.to_string()).await
     }
 
-    /// `POST /register` with any body.
+    /// Sends `POST /register` with any body.
     pub(crate) async fn post_bytes(&self, content_type: &str, body: impl Into<reqwest::Body>) -> Answer {
         let request = self.ask("POST", "/register").header("content-type", content_type).body(body);
         Answer::of(request).await
@@ -156,33 +156,33 @@ impl TestServer {
         Registered::of(answer.body)
     }
 
-    /// `GET` of what `client` is told.
+    /// Reads `client` with its own token.
     pub(crate) async fn read(&self, client: &Registered) -> Answer {
         Answer::of(self.ask("GET", &client.uri).bearer_auth(&client.token)).await
     }
 
-    /// `PUT` of `body` with the client's token.
+    /// Sends a `PUT` of `body` with the client's token.
     pub(crate) async fn update(&self, client: &Registered, body: &Value) -> Answer {
         Answer::of(self.ask("PUT", &client.uri).bearer_auth(&client.token).json(body)).await
     }
 
-    /// `DELETE` with the client's token.
+    /// Sends a `DELETE` with the client's token.
     pub(crate) async fn delete(&self, client: &Registered) -> Answer {
         Answer::of(self.ask("DELETE", &client.uri).bearer_auth(&client.token)).await
     }
 
-    /// Stops the server, as SIGTERM does.
+    /// Stops the server as SIGTERM does.
     pub(crate) async fn stop(mut self) {
         self.server.take().expect("it runs until the test ends").stop().await;
     }
 
-    /// The same, and gives the folder, which is removed when it is dropped.
+    /// The same, and returns the folder, which is removed when it is dropped.
     pub(crate) async fn stop_and_keep(mut self) -> TempDir {
         self.server.take().expect("it runs until the test ends").stop().await;
         self.folder
     }
 
-    /// How the stored client came to be what it is.
+    /// Returns the provenance of the stored client.
     pub(crate) async fn provenance(&self, client: &Registered) -> Value {
         let id = registrar::model::ClientId::parse(&client.id).expect("an identifier");
         let found = self.server().service().store.clients.find(&id).await.expect("the store reads");
@@ -190,17 +190,17 @@ impl TestServer {
         serde_json::to_value(stored.provenance).expect("a provenance is JSON")
     }
 
-    /// Nothing was stored but the administrator, whom the first start made.
+    /// Asserts that the store contains only the administrator that the first start created.
     pub(crate) async fn expect_empty(&self) {
         let count = self.server().service().store.clients.count_all().await.expect("the store reads");
         assert_eq!(
             count,
             u64::from(self.server().administrator().is_some()),
-            "nothing of a refused request is stored"
+            "nothing of a rejected request is stored"
         );
     }
 
-    /// The server itself.
+    /// Returns the server itself.
     pub(crate) fn server(&self) -> &Server {
         self.server.as_ref().expect("it runs until the test ends")
     }
@@ -219,9 +219,9 @@ fn write_script(directory: &Path, name: &str, text: &str) {
     std::fs::write(path, text).expect("the script is written");
 }
 
-/// The configuration that the repository ships, whatever the environment says.
+/// Returns the shipped configuration, independent of the environment.
 pub(crate) fn shipped() -> Configuration {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/registrar.toml");
     let sources = Sources { file: Some(file), ..Sources::default() };
-    registrar::config::load(&sources).expect("the shipped configuration is right")
+    registrar::config::load(&sources).expect("the shipped configuration is valid")
 }

@@ -1,4 +1,4 @@
-//! Another server, on loopback: it says what a test tells it to say, and counts who asked.
+//! Another server on loopback, which gives the answers that a test sets and counts requests.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
-/// What is answered at one path.
+/// The answer at one path.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     status: u16,
@@ -26,31 +26,31 @@ pub(crate) struct Reply {
 #[derive(Debug, Clone)]
 enum Content {
     Text(String),
-    /// A gibibyte, as fast as it is taken.
+    /// A gibibyte, as fast as it is read.
     Endless,
-    /// Nothing, not even a head.
+    /// No answer, not even a status line.
     Never,
 }
 
 impl Reply {
-    /// A 200 with this JSON.
+    /// Returns a 200 with this JSON.
     #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
     pub(crate) fn json(value: Value) -> Self {
         Self::text("application/json", value.to_string())
     }
 
-    /// A 200 with this text.
+    /// Returns a 200 with this text.
     pub(crate) fn text(content_type: &str, text: impl Into<String>) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
         Self { status: 200, headers, body: Content::Text(text.into()) }
     }
 
-    /// A status and no more.
+    /// Returns a status without a body.
     pub(crate) fn status(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Content::Text(String::new()) }
     }
 
-    /// A 200 that begins like JSON and does not end.
+    /// Returns a 200 that begins like JSON and never ends.
     pub(crate) fn endless() -> Self {
         Self { body: Content::Endless, ..Self::text("application/json", "") }
     }
@@ -60,13 +60,13 @@ impl Reply {
         Self { body: Content::Never, ..Self::status(200) }
     }
 
-    /// The same with a further header.
+    /// Returns the same with an additional header.
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The same with another status.
+    /// Returns the same with another status.
     pub(crate) fn with_status(mut self, status: u16) -> Self {
         self.status = status;
         self
@@ -88,7 +88,7 @@ impl Script {
     }
 }
 
-/// Bytes of the largest body that is read.
+/// Largest body that is read, in bytes.
 const MOST_BYTES: usize = 1024 * 1024;
 
 /// A server that runs until the test ends.
@@ -109,17 +109,17 @@ impl Origin {
         Self { address, script, _tasks: tasks }
     }
 
-    /// From now on, `path` is answered with `reply`; what was never set is a 404.
+    /// Answers `path` with `reply` from now on; a path that was never set is a 404.
     pub(crate) fn set(&self, path: &str, reply: Reply) {
         self.set_each(path, [reply]);
     }
 
-    /// From now on, `path` is answered with each of these once, and then with the last one.
+    /// Answers `path` with each of these replies once, and then with the last one.
     pub(crate) fn set_each(&self, path: &str, replies: impl Into<VecDeque<Reply>>) {
         self.script.replies.lock().unwrap().insert(path.to_owned(), replies.into());
     }
 
-    /// Sets `path` and says its URL.
+    /// Sets the reply at `path` and returns its URL.
     pub(crate) fn at(&self, path: &str, reply: Reply) -> String {
         self.set(path, reply);
         self.url(path)
@@ -133,25 +133,25 @@ impl Origin {
         self.address
     }
 
-    /// How often `path` was asked for.
+    /// Returns the number of requests for `path`.
     pub(crate) fn hits(&self, path: &str) -> usize {
         self.script.requests.lock().unwrap().iter().filter(|(asked, _)| asked == path).count()
     }
 
-    /// The value that the last request for `path` had in the header `name`.
+    /// Returns the header `name` of the last request for `path`.
     pub(crate) fn asked(&self, path: &str, name: &str) -> Option<String> {
         let requests = self.script.requests.lock().unwrap();
         let (_, last) = requests.iter().rev().find(|(asked, _)| asked == path)?;
         last.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
     }
 
-    /// What was sent to `path`, each time.
+    /// Returns all requests for `path`.
     pub(crate) fn received(&self, path: &str) -> Vec<Request<Bytes>> {
         let requests = self.script.requests.lock().unwrap();
         requests.iter().filter(|(asked, _)| asked == path).map(|(_, request)| request.clone()).collect()
     }
 
-    /// Bytes of endless answers that were taken.
+    /// Returns the number of bytes of endless answers that were sent.
     pub(crate) fn sent(&self) -> u64 {
         self.script.sent.load(Ordering::SeqCst)
     }
@@ -190,7 +190,7 @@ fn endless(script: Arc<Script>) -> Body {
     Body::from_stream(chunks)
 }
 
-/// A listener that nobody must connect to.
+/// A listener that must not get a connection.
 pub(crate) struct Canary(StdListener);
 
 impl Canary {
@@ -204,8 +204,8 @@ impl Canary {
         self.0.local_addr().expect("an address").port()
     }
 
-    /// Whether somebody has connected since it was last asked. A connection is in the queue of
-    /// the listener before whoever made it can say anything, so there is nothing to wait for.
+    /// Returns whether there was a connection since the last call. A connection is in the queue of the
+    /// listener before its client can send anything, so no waiting is needed.
     pub(crate) fn is_touched(&self) -> bool {
         match self.0.accept() {
             Ok(_) => true,
@@ -216,16 +216,16 @@ impl Canary {
 
     #[track_caller]
     pub(crate) fn expect_untouched(&self) {
-        assert!(!self.is_touched(), "somebody has connected");
+        assert!(!self.is_touched(), "there was a connection to the canary");
     }
 }
 
-/// The switches with which a developer fetches from his own machine.
+/// Returns the settings with which a developer fetches from the local machine.
 pub(crate) fn development() -> FetchSettings {
     FetchSettings { allow_http: true, allow_private_addresses: true, ..FetchSettings::default() }
 }
 
-/// A server that may fetch from [`Origin`]s.
+/// Allows a server to fetch from [`Origin`]s.
 pub(crate) fn fetches_locally(configuration: &mut Configuration) {
     configuration.settings.fetch = development();
 }

@@ -1,4 +1,4 @@
-//! Somebody who signs: an issuer of software statements, or of signed requests.
+//! A signer: an issuer of software statements or of signed requests.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,41 +19,41 @@ impl Signer {
         Self { iss: iss.to_owned(), key: SigningKey::generate(algorithm).expect("a key") }
     }
 
-    /// The holder of the private key in `pem`.
+    /// Creates a signer with the private key in `pem`.
     pub(crate) fn of_pem(iss: &str, pem: &str, algorithm: Algorithm) -> Self {
         let pem = Secret::new(pem.to_owned());
         Self { iss: iss.to_owned(), key: SigningKey::from_pem(&pem, algorithm).expect("a key") }
     }
 
-    /// A signer with a shared secret.
+    /// Creates a signer with a shared secret.
     pub(crate) fn sharing(iss: &str, secret: &str) -> Self {
         let secret = Secret::new(secret.to_owned());
         Self { iss: iss.to_owned(), key: SigningKey::from_secret(&secret, Algorithm::Hs256).expect("a key") }
     }
 
-    /// Its public key.
+    /// Returns its public key.
     pub(crate) fn jwk(&self) -> Value {
         self.key.public_jwk().expect("it has a public key")
     }
 
-    /// Its public key as a `SubjectPublicKeyInfo` in base64url, as verifiers of evidence write it.
+    /// Returns its public key as a `SubjectPublicKeyInfo` in base64url, the form of evidence verifiers.
     pub(crate) fn akpub(&self) -> String {
         let pem = self.key.to_pem().expect("it has a key pair").expose();
         let key = openssl::pkey::PKey::private_key_from_pem(pem.as_bytes()).expect("a key");
         URL_SAFE_NO_PAD.encode(key.public_key_to_der().expect("its public half"))
     }
 
-    /// Its JWK Set.
+    /// Returns its JWK Set.
     pub(crate) fn jwks(&self) -> Value {
         json!({"keys": [self.jwk()]})
     }
 
-    /// A token of this signer with `claims`, made when every test begins and good for an hour.
+    /// Signs a token with `claims`, issued when every test begins and valid for an hour.
     pub(crate) fn token(&self, claims: Value) -> String {
         self.raw(&json!({}), with(json!({"iss": self.iss, "iat": START, "exp": START + 3_600}), claims))
     }
 
-    /// A token with just these claims.
+    /// Signs a token with exactly these claims.
     #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
     pub(crate) fn raw(&self, header: &Value, claims: Value) -> String {
         let object = |value: &Value| -> Map<String, Value> { value.as_object().expect("an object").clone() };

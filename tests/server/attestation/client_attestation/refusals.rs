@@ -141,7 +141,7 @@ async fn keys_of_an_attester_may_be_at_a_url() {
 }
 
 #[tokio::test]
-async fn an_attester_must_be_configured_and_keys_need_no_kid() {
+async fn an_attestation_needs_no_iss_and_its_keys_need_no_kid() {
     let parties = Parties::new();
     let server = parties.server(json!({})).await;
     let mut key = parties.instance.jwk();
