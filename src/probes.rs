@@ -9,11 +9,12 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
 use crate::http::answer::{self, Problem};
+use crate::http::peer;
 use crate::reload::Reloads;
 use crate::service::{Service, Upstream};
 use crate::telemetry::meter;
@@ -22,6 +23,15 @@ use recent::Recent;
 /// The paths of the probes.
 pub const PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
+/// The callers that may see more than whether the server works.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Every caller: only operators reach the listener.
+    Everyone,
+    /// Callers on this machine: clients reach the listener too.
+    ThisMachine,
+}
+
 /// What the answers are built from.
 #[derive(Clone)]
 struct Sources {
@@ -29,16 +39,25 @@ struct Sources {
     reloads: Arc<Reloads>,
     /// Whether the store answered recently.
     store: Arc<Recent>,
+    audience: Audience,
 }
 
-/// The routes of the probes. They are on the admin listener if there is one.
-pub fn router(service: Arc<Service>, reloads: Arc<Reloads>) -> Router {
+impl Sources {
+    /// Whether the sender of `request` may see more than whether the server works.
+    fn may_see_more(&self, request: Request<Body>) -> bool {
+        self.audience == Audience::Everyone || peer::is_local(&request.into_parts().0)
+    }
+}
+
+/// The routes of the probes. They are on the admin listener if there is one. `audience` may see the metrics
+/// and the failures.
+pub fn router(service: Arc<Service>, reloads: Arc<Reloads>, audience: Audience) -> Router {
     let [health, readiness, numbers] = PATHS;
     Router::new()
         .route(health, get(healthy))
         .route(readiness, get(ready))
         .route(numbers, get(measured))
-        .with_state(Sources { service, reloads, store: Arc::default() })
+        .with_state(Sources { service, reloads, store: Arc::default(), audience })
 }
 
 /// Updates the metrics that are read instead of counted.
@@ -62,12 +81,17 @@ async fn healthy() -> Response {
 
 /// The process is ready. It stays ready when scripts or a configuration cannot be loaded, since the previous
 /// ones are still used, and when the upstream server is unavailable, since clients can still be registered.
-/// The answer reports these failures.
-async fn ready(State(Sources { service, reloads, store }): State<Sources>) -> Response {
+/// The answer reports these failures to its audience.
+async fn ready(State(sources): State<Sources>, request: Request<Body>) -> Response {
+    let may_see_more = sources.may_see_more(request);
+    let Sources { service, reloads, store, .. } = sources;
     if !store.is_well(|| store_answers(&service)).await {
         return Problem::unavailable("the store does not respond", 5).into_response();
     }
     let mut body = status("ok");
+    if !may_see_more {
+        return answer::json(StatusCode::OK, &body);
+    }
     let scripts = &service.snapshot().scripts;
     body.insert("scripts".to_owned(), scripts.revision().into());
     body.insert("scriptsSince".to_owned(), scripts.since().unix().into());
@@ -100,8 +124,13 @@ fn status(text: &str) -> Map<String, Value> {
 }
 
 /// The metrics of this process in the text format of Prometheus.
-async fn measured(State(Sources { service, .. }): State<Sources>) -> Response {
-    look(&service).await;
+async fn measured(State(sources): State<Sources>, request: Request<Body>) -> Response {
+    if !sources.may_see_more(request) {
+        let description = "metrics are available only from this machine, without a proxy: set admin.listen to \
+                           serve them to other machines";
+        return Problem::new(StatusCode::FORBIDDEN, "access_denied", description).into_response();
+    }
+    look(&sources.service).await;
     let Some(text) = meter::text() else {
         let description = "the program that embeds this server keeps the metrics elsewhere";
         return Problem::new(StatusCode::NOT_FOUND, "not_found", description).into_response();

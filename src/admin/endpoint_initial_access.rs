@@ -14,6 +14,7 @@ use super::endpoint::{Named, Query, admit, bad_request, read_object, store_probl
 use super::endpoint_refusal::call_refused;
 use super::initial_access::{self, MakeError};
 use crate::http::answer::{self, Problem};
+use crate::model::absent;
 use crate::service::{Context, Service};
 
 /// The maximum number of tokens on a page.
@@ -42,23 +43,14 @@ async fn make(
     (headers, body): (&HeaderMap, Body),
 ) -> Result<Map<String, Value>, Problem> {
     let mut wanted = read_object(cx, headers, body).await?;
-    leave_out_null(&mut wanted);
-    let wanted = serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
-    let (id, token) = initial_access::make(cx, by, wanted).await.map_err(problem)?;
-    let made = cx.service.store.initial_access_tokens.find(&id, cx.service.clock.now()).await;
-    let made = made.map_err(|error| store_problem(&error))?.ok_or_else(|| unknown("initial access token"))?;
-    let mut members = initial_access::shown(&made);
-    members.insert("token".to_owned(), token.expose().into());
-    Ok(members)
-}
-
-/// Removes `null` members, which count as absent, also in the policy. The content of `attributes` belongs to
-/// the operator and is kept.
-fn leave_out_null(wanted: &mut Map<String, Value>) {
-    wanted.retain(|_, value| !value.is_null());
+    absent::without_null(&mut wanted);
+    // The content of `attributes` in the policy belongs to the operator and is kept.
     if let Some(Value::Object(policy)) = wanted.get_mut("policy") {
-        policy.retain(|_, value| !value.is_null());
+        absent::without_null(policy);
     }
+    let wanted = serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
+    let made = initial_access::make(cx, by, wanted).await.map_err(problem)?;
+    Ok(made.shown())
 }
 
 /// Returns a page of tokens.

@@ -64,7 +64,6 @@ async fn admitted(service: &Service, request: Request<Body>) -> Result<(Context<
         Ok(MediaType::Json) => {}
         Ok(MediaType::Signed) | Err(_) => return Err(unsupported("application/json")),
     }
-    let mut said = json::parse(&bytes).map_err(|error| bad_request(&error.to_string()))?;
-    json::integral(&mut said);
+    let said = json::parse_integral(&bytes).map_err(|error| bad_request(&error.to_string()))?;
     Ok((cx, said))
 }

@@ -43,6 +43,22 @@ pub enum MakeError {
     Randomness(#[from] NoRandomness),
 }
 
+/// A token that has been stored. It is not read back, since it may have expired by then.
+pub struct Made {
+    id: String,
+    grant: InitialAccess,
+    token: Secret,
+}
+
+impl Made {
+    /// Returns its properties and the token, which cannot be read again.
+    pub fn shown(&self) -> Map<String, Value> {
+        let mut members = members(&self.id, &self.grant, 0);
+        members.insert("token".to_owned(), self.token.expose().into());
+        members
+    }
+}
+
 /// The maximum number of characters of a note.
 const NOTE: usize = 256;
 
@@ -50,15 +66,11 @@ fn wrong(reason: &str) -> MakeError {
     MakeError::Wanted(reason.to_owned())
 }
 
-/// Creates a token. Returns its identifier and the token, which cannot be read again.
+/// Creates a token.
 ///
 /// # Errors
 /// When the request is invalid, or the token cannot be stored.
-pub async fn make(
-    cx: &Context<'_>,
-    by: &Administrator,
-    wanted: Wanted,
-) -> Result<(String, Secret), MakeError> {
+pub async fn make(cx: &Context<'_>, by: &Administrator, wanted: Wanted) -> Result<Made, MakeError> {
     if wanted.uses == Some(0) || wanted.expires_in == Some(0) {
         return Err(wrong("uses and expires_in must be at least 1; omit them for no limit"));
     }
@@ -77,9 +89,9 @@ pub async fn make(
     let token = random::token()?;
     let event =
         by.did(Action::InitialAccessTokenCreated, InitialAccessTokens::id_of(&token), now).change()?;
-    let id = cx.service.store.initial_access_tokens.create(&token, grant, event).await?;
+    let id = cx.service.store.initial_access_tokens.create(&token, grant.clone(), event).await?;
     tracing::info!(id, actor = by.client_id, "initial access token created");
-    Ok((id, token))
+    Ok(Made { id, grant, token })
 }
 
 /// Revokes the token with the identifier `id`. Returns false if it does not exist.
@@ -98,9 +110,12 @@ pub async fn revoke(cx: &Context<'_>, by: &Administrator, id: &str) -> Result<bo
 
 /// Returns the properties of a token, without the token itself.
 pub fn shown(token: &InitialAccessToken) -> Map<String, Value> {
-    let grant = token.grant();
+    members(&token.id(), token.grant(), token.used())
+}
+
+fn members(id: &str, grant: &InitialAccess, used: u64) -> Map<String, Value> {
     let shown = json!({
-        "id": token.id(), "note": grant.note, "uses": grant.uses, "used": token.used(),
+        "id": id, "note": grant.note, "uses": grant.uses, "used": used,
         "created_at": grant.created_at.unix(), "expires_at": grant.expires_at.map(Timestamp::unix),
         "policy": grant.policy,
     });

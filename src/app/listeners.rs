@@ -11,9 +11,10 @@ use super::StartError;
 use crate::config::Settings;
 use crate::http::serve::{self, Entrance};
 use crate::http::tls::Tls;
+use crate::probes::{self, Audience};
 use crate::reload::Reloads;
+use crate::routes;
 use crate::service::Service;
-use crate::{probes, routes};
 
 /// Sockets that are already open. The server listens on them instead of on the configured addresses.
 #[derive(Debug, Default)]
@@ -57,8 +58,9 @@ impl Listeners {
         entrance: Entrance,
         stop: &CancellationToken,
     ) -> BoxFuture<'static, ()> {
-        let operations =
-            probes::router(Arc::clone(service), reloads).merge(routes::admin(Arc::clone(service)));
+        let audience = if self.admin.is_some() { Audience::Everyone } else { Audience::ThisMachine };
+        let probes = probes::router(Arc::clone(service), reloads, audience);
+        let operations = probes.merge(routes::admin(Arc::clone(service)));
         let Some(admin) = self.admin else {
             let router = routes::public(Arc::clone(service), Some(operations));
             return serve::serve(self.public, router, entrance, stop.clone()).boxed();

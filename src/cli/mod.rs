@@ -145,6 +145,7 @@ const DEFAULT_FILE: &str = "config/registrar.toml";
 /// Runs the command that the process was given.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    keep_memory_private();
     let is_server = matches!(arguments.command, None | Some(Command::Serve(_)));
     let done = match arguments.command {
         None => serve::run(&arguments.serve).map_err(Failure::from),
@@ -164,6 +165,13 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Nothing writes the memory of this process, with its keys and secrets, to a file or reads it, but root: no
+/// core dump, no debugger of the same user. A system that cannot promise this is no reason not to work.
+fn keep_memory_private() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 fn configure(command: &ConfigCommand) -> Result<(), Failure> {

@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use hyper::header::{FORWARDED, HeaderMap, HeaderName};
+use hyper::header::{FORWARDED, HeaderMap, HeaderName, VIA};
 use hyper::http::request::Parts;
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Returns the address that a request came from.
 ///
@@ -85,6 +86,16 @@ fn is_port(text: &str) -> bool {
 pub fn of(parts: &Parts, trusted: &[IpNet]) -> IpAddr {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     address(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), &parts.headers, trusted)
+}
+
+/// Whether the request with this head comes from this machine itself, and no proxy passes it on.
+///
+/// A proxy on this machine that names nobody cannot be told from its own machine.
+pub fn is_local(parts: &Parts) -> bool {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let is_loopback = peer.is_some_and(|info| info.0.ip().to_canonical().is_loopback());
+    let is_passed_on = [FORWARDED, X_FORWARDED_FOR, X_REAL_IP, VIA];
+    is_loopback && !is_passed_on.iter().any(|name| parts.headers.contains_key(name))
 }
 
 /// Whether `address` is in one of `networks`.
@@ -191,6 +202,30 @@ mod tests {
         let both = |value| [(FORWARDED, "for=203.0.113.9"), (X_FORWARDED_FOR, value)];
         assert_eq!(read("10.0.0.1", &both("203.0.113.9:80")), "203.0.113.9");
         assert_eq!(read("10.0.0.1", &both("203.0.113.10")), "10.0.0.1", "one of them is a stranger's");
+    }
+
+    #[test]
+    fn a_request_is_local_only_without_a_proxy() {
+        let is_local_from = |peer: Option<&str>, header: Option<HeaderName>| {
+            let mut parts = hyper::Request::new(()).into_parts().0;
+            if let Some(peer) = peer {
+                parts.extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 4711)));
+            }
+            if let Some(name) = header {
+                parts.headers.insert(name, HeaderValue::from_static("203.0.113.9"));
+            }
+            is_local(&parts)
+        };
+        for peer in ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"] {
+            assert!(is_local_from(Some(peer), None), "{peer}");
+            for header in [FORWARDED, X_FORWARDED_FOR, X_REAL_IP, VIA] {
+                assert!(!is_local_from(Some(peer), Some(header.clone())), "{peer} {header}");
+            }
+        }
+        for peer in ["192.0.2.1", "10.0.0.1", "0.0.0.0", "::", "fe80::1", "::ffff:10.0.0.1"] {
+            assert!(!is_local_from(Some(peer), None), "{peer}");
+        }
+        assert!(!is_local_from(None, None), "a peer that is not known");
     }
 
     #[test]

@@ -23,11 +23,10 @@ impl Operations {
     /// Returns an error if the body is not a JSON Patch, if it has too many operations, or if an operation
     /// points to something that cannot be changed.
     pub fn parse(body: &[u8]) -> Result<Self, PatchError> {
-        let mut value = json::parse(body).map_err(|error| match error {
+        let value = json::parse_integral(body).map_err(|error| match error {
             JsonError::Empty => wanted("the body is empty"),
             other => PatchError::Form(other.to_string()),
         })?;
-        json::integral(&mut value);
         let Value::Array(operations) = value else {
             return Err(wanted(&format!("the body is {}", json::type_name(&value))));
         };

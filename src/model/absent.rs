@@ -31,6 +31,12 @@ pub fn present_of(members: &Map<String, Value>) -> Cow<'_, Map<String, Value>> {
     }
 }
 
+/// Removes the members that are `null`. The empty string stays: it must be an error where an absent member
+/// allows everything.
+pub fn without_null(members: &mut Map<String, Value>) {
+    members.retain(|_, value| !value.is_null());
+}
+
 /// Removes the absent members of every object in `value`, at any depth. Array items stay.
 pub fn prune(value: &mut Value) {
     match value {

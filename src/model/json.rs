@@ -78,6 +78,16 @@ pub fn parse_within(body: &[u8], depth: usize) -> Result<Value, JsonError> {
         .map_err(|error| JsonError::Malformed(error.to_string()))
 }
 
+/// Reads `body` as one JSON value in which every whole number is an integer: see [`integral`].
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_integral(body: &[u8]) -> Result<Value, JsonError> {
+    let mut value = parse(body)?;
+    integral(&mut value);
+    Ok(value)
+}
+
 /// Writes every whole number in `value` as an integer. JSON Schema treats `86400.0` as an integer,
 /// and programs in languages with a single number type send it.
 pub fn integral(value: &mut Value) {

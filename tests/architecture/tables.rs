@@ -217,7 +217,7 @@ pub(crate) const LIBRARIES: &[(&str, &[&str])] = &[
     ("opentelemetry_sdk", &["telemetry"]),
     ("tracing_opentelemetry", &["telemetry"]),
     ("listenfd", &["systemd"]),
-    ("rustix", &["script"]),
+    ("rustix", &["cli", "script"]),
     ("sd_notify", &["systemd"]),
     ("getrandom", &["random"]),
 ];

@@ -119,3 +119,21 @@ async fn a_warning_caused_by_a_reload_is_logged_once() {
     until(async || registrar.log().contains("configuration reloaded")).await;
     assert_eq!((warned("dcrAuthorizationWithMTLS"), warned("allowHttp")), (1, 1));
 }
+
+#[tokio::test]
+async fn the_log_names_the_client_that_was_tried_and_the_address_behind_a_proxy() {
+    let registrar = Registrar::start_with("[server]\ntrustedProxies = [\"127.0.0.0/8\"]\n");
+    let http = reqwest::Client::new();
+    let form =
+        [("grant_type", "client_credentials"), ("client_id", "nobody"), ("client_secret", "wrong-secret")];
+    let request = registrar.form(&http, "/token", &form).header("x-forwarded-for", "203.0.113.9");
+    assert_eq!(request.send().await.unwrap().status(), 401);
+    let lines = answered(&registrar, 1).await;
+    assert_eq!(lines[0]["client_address"], "203.0.113.9", "{lines:?}");
+    let log = registrar.log();
+    let failed = events(&log).into_iter().find(|event| event["message"] == "client authentication failed");
+    let failed = failed.expect("a line about the failure");
+    // A name that is no client's may be anything, a secret too, so only its digest is written.
+    assert!(failed["tried_client_id"].as_str().unwrap().len() > 8, "{failed}");
+    assert!(!log.contains("wrong-secret"), "{log}");
+}

@@ -17,6 +17,8 @@ mod deploy;
 mod disk_full;
 mod logs;
 mod metrics;
+#[cfg(target_os = "linux")]
+mod private_memory;
 mod process;
 mod refusals;
 mod remote;

@@ -153,6 +153,31 @@ async fn without_an_admin_listener_the_metrics_are_on_the_main_listener() {
     assert!(series(&answer.text().await.unwrap()).contains_key("registrar_connections_open"));
 }
 
+/// A request that a proxy forwards comes from elsewhere, even if the proxy runs on this machine.
+#[tokio::test]
+async fn without_an_admin_listener_only_this_machine_sees_more_than_whether_the_server_works() {
+    let registrar = Registrar::start();
+    let http = reqwest::Client::new();
+    for header in ["forwarded", "x-forwarded-for", "x-real-ip", "via"] {
+        let ask = async |path: &str| {
+            let request = http.get(registrar.url(path)).header(header, "203.0.113.9");
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+        };
+        let (status, body) = ask("/metrics").await;
+        assert_eq!((status, &body["error"]), (403, &json!("access_denied")), "{header}: {body}");
+        assert_eq!(ask("/healthz").await, (200, json!({"status": "ok"})), "{header}");
+        assert_eq!(ask("/readyz").await, (200, json!({"status": "ok"})), "{header}");
+    }
+    let body: Value = http.get(registrar.url("/readyz")).send().await.unwrap().json().await.unwrap();
+    assert!(body.get("scripts").is_some(), "{body}");
+    // An admin listener behind a proxy serves everybody that the proxy lets through.
+    let scraped = Scraped::start("");
+    let url = format!("{}/metrics", scraped.admin);
+    let answer = scraped.http.get(url).header("x-forwarded-for", "203.0.113.9").send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
 /// The numbers of clients come from the store, so they are available right after a start.
 #[tokio::test]
 async fn clients_are_counted_by_trust_level_over_a_restart() {

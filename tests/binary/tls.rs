@@ -136,3 +136,15 @@ async fn reloads_of_the_certificate_are_counted() {
     renew();
     until(async || says(&format!("{is_good} 1")).await).await;
 }
+
+#[test]
+fn the_greeting_names_the_scheme_of_the_admin_listener() {
+    for (is_on, expected) in [(true, "https://127.0.0.1:"), (false, "http://127.0.0.1:")] {
+        let folder = TempDir::new().expect("a folder");
+        let configuration = configuration(folder.path());
+        let admin = format!("[admin]\nlisten = \"127.0.0.1:0\"\ntls = {is_on}\n");
+        let registrar = Registrar::start_with(&format!("{configuration}{admin}"));
+        let line = registrar.greeting.lines().find(|line| line.contains("admin API")).expect("a line");
+        assert!(line.contains(&format!(" {expected}")), "{line}");
+    }
+}

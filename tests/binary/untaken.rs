@@ -264,3 +264,42 @@ async fn a_connection_that_reads_nothing_is_closed_however_much_it_requests() {
         }
     }
 }
+
+/// `limits.answerBytes`, in answers of [`large_client`] with what each counts beside its body.
+const ANSWERS: usize = 65;
+
+/// A caller over HTTP/1.1 that asks for more answers than the system takes for it, and reads none.
+async fn pipelined(address: &str, request: &[u8]) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt as _;
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    // What the system takes for a caller counts for nobody: the less, the sooner the server has to hold it.
+    socket.set_recv_buffer_size(4_096).expect("a small buffer");
+    let mut stream = socket.connect(address.parse().expect("an address")).await.expect("it is let in");
+    stream.write_all(&request.repeat(200)).await.expect("the requests are taken");
+    stream
+}
+
+#[tokio::test]
+async fn answers_over_http_1_that_are_not_taken_are_bounded_in_bytes() {
+    let registrar = Registrar::start_with(&format!("[limits]\nanswerBytes = {BUDGET}\n"));
+    let (path, token) = large_client(&registrar).await;
+    let before = resident(&registrar);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: registrar\r\nAuthorization: Bearer {token}\r\n\r\n");
+    let mut connections = Vec::new();
+    for _ in 0..2 * ANSWERS {
+        connections.push(pipelined(registrar.host(), request.as_bytes()).await);
+    }
+    let http = reqwest::Client::new();
+    let cut_off = async || {
+        let text = http.get(registrar.url("/metrics")).send().await.expect("an answer").text().await;
+        let text = text.expect("text");
+        let line = text.lines().find_map(|line| line.strip_prefix("registrar_answers_cut_off_total "));
+        line.map_or(0, |count| count.parse::<usize>().expect("a number"))
+    };
+    crate::process::until(async || cut_off().await >= ANSWERS).await;
+    let grown = resident(&registrar).saturating_sub(before);
+    assert!(grown < GROWTH, "{grown} bytes are held for {} connections", connections.len());
+    // Somebody else is served all the same.
+    let answer = http.get(registrar.url(&path)).bearer_auth(&token).send().await;
+    assert_eq!(answer.expect("an answer").bytes().await.expect("its body").len() / 10_000, 6);
+}

@@ -1,6 +1,8 @@
 //! Initial access tokens, and their policy over the whole life of the client that is registered with
 //! one.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use registrar::store::Change;
 use serde_json::{Value, json};
@@ -224,4 +226,28 @@ async fn a_script_cannot_bypass_the_policy() {
     server.initial_access("good", json!({"policy": {"scopes": ["email"]}})).await;
     server.post_with("good", &machine()).await.expect_error(500, &["server_error"]);
     server.expect_empty().await;
+}
+
+/// A clock on which each look takes a second.
+struct Hasty(std::sync::atomic::AtomicU64);
+
+impl registrar::clock::Clock for Hasty {
+    fn now(&self) -> registrar::clock::Timestamp {
+        let seconds = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        registrar::clock::Timestamp::from_unix(START + seconds)
+    }
+
+    fn ticks(&self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_expires_before_the_answer_is_told_all_the_same() {
+    let server = TestServer::at(Arc::new(Hasty(0.into()))).await;
+    let wanted = json!({"expires_in": 1, "note": "for a partner", "policy": null, "uses": 1});
+    let request = server.administrate("POST", "/admin/v1/initial-access-tokens").await.json(&wanted);
+    let answer = Answer::of(request).await;
+    answer.expect_status(201);
+    assert_eq!((&answer.body["uses"], &answer.body["used"]), (&json!(1), &json!(0)));
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use registrar::probes::{self, Audience};
 use registrar::reload::Reloads;
-use registrar::{probes, routes};
+use registrar::routes;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer};
@@ -29,7 +30,7 @@ fn documented(document: &Value) -> BTreeSet<String> {
 /// Returns the methods that the routers of `server` answer, with their paths.
 fn answered(server: &TestServer) -> BTreeSet<String> {
     let service = server.server().service();
-    let operational = probes::router(Arc::clone(service), Arc::new(Reloads::default()));
+    let operational = probes::router(Arc::clone(service), Arc::new(Reloads::default()), Audience::Everyone);
     let admin = routes::admin(Arc::clone(service));
     let public = routes::public(Arc::clone(service), None);
     let mut all = BTreeSet::new();

@@ -165,3 +165,26 @@ async fn a_disabled_deletion_is_listed_in_no_allow_header() {
         assert_eq!((answer.status, answer.header("allow")), (405, allowed), "{method} {url}");
     }
 }
+
+#[tokio::test]
+async fn a_request_over_http_2_names_one_host() {
+    let mut server = TestServer::new().await;
+    server.use_client(reqwest::Client::builder().http2_prior_knowledge().build().expect("a client"));
+    let own = server.url("").replace("http://", "");
+    let cases: [(&[&str], u16); 6] = [
+        (&[], 201),
+        (&[&own], 201),
+        (&["elsewhere.example"], 400),
+        (&["user@elsewhere.example"], 400),
+        (&[&own, &own], 400),
+        (&[&own, "elsewhere.example"], 400),
+    ];
+    for (hosts, status) in cases {
+        let mut request = server.ask("POST", "/register").json(&b0());
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status, status, "{hosts:?}: {}", answer.text);
+    }
+}

@@ -21,6 +21,6 @@ pub(super) fn operations() -> Vec<Operation> {
             .problems(&[503]),
         get("/metrics", "getMetrics", "Get the metrics in the text format of Prometheus.")
             .answer(200, "The metrics.", numbers, &[])
-            .problems(&[404]),
+            .problems(&[403, 404]),
     ]
 }

@@ -7,6 +7,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::absent::is_absent;
+
 /// Members that any public key may have: those of RFC 7517 section 4, `ext` of Web Cryptography,
 /// and the members of OpenID Federation 1.0 section 8.7 for the validity period of a key.
 const OF_ANY: &[&str] = &[
@@ -22,10 +24,9 @@ const OF_TYPE: &[(&str, &[&str])] =
 /// Members of private and symmetric keys (RFC 7518 section 6; `priv` and `seed` belong to AKP).
 const PRIVATE: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv", "seed"];
 
-/// Returns the first member of `key` that only a private or symmetric key has. A `null` member is
-/// absent.
+/// Returns the first member of `key` that only a private or symmetric key has.
 pub(super) fn private(key: &Map<String, Value>) -> Option<&'static str> {
-    let is_there = |name: &&&str| key.get(**name).is_some_and(|value| !value.is_null());
+    let is_there = |name: &&&str| key.get(**name).is_some_and(|value| !is_absent(value));
     PRIVATE.iter().find(is_there).copied()
 }
 
@@ -64,7 +65,7 @@ fn is_ignored(key: &Value) -> bool {
 fn is_member(key: &Map<String, Value>, (name, value): (&String, &Value)) -> bool {
     let own = || key.get("kty").and_then(Value::as_str).and_then(of_type).unwrap_or_default();
     let is_named = |list: &[&str]| list.contains(&name.as_str());
-    !value.is_null() && (is_named(OF_ANY) || is_named(own()) || is_named(PRIVATE))
+    !is_absent(value) && (is_named(OF_ANY) || is_named(own()) || is_named(PRIVATE))
 }
 
 fn of_type(kty: &str) -> Option<&'static [&'static str]> {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use registrar::app::{self, Server, Start};
-use registrar::clock::{Clock as _, ManualClock, Timestamp};
+use registrar::clock::{Clock, ManualClock, Timestamp};
 use registrar::config::{Configuration, Live, Sources};
 use registrar::script::fake::FakeHost;
 use serde_json::{Value, json};
@@ -67,7 +67,12 @@ impl TestServer {
 
     /// Starts a server with these scripts: file names below `scripts/` and their texts.
     pub(crate) async fn scripted(scripts: &[(&str, &str)], change: impl FnOnce(&mut Configuration)) -> Self {
-        Self::begin(scripts, change, None).await
+        Self::begin(scripts, change, (None, None)).await
+    }
+
+    /// A server that reads another clock.
+    pub(crate) async fn at(clock: Arc<dyn Clock>) -> Self {
+        Self::begin(&[], |_| {}, (None, Some(clock))).await
     }
 
     /// The same, with a fake host for its scripts.
@@ -76,13 +81,13 @@ impl TestServer {
         change: impl FnOnce(&mut Configuration),
     ) -> (Self, Arc<FakeHost>) {
         let host = Arc::new(FakeHost::new(Arc::new(ManualClock::new(Timestamp::from_unix(START)))));
-        (Self::begin(scripts, change, Some(host.clone())).await, host)
+        (Self::begin(scripts, change, (Some(host.clone()), None)).await, host)
     }
 
     async fn begin(
         scripts: &[(&str, &str)],
         change: impl FnOnce(&mut Configuration),
-        host: Option<Arc<FakeHost>>,
+        (host, other_clock): (Option<Arc<FakeHost>>, Option<Arc<dyn Clock>>),
     ) -> Self {
         leaks::Watch::begin();
         let folder = TempDir::new().expect("a temporary folder");
@@ -101,7 +106,7 @@ impl TestServer {
         let clock = Arc::new(ManualClock::new(Timestamp::from_unix(START)));
         let sources = Sources::default();
         let scheme = if configuration.settings.server.tls.is_on() { "https" } else { "http" };
-        let start = Start { configuration, sources, clock: clock.clone() };
+        let start = Start { configuration, sources, clock: other_clock.unwrap_or_else(|| clock.clone()) };
         let server = match host {
             Some(host) => Box::pin(app::start_with_host(start, host)).await,
             None => Box::pin(app::start(start)).await,
