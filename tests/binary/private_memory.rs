@@ -34,6 +34,7 @@ fn become_nobody(command: &mut std::process::Command) {
     let binary = folder.join("registrar");
     std::fs::copy(command.get_program(), &binary).expect("a copy");
     std::fs::set_permissions(&binary, PermissionsExt::from_mode(0o755)).expect("a program");
+    std::fs::create_dir(folder.join("scripts")).expect("a folder for scripts");
     chown(folder, Some(NOBODY), Some(NOBODY)).expect("the folder is given away");
     let mut copy = std::process::Command::new(&binary);
     copy.args(command.get_args()).current_dir(folder).env_clear().uid(NOBODY).gid(NOBODY);
