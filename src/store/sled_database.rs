@@ -184,7 +184,7 @@ fn hide(path: &Path, mode: u32) {
     }
     match fs::set_permissions(path, fs::Permissions::from_mode(before & mode)) {
         Ok(()) => {
-            tracing::debug!(path = %path.display(), "restricted the permissions of the store to its owner")
+            tracing::debug!(path = %path.display(), "restricted the permissions of the store to its owner");
         }
         Err(error) => {
             tracing::warn!(%error, path = %path.display(), "store readable by other users; run chmod go=");
