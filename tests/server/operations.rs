@@ -90,7 +90,7 @@ async fn count(server: &TestServer, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn fetches_and_verified_statements_are_counted() {
+async fn fetches_key_lookups_and_registrations_are_counted() {
     let issuer = Signer::new("https://directory.example", Algorithm::Es256);
     let origin = Origin::new().await;
     let url = origin.at("/jwks", Reply::json(issuer.jwks()));

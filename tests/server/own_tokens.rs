@@ -30,7 +30,7 @@ async fn a_client_manages_itself_with_its_access_token() {
     let read = ask(&server, "GET", &client, &token, &Value::Null).await;
     read.expect_status(200);
     assert_eq!(read.member("client_id"), &json!(client.id));
-    // Only the digest of the registration access token is stored, and the client sent an access token.
+    // The server cannot return the registration access token, since it stores only the digest.
     assert_eq!(read.member("registration_access_token"), &Value::Null);
     assert_eq!(read.member("registration_client_uri"), &json!(client.uri));
     let put = ask(&server, "PUT", &client, &token, &client.update(json!({"client_name": "New"}))).await;

@@ -73,7 +73,7 @@ async fn a_native_client_may_use_loopback_and_schemes_with_a_dot() {
 }
 
 #[tokio::test]
-async fn schemes_that_execute_or_read_content_are_rejected() {
+async fn dangerous_schemes_are_rejected() {
     let server = TestServer::registering(json!({"allowPrivateUseUriSchemesWithoutDot": true})).await;
     let schemes = [
         "javascript:alert(1)",

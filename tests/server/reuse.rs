@@ -32,7 +32,7 @@ async fn the_same_registration_gets_the_same_client_and_no_token() {
     let again = register(&server, &Value::Object(members.into_iter().collect())).await;
     assert_eq!(again["client_id"], first["client_id"]);
     assert_eq!(again["client_id_issued_at"], first["client_id_issued_at"]);
-    // No party that registered can manage a shared client, since any of them could be an attacker.
+    // A shared client has no management credentials, since the first registration can come from anybody.
     for answer in [&first, &again] {
         for member in ["registration_access_token", "registration_client_uri", "client_secret"] {
             assert_eq!(answer[member], Value::Null, "{member}");

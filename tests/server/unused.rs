@@ -72,7 +72,7 @@ async fn an_authorization_server_reports_uses() {
     assert_eq!(told.body, json!({"noted": 3}));
     assert_eq!(last_use(&server, &two).await, json!(START + DAY));
     assert_eq!(last_use(&server, &three).await, json!(START + 5));
-    // A use in the future is rejected.
+    // A use in the future is recorded with the current time.
     let later = json!([{"client_id": three.id, "at": START + 9 * DAY}]);
     admin(&server, "POST", "/admin/v1/clients/used", &later).await.expect_status(202);
     assert_eq!(last_use(&server, &three).await, json!(START + DAY));
