@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Counts the instructions of one registration, which no other program on the machine disturbs.
+# Counts the instructions of one registration. Other programs on the machine do not affect the count.
 #
-# benches/instructions.sh [BINARY [FOLDER_OF_SCRIPTS]] needs valgrind and Python. The server runs in
-# callgrind, which counts between the first hundred registrations and the last of a thousand more, on
-# four connections, in all threads of the server; the kernel's own work is not counted. Where the
-# processor has instructions for SHA-256, the real number is smaller: valgrind does not know them.
+# Usage: benches/instructions.sh [BINARY [FOLDER_OF_SCRIPTS]]. Needs valgrind and Python. The server runs in
+# callgrind. After the first hundred registrations, callgrind counts a thousand more on four connections, in all
+# threads of the server, without the work of the kernel. If the processor has instructions for SHA-256, the real
+# number is smaller: valgrind does not know them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 binary=${1:-target/release/registrar}
@@ -48,4 +48,4 @@ P
 kill "$server"
 wait "$server" || true
 total=$(sed -n 's/^totals: //p' "$work/counted" | head -1)
-echo "$((total / 1000)) instructions of a registration"
+echo "$((total / 1000)) instructions per registration"

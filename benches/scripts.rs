@@ -1,7 +1,7 @@
-//! What a hook costs, and whether two threads do twice as much: `cargo bench --bench scripts`.
+//! Measures the cost of a hook, and whether two threads do twice as much: `cargo bench --bench scripts`.
 //!
-//! Every ratio is of two measurements of one run. The floor of a call is handing an empty piece of
-//! work to a thread that may wait, and back.
+//! Every ratio compares two measurements of the same run. The floor of a call is passing an empty job to a
+//! thread that can block, and back.
 
 #![expect(clippy::print_stdout, reason = "a measurement prints")]
 
@@ -16,7 +16,7 @@ use registrar::script::{Facts, Hook, HttpRequest, Runtime, ScriptSet};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-/// A script as operators write them.
+/// A typical script of an operator.
 const USUAL: &str = r#"fn createClient(context) {
     if context.configurationAttributes.deniedVendors.contains(context.client.software_id) { return false; }
     context.client.contacts.push("registry@example.org");
@@ -24,7 +24,7 @@ const USUAL: &str = r#"fn createClient(context) {
     true
 }"#;
 
-/// The same with so much work that handing it over does not count.
+/// A hook with so much work that the hand-over is negligible.
 const LONG: &str = r"fn createClient(context) {
     let sum = 0;
     for number in 0..5000 { sum += number % 7; }
@@ -32,7 +32,7 @@ const LONG: &str = r"fn createClient(context) {
     true
 }";
 
-/// A call of `http` that is answered at once.
+/// An `http` request that is answered at once.
 const ASKING: &str = r#"fn createClient(context) { http::get("https://a.example/").status == 200 }"#;
 
 const TIME: Duration = Duration::from_secs(2);
@@ -40,21 +40,21 @@ const TIME: Duration = Duration::from_secs(2);
 fn main() {
     println!("{:<44}{:>10}{:>10}", "", "us", "ratio");
     let floor = per_call(1, |_| {
-        let handed = async { tokio::task::spawn_blocking(|| ()).await.expect("it does nothing") };
+        let handed = async { tokio::task::spawn_blocking(|| ()).await.expect("an empty job") };
         Box::pin(handed)
     });
-    line("an empty piece of work, and back", floor, floor);
+    line("an empty job, and back", floor, floor);
     for (name, script, many) in [
         ("one hook, one script", USUAL, 1),
         ("one hook, five scripts", USUAL, 5),
-        ("one hook that asks over http", ASKING, 1),
-        ("one hook that works for long", LONG, 1),
+        ("one hook with an http request", ASKING, 1),
+        ("one long-running hook", LONG, 1),
     ] {
         let (set, _folder) = load(script, many);
         line(name, per_call(1, |_| ask(&set)), floor);
     }
-    println!("\n{:<44}{:>10}", "two threads do so much more than one", "ratio");
-    for (name, script) in [("one hook, one script", USUAL), ("one hook that works for long", LONG)] {
+    println!("\n{:<44}{:>10}", "two threads compared with one", "ratio");
+    for (name, script) in [("one hook, one script", USUAL), ("one long-running hook", LONG)] {
         let (set, _folder) = load(script, 1);
         let (one, two) = (per_call(1, |_| ask(&set)), per_call(2, |_| ask(&set)));
         println!("{name:<44}{:>10.2}", one / two);
@@ -67,7 +67,7 @@ fn line(name: &str, microseconds: f64, floor: f64) {
 
 type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Microseconds of one piece of `work`, when so many threads do nothing else.
+/// Returns the microseconds of one run of `work` when `threads` threads do nothing else.
 fn per_call(threads: usize, work: impl Fn(usize) -> Work + Sync) -> f64 {
     let drive = |thread: usize| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -92,11 +92,11 @@ fn ask(set: &Arc<ScriptSet>) -> Work {
     let (set, client) = (Arc::clone(set), object(client()));
     Box::pin(async move {
         let decided = set.decide(Hook::CreateClient, facts(client.clone()), Metadata::new(client)).await;
-        decided.expect("the script lets it pass");
+        decided.expect("the script accepts the request");
     })
 }
 
-/// So many copies of a script, and a folder that must outlive them.
+/// Loads `many` copies of a script. The returned folder must outlive them.
 fn load(script: &str, many: usize) -> (Arc<ScriptSet>, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
     for number in 0..many {

@@ -1,4 +1,4 @@
-//! Clients, by number: made without asking a server for each.
+//! Fills a store with numbered clients without a request for each.
 
 use std::ops::Range;
 use std::path::Path;
@@ -11,14 +11,14 @@ use registrar::secret::{TokenDigest, sha256_hex};
 use registrar::store::{Change, Store};
 use serde_json::json;
 
-/// The registration access token of all of them.
+/// The registration access token of all clients.
 pub(crate) const TOKEN: &str = "growth";
-/// From which number on they are those that expire.
+/// The first number of the clients that expire.
 pub(crate) const EXPIRED: u64 = 1 << 40;
-/// Clients that share a flush.
+/// The number of clients that share a flush.
 const TOGETHER: usize = 1_000;
 
-/// The identifier of a client: in no order, as those that the server makes.
+/// Returns the identifier of a client. Like the identifiers of the server, they have no order.
 pub(crate) fn id(number: u64) -> String {
     let digest = sha256_hex(&number.to_be_bytes());
     let part = |range: Range<usize>| digest.get(range).unwrap_or_default().to_owned();
@@ -52,7 +52,7 @@ fn client(number: u64, expires_at: Option<u64>) -> Client {
     serde_json::from_value(record).expect("a client")
 }
 
-/// Stores the clients of these numbers in `folder`, and says how many in a second.
+/// Stores the clients with these numbers in `folder`, and returns the rate per second.
 pub(crate) async fn clients(folder: &Path, numbers: Range<u64>, expires_at: Option<u64>) -> f64 {
     let url = format!("sled:{}", folder.display()).into();
     let settings = StoreSettings { url, cache_bytes: 256 << 20, ..StoreSettings::default() };

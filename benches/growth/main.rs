@@ -1,10 +1,10 @@
-//! What grows with the number of clients: `cargo bench --bench growth -- 1000000`.
+//! Measures what grows with the number of clients: `cargo bench --bench growth -- 1000000`.
 //!
-//! It fills a store through its own interface to 10 000, 100 000 and so on, and to the number that
-//! is asked for, and each time starts the real binary on it (another one than that of this build
-//! when `REGISTRAR_BINARY` names it) and measures it over HTTP: the start, memory, disk, POST,
-//! GET, a page of a list, and the sweep of a tenth of the clients, at most 100 000, that have all
-//! expired. All lines are of one run on one machine, so what matters is how a column grows.
+//! It fills a store through its Rust interface to 10 000 clients, 100 000 clients and so on, up to the given
+//! number. For each size it starts the binary of this build (or the binary in `REGISTRAR_BINARY`) and
+//! measures over HTTP: the start, memory, disk, POST, GET, a page of a list, and the sweep of a tenth of the
+//! clients, at most 100 000, which have all expired. All lines come from one run on one machine, so the
+//! growth of a column is what matters.
 
 #![expect(clippy::print_stdout, reason = "a measurement prints")]
 
@@ -17,12 +17,12 @@ use std::path::Path;
 
 use measure::Measured;
 
-/// What the server is started with.
+/// The configuration of the server.
 const CONFIGURATION: &str = "[store]\nsweepSeconds = 1\n[telemetry]\nlevel = \"warn\"\n\
                              [registration]\nrateLimitRegistrationRequestCount = 0\n";
-/// The first size; each one after it is ten times the one before it, and the last is what was asked for.
+/// The first size. Each following size is ten times the previous one; the last is the given number.
 const FIRST: u64 = 10_000;
-/// Clients that expire at once, at most.
+/// The maximum number of clients that expire at once.
 const MOST_EXPIRED: u64 = 100_000;
 
 fn main() {

@@ -1,4 +1,4 @@
-//! A server on a filled store, over HTTP.
+//! Measures a server on a filled store over HTTP.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,21 +10,21 @@ use serde_json::{Value, json};
 use super::fill;
 use super::server::Server;
 
-/// Connections that ask at the same time.
+/// The number of concurrent connections.
 const CONNECTIONS: u64 = 8;
-/// Requests of each connection.
+/// The number of requests of each connection.
 const REQUESTS: u64 = 250;
 
-/// What was measured at one size.
+/// The measurements at one size.
 pub(crate) struct Measured {
-    /// The first start after the store was filled: sled reads the log from its last start on.
+    /// The first start after the store was filled: sled reads its log from its last start.
     pub(crate) first: Duration,
-    /// Every other start.
+    /// The next start.
     pub(crate) startup: Duration,
-    /// Bytes of memory after the start, and after the requests.
+    /// Memory in bytes after the start; `loaded` is after the requests.
     pub(crate) rss: u64,
     pub(crate) loaded: u64,
-    /// File descriptors.
+    /// The number of file descriptors.
     pub(crate) files: u64,
     pub(crate) disk: u64,
     pub(crate) posts: Times,
@@ -32,7 +32,7 @@ pub(crate) struct Measured {
     pub(crate) pages: Times,
 }
 
-/// How long each request took.
+/// The time of each request.
 pub(crate) struct Times {
     sorted: Vec<Duration>,
     all: Duration,
@@ -45,14 +45,14 @@ impl Times {
         count / self.all.as_secs_f64()
     }
 
-    /// Microseconds within which so many of a hundred were answered.
+    /// Returns the microseconds within which `of_hundred` percent of the requests were answered.
     pub(crate) fn percentile(&self, of_hundred: usize) -> u128 {
         let place = (self.sorted.len() * of_hundred / 100).min(self.sorted.len().saturating_sub(1));
         self.sorted.get(place).map_or(0, Duration::as_micros)
     }
 }
 
-/// Sends what `request` makes of each number, from several connections.
+/// Sends the request for each number from several connections. Each response must have the status `due`.
 async fn times(request: impl Fn(u64) -> RequestBuilder, due: u16) -> Times {
     let (begun, request) = (Instant::now(), &request);
     let connection = |connection: u64| async move {
@@ -91,7 +91,7 @@ pub(crate) async fn all(folder: &Path, size: u64) -> Measured {
     let server = Server::start(folder, super::CONFIGURATION);
     let begun = server.sample().await.expect("it runs");
     let token = administrator(&server).await;
-    // Any of them, far from one another.
+    // Clients at distant positions.
     let any = |number: u64| fill::id(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % size);
     let gets = times(
         |number| {
@@ -124,7 +124,7 @@ pub(crate) async fn all(folder: &Path, size: u64) -> Measured {
     }
 }
 
-/// How many clients a second the sweep removes of the `expired` ones, and POST meanwhile.
+/// Returns how many of the `expired` clients the sweep removes per second, and the times of POST meanwhile.
 pub(crate) async fn sweep(folder: &Path, expired: u64) -> (f64, Times) {
     let server = Server::start(folder, super::CONFIGURATION);
     let before = server.sample().await.expect("it runs").clients;
@@ -142,7 +142,7 @@ pub(crate) async fn sweep(folder: &Path, expired: u64) -> (f64, Times) {
         last = Instant::now();
     }
     sorted.sort_unstable();
-    // The first second passes before the first sweep.
+    // The first sweep starts after one second.
     let took = last.duration_since(begun).saturating_sub(Duration::from_secs(1));
     #[expect(clippy::cast_precision_loss, reason = "a count is far below 2^52")]
     let rate = expired as f64 / took.as_secs_f64().max(0.001);
@@ -151,7 +151,7 @@ pub(crate) async fn sweep(folder: &Path, expired: u64) -> (f64, Times) {
 
 async fn administrator(server: &Server) -> String {
     let credentials = server.administrator();
-    let text = |name: &str| credentials.get(name).and_then(Value::as_str).expect("it is there");
+    let text = |name: &str| credentials.get(name).and_then(Value::as_str).expect("a text member");
     let request = server.http.post(format!("{}/token", server.url));
     let request = request.header("content-type", "application/x-www-form-urlencoded");
     let request = request.basic_auth(text("client_id"), Some(text("client_secret")));

@@ -1,9 +1,9 @@
-//! What is left of the rate of others, and of their patience, while ten requests are at work in a script
-//! that waits for `http`, or that works as long as it may.
+//! Measures the rate and the latency of other requests while ten requests run a script that waits for `http`,
+//! or that works until a limit ends it.
 //!
-//! `PUT` has the script; `GET` and `POST` have none. Each is measured with nobody at it, then with ten,
-//! then without again; the ratio is to the mean of the first and the last, so that what the machine and
-//! the store do meanwhile is in both.
+//! `PUT` has the script; `GET` and `POST` have none. Both are measured without slow updates, then with ten,
+//! then without again. The ratio is relative to the mean of the first and the last measurement, so that drift
+//! of the machine and the store affects both sides.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,18 +19,18 @@ use super::driver::{self, Load, Outcome, Request, Size};
 use super::managed::Client;
 use super::{BODY, line, product};
 
-/// Requests at the script.
+/// The number of requests that run the script.
 const THESE: usize = 10;
 
-/// What the script does.
+/// A script and its label.
 pub(crate) struct Case {
     word: &'static str,
     script: &'static str,
-    /// Whether it asks a verifier, which says nothing.
+    /// Whether the script calls the verifier, which never answers.
     waits: bool,
 }
 
-/// Waits for a verifier that never answers, and lets the request pass in the end.
+/// Waits for a verifier that never answers, and finally accepts the request.
 pub(crate) const STUCK: Case = Case {
     word: "stuck",
     script: "
@@ -42,7 +42,7 @@ fn updateClient(context) {
     waits: true,
 };
 
-/// Works until it is stopped, which refuses the request.
+/// Works until a limit ends it, which rejects the request.
 pub(crate) const BUSY: Case = Case {
     word: "busy",
     script: "
@@ -54,14 +54,14 @@ fn updateClient(context) {
     waits: false,
 };
 
-/// Somebody who takes connections and says nothing.
+/// A verifier that accepts connections and never answers.
 struct Verifier {
     address: SocketAddr,
     held: Arc<Mutex<Vec<TcpStream>>>,
     accepting: JoinHandle<()>,
 }
 
-/// Prints how `GET` and `POST` fare without and with requests at the script.
+/// Prints the figures of `GET` and `POST` without and with requests that run the script.
 pub(crate) async fn measure(case: &Case, size: Size) {
     let verifier = Verifier::start().await;
     let change = |configuration: &mut Configuration| configure(case, configuration, verifier.address);
@@ -106,9 +106,9 @@ pub(crate) async fn measure(case: &Case, size: Size) {
 }
 
 fn print((name, word): (&str, &str), before: &Outcome, during: &Outcome, after: &Outcome) {
-    line(&format!("product: {name}, nobody {word}"), before, before);
+    line(&format!("product: {name}, none {word}"), before, before);
     line(&format!("product: {name}, {THESE} {word}"), during, before);
-    line(&format!("product: {name}, nobody {word} again"), after, before);
+    line(&format!("product: {name}, none {word} again"), after, before);
     let usual = f64::midpoint(before.per_second(), after.per_second());
     let p99 = |outcome: &Outcome| outcome.percentile(0.99).as_secs_f64();
     let patience = p99(during) / f64::midpoint(p99(before), p99(after));
@@ -124,7 +124,7 @@ fn configure(case: &Case, configuration: &mut Configuration, verifier: SocketAdd
     settings.fetch.allowed_hosts = vec![verifier.to_string().parse().expect("a host")];
 }
 
-/// Sends `update` until it is told to stop, and says how often it was answered.
+/// Sends `update` until `stop` is set, and returns the number of responses.
 fn keep_asking(address: SocketAddr, update: Request, stop: Arc<AtomicBool>) -> JoinHandle<usize> {
     tokio::spawn(async move {
         let mut answers = 0;
@@ -150,11 +150,11 @@ impl Verifier {
         Self { address, held, accepting }
     }
 
-    /// How many wait for an answer: those that did not hang up.
+    /// Returns the number of connections that wait for a response and are still open.
     async fn count(&self) -> usize {
         let mut held = self.held.lock().await;
         let mut byte = [0; 4_096];
-        // A request is read and thrown away; 0 bytes mean that whoever asked is gone.
+        // A request is read and discarded. 0 bytes mean that the client has closed the connection.
         held.retain(|stream| {
             loop {
                 match stream.try_read(&mut byte) {
@@ -173,7 +173,7 @@ impl Verifier {
         }
     }
 
-    /// Hangs up, and takes no more connections.
+    /// Closes all connections, and accepts no more.
     async fn stop(&self) {
         self.accepting.abort();
         self.held.lock().await.clear();

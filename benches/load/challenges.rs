@@ -1,14 +1,14 @@
-//! What challenges cost those who need none: nonces are made at the same time as clients.
+//! Measures what challenges cost other requests: nonces are issued while clients register.
 
 use registrar::config::Configuration;
 use registrar::config::trust::ClientAttester;
 use registrar::jose::{Algorithm, SigningKey};
 use serde_json::json;
 
-/// Nonces that may be out: more than a run makes, so that none is refused.
+/// The maximum number of outstanding nonces: more than a run issues, so that none is rejected.
 const NONCES: u64 = 1_000_000_000;
 
-/// Gives challenges to everybody who asks.
+/// Enables challenges for all clients.
 pub(crate) fn configure(configuration: &mut Configuration) {
     let key = SigningKey::generate(Algorithm::Es256).expect("a key");
     let attester = json!({"issuer": "https://attester.example.org", "jwks": {"keys": [key.public_jwk()]}});

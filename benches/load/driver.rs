@@ -1,6 +1,6 @@
-//! The load: connections that each send the next request when the last one is answered.
+//! Generates the load. Each connection sends its next request when the previous one is answered.
 //!
-//! It speaks HTTP/1.1 by hand, because a client library would cost more than the server.
+//! The driver writes HTTP/1.1 itself, because a client library would cost more than the server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Request {
         Self::with_body(&format!("PUT {path}"), &credentials(Some(token)), "application/json", body)
     }
 
-    /// A form of a client that shows its secret.
+    /// Creates a form request with the credentials of a client.
     pub(crate) fn form(path: &str, (id, secret): (&str, &str), body: &str) -> Self {
         let basic = STANDARD.encode(format!("{id}:{secret}"));
         let credentials = format!("authorization: Basic {basic}\r\n");
@@ -49,27 +49,27 @@ fn credentials(token: Option<&str>) -> String {
     token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default()
 }
 
-/// What a connection does besides, after each answer.
+/// Additional work of a connection after each response.
 pub(crate) type Beside = Arc<dyn Fn() + Send + Sync>;
 
-/// What is sent, where, and how much of it.
+/// The requests, the servers and the size of a load.
 pub(crate) struct Load {
-    /// The servers; the connections are shared out among them.
+    /// The servers. Connections are distributed among them.
     pub(crate) addresses: Vec<SocketAddr>,
-    /// What they send; each connection the same one over and over, and they are shared out.
+    /// The requests. They are distributed among the connections, and each connection repeats one request.
     pub(crate) requests: Vec<Request>,
     pub(crate) size: Size,
     pub(crate) beside: Option<Beside>,
 }
 
-/// By how many something is sent, and for how long.
+/// The number of connections and the duration of a load.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) connections: usize,
     pub(crate) duration: Duration,
 }
 
-/// How long each request took, and what all of them cost.
+/// The time of each request, and the processor time of all requests.
 pub(crate) struct Outcome {
     times: Vec<Duration>,
     duration: Duration,
@@ -83,13 +83,13 @@ impl Outcome {
         count / self.duration.as_secs_f64()
     }
 
-    /// Processor time of one request: of the server and of this driver. Unlike the other figures it
-    /// hardly depends on what else the machine does.
+    /// Returns the processor time of one request, for the server and this driver. Unlike the other figures it
+    /// hardly depends on other work of the machine.
     pub(crate) fn processor(&self) -> Duration {
         self.processor / u32::try_from(self.times.len().max(1)).unwrap_or(u32::MAX)
     }
 
-    /// The time within which this share of the requests was answered.
+    /// Returns the time within which this share of the requests was answered.
     pub(crate) fn percentile(&self, share: f64) -> Duration {
         #[expect(
             clippy::cast_precision_loss,
@@ -103,13 +103,13 @@ impl Outcome {
 }
 
 impl Load {
-    /// One request over and over, to one server.
+    /// Creates a load that repeats one request to one server.
     pub(crate) fn of(address: SocketAddr, request: Request, size: Size) -> Self {
         Self { addresses: vec![address], requests: vec![request], size, beside: None }
     }
 }
 
-/// Drives `load` after a warm-up of a tenth of its time.
+/// Runs `load` after a warm-up of a tenth of its duration.
 pub(crate) async fn run(load: Load) -> Outcome {
     let Size { connections, duration } = load.size;
     let start = Instant::now() + duration / 10;
@@ -124,16 +124,16 @@ pub(crate) async fn run(load: Load) -> Outcome {
     let before = processor_time();
     let mut times = Vec::new();
     for connection in connections {
-        times.extend(connection.await.expect("a connection ends well"));
+        times.extend(connection.await.expect("a connection succeeds"));
     }
     times.sort_unstable();
     Outcome { times, duration, processor: processor_time().saturating_sub(before) }
 }
 
-/// What this process has used so far, in steps of a hundredth of a second; 0 where `/proc` is not.
+/// Returns the processor time of this process so far, in steps of 10 ms, or 0 without `/proc`.
 fn processor_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Behind the name of the command, which may hold spaces: user time is field 12, system time 13.
+    // Counted after the name of the command, which can contain spaces: user time is field 12, system time 13.
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
@@ -166,14 +166,14 @@ async fn connection(
     }
 }
 
-/// The body of the answer to one request, which must be a good one.
+/// Sends one request, which must succeed, and returns the body of the response.
 pub(crate) async fn once(address: SocketAddr, request: &Request) -> Vec<u8> {
     let (status, body) = whatever(address, request).await;
     assert!(status.starts_with("20"), "{status}: {}", String::from_utf8_lossy(&body));
     body
 }
 
-/// The status and the body of the answer to one request.
+/// Sends one request and returns the status and the body of the response.
 pub(crate) async fn whatever(address: SocketAddr, request: &Request) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts");
     stream.write_all(&request.0).await.expect("the server reads");
@@ -182,12 +182,12 @@ pub(crate) async fn whatever(address: SocketAddr, request: &Request) -> (String,
     (status(&buffer), buffer.split_off(body))
 }
 
-/// The status in the first line of an answer.
+/// Returns the status in the first line of a response.
 fn status(answer: &[u8]) -> String {
     String::from_utf8_lossy(answer.get(9..12).unwrap_or_default()).into_owned()
 }
 
-/// Reads one answer into `buffer`; returns where its body begins.
+/// Reads one response into `buffer` and returns the position of its body.
 async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> usize {
     buffer.clear();
     loop {

@@ -1,4 +1,4 @@
-//! The floor: a bare hyper server that does only what can not be left out.
+//! The floor: a bare hyper server that does only the indispensable work.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 type Write = (u64, Vec<u8>, oneshot::Sender<()>);
 
-/// Parses the JSON of each POST and inserts its bytes durably, with one flush for all that wait.
+/// Parses the JSON of each POST and inserts its bytes durably, with one flush for all waiting requests.
 pub(crate) async fn start(folder: &Path) -> SocketAddr {
     let (writes, queue) = mpsc::channel::<Write>(1_024);
     let database =
@@ -32,7 +32,7 @@ pub(crate) async fn start(folder: &Path) -> SocketAddr {
             let text = serde_json::to_vec(&value).expect("JSON again");
             let (done, written) = oneshot::channel();
             let key = number.fetch_add(1, Ordering::Relaxed);
-            writes.send((key, text.clone(), done)).await.expect("the writer lives");
+            writes.send((key, text.clone(), done)).await.expect("the writer is running");
             written.await.expect("it is written");
             let mut response = Response::new(Body::from(text));
             *response.status_mut() = StatusCode::CREATED;
@@ -53,16 +53,16 @@ fn write(database: &sled::Db, mut queue: mpsc::Receiver<Write>) {
         for (key, value, _) in &waiting {
             batch.insert(&key.to_be_bytes(), value.as_slice());
         }
-        database.apply_batch(batch).expect("sled takes it");
-        database.flush().expect("the disk takes it");
+        database.apply_batch(batch).expect("sled accepts it");
+        database.flush().expect("the flush succeeds");
         for (.., done) in waiting.drain(..) {
-            // A driver that has its figures does not wait for the last answer.
+            // A driver that has its figures does not wait for the last response.
             let _ = done.send(());
         }
     }
 }
 
-/// Answers everything with `bytes`.
+/// Answers every request with `bytes`.
 pub(crate) async fn fixed(bytes: Vec<u8>) -> SocketAddr {
     let bytes = axum::body::Bytes::from(bytes);
     serve(move |_| std::future::ready(Response::new(Body::from(bytes.clone())))).await
@@ -86,7 +86,7 @@ where
                 });
                 let connection = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service);
-                // The driver closes when it has its figures.
+                // The driver closes the connection when it has its figures.
                 let _ = connection.await;
             });
         }

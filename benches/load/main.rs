@@ -1,15 +1,16 @@
-//! The product and the bare floor, side by side in one run: `cargo bench --bench load`.
+//! Compares the product with the bare floor in one run: `cargo bench --bench load`.
 //!
-//! The floor does what any registrar must: it parses the same JSON and inserts the same bytes
-//! into sled with the same durability, or answers GET with fixed bytes. What the product takes
-//! beyond that is the price of validation, scripts and credentials.
+//! The floor does what any registrar must do: it parses the same JSON and inserts the same bytes into sled
+//! with the same durability, or answers GET with fixed bytes. The difference is the cost of validation,
+//! scripts and credentials.
 //!
-//! With PostgreSQL in `REGISTRAR_TEST_POSTGRES` (see `.ci/postgres.sh`) there is a line for one server
-//! on it and one for two that share it; all of them, the database too, are on this machine.
+//! With a PostgreSQL URL in `REGISTRAR_TEST_POSTGRES` (see `.ci/postgres.sh`) there is a line for one server
+//! on that database and a line for two servers that share it. All of them, including the database, run on
+//! this machine.
 //!
-//! `cargo bench --bench load -- 10 1 64` runs each load for 10 seconds, once with 1 connection and once
-//! with 64. Before the numbers, words choose parts: `registrations`, `managed` (what registered clients
-//! ask), and `stuck` and `busy` (what is left to others while scripts wait, or work as long as they may).
+//! `cargo bench --bench load -- 10 1 64` runs each load for 10 seconds, once with 1 connection and once with
+//! 64. Words before the numbers select parts: `registrations`, `managed` (requests of registered clients),
+//! and `stuck` and `busy` (requests beside scripts that wait, or that work until a limit ends them).
 
 #![expect(
     clippy::print_stdout,
@@ -36,14 +37,14 @@ use tempfile::TempDir;
 
 use driver::{Outcome, Size};
 
-/// That of the binary, for the floor as for the product.
+/// The allocator of the binary, used for the floor and the product.
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// An ordinary registration of a confidential client.
 const BODY: &str = r#"{"redirect_uris":["https://client.example.org/callback","https://client.example.org/callback2"],"client_name":"My Example","client_name#fr":"Mon Exemple","token_endpoint_auth_method":"client_secret_basic","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"scope":"openid profile email","logo_uri":"https://client.example.org/logo.png","contacts":["ve7jtb@example.org","mary@example.org"]}"#;
 
-/// A script that looks at the request and changes the client.
+/// A script that checks the request and changes the client.
 const SCRIPT: &str = r#"
 fn createClient(context) {
     if context.configurationAttributes.deniedVendors.contains(context.client.software_id) { return false; }
@@ -52,7 +53,7 @@ fn createClient(context) {
 }
 "#;
 
-/// What can be measured alone.
+/// The parts that can be measured separately.
 const PARTS: [&str; 4] = ["registrations", "managed", "stuck", "busy"];
 
 fn main() {
@@ -99,7 +100,7 @@ fn line(name: &str, outcome: &Outcome, floor: &Outcome) {
     );
 }
 
-/// What this process holds in memory: the product, the floor and the driver; 0 where `/proc` is not.
+/// Returns the memory of this process (product, floor and driver) in MiB, or 0 without `/proc`.
 fn memory() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = pages.split_whitespace().nth(1).and_then(|held| held.parse().ok()).unwrap_or_default();
@@ -126,7 +127,7 @@ async fn product(scripts: usize, change: impl FnOnce(&mut Configuration)) -> (ap
     settings.store.url = format!("sled:{}", folder.path().join("data").display()).into();
     settings.scripts.directory = directory;
     settings.scripts.attributes.insert("deniedVendors".to_owned(), vec!["acme"].into());
-    // All callers have one address.
+    // All requests come from one address.
     configuration.live.registration.rate_limit_registration_request_count = Some(0);
     change(&mut configuration);
     let server = app::start(Start::new(configuration)).await.expect("the product starts");

@@ -1,4 +1,4 @@
-//! What clients ask once they are registered: `GET`, `PUT`, a token, the metadata of the server.
+//! Measures the requests of registered clients: `GET`, `PUT`, a token, the metadata of the server.
 
 use std::net::SocketAddr;
 
@@ -13,7 +13,7 @@ const MACHINE: &str = r#"{"grant_types":["client_credentials"],"response_types":
 
 /// A client that manages itself.
 pub(crate) struct Client {
-    /// The answer that registered it.
+    /// The response to its registration.
     answer: Vec<u8>,
     id: String,
     path: String,
@@ -24,8 +24,8 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) async fn register(address: SocketAddr, body: &str) -> Self {
         let answer = driver::once(address, &Request::post("/register", body)).await;
-        let client: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
-        let text = |name: &str| client[name].as_str().expect("it is there").to_owned();
+        let client: Value = serde_json::from_slice(&answer).expect("the response is JSON");
+        let text = |name: &str| client[name].as_str().expect("a text member").to_owned();
         let id = text("client_id");
         let path = format!("/register?client_id={id}");
         Self { path, id, token: text("registration_access_token"), secret: text("client_secret"), answer }
@@ -35,7 +35,7 @@ impl Client {
         Request::get(&self.path, Some(&self.token))
     }
 
-    /// What was registered, once more.
+    /// Creates an update with the registered metadata.
     pub(crate) fn put(&self) -> Request {
         let mut update: Value = serde_json::from_str(BODY).expect("a request");
         update["client_id"] = self.id.as_str().into();
@@ -43,7 +43,7 @@ impl Client {
     }
 }
 
-/// Prints the lines of all that needs a client.
+/// Prints the lines of all requests that need a client.
 pub(crate) async fn measure(size: Size) {
     let (product, _folder) = product(0, |_| {}).await;
     let address = product.address();
@@ -59,7 +59,7 @@ pub(crate) async fn measure(size: Size) {
     let durable = floor::start(folder.path()).await;
     let floor = driver::run(Load::of(durable, Request::post("/register", BODY), size)).await;
     line("floor: durable POST", &floor, &floor);
-    // Each connection has a client of its own: of two updates of one client at a time, one is refused.
+    // Each connection has its own client: of two simultaneous updates of one client, one is rejected.
     let mut requests = Vec::with_capacity(size.connections);
     for _ in 0..size.connections {
         requests.push(Client::register(address, BODY).await.put());

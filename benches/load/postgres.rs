@@ -1,4 +1,4 @@
-//! Servers on one PostgreSQL, in a schema of their own.
+//! Starts servers on one PostgreSQL database, in a separate schema.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,13 +7,13 @@ use tempfile::TempDir;
 
 use super::product;
 
-/// Schemas that this run has made.
+/// The number of schemas created by this run.
 static MADE: AtomicUsize = AtomicUsize::new(0);
 
-/// So many servers with one database; none when `REGISTRAR_TEST_POSTGRES` names none.
+/// Starts `count` servers on one database. Returns `None` if `REGISTRAR_TEST_POSTGRES` is not set.
 pub(crate) async fn products(count: usize) -> Option<Vec<(Server, TempDir)>> {
     let Ok(database) = std::env::var("REGISTRAR_TEST_POSTGRES") else {
-        println!("PostgreSQL is not measured: REGISTRAR_TEST_POSTGRES names none");
+        println!("PostgreSQL is not measured: REGISTRAR_TEST_POSTGRES is not set");
         return None;
     };
     let schema = format!("bench{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));

@@ -1,10 +1,10 @@
-//! `POST`: beside the floor, with scripts, with statements, while nonces are made, on PostgreSQL.
+//! Measures `POST`: the floor, with scripts, with statements, while nonces are issued, on PostgreSQL.
 
 use super::driver::{self, Load, Outcome, Request, Size};
 use super::{BODY, challenges, floor, line, postgres, product, statements};
 use tempfile::TempDir;
 
-/// Prints the lines of all that registers.
+/// Prints the lines of all registrations.
 pub(crate) async fn measure(size: Size) {
     let folder = TempDir::new().expect("a temporary folder");
     let floor = floor::start(folder.path()).await;
@@ -25,8 +25,8 @@ pub(crate) async fn measure(size: Size) {
     on_postgres(&floor, size).await;
 }
 
-/// POST with a statement, beside POST of the same client without one, after each of which OpenSSL alone
-/// verifies a signature: by the same threads, at the same load.
+/// Measures POST with a statement, compared with POST of the same client without a statement. After each
+/// response to the latter, OpenSSL alone verifies a signature on the same threads, at the same load.
 async fn with_statements(size: Size) {
     for algorithm in statements::ALGORITHMS {
         let case = statements::Case::new(algorithm, BODY);
@@ -47,15 +47,15 @@ async fn with_statements(size: Size) {
     }
 }
 
-/// POST, while a quarter as many connections ask for nonces.
+/// Measures POST while a quarter as many connections request nonces.
 async fn beside_challenges(floor: &Outcome, size: Size) {
     let (product, _folder) = product(0, challenges::configure).await;
     let registrations = Load::of(product.address(), Request::post("/register", BODY), size);
     let fewer = Size { connections: size.connections.div_ceil(4), ..size };
     let nonces = Load::of(product.address(), Request::post("/challenge", ""), fewer);
     let (registered, made) = tokio::join!(driver::run(registrations), driver::run(nonces));
-    line("product: POST, while nonces are made", &registered, floor);
-    line("product: nonces, at that time", &made, floor);
+    line("product: POST, while nonces are issued", &registered, floor);
+    line("product: nonces, at the same time", &made, floor);
     product.stop().await;
 }
 

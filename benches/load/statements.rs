@@ -1,4 +1,5 @@
-//! What a software statement adds to a registration, beside one bare verification by OpenSSL.
+//! Measures what a software statement adds to a registration, compared with one verification by OpenSSL
+//! alone.
 
 use std::sync::Arc;
 
@@ -14,13 +15,13 @@ use serde_json::{Map, Value, json};
 
 use super::driver::Beside;
 
-/// Algorithms of statements that are measured.
+/// The measured algorithms of statements.
 pub(crate) const ALGORITHMS: [Algorithm; 4] =
     [Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256, Algorithm::EdDsa];
 
 const ISSUER: &str = "https://directory.example.org";
 
-/// A request with a statement, and the configuration of a server that knows its issuer.
+/// A request with a statement, and the configuration of a server that trusts its issuer.
 pub(crate) struct Case {
     pub(crate) body: String,
     /// The same client, registered without a statement.
@@ -46,7 +47,7 @@ impl Case {
         Self { body: request.to_string(), plain: plain.to_string(), live }
     }
 
-    /// Makes the issuer known.
+    /// Adds the issuer to the configuration.
     pub(crate) fn configure(&self, configuration: &mut Configuration) {
         let mut live = serde_json::to_value(&configuration.live).expect("JSON");
         let registration = live["registration"].as_object_mut().expect("an object");
@@ -55,7 +56,7 @@ impl Case {
     }
 }
 
-/// One verification by OpenSSL alone, of a signature over as many bytes.
+/// Returns a verification by OpenSSL alone, of a signature over about as many bytes.
 pub(crate) fn bare_verification(algorithm: Algorithm) -> Beside {
     let key = key(algorithm);
     let text = vec![b'x'; 400];

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Registration and reading at oidc-provider, and at Registrar: benches/oidc-provider/compare.sh [SECONDS [CONNECTIONS]]
+# Compares registration and reading with oidc-provider and with Registrar.
+# Usage: benches/oidc-provider/compare.sh [SECONDS [CONNECTIONS]]
 #
 # Each server is one process, one after the other, with the requests and the script of benches/load.
-# Needs Node 20, npm and the release binary (or $REGISTRAR). wrk makes the load when it is there,
-# else Node.
-# TMPDIR says on which disk the stores are.
+# Needs Node 20, npm and the release binary (or $REGISTRAR). wrk generates the load if it is installed,
+# otherwise Node. TMPDIR selects the disk of the stores.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 registrar=$(realpath "${REGISTRAR:-target/release/registrar}")
 export SECONDS_EACH=${1:-5} CONNECTIONS=${2:-16} NODE_ENV=production
-# WRK= has Node make the load.
+# WRK= (empty) makes Node generate the load.
 WRK=${WRK-$(command -v wrk || true)}
 BODY=$(sed -n 's/^const BODY: &str = r#"\(.*\)"#;$/\1/p' benches/load/main.rs)
 export WRK BODY
@@ -29,7 +29,7 @@ trap 'stop; rm -rf "$work"' EXIT
 cp benches/oidc-provider/{*.mjs,wrk.lua,package.json} "$work"
 npm --silent --no-audit --no-fund --prefix "$work" install
 
-# The shipped configuration, with the attribute that the script looks at.
+# The shipped configuration, with the attribute that the script reads.
 sed 's/^# \(deniedVendors = \)/\1/' config/registrar.toml >"$work/registrar.toml"
 mkdir "$work/none" "$work/one"
 sed -n '/^const SCRIPT: /,/^"#;/p' benches/load/main.rs | sed '1d;$d' >"$work/one/script.rhai"
@@ -38,7 +38,7 @@ grep -q 'fn createClient' "$work/one/script.rhai"
 # All registrations come from one address.
 export REGISTRAR_REGISTRATION__RATE_LIMIT_REGISTRATION_REQUEST_COUNT=0
 
-# Starts the command in $3 and after, measures it under the name $1 at the path $2, and ends it.
+# Starts the command in $3 and the following arguments, measures it as $1 at the path $2, and ends it.
 compare() {
     local name=$1 path=$2 url=
     shift 2
@@ -66,7 +66,7 @@ compare 'fixed bytes' / node "$work/fixed.mjs"
 
 version() { node -p "JSON.parse(fs.readFileSync('$work/node_modules/$1/package.json')).version"; }
 echo "oidc-provider $(version oidc-provider), better-sqlite3 $(version better-sqlite3), node $(node --version), $("$registrar" --version)"
-echo "$CONNECTIONS connections, $SECONDS_EACH s each, $(nproc) cores that servers and load share, stores on $(stat -f -c %T "$work")"
-if [ -z "$WRK" ]; then echo 'Node makes the load, not wrk, and takes more of a core for it'; fi
+echo "$CONNECTIONS connections, $SECONDS_EACH s each, $(nproc) cores shared by servers and load, stores on $(stat -f -c %T "$work")"
+if [ -z "$WRK" ]; then echo 'Node generates the load instead of wrk, and needs more of a core'; fi
 echo
 node "$work/table.mjs" "$work/outcomes"

@@ -1,11 +1,11 @@
-// Answers whatever comes with the same bytes, as many as the answer to GET has: what the load can do at least.
+// Answers every request with the same bytes, as many as a response to GET has. Shows the capacity of the load generator.
 
 import { createServer } from 'node:net';
 
 const body = JSON.stringify({ fixed: 'x'.repeat(1000) });
 const answer = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
 
-// The load sends GET, which arrives in one piece, and the next one only after the answer.
+// The load sends GET, which arrives in one piece, and the next request only after the response.
 const server = createServer((socket) => {
   socket.setNoDelay();
   socket.on('data', () => socket.write(answer));

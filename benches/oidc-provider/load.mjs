@@ -1,5 +1,5 @@
 // Measures one server: node load.mjs NAME REGISTRATION_ENDPOINT, with $BODY, $CONNECTIONS, $SECONDS_EACH and
-// $WRK (the path of wrk; empty: sockets.mjs). Prints a line of JSON for POST and one for GET.
+// $WRK (the path of wrk; if empty, sockets.mjs is used). Prints a line of JSON for POST and a line for GET.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -17,12 +17,12 @@ async function load(url, environment, duration) {
     : [process.execPath, [beside('sockets.mjs'), connections, duration, url]];
   const { stdout } = await promisify(execFile)(program, options, { env });
   const outcome = JSON.parse(stdout.trim().split('\n').pop());
-  assert.ok(outcome.answers > 0 && outcome.bad === 0, `${name}: not all was answered well: ${stdout}`);
+  assert.ok(outcome.answers > 0 && outcome.bad === 0, `${name}: some responses were errors: ${stdout}`);
   return outcome;
 }
 
 async function measure(method, url, environment) {
-  // A second beforehand, in which Node compiles what is used often.
+  // Warm-up of a second, in which Node compiles hot code.
   await load(url, environment, '1');
   const outcome = await load(url, environment, seconds);
   console.log(JSON.stringify({ name, method, ...outcome }));
@@ -36,7 +36,7 @@ async function register() {
   return client;
 }
 
-// Both must do what is measured: keep the metadata, and give it back for the access token.
+// Both servers must do the measured work: store the metadata, and return it for the access token.
 async function check({ registration_client_uri: uri, registration_access_token: token, client_id: id }) {
   const answer = await fetch(uri, { headers: { authorization: `Bearer ${token}` } });
   const client = await answer.json();
@@ -46,12 +46,12 @@ async function check({ registration_client_uri: uri, registration_access_token: 
 }
 
 if (new URL(endpoint).pathname === '/') {
-  // The server of fixed bytes registers nobody.
+  // The server of fixed bytes has no registration.
   await measure('GET', endpoint, { TOKEN: 'any' });
 } else {
   await check(await register());
   await measure('POST', endpoint, { BODY: body });
-  // A new one, since the memory of oidc-provider keeps only the last that were registered.
+  // A new client, since the memory adapter of oidc-provider keeps only the newest clients.
   const client = await register();
   await measure('GET', client.registration_client_uri, { TOKEN: client.registration_access_token });
 }

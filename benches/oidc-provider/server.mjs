@@ -1,7 +1,7 @@
 // oidc-provider as a registration server: node server.mjs [FILE]
 //
-// Without FILE clients are in memory, in the adapter that comes with the package; with it they are in
-// SQLite. It tells its address on standard output.
+// Without FILE, clients are in memory, in the adapter of the package. With FILE, they are in SQLite.
+// Prints its address on standard output.
 
 import { createServer } from 'node:http';
 
@@ -12,7 +12,7 @@ import { sqlite } from './sqlite.mjs';
 
 const file = process.argv[2];
 
-// The issuer stands in no answer of registration: its addresses come from the request.
+// The issuer is not in any registration response: its URLs are derived from the request.
 const provider = new Provider('http://127.0.0.1', {
   adapter: file ? sqlite(file) : (model) => new MemoryAdapter(model),
   scopes: ['openid', 'offline_access', 'profile', 'email'],
@@ -26,6 +26,6 @@ const provider = new Provider('http://127.0.0.1', {
 provider.on('server_error', (_, error) => console.error(error));
 
 const server = createServer(provider.callback());
-// A request of one connection must not find it closed between two loads.
+// Connections must stay open between two loads.
 server.keepAliveTimeout = 60_000;
 server.listen(0, '127.0.0.1', () => console.log(`oidc-provider listens on http://127.0.0.1:${server.address().port}`));

@@ -1,7 +1,7 @@
-// The load without wrk: node sockets.mjs CONNECTIONS SECONDS URL, POST of $BODY, or GET with $TOKEN.
+// Generates the load without wrk: node sockets.mjs CONNECTIONS SECONDS URL, POST of $BODY, or GET with $TOKEN.
 //
-// It sends the same bytes again and again and looks only for the status and the end of an answer,
-// since the HTTP clients of Node take longer than the servers that are measured.
+// It sends the same bytes repeatedly and reads only the status and the end of a response, since the HTTP
+// clients of Node are slower than the measured servers.
 
 import { connect } from 'node:net';
 
@@ -32,7 +32,7 @@ function run() {
       if (head < 0) return;
       const text = held.latin1Slice(0, head);
       const length = /\r\ncontent-length: *(\d+)/i.exec(text);
-      if (!length) return socket.destroy(new Error(`an answer without its length: ${text}`));
+      if (!length) return socket.destroy(new Error(`a response without content-length: ${text}`));
       if (held.length < head + 4 + Number(length[1])) return;
       held = Buffer.alloc(0);
       const now = performance.now();
@@ -46,7 +46,7 @@ function run() {
       bad += 1;
     });
     socket.on('close', () => {
-      // A connection that the server gave up took its part of the load with it.
+      // The server closed the connection early, so its part of the load is missing.
       if (performance.now() < end) bad += 1;
       done();
     });

@@ -1,14 +1,14 @@
-// An adapter of oidc-provider on SQLite that has written to the disk what it says is stored.
+// A durable SQLite adapter for oidc-provider: what is reported as stored has been written to disk.
 //
-// It has what registration and its management use; nobody logs in at this server. The provider
-// stores the client and its access token one after the other, so a registration is two commits:
-// its interface for adapters knows no transaction around both.
+// It implements what registration and its management use; there are no logins at this server. The provider
+// stores the client and its access token separately, so a registration is two commits: the adapter interface
+// has no transaction around both.
 
 import assert from 'node:assert/strict';
 
 import Database from 'better-sqlite3';
 
-// What SQLite calls synchronous=FULL: each commit waits until the log is on the disk.
+// The value of synchronous=FULL in SQLite: each commit waits until the log is on disk.
 const FULL = 2;
 
 export function sqlite(file) {

@@ -1,4 +1,4 @@
-// The table of what load.mjs printed: node table.mjs FILE. The first server is what the others are compared with.
+// Prints the table of the output of load.mjs: node table.mjs FILE. The others are compared with the first server.
 
 import { readFileSync } from 'node:fs';
 
@@ -6,8 +6,8 @@ const lines = readFileSync(process.argv[2], 'utf8').trim().split('\n').map((line
 const rate = ({ answers, micros }) => answers / (micros / 1e6);
 const share = ({ processor, micros }) => processor / micros;
 
-// The load was the limit when it had no more of its core left, or got hardly more answers from a
-// server that does nothing.
+// The load generator was the limit if it used its whole core, or if a server that does nothing gave hardly
+// more responses.
 const fixed = lines.find(({ name }) => name === 'fixed bytes');
 const isLimit = (line) => line !== fixed && (share(line) >= 0.9 || rate(line) >= 0.8 * rate(fixed));
 
@@ -22,7 +22,7 @@ for (const method of ['POST', 'GET']) {
     row(`${method} ${line.name}`, Math.round(rate(line)), line.p50, line.p99, ratio, load);
   }
 }
-console.log('\nratio: to oidc-provider in memory; load: what making the load took of one core');
+console.log('\nratio: relative to oidc-provider in memory; load: share of a core used by the load generator');
 console.log(lines.some(isLimit)
-  ? '* the load was the limit: the server may do more than this line says'
-  : 'the load was not the limit of any server');
+  ? '* the load generator was the limit: the server may be faster than this line shows'
+  : 'the load generator was not the limit for any server');

@@ -1,4 +1,4 @@
--- The load by wrk: POST of $BODY, or GET with $TOKEN. Ends with one line of JSON, as sockets.mjs does.
+-- Generates the load with wrk: POST of $BODY, or GET with $TOKEN. Ends with one line of JSON, like sockets.mjs.
 
 function init()
     local body = os.getenv("BODY")

@@ -1,4 +1,4 @@
-//! What is asked of the server, by workers that each do one thing after the other.
+//! Generates the load with workers that each send one request after the other.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,24 +13,24 @@ use tokio::task::JoinHandle;
 
 use super::server::Server;
 
-/// Workers that register, read, update and delete.
+/// The number of workers that register, read, update and delete.
 const WORKERS: u64 = 8;
-/// Between two changes of the script, and two of the configuration.
+/// The interval between two changes of the script, and of the configuration.
 const RELOAD: Duration = Duration::from_secs(2);
 
 pub(crate) struct Load {
     http: reqwest::Client,
     url: String,
     administrator: (String, String),
-    /// Between two requests of one worker.
+    /// The pause between two requests of one worker.
     pause: Duration,
-    /// Requests that were answered as they should be.
+    /// The number of requests with the expected response.
     pub(crate) done: AtomicU64,
-    /// Those among them that had to be refused, and were.
+    /// The number of requests among them that were rejected as expected.
     pub(crate) refused: AtomicU64,
-    /// Those that were refused because there was too much to do (503).
+    /// The number of requests that were rejected because of overload (503).
     pub(crate) busy: AtomicU64,
-    /// Those that were not answered as they should be.
+    /// The number of requests with an unexpected response.
     pub(crate) faults: AtomicU64,
     first: Mutex<Option<String>>,
     kinds: Mutex<BTreeMap<&'static str, u64>>,
@@ -40,7 +40,7 @@ impl Load {
     pub(crate) fn new(server: &Server, rate: u64) -> Self {
         let credentials = server.administrator();
         let text =
-            |name: &str| credentials.get(name).and_then(Value::as_str).expect("it is there").to_owned();
+            |name: &str| credentials.get(name).and_then(Value::as_str).expect("a text member").to_owned();
         Self {
             http: server.http.clone(),
             url: server.url.clone(),
@@ -55,7 +55,7 @@ impl Load {
         }
     }
 
-    /// How many of each kind there were.
+    /// Returns the number of requests of each type.
     pub(crate) fn summary(&self) -> String {
         let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         kinds.iter().fold(String::new(), |mut text, (kind, count)| {
@@ -73,14 +73,14 @@ impl Load {
     }
 
     fn fault(&self, what: String) {
-        // More than a few tell nothing new.
+        // Only the first faults are printed.
         if self.faults.fetch_add(1, Ordering::Relaxed) < 20 {
             println!("fault: {what}");
         }
         self.first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
     }
 
-    /// Sends what must be answered with `status`; the body when it was.
+    /// Sends a request that must be answered with `status`. Returns the body in that case.
     async fn expect(&self, kind: &'static str, status: u16, request: RequestBuilder) -> Option<Value> {
         tokio::time::sleep(self.pause).await;
         *self.kinds.lock().unwrap_or_else(PoisonError::into_inner).entry(kind).or_default() += 1;
@@ -93,7 +93,7 @@ impl Load {
         };
         let found = answer.status().as_u16();
         let text = answer.text().await.unwrap_or_default();
-        // Its bounds are there to be met, when the machine is busy with other things too.
+        // Overload is expected when the machine is busy with other work too.
         if found == 503 && text.contains("too many") {
             self.busy.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -125,7 +125,7 @@ fn text(answer: &Value, name: &str) -> String {
     answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Starts everything that goes on at the same time.
+/// Starts all concurrent tasks.
 pub(crate) fn start(load: &Arc<Load>, scripts: PathBuf) -> Vec<JoinHandle<()>> {
     let mut tasks: Vec<_> = (0..WORKERS).map(|worker| tokio::spawn(work(Arc::clone(load), worker))).collect();
     tasks.push(tokio::spawn(async move {
@@ -140,7 +140,7 @@ pub(crate) fn start(load: &Arc<Load>, scripts: PathBuf) -> Vec<JoinHandle<()>> {
 
 async fn work(load: Arc<Load>, worker: u64) {
     for number in 0_u64.. {
-        // What fails is counted, and the next one is tried.
+        // A failure is counted, and the next request is sent.
         let _ = match number % 4 {
             0 => expire(&load, worker, number).await,
             1 => speak(&load, worker, number).await,
@@ -169,7 +169,7 @@ fn path(client: &Value) -> String {
     format!("/register?client_id={}", text(client, "client_id"))
 }
 
-/// Registers, reads, updates and deletes, and tries what is gone.
+/// Registers, reads, updates and deletes a client, and reads the deleted client.
 async fn live(load: &Load, worker: u64, number: u64) -> Option<()> {
     let mut wanted = body(worker, number);
     let client = load.expect("POST", 201, load.ask(Method::POST, "/register").json(&wanted)).await?;
@@ -181,13 +181,13 @@ async fn live(load: &Load, worker: u64, number: u64) -> Option<()> {
     load.expect("PUT", 200, update).await?;
     let read = load.expect("GET", 200, load.ask(Method::GET, &path).bearer_auth(&token)).await?;
     if read.get("client_name") != wanted.get("client_name") {
-        load.fault(format!("an update is lost: {read}"));
+        load.fault(format!("an update was lost: {read}"));
     }
     load.expect("DELETE", 204, load.ask(Method::DELETE, &path).bearer_auth(&token)).await?;
     load.expect("GET of one deleted", 401, load.ask(Method::GET, &path).bearer_auth(&token)).await.map(drop)
 }
 
-/// Registers what the sweep will remove.
+/// Registers a client that the sweep will remove.
 async fn expire(load: &Load, worker: u64, number: u64) -> Option<()> {
     let mut wanted = body(worker, number);
     set(&mut wanted, "lifetime", 10);
@@ -197,7 +197,7 @@ async fn expire(load: &Load, worker: u64, number: u64) -> Option<()> {
     load.expect("GET", 200, read).await.map(drop)
 }
 
-/// Registers who gets an access token, and looks at it.
+/// Registers a client, which gets, introspects and revokes an access token.
 async fn speak(load: &Load, worker: u64, number: u64) -> Option<()> {
     let mut wanted = body(worker, number);
     set(&mut wanted, "grant_types", json!(["client_credentials"]));
@@ -213,7 +213,7 @@ async fn speak(load: &Load, worker: u64, number: u64) -> Option<()> {
     load.expect("revocation", 200, revoke).await.map(drop)
 }
 
-/// What must be refused.
+/// Sends requests that must be rejected.
 async fn bad(load: &Load) -> Option<()> {
     let wanted = json!({"redirect_uris": ["http://client.example.org/#fragment"]});
     load.expect("bad POST", 400, load.ask(Method::POST, "/register").json(&wanted)).await?;
@@ -221,7 +221,7 @@ async fn bad(load: &Load) -> Option<()> {
     load.expect("GET of a stranger", 401, stranger).await.map(drop)
 }
 
-/// Patches the configuration, makes initial access tokens, and has them used.
+/// Patches the configuration, and creates and uses initial access tokens.
 async fn administrate(load: Arc<Load>) {
     for turn in 0_u64.. {
         tokio::time::sleep(RELOAD).await;
@@ -250,12 +250,12 @@ async fn administrate_once(load: &Load, turn: u64) -> Option<()> {
     load.expect("list", 200, list).await.map(drop)
 }
 
-/// Another text of the script, which decides the same.
+/// Writes another version of the script with the same decisions.
 pub(crate) fn write_script(folder: &Path, turn: u64) {
     let text = format!(
         "const TURN = {turn};\nfn createClient(context) {{\n    context.client.contacts.push(`turn-${{global::TURN}}@example.org`);\n    true\n}}\nfn updateClient(context) {{ true }}\n"
     );
-    // A script must never be seen half written.
+    // The server must never see a half-written script.
     let beside = folder.join("10-soak.new");
     std::fs::write(&beside, text).expect("a script is written");
     std::fs::rename(beside, folder.join("10-soak.rhai")).expect("it gets its name");

@@ -1,11 +1,10 @@
-//! Half an hour of everything at once, and whether the server stays as it was:
-//! `cargo bench --bench soak -- 30 200` runs for 30 minutes at about 200 requests a second.
+//! Checks that a server under mixed load does not grow: `cargo bench --bench soak -- 30 200` runs for 30
+//! minutes at about 200 requests per second.
 //!
-//! It starts the real binary (another one than that of this build when `REGISTRAR_BINARY` names
-//! it) in a temporary folder and drives it: registrations that are deleted or expire, reads,
-//! updates, access tokens, initial access tokens, scripts that change, patches of the
-//! configuration. It samples memory and file descriptors, prints them, and fails when they grow
-//! or a request gets an answer that it should not.
+//! It starts the binary of this build (or the binary in `REGISTRAR_BINARY`) in a temporary folder. The load
+//! consists of registrations that are deleted or expire, reads, updates, access tokens, initial access
+//! tokens, changes of scripts, and patches of the configuration. The benchmark samples memory and file
+//! descriptors and prints them. It fails if they grow or if a request gets an unexpected response.
 
 #![expect(
     clippy::print_stdout,
@@ -24,7 +23,7 @@ use std::time::{Duration, Instant};
 use load::Load;
 use server::{Sample, Server};
 
-/// A small cache, so that it is full before it is measured, and sweeps that come often.
+/// A small cache, so that it is full before the measurement, and frequent sweeps.
 const CONFIGURATION: &str = "[store]
 cacheBytes = 8388608
 sweepSeconds = 5
@@ -33,11 +32,11 @@ auditEvents = 20000
 accessTokenLifetime = 20
 rateLimitRegistrationRequestCount = 0
 ";
-/// Between two samples.
+/// The interval between two samples.
 const PAUSE: Duration = Duration::from_secs(5);
-/// What memory may grow between the second quarter and the last, beside a tenth.
+/// The allowed growth of memory in bytes between the second and the last quarter, in addition to a tenth.
 const MEMORY: u64 = 8 << 20;
-/// What the number of file descriptors may grow.
+/// The allowed growth of the number of file descriptors.
 const DESCRIPTORS: u64 = 8;
 
 fn main() -> ExitCode {
@@ -54,10 +53,10 @@ async fn run(duration: Duration, rate: u64) -> ExitCode {
     std::fs::create_dir(&scripts).expect("a folder for scripts");
     load::write_script(&scripts, 0);
     let server = Server::start(folder.path(), CONFIGURATION);
-    println!("it started in {:?}", server.startup);
+    println!("started in {:?}", server.startup);
     let load = Arc::new(Load::new(&server, rate));
     let tasks = load::start(&load, scripts);
-    println!("{} minutes, about {rate} requests a second", duration.as_secs() / 60);
+    println!("{} minutes, about {rate} requests per second", duration.as_secs() / 60);
     println!(
         "{:>8}{:>12}{:>9}{:>10}{:>9}{:>13}{:>11}{:>9}{:>9}",
         "seconds", "rss KiB", "files", "clients", "disk MiB", "requests", "refused", "busy", "faults"
@@ -81,11 +80,11 @@ async fn run(duration: Duration, rate: u64) -> ExitCode {
     for task in tasks {
         task.abort();
     }
-    println!("\nby kind: {}", load.summary());
+    println!("\nby type: {}", load.summary());
     verdict(&samples, &load)
 }
 
-/// Says what grew; the first quarter is for caches to fill.
+/// Reports growth. The first quarter is not compared, since caches fill during it.
 fn verdict(samples: &[Sample], load: &Load) -> ExitCode {
     let quarter = samples.len() / 4;
     let median = |part: &[Sample], of: fn(&Sample) -> u64| {
@@ -101,7 +100,7 @@ fn verdict(samples: &[Sample], load: &Load) -> ExitCode {
     println!("file descriptors: {opened} in the second quarter, {open} in the last");
     let mut complaints = Vec::new();
     if second.is_empty() || last.is_empty() {
-        complaints.push("there are too few samples".to_owned());
+        complaints.push("too few samples".to_owned());
     }
     if after > before + before / 10 + MEMORY {
         complaints.push("memory grows".to_owned());
@@ -111,7 +110,8 @@ fn verdict(samples: &[Sample], load: &Load) -> ExitCode {
     }
     let faults = load.faults.load(Ordering::Relaxed);
     if faults > 0 {
-        complaints.push(format!("{faults} requests went wrong, the first: {}", load.first_fault()));
+        complaints
+            .push(format!("{faults} requests got an unexpected response, the first: {}", load.first_fault()));
     }
     if complaints.is_empty() {
         println!("flat");

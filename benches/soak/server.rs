@@ -1,4 +1,4 @@
-//! The server as a child process, and what the system says of it.
+//! Runs the server as a child process and samples its resources.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -7,31 +7,31 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// What is seen of the server at one moment.
+/// The resources of the server at one moment.
 pub(crate) struct Sample {
-    /// Bytes of memory that it has.
+    /// Resident memory in bytes.
     pub(crate) rss: u64,
-    /// File descriptors that it has open.
+    /// The number of open file descriptors.
     pub(crate) files: u64,
-    /// Clients that it has.
+    /// The number of registered clients.
     pub(crate) clients: u64,
-    /// Bytes of its store.
+    /// The size of the store in bytes.
     pub(crate) disk: u64,
 }
 
-/// A server that runs.
+/// A running server.
 pub(crate) struct Server {
     child: Child,
-    /// Where its files are.
+    /// The folder with its files.
     folder: PathBuf,
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
-    /// How long it took until it served.
+    /// The time until it was ready.
     pub(crate) startup: Duration,
 }
 
 impl Server {
-    /// Starts one with its files in `folder`: `registrar.toml`, `data` and `scripts`.
+    /// Starts a server with its files in `folder`: `registrar.toml`, `data` and `scripts`.
     pub(crate) fn start(folder: &Path, configuration: &str) -> Self {
         let path = |name: &str| folder.join(name);
         std::fs::create_dir_all(path("scripts")).expect("a folder for scripts");
@@ -52,14 +52,14 @@ impl Server {
             .expect("the binary starts");
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut line = String::new();
-        output.read_line(&mut line).expect("it says where it listens");
+        output.read_line(&mut line).expect("a greeting with the address");
         let startup = begun.elapsed();
         let url = line.trim().strip_prefix("Registrar listens on ").expect("an address").to_owned();
         std::thread::spawn(move || drop(output.read_to_string(&mut String::new())));
         Self { child, folder: folder.to_owned(), url, http: reqwest::Client::new(), startup }
     }
 
-    /// The credentials of the administrator.
+    /// Returns the credentials of the administrator.
     pub(crate) fn administrator(&self) -> Value {
         let file = self.folder.join("data/admin-credentials.json");
         serde_json::from_str(&std::fs::read_to_string(file).expect("credentials")).expect("JSON")
@@ -70,7 +70,7 @@ impl Server {
         answer.error_for_status().ok()?.text().await.ok()
     }
 
-    /// None when the server is not there any more.
+    /// Samples the server. Returns `None` if it no longer runs.
     pub(crate) async fn sample(&self) -> Option<Sample> {
         let process = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status = std::fs::read_to_string(process.join("status")).ok()?;
@@ -96,14 +96,14 @@ impl Drop for Server {
     }
 }
 
-/// Bytes of all files in `folder`.
+/// Returns the size of all files in `folder` in bytes.
 fn disk(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .map(|entry| match entry.metadata() {
             Ok(data) if data.is_dir() => disk(&entry.path()),
             Ok(data) => data.len(),
-            // It may have gone meanwhile.
+            // The file may have been deleted meanwhile.
             Err(_) => 0,
         })
         .sum()
