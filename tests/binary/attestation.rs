@@ -167,7 +167,7 @@ async fn neither_evidence_nor_nonces_are_in_the_log_the_store_or_the_metrics() {
         // Whatever was buffered in memory is on the disk afterwards.
         assert!(registrar.terminate().success());
         let (log, store) = (registrar.log(), dump(&registrar.folder().join("data")));
-        for part in ["client registered", "client updated", "evidence was refused", "DEVICE is warning"] {
+        for part in ["client registered", "client updated", "evidence rejected", "DEVICE is warning"] {
             assert!(log.contains(part), "{part} is not in\n{log}");
         }
         assert!(has(&store, "Sensor") && has(&store, "https://registrar.example/verifier"));
@@ -209,7 +209,7 @@ async fn failing(tasks: &TaskTracker, is_silent: bool) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_is_logged_without_the_request_to_the_verifier() {
     let (devices, tasks) = (Devices::new().await, TaskTracker::new());
-    for (is_silent, more, cause) in [(true, "timeoutMs = 500", ""), (false, "", "it answered with 500")] {
+    for (is_silent, more, cause) in [(true, "timeoutMs = 500", ""), (false, "", "it returned status 500")] {
         let verifier = failing(&tasks, is_silent).await;
         let configuration = devices.configuration("json").replace(&devices.verifier, &verifier);
         let configuration = configuration.replace("bindKey = true", &format!("bindKey = true\n{more}"));
@@ -220,7 +220,7 @@ async fn an_outage_is_logged_without_the_request_to_the_verifier() {
         let secrets = device.secrets.take();
         assert!(registrar.terminate().success());
         let log = registrar.log();
-        assert!(log.contains(&format!("the verifier of evidence: {cause}")), "{log}");
+        assert!(log.contains(&format!("evidence verifier unavailable: {cause}")), "{log}");
         for part in parts(&secrets) {
             assert!(!log.contains(part), "{part} is in the log:\n{log}");
         }

@@ -67,7 +67,7 @@ async fn a_statement_and_its_software_register_one_client() {
         .expect_error(400, &["invalid_client_metadata", "unapproved_software_statement"]);
     let again = party.post(&party.request(json!({}))).await;
     again.expect_error(400, METADATA);
-    assert!(again.text.contains("has a client already"), "{}", again.text);
+    assert!(again.text.contains("already has a client"), "{}", again.text);
     // Ten simultaneous requests with one statement create one client.
     let delete = party.bank.ask("DELETE", &client.uri, Some(&party.transport)).bearer_auth(&client.token);
     Answer::of(delete).await.expect_status(204);
