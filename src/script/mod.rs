@@ -1,4 +1,4 @@
-//! Operators' scripts, which are loaded as one set, limited, and called at hooks.
+//! The operators' scripts, which are loaded as one set, limited, and called at hooks.
 //!
 //! Every script is a module whose top level ran once, when it was loaded. A hook runs in an engine of its
 //! own. The engine is raw, with shared modules, without access to files, and with limits for operations,

@@ -57,7 +57,7 @@ impl Folder {
     }
 }
 
-/// How every test of `tests` ends, by its name; the empty text is a test that passed.
+/// Returns how every test of `tests` ends, by its name; an empty string means that the test passed.
 async fn endings(tests: &str) -> BTreeMap<String, String> {
     let folder = Folder::new(tests);
     let suite = folder.suite().unwrap();
@@ -71,13 +71,13 @@ async fn endings(tests: &str) -> BTreeMap<String, String> {
     endings
 }
 
-/// One test with this body passes, or fails and says this.
+/// Checks that a test with this body passes, or fails with this message.
 async fn check(body: &str, expected: Result<(), &str>) {
     let tests = format!("import \"lib/names\" as names;\nfn test_it() {{ {body} }}");
     let ending = endings(&tests).await.remove("test_it").unwrap();
     match expected {
         Ok(()) => assert_eq!(ending, "", "{body}"),
-        Err(part) => assert!(ending.contains(part), "{body}: '{ending}' does not say '{part}'"),
+        Err(part) => assert!(ending.contains(part), "{body}: '{ending}' does not contain '{part}'"),
     }
 }
 
@@ -242,5 +242,5 @@ async fn the_hook_and_the_test_of_the_manual_go_together() {
             tested += 1;
         }
     }
-    assert_eq!(tested, 4, "those of the first script, and of the one that repairs a request");
+    assert_eq!(tested, 4, "the tests of the first script, and of the script that repairs a request");
 }

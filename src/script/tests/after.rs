@@ -1,4 +1,4 @@
-//! Hooks that run after the answer.
+//! Hooks that run after the response.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn tell(world: &World, id: usize) {
     world.set.tell(Hook::ClientCreated, facts(json!({})), client);
 }
 
-/// Tells everything that waits, and ends.
+/// Delivers all queued events, and returns.
 async fn finish(world: &World) {
     let finished = CancellationToken::new();
     finished.cancel();
@@ -117,7 +117,7 @@ async fn what_does_not_fit_is_dropped_and_counted() {
     finish(&world).await;
     let large = Metadata::new(object(json!({"client_name": "a".repeat(20 * 8_192)})));
     world.set.tell(Hook::ClientCreated, facts(json!({})), large);
-    assert_eq!(runtime.notifications_lost(), 3, "its size counts");
+    assert_eq!(runtime.notifications_lost(), 3, "the size of an event counts");
 }
 
 #[tokio::test]

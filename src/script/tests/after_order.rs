@@ -1,4 +1,4 @@
-//! The order in which the events of a client are told.
+//! The order in which the events of a client are delivered.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::super::Hook;
 use super::{World, facts, object, world};
 use crate::client::Metadata;
 
-/// Tells another system what happened, under a URL that says it.
+/// Notifies another system of a change, with a URL that names the change.
 const TELL: &str = "
 fn tell(what, client) { http::post(`https://other.example.org/${client.client_id}/${what}`, (), #{}); }
 fn clientCreated(context) { tell(\"created\", context.client); }
@@ -20,7 +20,7 @@ fn telling(script: &str, pauses: &[u64]) -> World {
     world(&[("10-a.rhai", script)], |settings| settings.retry_pauses_ms = pauses.to_vec()).unwrap()
 }
 
-/// Something happened to the client called `id`; the other system will know what to answer.
+/// Queues a change to the client called `id`, and defines the responses of the other system.
 fn tell(world: &World, hook: Hook, id: &str, name: &str) {
     for what in ["created", "deleted", name] {
         let url = format!("https://other.example.org/{id}/{what}");
@@ -30,7 +30,7 @@ fn tell(world: &World, hook: Hook, id: &str, name: &str) {
     world.set.tell(hook, facts(json!({})), client);
 }
 
-/// What the other system was told of the client called `id`, as it began.
+/// Returns the notifications about the client called `id` that the other system has received, in order.
 fn told(world: &World, id: &str) -> Vec<String> {
     let of = format!("https://other.example.org/{id}/");
     let calls = world.host.calls();
@@ -47,7 +47,7 @@ async fn until(condition: impl Fn() -> bool) {
     }
 }
 
-/// Tells what waits while `meanwhile` goes on, and then what is left.
+/// Delivers queued events while `meanwhile` runs, and then the remaining events.
 async fn during(world: &World, meanwhile: impl Future<Output = ()>) {
     let finish = CancellationToken::new();
     let meanwhile = async {
@@ -99,7 +99,7 @@ async fn a_client_that_is_gone_does_not_come_back_by_a_late_try() {
         tell(\"created\", context.client);
     }";
     let script = TELL.replace("fn clientCreated(context) { tell(\"created\", context.client); }", fails);
-    // The deletion does not wait for an hour, and the stop would end the pause.
+    // The deletion does not wait for an hour. A stop of the server would end the pause too.
     let world = telling(&script, &[3_600_000]);
     tell(&world, Hook::ClientCreated, "a", "");
     during(&world, async {
@@ -109,7 +109,11 @@ async fn a_client_that_is_gone_does_not_come_back_by_a_late_try() {
     })
     .await;
     assert_eq!((told(&world, "a"), calls(&world, Hook::ClientCreated)), (vec!["deleted".to_owned()], 1));
-    assert_eq!(world.set.runtime().notifications_lost(), 0, "nothing is lost: it is not worth telling");
+    assert_eq!(
+        world.set.runtime().notifications_lost(),
+        0,
+        "nothing is lost: the deletion replaces the other events"
+    );
 }
 
 #[tokio::test]

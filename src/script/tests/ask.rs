@@ -4,7 +4,7 @@ use super::super::{Hook, HookError};
 use super::{ending, facts, hooked, object, world};
 use crate::client::Metadata;
 
-/// What `hook` with this body says: a value, nothing, or how it ended.
+/// Checks the outcome of `hook` with this body: a value, nothing, or an error.
 async fn check(hook: Hook, body: &str, expected: Result<Option<Value>, &str>) {
     let world = hooked(hook, body);
     let client = Metadata::new(object(json!({"client_name": "K"})));
@@ -19,7 +19,7 @@ async fn check(hook: Hook, body: &str, expected: Result<Option<Value>, &str>) {
         }
         (Err(error), Err(part)) => {
             let text = ending(&error);
-            assert!(text.contains(part), "{body}: '{text}' does not say '{part}'");
+            assert!(text.contains(part), "{body}: '{text}' does not contain '{part}'");
         }
         (found, expected) => panic!("{body}: {found:?} is not {expected:?}"),
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::super::engine::SharedModules;
 use super::{check, load, world};
 
-/// An engine as scripts have it, for texts of 1000 bytes and arrays of 100 items.
+/// Returns an engine as for scripts, limited to strings of 1000 bytes and arrays of 100 items.
 fn engine() -> Engine {
     let world = world(&[], |settings| {
         (settings.limits.string_bytes, settings.limits.array_items) = (1_000, 100);
@@ -39,7 +39,7 @@ fn a_text_that_would_be_too_long_is_not_made_first() {
 fn an_array_that_would_be_too_large_is_not_made_first() {
     let engine = engine();
     for call in [
-        // So many that all items together are a number of 65 bits, whose lower 64 are 0.
+        // The length makes the total number of items a 65-bit number whose lower 64 bits are 0.
         "let x = []; x.pad(63, 0); a.pad(288230376151711745, x)",
         "let x = []; x.pad(99, 0); a.pad(3, x)",
         "let s = \"\"; s.pad(501, 'a'); a.pad(3, s)",

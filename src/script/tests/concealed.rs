@@ -1,4 +1,4 @@
-//! Values that reach the log in another form than they have.
+//! Values that would reach the log in a different form.
 
 use serde_json::json;
 
@@ -7,10 +7,10 @@ use super::logged::lines_in;
 use super::{World, create, facts, hooked, world};
 use crate::config::{ScriptSettings, SecretSource};
 
-/// A secret that is written in other ways within a structure.
+/// A secret that is written differently within a structure.
 const PEM: &str = "-----BEGIN \"KEY\"-----\nMIGH\\AgEA\n-----END \"KEY\"-----";
 
-/// A world whose `createClient` has this body and may use `PEM`.
+/// Returns a world whose `createClient` has this body and may use `PEM`.
 fn keyed(body: &str) -> World {
     let change = |settings: &mut ScriptSettings| {
         let file = settings.directory.join("pem.txt");

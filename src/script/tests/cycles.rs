@@ -1,4 +1,4 @@
-//! Closures that hold themselves are freed.
+//! Closures that refer to themselves are freed.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{facts, load, object};
 use crate::client::Metadata;
 use crate::script::{Hook, ScriptSet};
 
-/// How often the facts of a call are still held when it is over.
+/// Returns the number of references to the facts of a call after it has ended.
 async fn held(set: &Arc<ScriptSet>) -> usize {
     let facts = facts(json!({}));
     let client = Metadata::new(object(json!({"client_name": "a"})));

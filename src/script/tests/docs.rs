@@ -15,7 +15,7 @@ fn root(path: &str) -> PathBuf {
 fn the_manual_says_what_there_is() {
     let path = root("scripts/README.md");
     let text = std::fs::read_to_string(&path).unwrap();
-    let (before, _) = text.split_once("-->\n").expect("the mark of the reference");
+    let (before, _) = text.split_once("-->\n").expect("the comment before the reference");
     let due = format!("{before}-->\n\n{}", reference());
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &due).unwrap();
@@ -111,7 +111,7 @@ async fn every_script_of_the_manual_loads_and_has_a_hook() {
         let set = load(&all, |_| {}).unwrap();
         let hooks = &set.scripts()[0].hooks;
         assert!(!hooks.is_empty(), "{script}");
-        // Whoever copies it does not leave a way around it.
+        // A copy of the script must not be bypassed with an update.
         assert_eq!(hooks.contains(&Hook::CreateClient), hooks.contains(&Hook::UpdateClient), "{script}");
     }
 }

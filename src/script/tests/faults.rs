@@ -1,20 +1,20 @@
-//! What a fault says to who wrote the script.
+//! The messages of faults, for the authors of scripts.
 
 use serde_json::json;
 
 use super::super::{Hook, HookError};
 use super::{create, hooked};
 
-/// What is said of a `createClient` with this body, which fails.
+/// Returns the fault of a `createClient` with this body, which fails.
 async fn said(body: &str) -> String {
     let world = hooked(Hook::CreateClient, body);
     match create(&world.set, json!({"client_name": "K"})).await {
         Err(HookError::Fault(fault)) => fault.to_string(),
-        other => panic!("{body}: {other:?} is no fault"),
+        other => panic!("{body}: {other:?} is not a fault"),
     }
 }
 
-/// What is said has a place, and ends so.
+/// Checks that the fault has a position, and ends with the expected message.
 async fn check(body: &str, expected: &str) {
     let said = said(body).await;
     let end = format!(": createClient: {expected}");
@@ -48,7 +48,7 @@ async fn a_thrown_map_that_is_no_answer_says_why_and_shows_no_value() {
     check("throw #{ error: \"x\", note: || 1 }", "a thrown map must have a JSON form").await;
     check("throw", "the script threw ()").await;
     check("throw context.client", "the script threw a client").await;
-    // What host functions throw is shown.
+    // Values thrown by host functions are shown.
     let verified = "attestation::verify_ear(\"a.b\", #{ keys: [#{ kty: \"EC\" }] }, #{ nonce: \"AAAA\" })";
     let verified = said(verified).await;
     assert!(

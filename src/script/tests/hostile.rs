@@ -8,7 +8,7 @@ use crate::config::{ScriptLimits, ScriptSettings};
 #[tokio::test]
 async fn hostile_scripts_fault_and_nothing_else_happens() {
     let limits = |settings: &mut ScriptSettings| {
-        // So long that it is never the deadline that ends them, whatever else the machine does.
+        // The deadline is so long that it never ends a script, however busy the machine is.
         settings.limits = ScriptLimits { deadline_ms: 60_000, ..ScriptLimits::default() }
     };
     let bodies = [
@@ -74,7 +74,7 @@ async fn scripts_take_turns_and_who_waits_too_long_is_told() {
     let (one, other) = tokio::join!(create(&set, json!({})), create(&set, json!({})));
     let is_busy = |outcome: &Result<_, HookError>| matches!(outcome, Err(HookError::Busy));
     assert!(is_busy(&one) || is_busy(&other), "{one:?} {other:?}");
-    // The one that had its turn ends too: by its deadline, or because a busy machine gave it no time.
+    // The script that got a slot ends too: by its deadline, or because a busy machine gave it no time.
     assert!(one.is_err() && other.is_err(), "{one:?} {other:?}");
 }
 

@@ -7,7 +7,7 @@ use super::{create, load};
 fn what_can_not_be_loaded_is_named_with_its_place() {
     let check = |files: &[(&str, &str)], expected: &str| {
         let errors = load(files, |_| {}).unwrap_err();
-        assert!(errors.contains(expected), "{errors}\ndoes not say\n{expected}");
+        assert!(errors.contains(expected), "{errors}\ndoes not contain\n{expected}");
     };
     check(&[("10-a.rhai", "fn createClient(context) {\n    let x = ;\n}")], "10-a.rhai:2:13: ");
     check(

@@ -1,4 +1,4 @@
-//! What reaches the log.
+//! The lines that reach the log.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use super::super::{Facts, Hook, HookError};
 use super::{World, create, facts, hooked, object, world};
 use crate::config::{ScriptSettings, SecretSource};
 
-/// Keeps the messages of scripts.
+/// A layer that keeps the messages of scripts.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -43,17 +43,17 @@ impl Visit for Message<'_> {
     }
 }
 
-/// What `body` writes to the log, on the thread that calls it.
+/// Returns the lines that `body` writes to the log, on the thread that calls it.
 fn lines(body: &str) -> Vec<String> {
     lines_about(json!({}), None, (Hook::CreateClient, body))
 }
 
-/// What `hook` writes to the log about a client and an answer.
+/// Returns the lines that `hook` writes to the log about a client and a response.
 fn lines_about(client: Value, answer: Option<Value>, (hook, body): (Hook, &str)) -> Vec<String> {
     lines_in(hooked(hook, body), hook, facts(json!({})), (client, answer))
 }
 
-/// What the script of `world` that has `hook` writes to the log, on the thread that calls it.
+/// Returns the lines that the script with `hook` writes to the log, on the thread that calls it.
 pub(super) fn lines_in(
     world: World,
     hook: Hook,

@@ -30,7 +30,7 @@ fn object(value: Value) -> Map<String, Value> {
     serde_json::from_value(value).unwrap()
 }
 
-/// Scripts, and the world that they reach.
+/// Scripts, and the fake world that they reach.
 struct World {
     set: Arc<ScriptSet>,
     host: Arc<FakeHost>,
@@ -51,7 +51,7 @@ fn world(files: &[(&str, &str)], change: impl FnOnce(&mut ScriptSettings)) -> Re
     let key = folder.path().join("key.txt");
     std::fs::write(&key, "key-of-the-tests-0123456789abcdef\n").unwrap();
     settings.secrets.insert("key".to_owned(), SecretSource::File(key));
-    // A debug build is slow; the tests of the deadline set their own.
+    // A debug build is slow; the tests of the deadline set their own deadline.
     settings.limits.deadline_ms = 20_000;
     change(&mut settings);
     let clock = Arc::new(ManualClock::new(Timestamp::from_unix(1_767_225_600)));
@@ -65,7 +65,7 @@ fn load(files: &[(&str, &str)], change: impl FnOnce(&mut ScriptSettings)) -> Res
     world(files, change).map(|world| world.set)
 }
 
-/// A world with one script that has one hook.
+/// Returns a world with one script that has one hook.
 fn hooked(hook: Hook, body: &str) -> World {
     let parameters = hook.parameters().join(", ");
     world(&[("10-a.rhai", &format!("fn {}({parameters}) {{ {body} }}", hook.name()))], |_| {}).unwrap()
@@ -98,7 +98,7 @@ async fn create(set: &Arc<ScriptSet>, client: Value) -> Result<Decision, HookErr
     set.decide(Hook::CreateClient, facts, Metadata::new(object(client))).await
 }
 
-/// How a hook ended, in a line.
+/// Returns how a hook ended, in one line.
 fn ending(error: &HookError) -> String {
     match error {
         HookError::Answered { status, entity, .. } => format!("{status} {}", Value::Object(entity.clone())),
@@ -106,7 +106,7 @@ fn ending(error: &HookError) -> String {
     }
 }
 
-/// What one `createClient` with this body does to `client`: the client, or how it ended.
+/// Checks the outcome of a `createClient` with this body for `client`: the client, or an error.
 async fn check(body: &str, client: Value, expected: Result<Value, &str>) {
     let world = hooked(Hook::CreateClient, body);
     world.host.answer_json("GET", "https://api.example.org/status", 200, &json!({"ok": true}));
@@ -122,7 +122,7 @@ async fn check(body: &str, client: Value, expected: Result<Value, &str>) {
         }
         (Err(error), Err(part)) => {
             let text = ending(&error);
-            assert!(text.contains(part), "{body}: '{text}' does not say '{part}'");
+            assert!(text.contains(part), "{body}: '{text}' does not contain '{part}'");
         }
         (found, expected) => panic!("{body}: {found:?} is not {expected:?}"),
     }

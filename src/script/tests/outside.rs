@@ -6,7 +6,7 @@ use super::super::host::HttpAnswer;
 use super::super::{Hook, HookError};
 use super::{check, create, hooked, world};
 
-/// A `createClient` that is true when `expression` fails and says `part`.
+/// Returns a `createClient` that returns `true` when `expression` fails with a message that contains `part`.
 fn fails(expression: &str, part: &str) -> String {
     format!(
         "try {{ {expression}; return false; }} catch (error) {{ return `${{error}}`.contains(\"{part}\"); }}"
@@ -100,7 +100,7 @@ async fn a_request_is_sent_as_it_was_written() {
     );
     assert_eq!((calls[0].after.as_millis(), calls[1].after.as_millis()), (0, 20));
     let left = calls[2].timeout.as_millis();
-    assert!((9_000..=10_000).contains(&left), "no more than what is left of httpMs: {left}");
+    assert!((9_000..=10_000).contains(&left), "at most the rest of httpMs: {left}");
 }
 
 #[tokio::test]
@@ -173,5 +173,5 @@ async fn what_is_no_text_is_sent_as_it_is() {
     let bodies: Vec<&[u8]> = calls.iter().map(|call| call.body.as_deref().unwrap()).collect();
     assert_eq!(bodies, [&evidence[..], &evidence[..], &[0xff; 3]]);
     assert_eq!(calls[0].headers, [("content-type".to_owned(), "application/cbor".to_owned())]);
-    assert!(calls[1].headers.is_empty(), "bytes are of no type that we know");
+    assert!(calls[1].headers.is_empty(), "the type of bytes is unknown");
 }

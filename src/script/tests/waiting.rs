@@ -1,4 +1,4 @@
-//! Scripts that wait hold up none that do not.
+//! Scripts that wait do not hold up other scripts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn limited(change: impl FnOnce(&mut ScriptLimits)) -> World {
     world
 }
 
-/// Asks `set` in a task of its own.
+/// Calls the scripts of `set` in a separate task.
 fn begin(set: &Arc<ScriptSet>, client: Value) -> impl Future<Output = Result<(), HookError>> {
     let set = Arc::clone(set);
     create_owned(set, client)
@@ -36,7 +36,7 @@ async fn create_owned(set: Arc<ScriptSet>, client: Value) -> Result<(), HookErro
     create(&set, client).await.map(drop)
 }
 
-/// Lets others go on until `condition` holds.
+/// Lets other tasks run until `condition` is true.
 async fn until(condition: impl Fn() -> bool) {
     while !condition() {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -120,7 +120,7 @@ async fn who_gets_no_place_back_ends() {
     assert_eq!(turn.over(), None);
     let runtime = tokio::runtime::Handle::current();
     let waiting = tokio::task::spawn_blocking(move || {
-        // While it waits, another one takes the only place and keeps it.
+        // While this script waits, another script takes the only slot and keeps it.
         let other = turn.wait(Outside::Far, Duration::from_secs(1), |_| runtime.block_on(turns.take(false)));
         assert!(other.unwrap().is_some());
         turn.over()
