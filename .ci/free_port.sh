@@ -1,4 +1,4 @@
-# To be sourced: prints a port of loopback that nobody listens on.
+# To be sourced: free_port prints a loopback port without a listener.
 free_port() {
     local port
     for _ in $(seq 100); do
@@ -8,6 +8,6 @@ free_port() {
             return
         fi
     done
-    echo 'no port is free' >&2
+    echo 'no free port found' >&2
     return 1
 }

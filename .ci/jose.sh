@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fresh tokens of ours through two other JOSE libraries, which are fetched by pip and npm into a
-# temporary folder. Not part of `.ci/run`: what the two say changes only when signing does, and they are
-# one more thing that must be reachable. Needs python3-venv and Node.
+# Has two other JOSE libraries verify new tokens of ours. pip and npm install them into a temporary folder.
+# Not part of `.ci/run`: the result changes only when signing changes, and pip and npm need a network.
+# Needs python3-venv and Node.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fixtures=$PWD/tests/fixtures/jose
@@ -14,7 +14,7 @@ python3 -m venv "$work/venv"
 "$work/venv/bin/pip" --quiet install 'joserfc>=1.8,<2'
 "$work/venv/bin/python" -W ignore "$fixtures/verify.py" "$work/tokens.json"
 
-# Node looks for packages beside the script.
+# Node searches for packages beside the script.
 cp "$fixtures"/*.mjs "$work"
 npm --silent --prefix "$work" install 'jose@6'
 node "$work/verify.mjs" "$work/tokens.json"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every relative link of our documents leads to a file that exists, and to a heading that it has."""
+"""Checks that every relative link in our documents leads to an existing file and heading."""
 import pathlib
 import re
 import subprocess
@@ -9,7 +9,7 @@ root = pathlib.Path(__file__).resolve().parent.parent
 
 
 def anchors(path):
-    """The anchors of the headings of a document."""
+    """Returns the anchors of the headings of a document."""
     text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S)
     headings = re.findall(r"^#+ (.*)$", text, re.M)
     return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
@@ -30,7 +30,7 @@ for name in files.stdout.split():
         elif anchor and leads_to.suffix == ".md" and anchor not in anchors(leads_to):
             broken.append(f"{name}: {target} (no such heading)")
 if not seen:
-    sys.exit("no link was found: the check itself is broken")
+    sys.exit("no link was found; this check is broken")
 if broken:
     sys.exit("broken links:\n" + "\n".join(broken))
-print(f"{seen} links lead somewhere")
+print(f"{seen} links are valid")

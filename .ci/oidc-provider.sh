@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# An authorization server that somebody else wrote, with clients that register here: the example
-# `oidc-provider` against the release binary. npm fetches the provider; Debian's packages of Node are
-# installed when it is not there.
+# A third-party authorization server with clients that register here: the example `oidc-provider` with the
+# release binary. npm fetches the provider; Debian's Node packages are installed if Node is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 registrar=${REGISTRAR:-$PWD/target/release/registrar}
@@ -16,7 +15,7 @@ trap stop EXIT
 
 source .ci/free_port.sh
 
-# Runs in the background until $1 is a line of its output.
+# Starts a program in the background and waits until its output contains $1.
 start() {
     local line=$1 log=$2
     shift 2

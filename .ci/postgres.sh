@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# A PostgreSQL of its own for tests, in a temporary folder, on a free port of this machine:
+# Starts a separate PostgreSQL for tests in a temporary folder on a free port:
 #
 #   eval "$(.ci/postgres.sh start)"   # sets REGISTRAR_TEST_POSTGRES and REGISTRAR_POSTGRES
-#   .ci/postgres.sh stop              # and removes it
+#   .ci/postgres.sh stop              # stops and removes it
 #
-# `halt` and `resume` stop and start the one in REGISTRAR_POSTGRES and keep what it has. Debian's
-# packages are installed when PostgreSQL is not there. It runs as the user postgres when this is
-# run by root, since it refuses to be root.
+# `halt` and `resume` stop and start the server in REGISTRAR_POSTGRES and keep its data. Debian's
+# packages are installed if PostgreSQL is missing. When this script is run by root, the server runs
+# as the user postgres, since PostgreSQL refuses to run as root.
 set -euo pipefail
 
 note() { printf 'postgres.sh: %s\n' "$*" >&2; }
 
-# As a user that is not root.
+# Runs a command as a user other than root.
 plainly() {
     if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi
 }
@@ -24,10 +24,10 @@ find_programs() {
 }
 
 install() {
-    note 'PostgreSQL is not there; installing it'
+    note 'PostgreSQL not found; installing it'
     local become=()
     if [ "$(id -u)" != 0 ]; then become=(sudo); fi
-    # The package must not start a server of its own.
+    # The package must not start its own server.
     "${become[@]}" mkdir -p /etc/postgresql-common
     echo 'create_main_cluster = false' | "${become[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
     {
@@ -38,7 +38,7 @@ install() {
 
 source "$(dirname "$0")/free_port.sh"
 
-# An authority, and a certificate of it for localhost.
+# Creates a CA and its certificate for localhost.
 certificates() {
     local folder=$1
     plainly openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
@@ -88,7 +88,7 @@ CONFIGURATION
 programs=$(find_programs) || { install && programs=$(find_programs); }
 folder=${REGISTRAR_POSTGRES:-}
 if [ "${1:-}" != start ] && [ ! -d "$folder/data" ]; then
-    note 'REGISTRAR_POSTGRES names no folder of one that was started'
+    note 'REGISTRAR_POSTGRES is not the folder of a server that this script started'
     exit 1
 fi
 case "${1:-}" in
@@ -100,7 +100,7 @@ case "${1:-}" in
         rm -rf "$folder"
         ;;
     *)
-        note 'use start, halt, resume or stop'
+        note 'usage: postgres.sh start|halt|resume|stop'
         exit 2
         ;;
 esac

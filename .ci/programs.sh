@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Programs that somebody else wrote, unchanged, register at servers that run with the shipped
-# configurations: hosts and libraries of MCP with examples/config/mcp.toml, an LTI tool with lti.toml, a
-# Solid app with solid.toml. Each test says what the server must have stored of it.
+# Unchanged third-party programs register at servers with the shipped configurations: hosts and libraries
+# of MCP with examples/config/mcp.toml, an LTI tool with lti.toml, a Solid app with solid.toml. Each test
+# checks what the server has stored for the program.
 #
-# `.ci/programs.sh [REGISTRAR]`: this binary, the release when nothing is said. npm and pip fetch the
-# programs, in pinned versions, into a temporary folder.
+# `.ci/programs.sh [REGISTRAR]` tests this binary; the default is the release build. npm and pip install the
+# programs in pinned versions into a temporary folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 registrar=${1:-${REGISTRAR:-$PWD/target/release/registrar}}
@@ -36,8 +36,8 @@ wait "$npm"
 RESOURCE_PORT=$(free_port)
 export RESOURCE_PORT
 
-# A server with examples/config/$1.toml. Its issuer is where it listens, as a proxy would have it, and the
-# page for users is one of this machine.
+# Starts a server with examples/config/$1.toml. Its issuer is its own address, and the authorization endpoint
+# is on this machine.
 serve() {
     local name=$1 listen
     listen=127.0.0.1:$(free_port)

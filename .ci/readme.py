@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs our documents as a new user would: every curl line of the README and of docs/administration.md, the
-commands of docs/command-line.md, every example, and the walk-through of examples/attestation.md.
+"""Follows our documents as a new user would: every curl line in README.md and docs/administration.md, the
+commands in docs/command-line.md, every example, and the walk-through in examples/attestation.md.
 
-`.ci/readme.py [PROFILE]`: the programs of target/PROFILE, of the release when nothing is said.
+`.ci/readme.py [PROFILE]` runs the programs in target/PROFILE; the default is release.
 """
 import json
 import os
@@ -15,7 +15,7 @@ import tempfile
 
 root = pathlib.Path(__file__).resolve().parent.parent
 target = "target/" + (sys.argv[1] if len(sys.argv) > 1 else "release")
-# These wait for each other, so they run as the walk-through says and not by themselves.
+# These programs need each other, so they run in the walk-through and not alone.
 walked = {"attester", "veraison_verifier"}
 
 
@@ -24,13 +24,13 @@ def blocks_of(document):
 
 
 def built(block):
-    """A block without the build: the programs are there."""
+    """Returns a block without the build, since the programs are built already."""
     block = re.sub(r"cargo run (?:-q )?--release --example (\w+) --", rf"{target}/examples/\1", block)
     return re.sub(r"cargo run --release(?: --)?", f"{target}/registrar", block)
 
 
 class Running:
-    """A program that runs until the end of `with`, and has said something that contains `ready`."""
+    """Runs a program until the end of `with`, after its output contained `ready`."""
 
     def __init__(self, command, ready, ends_with=0):
         self.command, self.ready, self.ends_with = command, ready, ends_with
@@ -57,11 +57,11 @@ class Running:
 
 
 def run(block, parts, shell=("sh", "-euc")):
-    """Runs a block of a document, whose output must have these parts."""
+    """Runs a block of a document and checks that its output contains these parts."""
     done = subprocess.run([*shell, block], cwd=root, capture_output=True, text=True, timeout=60)
     missing = [part for part in parts if part not in done.stdout]
     if done.returncode or missing:
-        sys.exit(f"a block does not do what it says ({missing}):\n{block}\n{done.stdout}{done.stderr}")
+        sys.exit(f"the output of a block lacks {missing}:\n{block}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
@@ -70,7 +70,7 @@ def check_readme(data):
     start = [block for block in readme if block.startswith("cargo run")]
     curls = [block for block in readme if "curl" in block]
     if len(start) != 1 or len(curls) != 3:
-        sys.exit("the README lacks the blocks that this check runs")
+        sys.exit("README.md does not have the blocks that this check runs")
     curls += [block for block in blocks_of("docs/administration.md") if "curl" in block]
     with Running([f"{target}/registrar", "--data", f"{data}/store"], "curl"):
         expected = [
@@ -82,7 +82,7 @@ def check_readme(data):
         ]
         for block, parts in zip(curls, expected, strict=True):
             run(block.replace(" data/", f" {data}/store/"), parts)
-        print(f"{len(curls)} blocks of the README and of docs/administration.md work")
+        print(f"{len(curls)} blocks of README.md and docs/administration.md work")
         check_examples()
         check_commands(blocks_of("docs/command-line.md"), data)
 
@@ -97,7 +97,7 @@ def check_examples():
             sys.exit(f"the example {example} failed:\n{done.stdout}{done.stderr}")
         print(f"the example {example} works")
     if len(examples) < 4:
-        sys.exit("there are fewer than four examples")
+        sys.exit("fewer than four examples were found")
 
 
 def check_commands(blocks, data):
@@ -114,7 +114,7 @@ def check_commands(blocks, data):
 
 
 def check_attestation(data):
-    """The walk-through: three blocks start what it needs, the others are one shell from end to end."""
+    """Runs the walk-through: three blocks start the programs, and the other blocks share one shell."""
     blocks = [built(block).replace("data/attestation", data) for block in blocks_of("examples/attestation.md")]
     keys, verifier, registrar, *others = blocks
     expected = [
@@ -126,8 +126,8 @@ def check_attestation(data):
         ["not in the client's jwks"],
     ]
     if len(others) != len(expected):
-        sys.exit("examples/attestation.md has not the blocks that this check runs")
-    run(keys, ["has the keys"])
+        sys.exit("examples/attestation.md does not have the blocks that this check runs")
+    run(keys, ["wrote the keys"])
     asked = Running(verifier.split(), "listens on", -signal.SIGTERM)
     with asked, Running([*registrar.split(), "--data", f"{data}/store"], "curl"):
         marked = [f"{block}\necho; echo 'block {number} is over'\n" for number, block in enumerate(others)]
@@ -136,7 +136,7 @@ def check_attestation(data):
             here, said = said.split(f"block {number} is over\n")
             missing = [part for part in parts if part not in here]
             if missing:
-                sys.exit(f"examples/attestation.md does not do what it says ({missing}):\n{others[number]}\n{here}")
+                sys.exit(f"the output of a block of examples/attestation.md lacks {missing}:\n{others[number]}\n{here}")
     for program in walked:
         print(f"the example {program} works")
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Another program reads our OpenAPI document and asks every operation in it: no 500, no status,
-# media type, header or body that is not documented, nothing without the credentials that the
-# document names. Schemathesis is installed by pip into a temporary folder.
+# Schemathesis reads our OpenAPI document and calls every operation in it. It checks that there is no 500,
+# no undocumented status, media type, header or body, and that each operation requires the documented
+# credentials. pip installs it into a temporary folder.
 #
-# .ci/schemathesis.sh [BINARY]; SECONDS_AT_MOST bounds the time.
+# .ci/schemathesis.sh [BINARY]; SECONDS_AT_MOST limits the time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 binary=${1:-target/release/registrar}
@@ -35,11 +35,11 @@ done
 if [ -z "$url" ]; then cat "$work/log"; exit 1; fi
 
 python3 .ci/schemathesis/prepare.py "$url" "$work"
-# What takes away what other operations work with comes last.
+# Operations that delete what other operations need run last.
 last=(deleteClient removeClient removeClients patchConfiguration revokeInitialAccessToken)
 hooks=$PWD/.ci/schemathesis
 run() (
-    cd "$work" # where it keeps what it found
+    cd "$work" # schemathesis writes its files here
     SCHEMATHESIS_HOOKS=media_types PYTHONPATH=$hooks "$SCHEMATHESIS" \
         --config-file schemathesis.toml run openapi.json --url "$url" \
         --request-timeout 20 --seed 1 "$@"
@@ -48,6 +48,6 @@ run --max-time "${SECONDS_AT_MOST:-90}" "${last[@]/#/--exclude-operation-id=}"
 run --max-time 25 --phases examples,coverage,fuzzing "${last[@]/#/--include-operation-id=}"
 
 if grep -E '"level":"ERROR"|panicked' "$work/log"; then
-    echo 'the server says that something went wrong'
+    echo 'the log of the server has errors'
     exit 1
 fi

@@ -1,11 +1,11 @@
-//! A device that registers a client: it makes evidence of itself for a nonce.
+//! A device that registers a client: it creates evidence of its own state for a nonce.
 //!
-//! `attester keys FOLDER` makes the key of the device, the key of its client, and `endorsement.json`:
-//! what the maker of the device tells a verifier. `attester evidence FOLDER NONCE` writes evidence, an
-//! Entity Attestation Token (RFC 9711); with `--debug` it says that the debug port is open.
-//! `attestation.md` shows how it is used.
+//! `attester keys FOLDER` creates the key of the device, the key of its client, and `endorsement.json`,
+//! which the manufacturer of the device gives to verifiers. `attester evidence FOLDER NONCE` prints
+//! evidence, an Entity Attestation Token (RFC 9711). With `--debug` it states that the debug port is open.
+//! `attestation.md` shows how to use it.
 
-#![expect(clippy::print_stdout, reason = "a command says what it made")]
+#![expect(clippy::print_stdout, reason = "a command prints its result")]
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use registrar::jose::{Algorithm, SigningKey, SigningKeyError, sign};
 use registrar::secret::{Secret, sha256_hex};
 use serde_json::{Map, Value, json};
 
-/// Who the device says that it is, as `eat_profile`.
+/// The type of the device, in `eat_profile`.
 const PROFILE: &str = "tag:registrar.example,2026:device";
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
@@ -27,7 +27,7 @@ fn main() -> Outcome<()> {
     match arguments[..] {
         ["keys", folder] => {
             make_keys(Path::new(folder), &measurement()?)?;
-            println!("{folder} has the keys of a device, and what its maker says of it");
+            println!("wrote the keys and the endorsement of a device to {folder}");
         }
         ["evidence", folder, nonce] => {
             println!("{}", evidence(Path::new(folder), nonce, &measurement()?, false)?);
@@ -35,17 +35,17 @@ fn main() -> Outcome<()> {
         ["evidence", folder, nonce, "--debug"] => {
             println!("{}", evidence(Path::new(folder), nonce, &measurement()?, true)?);
         }
-        _ => return Err("attester keys FOLDER | attester evidence FOLDER NONCE [--debug]".into()),
+        _ => return Err("usage: attester keys FOLDER | attester evidence FOLDER NONCE [--debug]".into()),
     }
     Ok(())
 }
 
-/// What runs on the device: the SHA-256 of this program.
+/// Returns the measurement of the software on the device: the SHA-256 digest of this program.
 fn measurement() -> Outcome<String> {
     Ok(sha256_hex(&std::fs::read(std::env::current_exe()?)?))
 }
 
-/// Makes the keys of a device and of its client, unless they are there.
+/// Creates the keys of a device and of its client, unless they exist.
 pub(crate) fn make_keys(folder: &Path, measurement: &str) -> Outcome<()> {
     std::fs::create_dir_all(folder)?;
     let device = key(&folder.join("device.pem"))?;
@@ -56,7 +56,7 @@ pub(crate) fn make_keys(folder: &Path, measurement: &str) -> Outcome<()> {
     Ok(())
 }
 
-/// The key in a file, which is made when it is not there.
+/// Reads the key in a file, or creates the file with a new key.
 fn key(file: &PathBuf) -> Outcome<SigningKey> {
     if file.exists() {
         return Ok(SigningKey::from_pem(&Secret::new(std::fs::read_to_string(file)?), Algorithm::Es256)?);
@@ -71,7 +71,7 @@ fn key(file: &PathBuf) -> Outcome<SigningKey> {
     Ok(key)
 }
 
-/// Evidence: the device says what runs on it, in which state it is, and which key its client has.
+/// Creates evidence: the device states its software, its state, and the key of its client.
 pub(crate) fn evidence(folder: &Path, nonce: &str, measurement: &str, is_open: bool) -> Outcome<String> {
     let (device, client) = (key(&folder.join("device.pem"))?, key(&folder.join("client.pem"))?);
     let identity = device.kid().unwrap_or_default();
@@ -88,7 +88,7 @@ pub(crate) fn evidence(folder: &Path, nonce: &str, measurement: &str, is_open: b
     Ok(sign(&header, claims.as_object().unwrap_or(&Map::new()), &device)?)
 }
 
-/// The public half of `key` as verifiers show it: DER in base64url.
+/// Returns the public half of `key` in the form that verifiers use: DER in base64url.
 fn subject_public_key_info(key: &SigningKey) -> Outcome<String> {
     let pem = key.to_pem().ok_or(SigningKeyError::Failed)?;
     let key = openssl::pkey::PKey::private_key_from_pem(pem.expose().as_bytes())?;

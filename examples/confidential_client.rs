@@ -1,4 +1,4 @@
-//! Registers a confidential client, and does all that RFC 7592 offers: read, update, delete.
+//! Registers a confidential client, then reads, updates and deletes it (RFC 7592).
 //!
 //! `cargo run` in one terminal, then in another `cargo run --example confidential_client`.
 
@@ -10,7 +10,7 @@
 
 use serde_json::{Value, json};
 
-/// What the server sends, and a client must not send back (RFC 7592 section 2.2).
+/// Members of answers that a client must not send back (RFC 7592 section 2.2).
 const SERVER_MEMBERS: [&str; 4] = [
     "registration_access_token",
     "registration_client_uri",
@@ -38,11 +38,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("registered {}", client["client_id"]);
 
     let read = http.get(&uri).bearer_auth(&token).send().await?.error_for_status()?;
-    // The revision that was read; an update of another one will be refused.
+    // The revision that was read. With it, an update is rejected if the client has changed since.
     let revision = read.headers().get("etag").ok_or("no ETag")?.clone();
     let mut update: Value = read.json().await?;
 
-    // An update replaces: what it leaves out is gone. So it starts from all that was read.
+    // An update replaces the client and deletes what it leaves out, so it starts from all that was read.
     let members = update.as_object_mut().ok_or("not an object")?;
     members.retain(|name, _| !SERVER_MEMBERS.contains(&name.as_str()));
     members.insert("client_name".to_owned(), "Accounting and tax".into());
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     http.delete(&uri).bearer_auth(&token).send().await?.error_for_status()?;
     let gone = http.get(&uri).bearer_auth(&token).send().await?;
-    assert_eq!(gone.status(), 401, "a deleted client's token is dead");
+    assert_eq!(gone.status(), 401, "the token of a deleted client is invalid");
     println!("deleted");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The registrar inside another program: no process of its own, no file, a port of its choice.
+//! The registrar inside another program: without a process, without files, on a free port.
 //!
 //! `cargo run --example embedded`
 
@@ -33,7 +33,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client: Value = response.error_for_status()?.json().await?;
     println!("registered {} until {}", client["client_id"], client["client_secret_expires_at"]);
 
-    // The program sees the same clients through the library.
+    // The library gives the program access to the same clients.
     let page = server.service().store.clients.list(&ClientFilter::default(), None, 10).await?;
     assert_eq!(page.clients.len(), 1);
     server.stop().await;

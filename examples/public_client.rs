@@ -1,4 +1,4 @@
-//! Registers a public client: a program on a person's device, which can keep no secret.
+//! Registers a public client: a program on a user's device, which cannot keep a secret.
 //!
 //! `cargo run` in one terminal, then in another `cargo run --example public_client`.
 
@@ -15,10 +15,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = std::env::var("REGISTRAR_URL").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
     let http = reqwest::Client::new();
 
-    // Where clients register is published, not guessed.
+    // The metadata names the registration endpoint.
     let metadata: Value =
         http.get(format!("{server}/.well-known/openid-configuration")).send().await?.json().await?;
-    let endpoint = metadata["registration_endpoint"].as_str().ok_or("the server registers no clients")?;
+    let endpoint = metadata["registration_endpoint"].as_str().ok_or("the metadata has no registration_endpoint")?;
 
     let request = json!({
         "client_name": "Notes for the desktop",
@@ -29,11 +29,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     let response = http.post(endpoint).json(&request).send().await?;
     if response.status() != 201 {
-        // The description names the member, the rule, and what would be accepted.
+        // The error description names the member, the rule and what is accepted.
         return Err(response.text().await?.into());
     }
     let client: Value = response.json().await?;
-    assert!(client.get("client_secret").is_none(), "a public client has no secret");
+    assert!(client.get("client_secret").is_none(), "a public client gets no secret");
     println!("registered {} as {}", client["client_name"], client["client_id"]);
     Ok(())
 }

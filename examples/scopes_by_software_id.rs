@@ -1,8 +1,7 @@
-//! A script decides which scopes a client gets, by the software that it says it is.
+//! A script grants scopes according to the `software_id` of a client.
 //!
-//! The script is `examples/scripts/scopes-by-software-id/10-scopes.rhai`; this program starts a server with
-//! it, registers two clients, and shows what became of them: `cargo run --example
-//! scopes_by_software_id`.
+//! The script is `examples/scripts/scopes-by-software-id/10-scopes.rhai`. This program starts a server with
+//! it, registers two clients, and prints the results: `cargo run --example scopes_by_software_id`.
 
 #![expect(
     clippy::print_stdout,
@@ -54,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let unknown = register("something-else").await?;
     assert_eq!(unknown.status(), 400);
-    println!("something-else was refused: {}", unknown.text().await?);
+    println!("something-else was rejected: {}", unknown.text().await?);
     server.stop().await;
     Ok(())
 }

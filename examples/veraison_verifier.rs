@@ -1,11 +1,11 @@
-//! A small verifier that speaks the challenge-response API of Veraison
-//! (<https://github.com/veraison/services>): real signatures, real attestation results (EAR), and
-//! devices of `attester.rs` instead of real ones. For trying things out, not for use: who asks needs no
-//! permission, and its key is another one after each start.
+//! A small verifier with the challenge-response API of Veraison
+//! (<https://github.com/veraison/services>): real signatures and real attestation results (EAR), but
+//! devices of `attester.rs` instead of real ones. It is for experiments, not for production: callers need
+//! no authorization, and each start creates a new key.
 //!
-//! `veraison_verifier ENDORSEMENT [ADDRESS]`; `attestation.md` shows how it is used.
+//! `veraison_verifier ENDORSEMENT [ADDRESS]`; `attestation.md` shows how to use it.
 
-#![expect(clippy::print_stdout, reason = "it says where it listens")]
+#![expect(clippy::print_stdout, reason = "it prints its address")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -26,12 +26,12 @@ use registrar::jose::{self, Algorithm, Compact, Expectations, KeySet, SigningKey
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-/// What it takes: evidence of `attester.rs`.
+/// The media type that it accepts: evidence of `attester.rs`.
 const MEDIA_TYPE: &str = "application/eat+jwt; eat_profile=\"tag:registrar.example,2026:device\"";
 const SESSION: &str = "application/vnd.veraison.challenge-response-session+json";
 const DISCOVERY: &str = "application/vnd.veraison.discovery+json";
 const SESSIONS: &str = "/challenge-response/v1/newSession";
-/// Seconds for which a session is open, and sessions that may be.
+/// Lifetime of a session in seconds, and the largest number of open sessions.
 const LIFETIME: u64 = 150;
 const MOST_SESSIONS: usize = 1_000;
 const MOST_BYTES: usize = 64 * 1024;
@@ -46,7 +46,7 @@ async fn main() -> Outcome<()> {
     let (endorsement, address) = match &arguments[..] {
         [endorsement] => (endorsement, "127.0.0.1:8084"),
         [endorsement, address] => (endorsement, address.as_str()),
-        _ => return Err("veraison_verifier ENDORSEMENT [ADDRESS]".into()),
+        _ => return Err("usage: veraison_verifier ENDORSEMENT [ADDRESS]".into()),
     };
     let endorsement: Value = serde_json::from_str(&std::fs::read_to_string(endorsement)?)?;
     let address: SocketAddr = address.parse()?;
@@ -55,8 +55,8 @@ async fn main() -> Outcome<()> {
     serve(listener, &endorsement).await
 }
 
-/// Serves until the process ends. `endorsement` has the `keys` of the devices that are known, and the
-/// `measurements` of what may run on them.
+/// Serves until the process ends. `endorsement` has the `keys` of the known devices and the
+/// `measurements` of the software that may run on them.
 pub(crate) async fn serve(listener: TcpListener, endorsement: &Value) -> Outcome<()> {
     let verifier = Arc::new(Verifier::new(endorsement)?);
     let router = Router::new()
@@ -78,7 +78,7 @@ struct Verifier {
 struct Session {
     nonce: Vec<u8>,
     expires_at: Timestamp,
-    /// The media type of the evidence, the evidence, and what was found.
+    /// The media type of the evidence, the evidence, and the result.
     done: Option<(String, Bytes, String)>,
 }
 
@@ -103,7 +103,7 @@ impl Session {
 
 async fn discovery(State(verifier): State<Arc<Verifier>>, headers: HeaderMap) -> Response {
     if !accepts(&headers, DISCOVERY) {
-        return problem(StatusCode::NOT_ACCEPTABLE, "the answer is a discovery document");
+        return problem(StatusCode::NOT_ACCEPTABLE, "Accept must include the media type of a discovery document");
     }
     let document = json!({
         "ear-verification-key": verifier.key.public_jwk(),
@@ -117,12 +117,12 @@ async fn discovery(State(verifier): State<Arc<Verifier>>, headers: HeaderMap) ->
 
 async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Response {
     if !accepts(request.headers(), SESSION) {
-        return problem(StatusCode::NOT_ACCEPTABLE, "the answer is a session");
+        return problem(StatusCode::NOT_ACCEPTABLE, "Accept must include the media type of a session");
     }
     let Some(nonce) = nonce_of(request.uri().query().unwrap_or_default()) else {
         return problem(
             StatusCode::BAD_REQUEST,
-            "nonce is 8 to 64 bytes in base64url, or nonceSize says how many",
+            "nonce must be 8 to 64 bytes in base64url, or nonceSize a number from 8 to 64",
         );
     };
     let now = SystemClock.now();
@@ -140,7 +140,7 @@ async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Respon
     )
 }
 
-/// The nonce that a query asks for; none when it asks for something else.
+/// Returns the nonce that a query requests; `None` if the query is invalid.
 fn nonce_of(query: &str) -> Option<Vec<u8>> {
     let asked: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let sized = |size: usize| -> Option<Vec<u8>> {
@@ -158,7 +158,7 @@ fn nonce_of(query: &str) -> Option<Vec<u8>> {
 async fn show(State(verifier): State<Arc<Verifier>>, Path(id): Path<String>) -> Response {
     match verifier.session(&id) {
         Some(session) => answer(builder(StatusCode::OK, SESSION), &session.to_json()),
-        None => problem(StatusCode::NOT_FOUND, "there is no such session"),
+        None => problem(StatusCode::NOT_FOUND, "no such session"),
     }
 }
 
@@ -173,22 +173,22 @@ async fn appraise(
     request: Request,
 ) -> Response {
     if !accepts(request.headers(), SESSION) {
-        return problem(StatusCode::NOT_ACCEPTABLE, "the answer is a session");
+        return problem(StatusCode::NOT_ACCEPTABLE, "Accept must include the media type of a session");
     }
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let media_type = media_type.unwrap_or_default().to_owned();
     if media_type != MEDIA_TYPE {
-        let problem = problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "evidence of another kind");
+        let problem = problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type of the evidence");
         return with_header(problem, MEDIA_TYPE);
     }
     let Some(mut session) = verifier.session(&id) else {
-        return problem(StatusCode::NOT_FOUND, "there is no such session");
+        return problem(StatusCode::NOT_FOUND, "no such session");
     };
     let Ok(evidence) = to_bytes(request.into_body(), MOST_BYTES).await else {
-        return problem(StatusCode::BAD_REQUEST, "the evidence is too long");
+        return problem(StatusCode::BAD_REQUEST, "the evidence is too large");
     };
     let Ok(result) = verifier.result(&session.nonce, &evidence) else {
-        return problem(StatusCode::INTERNAL_SERVER_ERROR, "no result could be signed");
+        return problem(StatusCode::INTERNAL_SERVER_ERROR, "the result could not be signed");
     };
     session.done = Some((media_type, evidence, result));
     verifier.sessions.lock().unwrap_or_else(PoisonError::into_inner).insert(id, session.clone());
@@ -211,11 +211,11 @@ impl Verifier {
         sessions.get(id).filter(|session| session.expires_at > SystemClock.now()).cloned()
     }
 
-    /// The attestation result. Bad evidence is no failure: the result says that it is bad.
+    /// Returns the attestation result. Invalid evidence is not an error; the result reports it.
     fn result(&self, nonce: &[u8], evidence: &[u8]) -> Outcome<String> {
         let (vector, problem, key) = match self.look_at(nonce, evidence) {
             Ok((vector, key)) => (vector, None, key),
-            // As Veraison says it: nothing of the evidence can be believed.
+            // As in Veraison: the evidence is not trusted.
             Err(problem) => (BTreeMap::from(CLAIMS.map(|claim| (claim, 99))), Some(problem), None),
         };
         let worst = vector.values().map(|value| Tier::of_claim(*value)).max().unwrap_or(Tier::None);
@@ -238,10 +238,10 @@ impl Verifier {
         Ok(jose::sign(&header, claims.as_object().unwrap_or(&Map::new()), &self.key)?)
     }
 
-    /// The trustworthiness vector of evidence that a known device signed for `nonce`, and the key that it
-    /// attests; else what is wrong.
+    /// Returns the trustworthiness vector of evidence that a known device signed for `nonce`, and the key
+    /// that it attests. Fails with the problem of the evidence.
     fn look_at(&self, nonce: &[u8], evidence: &[u8]) -> Result<Appraisal, String> {
-        let text = std::str::from_utf8(evidence).map_err(|_| "the evidence is no text")?;
+        let text = std::str::from_utf8(evidence).map_err(|_| "the evidence is not UTF-8")?;
         let token = Compact::parse(text).map_err(|error| error.to_string())?;
         let expected = Expectations {
             algorithms: &[Algorithm::Es256],
@@ -290,7 +290,7 @@ fn problem(status: StatusCode, detail: &str) -> Response {
     answer(builder(status, "application/problem+json"), &body)
 }
 
-/// The same with the media types that it takes (RFC 9110 section 15.5.16).
+/// Adds the media type that it accepts (RFC 9110 section 15.5.16).
 fn with_header(mut response: Response, accepted: &'static str) -> Response {
     response.headers_mut().insert(ACCEPT, axum::http::HeaderValue::from_static(accepted));
     response

@@ -1,4 +1,4 @@
-"""A client of an MCP server with FastMCP, as its documentation has it. The browser is a line of output."""
+"""An MCP client with FastMCP, as in its documentation. The browser only prints the URL."""
 
 import asyncio
 import sys
@@ -8,7 +8,7 @@ from fastmcp import Client
 
 
 class Printed(webbrowser.BaseBrowser):
-    """A browser that shows where it was sent."""
+    """A browser that prints the URLs that it is sent to."""
 
     def open(self, url, new=0, autoraise=True):
         print(url, flush=True)

@@ -1,4 +1,4 @@
-// ltijs, the tool that an administrator adds to a platform by its registration URL.
+// ltijs: a tool that an administrator adds to a platform by its registration URL.
 
 import assert from 'node:assert/strict';
 
@@ -6,7 +6,7 @@ import { Provider } from 'ltijs';
 
 import { expectStored, registrar } from './stored.mjs';
 
-// The database of ltijs, in memory.
+// An in-memory database for ltijs.
 const rows = [];
 const matches = (row, query) => Object.entries(query ?? {}).every(([name, value]) => row[name] === value);
 const plugin = {
@@ -31,7 +31,7 @@ Provider.setup('a-key-for-tests', { plugin }, {
 });
 await Provider.deploy({ serverless: true, silent: true });
 
-// Its options as an application wrote them that works with Canvas: a scope over several lines.
+// Options as in an application for Canvas: a scope over several lines.
 const services = 'https://purl.imsglobal.org/spec';
 const scope = `${services}/lti-ags/scope/score
   ${services}/lti-nrps/scope/contextmembership.readonly`;

@@ -1,5 +1,5 @@
-// Hosts and libraries of MCP, up to the moment at which the browser would open: by then they have found
-// the registrar through an MCP server, registered there, and read the answer.
+// Hosts and libraries of MCP, up to the point where the browser would open. By then they have discovered
+// the registrar through an MCP server, registered there, and parsed the answer.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -14,7 +14,7 @@ import { expectStored, registrar } from './stored.mjs';
 const resource = await protectedServer(registrar);
 const run = promisify(execFile);
 
-// A host with one of the two libraries, which keeps everything in memory.
+// A host with one of the two libraries that keeps everything in memory.
 class Host {
   constructor(metadata) {
     this.clientMetadata = metadata;
@@ -46,10 +46,10 @@ for (const [program, auth] of [['@modelcontextprotocol/sdk', sdkAuth], ['@ai-sdk
   await expectStored(program, host.client.client_id, { ...editor, client_name: `Editor with ${program}`, application_type: 'native' });
   const again = new Host(host.clientMetadata);
   await auth(again, { serverUrl: resource.url });
-  assert.equal(again.client.client_id, host.client.client_id, 'a second installation gets the same client');
+  assert.equal(again.client.client_id, host.client.client_id, 'a second installation must get the same client');
 }
 
-// Starts a program that would open a browser, and waits for the URL of the authorization request.
+// Starts a program that would open a browser and waits for the URL of its authorization request.
 async function authorizationUrl(command, args, environment = {}) {
   const child = spawn(command, args, { env: { ...process.env, ...environment }, stdio: ['pipe', 'pipe', 'pipe'] });
   let said = '';
@@ -63,7 +63,7 @@ async function authorizationUrl(command, args, environment = {}) {
     child.stderr.on('data', read);
     child.on('error', failed);
     child.on('exit', (code) => failed(new Error(`${command} ended with ${code}:\n${said}`)));
-    setTimeout(() => failed(new Error(`${command} did not come to the authorization:\n${said}`)), 50_000).unref();
+    setTimeout(() => failed(new Error(`${command} did not reach the authorization:\n${said}`)), 50_000).unref();
   });
   try {
     return await url;
@@ -86,10 +86,10 @@ await expectStored('fastmcp', fastmcp.searchParams.get('client_id'), {
   application_type: 'native',
 });
 
-// The examples of examples/clients, which end with an error when anything is refused that must not be.
+// The programs in examples/clients, which fail if a request is rejected that must be accepted.
 for (const [program, parts] of [
   ['openid-client', ['registered', 'read 200', 'updated 200 Other name', 'deleted 204']],
-  ['oauth4webapi', ['registered', 'refused 400 invalid_redirect_uri', 'updated 200 Other name', 'deleted 204']],
+  ['oauth4webapi', ['registered', 'rejected 400 invalid_redirect_uri', 'updated 200 Other name', 'deleted 204']],
   ['mcp', ['discovered', 'registered', 'without a secret: true']],
 ]) {
   const { stdout } = await run('node', [`${program}.mjs`]);

@@ -1,4 +1,4 @@
-// An MCP server that wants an access token (RFC 9728), and the page to which a browser would be sent.
+// An MCP server that requires an access token (RFC 9728), and the page to which a browser would be sent.
 
 import { createServer } from 'node:http';
 

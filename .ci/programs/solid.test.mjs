@@ -1,4 +1,4 @@
-// A command-line app with Inrupt's library for Node, up to the moment at which the browser would open.
+// A command-line app with Inrupt's library for Node, up to the point where the browser would open.
 
 import assert from 'node:assert/strict';
 

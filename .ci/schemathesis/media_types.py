@@ -1,4 +1,4 @@
-"""Media types that schemathesis does not know: they are sent as they are."""
+"""Serializers for media types that schemathesis does not know: values are sent unchanged."""
 import schemathesis
 
 

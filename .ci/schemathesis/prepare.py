@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prepares a run of schemathesis: the document, clients to manage, and who asks what."""
+"""Prepares a run of schemathesis: the document, clients to manage, and the credentials of each operation."""
 import base64
 import json
 import pathlib
@@ -30,7 +30,7 @@ client, other = register(), register()
 bearer = {"Authorization": f"Bearer {token}"}
 initial = ask("/admin/v1/initial-access-tokens", b"{}", {**bearer, "Content-Type": "application/json"})["token"]
 document = ask("/admin/v1/openapi.json", headers=bearer)
-# An update names its client, which no document can know.
+# An update must name its client, whose identifier is not in the document.
 update = document["paths"]["/register"]["put"]["requestBody"]["content"]["application/json"]
 update["example"] = {"client_id": client["client_id"], "redirect_uris": ["https://client.example.org/new"]}
 (work / "openapi.json").write_text(json.dumps(document))
@@ -44,7 +44,7 @@ checks = [
     "unsupported_method",
     "ignored_auth",
 ]
-# Much that the rules refuse can not be told in a schema, so whether a body is taken is not a check.
+# A schema cannot express many of the rules, so the acceptance of bodies is not checked.
 settings = ["[checks]", "enabled = false", *(f"{name}.enabled = true" for name in checks)]
 
 

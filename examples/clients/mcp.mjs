@@ -1,7 +1,7 @@
-// Discovery and registration as MCP clients do it, with the functions of the TypeScript SDK.
+// Discovery and registration as in MCP clients, with the functions of the TypeScript SDK.
 //
-// The SDK needs `authorization_endpoint`, `token_endpoint` and `jwks_uri` in the metadata, which
-// are those of the authorization server beside the registrar: name them in `[discovery]`.
+// The SDK needs `authorization_endpoint`, `token_endpoint` and `jwks_uri` in the metadata. They belong
+// to the authorization server; set them in `[discovery]` of the registrar.
 //
 //   npm install @modelcontextprotocol/sdk && node mcp.mjs
 
@@ -17,7 +17,7 @@ console.log('discovered', metadata.registration_endpoint);
 
 const register = (clientMetadata) => registerClient(server, { metadata, clientMetadata });
 
-// A desktop client is `native`: only then may it be redirected to itself without TLS.
+// A desktop client is `native`; only native clients may have `http` redirect URIs on loopback.
 const registered = await register({
   client_name: 'Example',
   application_type: 'native',
@@ -30,6 +30,6 @@ console.log('registered', registered.client_id, 'without a secret:', registered.
 
 try {
   await register({ redirect_uris: ['http://client.example.org/callback'] });
-} catch (refusal) {
-  console.log('refused', refusal.name, '-', refusal.message);
+} catch (error) {
+  console.log('rejected', error.name, '-', error.message);
 }

@@ -1,4 +1,4 @@
-// Discovery and registration with oauth4webapi, and what a refusal looks like in it.
+// Discovery and registration with oauth4webapi, and how it reports an error.
 //
 //   npm install oauth4webapi && node oauth4webapi.mjs
 
@@ -6,7 +6,7 @@ import * as oauth from 'oauth4webapi';
 
 const issuer = new URL(process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080');
 
-// `allowInsecureRequests` is for a server without TLS on this machine, and for nothing else.
+// Use `allowInsecureRequests` only for a server without TLS on the same machine.
 const options = { [oauth.allowInsecureRequests]: true };
 const server = await oauth
   .discoveryRequest(issuer, { algorithm: 'oauth2', ...options })
@@ -26,8 +26,8 @@ console.log('registered', registered.client_id);
 
 try {
   await register({ redirect_uris: ['http://client.example.org/callback'] });
-} catch (refusal) {
-  console.log('refused', refusal.status, refusal.error, '-', refusal.error_description);
+} catch (error) {
+  console.log('rejected', error.status, error.error, '-', error.error_description);
 }
 
 const url = new URL(registered.registration_client_uri);
@@ -44,8 +44,8 @@ const manage = (method, body) =>
 const read = await manage('GET');
 console.log('read', read.status, (await read.json()).client_name);
 
-// An update replaces: it sends everything that was registered, without the four members that
-// only the server sets (RFC 7592 section 2.2).
+// An update replaces the client, so it sends everything that was registered, without the four members
+// that only the server sets (RFC 7592 section 2.2).
 const {
   registration_access_token, registration_client_uri, client_secret_expires_at, client_id_issued_at,
   ...metadata

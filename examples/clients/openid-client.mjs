@@ -1,5 +1,5 @@
-// Discovery and registration with openid-client, then management of the client by RFC 7592,
-// for which the library has no function: its fetchProtectedResource sends the token.
+// Discovery and registration with openid-client, then management of the client by RFC 7592.
+// The library has no function for RFC 7592; its fetchProtectedResource sends the token.
 //
 //   npm install openid-client && node openid-client.mjs
 
@@ -7,7 +7,7 @@ import * as client from 'openid-client';
 
 const server = new URL(process.env.REGISTRAR_URL ?? 'http://127.0.0.1:8080');
 
-// `allowInsecureRequests` is for a server without TLS on this machine, and for nothing else.
+// Use `allowInsecureRequests` only for a server without TLS on the same machine.
 const config = await client.dynamicClientRegistration(
   server,
   { client_name: 'Example', redirect_uris: ['https://client.example.org/callback'] },
@@ -25,8 +25,8 @@ const manage = (method, body) => client.fetchProtectedResource(config, token, ur
 const read = await manage('GET');
 console.log('read', read.status, (await read.json()).client_name);
 
-// An update replaces: it sends everything that was registered, without the four members that
-// only the server sets (RFC 7592 section 2.2).
+// An update replaces the client, so it sends everything that was registered, without the four members
+// that only the server sets (RFC 7592 section 2.2).
 const {
   registration_access_token, registration_client_uri, client_secret_expires_at, client_id_issued_at,
   ...metadata

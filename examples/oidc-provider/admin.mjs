@@ -1,7 +1,7 @@
-// The admin API of a registrar: reads clients, and says that they were used.
+// The admin API of a registrar: reads clients and reports their use.
 //
-// The access token comes from the registrar's own token endpoint and is kept until shortly before
-// it ends. It is asked for with no more scopes than are needed.
+// The access token comes from the registrar's own token endpoint and is cached until shortly before
+// it expires. It has only the scopes that are needed.
 
 export class Admin {
   #url;
@@ -14,24 +14,24 @@ export class Admin {
     this.#credentials = Buffer.from(`${encodeURIComponent(client_id)}:${encodeURIComponent(client_secret)}`);
   }
 
-  // What is registered under this identifier; undefined: nothing, or it has ended.
+  // Returns the client with this identifier, or undefined if it does not exist or has expired.
   async client(id) {
     const answer = await this.#ask('GET', `/admin/v1/clients/${encodeURIComponent(id)}`);
     if (answer.status === 404) return undefined;
-    if (!answer.ok) throw new Error(`the registrar answers ${answer.status} for the client ${id}`);
+    if (!answer.ok) throw new Error(`the registrar answered ${answer.status} for the client ${id}`);
     return answer.json();
   }
 
-  // Tells that clients were used: pairs of an identifier and the second when it was.
+  // Reports uses of clients: pairs of a client identifier and a time in seconds.
   async used(uses) {
     const list = uses.map(([client_id, at]) => ({ client_id, at }));
     const answer = await this.#ask('POST', '/admin/v1/clients/used', list);
-    if (!answer.ok) throw new Error(`the registrar answers ${answer.status} for uses of clients`);
+    if (!answer.ok) throw new Error(`the registrar answered ${answer.status} for uses of clients`);
   }
 
-  // Whether `secret` is that of a client. No secret ever leaves the registrar, so it is asked at
-  // its token endpoint: a wrong secret is 401, a right one is a token, or 400 for a client that
-  // may not have one there.
+  // Returns whether `secret` is the secret of a client. Secrets never leave the registrar, so its token
+  // endpoint checks it: 401 for a wrong secret; a token for a correct one, or 400 if the client may not
+  // get tokens there.
   async isSecret(id, secret, method) {
     const form = { grant_type: 'client_credentials' };
     const headers = {};
@@ -42,7 +42,7 @@ export class Admin {
     const { error } = await answer.json();
     if (answer.status === 401 && error === 'invalid_client') return false;
     if (answer.status === 400 && error === 'unauthorized_client') return true;
-    throw new Error(`the registrar answers ${answer.status} (${error}) for a secret`);
+    throw new Error(`the registrar answered ${answer.status} (${error}) for a secret`);
   }
 
   async #ask(method, path, body) {
@@ -58,7 +58,7 @@ export class Admin {
       headers: { authorization: basic(this.#credentials) },
       body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'clients.read clients.used' }),
     });
-    if (!answer.ok) throw new Error(`the registrar answers ${answer.status} for an access token`);
+    if (!answer.ok) throw new Error(`the registrar answered ${answer.status} for an access token`);
     const { access_token, expires_in } = await answer.json();
     this.#goodUntil = Date.now() + (expires_in - 10) * 1000;
     this.#token = access_token;

@@ -1,12 +1,12 @@
-// The adapter: oidc-provider asks it for clients, and it asks the registrar.
+// The adapter through which oidc-provider reads clients from the registrar.
 
 import { randomBytes } from 'node:crypto';
 
-// Public keys and choices of a client are all in the metadata. Its secret is not, so the provider
-// gets one that nobody knows, and `askForSecrets` has the real one judged where it is kept.
+// The metadata contains the public keys and settings of a client but not its secret. The provider gets
+// an unknown secret instead, and `askForSecrets` has the registrar check the real one.
 const UNKNOWN_SECRET = randomBytes(32).toString('base64url');
 
-// For `adapter` of the provider. `others` makes the adapters of all other models.
+// For `adapter` of the provider. `others` creates the adapters of all other models.
 export function clientsOf(admin, others) {
   return (model) => (model === 'Client' ? new RegisteredClients(admin) : others(model));
 }
@@ -26,17 +26,17 @@ class RegisteredClients {
     return found.has_secret ? { ...client, client_secret: UNKNOWN_SECRET } : client;
   }
 
-  // The registrar alone writes clients.
+  // Only the registrar writes clients.
   async upsert() {
-    throw new Error('clients are registered at the registrar');
+    throw new Error('clients must be registered at the registrar');
   }
 
   async destroy() {
-    throw new Error('clients are deleted at the registrar');
+    throw new Error('clients must be deleted at the registrar');
   }
 }
 
-// Has client secrets compared by the registrar.
+// Has the registrar compare client secrets.
 export function askForSecrets(provider, admin) {
   provider.Client.prototype.compareClientSecret = function compare(secret) {
     return admin.isSecret(this.clientId, secret, this.clientAuthMethod);

@@ -2,7 +2,7 @@
 //
 //   npm install && node server.mjs
 //
-// It logs in whoever comes, as the development interactions of oidc-provider do.
+// It accepts any login, as the development interactions of oidc-provider do.
 
 import { readFileSync } from 'node:fs';
 
@@ -28,8 +28,8 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
 });
 askForSecrets(provider, admin);
 
-// The registrar sees no token of ours, so it is told which clients are in use: in batches, and of
-// each client the last use.
+// The registrar sees no token of this server, so the server reports the last use of each client to it
+// in batches.
 const used = new Map();
 provider.on('grant.success', ({ oidc }) => used.set(oidc.client.clientId, Math.floor(Date.now() / 1000)));
 setInterval(async () => {

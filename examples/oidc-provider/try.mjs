@@ -1,5 +1,5 @@
-// What a client does: finds both servers in the registrar's metadata, registers at the one, gets a
-// code and tokens at the other, without a browser. Ends with 0 when all of it happened.
+// Acts as a client without a browser: finds both servers in the registrar's metadata, registers at the
+// registrar, and gets a code and tokens from the provider. Exits with 0 if everything succeeded.
 
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
@@ -13,7 +13,7 @@ const callback = 'https://client.example.org/callback';
 const random = () => randomBytes(32).toString('base64url');
 const encoded = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-// While the registrar has no metadata of the provider yet, it says when to ask again.
+// Until the registrar has the metadata of the provider, its answer says when to retry.
 async function discover() {
   for (;;) {
     const answer = await fetch(`${registrar}/.well-known/oauth-authorization-server`);
@@ -40,7 +40,7 @@ async function register(members) {
   return client;
 }
 
-// A browser that follows redirects, fills in the forms of oidc-provider, and keeps cookies.
+// A browser that follows redirects, fills in the forms of oidc-provider and keeps cookies.
 async function browse(url) {
   const cookies = new Map();
   let next = { url };
@@ -69,7 +69,7 @@ async function browse(url) {
       next = { url: new URL(action, here).href, body: new URLSearchParams({ prompt, login: 'alice', password: 'x' }) };
     }
   }
-  throw new Error('the authorization does not come to an end');
+  throw new Error('the authorization does not end');
 }
 
 async function authorize(client, verifier) {
@@ -129,7 +129,7 @@ for (const method of ['client_secret_basic', 'client_secret_post']) {
     const back = await authorize(client, verifier);
     const wrong = await redeem(client, back.get('code'), verifier, basic(client, random()));
     assert.deepEqual([wrong.status, wrong.body.error], [401, 'invalid_client']);
-    console.log('a wrong secret is refused');
+    console.log('a wrong secret is rejected');
   }
 }
 
@@ -147,14 +147,14 @@ await whole('private_key_jwt', keyed, ({ client_id }) => {
   };
 });
 
-// It showed no secret to the registrar, which knows of its use because the provider tells.
+// The client sent no secret to the registrar, which knows of its use from the report of the provider.
 const admin = new Admin(registrar, JSON.parse(readFileSync(credentials, 'utf8')));
 const deadline = Date.now() + 90_000;
 while ((await admin.client(keyed.client_id)).last_used_at === undefined) {
-  assert.ok(Date.now() < deadline, 'the registrar was not told of a use');
+  assert.ok(Date.now() < deadline, 'the use was not reported to the registrar');
   await new Promise((done) => setTimeout(done, 200));
 }
-console.log('the registrar knows that the client is in use');
+console.log('the registrar knows the last use of the client');
 
 const gone = await fetch(open.registration_client_uri, {
   method: 'DELETE',
@@ -164,4 +164,4 @@ assert.equal(gone.status, 204);
 const refused = await authorize(open, random());
 assert.equal(refused.status, 400);
 assert.match(refused.page, /invalid_client/);
-console.log('a deleted client is unknown at once');
+console.log('a deleted client is rejected at once');

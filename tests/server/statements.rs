@@ -178,8 +178,8 @@ async fn another_token_of_the_issuer_is_not_a_statement() {
 #[tokio::test]
 async fn a_statement_is_required_or_rejected_but_never_ignored() {
     let issuer = issuer();
-    // `script`, and there is none: what can not be verified is refused. The catalogue would also have
-    // it registered without its statement, but then the client believes that it is vouched for.
+    // The type is `script` and there is no script, so the statement cannot be verified and is rejected. If the
+    // client were registered without it, the client would believe that its statement was verified.
     post(&TestServer::new().await, &issuer.token(json!({}))).await.expect_error(400, REFUSED);
     let server = knowing(&issuer, json!({"softwareStatementRequired": true})).await;
     let answer = server.post(&minimal()).await;
