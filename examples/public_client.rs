@@ -18,7 +18,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The metadata names the registration endpoint.
     let metadata: Value =
         http.get(format!("{server}/.well-known/openid-configuration")).send().await?.json().await?;
-    let endpoint = metadata["registration_endpoint"].as_str().ok_or("the metadata has no registration_endpoint")?;
+    let endpoint =
+        metadata["registration_endpoint"].as_str().ok_or("the metadata has no registration_endpoint")?;
 
     let request = json!({
         "client_name": "Notes for the desktop",

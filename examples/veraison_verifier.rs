@@ -103,7 +103,10 @@ impl Session {
 
 async fn discovery(State(verifier): State<Arc<Verifier>>, headers: HeaderMap) -> Response {
     if !accepts(&headers, DISCOVERY) {
-        return problem(StatusCode::NOT_ACCEPTABLE, "Accept must include the media type of a discovery document");
+        return problem(
+            StatusCode::NOT_ACCEPTABLE,
+            "Accept must include the media type of a discovery document",
+        );
     }
     let document = json!({
         "ear-verification-key": verifier.key.public_jwk(),
