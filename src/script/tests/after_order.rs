@@ -9,7 +9,7 @@ use super::super::Hook;
 use super::{World, facts, object, world};
 use crate::client::Metadata;
 
-/// Notifies another system of a change, with a URL that names the change.
+/// A script that notifies another system of a change, with a URL that names the change.
 const TELL: &str = "
 fn tell(what, client) { http::post(`https://other.example.org/${client.client_id}/${what}`, (), #{}); }
 fn clientCreated(context) { tell(\"created\", context.client); }

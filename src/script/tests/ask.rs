@@ -64,7 +64,7 @@ async fn evidence_is_accepted_refused_or_said_more_of() {
     check(hook, "true", Ok(Some(true.into()))).await;
     check(hook, "#{ model: \"m\" }", Ok(Some(json!({"model": "m"})))).await;
     check(hook, "()", Ok(None)).await;
-    check(hook, "false", Err("10-a.rhai refused")).await;
+    check(hook, "false", Err("10-a.rhai rejected")).await;
     check(hook, "\"yes\"", Err("must return true, false, a map, or ()")).await;
     check(
         hook,

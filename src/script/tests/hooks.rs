@@ -128,7 +128,7 @@ async fn members_are_read_and_written_by_their_names() {
 #[tokio::test]
 async fn a_hook_ends_in_one_of_these_ways() {
     check("true", json!({}), Ok(json!({}))).await;
-    check("false", json!({}), Err("10-a.rhai refused")).await;
+    check("false", json!({}), Err("10-a.rhai rejected")).await;
     check("5", json!({}), Err("must return true or false")).await;
     check("", json!({}), Err("must return true or false")).await;
     check("|| true", json!({}), Err("must return true or false")).await;
