@@ -157,7 +157,7 @@ mod tests {
         };
         assert_eq!(said.len(), expected.len(), "{said:?}");
         for (said, expected) in said.iter().zip(expected) {
-            assert!(said.contains(expected), "{said} does not say {expected}");
+            assert!(said.contains(expected), "{said} does not contain {expected}");
         }
     }
 

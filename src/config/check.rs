@@ -262,7 +262,7 @@ fn statements(registration: &Registration, verdict: &mut Verdict) {
         }
         // Otherwise each certificate of these authorities would be valid for every issuer.
         if entry.trust_anchors.is_some() != entry.certificate_san.is_some() {
-            let reason = "needs trustAnchors and certificateSan together: set certificateSan = \"iss\"";
+            let reason = "must have both trustAnchors and certificateSan = \"iss\", or neither";
             verdict.refuse(&key, reason);
         }
     }

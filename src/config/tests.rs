@@ -32,7 +32,7 @@ fn read(
 
 /// Checks every line of the errors of `text`.
 fn check(text: &str, expected: &[&str]) {
-    let errors = read(text, &[], &[]).expect_err("it is refused");
+    let errors = read(text, &[], &[]).expect_err("it is rejected");
     assert_eq!(errors.lines().collect::<Vec<_>>(), expected);
 }
 
@@ -71,7 +71,7 @@ fn all_mistakes_are_named_at_once() {
         "REGISTRAR_STORE__CACHE: store.CACHE",
         "did you mean `listen`",
     ] {
-        assert!(errors.contains(part), "{errors} does not say {part}");
+        assert!(errors.contains(part), "{errors} does not contain {part}");
     }
     assert_eq!(errors.lines().count(), 5);
 }

@@ -33,7 +33,7 @@ fn check(operations: Value, expected: Value) {
 
 #[expect(clippy::needless_pass_by_value, reason = "a table reads better without borrows")]
 fn refused(operations: Value, part: &str) {
-    let error = stored(json!({}), &operations).expect_err("it is refused");
+    let error = stored(json!({}), &operations).expect_err("it is rejected");
     assert!(error.contains(part), "{operations}: {error}");
 }
 

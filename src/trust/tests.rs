@@ -15,11 +15,11 @@ fn settings(properties: &Value) -> Registration {
 
 /// Checks all errors of these properties: each key, and words of its reason.
 fn check(properties: &Value, expected: &[(&str, &str)]) {
-    let faults = Trust::new(&settings(properties)).expect_err("it is refused");
+    let faults = Trust::new(&settings(properties)).expect_err("it is rejected");
     assert_eq!(faults.len(), expected.len(), "{faults:?}");
     for ((key, reason), (wanted, words)) in faults.iter().zip(expected) {
         assert_eq!(key, &format!("registration.{wanted}"));
-        assert!(reason.contains(words), "{reason} does not say {words}");
+        assert!(reason.contains(words), "{reason} does not contain {words}");
     }
 }
 

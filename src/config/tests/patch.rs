@@ -41,7 +41,7 @@ fn a_patch_stands_between_the_file_and_the_environment() {
 #[test]
 fn a_mistake_in_a_patch_is_named_like_one_in_the_file() {
     let fails = |patch: Value, expected: &str| {
-        assert_eq!(patched(patch, &[]).expect_err("it is refused"), expected);
+        assert_eq!(patched(patch, &[]).expect_err("it is rejected"), expected);
     };
     fails(
         json!({"registration.dynamicRegistrationEnabled": "yes"}),
@@ -75,9 +75,9 @@ fn who_has_the_last_word_fixes_an_option() {
     let configuration = patched(json!({"registration.clientExpiryGrace": 7}), &environment).unwrap();
     let fixed = |name: &str| fixed_by(&configuration.origins, &format!("registration.{name}"));
     assert_eq!(fixed("defaultSubjectType"), Some(Origin::Environment));
-    assert_eq!(fixed("trustedSsaIssuers"), Some(Origin::Environment), "a part of it is");
+    assert_eq!(fixed("trustedSsaIssuers"), Some(Origin::Environment), "a part of it is set");
     assert_eq!(fixed("clientExpiryGrace"), None);
-    assert_eq!(fixed("default"), None, "a key that begins alike is another one");
+    assert_eq!(fixed("default"), None, "a key with the same prefix is a different key");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn every_option_has_an_origin() {
     assert_eq!(all.get("registration.maximumClientLifetime"), Some(&Origin::Default));
     assert_eq!(all.get("server.paths.token"), Some(&Origin::File));
     assert_eq!(all.get("admin.listen"), Some(&Origin::Default));
-    assert_eq!(all.get("registration"), None, "a table is no option");
+    assert_eq!(all.get("registration"), None, "a table is not an option");
 }
 
 #[test]
