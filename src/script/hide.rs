@@ -101,7 +101,7 @@ fn unquoted(written: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A value that the forms write in different ways.
+    /// A value that each form writes differently.
     const VALUE: &str = "-----BEGIN \"KEY\"-----\nab\\c\u{8}d\u{301}\n";
 
     #[test]

@@ -32,7 +32,7 @@ pub(super) enum Access {
 /// Members that are credentials of a client.
 const CREDENTIALS: [&str; 2] = ["client_secret", "registration_access_token"];
 
-/// The member that holds the software statement.
+/// The member that contains the software statement.
 const STATEMENT: &str = "software_statement";
 
 /// The settings that all members of one request share.

@@ -116,6 +116,6 @@ fn read(source: &SecretSource) -> Result<Secret, String> {
 fn bounded(text: String) -> Result<Secret, String> {
     match text.len() {
         LEAST_BYTES..=MOST_BYTES => Ok(Secret::new(text)),
-        bytes => Err(format!("it has {bytes} bytes; a secret must have {LEAST_BYTES} to {MOST_BYTES}")),
+        bytes => Err(format!("it has {bytes} bytes; a secret must have {LEAST_BYTES} to {MOST_BYTES} bytes")),
     }
 }

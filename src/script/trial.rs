@@ -64,7 +64,7 @@ pub struct Trial {
     pub value: Option<Value>,
     /// The calls of `http`.
     pub http: Vec<Sent>,
-    /// The lines in the log, as in `info: registering`.
+    /// The log lines, as in `info: registering`.
     pub log: Vec<String>,
     /// Operations, as Rhai counts them.
     pub operations: u64,

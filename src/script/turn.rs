@@ -39,7 +39,7 @@ impl Turns {
         Self {
             running: Arc::new(Semaphore::new(limits.concurrent)),
             waiting: Arc::new(Semaphore::new(limits.waiting)),
-            // The other processors are for requests that need none of these.
+            // The other processors remain free for requests that need no such slot.
             working_long: Arc::new(Semaphore::new((processors / 2).max(1))),
             deadline: Duration::from_millis(limits.deadline_ms),
             queue: Duration::from_millis(limits.queue_ms),

@@ -25,7 +25,7 @@ pub struct HostFunction {
     pub module: &'static str,
     /// Its name, parameters and result, as in `sha256(text: string) -> string`.
     pub signature: &'static str,
-    /// What it does, its bounds, and when it fails.
+    /// What it does, its limits, and when it fails.
     pub about: &'static str,
     /// A script that evaluates to `true`.
     pub example: &'static str,
@@ -59,7 +59,7 @@ pub struct ContextMember {
     pub name: &'static str,
     /// Janssen's spelling.
     pub spelling: &'static str,
-    /// What it is.
+    /// Its description.
     pub about: &'static str,
 }
 

@@ -69,7 +69,7 @@ pub struct Failure {
 }
 
 impl Suite {
-    /// Reads the scripts of the folder and compiles its tests.
+    /// Reads the scripts of the folder, and compiles its tests.
     ///
     /// # Errors
     /// When a file cannot be read or a test does not compile.
