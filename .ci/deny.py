@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Enforces the licences and the sources of deny.toml, for machines without cargo-deny.
 
-It knows less than `cargo deny`: it reads what each crate declares, and only warns of a crate that occurs in
-several versions and is not listed in deny.toml.
+It does less than `cargo deny`: it reads the licence that each crate declares, and only warns about a crate that
+occurs in several versions and is not listed in deny.toml.
 """
 import json
 import pathlib
@@ -16,7 +16,7 @@ rules = tomllib.loads((root / "deny.toml").read_text())
 
 
 def packages():
-    """Every package for the platforms of deny.toml, and those that are in no tree that it skips."""
+    """Returns every package for the platforms of deny.toml, and the packages that are in no skipped tree."""
     skipped = {entry["crate"].split("@")[0] for entry in rules["bans"]["skip-tree"]}
     found, below = {}, set()
     for target in rules["graph"]["targets"]:
@@ -36,8 +36,8 @@ def packages():
 
 
 def is_allowed(expression, allowed):
-    """Whether an SPDX expression is satisfied by the licences in `allowed`."""
-    # Old manifests write `/` for OR; `+` and an exception after WITH leave the licence as it is or wider.
+    """Returns whether the licences in `allowed` satisfy an SPDX expression."""
+    # Old manifests have `/` for OR. `+` and an exception after WITH do not narrow the licence.
     text = re.sub(r"\s+WITH\s+[\w.-]+", "", expression.replace("/", " OR "))
     tokens = re.findall(r"[()]|[\w.+-]+", text)
 
@@ -89,9 +89,9 @@ def source_faults(found):
     for package in found:
         source = package["source"]
         if source is None:
-            # A path: only packages of this repository.
+            # A path dependency must be in this repository.
             if not pathlib.Path(package["manifest_path"]).is_relative_to(root):
-                yield f"{package['name']} {package['version']} comes from outside of this repository"
+                yield f"{package['name']} {package['version']} comes from outside this repository"
         elif re.split(r"[?#]", source)[0] not in allowed:
             yield f"{package['name']} {package['version']} comes from {source}, which deny.toml does not allow"
 
@@ -107,7 +107,7 @@ def duplicates(found):
 
 
 def self_test():
-    """The expressions that decide are read correctly."""
+    """Checks that expressions are evaluated correctly."""
     cases = [
         ("MIT OR GPL-3.0", True),
         ("MIT AND GPL-3.0", False),
@@ -119,7 +119,7 @@ def self_test():
     ]
     for expression, expected in cases:
         if is_allowed(expression, {"MIT"}) != expected:
-            sys.exit(f"the check itself is broken: {expression}")
+            sys.exit(f"this check is broken: {expression}")
 
 
 self_test()
