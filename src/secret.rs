@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_is_printed() {
+    fn no_secret_is_printed() {
         let secret = Secret::new("do-not-print".into());
         let sealed = SealingKey::from_bytes([7; 32]).seal(&secret, "a").unwrap();
         let shown = format!("{secret:?} {:?} {sealed:?}", TokenDigest::of("do-not-print"));

@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_that_is_not_known_is_named_and_so_are_those_that_are() {
+    fn an_unknown_parameter_is_named_with_the_known_ones() {
         let said = unknown_parameter("foo", &["after", "limit"]);
         assert_eq!(said, "unknown parameter foo; the parameters are after, limit");
         assert_eq!(unknown_parameter("foo", &[]), "unknown parameter foo; this call accepts no parameters");

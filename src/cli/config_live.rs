@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_change_has_a_place_and_the_rest_needs_a_restart() {
+    fn live_options_have_a_pointer_and_others_need_a_restart() {
         let place = |text: &str| Place::of(text).map(|place| (place.name, place.pointer));
         for text in ["clientExpiryGrace", "registration.clientExpiryGrace"] {
             let (name, pointer) = place(text).unwrap();
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn options_have_their_origins() {
+    fn options_are_shown_with_their_origins() {
         let document = json!({
             "registration": {"a": {"x": 1}}, "scopes": [],
             "settings": {"store": {"url": "sled:data"}, "scripts": {"limits": {"n": 1}, "attributes": {"k": {"v": 1}}}},

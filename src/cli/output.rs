@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_as_wide_as_what_is_seen() {
+    fn columns_are_as_wide_as_the_visible_text() {
         let mut table = Table::new(["A", "B"]);
         table.widths = [4, 1];
         assert_eq!(table.aligned(&["日本".to_owned(), "x".to_owned()]), "日本  x");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_no_plural() {
+    fn counts_have_singular_and_plural() {
         assert_eq!(
             [0_u64, 1, 2].map(|count| counted(count, "script")),
             ["0 scripts", "1 script", "2 scripts"]
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_does_not_command_the_terminal() {
+    fn a_name_cannot_control_the_terminal() {
         assert_eq!(tame("a\u{1b}[2Jb\nc\u{202e}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
     }
 

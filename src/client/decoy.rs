@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_a_whole_client_that_nobody_holds() {
+    fn the_decoy_is_a_complete_client_without_usable_credentials() {
         let decoy = read().unwrap();
         assert!(decoy.secret.is_some() && decoy.tokens.previous.is_none());
         assert!(!decoy.tokens.current.matches(""));

@@ -199,7 +199,7 @@ mod tests {
     use super::TrustLevel::{Attested, Mtls, Open, Operator, Statement, Token};
 
     #[test]
-    fn of_several_proofs_the_greatest_counts() {
+    fn of_several_proofs_the_highest_trust_level_counts() {
         let levels = [Open, Token, Mtls, Statement, Attested, Operator];
         assert!(levels.is_sorted());
         assert_eq!([Token, Statement, Mtls].into_iter().max(), Some(Statement));

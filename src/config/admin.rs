@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_that_others_reach_wants_tls() {
+    fn a_public_listener_needs_tls() {
         let (near, far) = (("admin.listen", "127.0.0.1:8081"), ("admin.listen", "0.0.0.0:8081"));
         let on = [("admin.tls", "true"), ("server.tls.certificate", "a.pem"), ("server.tls.key", "a.key")];
         check(&[near], &[]);
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn two_listeners_have_two_addresses() {
+    fn two_listeners_need_two_addresses() {
         let both = |address| [("server.listen", address), ("admin.listen", address)];
         check(&both("127.0.0.1:8080"), &["cannot both be opened"]);
         check(&both("127.0.0.1:0"), &[]);

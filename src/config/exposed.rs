@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_exposed_is_the_same_configuration() {
+    fn the_exposed_configuration_is_the_same_one() {
         let live = live();
         let exposed = live.exposed();
         assert!(!shows_mask(&Value::Object(exposed.clone())));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn every_secret_is_known_here() {
+    fn every_secret_is_masked() {
         let types = [include_str!("registration.rs"), include_str!("trust.rs")].concat();
         let secrets = types.matches("Option<SecretText>").count();
         assert_eq!(secrets, 2, "another secret needs its own line in `exposed` and `unmask`");

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_names_a_host_a_port_of_it_or_all_names_below_one() {
+    fn an_entry_is_a_host_a_host_with_port_or_a_domain() {
         check(
             "Keys.example.org",
             &[("keys.example.org", 443), ("keys.example.org.", 1)],
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_names_no_host_is_refused() {
+    fn an_entry_without_a_host_is_rejected() {
         for text in
             ["", "*", "*.", "a.*.org", "https://a.example", "a.example/x", "a.example:x", "*.10.0.0.1"]
         {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_written_as_it_is_read() {
+    fn an_entry_is_serialized_as_it_was_parsed() {
         for text in ["a.example", "a.example:8443", "*.example.org", "[::1]:9"] {
             assert_eq!(text.parse::<AllowedHost>().unwrap().to_string(), text);
         }

@@ -17,7 +17,7 @@ mod tests {
     use super::nearest;
 
     #[test]
-    fn a_slip_is_recognised_and_another_word_is_not() {
+    fn a_misspelling_is_recognised_and_another_word_is_not() {
         let known = ["grantTypesSupported", "listen", "scope"];
         assert_eq!(nearest("grantTypeSupported", known), Some("grantTypesSupported"));
         assert_eq!(nearest("grant_types_supported", known), Some("grantTypesSupported"));

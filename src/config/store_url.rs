@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_is_shown() {
+    fn the_rest_of_the_url_is_shown() {
         for text in ["sled:data", "memory:", "postgres://user@db:5432/r?sslmode=require", "postgres:///r"] {
             assert_eq!(StoreUrl::from(text).to_string(), text);
         }

@@ -37,7 +37,7 @@ fn check(text: &str, expected: &[&str]) {
 }
 
 #[test]
-fn a_mistake_is_named_with_its_line_and_what_would_be_right() {
+fn an_error_names_its_line_and_the_valid_values() {
     check("[server]\nlisten = ", &["r.toml:2:10: string values must be quoted, expected literal string"]);
     check(
         "[registration]\ngrantTypeSupported = []\n",
@@ -61,7 +61,7 @@ fn a_mistake_is_named_with_its_line_and_what_would_be_right() {
 }
 
 #[test]
-fn all_mistakes_are_named_at_once() {
+fn all_errors_are_reported_together() {
     let text = "[server]\nlisten = \"here\"\n[limits]\nbodyBytes = -1\nconections = 5\n";
     let errors = read(text, &[("REGISTRAR_STORE__CACHE", "1")], &[("server.lissten", "x")]).unwrap_err();
     for part in [
@@ -77,7 +77,7 @@ fn all_mistakes_are_named_at_once() {
 }
 
 #[test]
-fn options_that_can_not_stand_together_are_refused() {
+fn contradicting_options_are_rejected() {
     check(
         "[registration]\ndefaultSubjectType = \"pairwise\"\nsubjectTypesSupported = [\"public\"]\n",
         &["r.toml:2:1: registration.defaultSubjectType: must be one of subjectTypesSupported"],
@@ -127,7 +127,7 @@ fn options_that_can_not_stand_together_are_refused() {
 }
 
 #[test]
-fn what_leaves_the_server_is_bounded_and_switches_of_developers_are_noticed() {
+fn outgoing_requests_are_limited_and_development_options_cause_warnings() {
     check(
         "[fetch]\nallowedHosts = [\"https://a.example\"]\n",
         &["r.toml:2:1: fetch.allowedHosts: 'https://a.example' is not a host such as keys.example.org, \
@@ -150,7 +150,7 @@ fn what_leaves_the_server_is_bounded_and_switches_of_developers_are_noticed() {
 }
 
 #[test]
-fn what_scripts_may_use_has_bounds_too() {
+fn the_limits_of_scripts_are_checked_too() {
     check(
         "[scripts.limits]\nwaiting = 500\n",
         &["r.toml:2:1: scripts.limits.waiting: plus scripts.limits.concurrent must not exceed 400"],
@@ -167,7 +167,7 @@ fn what_scripts_may_use_has_bounds_too() {
 }
 
 #[test]
-fn later_layers_win_and_are_remembered() {
+fn later_layers_take_precedence_and_are_recorded() {
     let file = "[server]\nlisten = \"127.0.0.1:1\"\n[limits]\nbodyBytes = 1000\n[store]\nurl = \"sled:a\"\n";
     let environment = [
         ("REGISTRAR_SERVER__LISTEN", "127.0.0.1:2"),
@@ -189,7 +189,7 @@ fn later_layers_win_and_are_remembered() {
 }
 
 #[test]
-fn tables_that_may_hold_any_keys_do() {
+fn free_form_tables_accept_any_keys() {
     let text = "[discovery]\nauthorization_endpoint = \"https://as.example.org/a\"\n[scripts.attributes.deep]\nx = [1, {y = 2}]\n\
                 [registration.trustedSsaIssuers.\"https://trusted.example.org\"]\nautomaticallyGrantedScopes = [\"a\"]\n";
     let configuration = read(text, &[], &[]).unwrap();
@@ -199,7 +199,7 @@ fn tables_that_may_hold_any_keys_do() {
 }
 
 #[test]
-fn the_server_beside_us_is_another_one() {
+fn the_upstream_must_be_another_server() {
     for upstream in [
         "1",
         "\"as\"",
@@ -229,7 +229,7 @@ fn the_server_beside_us_is_another_one() {
 }
 
 #[test]
-fn the_seed_spells_some_names_in_two_ways() {
+fn both_of_janssens_spellings_are_accepted() {
     let text = "[[registration.dcrSsaValidationConfigs]]\nid = \"1\"\ntype = \"ssa\"\njwks_uri = \"https://a.example.org/jwks\"\n\
                 allowed_claims = [\"a\"]\nissuers = [\"A\"]\n[registration]\nsoftwareStatementValidationType = \"BUILTIN\"\n";
     let configuration = read(text, &[], &[]).unwrap();
@@ -247,7 +247,7 @@ fn a_secret_is_not_shown() {
 }
 
 #[test]
-fn what_is_shipped_loads_without_a_warning() {
+fn the_shipped_configuration_loads_without_a_warning() {
     for name in ["registrar.toml", "janssen.toml"] {
         let configuration = load(&Sources { file: Some(shipped(name)), ..Sources::default() }).unwrap();
         assert_eq!(configuration.warnings, [""; 0], "{name}");
@@ -277,7 +277,7 @@ fn the_shipped_file_has_every_option_with_its_default_and_a_comment() {
 }
 
 #[test]
-fn a_file_without_scopes_has_those_of_openid_and_one_with_some_has_these_alone() {
+fn a_file_without_scopes_has_those_of_openid_and_others_only_their_own() {
     let ids = |text: &str| {
         let scopes = read(text, &[], &[]).unwrap().live.scopes;
         scopes.into_iter().map(|scope| scope.id).collect::<Vec<_>>()

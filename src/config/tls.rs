@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_has_a_key_and_a_question_has_a_listener() {
+    fn a_certificate_needs_a_key_and_client_certificates_need_tls() {
         let certificate = ("server.tls.certificate", "a.pem");
         check(&[certificate], &["server.tls.key: is missing"]);
         check(&[("server.tls.key", "a.key")], &["server.tls.certificate: is missing"]);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lets_nobody_register_or_lets_anybody_lie_is_warned_of() {
+    fn unusable_and_spoofable_certificate_settings_cause_warnings() {
         let mtls = ("registration.dcrAuthorizationWithMTLS", "true");
         check(&[mtls], &["no client can register"]);
         let proxies = ("server.trustedProxies", "[\"10.0.0.0/8\"]");

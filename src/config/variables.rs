@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_means_nothing_is_told_with_the_nearest_name() {
+    fn an_unknown_variable_is_reported_with_the_nearest_name() {
         for (name, meant) in [
             ("REGISTRAR_SERVER_LISTEN", "did you mean REGISTRAR_SERVER__LISTEN?"),
             ("REGISTRAR_STORE_URL", "did you mean REGISTRAR_STORE__URL?"),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_somebody_reads_is_not_told() {
+    fn a_used_variable_is_not_reported() {
         for name in [
             "REGISTRAR_SERVER__LISTEN",
             "REGISTRAR_CLIENT_ID",

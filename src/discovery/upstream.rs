@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn response_types_are_sets_of_words_and_all_else_is_text() {
+    fn response_types_are_compared_as_sets_of_words_and_others_as_text() {
         let types = "response_types_supported";
         check(types, &["token id_token", "code"], &["code", "id_token token"], &["code", "id_token token"]);
         check(types, &["code id_token", "code"], &["code token", "id_token", "code"], &["code"]);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_there_is_absent_here() {
+    fn absent_upstream_metadata_stays_absent() {
         let theirs = json!({
             "issuer": "https://as.example", "jwks_uri": null, "op_tos_uri": "",
             "mtls_endpoint_aliases": {"token_endpoint": null, "registration_endpoint": "https://as.example/r"},
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_are_named_where_nothing_is_shared() {
+    fn our_values_are_published_if_none_is_shared() {
         check("grant_types_supported", &["implicit"], &["client_credentials"], &["client_credentials"]);
         check("grant_types_supported", &[], &["client_credentials"], &["client_credentials"]);
         assert_eq!(shared(None, "grant_types_supported", vec!["implicit".to_owned()]), ["implicit"]);

@@ -69,7 +69,7 @@ fn check(claims: Value, more: Value, result: Result<(), (Check, &str)>) {
 }
 
 #[test]
-fn both_spellings_say_the_same() {
+fn both_spellings_are_equivalent() {
     let judged = |claims: Value| {
         let claims: Map<String, Value> = serde_json::from_value(claims).unwrap();
         let mut found = judge(&claims, &expected(json!({}))).unwrap();
@@ -108,7 +108,7 @@ fn the_nonce_is_compared_by_its_bytes() {
 }
 
 #[test]
-fn every_part_has_the_status_that_is_expected() {
+fn every_part_must_have_the_expected_status() {
     let status = |status: Value| dotted(json!({"ear.status": status, "ear.trustworthiness-vector": null}));
     let warning = json!({"status": "warning"});
     for good in [json!("affirming"), json!(2)] {
@@ -131,7 +131,7 @@ fn every_part_has_the_status_that_is_expected() {
 }
 
 #[test]
-fn a_verifier_that_sees_another_nonce_says_so_in_words() {
+fn the_text_of_a_verifier_about_another_nonce_is_recognised() {
     for problem in ["freshness: aabb does not match session nonce", "Nonce mismatch"] {
         let part = json!({
             "ear.status": "contraindicated", "ear.veraison.policy-claims": {"problem": problem},
@@ -163,7 +163,7 @@ fn a_status_is_no_better_than_the_worst_claim() {
 }
 
 #[test]
-fn a_claim_may_have_to_be_good_enough_by_itself() {
+fn a_single_claim_may_have_its_own_requirement() {
     let floor = |floor: &str| json!({"claims": {"instance-identity": floor}});
     check(dotted(json!({})), floor("affirming"), Ok(()));
     check(underscored(json!({})), floor("affirming"), Ok(()));
@@ -178,7 +178,7 @@ fn a_claim_may_have_to_be_good_enough_by_itself() {
 }
 
 #[test]
-fn who_appraised_and_how_may_be_listed() {
+fn verifiers_and_policies_may_be_listed() {
     check(dotted(json!({})), json!({"verifiers": ["other", "acme"], "policies": ["policy:PSA_IOT"]}), Ok(()));
     check(dotted(json!({})), json!({"verifiers": ["other"]}), Err((Check::Verifier, "'acme'")));
     check(dotted(json!({})), json!({"policies": ["other"]}), Err((Check::Policy, "PSA_IOT")));
@@ -199,7 +199,7 @@ fn who_appraised_and_how_may_be_listed() {
 }
 
 #[test]
-fn the_attested_key_is_one_of_the_clients() {
+fn the_attested_key_must_be_a_key_of_the_client() {
     // The key of RFC 7515 appendix A.3 after the fixed prefix of a P-256 SubjectPublicKeyInfo.
     let (x, y) =
         ("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0");
@@ -222,7 +222,7 @@ fn the_attested_key_is_one_of_the_clients() {
 }
 
 #[test]
-fn what_is_no_result_is_malformed() {
+fn anything_but_a_result_is_malformed() {
     for submods in [json!(null), json!({}), json!([]), json!("a")] {
         check(
             merged(dotted(json!({})), json!({ "submods": submods })),

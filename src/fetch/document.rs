@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn json_says_that_it_is_json() {
+    fn json_must_have_a_json_media_type() {
         for json in [
             "application/json",
             "Application/JSON; charset=utf-8",

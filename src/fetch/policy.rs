@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn public_hosts_are_fetched_from_by_https() {
+    fn public_hosts_are_fetched_over_https() {
         let settings = FetchSettings::default();
         for (url, host) in [
             ("https://a.example/jwks?x=y", "a.example"),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn special_addresses_are_refused_in_every_form() {
+    fn special_addresses_are_rejected_in_every_form() {
         for host in [
             "127.0.0.1",
             "127.1",
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_readers_could_read_differently_is_refused() {
+    fn ambiguous_uris_are_rejected() {
         for (url, refusal) in [
             ("https://u@a.example/", Refusal::UserInformation),
             ("https://:p@a.example/", Refusal::UserInformation),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_hosts_is_the_whole_list() {
+    fn a_list_of_hosts_is_exhaustive() {
         let settings = listing(&["keys.example.org", "10.0.0.5:8443", "*.bank.example", "localhost"]);
         check(&settings, "https://keys.example.org/x", Ok("keys.example.org"));
         check(&settings, "https://10.0.0.5:8443/", Ok("10.0.0.5"));

@@ -55,7 +55,7 @@ async fn canary() -> (u16, impl Future<Output = String>) {
 }
 
 #[tokio::test]
-async fn a_name_with_a_special_address_is_refused() {
+async fn a_name_with_a_special_address_is_rejected() {
     let refused = Err(FetchError::Refused(Refusal::SpecialAddress));
     for answer in [
         &["127.0.0.1"][..],
@@ -76,7 +76,7 @@ async fn a_name_with_a_special_address_is_refused() {
 }
 
 #[tokio::test]
-async fn who_is_refused_can_not_tell_a_special_address_from_none() {
+async fn an_error_does_not_disclose_whether_a_name_has_a_special_address() {
     let nowhere = fetch(FetchSettings::default(), &Names::new(&[&[]]), "https://a.example.org/").await;
     let special =
         fetch(FetchSettings::default(), &Names::new(&[&["10.0.0.1"]]), "https://a.example.org/").await;
@@ -84,7 +84,7 @@ async fn who_is_refused_can_not_tell_a_special_address_from_none() {
 }
 
 #[tokio::test]
-async fn the_address_that_was_looked_at_is_the_one_that_is_used() {
+async fn the_checked_address_is_the_used_address() {
     let (port, served) = canary().await;
     let names = Names::new(&[&["127.0.0.1"], &["192.0.2.1"]]);
     let settings = FetchSettings {
@@ -105,7 +105,7 @@ async fn the_address_that_was_looked_at_is_the_one_that_is_used() {
 }
 
 #[tokio::test]
-async fn what_only_the_client_sets_can_not_be_sent() {
+async fn headers_set_by_the_http_client_cannot_be_sent() {
     let names = Names::new(&[&["8.8.8.8"]]);
     let fetcher = Fetcher::resolving(&FetchSettings::default(), names.clone()).unwrap();
     for (name, value) in

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_host_does_not_hold_up_another() {
+    async fn one_host_does_not_delay_another() {
         let turns = Turns::new(3, 2);
         let first = turns.wait("a").await.unwrap();
         let _second = turns.wait("a").await.unwrap();
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn hosts_are_forgotten_unless_somebody_is_there() {
+    async fn hosts_without_requests_are_forgotten() {
         let turns = Turns::new(1, 1);
         let held = turns.wait("held").await.unwrap();
         for number in 0..3 * REMEMBERED {

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_verifies_by_its_kind_of_key() {
+    fn a_signed_token_verifies_with_its_type_of_key() {
         for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::EdDsa] {
             let key = SigningKey::generate(algorithm).unwrap();
             let jwks = json!({ "keys": [key.public_jwk()] });
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_must_be_what_is_expected() {
+    fn claims_must_match_the_expectations() {
         let signed = json!({"iss": "a", "aud": "us", "iat": 999_900, "exp": 1_000_100});
         let token = tokens().sign_jwt(&claims(signed), &Secret::new(SECRET.to_owned())).unwrap();
         let jwks = json!({"keys": [{"kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)}]});
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_says_what_one_is() {
+    fn the_error_for_an_invalid_key_says_what_is_valid() {
         for text in ["short", "{\"kty\": \"EC\"}", "-----BEGIN PRIVATE KEY-----"] {
             let error = tokens().sign_jwt(&claims(json!({})), &Secret::new(text.to_owned())).unwrap_err();
             assert!(error.starts_with("the secret "), "{error}");

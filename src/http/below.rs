@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_the_issuer_is_found_where_clients_put_it() {
+    fn the_path_of_the_issuer_is_found_in_both_positions() {
         for (asked, expected) in [
             ("/a/b/register", Some("/register")),
             ("/a/b/.well-known/openid-configuration", Some("/.well-known/openid-configuration")),

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_media_type_is_read_with_its_parameters() {
+    fn a_media_type_is_parsed_with_its_parameters() {
         check(&["application/json"], Ok(MediaType::Json));
         check(&["Application/JSON; charset=\"UTF-8\""], Ok(MediaType::Json));
         check(&["application/json; charset=latin1"], Err("charset"));
@@ -140,13 +140,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_is_bounded_while_it_is_read() {
+    async fn a_body_is_limited_while_it_is_read() {
         let read = read(Body::from("12345"), 4, 1_000).await;
         assert!(matches!(read, Err(BodyError::TooLarge { limit: 4 })));
     }
 
     #[tokio::test]
-    async fn who_reads_a_refused_body_learns_why() {
+    async fn the_error_for_a_rejected_body_gives_the_reason() {
         let read = read(refused(BodyError::TooSlow { milliseconds: 7 }), 4, 1_000).await;
         assert!(matches!(read, Err(BodyError::TooSlow { milliseconds: 7 })));
     }

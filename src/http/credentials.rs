@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bearer_token_in_the_header() {
+    fn exactly_one_bearer_token_in_the_header_is_accepted() {
         check(&["Bearer abc"], Ok("abc"));
         check(&["bearer abc"], Ok("abc"));
         check(&[], Err(Presented::Nothing));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn both_parts_of_basic_are_encoded_as_in_a_form() {
+    fn both_parts_of_basic_are_form_encoded() {
         let read = |text: &str| {
             let mut headers = HeaderMap::new();
             let value = format!("Basic {}", STANDARD.encode(text));

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_does_not_fail_for_ever_under_ever_new_names() {
+    fn an_address_is_limited_across_changing_names() {
         let (failures, now) = (Failures::new(2, 60).unwrap(), Instant::now());
         let counted =
             (0..100).filter(|name| failures.count_at(now, address(1), &name.to_string()).is_ok()).count();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_checked_is_not_counted() {
+    fn a_check_alone_is_not_counted() {
         let (failures, now) = (Failures::new(1, 60).unwrap(), Instant::now());
         for _ in 0..100 {
             assert_eq!(failures.check_at(now, address(1), "a"), Ok(()));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_does_not_fill_the_memory() {
+    fn many_addresses_use_limited_memory() {
         let failures = Failures::new(1, 60).unwrap();
         for number in 0..u32::try_from(2 * REMEMBERED).unwrap() {
             let _ = failures.count(IpAddr::V4(number.into()), "a");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn no_count_is_no_limit() {
+    fn a_missing_count_disables_the_limit() {
         assert!(Failures::new(0, 60).is_none() && Failures::new(5, 0).is_none());
     }
 }

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_is_there_once_and_has_a_value() {
+    fn a_parameter_must_occur_once_with_a_value() {
         let form = Form::parse(b"a=1+2%26&b=&c").unwrap();
         assert_eq!(
             (form.get("a"), form.get("b"), form.get("c"), form.get("d")),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_says_that_it_is_one() {
+    fn a_form_must_have_its_media_type() {
         for form in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=UTF-8"]
         {
             assert!(is_form(form), "{form}");

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_do_not_depend_on_how_they_arrive() {
+    async fn lines_do_not_depend_on_the_division_into_chunks() {
         check(&["a\nbc\n"], &["a", "bc"]).await;
         check(&["a", "\nb", "c", "", "\n"], &["a", "bc"]).await;
         check(&["a\n\nb"], &["a", "", "b"]).await;
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_line_is_bounded_while_it_arrives() {
+    async fn a_line_is_limited_while_it_arrives() {
         for pieces in [&["123456\n"][..], &["a\n123", "456"]] {
             let mut lines = Lines::new(body(pieces), 5, 1_000);
             let mut outcome = lines.next().await;
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_piece_that_does_not_come_ends_it() {
+    async fn a_missing_chunk_ends_the_input() {
         let silent = stream::pending::<Result<Bytes, std::io::Error>>();
         let mut lines = Lines::new(Body::from_stream(silent), 5, 7);
         assert!(matches!(lines.next().await, Err(BodyError::TooSlow { milliseconds: 7 })));

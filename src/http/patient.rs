@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_nothing_is_given_up() {
+    async fn a_peer_that_reads_nothing_is_disconnected() {
         let (stream, _peer) = tokio::io::duplex(64);
         let mut stream = patient(stream);
         stream.write_all(&[0; 64]).await.unwrap();
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_left_counts_until_it_is_taken() {
+    async fn the_rest_counts_until_it_is_read() {
         let (stream, mut peer) = tokio::io::duplex(64);
         let mut stream = patient(stream);
         let (untaken, connection) = (Arc::clone(&stream.untaken), Arc::clone(&stream.connection));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn so_is_one_that_takes_a_byte_now_and_then() {
+    async fn a_peer_that_reads_a_byte_now_and_then_is_disconnected() {
         let (stream, mut peer) = tokio::io::duplex(64);
         let mut stream = patient(stream);
         let trickle = async {
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_takes_all_in_time_is_served_for_ever() {
+    async fn a_peer_that_reads_in_time_is_never_disconnected() {
         let (stream, mut peer) = tokio::io::duplex(64);
         let mut stream = patient(stream);
         let take = async {

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_names_somebody_else() {
+    fn only_a_trusted_proxy_can_name_another_address() {
         check("192.0.2.1", &["203.0.113.9"], "192.0.2.1");
         check("10.0.0.1", &["203.0.113.9"], "203.0.113.9");
         check("10.0.0.1", &["198.51.100.7, 203.0.113.9"], "203.0.113.9");
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_writes_an_address_in_every_usual_form() {
+    fn an_address_from_a_proxy_is_parsed_in_every_common_form() {
         for (text, expected) in [
             ("203.0.113.9:4711", "203.0.113.9"),
             ("203.0.113.9:_hidden", "203.0.113.9"),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_as_the_standard_writes_it() {
+    fn forwarded_is_parsed_by_the_standard() {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
         let read = |peer: &str, fields: &[(HeaderName, &'static str)]| {
             let mut headers = HeaderMap::new();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn one_party_holds_an_ipv6_network() {
+    fn an_ipv6_network_counts_as_one_party() {
         let network = |text: &str| prefix(text.parse().unwrap()).to_string();
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(network("192.0.2.1"), "192.0.2.1");

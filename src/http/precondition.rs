@@ -27,7 +27,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_the_tags_is_the_present_one() {
+    fn one_of_the_tags_must_be_the_current_one() {
         check(&[], true);
         check(&["*"], true);
         check(&["\"1\", \"2\""], true);

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn no_count_is_no_limit() {
+    fn a_missing_count_disables_the_limit() {
         assert!(RateLimit::new(0, 60).is_none());
         assert!(RateLimit::new(5, 0).is_none());
     }

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_gives_way() {
+    fn the_oldest_entry_is_dropped() {
         let room = Arc::new(Room::default());
         let party = |last: u8| IpAddr::from([192, 0, 2, last]);
         let tokens: Vec<CancellationToken> = (0..4).map(|_| CancellationToken::new()).collect();

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_party_that_holds_most_loses_its_oldest() {
+    fn the_party_with_most_bytes_loses_its_oldest_answer() {
         let room = 3 * (HEAD_BYTES + 1_000);
         check(room, 9, &[(1, 1_000), (1, 1_000), (1, 1_000)], &[]);
         check(room, 9, &[(1, 1_000), (1, 1_000), (1, 1_000), (1, 1_000)], &[0]);

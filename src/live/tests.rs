@@ -76,7 +76,7 @@ fn a_text_means_a_boolean_or_a_number_in_the_flat_form_only() {
 }
 
 #[test]
-fn every_operation_of_the_standard() {
+fn every_operation_of_the_standard_is_supported() {
     check(
         json!([
             {"op": "test", "path": "/scopes/0/id", "value": "openid"},
@@ -97,7 +97,7 @@ fn every_operation_of_the_standard() {
 }
 
 #[test]
-fn what_is_as_the_file_says_is_not_kept() {
+fn values_equal_to_the_file_are_not_stored() {
     let patch =
         json!({"registration.clientExpiryGrace": 7, "registration.dynamicRegistrationEnabled": false});
     let left = json!({"registration.dynamicRegistrationEnabled": false});
@@ -110,7 +110,7 @@ fn what_is_as_the_file_says_is_not_kept() {
 }
 
 #[test]
-fn what_is_no_patch_says_what_would_be_one() {
+fn the_error_for_an_invalid_patch_says_what_is_valid() {
     refused(json!({"op": "add"}), "the body is an object; send a JSON array of operations");
     refused(json!([5]), "operation 1: must be an object with op, path and value");
     refused(json!([{"op": "put", "path": "/scopes"}]), "unknown variant `put`, expected one of");
@@ -137,7 +137,7 @@ fn what_is_no_patch_says_what_would_be_one() {
 }
 
 #[test]
-fn nothing_grows_over_its_bound() {
+fn patched_values_are_limited() {
     let operations: Vec<Value> = vec![set("/scopes", 1)[0].clone(); 101];
     refused(operations.into(), "more than 100 operations");
     // Each operation copies the document into itself. Without a limit, its size would grow by 2 to the
@@ -197,7 +197,7 @@ fn a_masked_secret_is_kept_and_a_mask_is_never_stored() {
 }
 
 #[test]
-fn who_has_the_last_word_keeps_it() {
+fn a_higher_layer_keeps_precedence() {
     let patch = Patch::from(
         json!({"registration.defaultSubjectType": "public", "registration.clientExpiryGrace": 3}),
     );
@@ -224,7 +224,7 @@ fn who_has_the_last_word_keeps_it() {
 }
 
 #[test]
-fn the_document_shows_all_and_no_secret() {
+fn the_document_shows_everything_but_secrets() {
     let Configuration { settings, live, origins, .. } = load(&sources(with_secrets())).unwrap();
     let document = Document::new(&settings, &live, &origins, "r-1".to_owned());
     let text = Value::Object(document.members.clone()).to_string();
@@ -240,7 +240,7 @@ fn the_document_shows_all_and_no_secret() {
 }
 
 #[tokio::test]
-async fn a_queue_is_bounded_and_its_end_is_told() {
+async fn a_queue_is_limited_and_its_end_is_reported() {
     let (changes, mut arriving) = queue();
     let ask = || changes.patch(Operations::parse(b"[]").unwrap(), None, Author::default());
     let mut waiting: Vec<_> = (0..16).map(|_| Box::pin(ask())).collect();

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn members_go_and_items_stay() {
+    fn absent_members_are_removed_and_items_are_kept() {
         let sent = json!({"a": null, "b": {"c": "", "d": [null, "", {"e": null, "f": 1}]}, "g": ""});
         let members = sent.as_object().unwrap();
         let shallow = json!({"b": sent["b"]});

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_network_is_written_well() {
+    fn every_network_is_well_formed() {
         for network in SPECIAL_NETWORKS {
             assert_eq!(network.parse::<IpNet>().unwrap().trunc().to_string(), *network);
         }

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_object_is_refused_by_name() {
+    fn anything_but_an_object_is_rejected_by_its_type() {
         check(b"", Err("empty"));
         check(b" \n", Err("empty"));
         check(b"[]", Err("an array"));
@@ -240,13 +240,13 @@ mod tests {
     }
 
     #[test]
-    fn a_member_may_be_there_once() {
+    fn a_duplicate_member_is_rejected() {
         check(br#"{"a":1,"a":1}"#, Err("duplicate member 'a'"));
         check(br#"{"x":{"a":1,"\u0061":2}}"#, Err("duplicate member 'a'"));
     }
 
     #[test]
-    fn depth_is_bounded() {
+    fn depth_is_limited() {
         let nested = |levels: usize| format!("{{\"a\":{}1{}}}", "[".repeat(levels), "]".repeat(levels));
         assert!(parse_object(nested(MAXIMUM_DEPTH - 1).as_bytes()).is_ok());
         check(nested(MAXIMUM_DEPTH).as_bytes(), Err("deeper than"));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_is_an_integer_however_it_is_written() {
+    fn a_whole_number_is_an_integer_in_every_spelling() {
         let sent = serde_json::json!({"a": [86400.0, -1.0, 1.5, 7, "2.0"], "b": {"c": 0.0, "d": 1e300, "e": u64::MAX}});
         let mut read = sent.clone();
         integral(&mut read);

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn all_who_ask_within_a_second_share_one_look() {
+    async fn all_probes_within_a_second_share_one_check() {
         let asked = Asked::default();
         let answers = join_all((0..100).map(|_| asked.is_well())).await;
         assert!(answers.into_iter().all(|is_well| is_well));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_goes_away_begins_no_second_look_and_leaves_no_old_outcome() {
+    async fn a_cancelled_probe_starts_no_second_check_and_leaves_no_stale_result() {
         let asked = Asked::default();
         for _ in 0..10 {
             assert!(timeout(TICK, asked.is_well()).await.is_err(), "nobody waits for the outcome");
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_breaks_off_is_not_waited_for() {
+    async fn a_check_that_breaks_off_is_not_awaited() {
         let recent = Recent::default();
         let broken = recent.is_well(|| async {
             assert!(std::hint::black_box(false), "it breaks off");

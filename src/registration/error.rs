@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_violations_are_told_in_one_line_of_bounded_length() {
+    fn all_violations_are_reported_in_one_line_of_limited_length() {
         let two = [Violation::metadata("a", "must be b"), Violation::redirect_uri("c[0]", "must be d")];
         assert_eq!(describe(&two), "a: must be b; c[0]: must be d");
         let many: Vec<Violation> = (0..1_000).map(|_| Violation::metadata("member", "a rule")).collect();

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_spelling_is_the_same_use() {
+    fn another_spelling_counts_as_the_same_use() {
         for (one, other) in [("head.body.AA", "head.body.BB"), ("AQI", "AQI=="), ("{}", " {}\n")] {
             assert_eq!(signed_part(one), signed_part(other));
         }

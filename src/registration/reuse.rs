@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_members_does_not_matter_and_all_else_does() {
+    fn only_the_order_of_members_is_irrelevant() {
         let one = json!({"a": ["x", "y"], "b": {"c": 1, "d": [{"e": 1, "f": 2}]}});
         let other = json!({"b": {"d": [{"f": 2, "e": 1}], "c": 1}, "a": ["x", "y"]});
         assert_eq!(of(&one), of(&other));

@@ -95,19 +95,19 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_an_array_of_strings() {
+    fn a_sector_file_must_be_an_array_of_strings() {
         assert_eq!(read(json!(["a", "b", "a"])).unwrap().len(), 2);
         assert!(read(json!({"a": "b"})).unwrap_err().contains("the file is an object"));
         assert!(read(json!(["a", 1])).unwrap_err().contains("has a number in the array"));
     }
 
     #[test]
-    fn who_names_no_sector_has_nothing_to_look_for() {
+    fn a_client_without_a_sector_needs_no_file() {
         assert_eq!(Claim::of(&Metadata::new(serde_json::Map::new())), None);
     }
 
     #[test]
-    fn a_pairwise_ciba_client_has_its_own_member_in_the_file() {
+    fn a_pairwise_ciba_client_needs_its_key_url_in_the_file() {
         let client = |mode: &str, subject_type: &str| {
             json!({
                 MEMBER: "https://a.example/s",

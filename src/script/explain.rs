@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn types_have_the_names_of_the_manual() {
+    fn types_have_the_names_used_in_the_manual() {
         for (call, expected) in [
             ("foo (&str | ImmutableString | String, i64)", "Function not found: foo (string, int)"),
             ("foo ()", "Function not found: foo ()"),

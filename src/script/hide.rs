@@ -143,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_form_of_all_values_goes_first() {
+    fn the_longest_forms_are_replaced_first() {
         let hidden = Hidden::new([("part", "a\"b"), ("whole", "xa\"by")]);
         assert_eq!(hidden.conceal(r#"xa"by xa\"by a"b a\"b"#), "[whole] [whole] [part] [part]");
     }
 
     #[test]
-    fn a_value_that_is_written_in_one_way_has_one_form() {
+    fn a_value_with_one_spelling_has_one_form() {
         assert_eq!(forms("key-of-the-tests").len(), 1);
     }
 }

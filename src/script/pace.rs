@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn one_slow_call_costs_ever_more_quick_ones() {
+    fn each_slow_call_requires_more_quick_ones() {
         let pace = Pace::default();
         assert!(!pace.is_quick());
         for due in [16, 32, 64] {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_is_slow_however_little_it_works() {
+    fn a_call_that_waits_is_slow_however_little_it_works() {
         let pace = Pace::default();
         calls_until_quick(&pace);
         pace.note(Duration::ZERO, true);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hook_that_was_never_quick_has_the_same_way_to_go() {
+    fn a_hook_that_was_never_quick_needs_the_usual_number_of_calls() {
         let pace = Pace::default();
         for _ in 0..100 {
             pace.note(SLOW, false);

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_who_works_for_long_gives_way_and_its_thread_ends() {
+    async fn only_a_long_running_call_yields_and_its_thread_ends() {
         let (threads, usual) = (Threads::default(), niceness());
         let (first, thread) = threads.run(|| work(Duration::ZERO)).await.unwrap();
         assert_eq!(first, usual);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_told_and_the_others_go_on() {
+    async fn a_panic_is_reported_and_other_calls_continue() {
         let threads = Threads::default();
         let many: Vec<_> = (0..20)
             .map(|number| {

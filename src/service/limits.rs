@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_has_a_budget_of_its_own() {
+    fn each_limit_has_its_own_quota() {
         let limits = RateLimits::new(&settings(1));
         let all = [Limit::Registrations, Limit::Challenges, Limit::Tokens, Limit::Failures].map(Some);
         assert_eq!(one_more(&limits), [None; 4]);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_of_a_limit_is_forgotten_only_when_that_limit_changes() {
+    fn the_use_of_a_limit_is_reset_only_when_that_limit_changes() {
         let (before, mut after) = (settings(1), settings(1));
         let limits = RateLimits::new(&before);
         one_more(&limits);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_limited_where_the_number_is_0_or_absent() {
+    fn a_number_of_0_or_none_disables_the_limit() {
         let absent = Registration {
             rate_limit_registration_request_count: None,
             rate_limit_authentication_failure_count: None,
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_when_to_come_again_and_which_option_it_is() {
+    fn the_error_says_when_to_retry_and_names_the_option() {
         let said = Limited { limit: Limit::Failures, retry_after: 1 }.to_string();
         let expected = "too many failed client authentications from this address: retry in 1 second; the \
                         operator of this server sets rateLimitAuthenticationFailureCount";

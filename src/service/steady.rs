@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_ticks_is_believed() {
+    fn a_steady_clock_is_trusted() {
         let clock = ManualClock::new(START);
         let mut state = state(&clock, None);
         for (ticks, jump) in [(30, 0), (30, 500), (DAY, 500), (100 * DAY, 0)] {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_waits_and_is_believed_in_the_end() {
+    fn a_jump_is_trusted_only_after_a_wait() {
         for (width, patience, wait) in [(3_600, DAY, 3_600), (30 * DAY, DAY, DAY), (30 * DAY, 0, 0)] {
             let clock = ManualClock::new(START);
             let mut state = state(&clock, None);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_put_right_ends_the_wait() {
+    fn a_corrected_clock_ends_the_wait() {
         let clock = ManualClock::new(START);
         let mut state = state(&clock, None);
         clock.jump(3_650 * DAY);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_goes_by_what_the_store_saw_last() {
+    fn a_start_uses_the_last_time_in_the_store() {
         let clock = ManualClock::new(START);
         assert_eq!(state(&clock, Some((400, 0))).look(&clock, DAY).jump, None);
         let mut off = state(&clock, Some((30 * DAY, 0)));

@@ -106,7 +106,7 @@ mod tests {
     use crate::secret::Secret;
 
     #[test]
-    fn a_key_is_made_once_and_kept() {
+    fn a_key_is_created_once_and_kept() {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("new/registrar.key");
         let sealed = load_or_make(&file, false).unwrap().seal(&Secret::new("s".to_owned()), "a").unwrap();
@@ -126,7 +126,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_key_that_others_may_read_is_refused() {
+    fn a_key_that_others_may_read_is_rejected() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("registrar.key");

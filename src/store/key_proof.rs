@@ -52,7 +52,7 @@ mod tests {
     use crate::store::memory::Memory;
 
     #[tokio::test]
-    async fn one_key_is_the_key() {
+    async fn only_the_first_key_is_accepted() {
         let (store, file) = (Memory::default(), Path::new("some.key"));
         let key = |byte| SealingKey::from_bytes([byte; 32]);
         assert!(!is_there(&store).await.unwrap());

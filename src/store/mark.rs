@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_what_it_was_told_last() {
+    fn the_mark_returns_the_last_value() {
         let folder = tempfile::TempDir::new().unwrap();
         assert_eq!(Mark::read(folder.path()).unwrap(), None);
         let mut mark = Mark::open(folder.path(), 5).unwrap();
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_changed_says_nothing() {
+    fn a_damaged_mark_has_no_value() {
         let folder = tempfile::TempDir::new().unwrap();
         drop(Mark::open(folder.path(), 5).unwrap());
         let path = folder.path().join(NAME);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_another_version_is_no_damage() {
+    fn a_mark_of_another_version_is_not_damaged() {
         let folder = tempfile::TempDir::new().unwrap();
         for text in ["registrar mark 2 whatever it says\n", "registrar mark 2", "registrar mark 17 00"] {
             fs::write(folder.path().join(NAME), text).unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_could_not_be_written_is_none() {
+    fn a_mark_that_could_not_be_written_is_missing() {
         let folder = tempfile::TempDir::new().unwrap();
         fs::write(folder.path().join(NAME), "").unwrap();
         fs::write(folder.path().join(NEW), "registrar").unwrap();

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_ends_says_when() {
+    fn an_expiring_record_has_its_time() {
         let record = b"\x01\0\0\0\0\0\0\x01\0[1,2]";
         assert_eq!(encode_until(b"x", &[1, 2], Timestamp::from_unix(256)).unwrap(), record);
         assert_eq!(decode_until(b"x", record).unwrap(), ([1, 2], Timestamp::from_unix(256)));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_read_is_named() {
+    fn an_unreadable_record_is_named() {
         for (record, part) in [(&b""[..], "empty"), (b"\x09{}", "version 9"), (b"\x01{", "EOF")] {
             let error = decode::<Client>(b"c/x", record).unwrap_err().to_string();
             assert!(error.contains("c/x") && error.contains(part), "{error}");

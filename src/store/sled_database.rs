@@ -204,7 +204,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn nobody_else_can_read_a_store_whatever_the_mask_says() {
+    fn a_store_is_readable_by_its_owner_only_whatever_the_umask() {
         use std::os::unix::fs::PermissionsExt;
         let parent = tempfile::TempDir::new().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_opened_again_while_it_is_read() {
+    fn a_database_can_be_reopened_while_it_is_read() {
         let folder = tempfile::TempDir::new().unwrap();
         let database = Database::open(&folder.path().join("data"), 1 << 20).unwrap();
         let done = AtomicBool::new(false);

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_damage_and_its_text_is_not_told() {
+    fn a_panic_counts_as_damage_and_its_text_is_not_shown() {
         let outcome: Result<(), _> = guarded(|| panic!("a record"));
         let error = outcome.unwrap_err().to_string();
         assert!(error.contains("sled_guard.rs:") && !error.contains("a record"), "{error}");

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_does_not_depend_on_the_order_and_misses_nothing() {
+    fn the_tally_is_independent_of_order_and_detects_every_difference() {
         let both = Content::default().with(b"a", b"1").with(b"b", b"2");
         assert_eq!(both, Content::default().with(b"b", b"2").with(b"a", b"1"));
         assert_eq!(both.without(b"a", b"1"), Content::default().with(b"b", b"2"));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_read_as_it_was_written() {
+    fn the_tally_is_read_as_it_was_written() {
         let tally = Tally::of(7, Content::default().with(b"a", b"1")).then(Content::default());
         assert_eq!(Tally::decode(&tally.encode()), Some(tally));
         assert_eq!(Tally::decode(&tally.encode()[1..]), None);

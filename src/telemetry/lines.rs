@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_what_was_recorded_of_its_span_before() {
+    fn a_line_has_the_values_recorded_in_its_span() {
         let found = lines(|| {
             let outer = tracing::info_span!("outer", number = 1);
             let _outer = outer.enter();

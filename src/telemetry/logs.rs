@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_events_are_ours() {
+    fn only_events_of_this_crate_are_logged() {
         assert!(is_ours("registrar") && is_ours("registrar::script"));
         assert!(!is_ours("h2::codec") && !is_ours("registrar_of_others"));
     }

@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trace_is_believed_in_its_exact_form_only() {
+    fn a_trace_context_is_accepted_in_its_exact_form_only() {
         check(&format!("00-{TRACE}-00f067aa0ba902b7-01"), Some(TRACE));
         check(&format!("01-{TRACE}-00f067aa0ba902b7-01-more"), Some(TRACE));
         check(&format!("00-{TRACE}-00f067aa0ba902b7-01-more"), None);

@@ -23,7 +23,7 @@ mod tests {
     use crate::jose::{Algorithm, SigningKey};
 
     #[test]
-    fn only_public_halves_are_there_each_once() {
+    fn only_public_keys_are_published_and_each_once() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         let (pem, text) = (key.to_pem().unwrap().clone(), Secret::new("a shared secret".to_owned()));
         let set = jwks(&[pem.clone(), text.clone(), pem]);

@@ -229,7 +229,7 @@ mod tests {
     use crate::jose::{Algorithm, SigningKey};
 
     #[test]
-    fn a_set_is_kept_for_the_keys_that_it_was_made_of_and_not_without_end() {
+    fn a_parsed_set_is_cached_for_its_keys_and_for_a_limited_time() {
         let jwk = SigningKey::generate(Algorithm::EdDsa).unwrap().public_jwk().unwrap();
         let set = |count: usize| Arc::new(key_set(&json!({"keys": vec![&jwk; count]})).unwrap());
         let kept = KeptSets::default();

@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_for_each_algorithm() {
+    fn there_is_a_decoy_for_each_algorithm() {
         let decoys = DECOYS.clone().unwrap();
         assert_eq!(format!("{decoys:?}"), "KeySet(7 public)");
         assert!(decoys.skipped().is_empty());

@@ -24,7 +24,7 @@ fn check(properties: &Value, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn every_key_and_algorithm_is_read_when_the_configuration_is() {
+fn keys_and_algorithms_are_parsed_with_the_configuration() {
     check(
         &json!({
             "softwareStatementSigningAlgValuesSupported": ["ES256", "none"],
@@ -51,7 +51,7 @@ fn every_key_and_algorithm_is_read_when_the_configuration_is() {
 }
 
 #[test]
-fn an_entry_is_for_its_own_issuers_and_type() {
+fn an_entry_applies_to_its_own_issuers_and_type() {
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     let jwks = json!({"keys": [key.public_jwk()]});
     let trust = Trust::new(&settings(&json!({

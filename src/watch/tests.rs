@@ -14,7 +14,7 @@ async fn told(changes: &mut Receiver<()>) {
 }
 
 #[tokio::test]
-async fn a_change_below_a_folder_is_told_however_it_is_made() {
+async fn a_change_below_a_folder_is_reported_however_it_is_made() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::create_dir(path("lib")).unwrap();
@@ -32,7 +32,7 @@ async fn a_change_below_a_folder_is_told_however_it_is_made() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_swapped_link_is_told() {
+async fn a_swapped_link_is_reported() {
     use std::os::unix::fs::symlink;
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -50,7 +50,7 @@ async fn a_swapped_link_is_told() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_replaced_is_told_each_time() {
+async fn a_file_that_is_replaced_is_reported_each_time() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("registrar.toml");
     fs::write(&file, "").unwrap();
@@ -64,7 +64,7 @@ async fn a_file_that_is_replaced_is_told_each_time() {
 }
 
 #[tokio::test]
-async fn a_busy_neighbour_neither_tells_nor_drowns_a_change() {
+async fn a_busy_neighbour_folder_neither_reports_nor_hides_a_change() {
     let folder = TempDir::new().unwrap();
     let (file, log) = (folder.path().join("registrar.toml"), folder.path().join("log"));
     fs::write(&file, "").unwrap();

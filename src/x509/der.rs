@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_element_has_all_its_bytes() {
+    fn an_element_must_have_all_its_bytes() {
         let (one, rest) = element(&[0x0c, 2, b'h', b'i', 9]).unwrap();
         assert_eq!((text(&one).as_deref(), rest), (Some("hi"), &[9][..]));
         assert_eq!(one.whole.len(), 4);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_of_each_type() {
+    fn strings_of_each_type_are_decoded() {
         let check = |bytes: &[u8], expected: Option<&str>| {
             assert_eq!(text(&element(bytes).unwrap().0).as_deref(), expected, "{bytes:?}");
         };

@@ -20,7 +20,7 @@ fn anchors(pairs: &[&Pair]) -> Anchors {
 }
 
 #[test]
-fn all_that_a_certificate_says() {
+fn every_property_of_a_certificate_is_read() {
     let issuer = make(AUTHORITY, None);
     let pair = make(PLAIN, Some(&issuer));
     let certificate = Certificate::from_pem(&pair.pem()).unwrap();
@@ -49,7 +49,7 @@ fn all_that_a_certificate_says() {
 }
 
 #[test]
-fn what_is_no_certificate_is_refused() {
+fn anything_but_a_certificate_is_rejected() {
     let check = |pem: &str, expected: CertificateError| {
         assert_eq!(Certificate::from_pem(pem).unwrap_err(), expected);
     };
@@ -67,7 +67,7 @@ fn what_is_no_certificate_is_refused() {
 }
 
 #[test]
-fn alternative_names_are_compared_each_in_its_way() {
+fn alternative_names_are_compared_by_the_rules_of_their_type() {
     let sans = make(PLAIN, None).certificate().sans;
     assert!(sans.has_dns("client.EXAMPLE.org") && !sans.has_dns("example.org"));
     assert!(sans.has_uri("urn:x:1") && !sans.has_uri("URN:x:1"));
@@ -77,7 +77,7 @@ fn alternative_names_are_compared_each_in_its_way() {
 }
 
 #[test]
-fn somebody_must_vouch_for_a_certificate() {
+fn a_certificate_needs_a_trusted_issuer() {
     let root = make(AUTHORITY, None);
     let other = make(AUTHORITY, None);
     let between = make(Recipe { subject: &[("CN", "between")], ..AUTHORITY }, Some(&root));

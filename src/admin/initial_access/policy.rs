@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_client_can_have_is_no_choice() {
+    fn unsupported_values_are_rejected_in_a_policy() {
         let fine = json!({
             "scopes": ["openid"], "grant_types": ["authorization_code"],
             "token_endpoint_auth_methods": ["none"], "privileged_members": ["groups"], "redirect_hosts": [], "attributes": {"any": "thing"},

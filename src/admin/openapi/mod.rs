@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_issuer_has_two_parts() {
+    fn an_issuer_is_split_into_origin_and_path() {
         let parts = |issuer: &'static str| {
             let Issuer { origin, path } = Issuer::of(issuer);
             (origin, path)

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_somewhere() {
+    fn keys_must_have_a_source() {
         let required = || json!({"softwareStatementRequired": true});
         check(&json!({}), &[], &[]);
         check(&required(), &[], &["softwareStatementRequired: nobody can register"]);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn evidence_is_appraised_by_somebody() {
+    fn evidence_needs_an_appraiser() {
         let required = || json!({"dcrAttestationEvidenceRequired": true});
         check(&required(), &[], &["nobody can register: no script has verifyEvidence"]);
         check(&required(), &[Hook::CreateClient], &["unless createClient sets context.attestation"]);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_granted_is_defined() {
+    fn granted_scopes_must_be_defined() {
         let granted = json!({"https://a.example": {"automaticallyGrantedScopes": ["openid", "accounts"]}});
         check(
             &json!({"trustedSsaIssuers": granted}),

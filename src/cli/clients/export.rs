@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn an_export_that_is_cut_off_is_recognised() {
+    fn a_truncated_export_is_detected() {
         assert_eq!(end(&["{}\n{", "}\n{\"clie", "nts\": 2}\n"]), Ok(2));
         assert_eq!(end(&["{\"clients\": 0}"]), Ok(0));
         for cut in [&["{}\n{}\n"][..], &["{}\n{\"clients\""], &[""], &["{}\n{\"client_id\": 1}\n"]] {

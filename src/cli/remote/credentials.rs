@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_parts_are_encoded_as_in_a_form() {
+    fn both_parts_are_form_encoded() {
         let secret = Secret::new("a:b c".to_owned());
         let credentials = Credentials { client_id: "x+y".to_owned(), secret, place: String::new() };
         let sent = basic(&credentials);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_file_is_told_without_what_is_in_it() {
+    fn the_error_for_a_file_does_not_show_its_content() {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("c.json");
         for text in ["secret", r#"{"client_id": "secret"}"#, r#"{"client_id": 1, "client_secret": "secret"}"#]

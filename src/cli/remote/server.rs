@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identifier_stays_in_its_segment() {
+    fn an_identifier_is_one_path_segment() {
         assert_eq!(segment("a-b_1").unwrap(), "a-b_1");
         assert_eq!(segment("a/b?c#d%").unwrap(), "a%2Fb%3Fc%23d%25");
         for bad in ["", ".", ".."] {

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_is_shown_member_by_member() {
+    fn changes_are_shown_member_by_member() {
         let before = object(json!({"a": 1, "b": "x", "c": [1]}));
         let after = object(json!({"a": 1, "b": "y", "d": true}));
         let expected = ["  - b: \"x\"", "  + b: \"y\"", "  - c: [1]", "  + d: true"];
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_a_request_or_says_more() {
+    fn a_file_is_a_request_alone_or_with_more_input() {
         let folder = tempfile::TempDir::new().unwrap();
         let file = folder.path().join("request.json");
         let read = |text: &str| {

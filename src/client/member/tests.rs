@@ -1,14 +1,14 @@
 use super::*;
 
 #[test]
-fn every_member_is_found_by_its_name_and_is_there_once() {
+fn every_member_is_found_by_its_unique_name() {
     for member in MEMBERS {
         assert!(std::ptr::eq(find(member.name).unwrap(), member), "duplicate member {}", member.name);
     }
 }
 
 #[test]
-fn what_is_called_a_uri_leads_somewhere() {
+fn members_named_uri_are_urls() {
     // The client's name in its certificate.
     let is_name = |name: &str| name == "tls_client_auth_san_uri";
     let is_called = |name: &str| {
@@ -21,7 +21,7 @@ fn what_is_called_a_uri_leads_somewhere() {
 }
 
 #[test]
-fn only_what_people_read_has_a_language() {
+fn only_human_readable_members_have_a_language() {
     assert_eq!(find("client_name#ja").unwrap().name, "client_name");
     assert!(find("redirect_uris#ja").is_none());
     assert!(find("no_such_member").is_none());

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_says_counts_and_the_operator_chooses_what_is_usual() {
+    fn an_explicit_type_counts_and_the_operator_chooses_the_default() {
         let said = json!({"redirect_uris": ["http://localhost/cb"], "application_type": "web"});
         check(said, Err(&["redirect_uris[0]: webAllowLoopback"]));
         let default = |usual| Registration { default_application_type: usual, ..Registration::default() };
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_web_client_has_loopback_where_the_operator_allows_it() {
+    fn a_web_client_may_use_loopback_if_the_operator_allows_it() {
         let mut settings = Registration { web_allow_loopback: true, ..Registration::default() };
         settings.grant_types_supported.push("implicit".to_owned());
         settings.response_types_supported.push("id_token".to_owned());

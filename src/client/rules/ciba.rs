@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn its_members_are_there_together() {
+    fn ciba_members_are_required_together() {
         check(ciba(&json!({})), Ok(json!({MODE: "poll"})));
         check(ciba(&json!({MODE: null})), Err(&[&format!("{MODE}: one of poll, ping, push")]));
         check(ciba(&json!({MODE: "pull"})), Err(&[&format!("{MODE}: not supported")]));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn without_its_grant_they_mean_nothing() {
+    fn ciba_members_are_removed_without_the_grant() {
         for (member, value) in [(ENDPOINT, NOTIFIED), (SIGNING, "ES256")] {
             let client = json!({member: value, "jwks_uri": "https://client.example/jwks"});
             check(client, Err(&[&format!("{member}: is only for clients with the grant type")]));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn they_go_with_a_grant_that_is_not_supported() {
+    fn ciba_members_are_removed_with_an_unsupported_grant() {
         let settings = Registration {
             grant_types_supported: vec!["authorization_code".to_owned()],
             ..Registration::default()
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn user_codes_are_for_servers_that_have_them() {
+    fn user_codes_need_a_server_that_supports_them() {
         let client = || ciba(&json!({"backchannel_user_code_parameter": true}));
         let settings = |is_on| Registration {
             backchannel_user_code_parameter_supported: is_on,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sector_of_a_pairwise_client_that_is_polled_is_that_of_its_keys() {
+    fn the_sector_of_a_polled_pairwise_client_is_that_of_its_keys() {
         let client = || ciba(&json!({"subject_type": "pairwise"}));
         check_with(&pairwise(), client(), Err(&["jwks_uri: poll and ping"]));
         let named = json!({"jwks_uri": "https://client.example/jwks"});

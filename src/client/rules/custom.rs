@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_that_the_operator_lists_are_registered() {
+    fn only_configured_attributes_are_registered() {
         check_with(
             &settings(),
             json!({"tier": [1, {"a": null}], "x": 1}),
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_filled_in_for_those_names_alone() {
+    fn defaults_are_set_for_configured_attributes_only() {
         check_with(
             &settings(),
             json!({}),
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_tag_makes_no_attribute_of_a_member() {
+    fn a_member_with_a_language_tag_is_not_an_attribute() {
         for name in ["jwks#en", "client_id#x", "client_name#en", "grant_types#"] {
             let settings =
                 Registration { dynamic_registration_custom_attributes: vec![name.to_owned()], ..settings() };
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_is_bounded() {
+    fn an_attribute_is_limited_in_size() {
         check_with(&settings(), json!({"tier": "x".repeat(16_382)}), Ok(json!({})));
         check_with(&settings(), json!({"tier": "x".repeat(16_383)}), Err(&["tier: longer than 16384"]));
     }

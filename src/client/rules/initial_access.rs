@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects_go_to_its_hosts_only() {
+    fn redirect_uris_must_be_on_the_permitted_hosts() {
         let policy = || json!({"redirect_hosts": ["Client.example", "localhost"]});
         check(policy(), json!({}), Ok(json!({})));
         check(
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_member_that_leads_somewhere_leads_to_its_hosts() {
+    fn every_url_must_be_on_the_permitted_hosts() {
         use crate::client::member::{Kind, MEMBERS, SetBy};
 
         let policy: InitialAccessPolicy =
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_may_leave_what_was_allowed_once() {
+    fn an_update_may_keep_values_that_were_permitted_earlier() {
         let policy: InitialAccessPolicy =
             serde_json::from_value(json!({"redirect_hosts": ["client.example"]})).unwrap();
         let metadata = |value: Value| Metadata::new(value.as_object().cloned().unwrap());
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn grants_and_methods_are_among_its_own() {
+    fn grants_and_methods_must_be_permitted_by_the_policy() {
         let policy = || json!({"grant_types": ["client_credentials"], "token_endpoint_auth_methods": ["private_key_jwt"]});
         check(
             policy(),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn no_other_method_comes_in_beside_the_first() {
+    fn additional_methods_must_be_permitted_too() {
         let sent = |more: Value| json!({"additional_token_endpoint_auth_methods": more, "token_endpoint_auth_method": "none"});
         let policy = || json!({"token_endpoint_auth_methods": ["none", "client_secret_post"]});
         let member = "additional_token_endpoint_auth_methods";
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn no_scope_comes_up_that_it_does_not_allow() {
+    fn no_scope_is_added_that_the_policy_does_not_permit() {
         let sent = || json!({"allow_spontaneous_scopes": true, "spontaneous_scopes": ["^.*$"]});
         let faults = ["allow_spontaneous_scopes: only profile", "spontaneous_scopes: only profile"];
         check(json!({"scopes": ["profile"]}), sent(), Err(&faults));
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_lives_no_longer_than_it_allows() {
+    fn the_lifetime_of_a_client_is_limited_by_the_policy() {
         let policy = || json!({"maximum_lifetime": 600});
         check(policy(), json!({}), Ok(json!({"lifetime": 600})));
         check(policy(), json!({"lifetime": 60}), Ok(json!({"lifetime": 60})));

@@ -56,13 +56,13 @@ mod tests {
     use crate::config::Registration;
 
     #[test]
-    fn a_localised_member_is_kept_as_it_is() {
+    fn a_localised_member_is_kept_unchanged() {
         let names = json!({"client_name": "Client", "client_name#ja-Jpan-JP": "\u{30af}\u{30e9}", "client_name#fr": "C"});
         check(names.clone(), Ok(names));
     }
 
     #[test]
-    fn a_tag_is_one_of_bcp_47() {
+    fn a_language_tag_must_be_valid_by_bcp_47() {
         for bad in ["client_name#", "client_name#not a tag", "client_name#toolongtag", "client_name#en#fr"] {
             check(json!({bad: "x"}), Err(&[&format!("{bad}: BCP 47")]));
         }
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn only_members_for_people_have_languages() {
+    fn only_human_readable_members_may_have_languages() {
         check(json!({"grant_types#en": ["x"]}), Ok(json!({"grant_types#en": null})));
         check_changed(
             &Registration::default(),
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn languages_are_not_without_number() {
+    fn the_number_of_languages_is_limited() {
         let names: Map<String, Value> =
             (0..65).map(|index| (format!("client_name#en-x-{index}"), json!("x"))).collect();
         check(Value::Object(names), Err(&["client_name: is present in 65 languages; at most 64"]));

@@ -84,7 +84,7 @@ mod tests {
     use crate::config::Registration;
 
     #[test]
-    fn what_is_usual_is_not_longer_than_what_is_allowed() {
+    fn the_default_lifetime_does_not_exceed_the_maximum() {
         let settings = Registration {
             dynamic_registration_expiration_time: 3_600,
             maximum_client_lifetime: Some(600),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn every_lifetime_is_bounded() {
+    fn every_lifetime_is_limited() {
         for member in OF_TOKENS {
             let sent = |seconds: u64| json!(Map::from_iter([((*member).to_owned(), json!(seconds))]));
             check(sent(31_536_000), Ok(sent(31_536_000)));

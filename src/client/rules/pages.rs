@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_on_the_host_of_a_redirect_uri() {
+    fn a_page_must_be_on_the_host_of_a_redirect_uri() {
         let redirects = json!(["https://app.example.org/cb", "https://b.example/cb"]);
         for page in ["https://app.example.org/", "https://APP.example.org.:8443/x", "https://b.example/"] {
             on(RedirectHost, &redirects, page, Ok(()));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_on_the_site_of_a_redirect_uri() {
+    fn a_page_must_be_on_the_site_of_a_redirect_uri() {
         let redirects =
             json!(["https://app.example.co.uk/cb", "https://me.github.io/cb", "https://93.184.216.34/"]);
         for page in ["https://www.example.co.uk/", "https://example.co.uk/", "https://me.github.io/x"] {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_the_machine_of_the_user_proves_no_host() {
+    fn a_loopback_redirect_uri_proves_no_host() {
         let redirects = json!(["http://localhost:8080/cb", "com.example.app:/cb"]);
         for how in [RedirectHost, RedirectSite] {
             on(how, &redirects, "https://app.example.com/", Err("leave it out"));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_application_in_development_has_its_pages_on_loopback() {
+    fn an_application_in_development_may_have_pages_on_loopback() {
         let local = || json!({"redirect_uris": ["http://localhost:5173/oauth/callback"]});
         let pages =
             ["client_uri", "tos_uri#fr", "policy_uri", "initiate_login_uri", "frontchannel_logout_uri"];
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_on_the_machine_of_the_user_is_left_out() {
+    fn a_logo_on_loopback_is_left_out() {
         for member in ["logo_uri", "logo_uri#fr"] {
             for picture in ["http://localhost:5173/logo.png", "https://localhost/x", "http://[::1]/"] {
                 let local = json!({"redirect_uris": ["http://localhost:5173/cb"], member: picture});

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_gets_none_and_whoever_is_vouched_for_gets_those() {
+    fn an_unauthenticated_client_gets_no_privileges_and_a_verified_one_its_own() {
         let settings = Registration::default();
         let stranger =
             Privileges { settings: &settings, policy: None, vouched: &|_, _| false, registered: None };
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_them_is_withheld_and_what_asks_for_nothing_is_kept() {
+    fn each_privileged_member_is_withheld_unless_it_requests_nothing() {
         let settings = Registration::default();
         let stranger =
             Privileges { settings: &settings, policy: None, vouched: &|_, _| false, registered: None };

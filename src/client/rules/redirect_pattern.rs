@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_location_is_one_uri() {
+    fn a_pattern_without_wildcards_matches_one_uri() {
         check(
             "https://a.example/cb",
             &["https://a.example/cb", "https://A.example:443/c%62", "https://a.example./cb"],
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_ends_a_path() {
+    fn a_star_must_end_a_path() {
         check(
             "https://a.example/cb/*",
             &["https://a.example/cb/", "https://a.example/cb/x?y=1"],
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_has_hosts_below_it() {
+    fn a_domain_pattern_matches_hosts_below_it() {
         check(
             "*.example.org",
             &["https://example.org", "https://a.b.Example.org:8443/x"],
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_is_every_uri_with_it() {
+    fn a_scheme_pattern_matches_every_uri_with_the_scheme() {
         check(
             "com.example.app:*",
             &["com.example.app:/cb", "COM.example.app://x/y"],
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_pattern_opens_nothing() {
+    fn an_invalid_pattern_allows_nothing() {
         for bad in ["https://a.example*", "*", "*.", "*.a.example/x", "https://*.a.example/", "a b:*", ""] {
             assert!(RedirectPattern::parse(bad).is_err(), "{bad}");
             let uri = uri::parse("https://a.example/").unwrap();

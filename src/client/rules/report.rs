@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_was_not_sent_is_not_blamed_without_a_word_where_its_value_is_from() {
+    fn an_error_for_a_default_value_names_the_origin_of_the_value() {
         let settings = only("private_key_jwt");
         check_with(
             &settings,
@@ -159,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_follows_from_a_list_that_is_refused() {
+    fn a_rejected_list_causes_no_further_errors() {
         check(json!({"grant_types": ["implicit"]}), Err(&["grant_types: contains no supported value"]));
         check(json!({"response_types": ["token"]}), Err(&["response_types: this server supports only code"]));
     }
 
     #[test]
-    fn a_member_that_was_sent_needs_no_such_word() {
+    fn an_error_for_a_sent_value_names_no_origin() {
         let sent = json!({"token_endpoint_auth_method": "client_secret_basic"});
         check_with(
             &only("none"),

@@ -36,7 +36,7 @@ mod tests {
     use crate::client::member;
 
     #[test]
-    fn a_member_is_retold_in_other_languages_and_other_ways() {
+    fn a_member_can_be_expressed_in_other_languages_and_forms() {
         let cases = [
             ("client_name#en", "client_name", true),
             ("client_name", "client_name#en", true),
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_is_that_of_members_that_there_are() {
+    fn every_other_form_names_existing_members() {
         for name in OTHER_WAYS.iter().flat_map(|(name, of)| [name, of]) {
             assert!(member::find(name).is_some(), "{name}");
         }

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_have_a_limit_of_their_own() {
+    fn scopes_have_their_own_limit() {
         let scopes = |count: usize| vec!["https://purl.example.org/spec/scope"; count].join("\n      ");
         check(json!({"scope": scopes(400)}), Ok(json!({"scope": "openid"})));
         check(json!({"scope": scopes(500)}), Err(&["scope: has 17999 bytes; at most 16384 are allowed"]));

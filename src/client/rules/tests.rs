@@ -10,7 +10,7 @@ use crate::client::member::MEMBERS;
 use crate::config::{FetchSettings, Limits, Registration};
 
 #[test]
-fn a_script_can_not_pass_a_rule_by_taking_a_member_away() {
+fn a_script_cannot_bypass_a_rule_by_removing_a_member() {
     let settings = Registration::default();
     let without_type =
         json!({"redirect_uris": ["http://evil.example/cb"], "grant_types": ["authorization_code"]});
@@ -25,7 +25,7 @@ fn a_script_can_not_pass_a_rule_by_taking_a_member_away() {
 }
 
 #[test]
-fn what_the_operator_decides_is_registered() {
+fn values_set_by_the_operator_are_registered() {
     check(
         json!({"trusted_client": true}),
         Ok(json!({"trusted_client": null, "persist_client_authorizations": true})),
@@ -43,7 +43,7 @@ fn what_the_operator_decides_is_registered() {
 }
 
 #[test]
-fn servers_are_not_lured_into_their_own_network() {
+fn urls_that_servers_fetch_must_be_on_the_public_internet() {
     for host in ["127.0.0.1", "169.254.169.254", "[::1]", "localhost", "10.0.0.1"] {
         let url = format!("https://{host}/x");
         for member in
@@ -62,7 +62,7 @@ fn servers_are_not_lured_into_their_own_network() {
 }
 
 #[test]
-fn pages_are_https_in_every_language() {
+fn pages_must_be_https_in_every_language() {
     check(json!({"logo_uri#fr": "http://a.example/x"}), Err(&["logo_uri#fr: https"]));
     check(json!({"client_uri": "javascript:alert(1)"}), Err(&["client_uri: never allowed"]));
     check(
@@ -77,7 +77,7 @@ fn key(usage: &str) -> Value {
 }
 
 #[test]
-fn a_key_that_an_algorithm_needs_is_one_that_it_can_use() {
+fn an_algorithm_needs_a_key_that_it_can_use() {
     let with_key = |key: Value, member: &str, alg: &str| json!({"jwks": {"keys": [key]}, member: alg});
     let sealed = "id_token_encrypted_response_alg";
     check(with_key(key("sig"), sealed, "RSA-OAEP"), Err(&["id_token_encrypted_response_alg: RSA-OAEP"]));
@@ -96,7 +96,7 @@ fn a_key_that_an_algorithm_needs_is_one_that_it_can_use() {
 }
 
 #[test]
-fn a_further_method_needs_what_the_first_would() {
+fn an_additional_method_has_the_requirements_of_the_first() {
     let also = |method: &str| {
         json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key("sig")]},
                "additional_token_endpoint_auth_methods": [method]})
@@ -117,14 +117,14 @@ fn a_further_method_needs_what_the_first_would() {
 }
 
 #[test]
-fn what_is_there_twice_is_registered_once() {
+fn duplicate_values_are_registered_once() {
     let twice = json!({"grant_types": ["refresh_token", "authorization_code", "refresh_token"], "response_types": ["code", "code"]});
     let once = json!({"grant_types": ["refresh_token", "authorization_code"], "response_types": ["code"]});
     check(twice, Ok(once));
 }
 
 #[test]
-fn an_assertion_is_signed_as_its_method_asks() {
+fn the_signing_algorithm_must_fit_the_method() {
     let chosen = json!({
         "token_endpoint_auth_method": "private_key_jwt",
         "jwks": {"keys": [key("sig")]},
@@ -198,7 +198,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_request_panics_and_what_is_valid_stays_so(request in request()) {
+    fn no_request_panics_and_valid_metadata_stays_valid(request in request()) {
         let (settings, limits, scopes) = (Registration::default(), Limits::default(), scopes());
         let rules = Rules { settings: &settings, scopes: &scopes, limits: &limits, fetch: &FetchSettings::default(), initial_access: None, registered: None, is_certified: false };
         if let Ok(valid) = rules.validate(Requested::read(request, &[])) {
@@ -209,7 +209,7 @@ proptest! {
 }
 
 #[test]
-fn a_script_that_empties_a_member_takes_it_away() {
+fn a_script_that_empties_a_member_removes_it() {
     let changed = json!({"redirect_uris": ["https://client.example/cb"], "client_name": "", "logo_uri": ""});
     check_changed(&Registration::default(), changed, Ok(json!({"client_name": null, "logo_uri": null})));
 }
@@ -227,7 +227,7 @@ fn a_pairwise_client_has_a_sector() {
 }
 
 #[test]
-fn of_several_methods_one_is_chosen_that_has_what_it_needs() {
+fn of_several_methods_one_with_fulfilled_requirements_is_chosen() {
     let sent = |methods: &[&str]| json!({"token_endpoint_auth_methods_supported": methods});
     let chosen = |method: &str| Ok(json!({"token_endpoint_auth_method": method}));
     let methods = ["private_key_jwt", "tls_client_auth", "client_secret_basic"];
@@ -239,7 +239,7 @@ fn of_several_methods_one_is_chosen_that_has_what_it_needs() {
 }
 
 #[test]
-fn origins_and_offers_have_their_form() {
+fn origins_and_offer_endpoints_must_be_well_formed() {
     check(json!({"authorized_origins": ["https://a.example/x"]}), Err(&["authorized_origins[0]: an origin"]));
     check(json!({"authorized_origins": ["https://a.example"]}), Ok(json!({})));
     check(json!({"credential_offer_endpoint": "nowhere"}), Err(&["credential_offer_endpoint: absolute URI"]));

@@ -169,7 +169,7 @@ mod tests {
     use crate::client::rules::testing::check;
 
     #[test]
-    fn each_member_has_the_type_that_is_due() {
+    fn each_member_must_have_its_type() {
         check(
             json!({"redirect_uris": "https://a.example/cb"}),
             Err(&["redirect_uris: an array of strings, not a string"]),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_limit_to_everything() {
+    fn every_value_has_a_limit() {
         check(
             json!({"client_name": "x".repeat(1025)}),
             Err(&["client_name: has 1025 characters; at most 1024"]),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_is_for_what_its_name_says() {
+    fn each_limit_applies_to_what_its_name_says() {
         let (text, uri) = ("x".repeat(3_000), format!("https://a.example/{}", "x".repeat(3_000)));
         let sent = [
             (json!({"software_id": text}), "software_id: limits.textBytes"),
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_hides_no_characters() {
+    fn a_text_must_not_hide_characters() {
         check(
             json!({"client_name": "B\u{e4}nk \u{30af}\u{30e9}"}),
             Ok(json!({"client_name": "B\u{e4}nk \u{30af}\u{30e9}"})),

@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_is_for_whole_tokens() {
+    fn a_pattern_matches_whole_tokens() {
         let table: &[(&str, &str, bool)] = &[
             (SMART, "patient/*.rs", true),
             (SMART, "patient/Observation.rs?category=http://example.org/x|laboratory", true),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_is_none_is_refused_and_a_good_one_is_told_as_it_was_written() {
+    fn an_invalid_pattern_is_rejected_and_a_valid_one_is_shown_unchanged() {
         for pattern in ["(", "a{1000000}", "(?P<x>a)(?P<x>b)"] {
             assert!(scope(pattern).unwrap_err().contains("regular expression"), "{pattern}");
         }

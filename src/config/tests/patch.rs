@@ -15,7 +15,7 @@ fn patched(patch: Value, environment: &[(&str, &str)]) -> Result<Configuration, 
 }
 
 #[test]
-fn a_patch_stands_between_the_file_and_the_environment() {
+fn a_patch_overrides_the_file_but_not_the_environment() {
     let patch = json!({
         "registration.dynamicRegistrationEnabled": false,
         "registration.clientExpiryGrace": 7,
@@ -39,7 +39,7 @@ fn a_patch_stands_between_the_file_and_the_environment() {
 }
 
 #[test]
-fn a_mistake_in_a_patch_is_named_like_one_in_the_file() {
+fn an_error_in_a_patch_is_reported_like_one_in_the_file() {
     let fails = |patch: Value, expected: &str| {
         assert_eq!(patched(patch, &[]).expect_err("it is rejected"), expected);
     };
@@ -67,7 +67,7 @@ fn a_mistake_in_a_patch_is_named_like_one_in_the_file() {
 }
 
 #[test]
-fn who_has_the_last_word_fixes_an_option() {
+fn a_higher_layer_fixes_an_option() {
     let environment = [
         ("REGISTRAR_REGISTRATION__DEFAULT_SUBJECT_TYPE", "pairwise"),
         ("REGISTRAR_REGISTRATION__TRUSTED_SSA_ISSUERS__X", "{}"),
@@ -95,7 +95,7 @@ fn every_option_has_an_origin() {
 }
 
 #[test]
-fn a_program_that_embeds_the_server_keeps_what_it_made() {
+fn an_embedding_program_keeps_its_configuration() {
     let mut made = patched(json!({}), &[]).unwrap();
     made.live.registration.client_expiry_grace = 5;
     made.settings.limits.body_bytes = 1_000;
@@ -111,7 +111,7 @@ fn a_program_that_embeds_the_server_keeps_what_it_made() {
 }
 
 #[test]
-fn paths_can_be_told_apart() {
+fn paths_must_be_different() {
     let clash = "[server.paths]\ntoken = \"/register\"\n";
     check(
         clash,
@@ -136,7 +136,7 @@ fn paths_can_be_told_apart() {
 }
 
 #[test]
-fn an_entry_of_the_issuers_is_named_once() {
+fn entries_of_issuers_need_unique_names() {
     let entry = "[[registration.dcrSsaValidationConfigs]]\nid = \"a\"\ntype = \"SSA\"\njwksUri = \"https://a.example.org\"\n";
     check(
         &format!("{entry}{entry}"),

@@ -3,7 +3,7 @@
 use super::check;
 
 #[test]
-fn a_pattern_is_valid_names_no_default_and_leaves_the_scopes_of_administrators_alone() {
+fn a_scope_pattern_must_be_valid_not_default_and_not_match_admin_scopes() {
     check(
         "[[scopes]]\nid = \"a\"\npattern = \"(\"\n",
         &["r.toml:1:1: scopes[0]: pattern: '(' is not a valid regular expression, or is too large"],

@@ -16,7 +16,7 @@ async fn life(connection: &Connection) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_connection_that_waits_gives_way_or_lapses() {
+async fn only_an_idle_connection_is_closed_for_others_or_times_out() {
     let room = Arc::new(Room::default());
     let one = connection(&room);
     assert_eq!(room.len(), 1);
@@ -37,7 +37,7 @@ async fn only_a_connection_that_waits_gives_way_or_lapses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_taken_is_no_sign_of_life() {
+async fn an_unread_answer_is_not_activity() {
     let one = connection(&Arc::default());
     let asking = async {
         // Each request comes in time and is answered at once, and its answer is thrown away.
@@ -54,7 +54,7 @@ async fn an_answer_that_is_not_taken_is_no_sign_of_life() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_answer_that_is_never_taken_ends_a_connection_that_is_alive() {
+async fn one_answer_that_is_never_read_ends_an_active_connection() {
     let one = connection(&Arc::default());
     let _out = one.open().out();
     let living = async {
@@ -70,7 +70,7 @@ async fn one_answer_that_is_never_taken_ends_a_connection_that_is_alive() {
 }
 
 #[test]
-fn a_request_alone_makes_no_connection_younger() {
+fn a_request_alone_does_not_renew_a_connection() {
     let room = Arc::new(Room::default());
     let (silent, other) = (connection(&room), connection(&room));
     drop(silent.open().out());

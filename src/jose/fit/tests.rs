@@ -56,7 +56,7 @@ fn the_algorithm_that_a_key_names_is_its_only_one() {
 }
 
 #[test]
-fn use_and_operations_narrow_it() {
+fn use_and_operations_restrict_a_key() {
     let p256 = |more: Value| {
         let mut key = json!({"kty": "EC", "crv": "P-256"});
         key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -77,7 +77,7 @@ fn use_and_operations_narrow_it() {
 }
 
 #[test]
-fn of_an_algorithm_that_is_not_known_the_key_decides() {
+fn for_an_unknown_algorithm_the_key_decides() {
     let can = |key: Value| can(key.as_object().unwrap(), Work::Encrypt, "HPKE-0");
     assert!(can(json!({"kty": "EC", "crv": "P-256"})));
     assert!(can(json!({"kty": "NEW", "alg": "HPKE-0", "use": "enc"})));
@@ -86,7 +86,7 @@ fn of_an_algorithm_that_is_not_known_the_key_decides() {
 }
 
 #[test]
-fn the_algorithm_of_a_key_is_one_of_its_type() {
+fn the_algorithm_of_a_key_must_fit_its_type() {
     let check = |key: Value, expected| assert_eq!(is_consistent(key.as_object().unwrap()), expected, "{key}");
     check(json!({"kty": "EC", "crv": "P-256", "alg": "ES256"}), true);
     check(json!({"kty": "EC", "crv": "P-256", "alg": "ES384"}), false);
@@ -98,7 +98,7 @@ fn the_algorithm_of_a_key_is_one_of_its_type() {
 }
 
 #[test]
-fn whatever_can_be_verified_here_has_a_kind_of_key() {
+fn every_supported_algorithm_has_a_key_type() {
     for algorithm in Algorithm::ALL {
         let has_key = KINDS.iter().any(|kind| kind.verifies.contains(&algorithm.as_str()));
         assert_eq!(has_key, !algorithm.is_symmetric(), "{algorithm}");

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_known_to_be_public_is_kept() {
+    fn only_members_known_to_be_public_are_kept() {
         let ec = json!({"kty": "EC", "crv": "P-256", "x": "a", "y": "b", "kid": "c", "ext": true, "x5t#S256": "d"});
         check(json!({"keys": [ec]}), json!({"keys": [ec]}));
         for name in ["secret", "D", "seed2", "n", "pub", "issuer", "https://a.example/claim"] {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_stays_to_be_told() {
+    fn invalid_members_are_kept_for_the_error() {
         for key in
             [json!({"kty": "NEW", "d": "x"}), json!({"kty": "oct", "k": "x"}), json!(5), json!({"kid": "a"})]
         {

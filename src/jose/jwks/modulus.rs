@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_a_good_generator_are_good() {
+    fn keys_of_a_good_generator_are_accepted() {
         for _ in 0..20 {
             assert_eq!(fault(Rsa::generate(1_024).unwrap().n()).unwrap(), None);
         }

@@ -41,7 +41,7 @@ fn public_keys_of_every_type_are_accepted() {
 }
 
 #[test]
-fn what_is_no_set_of_keys_is_refused() {
+fn anything_but_a_key_set_is_rejected() {
     for set in [json!({}), json!([]), json!({"keys": {}}), json!("x"), json!({"keys": "x"})] {
         assert!(check_public(&set, 20).unwrap_err().contains("JWK Set"), "{set}");
     }
@@ -52,7 +52,7 @@ fn what_is_no_set_of_keys_is_refused() {
 }
 
 #[test]
-fn a_secret_key_is_refused_and_not_repeated() {
+fn a_secret_key_is_rejected_and_not_repeated() {
     for name in ["rsa_private", "ec_private"] {
         let secret = KEYS[name]["d"].as_str().unwrap();
         let rule = check_public(&json!({"keys": [KEYS[name]]}), 20).unwrap_err();
@@ -65,7 +65,7 @@ fn a_secret_key_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn a_weak_or_wrong_key_is_refused() {
+fn a_weak_or_invalid_key_is_rejected() {
     check(&[key("rsa_1024", json!({}))], Err("1024 bits"));
     check(&[key("rsa", json!({"e": "Ag"}))], Err("odd"));
     check(&[key("rsa", json!({"e": "AQ"}))], Err("odd"));
@@ -81,7 +81,7 @@ fn a_weak_or_wrong_key_is_refused() {
 }
 
 #[test]
-fn keys_are_told_apart() {
+fn keys_must_be_distinguishable() {
     check(&[key("ec", json!({"kid": "a"})), key("ec", json!({"kid": "a"}))], Err("same `kid`"));
     check(&[key("ec", json!({"kid": "a"})), key("rsa", json!({"kid": "a"}))], Ok(()));
     let uses = [key("ec", json!({"kid": "a", "use": "sig"})), key("ec", json!({"kid": "b", "use": "enc"}))];

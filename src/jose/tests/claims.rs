@@ -8,7 +8,7 @@ fn check_claims(claims: Value, expected: &Expectations<'_>, result: Result<(), &
 }
 
 #[test]
-fn a_token_has_an_issuer() {
+fn a_token_needs_an_issuer() {
     let any = Expectations::default();
     check_claims(json!({}), &any, Ok(()));
     check_claims(json!({"iss": null}), &any, Err("`iss`"));
@@ -24,7 +24,7 @@ fn a_token_has_an_issuer() {
 }
 
 #[test]
-fn a_token_is_good_at_its_time() {
+fn a_token_is_valid_within_its_time() {
     let any = Expectations::default();
     check_claims(json!({"exp": NOW + 1, "nbf": NOW - 1, "iat": NOW}), &any, Ok(()));
     check_claims(json!({"exp": NOW - 59}), &any, Ok(()));
@@ -45,7 +45,7 @@ fn a_token_is_good_at_its_time() {
 }
 
 #[test]
-fn times_are_numbers() {
+fn times_must_be_numbers() {
     for name in ["exp", "nbf", "iat"] {
         for value in [json!("1700000100"), json!([]), json!({}), json!(true)] {
             let words = format!("a number of seconds in `{name}`");
@@ -59,7 +59,7 @@ fn times_are_numbers() {
 }
 
 #[test]
-fn an_old_token_is_refused_where_its_age_counts() {
+fn an_old_token_is_rejected_if_its_age_is_limited() {
     let fresh = Expectations { max_age: Some(300), ..Expectations::default() };
     check_claims(json!({"iat": NOW - 300}), &fresh, Ok(()));
     check_claims(json!({"iat": NOW - 301}), &fresh, Err("older than 300 seconds"));
@@ -68,7 +68,7 @@ fn an_old_token_is_refused_where_its_age_counts() {
 }
 
 #[test]
-fn a_token_for_others_is_refused() {
+fn a_token_for_others_is_rejected() {
     let us = ["https://us.example".to_owned(), "https://us.example/register".to_owned()];
     let ours = Expectations { audiences: &us, ..Expectations::default() };
     check_claims(json!({}), &ours, Ok(()));
@@ -86,7 +86,7 @@ fn a_token_for_others_is_refused() {
 }
 
 #[test]
-fn what_is_required_is_there() {
+fn required_claims_must_be_present() {
     let signed_request = Expectations { required: &["iss", "iat", "exp", "jti"], ..Expectations::default() };
     check_claims(json!({"iat": NOW, "exp": NOW + 60, "jti": "a"}), &signed_request, Ok(()));
     check_claims(json!({"iat": NOW, "exp": NOW + 60}), &signed_request, Err("`jti`"));
@@ -96,7 +96,7 @@ fn what_is_required_is_there() {
 }
 
 #[test]
-fn the_type_of_a_token_is_held() {
+fn the_type_of_a_token_is_enforced() {
     let check_typ = |typ: Value, rule: TypRule<'_>, result: Result<(), &str>| {
         let expected = Expectations { typ: rule, ..Expectations::default() };
         let result = result.map_err(|words| ("claims", words));
@@ -132,7 +132,7 @@ fn an_error_text_is_printable_whatever_the_operator_calls_us() {
 }
 
 #[test]
-fn when_a_token_expires_is_told_in_whole_seconds() {
+fn the_expiry_of_a_token_is_given_in_whole_seconds() {
     let expiry = |exp: Value| {
         let token = Compact::parse(&with_claims(json!({ "exp": exp }))).unwrap();
         verify(&token, &EC_SET, &Expectations::default(), Timestamp::from_unix(0)).unwrap().expiry()

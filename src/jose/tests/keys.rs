@@ -52,7 +52,7 @@ fn several_keys_of_one_identifier_are_tried() {
 }
 
 #[test]
-fn not_too_many_keys_are_tried() {
+fn the_number_of_tried_keys_is_limited() {
     let signer = generate(Algorithm::Es256);
     let good = signed(&signer, &Value::Null);
     let mut keys: Vec<_> =
@@ -65,7 +65,7 @@ fn not_too_many_keys_are_tried() {
 }
 
 #[test]
-fn a_key_is_for_its_own_algorithms() {
+fn a_key_is_used_for_its_own_algorithms_only() {
     let rsa = |more: Value| [public(&RSA, more)];
     let ps256 = SigningKey::from_pem(RSA.to_pem().unwrap(), Algorithm::Ps256).unwrap();
     check_keys(&signed(&ps256, &json!(RSA.kid())), &rsa(json!({"alg": null})), Ok(()));
@@ -99,7 +99,7 @@ fn both_names_of_an_edwards_curve_are_one_algorithm() {
 }
 
 #[test]
-fn keys_for_other_work_do_not_verify() {
+fn keys_for_other_purposes_do_not_verify() {
     let good = signed(&EC, &json!(EC.kid()));
     let spare = public(&RSA, json!({}));
     for more in [
@@ -118,7 +118,7 @@ fn keys_for_other_work_do_not_verify() {
 }
 
 #[test]
-fn one_bad_key_does_not_take_the_others_with_it() {
+fn one_invalid_key_does_not_invalidate_the_others() {
     let fixtures: Value =
         serde_json::from_str(include_str!("../../../tests/fixtures/keys/jwk.json")).unwrap();
     let bad = ["rsa_1024", "ec_off_curve", "rsa_private"].map(|name| fixtures[name].clone());
@@ -136,7 +136,7 @@ fn one_bad_key_does_not_take_the_others_with_it() {
 }
 
 #[test]
-fn a_set_is_read_from_strict_json() {
+fn a_set_is_parsed_from_strict_json() {
     let text = json!({"keys": [public(&EC, json!({}))]}).to_string();
     assert!(KeySet::parse_text(&text, 5).is_ok());
     for bad in ["", "x", "{}", "[]", r#"{"keys":[],"keys":[]}"#, r#"{"keys":[]}"#] {
@@ -145,7 +145,7 @@ fn a_set_is_read_from_strict_json() {
 }
 
 #[test]
-fn a_secret_is_as_long_as_the_hash() {
+fn a_secret_must_be_as_long_as_the_hash() {
     let secret = |bytes: usize| Secret::new("s".repeat(bytes));
     assert!(KeySet::from_secret(&secret(31)).unwrap_err().contains("32 bytes"));
     let all = Expectations { algorithms: Algorithm::SHARED_SECRET, ..Expectations::default() };

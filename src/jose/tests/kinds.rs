@@ -13,7 +13,7 @@ fn check_kind(header: Value, claims: &Value, expected: Option<&str>) {
 }
 
 #[test]
-fn statements_are_statements() {
+fn a_statement_is_accepted_as_a_statement() {
     let untyped = |claims: Value| check_kind(json!({"alg": "PS256"}), &claims, None);
     untyped(json!({"iss": "a", "software_id": "x"}));
     untyped(json!({"iss": "a", "iat": 1, "client_name": "x", "redirect_uris": []}));
@@ -34,7 +34,7 @@ fn statements_are_statements() {
 }
 
 #[test]
-fn other_tokens_are_told_by_their_type() {
+fn other_tokens_are_recognised_by_their_type() {
     let typed =
         |typ: &str, words| check_kind(json!({ "typ": typ }), &json!({"software_id": "x"}), Some(words));
     typed("at+jwt", "access token");
@@ -47,7 +47,7 @@ fn other_tokens_are_told_by_their_type() {
 }
 
 #[test]
-fn other_tokens_are_told_by_their_claims() {
+fn other_tokens_are_recognised_by_their_claims() {
     let untyped = |claims: Value, words| check_kind(json!({"typ": "JWT"}), &claims, Some(words));
     for name in ["nonce", "at_hash", "c_hash", "s_hash", "auth_time", "azp"] {
         untyped(json!({"iss": "a", "sub": "u", "aud": "c", name: "x"}), "ID token");

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 const EDWARDS_PRIVATE: &str = "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A";
 
 #[test]
-fn what_every_key_signs_verifies() {
+fn signatures_of_every_key_verify() {
     let secret = Secret::new("s".repeat(64));
     for algorithm in Algorithm::ALL {
         let (key, keys) = if algorithm.is_symmetric() {
@@ -35,7 +35,7 @@ fn what_every_key_signs_verifies() {
 }
 
 #[test]
-fn a_kept_key_is_the_same_key() {
+fn a_stored_key_is_the_same_key() {
     for algorithm in Algorithm::STATEMENTS {
         let key = SigningKey::generate(*algorithm).unwrap();
         let again = SigningKey::from_pem(key.to_pem().unwrap(), *algorithm).unwrap();
@@ -56,7 +56,7 @@ fn a_private_jwk_signs() {
 }
 
 #[test]
-fn what_can_not_sign_is_refused() {
+fn keys_that_cannot_sign_are_rejected() {
     let fixtures: Value =
         serde_json::from_str(include_str!("../../../tests/fixtures/keys/jwk.json")).unwrap();
     let jwk = |jwk: &Value, algorithm| SigningKey::from_jwk(jwk, algorithm).unwrap_err();
@@ -90,7 +90,7 @@ fn what_can_not_sign_is_refused() {
 }
 
 #[test]
-fn an_encrypted_pem_is_refused_without_asking_anybody() {
+fn an_encrypted_pem_is_rejected_without_a_prompt() {
     let key = openssl::pkey::PKey::private_key_from_pem(EC.to_pem().unwrap().expose().as_bytes()).unwrap();
     let cipher = openssl::symm::Cipher::aes_256_cbc();
     let pem = key.private_key_to_pem_pkcs8_passphrase(cipher, b"word").unwrap();
@@ -117,7 +117,7 @@ fn a_thumbprint_is_that_of_the_rfc() {
 }
 
 #[test]
-fn the_same_key_is_known_again() {
+fn the_same_key_is_recognised() {
     let (one, other) = (EC.public_jwk().unwrap(), RSA.public_jwk().unwrap());
     let renamed = merged(one.clone(), json!({"kid": "x", "use": null, "alg": null}));
     assert!(same_key(&one, &renamed));

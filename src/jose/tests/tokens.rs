@@ -10,13 +10,13 @@ fn check_form(text: &str, result: Result<(), (&str, &str)>) {
 }
 
 #[test]
-fn a_good_token_verifies() {
+fn a_valid_token_verifies() {
     check_form(&with_header(json!({})), Ok(()));
     check_form(&with_header(json!({"x5t#S256": "abc", "cty": "x", "typ": "JWT"})), Ok(()));
 }
 
 #[test]
-fn what_is_no_compact_jws_is_refused() {
+fn anything_but_a_compact_jws_is_rejected() {
     let good = with_header(json!({}));
     let [header, payload, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!("three parts") };
     let three = Err(("malformed", "three parts"));
@@ -42,7 +42,7 @@ fn what_is_no_compact_jws_is_refused() {
 }
 
 #[test]
-fn a_header_is_bounded_and_longer_only_for_certificates() {
+fn a_header_is_limited_and_may_be_longer_only_for_certificates() {
     let too_long = |name| Err(("malformed", name));
     check_form(&with_header(json!({"x": "y".repeat(MAXIMUM_HEADER_BYTES - 200)})), Ok(()));
     for name in ["x", "jwk", "x5t", "x5u"] {
@@ -91,7 +91,7 @@ fn header_and_claims_are_one_object_each() {
 }
 
 #[test]
-fn a_header_brings_no_rules_of_its_own() {
+fn a_header_cannot_change_the_rules() {
     let refused = |more: Value, name: &str| check_form(&with_header(more), Err(("malformed", name)));
     refused(json!({"crit": ["x"], "x": 1}), "`crit`");
     refused(json!({"crit": []}), "`crit`");
@@ -100,7 +100,7 @@ fn a_header_brings_no_rules_of_its_own() {
 }
 
 #[test]
-fn a_key_that_a_header_shows_changes_nothing() {
+fn a_key_in_a_header_changes_nothing() {
     let other = SigningKey::generate(Algorithm::Es256).unwrap();
     let shown = |key: &SigningKey| {
         let at = "https://attacker.example/key";
@@ -129,7 +129,7 @@ fn a_key_that_a_header_shows_changes_nothing() {
 }
 
 #[test]
-fn nothing_is_signed_with_none() {
+fn unsigned_tokens_are_rejected() {
     for alg in ["none", "None", "NONE", "nOnE", "", "es256", "ES256 ", "RS1", "dir"] {
         check_form(&with_header(json!({ "alg": alg })), Err(("algorithm", "`alg`")));
     }
@@ -140,7 +140,7 @@ fn nothing_is_signed_with_none() {
 }
 
 #[test]
-fn a_public_key_is_never_a_secret() {
+fn a_public_key_is_never_used_as_a_secret() {
     let pem = openssl::pkey::PKey::private_key_from_pem(RSA.to_pem().unwrap().expose().as_bytes())
         .and_then(|key| key.public_key_to_pem())
         .unwrap();
@@ -205,7 +205,7 @@ fn only_allowed_algorithms_are_used() {
 }
 
 #[test]
-fn nothing_of_a_token_is_printed() {
+fn no_part_of_a_token_is_printed() {
     let text = with_claims(json!({"private": "do-not-print"}));
     let token = Compact::parse(&text).unwrap();
     let claims = verify(&token, &EC_SET, &Expectations::default(), Timestamp::from_unix(NOW)).unwrap();

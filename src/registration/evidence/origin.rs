@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_appraisal_is_named_in_whatever_form_it_names_itself() {
+    fn the_verifier_is_recorded_in_every_form() {
         let names = |said: Value| {
             let Origin { digest, verifier, policy } = Origin::of(Some(&said));
             assert_eq!(digest.map(|digest| digest.len()), Some(64));

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_of_the_characters_is_no_copy_of_the_text() {
+    fn copying_characters_does_not_copy_the_text() {
         let characters = Characters::all("grün".into());
         let copy = characters.clone();
         assert!(copy.text.ptr_eq(&characters.text));

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_parts_are_made_than_an_array_may_have() {
+    fn no_more_parts_are_created_than_an_array_may_have() {
         assert_eq!(array(3, "a,b,c".split(',')).unwrap().len(), 3);
         let endless = array(3, std::iter::repeat("a"));
         assert!(endless.unwrap_err().to_string().contains("too large"));

@@ -113,7 +113,7 @@ async fn a_hook_is_called_as_in_the_server() {
 }
 
 #[tokio::test]
-async fn every_kind_of_hook_has_its_result() {
+async fn every_type_of_hook_has_its_result() {
     let bodies = [
         "let r = run(\"modifyPostResponse\", #{ response: #{ a: 1 }, softwareStatement: #{ iss: \"i\" } });
          assert_eq(r.response, #{ a: 1, hint: \"i\" });",
@@ -127,7 +127,7 @@ async fn every_kind_of_hook_has_its_result() {
 }
 
 #[tokio::test]
-async fn a_mistake_of_a_test_is_a_failure_with_its_place() {
+async fn an_error_in_a_test_is_a_failure_with_its_position() {
     check("assert_eq(1, 2);", Err("tests/all.rhai:2:16: the two values are not equal\nleft:  1\nright: 2"))
         .await;
     check("assert(1 > 2, \"one is small\");", Err("one is small\n    fn test_it()")).await;
@@ -152,7 +152,7 @@ async fn a_mistake_of_a_test_is_a_failure_with_its_place() {
 }
 
 #[tokio::test]
-async fn each_test_has_a_world_of_its_own_and_calls_share_it() {
+async fn each_test_has_its_own_environment_that_its_calls_share() {
     let tests = r#"
         fn post() { run("createClient", #{ request: #{ client_name: "post" } }) }
         fn test_first() {
@@ -183,7 +183,7 @@ async fn every_example_of_the_manual_passes() {
 }
 
 #[tokio::test]
-async fn what_tests_can_say_scripts_can_not() {
+async fn test_functions_are_not_available_to_scripts() {
     let folder = Folder::new("fn test_it() { assert_eq(run(\"deleteClient\").outcome, \"fault\"); }");
     for call in ["assert(true)", "run(\"createClient\")"] {
         let script = format!("fn deleteClient(context) {{ {call}; true }}");
@@ -199,7 +199,7 @@ async fn what_tests_can_say_scripts_can_not() {
 }
 
 #[test]
-fn tests_that_do_not_compile_are_named_with_their_places() {
+fn tests_that_do_not_compile_are_named_with_their_positions() {
     let errors = |tests: &str| Folder::new(tests).suite().map(drop).unwrap_err();
     assert!(errors("fn test_a() {\n    let x = ;\n}").contains("tests/all.rhai:2:13: "));
     assert!(errors("\nfn test_a(b) { }").contains("tests/all.rhai:2:1: a test must not have parameters"));

@@ -38,7 +38,7 @@ async fn finish(world: &World) {
 }
 
 #[tokio::test]
-async fn scripts_are_told_of_everything_that_happened() {
+async fn scripts_are_notified_of_every_event() {
     let world = telling(TELL, |_| {});
     for id in 0..100 {
         tell(&world, id);
@@ -56,7 +56,7 @@ async fn scripts_are_told_of_everything_that_happened() {
 }
 
 #[tokio::test]
-async fn a_fault_is_tried_again_and_given_up_in_the_end() {
+async fn a_fault_is_retried_and_finally_given_up() {
     let counts = |failures: u32| {
         format!(
             "fn clientCreated(context) {{
@@ -76,7 +76,7 @@ async fn a_fault_is_tried_again_and_given_up_in_the_end() {
 }
 
 #[tokio::test]
-async fn what_a_script_returns_or_answers_does_not_matter() {
+async fn the_result_of_a_notification_hook_is_ignored() {
     for body in [
         "false",
         "5",
@@ -95,7 +95,7 @@ async fn what_a_script_returns_or_answers_does_not_matter() {
 }
 
 #[tokio::test]
-async fn one_that_fails_does_not_keep_it_from_the_next_script_for_ever() {
+async fn a_failing_script_does_not_withhold_an_event_from_the_next_one_for_ever() {
     let fails = "fn clientCreated(context) { throw 1 }";
     let world =
         world(&[("10-a.rhai", fails), ("20-b.rhai", TELL)], |settings| settings.retry_pauses_ms = vec![1]);
@@ -107,7 +107,7 @@ async fn one_that_fails_does_not_keep_it_from_the_next_script_for_ever() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_dropped_and_counted() {
+async fn events_that_do_not_fit_are_dropped_and_counted() {
     let world = telling(TELL, |settings| settings.limits.waiting_notifications = 10);
     for id in 0..12 {
         tell(&world, id);
@@ -121,7 +121,7 @@ async fn what_does_not_fit_is_dropped_and_counted() {
 }
 
 #[tokio::test]
-async fn a_stop_waits_within_bounds() {
+async fn a_stop_waits_for_a_limited_time() {
     let world = telling(TELL, |_| {});
     world.host.hold();
     tell(&world, 1);
@@ -133,7 +133,7 @@ async fn a_stop_waits_within_bounds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hooks_that_many_share_a_task_for_never_run_in_it() {
+async fn notification_hooks_never_run_in_a_shared_task() {
     for hook in Hook::ALL {
         let world = super::hooked(hook, "true");
         for _ in 0..100 {
@@ -146,7 +146,7 @@ async fn hooks_that_many_share_a_task_for_never_run_in_it() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_who_does_not_ask() {
+async fn scripts_without_the_hook_are_not_notified() {
     let world = telling("fn createClient(context) { true }", |_| {});
     tell(&world, 1);
     assert_eq!(world.set.runtime().notifications_waiting(), 0);

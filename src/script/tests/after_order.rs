@@ -59,7 +59,7 @@ async fn during(world: &World, meanwhile: impl Future<Output = ()>) {
 }
 
 #[tokio::test]
-async fn events_of_one_client_are_told_one_at_a_time_in_their_order() {
+async fn events_of_one_client_are_delivered_one_at_a_time_and_in_order() {
     let world = telling(TELL, &[]);
     world.host.hold();
     tell(&world, Hook::ClientCreated, "a", "");
@@ -80,7 +80,7 @@ async fn events_of_one_client_are_told_one_at_a_time_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_later_event_waits_until_the_one_before_is_given_up() {
+async fn a_later_event_waits_until_the_previous_one_is_given_up() {
     let fails = "fn clientCreated(context) { tell(\"created\", context.client); throw \"not told\"; }";
     let script = TELL.replace("fn clientCreated(context) { tell(\"created\", context.client); }", fails);
     let world = telling(&script, &[1, 1]);
@@ -93,7 +93,7 @@ async fn a_later_event_waits_until_the_one_before_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_gone_does_not_come_back_by_a_late_try() {
+async fn a_deleted_client_is_not_recreated_by_a_late_retry() {
     let fails = "fn clientCreated(context) {
         if kv::increment(context.client.client_id, 1, 60) == 1 { throw \"not yet\" }
         tell(\"created\", context.client);
@@ -117,7 +117,7 @@ async fn a_client_that_is_gone_does_not_come_back_by_a_late_try() {
 }
 
 #[tokio::test]
-async fn a_deletion_waits_for_what_is_under_way_and_takes_the_place_of_what_waits() {
+async fn a_deletion_waits_for_the_running_event_and_replaces_queued_ones() {
     let world = telling(TELL, &[]);
     world.host.hold();
     tell(&world, Hook::ClientCreated, "a", "");
@@ -136,7 +136,7 @@ async fn a_deletion_waits_for_what_is_under_way_and_takes_the_place_of_what_wait
 }
 
 #[tokio::test]
-async fn what_came_before_a_deletion_and_is_heard_of_later_is_not_told() {
+async fn events_before_a_deletion_that_arrive_later_are_dropped() {
     let world = telling(TELL, &[]);
     tell(&world, Hook::ClientDeleted, "a", "");
     tell(&world, Hook::ClientUpdated, "a", "1");
@@ -145,7 +145,7 @@ async fn what_came_before_a_deletion_and_is_heard_of_later_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_client_whose_events_are_stuck_holds_up_no_other() {
+async fn a_client_with_stuck_events_delays_no_other() {
     let script = "fn clientUpdated(context) {
         if context.client.client_id == \"stuck\" { http::get(\"https://slow.example.org/\"); }
     }";

@@ -29,7 +29,7 @@ const KEY_HOOKS: [Hook; 2] = [Hook::GetSoftwareStatementJwks, Hook::GetDcrJwks];
 const SECRET_HOOKS: [Hook; 2] = [Hook::GetSoftwareStatementHmacSecret, Hook::GetDcrHmacSecret];
 
 #[tokio::test]
-async fn keys_are_a_set_as_a_map_or_as_text() {
+async fn keys_may_be_returned_as_a_map_or_as_text() {
     let set = json!({"keys": [{"kty": "EC"}]});
     for hook in KEY_HOOKS {
         check(hook, "#{ keys: [#{ kty: \"EC\" }] }", Ok(Some(set.clone()))).await;
@@ -59,7 +59,7 @@ async fn secrets_and_nonces_are_texts() {
 }
 
 #[tokio::test]
-async fn evidence_is_accepted_refused_or_said_more_of() {
+async fn evidence_is_accepted_rejected_or_described() {
     let hook = Hook::VerifyEvidence;
     check(hook, "true", Ok(Some(true.into()))).await;
     check(hook, "#{ model: \"m\" }", Ok(Some(json!({"model": "m"})))).await;
@@ -86,7 +86,7 @@ async fn evidence_is_accepted_refused_or_said_more_of() {
 }
 
 #[tokio::test]
-async fn evidence_that_is_no_jwt_is_a_text_only() {
+async fn evidence_that_is_not_a_jwt_is_text_only() {
     for evidence in ["cose-bytes", "a.b.c", "!.!.!"] {
         let world =
             hooked(Hook::VerifyEvidence, "context.evidence == () && context.registerRequest.evidence != ()");
@@ -98,7 +98,7 @@ async fn evidence_that_is_no_jwt_is_a_text_only() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_the_clients_or_not() {
+async fn a_script_decides_whether_a_certificate_belongs_to_the_client() {
     let hook = Hook::IsCertValidForClient;
     check(
         hook,
@@ -112,7 +112,7 @@ async fn a_certificate_is_the_clients_or_not() {
 }
 
 #[tokio::test]
-async fn each_of_them_can_answer_itself_and_the_client_can_not_be_changed() {
+async fn each_hook_can_set_the_answer_but_cannot_change_the_client() {
     let hooks = KEY_HOOKS.into_iter().chain(SECRET_HOOKS);
     for hook in hooks.chain([Hook::GetEvidenceNonce, Hook::VerifyEvidence, Hook::IsCertValidForClient]) {
         check(hook, "throw #{ status: 403, error: \"e\" }", Err("403 {\"error\":\"e\"}")).await;
@@ -123,7 +123,7 @@ async fn each_of_them_can_answer_itself_and_the_client_can_not_be_changed() {
 }
 
 #[tokio::test]
-async fn the_first_that_says_something_is_heard_and_no_other_is_asked() {
+async fn the_first_script_with_a_result_decides_and_later_ones_do_not_run() {
     let says = |what: &str| format!("fn getEvidenceNonce(context) {{ {what} }}");
     let files = [
         ("10-a.rhai", says("()")),

@@ -15,7 +15,7 @@ fn engine() -> Engine {
 }
 
 #[test]
-fn a_text_that_would_be_too_long_is_not_made_first() {
+fn a_text_that_would_be_too_long_is_not_created_first() {
     let (engine, text) = (engine(), "a".repeat(600));
     for call in [
         "s.replace(\"a\", t)",
@@ -36,7 +36,7 @@ fn a_text_that_would_be_too_long_is_not_made_first() {
 }
 
 #[test]
-fn an_array_that_would_be_too_large_is_not_made_first() {
+fn an_array_that_would_be_too_large_is_not_created_first() {
     let engine = engine();
     for call in [
         // The length makes the total number of items a 65-bit number whose lower 64 bits are 0.
@@ -54,12 +54,12 @@ fn an_array_that_would_be_too_large_is_not_made_first() {
 }
 
 #[tokio::test]
-async fn a_text_is_not_padded_with_nothing_for_ever() {
+async fn padding_with_an_empty_text_ends() {
     check("let s = \"a\"; s.pad(5, \"\"); true", json!({}), Err("padded with an empty string")).await;
 }
 
 #[tokio::test]
-async fn a_script_can_not_double_what_a_function_takes_along() {
+async fn a_script_cannot_multiply_captured_values() {
     let doubles = "fn createClient(context) { let f = |x| x; loop { f = f.curry(f); } }";
     let error = load(&[("10-a.rhai", doubles)], |_| {}).map(drop).unwrap_err();
     assert!(error.contains("10-a.rhai:1:56"), "{error}");
@@ -67,7 +67,7 @@ async fn a_script_can_not_double_what_a_function_takes_along() {
 }
 
 #[tokio::test]
-async fn what_stays_within_the_limits_is_done_as_rhai_does_it() {
+async fn operations_within_the_limits_behave_as_in_rhai() {
     let truths = [
         r#"let s = "hello, hello!"; s.replace("hello", "hey"); s == "hey, hey!""#,
         r#"let s = "hello, hello!"; s.replace("hello", '*'); s == "*, *!""#,
@@ -109,7 +109,7 @@ async fn characters_share_their_text() {
 }
 
 #[tokio::test]
-async fn a_text_is_not_cut_into_more_parts_than_an_array_may_have() {
+async fn a_text_is_not_split_into_more_parts_than_an_array_may_have() {
     for call in ["s.split(\"a\")", "s.split('a', 5000)", "s.split_rev(\"\")", "s.to_chars()"] {
         let body = format!("let s = \"\"; s.pad(5000, 'a'); {call}; true");
         check(&body, json!({}), Err("array/BLOB too large")).await;

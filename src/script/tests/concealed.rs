@@ -21,7 +21,7 @@ fn keyed(body: &str) -> World {
 }
 
 #[test]
-fn no_line_shows_a_secret_that_is_within_a_structure() {
+fn no_line_shows_a_secret_inside_a_structure() {
     let world = keyed(
         "let key = secrets::get(\"pem\");
         let map = #{ k: key };
@@ -46,7 +46,7 @@ fn no_line_shows_a_secret_that_is_within_a_structure() {
 }
 
 #[tokio::test]
-async fn no_fault_shows_a_secret_that_is_within_what_was_thrown() {
+async fn no_fault_shows_a_secret_inside_a_thrown_value() {
     for (thrown, shown) in [
         ("#{ k: secrets::get(\"pem\") }", "the script threw #{\"k\": \"[pem]\"}"),
         ("json::stringify(secrets::get(\"pem\"))", "\"[pem]\""),
@@ -58,7 +58,7 @@ async fn no_fault_shows_a_secret_that_is_within_what_was_thrown() {
 }
 
 #[test]
-fn no_line_shows_evidence_or_a_credential_that_is_within_a_structure() {
+fn no_line_shows_evidence_or_a_credential_inside_a_structure() {
     let body = "print(context.registerRequest.to_map());
         log::info(json::stringify(context.registerRequest.to_map()));
         print(context.client.to_map());";
@@ -74,7 +74,7 @@ fn no_line_shows_evidence_or_a_credential_that_is_within_a_structure() {
 }
 
 #[test]
-fn what_keeps_scripts_from_loading_shows_no_secret() {
+fn loading_errors_show_no_secret() {
     let text = "\nthrow #{ k: secrets::get(\"key\") };";
     let error = world(&[("10-a.rhai", text)], |_| {}).map(drop).unwrap_err();
     assert!(

@@ -17,7 +17,7 @@ async fn held(set: &Arc<ScriptSet>) -> usize {
 }
 
 #[tokio::test]
-async fn what_holds_itself_is_freed_after_the_call() {
+async fn reference_cycles_are_freed_after_the_call() {
     for body in [
         "let m = #{ c: context }; m.f = || m;",
         "let a = [context]; let f = || a; a = [context, f];",
@@ -42,7 +42,7 @@ async fn closures_of_libraries_are_freed_too() {
 }
 
 #[tokio::test]
-async fn what_a_top_level_made_stays_and_ordinary_closures_work() {
+async fn top_level_values_are_kept_and_ordinary_closures_work() {
     let script = "
         let word = \"kept\";
         const SAY = || word;

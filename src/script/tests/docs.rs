@@ -12,7 +12,7 @@ fn root(path: &str) -> PathBuf {
 }
 
 #[test]
-fn the_manual_says_what_there_is() {
+fn the_manual_is_up_to_date() {
     let path = root("scripts/README.md");
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, _) = text.split_once("-->\n").expect("the comment before the reference");
@@ -52,7 +52,7 @@ fn every_registered_function_is_documented() {
 }
 
 #[test]
-fn all_that_there_is_is_in_the_definitions() {
+fn the_definitions_are_complete() {
     let files = definitions();
     let signature = |signature: &str| {
         let (name, rest) = signature.split_once('(').unwrap();
@@ -85,7 +85,7 @@ fn all_that_there_is_is_in_the_definitions() {
 }
 
 #[tokio::test]
-async fn every_example_is_true() {
+async fn every_example_gives_its_stated_result() {
     let client = json!({"jwks": {"keys": [{"kty": "EC", "crv": "P-256", "x": "eA", "y": "eQ"}]}});
     for function in host_functions() {
         let call = format!("{}::{}", function.module, function.name());
@@ -117,7 +117,7 @@ async fn every_script_of_the_manual_loads_and_has_a_hook() {
 }
 
 #[test]
-fn no_first_example_is_passed_by_with_an_update() {
+fn every_first_example_handles_updates_too() {
     for file in ["README.md", "config/deploy/README.md", "scripts/README.md"] {
         let text = std::fs::read_to_string(root(file)).unwrap();
         let blocks = text.split("```rhai\n").skip(1).map(|rest| rest.split("```").next().unwrap());

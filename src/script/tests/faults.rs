@@ -22,7 +22,7 @@ async fn check(body: &str, expected: &str) {
 }
 
 #[tokio::test]
-async fn what_has_no_place_is_told_without_one() {
+async fn a_fault_without_a_position_is_reported_without_one() {
     for (body, expected) in [
         ("", "createClient must return true or false, not (): end the hook with `true`"),
         ("5", "createClient must return true or false, not a value of the type int"),
@@ -37,7 +37,7 @@ async fn what_has_no_place_is_told_without_one() {
 }
 
 #[tokio::test]
-async fn a_thrown_map_that_is_no_answer_says_why_and_shows_no_value() {
+async fn the_error_for_an_invalid_thrown_map_gives_the_reason_without_values() {
     let status = "`status` of a thrown map must be a whole number from 400 to 599";
     for body in ["status: 200", "status: 600", "status: \"400\"", "status: 400.0", "status: ()"] {
         check(&format!("throw #{{ {body}, error: \"x\" }}"), status).await;
@@ -58,7 +58,7 @@ async fn a_thrown_map_that_is_no_answer_says_why_and_shows_no_value() {
 }
 
 #[tokio::test]
-async fn a_fault_that_is_caught_and_thrown_again_is_no_answer() {
+async fn a_fault_that_is_caught_and_rethrown_is_not_an_answer() {
     for body in [
         "try { nothing(); } catch (e) { throw e; }",
         "try { let x = 1 / 0; } catch (e) { e.status = 400; throw e; }",
@@ -69,7 +69,7 @@ async fn a_fault_that_is_caught_and_thrown_again_is_no_answer() {
 }
 
 #[tokio::test]
-async fn arguments_that_do_not_fit_are_shown_with_those_that_do() {
+async fn invalid_arguments_are_shown_with_the_valid_signatures() {
     let cases = [
         ("log::info(context.client); true", "log::info takes (text: string), not (a client)"),
         ("log::debug(5); true", "log::debug takes (text: string), not (int)"),
@@ -91,7 +91,7 @@ async fn arguments_that_do_not_fit_are_shown_with_those_that_do() {
 }
 
 #[tokio::test]
-async fn a_slip_in_a_member_of_context_is_a_suggestion() {
+async fn a_misspelled_member_of_context_gets_a_suggestion() {
     let near = "context has no member called 'registrationRequest'; did you mean 'registerRequest'?";
     check("context.registrationRequest.scope == ()", near).await;
     check("context.registrationRequest = 5; true", near).await;
@@ -106,7 +106,7 @@ async fn a_slip_in_a_member_of_context_is_a_suggestion() {
 }
 
 #[tokio::test]
-async fn a_value_that_is_not_there_is_named_by_what_follows_it() {
+async fn a_missing_value_is_named_by_its_use() {
     let absent = |next: &str| {
         format!(
             "the value before `{next}` is (), so it is absent; set it first, as in \

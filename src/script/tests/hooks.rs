@@ -5,7 +5,7 @@ use super::{check, create, facts, load, object};
 use crate::client::Metadata;
 
 #[tokio::test]
-async fn the_example_of_the_design_works() {
+async fn an_example_with_all_hooks_works() {
     let script = r#"
 fn createClient(context) {
     let evidence = context.registerRequest.evidence;          // () when the client sent none
@@ -45,7 +45,7 @@ fn createClient(context) {
 }
 
 #[tokio::test]
-async fn the_examples_of_the_seed_work_in_its_spelling() {
+async fn the_examples_of_janssen_work_in_its_spelling() {
     // Janssen's `attestationClient` talks to the verifier; here a library does.
     let client = "fn attestation(evidence) { #{ isFail: evidence != \"good\" } }\nfn requestNonce() { \"nonce-of-the-verifier\" }";
     let script = r#"
@@ -126,7 +126,7 @@ async fn members_are_read_and_written_by_their_names() {
 }
 
 #[tokio::test]
-async fn a_hook_ends_in_one_of_these_ways() {
+async fn a_hook_has_one_of_these_results() {
     check("true", json!({}), Ok(json!({}))).await;
     check("false", json!({}), Err("10-a.rhai rejected")).await;
     check("5", json!({}), Err("must return true or false")).await;
@@ -161,7 +161,7 @@ async fn a_hook_ends_in_one_of_these_ways() {
 }
 
 #[tokio::test]
-async fn a_fault_names_the_place_and_who_called_whom() {
+async fn a_fault_names_the_position_and_the_call_stack() {
     let library = "fn inner(x) {\n    x.no_such_function()\n}";
     let script = "import \"lib/l\" as l;\nfn helper(x) { l::inner(x) }\n\nfn createClient(context) {\n    helper(1)\n}";
     let set = load(&[("lib/l.rhai", library), ("10-a.rhai", script)], |_| {}).unwrap();
@@ -171,7 +171,7 @@ async fn a_fault_names_the_place_and_who_called_whom() {
 }
 
 #[tokio::test]
-async fn answers_are_changed_where_the_script_wants_it() {
+async fn answers_can_be_changed_by_a_script() {
     let modify = async |body: &str| {
         let set =
             load(&[("10-a.rhai", &format!("fn modifyReadResponse(response, context) {{ {body} }}"))], |_| {})

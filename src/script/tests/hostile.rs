@@ -6,7 +6,7 @@ use crate::client::Metadata;
 use crate::config::{ScriptLimits, ScriptSettings};
 
 #[tokio::test]
-async fn hostile_scripts_fault_and_nothing_else_happens() {
+async fn hostile_scripts_cause_a_fault_and_nothing_else() {
     let limits = |settings: &mut ScriptSettings| {
         // The deadline is so long that it never ends a script, however busy the machine is.
         settings.limits = ScriptLimits { deadline_ms: 60_000, ..ScriptLimits::default() }
@@ -48,7 +48,7 @@ async fn hostile_scripts_fault_and_nothing_else_happens() {
 }
 
 #[tokio::test]
-async fn a_deadline_ends_what_the_count_of_operations_would_not() {
+async fn the_deadline_ends_what_the_operation_limit_does_not() {
     let set = load(&[("10-a.rhai", "fn createClient(context) { loop { } }")], |settings| {
         settings.limits = ScriptLimits { operations: u64::MAX, deadline_ms: 50, ..ScriptLimits::default() };
     })
@@ -60,7 +60,7 @@ async fn a_deadline_ends_what_the_count_of_operations_would_not() {
 }
 
 #[tokio::test]
-async fn scripts_take_turns_and_who_waits_too_long_is_told() {
+async fn scripts_take_turns_and_waiting_too_long_is_reported() {
     let set = load(&[("10-a.rhai", "fn createClient(context) { loop { } }")], |settings| {
         settings.limits = ScriptLimits {
             operations: u64::MAX,
@@ -79,7 +79,7 @@ async fn scripts_take_turns_and_who_waits_too_long_is_told() {
 }
 
 #[tokio::test]
-async fn an_answer_has_a_bound() {
+async fn an_answer_is_limited_in_size() {
     let grow = "let s = \"aaaaaaaa\"; for i in 0..12 { s += s; }";
     let modify = async |body: &str| {
         let world = hooked(Hook::ModifyReadResponse, &format!("{grow} {body}"));
@@ -101,7 +101,7 @@ async fn an_answer_has_a_bound() {
 }
 
 #[tokio::test]
-async fn what_a_script_answers_or_says_has_the_same_bound() {
+async fn answers_and_log_lines_of_scripts_have_the_same_limit() {
     let ended = async |hook: Hook, body: &str| {
         let text = format!("fn {}(context) {{ let s = \"\"; s.pad(2000, 'a'); {body} }}", hook.name());
         let set = load(&[("10-a.rhai", &text)], |settings| settings.limits.result_bytes = 1_000).unwrap();

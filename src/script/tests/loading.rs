@@ -4,7 +4,7 @@ use super::super::Hook;
 use super::{create, load};
 
 #[test]
-fn what_can_not_be_loaded_is_named_with_its_place() {
+fn a_script_that_cannot_be_loaded_is_named_with_the_position() {
     let check = |files: &[(&str, &str)], expected: &str| {
         let errors = load(files, |_| {}).unwrap_err();
         assert!(errors.contains(expected), "{errors}\ndoes not contain\n{expected}");
@@ -39,7 +39,7 @@ fn what_can_not_be_loaded_is_named_with_its_place() {
 }
 
 #[test]
-fn a_slip_in_the_name_of_a_hook_is_a_warning() {
+fn a_misspelled_hook_name_causes_a_warning() {
     let set = load(&[("10-a.rhai", "fn createCleint(context) { true }\nfn helper() { 1 }")], |_| {}).unwrap();
     assert_eq!(
         set.scripts()[0].warnings,
@@ -49,7 +49,7 @@ fn a_slip_in_the_name_of_a_hook_is_a_warning() {
 }
 
 #[tokio::test]
-async fn the_top_level_runs_once_and_its_constants_stay() {
+async fn the_top_level_runs_once_and_its_constants_are_kept() {
     let script = "const LIMIT = 3;\nlet token = crypto::random_token(16);\nexport token as token;\nfn createClient(context) { context.client.client_name = `${global::LIMIT}`; true }";
     let set =
         load(&[("10-a.rhai", script), ("tests/ignored.rhai", "this does not compile")], |_| {}).unwrap();
@@ -57,7 +57,7 @@ async fn the_top_level_runs_once_and_its_constants_stay() {
 }
 
 #[test]
-fn what_is_shipped_loads() {
+fn the_shipped_scripts_load() {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let set = load(&[], |settings| settings.directory = directory).unwrap();
     assert!(set.has(Hook::CreateClient));

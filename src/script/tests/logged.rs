@@ -116,7 +116,7 @@ async fn a_fault_shows_no_secret_either() {
 }
 
 #[test]
-fn a_secret_that_can_not_be_read_stops_the_start_and_is_named() {
+fn an_unreadable_secret_stops_the_start_and_is_named() {
     let check = |source: SecretSource, expected: &str| {
         let change = |settings: &mut ScriptSettings| {
             settings.secrets.insert("verifier".to_owned(), source);

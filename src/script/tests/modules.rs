@@ -3,7 +3,7 @@ use serde_json::json;
 use super::check;
 
 #[tokio::test]
-async fn the_host_modules_do_what_they_say() {
+async fn the_host_modules_work_as_documented() {
     let truths = [
         r#"crypto::sha256("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad""#,
         r#"crypto::hmac_sha256("key", "abc") == "9c196e32dc0175f86f4b1cb89289d6619de6bee699e4c378e68309ed97a1a6ab""#,

@@ -14,7 +14,7 @@ fn fails(expression: &str, part: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_is_not_as_it_should_be_is_a_failure_that_can_be_caught() {
+async fn failures_of_external_functions_can_be_caught() {
     let failures = [
         ("http::get(\"https://elsewhere.example.org/\")", "no fake response is defined"),
         ("http::get(\"https://api.example.org/status\", #{ Host: \"a\" })", "framing"),
@@ -71,7 +71,7 @@ async fn what_is_not_as_it_should_be_is_a_failure_that_can_be_caught() {
 }
 
 #[tokio::test]
-async fn a_request_is_sent_as_it_was_written() {
+async fn a_request_is_sent_unchanged() {
     let body = "http::post(\"https://a.example/1\", #{ b: [1] }, #{ Authorization: `Bearer ${secrets::get(\"key\")}` });
         http::request(#{ method: \"put\", url: \"https://a.example/2\", headers: #{ \"Content-Type\": \"text/plain\" },
                          body: \"hi\", timeoutMs: 50, afterMs: 20 });
@@ -104,7 +104,7 @@ async fn a_request_is_sent_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn an_answer_is_a_text_of_bounded_size() {
+async fn an_answer_is_a_text_of_limited_size() {
     let body = "let a = http::get(\"https://a.example/\"); \
         a.status == 418 && a.headers[\"x-a\"] == \"1, 2\" && a.body == \"tea\" && a.json == ()";
     let answer = |body: Vec<u8>| HttpAnswer {
@@ -120,7 +120,7 @@ async fn an_answer_is_a_text_of_bounded_size() {
 }
 
 #[tokio::test]
-async fn what_a_script_keeps_is_its_own_and_has_an_end() {
+async fn stored_values_belong_to_one_script_and_expire() {
     let count = "fn createClient(context) { context.client.software_version = `${kv::increment(\"n\", 1, 60)}`; true }";
     let look = "fn createClient(context) { if kv::get(\"n\") != () { throw \"not its own\" } true }";
     let world = world(&[("10-a.rhai", count), ("20-b.rhai", look)], |_| {}).unwrap();
@@ -133,7 +133,7 @@ async fn what_a_script_keeps_is_its_own_and_has_an_end() {
 }
 
 #[tokio::test]
-async fn the_outside_is_for_hooks_and_not_for_the_top_level() {
+async fn external_functions_are_available_to_hooks_only() {
     for top in ["http::get(\"https://a.example/\");", "kv::set(\"a\", 1, 60);", "attestation::new_nonce();"] {
         let error = world(&[("10-a.rhai", top)], |_| {}).map(drop).unwrap_err();
         assert!(error.contains("10-a.rhai:1:") && error.contains("in hooks only"), "{error}");
@@ -143,7 +143,7 @@ async fn the_outside_is_for_hooks_and_not_for_the_top_level() {
 }
 
 #[tokio::test]
-async fn a_failure_that_is_not_caught_has_a_place() {
+async fn an_uncaught_failure_has_a_position() {
     for body in
         ["\n  let x =\n    json::parse(\"{\"); true", "\n\n    http::get(\"https://a.example/\"); true"]
     {
@@ -157,7 +157,7 @@ async fn a_failure_that_is_not_caught_has_a_place() {
 }
 
 #[tokio::test]
-async fn what_is_no_text_is_sent_as_it_is() {
+async fn binary_data_is_sent_unchanged() {
     let evidence: Vec<u8> = (0..20_000_u32).map(|at| u8::try_from(at % 256).unwrap()).collect();
     let body =
         "let url = \"https://a.example/\"; let bytes = base64::decode_url_bytes(context.client.software_id);

@@ -44,7 +44,7 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn a_hundred_that_wait_give_their_places_to_others() {
+async fn a_hundred_waiting_calls_release_their_slots() {
     let world = limited(|limits| limits.concurrent = 2);
     world.host.hold();
     let waiting = join_all((0..100).map(|_| begin(&world.set, json!({"client_name": "waits"}))));
@@ -60,7 +60,7 @@ async fn a_hundred_that_wait_give_their_places_to_others() {
 }
 
 #[tokio::test]
-async fn those_that_wait_are_bounded_over_a_reload_too() {
+async fn the_number_of_waiting_calls_is_limited_across_reloads() {
     let world = limited(|limits| limits.waiting = 2);
     world.host.hold();
     let waiting = join_all((0..2).map(|_| begin(&world.set, json!({"client_name": "waits"}))));
@@ -77,7 +77,7 @@ async fn those_that_wait_are_bounded_over_a_reload_too() {
 }
 
 #[tokio::test]
-async fn waiting_does_not_count_for_the_deadline_but_has_an_end_of_its_own() {
+async fn waiting_does_not_count_for_the_deadline_but_has_its_own_limit() {
     let world = limited(|limits| (limits.deadline_ms, limits.http_ms) = (1_000, 1_500));
     world.host.hold();
     let Err(HookError::Fault(fault)) = create(&world.set, json!({"client_name": "waits"})).await else {
@@ -97,7 +97,7 @@ async fn waiting_does_not_count_for_the_deadline_but_has_an_end_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_was_waited_is_taken_from_what_is_left() {
+async fn time_spent_waiting_is_subtracted_from_the_rest() {
     let script = "fn createClient(context) {
         for i in 0..2 { try { http::request(#{ url: \"https://slow.example.org/\", timeoutMs: 200 }); } catch { } }
         try { http::get(\"https://slow.example.org/\"); } catch (error) { throw `then: ${error}`; }
@@ -113,7 +113,7 @@ async fn what_was_waited_is_taken_from_what_is_left() {
 }
 
 #[tokio::test]
-async fn who_gets_no_place_back_ends() {
+async fn a_call_that_gets_no_slot_back_ends() {
     let limits = ScriptLimits { concurrent: 1, queue_ms: 500, ..ScriptLimits::default() };
     let turns = Arc::new(Turns::new(&limits));
     let turn = turns.take(false).await.unwrap();

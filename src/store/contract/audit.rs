@@ -8,10 +8,10 @@ use crate::store::Change;
 use crate::store::audit::{Action, AuditEvent};
 
 on_every_backend!(
-    events_are_read_in_their_order,
-    an_event_goes_with_its_change,
+    events_are_read_in_order,
+    an_event_is_written_with_its_change,
     a_reader_misses_nothing,
-    the_log_is_bounded,
+    the_log_is_limited,
 );
 
 fn event(subject: &str) -> AuditEvent {
@@ -27,7 +27,7 @@ fn event(subject: &str) -> AuditEvent {
     }
 }
 
-async fn events_are_read_in_their_order(Place { store, .. }: Place) {
+async fn events_are_read_in_order(Place { store, .. }: Place) {
     assert_eq!(store.audit.last().await.unwrap(), 0);
     assert!(store.audit.page(0, 10).await.unwrap().is_empty());
     for turn in 1..=300 {
@@ -46,7 +46,7 @@ async fn events_are_read_in_their_order(Place { store, .. }: Place) {
     assert!(store.audit.page(u64::MAX, 10).await.unwrap().is_empty());
 }
 
-async fn an_event_goes_with_its_change(Place { store, .. }: Place) {
+async fn an_event_is_written_with_its_change(Place { store, .. }: Place) {
     let one = client("one", json!({}));
     let told = || event("one").change().unwrap();
     store.clients.insert(&one, told()).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_reader_misses_nothing(Place { store, .. }: Place) {
     assert_eq!(seen, (1..=200).collect::<Vec<_>>());
 }
 
-async fn the_log_is_bounded(Place { store, .. }: Place) {
+async fn the_log_is_limited(Place { store, .. }: Place) {
     for turn in 0..30 {
         store.audit.append(&event(&turn.to_string())).await.unwrap();
     }

@@ -13,9 +13,9 @@ on_every_backend!(
     races_have_one_winner,
     numbers_are_added_to,
     numbers_hold_a_limit,
-    a_number_that_is_none_changes_nothing,
+    an_invalid_number_changes_nothing,
     sequences_have_no_gap,
-    takes_writes,
+    is_writable,
 );
 
 fn put(key: &str, value: &str) -> Change {
@@ -123,7 +123,7 @@ async fn numbers_hold_a_limit(Place { backend, .. }: Place) {
     assert_eq!(number(b"n", stored.as_deref()).unwrap(), 7);
 }
 
-async fn a_number_that_is_none_changes_nothing(Place { backend, .. }: Place) {
+async fn an_invalid_number_changes_nothing(Place { backend, .. }: Place) {
     backend.apply(put("n", "no number")).await.unwrap();
     let refused = backend.apply(put("beside", "x").and(count("m", 1)).and(count("n", 1))).await;
     assert!(matches!(refused, Err(StoreError::Corrupt { key, .. }) if key == "n"));
@@ -144,7 +144,7 @@ async fn sequences_have_no_gap(Place { backend, .. }: Place) {
     }
 }
 
-async fn takes_writes(Place { store, .. }: Place) {
+async fn is_writable(Place { store, .. }: Place) {
     let checks = join_all((0..20).map(|_| store.check())).await;
     assert!(checks.iter().all(Result::is_ok));
 }

@@ -9,21 +9,21 @@ use crate::store::import::{Existing, ImportError, Imported, MOST_IMPORTED};
 use crate::store::{Change, Indexed, StoreError};
 
 on_every_backend!(
-    a_client_is_there_once,
+    a_client_exists_once,
     a_removed_client_leaves_nothing_behind,
     values_are_counted,
-    of_many_changes_one_is_made,
-    what_goes_with_a_change_goes_only_with_it,
-    an_import_replaces_and_is_whole,
-    an_import_does_with_those_that_are_there_as_it_is_told,
-    an_import_is_bounded,
+    of_many_changes_one_succeeds,
+    changes_in_one_batch_are_made_together_or_not_at_all,
+    an_import_replaces_and_is_atomic,
+    an_import_treats_existing_clients_as_requested,
+    an_import_is_limited,
 );
 
 fn software(software_id: &str) -> Value {
     json!({"metadata": {"software_id": software_id}})
 }
 
-async fn a_client_is_there_once(Place { store, .. }: Place) {
+async fn a_client_exists_once(Place { store, .. }: Place) {
     let (clients, one) = (&store.clients, client("one", software("s")));
     clients.insert(&one, Change::default()).await.unwrap();
     let again = clients.insert(&one, Change::default()).await;
@@ -86,7 +86,7 @@ async fn values_are_counted(Place { store, .. }: Place) {
     assert_eq!(clients.count_all().await.unwrap(), 5);
 }
 
-async fn of_many_changes_one_is_made(Place { store, .. }: Place) {
+async fn of_many_changes_one_succeeds(Place { store, .. }: Place) {
     let clients = &store.clients;
     clients.insert(&client("one", software("first")), Change::default()).await.unwrap();
     let seen = clients.find(&id("one")).await.unwrap().unwrap();
@@ -96,7 +96,7 @@ async fn of_many_changes_one_is_made(Place { store, .. }: Place) {
     assert_eq!(clients.count_all().await.unwrap(), 1);
 }
 
-async fn what_goes_with_a_change_goes_only_with_it(Place { store, backend, .. }: Place) {
+async fn changes_in_one_batch_are_made_together_or_not_at_all(Place { store, backend, .. }: Place) {
     let beside = || Change { put: vec![(b"z".to_vec(), Vec::new())], ..Change::default() };
     let one = client("one", json!({}));
     store.clients.insert(&one, Change::default()).await.unwrap();
@@ -106,7 +106,7 @@ async fn what_goes_with_a_change_goes_only_with_it(Place { store, backend, .. }:
     assert_eq!(backend.get(b"z").await.unwrap(), Some(Vec::new()));
 }
 
-async fn an_import_replaces_and_is_whole(place: Place) {
+async fn an_import_replaces_and_is_atomic(place: Place) {
     let clients = &place.store.clients;
     clients.insert(&client("a", software("old")), Change::default()).await.unwrap();
     let batch = [client("a", software("new")), client("b", software("new"))];
@@ -136,7 +136,7 @@ fn nothing(_client: &Client) -> Result<Change, StoreError> {
     Ok(Change::default())
 }
 
-async fn an_import_does_with_those_that_are_there_as_it_is_told(Place { store, backend, .. }: Place) {
+async fn an_import_treats_existing_clients_as_requested(Place { store, backend, .. }: Place) {
     let clients = &store.clients;
     clients.insert(&client("b", software("old")), Change::default()).await.unwrap();
     let batch: Vec<_> = ["a", "b", "c"].iter().map(|name| client(name, software("new"))).collect();
@@ -156,7 +156,7 @@ async fn an_import_does_with_those_that_are_there_as_it_is_told(Place { store, b
     assert_eq!(clients.count(Indexed::SoftwareId("old")).await.unwrap(), 0);
 }
 
-async fn an_import_is_bounded(place: Place) {
+async fn an_import_is_limited(place: Place) {
     let clients = &place.store.clients;
     let many: Vec<_> = (0..=MOST_IMPORTED).map(|turn| client(&format!("c{turn:04}"), json!({}))).collect();
     let refused = clients.import(&many, Existing::Refuse, nothing).await;

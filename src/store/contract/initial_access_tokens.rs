@@ -11,13 +11,13 @@ use crate::store::{Change, Store, StoreError};
 
 on_every_backend!(
     a_token_is_found_by_itself_and_its_identifier,
-    a_token_is_not_in_clear,
-    of_many_last_uses_one_is_made,
-    many_uses_are_not_in_each_others_way,
+    a_token_is_not_stored_in_plain_text,
+    of_many_last_uses_one_succeeds,
+    many_uses_do_not_conflict,
     a_failed_registration_costs_no_use,
     a_revoked_token_registers_nobody,
     tokens_are_listed,
-    a_token_that_ended_leaves_nothing_behind,
+    an_expired_token_leaves_nothing_behind,
 );
 
 fn grant(uses: Option<u64>, expires_at: Option<u64>) -> InitialAccess {
@@ -74,19 +74,19 @@ async fn a_token_is_found_by_itself_and_its_identifier(Place { store, .. }: Plac
     }
 }
 
-async fn a_token_is_not_in_clear(place: Place) {
+async fn a_token_is_not_stored_in_plain_text(place: Place) {
     create(&place.store, "token-in-clear", grant(None, None)).await;
     place.expect_nowhere("token-in-clear").await;
 }
 
-async fn of_many_last_uses_one_is_made(Place { store, .. }: Place) {
+async fn of_many_last_uses_one_succeeds(Place { store, .. }: Place) {
     create(&store, "t", grant(Some(1), None)).await;
     assert_eq!(register_many(&store, "t").await, 1);
     assert_eq!(store.clients.count_all().await.unwrap(), 1);
     assert!(store.initial_access_tokens.find_by_token("t", at(1)).await.unwrap().is_none());
 }
 
-async fn many_uses_are_not_in_each_others_way(Place { store, .. }: Place) {
+async fn many_uses_do_not_conflict(Place { store, .. }: Place) {
     let limited = create(&store, "t", grant(Some(20), None)).await;
     assert_eq!(register_many(&store, "t").await, 20);
     let left = store.initial_access_tokens.find(&limited, at(1)).await.unwrap().unwrap();
@@ -138,7 +138,7 @@ async fn tokens_are_listed(Place { store, .. }: Place) {
     assert_eq!(seen, names);
 }
 
-async fn a_token_that_ended_leaves_nothing_behind(place: Place) {
+async fn an_expired_token_leaves_nothing_behind(place: Place) {
     create(&place.store, "t", grant(Some(5), Some(100))).await;
     register(&place.store, "one", "t").await.unwrap();
     let one = place.store.clients.find(&super::id("one")).await.unwrap().unwrap();

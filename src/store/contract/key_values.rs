@@ -7,11 +7,11 @@ use super::{Place, at, on_every_backend, race};
 use crate::store::key_values::{KeyValueError, KeyValueLimits};
 
 on_every_backend!(
-    values_are_kept_until_they_end,
-    scripts_do_not_meet,
-    limits_hold,
-    entries_are_bounded_under_load,
-    what_ends_first_gives_way_and_what_is_counted_does_not,
+    values_are_kept_until_they_expire,
+    scripts_do_not_share_values,
+    limits_are_enforced,
+    entries_are_limited_under_load,
+    the_entry_that_expires_first_is_dropped_but_counters_are_not,
     a_flood_resets_no_quota,
     numbers_are_added_to,
     no_addition_is_lost,
@@ -22,7 +22,7 @@ on_every_backend!(
 const LIMITS: KeyValueLimits = KeyValueLimits { entries: 3, key_bytes: 8, value_bytes: 20 };
 const WIDE: KeyValueLimits = KeyValueLimits { entries: 1_000, key_bytes: 100, value_bytes: 10_000 };
 
-async fn values_are_kept_until_they_end(Place { store, .. }: Place) {
+async fn values_are_kept_until_they_expire(Place { store, .. }: Place) {
     let values = store.key_values.of("a.rhai", WIDE);
     let kept = [
         json!({"a": [1, null, "é"]}),
@@ -48,7 +48,7 @@ async fn values_are_kept_until_they_end(Place { store, .. }: Place) {
     assert_eq!(values.get("k", at(150)).await.unwrap(), None);
 }
 
-async fn scripts_do_not_meet(Place { store, .. }: Place) {
+async fn scripts_do_not_share_values(Place { store, .. }: Place) {
     let (one, other) = (store.key_values.of("a.rhai", LIMITS), store.key_values.of("b.rhai", LIMITS));
     for key in ["1", "2", "3"] {
         one.set(key, &json!("one"), at(9), at(1)).await.unwrap();
@@ -58,7 +58,7 @@ async fn scripts_do_not_meet(Place { store, .. }: Place) {
     assert_eq!(one.get("1", at(1)).await.unwrap(), Some(json!("one")));
 }
 
-async fn limits_hold(Place { store, .. }: Place) {
+async fn limits_are_enforced(Place { store, .. }: Place) {
     let values = store.key_values.of("a.rhai", LIMITS);
     let set = async |key: &str, value: Value, now| values.set(key, &value, at(now + 10), at(now)).await;
     assert!(matches!(set("", json!(1), 1).await, Err(KeyValueError::Key(8))));
@@ -81,7 +81,7 @@ async fn limits_hold(Place { store, .. }: Place) {
     set("5", json!(1), 11).await.expect("an expired value makes space");
 }
 
-async fn entries_are_bounded_under_load(Place { store, .. }: Place) {
+async fn entries_are_limited_under_load(Place { store, .. }: Place) {
     let limits = KeyValueLimits { entries: 10, ..WIDE };
     let values = store.key_values.of("a.rhai", limits);
     let keys: Vec<_> = (0..40).map(|turn| format!("k{turn}")).collect();
@@ -100,7 +100,7 @@ async fn entries_are_bounded_under_load(Place { store, .. }: Place) {
     assert_eq!(kept().await, 10);
 }
 
-async fn what_ends_first_gives_way_and_what_is_counted_does_not(Place { store, .. }: Place) {
+async fn the_entry_that_expires_first_is_dropped_but_counters_are_not(Place { store, .. }: Place) {
     let (values, other) = (store.key_values.of("a.rhai", LIMITS), store.key_values.of("b.rhai", LIMITS));
     let set = async |key: &str, value: Value, until| values.set(key, &value, at(until), at(1)).await.unwrap();
     let get = async |key: &str| values.get(key, at(1)).await.unwrap();

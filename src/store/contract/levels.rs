@@ -11,7 +11,7 @@ use crate::store::{Store, keys};
 
 on_every_backend!(
     each_change_of_a_client_is_counted,
-    clients_from_before_are_counted_once,
+    clients_of_previous_versions_are_counted_once,
     as_many_as_there_are_after_a_race
 );
 
@@ -49,7 +49,7 @@ async fn each_change_of_a_client_is_counted(Place { store, .. }: Place) {
     assert_eq!(counts(&store).await, [0; 6]);
 }
 
-async fn clients_from_before_are_counted_once(Place { store, backend, .. }: Place) {
+async fn clients_of_previous_versions_are_counted_once(Place { store, backend, .. }: Place) {
     for number in 0..1_234 {
         let level = if number % 3 == 0 { TrustLevel::Token } else { TrustLevel::Open };
         insert(&store, &of(&format!("n{number:04}"), level)).await;

@@ -10,10 +10,10 @@ use crate::store::{Change, ClientFilter, Indexed, Store};
 
 on_every_backend!(
     pages_follow_each_other,
-    filters_choose,
-    a_software_is_found_whatever_its_digest_ends_in,
-    a_search_is_bounded,
-    an_export_has_all,
+    filters_select_clients,
+    software_is_found_whatever_its_digest_ends_in,
+    a_search_is_limited,
+    an_export_has_all_clients,
 );
 
 async fn fill(store: &Store, clients: impl IntoIterator<Item = (String, Value)>) {
@@ -48,7 +48,7 @@ async fn pages_follow_each_other(Place { store, .. }: Place) {
     assert_eq!(page.next, None);
 }
 
-async fn filters_choose(Place { store, .. }: Place) {
+async fn filters_select_clients(Place { store, .. }: Place) {
     let mtls = json!({"trust_level": "mtls"});
     let members = [
         ("a1", json!({"issued_at": 10, "metadata": {"client_name": "Grün", "software_id": "s"}})),
@@ -76,7 +76,7 @@ async fn filters_choose(Place { store, .. }: Place) {
     }
 }
 
-async fn a_software_is_found_whatever_its_digest_ends_in(Place { store, .. }: Place) {
+async fn software_is_found_whatever_its_digest_ends_in(Place { store, .. }: Place) {
     // The digests of the first two end in byte 255, which has no successor.
     let software = ["app-267", "software-222", "app-1"];
     let members = |id: &str| json!({"metadata": {"software_id": id}});
@@ -95,7 +95,7 @@ async fn a_software_is_found_whatever_its_digest_ends_in(Place { store, .. }: Pl
     }
 }
 
-async fn a_search_is_bounded(Place { store, .. }: Place) {
+async fn a_search_is_limited(Place { store, .. }: Place) {
     let is_last =
         |turn: u32| json!({"metadata": {"client_name": if turn == 4_499 { "last" } else { "other" }}});
     fill(&store, (0..4_500).map(|turn| (format!("p{turn:04}"), is_last(turn)))).await;
@@ -103,7 +103,7 @@ async fn a_search_is_bounded(Place { store, .. }: Place) {
     assert_eq!(list(&store, &filter, 10).await, (vec!["p4499".to_owned()], 3));
 }
 
-async fn an_export_has_all(Place { store, .. }: Place) {
+async fn an_export_has_all_clients(Place { store, .. }: Place) {
     fill(&store, (0..25).map(|turn| (format!("p{turn:02}"), json!({})))).await;
     let pages: Vec<_> = store.clients.pages(10).try_collect().await.unwrap();
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);

@@ -6,14 +6,14 @@ use super::{Place, at, on_every_backend, race};
 use crate::store::nonces::NonceError;
 
 on_every_backend!(
-    a_nonce_is_good_once,
-    of_many_who_use_one_one_may,
-    the_oldest_gives_way,
-    a_young_one_does_not_give_way,
-    many_challenges_stay_bounded,
+    a_nonce_is_valid_once,
+    of_many_uses_of_a_nonce_one_succeeds,
+    the_oldest_entry_is_dropped,
+    a_young_nonce_is_not_dropped,
+    many_challenges_stay_limited,
 );
 
-async fn a_nonce_is_good_once(place: Place) {
+async fn a_nonce_is_valid_once(place: Place) {
     let nonces = &place.store.nonces;
     let nonce = nonces.issue(at(100), 50, 10).await.unwrap();
     assert_eq!(nonce.len(), 43, "32 bytes in base64url");
@@ -27,7 +27,7 @@ async fn a_nonce_is_good_once(place: Place) {
     place.expect_empty().await;
 }
 
-async fn of_many_who_use_one_one_may(Place { store, .. }: Place) {
+async fn of_many_uses_of_a_nonce_one_succeeds(Place { store, .. }: Place) {
     let nonce = store.nonces.issue(at(1), 50, 10).await.unwrap();
     let outcomes = race(40, |_| {
         let (nonces, nonce) = (store.nonces.clone(), nonce.clone());
@@ -37,7 +37,7 @@ async fn of_many_who_use_one_one_may(Place { store, .. }: Place) {
     assert_eq!(outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap()).count(), 1);
 }
 
-async fn the_oldest_gives_way(place: Place) {
+async fn the_oldest_entry_is_dropped(place: Place) {
     let nonces = &place.store.nonces;
     let mut issued = Vec::new();
     for turn in 0..3 {
@@ -55,7 +55,7 @@ async fn the_oldest_gives_way(place: Place) {
     place.expect_empty().await;
 }
 
-async fn a_young_one_does_not_give_way(Place { store, .. }: Place) {
+async fn a_young_nonce_is_not_dropped(Place { store, .. }: Place) {
     for _ in 0..5 {
         store.nonces.issue(at(10), 100, 5).await.unwrap();
     }
@@ -66,7 +66,7 @@ async fn a_young_one_does_not_give_way(Place { store, .. }: Place) {
     assert!(matches!(none, Err(NonceError::TooMany { .. })));
 }
 
-async fn many_challenges_stay_bounded(place: Place) {
+async fn many_challenges_stay_limited(place: Place) {
     const MOST: u64 = 200;
     let mut given = 0;
     for now in 0..20 {

@@ -112,7 +112,7 @@ fn put(key: impl Into<Vec<u8>>, value: &str) -> Change {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_absent_key_is_held_until_the_commit() {
+async fn an_absent_key_is_locked_until_the_commit() {
     let Some(place) = Place::two_servers().await else { return };
     for round in 0..50 {
         let keys = [format!("x/{round}"), format!("y/{round}")];
@@ -131,7 +131,7 @@ async fn an_absent_key_is_held_until_the_commit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn servers_that_want_the_same_rows_do_not_hold_each_other_up() {
+async fn servers_that_need_the_same_rows_do_not_deadlock() {
     let Some(place) = Place::two_servers().await else { return };
     let keys = |turn: usize| (0..20).map(move |number| format!("k/{}", (number * 7 + turn) % 20));
     let outcomes = race(100, |turn| {
@@ -147,7 +147,7 @@ async fn servers_that_want_the_same_rows_do_not_hold_each_other_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_the_database_does_not_take_hurts_nobody_else() {
+async fn a_rejected_value_does_not_affect_other_changes() {
     let Some(place) = Place::postgres().await else { return };
     // Longer than an index entry can be, even when it is compressed.
     let long = hex(&random::bytes::<8_000>().unwrap());
@@ -160,7 +160,7 @@ async fn what_the_database_does_not_take_hurts_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn tables_are_made_by_many_at_once() {
+async fn tables_are_created_by_many_servers_at_once() {
     let Some(settings) = settings().await else { return };
     let opened = join_all((0..8).map(|_| Postgres::open(&settings))).await;
     assert!(opened.iter().all(Result::is_ok), "{:?}", opened.iter().find_map(|one| one.as_ref().err()));
@@ -170,7 +170,7 @@ async fn tables_are_made_by_many_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_user_that_may_not_make_tables_uses_those_that_are_there() {
+async fn a_user_without_the_right_to_create_tables_uses_existing_ones() {
     let Some(settings) = settings().await else { return };
     drop(Postgres::open(&settings).await.unwrap());
     let user = format!("u{}", hex(&random::bytes::<8>().unwrap()));
@@ -198,7 +198,7 @@ async fn told(changed: &mut mpsc::Receiver<()>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn another_server_is_told_of_a_patch() {
+async fn another_server_is_notified_of_a_patch() {
     let Some(settings) = settings().await else { return };
     let [one, two] = [(); 2].map(|()| Postgres::open(&settings));
     let (one, two) = (one.await.unwrap(), two.await.unwrap());
@@ -250,7 +250,7 @@ async fn all_servers_have_one_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_database_proves_who_it_is() {
+async fn the_database_must_prove_its_identity() {
     let Some(settings) = settings().await else { return };
     let Ok(folder) = std::env::var("REGISTRAR_POSTGRES") else { return };
     let authority = Some(Path::new(&folder).join("ca.pem"));
@@ -283,7 +283,7 @@ async fn the_database_proves_who_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_database_that_is_not_there_is_named_without_its_password() {
+async fn an_unreachable_database_is_named_without_its_password() {
     let Some(settings) = settings().await else { return };
     let url = settings.url.expose();
     let password = url.split([':', '@']).nth(2).unwrap();

@@ -35,7 +35,7 @@ async fn a_folder_is_open_once() {
 }
 
 #[tokio::test]
-async fn clients_and_tokens_are_kept() {
+async fn clients_and_tokens_survive_a_restart() {
     let folder = TempDir::new().unwrap();
     let before = start(folder.path());
     let one = client("one", json!({"metadata": {"software_id": "s"}}));
@@ -66,7 +66,7 @@ async fn clients_and_tokens_are_kept() {
 }
 
 #[tokio::test]
-async fn what_was_used_once_stays_used() {
+async fn single_uses_survive_a_restart() {
     let folder = TempDir::new().unwrap();
     let before = start(folder.path());
     let claim = async |store: &Store| {
@@ -87,7 +87,7 @@ async fn what_was_used_once_stays_used() {
 }
 
 #[tokio::test]
-async fn values_patches_and_events_are_kept() {
+async fn values_patches_and_events_survive_a_restart() {
     let folder = TempDir::new().unwrap();
     let before = start(folder.path());
     let values = before.key_values.of("a.rhai", LIMITS);

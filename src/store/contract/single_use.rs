@@ -5,13 +5,13 @@ use crate::store::StoreError;
 use crate::store::single_use::UsedOnce;
 
 on_every_backend!(
-    the_first_claim_holds,
-    of_many_claims_one_holds,
+    the_first_claim_wins,
+    of_many_claims_one_wins,
     a_use_is_part_of_another_change,
     nothing_is_in_clear
 );
 
-async fn the_first_claim_holds(Place { store, .. }: Place) {
+async fn the_first_claim_wins(Place { store, .. }: Place) {
     let claim = async |what, identifier: &[&str], now| {
         store.single_use.claim(what, identifier, at(100), at(now)).await.unwrap()
     };
@@ -38,7 +38,7 @@ async fn a_use_is_part_of_another_change(Place { store, .. }: Place) {
     assert!(one_use(100).await.is_some(), "an expired identifier is forgotten before it is swept");
 }
 
-async fn of_many_claims_one_holds(Place { store, .. }: Place) {
+async fn of_many_claims_one_wins(Place { store, .. }: Place) {
     for name in ["fresh", "over"] {
         if name == "over" {
             assert!(store.single_use.claim(UsedOnce::Evidence, &[name], at(5), at(1)).await.unwrap());

@@ -11,15 +11,15 @@ use crate::store::single_use::UsedOnce;
 use crate::store::{Change, Store};
 
 on_every_backend!(
-    expired_clients_go,
-    every_kind_goes_when_it_ends,
-    what_lives_again_stays,
-    what_can_not_be_read_does_not_stop_a_sweep,
-    a_client_that_can_not_be_read_keeps_no_other,
-    a_page_of_clients_that_can_not_be_read_keeps_no_other,
+    expired_clients_are_removed,
+    every_type_of_record_is_removed_when_it_expires,
+    a_record_that_was_renewed_is_kept,
+    unreadable_records_do_not_stop_a_sweep,
+    an_unreadable_client_does_not_keep_others_from_removal,
+    a_page_of_unreadable_clients_does_not_keep_others_from_removal,
 );
 
-async fn expired_clients_go(place: Place) {
+async fn expired_clients_are_removed(place: Place) {
     let clients = &place.store.clients;
     for turn in 0..25 {
         let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));
@@ -49,7 +49,7 @@ async fn fill(store: &Store, end: u64) {
     assert!(store.single_use.claim(UsedOnce::Evidence, &[&end.to_string()], at(end), at(1)).await.unwrap());
 }
 
-async fn every_kind_goes_when_it_ends(place: Place) {
+async fn every_type_of_record_is_removed_when_it_expires(place: Place) {
     for end in 11..=20 {
         fill(&place.store, end).await;
     }
@@ -64,7 +64,7 @@ async fn every_kind_goes_when_it_ends(place: Place) {
     place.expect_empty().await;
 }
 
-async fn what_lives_again_stays(Place { store, .. }: Place) {
+async fn a_record_that_was_renewed_is_kept(Place { store, .. }: Place) {
     let claim =
         async |end, now| store.single_use.claim(UsedOnce::Evidence, &["e"], at(end), at(now)).await.unwrap();
     for round in 1..30 {
@@ -77,7 +77,7 @@ async fn what_lives_again_stays(Place { store, .. }: Place) {
     }
 }
 
-async fn what_can_not_be_read_does_not_stop_a_sweep(place: Place) {
+async fn unreadable_records_do_not_stop_a_sweep(place: Place) {
     let entry = |key: &[u8]| (Kind::SingleUse.expiry(at(5), key), Vec::new());
     let put = vec![entry(b"empty"), (Kind::SingleUse.record(b"empty"), Vec::new()), entry(b"nowhere")];
     place.backend.apply(Change { put, ..Change::default() }).await.unwrap();
@@ -86,7 +86,7 @@ async fn what_can_not_be_read_does_not_stop_a_sweep(place: Place) {
     place.expect_empty().await;
 }
 
-async fn a_client_that_can_not_be_read_keeps_no_other(Place { store, backend, .. }: Place) {
+async fn an_unreadable_client_does_not_keep_others_from_removal(Place { store, backend, .. }: Place) {
     for turn in 0..25 {
         let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));
         store.clients.insert(&one, Change::default()).await.unwrap();
@@ -104,7 +104,7 @@ async fn a_client_that_can_not_be_read_keeps_no_other(Place { store, backend, ..
     assert!(store.clients.find(&id("p13")).await.is_err(), "the record is still there for inspection");
 }
 
-async fn a_page_of_clients_that_can_not_be_read_keeps_no_other(Place { store, backend, .. }: Place) {
+async fn a_page_of_unreadable_clients_does_not_keep_others_from_removal(Place { store, backend, .. }: Place) {
     for turn in 0..25 {
         let one = client(&format!("p{turn:02}"), json!({"expires_at": turn}));
         store.clients.insert(&one, Change::default()).await.unwrap();

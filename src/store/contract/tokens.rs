@@ -8,10 +8,10 @@ use crate::store::tokens::AccessToken;
 use crate::store::{Change, Store, StoreError};
 
 on_every_backend!(
-    a_token_is_good_until_it_ends,
-    a_token_dies_with_its_client,
+    a_token_is_valid_until_it_expires,
+    a_token_becomes_invalid_with_its_client,
     a_token_is_revoked_by_its_client,
-    a_token_is_not_in_clear,
+    a_token_is_not_stored_in_plain_text,
 );
 
 async fn give(store: &Store, token: &str, whose: &str) -> Result<(), StoreError> {
@@ -35,7 +35,7 @@ async fn is_good(store: &Store, token: &str, now: u64) -> bool {
     store.tokens.find(token, at(now)).await.unwrap().is_some()
 }
 
-async fn a_token_is_good_until_it_ends(Place { store, .. }: Place) {
+async fn a_token_is_valid_until_it_expires(Place { store, .. }: Place) {
     register(&store, 1_000).await;
     give(&store, "t", "one").await.unwrap();
     assert!(matches!(give(&store, "t", "one").await, Err(StoreError::Conflict)));
@@ -46,7 +46,7 @@ async fn a_token_is_good_until_it_ends(Place { store, .. }: Place) {
     assert!(!is_good(&store, "u", 50).await);
 }
 
-async fn a_token_dies_with_its_client(place: Place) {
+async fn a_token_becomes_invalid_with_its_client(place: Place) {
     let store = &place.store;
     register(store, 90).await;
     give(store, "t", "one").await.unwrap();
@@ -76,7 +76,7 @@ async fn a_token_is_revoked_by_its_client(Place { store, .. }: Place) {
     assert!(!store.tokens.revoke("t", &id("one"), at(50)).await.unwrap());
 }
 
-async fn a_token_is_not_in_clear(place: Place) {
+async fn a_token_is_not_stored_in_plain_text(place: Place) {
     give(&place.store, "token-in-clear", "one").await.unwrap();
     place.expect_nowhere("token-in-clear").await;
 }

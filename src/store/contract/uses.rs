@@ -13,16 +13,16 @@ use crate::store::{Change, Store, StoreError, keys};
 
 on_every_backend!(
     a_use_is_written_once_an_hour,
-    what_was_noted_is_known_before_it_is_written,
-    clients_that_nobody_uses_go,
+    a_noted_use_is_visible_before_it_is_written,
+    unused_clients_are_removed,
     a_use_saves_a_client_from_the_sweep,
     a_use_stays_with_a_client_that_is_replaced,
-    what_no_client_belongs_to_is_not_written,
+    a_use_of_an_unknown_client_is_not_written,
     a_use_that_is_not_written_yet_saves_a_client_too,
-    a_use_is_no_conflict_for_who_changes_the_client,
-    a_client_that_can_not_be_read_holds_up_nothing,
-    a_use_of_a_client_that_can_not_be_read_holds_up_no_other,
-    clients_from_before_the_index_are_entered_once,
+    a_use_does_not_conflict_with_a_change_of_the_client,
+    an_unreadable_client_delays_nothing,
+    a_use_of_an_unreadable_client_delays_no_other,
+    clients_older_than_the_index_are_entered_once,
 );
 
 const DAY: u64 = 86_400;
@@ -67,7 +67,7 @@ async fn a_use_is_written_once_an_hour(Place { store, .. }: Place) {
     assert_eq!(other.uses.write().await.unwrap(), 0);
 }
 
-async fn what_was_noted_is_known_before_it_is_written(Place { store, .. }: Place) {
+async fn a_noted_use_is_visible_before_it_is_written(Place { store, .. }: Place) {
     let one = issued("one", 100);
     insert(&store, &one).await;
     assert_eq!(store.uses.last(&one), None);
@@ -80,7 +80,7 @@ async fn what_was_noted_is_known_before_it_is_written(Place { store, .. }: Place
     assert_eq!(store.uses.write().await.unwrap(), 0, "no use is left to write");
 }
 
-async fn clients_that_nobody_uses_go(place: Place) {
+async fn unused_clients_are_removed(place: Place) {
     let store = &place.store;
     for turn in 0..25 {
         insert(store, &issued(&format!("n{turn:02}"), turn)).await;
@@ -145,7 +145,7 @@ async fn a_use_stays_with_a_client_that_is_replaced(place: Place) {
     place.expect_empty().await;
 }
 
-async fn what_no_client_belongs_to_is_not_written(place: Place) {
+async fn a_use_of_an_unknown_client_is_not_written(place: Place) {
     let store = &place.store;
     store.uses.note(&id("nobody"), at(DAY));
     assert_eq!(store.uses.write().await.unwrap(), 0);
@@ -181,7 +181,7 @@ async fn a_use_that_is_not_written_yet_saves_a_client_too(Place { store, .. }: P
     assert_eq!(sweep(&store, Unused { never_since: None, idle_since: Some(at(2 * DAY)) }).await, 250);
 }
 
-async fn a_use_is_no_conflict_for_who_changes_the_client(place: Place) {
+async fn a_use_does_not_conflict_with_a_change_of_the_client(place: Place) {
     let (store, one) = (&place.store, issued("one", 1));
     insert(store, &one).await;
     let seen = store.clients.find(&one.id).await.unwrap().unwrap();
@@ -208,7 +208,7 @@ async fn a_use_is_no_conflict_for_who_changes_the_client(place: Place) {
     place.expect_empty().await;
 }
 
-async fn a_client_that_can_not_be_read_holds_up_nothing(Place { store, backend, .. }: Place) {
+async fn an_unreadable_client_delays_nothing(Place { store, backend, .. }: Place) {
     for turn in 0..25 {
         insert(&store, &issued(&format!("n{turn:02}"), turn)).await;
     }
@@ -219,7 +219,7 @@ async fn a_client_that_can_not_be_read_holds_up_nothing(Place { store, backend, 
     assert!(store.clients.find(&id("n00")).await.is_err(), "the record is still there for inspection");
 }
 
-async fn a_use_of_a_client_that_can_not_be_read_holds_up_no_other(Place { store, backend, .. }: Place) {
+async fn a_use_of_an_unreadable_client_delays_no_other(Place { store, backend, .. }: Place) {
     // So many that they are not all written at the same time.
     let names: Vec<_> = (0..250).map(|turn| format!("u{turn:03}")).collect();
     for name in &names {
@@ -241,7 +241,7 @@ async fn a_use_of_a_client_that_can_not_be_read_holds_up_no_other(Place { store,
     assert!(store.clients.find(&id("u007")).await.is_err(), "the record is still there for inspection");
 }
 
-async fn clients_from_before_the_index_are_entered_once(place: Place) {
+async fn clients_older_than_the_index_are_entered_once(place: Place) {
     let (store, backend) = (&place.store, &place.backend);
     let operators = client("o", json!({"issued_at": 0, "provenance": {"trust_level": "operator"}}));
     insert(store, &operators).await;

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_is_its_owners_and_removes_nothing_else() {
+    fn a_copy_is_readable_by_its_owner_only_and_removes_nothing_else() {
         let parent = tempfile::TempDir::new().unwrap();
         let folder = parent.path().join("data");
         drop(Database::open(&folder, 1 << 20).unwrap());

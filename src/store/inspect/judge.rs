@@ -156,7 +156,7 @@ mod tests {
     use crate::store::{Store, key_file, keys};
 
     #[tokio::test]
-    async fn a_client_from_before_the_index_of_uses_is_no_fault() {
+    async fn a_client_older_than_the_index_of_uses_is_not_a_fault() {
         let folder = tempfile::TempDir::new().unwrap();
         let place = folder.path().join("data");
         let backend: Arc<dyn Backend> = Arc::new(Sled::open(&place, 1 << 20).unwrap());

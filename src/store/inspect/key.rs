@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_that_is_missing_or_another_is_a_fault_until_it_is_accepted() {
+    async fn a_missing_or_wrong_key_is_a_fault_until_it_is_accepted() {
         let parent = tempfile::TempDir::new().unwrap();
         let folder = parent.path().join("data");
         let file = folder.join(key_file::DEFAULT_NAME);

@@ -50,7 +50,7 @@ fn key(number: usize) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_written_while_it_counts_is_counted_once() {
+fn writes_during_the_count_are_counted_once() {
     let mut place = Place::with(3 * CHUNK);
     for turn in 0..3 {
         place.integrity.count_on(&place.database).unwrap();
@@ -69,7 +69,7 @@ fn what_is_written_while_it_counts_is_counted_once() {
 }
 
 #[test]
-fn what_is_gone_is_missed() {
+fn missing_records_are_detected() {
     for at in [0, CHUNK, 3 * CHUNK - 1] {
         let mut place = Place::with(3 * CHUNK);
         place.database.with(|db| db.remove(key(at))).unwrap();
@@ -81,7 +81,7 @@ fn what_is_gone_is_missed() {
 }
 
 #[test]
-fn what_could_not_be_read_is_not_taken_for_counted() {
+fn unreadable_records_do_not_count() {
     let mut place = Place::with(3 * CHUNK);
     place.database.with(|db| db.remove(key(2 * CHUNK))).unwrap();
     place.integrity.count_on(&place.database).unwrap();
@@ -94,7 +94,7 @@ fn what_could_not_be_read_is_not_taken_for_counted() {
 }
 
 #[test]
-fn an_old_value_is_noticed() {
+fn an_old_value_is_detected() {
     let mut place = Place::with(10);
     place.database.with(|db| db.insert(key(3), "older")).unwrap();
     place.count();

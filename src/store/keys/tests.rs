@@ -3,13 +3,13 @@
 use super::*;
 
 #[test]
-fn parts_can_not_reach_into_one_another() {
+fn key_parts_cannot_overlap() {
     assert_ne!(digest(&["a", "bc"]), digest(&["ab", "c"]));
     assert_ne!(digest(&["a"]), digest(&["a", ""]));
 }
 
 #[test]
-fn a_range_holds_its_prefix_and_no_more() {
+fn a_range_contains_exactly_its_prefix() {
     let range = under(b"a/");
     for (key, inside) in [(&b"a/"[..], true), (b"a/\xff\xff", true), (b"a0", false), (b"a", false)] {
         assert_eq!(range.contains(&key.to_vec()), inside, "{key:?}");
@@ -17,7 +17,7 @@ fn a_range_holds_its_prefix_and_no_more() {
 }
 
 #[test]
-fn a_range_holds_its_prefix_whatever_byte_that_ends_in() {
+fn a_range_contains_its_prefix_whatever_byte_it_ends_in() {
     let ends = [(&b"i/\xff"[..], &b"i0"[..]), (b"i/\xfe\xff\xff", b"i/\xff"), (b"\0\xff", b"\x01")];
     for (prefix, end) in ends {
         let range = under(prefix);
@@ -33,7 +33,7 @@ fn a_range_holds_its_prefix_whatever_byte_that_ends_in() {
 }
 
 #[test]
-fn a_key_leads_back() {
+fn a_key_can_be_decoded() {
     for kind in Kind::ALL {
         assert_eq!(kind.of_record(&kind.record(b"k\0\xff")), Some(&b"k\0\xff"[..]));
         let entry = kind.expiry(Timestamp::from_unix(7), b"k\0\xff");

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_must_prove_its_name_unless_told_otherwise() {
+    fn a_remote_database_must_prove_its_name_unless_configured_otherwise() {
         let far = "postgres://u:p@db.example.org/r";
         assert_eq!(mode(far, false), (SslMode::Require, Trust::SignedName));
         assert_eq!(mode("postgres://u:p@127.0.0.1/r", false), (SslMode::Prefer, Trust::Anybody));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_url_is_refused_without_a_word_of_the_password() {
+    fn an_invalid_url_is_rejected_without_showing_the_password() {
         for url in [
             "postgres://u:hidden@db/r?nothing=1",
             "postgres://u:hidden@db:port/r",

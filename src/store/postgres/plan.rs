@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_without_a_row_is_held() {
+    fn a_key_without_a_row_is_locked() {
         let stored = BTreeMap::from([(b"there".to_vec(), b"1".to_vec())]);
         let read = ["there", "missing", "new"].map(|key| key.as_bytes().to_vec()).into();
         let values = Values::from([

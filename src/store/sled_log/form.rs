@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_as_sled_writes_them() {
+    fn numbers_are_decoded_as_sled_encodes_them() {
         let cases: [(&[u8], u64); 7] = [
             (&[240], 240),
             (&[241, 1], 241),
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_page_is_none() {
+    fn anything_but_a_page_is_skipped() {
         for bytes in [&b""[..], &[0], &[0, 0, 0, 9, 1, 1, 0, 0], &[0, 0, 0, 0, 255]] {
             assert!(Leaf::read(bytes).is_none(), "{bytes:?}");
         }

@@ -52,7 +52,7 @@ fn read(folder: &Path) -> SledLog {
 }
 
 #[test]
-fn a_whole_log_has_what_sled_has() {
+fn an_intact_log_has_the_same_content_as_sled() {
     let folder = TempDir::new().unwrap();
     let content = made(folder.path());
     let log = read(folder.path());
@@ -74,7 +74,7 @@ fn a_whole_log_has_what_sled_has() {
 }
 
 #[test]
-fn around_what_is_damaged_everything_is_read() {
+fn everything_around_damage_is_read() {
     let folder = TempDir::new().unwrap();
     let content = made(folder.path());
     let path = folder.path().join(LOG);
@@ -94,7 +94,7 @@ fn around_what_is_damaged_everything_is_read() {
 }
 
 #[test]
-fn a_log_without_its_tail_has_what_was_before() {
+fn a_log_without_its_tail_has_the_earlier_records() {
     let folder = TempDir::new().unwrap();
     let content = made(folder.path());
     let path = folder.path().join(LOG);
@@ -108,7 +108,7 @@ fn a_log_without_its_tail_has_what_was_before() {
 }
 
 #[test]
-fn what_is_no_log_has_nothing_and_comes_to_an_end() {
+fn anything_but_a_log_is_empty_and_reading_ends() {
     let folder = TempDir::new().unwrap();
     for content in [
         Vec::new(),
@@ -122,7 +122,7 @@ fn what_is_no_log_has_nothing_and_comes_to_an_end() {
 }
 
 #[test]
-fn it_ends_when_it_is_told_to() {
+fn reading_ends_when_it_is_cancelled() {
     let folder = TempDir::new().unwrap();
     made(folder.path());
     let work = Work::default();

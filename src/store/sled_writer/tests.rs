@@ -41,7 +41,7 @@ impl Place {
 }
 
 #[test]
-fn nothing_is_written_before_a_database_that_failed_is_opened_again() {
+fn no_write_happens_before_a_failed_database_is_reopened() {
     let mut place = Place::new();
     place.put("c/a", "first").unwrap();
     // A part of a failed batch, which the tally does not include.
@@ -59,7 +59,7 @@ fn nothing_is_written_before_a_database_that_failed_is_opened_again() {
 }
 
 #[test]
-fn what_was_not_flushed_is_not_confirmed() {
+fn writes_are_confirmed_only_after_the_flush() {
     let mut place = Place::new();
     // It is visible, but its flush failed.
     place.database.with(|db| db.insert("c/a", "seen").map(drop)).unwrap();
@@ -71,7 +71,7 @@ fn what_was_not_flushed_is_not_confirmed() {
 }
 
 #[test]
-fn a_database_that_lost_something_takes_nothing_when_it_is_open_again() {
+fn a_reopened_database_that_lost_records_accepts_no_writes() {
     let mut place = Place::new();
     place.put("c/a", "first").unwrap();
     let before = place.get(tally::KEY).unwrap();

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_caller_makes_up_is_other() {
+    fn unknown_label_values_become_other() {
         assert_eq!(method("PUT"), "PUT");
         assert_eq!(method("BREW"), "other");
         assert_eq!(code("invalid_token"), "invalid_token");

@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_can_be_used() {
+    fn the_decoy_can_be_used() {
         assert!(SHARED.is_some());
     }
 }

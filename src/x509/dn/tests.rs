@@ -41,7 +41,7 @@ fn brazil() -> Dn {
 const ORGANIZATION: &str = "0c0e4f464242522d3439376531666665";
 
 #[test]
-fn a_distinguished_name_is_one_of_rfc_4514() {
+fn a_distinguished_name_must_be_valid_by_rfc_4514() {
     let good = [
         "CN=client",
         "CN=client, O=Example\\, Inc., C=DE",
@@ -88,7 +88,7 @@ fn a_distinguished_name_is_one_of_rfc_4514() {
 }
 
 #[test]
-fn a_certificate_is_named_as_rfc_4514_writes() {
+fn the_subject_of_a_certificate_is_written_by_rfc_4514() {
     assert_eq!(client().to_string(), "CN=Client One,O=Example\\, Inc.,C=DE");
     let odd = subject(&[("O", " #1; \"x\"\u{0} "), ("CN", "#\u{e9}")]);
     assert_eq!(odd.to_string(), "CN=\\#\u{e9},O=\\ #1\\; \\\"x\\\"\\00\\ ");
@@ -99,7 +99,7 @@ fn a_certificate_is_named_as_rfc_4514_writes() {
 }
 
 #[test]
-fn names_are_compared_and_not_their_text() {
+fn names_are_compared_by_value_and_not_by_text() {
     let check = |registered: &str, expected: bool| {
         assert_eq!(matches(registered, &client()), expected, "{registered}");
     };
@@ -181,7 +181,7 @@ fn strings_are_prepared_as_rfc_4518_says() {
 }
 
 #[test]
-fn a_name_without_a_part_is_nobody_s() {
+fn an_empty_name_matches_no_name() {
     let nobody = Dn::from_der(&[0x30, 0]).unwrap();
     assert!(nobody.is_empty() && !nobody.is_same(&nobody));
     for broken in [&[][..], &[0x31, 0], &[0x30, 2, 0x31, 1], &[0x30, 0, 0]] {
@@ -191,13 +191,13 @@ fn a_name_without_a_part_is_nobody_s() {
 
 proptest::proptest! {
     #[test]
-    fn no_text_is_too_odd(text in "\\PC{0,60}", bytes in proptest::collection::vec(0_u8.., 0..60)) {
+    fn no_text_causes_a_panic(text in "\\PC{0,60}", bytes in proptest::collection::vec(0_u8.., 0..60)) {
         let _ = parse(&text).map(|name| parse(&name.to_string()).unwrap().is_same(&name));
         let _ = Dn::from_der(&bytes).map(|name| name.to_string());
     }
 
     #[test]
-    fn what_is_written_is_what_was_read(value in ".{1,20}") {
+    fn a_parsed_name_is_written_unchanged(value in ".{1,20}") {
         let name = Dn(vec![vec![Attribute { identifier: "2.5.4.3".to_owned(), value: Value::Text(value) }]]);
         proptest::prop_assert_eq!(parse(&name.to_string()), Ok(name));
     }

@@ -12,7 +12,7 @@ fn hybrid() -> Registration {
 }
 
 #[test]
-fn one_member_follows_from_the_other() {
+fn a_missing_member_is_derived_from_the_other() {
     check(json!({}), Ok(json!({"grant_types": ["authorization_code"], "response_types": ["code"]})));
     check(json!({"grant_types": ["client_credentials"]}), Ok(json!({"response_types": []})));
     check(
@@ -33,7 +33,7 @@ fn one_member_follows_from_the_other() {
 }
 
 #[test]
-fn members_that_disagree_are_refused() {
+fn contradicting_members_are_rejected() {
     let client = |grants: &[&str], types: &[&str]| json!({"grant_types": grants, "response_types": types});
     check_with(
         &hybrid(),
@@ -55,7 +55,7 @@ fn members_that_disagree_are_refused() {
 }
 
 #[test]
-fn a_hybrid_flow_is_one_of_the_code_grant_where_the_operator_says_so() {
+fn a_hybrid_flow_needs_the_code_grant_only_if_so_configured() {
     let settings = Registration { hybrid_needs_implicit_grant: false, ..hybrid() };
     for grants in [json!(["authorization_code"]), json!(["authorization_code", "implicit"])] {
         let client = json!({"grant_types": grants, "response_types": ["code id_token"]});
@@ -68,7 +68,7 @@ fn a_hybrid_flow_is_one_of_the_code_grant_where_the_operator_says_so() {
 }
 
 #[test]
-fn the_order_of_words_does_not_matter_and_is_kept() {
+fn the_order_of_words_is_irrelevant_but_kept() {
     for words in ["token id_token", "id_token token"] {
         let client = json!({"grant_types": ["implicit"], "response_types": [words]});
         check_with(&hybrid(), client.clone(), Ok(client));
@@ -76,7 +76,7 @@ fn the_order_of_words_does_not_matter_and_is_kept() {
 }
 
 #[test]
-fn only_what_is_supported_can_be_registered() {
+fn only_supported_values_can_be_registered() {
     check(json!({"grant_types": []}), Err(&["grant_types: at least one"]));
     check(json!({"response_types": []}), Err(&["response_types: a response type with code"]));
     check(json!({"grant_types": ["foo"]}), Err(&["grant_types: supports authorization_code, refresh_token"]));
@@ -99,7 +99,7 @@ fn a_client_that_manages_itself_with_access_tokens_can_get_them() {
 }
 
 #[test]
-fn the_password_grant_has_a_switch() {
+fn the_password_grant_must_be_enabled() {
     let mut settings = Registration::default();
     settings.grant_types_supported.push("password".to_owned());
     let client = json!({"grant_types": ["password"]});
@@ -109,7 +109,7 @@ fn the_password_grant_has_a_switch() {
 }
 
 #[test]
-fn what_is_left_of_both_lists_agrees() {
+fn the_remaining_values_of_both_lists_agree() {
     let sent = |grants: &[&str], types: &[&str]| json!({"grant_types": grants, "response_types": types});
     // Covers every flow that the client supports, not the flows of the server.
     let all = sent(

@@ -54,7 +54,7 @@ fn table() -> Vec<(Value, Option<&'static str>, Option<&'static str>)> {
 /// Checks every member that names an algorithm of the client's keys, with every type of key. An
 /// algorithm of that key is accepted, and the algorithms of the other keys are rejected.
 #[test]
-fn each_member_that_names_an_algorithm_asks_whether_a_key_can_do_it() {
+fn each_algorithm_member_requires_a_suitable_key() {
     let members = ALGORITHMS.iter().filter(|algorithm| algorithm.key_of == KeyOf::Client);
     let members: Vec<_> = members.collect();
     assert_eq!(members.len(), 8, "{members:?}");
@@ -91,7 +91,7 @@ const fn work(is_signed: bool) -> Work {
 }
 
 #[test]
-fn a_method_asks_whether_a_key_can_do_what_is_supported() {
+fn a_method_requires_a_key_for_a_supported_algorithm() {
     let signed =
         |key: Value| json!({"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [key]}});
     for (key, verifies, _) in table() {
@@ -118,7 +118,7 @@ fn a_method_asks_whether_a_key_can_do_what_is_supported() {
 }
 
 #[test]
-fn requests_that_must_be_signed_can_be() {
+fn required_signed_requests_need_a_suitable_key() {
     let must = |more: Value| with(json!({SIGNED_REQUESTS: true}), &more);
     check(must(json!({})), Ok(json!({})));
     let public = json!({"token_endpoint_auth_method": "none"});
@@ -131,7 +131,7 @@ fn requests_that_must_be_signed_can_be() {
 }
 
 #[test]
-fn of_several_algorithms_one_is_chosen_that_a_key_can_do() {
+fn of_several_algorithms_one_that_fits_a_key_is_chosen() {
     let choice = |list: &str, key: Value, all: &[&str]| json!({"jwks": {"keys": [key]}, list: all});
     let list = "request_object_signing_alg_values_supported";
     let chosen = |alg: &str| Ok(json!({"request_object_signing_alg": alg}));
@@ -145,7 +145,7 @@ fn of_several_algorithms_one_is_chosen_that_a_key_can_do() {
 }
 
 #[test]
-fn what_is_not_known_to_be_public_is_not_stored() {
+fn key_members_not_known_to_be_public_are_not_stored() {
     let more = json!({"ext": true, "secret": "x", "seed2": [1]});
     let sent = json!({"jwks": {"keys": [key("ec", &more), {"kty": "NEW", "material": "x"}], "issuer": "x"}});
     check(sent, Ok(json!({"jwks": {"keys": [key("ec", &json!({"ext": true}))]}})));
@@ -160,7 +160,7 @@ fn what_is_not_known_to_be_public_is_not_stored() {
 }
 
 #[test]
-fn a_certificate_is_on_the_public_internet() {
+fn a_certificate_url_must_be_on_the_public_internet() {
     let linked = |link: Value| json!({"jwks": {"keys": [key("ec", &json!({"x5u": link}))]}});
     check(linked(json!("https://client.example/c.pem")), Ok(json!({})));
     for link in [

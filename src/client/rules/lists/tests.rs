@@ -32,7 +32,7 @@ fn lists() -> [(&'static str, &'static str); 7] {
 }
 
 #[test]
-fn what_is_not_supported_is_left_out_of_every_list() {
+fn unsupported_values_are_left_out_of_every_list() {
     for (member, good) in lists() {
         for sent in [json!([good, "org.example.other"]), json!(["a", good, "b", "c"])] {
             check_with(&narrow(), json!({member: sent}), Ok(json!({member: [good]})));
@@ -42,7 +42,7 @@ fn what_is_not_supported_is_left_out_of_every_list() {
 }
 
 #[test]
-fn a_list_of_which_nothing_is_left_is_refused_and_the_answer_says_what_is_supported() {
+fn a_list_without_supported_values_is_rejected_and_the_supported_ones_are_named() {
     for (member, good) in lists() {
         let told = format!("{member}: contains no supported value (`a`, `b`, `c` and others)");
         check_with(&narrow(), json!({member: ["a", "b", "c", "d"]}), Err(&[&told]));
@@ -57,7 +57,7 @@ fn a_list_of_which_nothing_is_left_is_refused_and_the_answer_says_what_is_suppor
 }
 
 #[test]
-fn the_operator_may_refuse_each_of_them() {
+fn the_operator_may_have_unsupported_values_rejected() {
     let strict = Registration { unsupported_list_values: UnsupportedListValues::Refuse, ..narrow() };
     for (member, good) in lists() {
         check_with(&strict, json!({member: [good]}), Ok(json!({member: [good]})));
@@ -67,7 +67,7 @@ fn the_operator_may_refuse_each_of_them() {
 }
 
 #[test]
-fn what_scripts_leave_behind_is_not_repaired() {
+fn values_set_by_scripts_are_not_repaired() {
     for (member, good) in lists() {
         let client = with(json!({"redirect_uris": ["https://a.example/cb"]}), &json!({member: [good, "a"]}));
         check_changed(&narrow(), client, Err(&[&format!("{member}[1]: not supported")]));
@@ -75,7 +75,7 @@ fn what_scripts_leave_behind_is_not_repaired() {
 }
 
 #[test]
-fn of_choices_those_that_are_supported_count() {
+fn of_choices_only_the_supported_ones_count() {
     let chosen = json!({"token_endpoint_auth_methods_supported": ["other", "none"]});
     for how in [UnsupportedListValues::Drop, UnsupportedListValues::Refuse] {
         let settings = Registration { unsupported_list_values: how, ..narrow() };
@@ -90,13 +90,13 @@ fn of_choices_those_that_are_supported_count() {
 }
 
 #[test]
-fn texts_that_no_list_of_the_server_bounds_stay() {
+fn values_without_a_list_of_the_server_are_kept() {
     let client = json!({"contacts": ["a@b.example"], "keywords": ["x"], "claims": ["y"]});
     check_with(&narrow(), client.clone(), Ok(client));
 }
 
 #[test]
-fn a_list_of_encryptions_names_one_at_least() {
+fn a_list_of_encryption_algorithms_is_not_empty() {
     let list = "encrypted_response_enc_values_supported";
     check(json!({list: []}), Err(&[&format!("{list}: must not be empty")]));
 }

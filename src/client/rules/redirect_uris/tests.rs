@@ -22,7 +22,7 @@ fn native(uri: &str, expected: Result<(), &str>) {
 }
 
 #[test]
-fn a_web_client_is_redirected_to_https() {
+fn a_web_client_needs_https_redirect_uris() {
     web("https://client.example.org", Ok(()));
     web("https://CLIENT.example.org/CB?x=1&y=%20z", Ok(()));
     web("https://localhost/cb", Ok(()));
@@ -48,7 +48,7 @@ fn a_web_client_of_the_implicit_grant_is_never_on_localhost() {
 }
 
 #[test]
-fn a_native_client_has_loopback_and_its_own_scheme() {
+fn a_native_client_may_use_loopback_and_its_own_scheme() {
     for uri in
         ["http://localhost:8080/cb", "http://127.0.0.1/cb", "http://[::1]:5000/cb", "com.example.app:/cb"]
     {
@@ -62,7 +62,7 @@ fn a_native_client_has_loopback_and_its_own_scheme() {
 }
 
 #[test]
-fn the_operator_decides_where_the_standards_disagree() {
+fn the_operator_decides_if_standards_disagree() {
     let settings = Registration {
         native_allow_https: false,
         allow_private_use_uri_schemes_without_dot: true,
@@ -75,7 +75,7 @@ fn the_operator_decides_where_the_standards_disagree() {
 }
 
 #[test]
-fn the_lists_of_the_operator_hold() {
+fn the_allow_and_deny_lists_apply() {
     let settings = Registration {
         redirect_uri_allow_list: vec!["*.example.org".to_owned()],
         redirect_uri_deny_list: vec!["https://old.example.org/*".to_owned()],
@@ -92,7 +92,7 @@ fn the_lists_of_the_operator_hold() {
 }
 
 #[test]
-fn a_regex_is_for_who_wants_it_and_opens_no_list() {
+fn regular_expressions_must_be_enabled_and_do_not_bypass_the_lists() {
     let sent = || json!({"redirect_uris_regex": ".*"});
     check(sent(), Err(&["redirect_uris_regex: redirectUrisRegexEnabled"]));
     let on = Registration { redirect_uris_regex_enabled: true, ..Registration::default() };
@@ -116,7 +116,7 @@ fn a_redirecting_grant_needs_a_redirect_uri() {
 }
 
 #[test]
-fn each_bad_uri_is_named_and_none_is_there_twice() {
+fn each_invalid_uri_is_named_and_duplicates_are_rejected() {
     check(
         json!({"redirect_uris": ["https://a.example/", "/cb", 5, "https://a.example/", "http://b.example"]}),
         Err(&[
@@ -141,7 +141,7 @@ fn other_redirects_have_the_same_rules_and_their_own_error_code() {
 }
 
 #[test]
-fn no_redirect_uri_is_a_pattern_to_another_server() {
+fn no_redirect_uri_may_be_a_pattern_for_another_server() {
     let members = ["redirect_uris", "claims_redirect_uris", "post_logout_redirect_uris", "request_uris"];
     for path in ["/*", "/cb*", "/*/cb", "/cb/*?x=1"] {
         for member in members {

@@ -9,7 +9,7 @@ fn check(text: &str, expected: Result<(), &str>) {
 }
 
 #[test]
-fn absolute_uris_are_read() {
+fn absolute_uris_are_parsed() {
     for good in [
         "https://client.example.org",
         "https://CLIENT.example.org:8443/CB?x=1&y=%20z",
@@ -25,7 +25,7 @@ fn absolute_uris_are_read() {
 }
 
 #[test]
-fn a_uri_has_a_scheme_and_a_host() {
+fn a_uri_needs_a_scheme_and_a_host() {
     check("/cb", Err("absolute"));
     check("client.example.org/cb", Err("absolute"));
     check("//client.example.org/cb", Err("absolute"));
@@ -42,7 +42,7 @@ fn a_uri_has_a_scheme_and_a_host() {
 }
 
 #[test]
-fn what_two_readers_could_read_differently_is_refused() {
+fn ambiguous_uris_are_rejected() {
     check("https://u:p@a.example/cb", Err("user name"));
     check("https://a.example\\@evil.example/cb", Err("RFC 3986"));
     check("https://*.example.org/cb", Err("wildcard"));
@@ -64,7 +64,7 @@ fn what_two_readers_could_read_differently_is_refused() {
 }
 
 #[test]
-fn what_is_no_uri_by_rfc_3986_is_refused() {
+fn invalid_uris_are_rejected() {
     for path in ["/[x]", "/a]b", "/?a[]=1", "/#[", "/[::1]"] {
         check(&format!("https://a.example{path}"), Err("%5B and %5D"));
         check(&format!("com.example.app:{path}"), Err("%5B and %5D"));
@@ -88,7 +88,7 @@ fn what_is_no_uri_by_rfc_3986_is_refused() {
 }
 
 #[test]
-fn schemes_of_code_and_files_are_never_allowed() {
+fn schemes_for_code_and_files_are_never_allowed() {
     for uri in ["javascript:alert(1)", "JavaScript:x", "data:text/html,x", "vbscript:x", "file:///etc/passwd"]
     {
         check(uri, Err("never allowed"));
@@ -96,7 +96,7 @@ fn schemes_of_code_and_files_are_never_allowed() {
 }
 
 #[test]
-fn a_uri_is_taken_apart() {
+fn a_uri_is_split_into_its_parts() {
     let uri = parse("HTTPS://A.example:443/x%2Dy?z#f").unwrap();
     assert_eq!((uri.scheme.as_str(), uri.host.as_deref(), uri.port), ("https", Some("a.example"), Some(443)));
     assert_eq!((uri.location.as_slice(), uri.fragment.as_deref()), (b"/x-y?z".as_slice(), Some("f")));

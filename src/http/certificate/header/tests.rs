@@ -36,7 +36,7 @@ fn byte_sequence_of(pair: &Pair) -> String {
 }
 
 #[test]
-fn every_form_that_proxies_write() {
+fn every_form_of_proxies_is_parsed() {
     let pair = make(PLAIN, None);
     let x_client_cert = |value: String| check(&[("x-clientcert", value)], Ok(Some(&pair)));
     x_client_cert(escaped(&pair.pem()));
@@ -59,7 +59,7 @@ fn every_form_that_proxies_write() {
 }
 
 #[test]
-fn only_the_nearest_hop_is_believed() {
+fn only_the_nearest_hop_is_trusted() {
     let (near, far) = (make(PLAIN, None), make(PLAIN, None));
     let element = |pair: &Pair| format!("By=x;Cert=\"{}\"", escaped(&pair.pem()));
     let list = format!("{},{}", element(&far), element(&near));
@@ -70,7 +70,7 @@ fn only_the_nearest_hop_is_believed() {
 }
 
 #[test]
-fn a_quote_that_is_left_open_swallows_nothing() {
+fn an_unclosed_quote_hides_no_elements() {
     let (real, claimed) = (make(PLAIN, None), make(PLAIN, None));
     let element = |pair: &Pair| format!("By=x;Cert=\"{}\"", escaped(&pair.pem()));
     for open in ["\"", "\"\\", "\"\\\""] {
@@ -80,7 +80,7 @@ fn a_quote_that_is_left_open_swallows_nothing() {
 }
 
 #[test]
-fn what_can_mean_two_things_means_nothing() {
+fn ambiguous_headers_are_ignored() {
     let (one, other) = (make(PLAIN, None), make(PLAIN, None));
     let base64 = STANDARD.encode(one.der());
     check(&[("x-clientcert", base64.clone()), ("x-clientcert", base64.clone())], Err("twice"));
@@ -90,7 +90,7 @@ fn what_can_mean_two_things_means_nothing() {
 }
 
 #[test]
-fn what_is_no_certificate_is_refused() {
+fn anything_but_a_certificate_is_rejected() {
     let pair = make(PLAIN, None);
     let base64 = STANDARD.encode(pair.der());
     let bad = |name: &'static str, value: String| check(&[(name, value)], Err("it is no"));
@@ -108,7 +108,7 @@ fn what_is_no_certificate_is_refused() {
 }
 
 #[test]
-fn certificates_between_come_along() {
+fn intermediate_certificates_are_included() {
     let (leaf, between) = (make(PLAIN, None), make(PLAIN, None));
     let mut headers = HeaderMap::new();
     headers.insert("client-cert", byte_sequence_of(&leaf).parse().unwrap());
@@ -126,7 +126,7 @@ fn certificates_between_come_along() {
 
 proptest::proptest! {
     #[test]
-    fn no_header_is_too_odd(value in "[ -~]{0,80}") {
+    fn no_header_causes_a_panic(value in "[ -~]{0,80}") {
         let mut headers = HeaderMap::new();
         for name in ["x-clientcert", "client-cert", "client-cert-chain", "x-forwarded-client-cert"] {
             headers.insert(name, value.parse().unwrap());

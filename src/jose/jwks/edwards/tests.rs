@@ -27,7 +27,7 @@ fn small(curve: &str) -> Vec<Vec<u8>> {
 const CURVES: [&str; 4] = ["Ed25519", "Ed448", "X25519", "X448"];
 
 #[test]
-fn keys_of_a_generator_are_good() {
+fn keys_of_a_generator_are_accepted() {
     for _ in 0..50 {
         for (curve, key) in [
             ("Ed25519", PKey::generate_ed25519()),
@@ -41,7 +41,7 @@ fn keys_of_a_generator_are_good() {
 }
 
 #[test]
-fn a_point_of_small_order_is_refused_with_either_sign() {
+fn a_point_of_small_order_is_rejected_with_either_sign() {
     for curve in CURVES {
         for point in small(curve) {
             assert!(fault(curve, &point).is_some(), "{curve} {point:?}");
@@ -56,7 +56,7 @@ fn a_point_of_small_order_is_refused_with_either_sign() {
 
 /// Shows the danger: for some messages, a signature verifies that no private key created.
 #[test]
-fn with_a_point_of_small_order_anybody_signs() {
+fn with_a_point_of_small_order_anybody_can_sign() {
     // The neutral element and the number 0.
     let mut forged = [0; 64];
     forged[0] = 1;
@@ -87,7 +87,7 @@ fn with_a_point_of_small_order_there_is_no_secret() {
 }
 
 #[test]
-fn half_of_all_numbers_are_no_points() {
+fn half_of_all_numbers_are_not_points() {
     for (curve, length) in [("Ed25519", 32), ("Ed448", 57)] {
         let points: Vec<_> = (2..202_u32).map(|y| bytes(&BigNum::from_u32(y).unwrap(), length)).collect();
         let off = points.iter().filter(|point| fault(curve, point) == Some(OFF_CURVE)).count();

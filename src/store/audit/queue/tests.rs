@@ -98,7 +98,7 @@ async fn subjects(log: &AuditLog) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_refusals_share_a_change_and_keep_their_order() {
+async fn many_rejections_share_a_change_and_keep_their_order() {
     let running = run();
     for subject in 0..1_200 {
         running.queue.leave(event(subject));
@@ -112,7 +112,7 @@ async fn many_refusals_share_a_change_and_keep_their_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_single_one_is_written_soon() {
+async fn a_single_event_is_written_soon() {
     let running = run();
     running.queue.leave(event(1));
     tokio::time::sleep(PAUSE / 2).await;
@@ -124,7 +124,7 @@ async fn a_single_one_is_written_soon() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_for_which_there_is_no_place_are_counted() {
+async fn events_without_space_are_counted() {
     let running = run();
     for subject in 0..MOST_WAITING + 10 {
         running.queue.leave(event(subject));
@@ -138,7 +138,7 @@ async fn those_for_which_there_is_no_place_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_that_the_store_does_not_take_are_counted_too() {
+async fn events_that_the_store_rejects_are_counted_too() {
     let running = run();
     running.store.is_broken.store(true, Ordering::Relaxed);
     (0..3).for_each(|subject| running.queue.leave(event(subject)));
@@ -152,7 +152,7 @@ async fn those_that_the_store_does_not_take_are_counted_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_that_was_left_is_written_at_the_end() {
+async fn remaining_events_are_written_at_the_end() {
     let running = run();
     (0..700).for_each(|subject| running.queue.leave(event(subject)));
     running.stop.cancel();
@@ -162,7 +162,7 @@ async fn all_that_was_left_is_written_at_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn strangers_can_not_push_out_what_others_did() {
+async fn unauthenticated_requests_cannot_displace_other_events() {
     let running = run();
     for turn in 0..10 {
         running.flood(100);
@@ -175,7 +175,7 @@ async fn strangers_can_not_push_out_what_others_did() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_registered_a_client_is_a_stranger_too() {
+async fn a_registered_client_counts_as_unauthenticated_too() {
     let running = run();
     for subject in 0..1_000 {
         running.queue.leave_of_stranger(event(subject));
@@ -185,7 +185,7 @@ async fn who_registered_a_client_is_a_stranger_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn strangers_are_written_down_again_after_a_while() {
+async fn unauthenticated_requests_are_recorded_again_after_a_while() {
     let running = run();
     let expect = async |strangers: u32| {
         running.flood(2 * BURST);
@@ -200,7 +200,7 @@ async fn strangers_are_written_down_again_after_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn how_many_were_lost_is_told_now_and_then_and_at_the_end() {
+async fn the_number_of_lost_events_is_recorded_periodically_and_at_the_end() {
     let running = run();
     for _ in 0..50 {
         running.flood(100);
@@ -214,7 +214,7 @@ async fn how_many_were_lost_is_told_now_and_then_and_at_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_looks_at_the_log_sees_how_many_were_lost_just_before() {
+async fn a_reader_of_the_log_sees_the_number_of_lost_events() {
     let running = run();
     running.flood(BURST + 1);
     running.queue.flush().await;

@@ -62,7 +62,7 @@ async fn patient(patience: Duration) -> Option<(Postgres, StoreSettings)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_was_said_not_to_be_made_is_not_made_later() {
+async fn a_change_reported_as_failed_is_not_made_later() {
     let patience = Duration::from_secs(3);
     let Some((node, settings)) = patient(patience).await else { return };
     let (busy, held) = (Holder::of(&settings, "busy").await, Holder::of(&settings, "held").await);
@@ -84,7 +84,7 @@ async fn what_was_said_not_to_be_made_is_not_made_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_others_go_on_without_one_whose_time_is_over() {
+async fn a_change_that_times_out_does_not_affect_the_others() {
     let patience = Duration::from_secs(4);
     let Some((node, settings)) = patient(patience).await else { return };
     let (busy, held) = (Holder::of(&settings, "busy").await, Holder::of(&settings, "held").await);
