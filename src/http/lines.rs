@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_missing_chunk_ends_the_input() {
+    async fn a_chunk_that_does_not_arrive_times_out() {
         let silent = stream::pending::<Result<Bytes, std::io::Error>>();
         let mut lines = Lines::new(Body::from_stream(silent), 5, 7);
         assert!(matches!(lines.next().await, Err(BodyError::TooSlow { milliseconds: 7 })));

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn ciba_members_are_removed_without_the_grant() {
+    fn ciba_members_are_rejected_without_the_grant() {
         for (member, value) in [(ENDPOINT, NOTIFIED), (SIGNING, "ES256")] {
             let client = json!({member: value, "jwks_uri": "https://client.example/jwks"});
             check(client, Err(&[&format!("{member}: is only for clients with the grant type")]));

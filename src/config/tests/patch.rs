@@ -111,7 +111,7 @@ fn an_embedding_program_keeps_its_configuration() {
 }
 
 #[test]
-fn paths_must_be_different() {
+fn paths_must_be_valid_and_different() {
     let clash = "[server.paths]\ntoken = \"/register\"\n";
     check(
         clash,

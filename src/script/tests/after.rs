@@ -133,7 +133,7 @@ async fn a_stop_waits_for_a_limited_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notification_hooks_never_run_in_a_shared_task() {
+async fn hooks_with_a_shared_task_never_run_in_it() {
     for hook in Hook::ALL {
         let world = super::hooked(hook, "true");
         for _ in 0..100 {

@@ -5,7 +5,7 @@ use super::{check, create, facts, load, object};
 use crate::client::Metadata;
 
 #[tokio::test]
-async fn an_example_with_all_hooks_works() {
+async fn a_script_can_require_and_check_evidence() {
     let script = r#"
 fn createClient(context) {
     let evidence = context.registerRequest.evidence;          // () when the client sent none

@@ -97,7 +97,7 @@ async fn waiting_does_not_count_for_the_deadline_but_has_its_own_limit() {
 }
 
 #[tokio::test]
-async fn time_spent_waiting_is_subtracted_from_the_rest() {
+async fn time_spent_waiting_is_deducted_from_the_remaining_time() {
     let script = "fn createClient(context) {
         for i in 0..2 { try { http::request(#{ url: \"https://slow.example.org/\", timeoutMs: 200 }); } catch { } }
         try { http::get(\"https://slow.example.org/\"); } catch (error) { throw `then: ${error}`; }

@@ -9,13 +9,13 @@ use crate::store::backend::{Change, Expectation, number, numbered};
 on_every_backend!(
     reads_what_was_written,
     scans_in_order,
-    refuses_as_a_whole,
+    rejects_a_batch_as_a_whole,
     races_have_one_winner,
     numbers_are_added_to,
     numbers_hold_a_limit,
     an_invalid_number_changes_nothing,
     sequences_have_no_gap,
-    is_writable,
+    concurrent_checks_succeed,
 );
 
 fn put(key: &str, value: &str) -> Change {
@@ -56,7 +56,7 @@ async fn scans_in_order(Place { backend, .. }: Place) {
     assert!(keys("x", "y", 10).await.is_empty());
 }
 
-async fn refuses_as_a_whole(Place { backend, .. }: Place) {
+async fn rejects_a_batch_as_a_whole(Place { backend, .. }: Place) {
     backend.apply(put("r", "1").and(count("n", 5))).await.unwrap();
     let refused = [
         vec![Expectation::Absent("r".into())],
@@ -144,7 +144,7 @@ async fn sequences_have_no_gap(Place { backend, .. }: Place) {
     }
 }
 
-async fn is_writable(Place { store, .. }: Place) {
+async fn concurrent_checks_succeed(Place { store, .. }: Place) {
     let checks = join_all((0..20).map(|_| store.check())).await;
     assert!(checks.iter().all(Result::is_ok));
 }

@@ -175,7 +175,7 @@ async fn unauthenticated_requests_cannot_displace_other_events() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_registered_client_counts_as_unauthenticated_too() {
+async fn self_registered_clients_count_as_unauthenticated_too() {
     let running = run();
     for subject in 0..1_000 {
         running.queue.leave_of_stranger(event(subject));
