@@ -68,7 +68,7 @@ impl Members {
     }
 
     /// Returns whether a script may change the members.
-    pub(super) fn concurrent_checks_succeed(&self) -> bool {
+    pub(super) fn is_writable(&self) -> bool {
         self.access == Access::Metadata
     }
 
