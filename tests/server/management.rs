@@ -42,11 +42,9 @@ async fn without_credentials_there_is_a_challenge_without_an_error() {
 #[tokio::test]
 async fn every_invalid_token_is_answered_alike() {
     let server = TestServer::new().await;
-    let (one, other, gone) = (
-        server.register(&minimal()).await,
-        server.register(&minimal()).await,
-        server.register(&minimal()).await,
-    );
+    let any = minimal();
+    let (one, other, gone) =
+        (server.register(&any).await, server.register(&any).await, server.register(&any).await);
     server.delete(&gone).await.expect_status(204);
     let unknown = one.uri.replace(&one.id, "00000000-0000-4000-8000-000000000000");
     let attempts = [
@@ -56,13 +54,11 @@ async fn every_invalid_token_is_answered_alike() {
         (&unknown, "garbage"),
         (&unknown, one.token.as_str()),
     ];
+    let body = with(any, json!({"client_id": one.id}));
     let mut answers = Vec::new();
     for (uri, token) in attempts {
         for method in ["GET", "PUT", "DELETE"] {
-            let request = server
-                .ask(method, uri)
-                .bearer_auth(token)
-                .json(&with(minimal(), json!({"client_id": one.id})));
+            let request = server.ask(method, uri).bearer_auth(token).json(&body);
             let answer = Answer::of(request).await;
             answer.expect_error(401, &["invalid_token"]);
             assert!(answer.header("www-authenticate").contains("error=\"invalid_token\""));
