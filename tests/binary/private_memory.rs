@@ -1,4 +1,4 @@
-//! Nobody but root reads the memory of the server, with its keys and secrets.
+//! Only root can read the memory of the server, which contains its keys and secrets.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -9,7 +9,7 @@ use crate::process::Registrar;
 /// A user without rights, for tests that run as root.
 const NOBODY: u32 = 65534;
 
-/// The system gives the files of a process that must not be dumped to root (proc(5)): other processes of the
+/// The `/proc` files of a process that must not be dumped belong to root (proc(5)). Other processes of the
 /// same user can then neither trace it nor read its memory, and it leaves no core file.
 #[test]
 fn another_process_of_the_same_user_cannot_read_the_memory_of_the_server() {
@@ -24,10 +24,10 @@ fn another_process_of_the_same_user_cannot_read_the_memory_of_the_server() {
         assert_eq!(std::fs::metadata(&path).expect("a running process").uid(), 0, "{path}");
     }
     let status = std::fs::read_to_string(format!("/proc/{}/status", registrar.id())).expect("a status");
-    assert!(!status.contains("\nUid:\t0\t"), "it runs as root, whose files these always are");
+    assert!(!status.contains("\nUid:\t0\t"), "the server runs as root, so this test proves nothing");
 }
 
-/// Runs a copy of the binary as [`NOBODY`], who may not be allowed to reach the original, in its folder.
+/// Runs a copy of the binary as [`NOBODY`] in its folder, since that user may have no access to the original.
 fn become_nobody(command: &mut std::process::Command) {
     let configuration = command.get_args().nth(2).expect("--config FILE").to_owned();
     let folder = Path::new(&configuration).parent().expect("a folder");
@@ -35,7 +35,7 @@ fn become_nobody(command: &mut std::process::Command) {
     std::fs::copy(command.get_program(), &binary).expect("a copy");
     std::fs::set_permissions(&binary, PermissionsExt::from_mode(0o755)).expect("a program");
     std::fs::create_dir(folder.join("scripts")).expect("a folder for scripts");
-    chown(folder, Some(NOBODY), Some(NOBODY)).expect("the folder is given away");
+    chown(folder, Some(NOBODY), Some(NOBODY)).expect("the owner of the folder is changed");
     let mut copy = std::process::Command::new(&binary);
     copy.args(command.get_args()).current_dir(folder).env_clear().uid(NOBODY).gid(NOBODY);
     *command = copy;

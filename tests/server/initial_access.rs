@@ -228,7 +228,7 @@ async fn a_script_cannot_bypass_the_policy() {
     server.expect_empty().await;
 }
 
-/// A clock on which each look takes a second.
+/// A clock that advances by one second with each reading.
 struct Hasty(std::sync::atomic::AtomicU64);
 
 impl registrar::clock::Clock for Hasty {
@@ -243,7 +243,7 @@ impl registrar::clock::Clock for Hasty {
 }
 
 #[tokio::test]
-async fn a_token_that_expires_before_the_answer_is_told_all_the_same() {
+async fn a_token_that_expires_before_the_answer_is_returned_all_the_same() {
     let server = TestServer::at(Arc::new(Hasty(0.into()))).await;
     let wanted = json!({"expires_in": 1, "note": "for a partner", "policy": null, "uses": 1});
     let request = server.administrate("POST", "/admin/v1/initial-access-tokens").await.json(&wanted);

@@ -16,7 +16,8 @@ pub(super) struct Case {
     pub(super) name: String,
     /// Public source of the request.
     pub(super) source: String,
-    /// Origin of the request: "run", "captured", "read" in its source, "reported", "documented" or "made up".
+    /// Origin of the request: "run", "captured", "read" in its source, "reported", "documented", from "memory" or
+    /// "made up".
     #[serde(rename = "provenance")]
     _provenance: Provenance,
     #[serde(rename = "note", default)]
