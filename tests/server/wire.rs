@@ -180,7 +180,7 @@ async fn a_request_over_http_2_names_one_host() {
         (&[&own, "elsewhere.example"], 400),
     ];
     for (hosts, status) in cases {
-        let mut request = server.ask("POST", "/register").json(&b0());
+        let mut request = server.ask("POST", "/register").json(&minimal());
         for host in hosts {
             request = request.header("host", *host);
         }
