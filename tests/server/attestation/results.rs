@@ -59,11 +59,11 @@ async fn an_untrusted_result_is_an_outage_of_the_verifier() {
     let results: [(&str, &dyn Fn(Value) -> String); 8] = [
         ("alg none", &|claims| unsigned(&claims)),
         ("another key", &|claims| other.raw(&typ, claims)),
-        ("a key that it shows", &|claims| other.raw(&shown, claims)),
+        ("a key in its header", &|claims| other.raw(&shown, claims)),
         ("an old iat", &|claims| verifier.sign(with(claims, json!({"iat": START - 301})))),
-        ("an iat ahead", &|claims| verifier.sign(with(claims, json!({"iat": START + 61})))),
+        ("an iat in the future", &|claims| verifier.sign(with(claims, json!({"iat": START + 61})))),
         ("no iat", &|claims| verifier.sign(with(claims, json!({"iat": null})))),
-        ("an end", &|claims| verifier.sign(with(claims, json!({"exp": START - 61})))),
+        ("expired", &|claims| verifier.sign(with(claims, json!({"exp": START - 61})))),
         ("no parts", &|claims| verifier.sign(with(claims, json!({"submods": {}})))),
     ];
     for (name, result_of) in results {

@@ -37,9 +37,9 @@ async fn a_statement_is_trusted_by_the_certificate_of_its_signer() {
     let deep = two.below(1).below(0);
     for (name, signer) in [
         ("issued by the anchor", root.issue(CLIENT)),
-        ("by one authority below it", one.issue(CLIENT)),
-        ("by three authorities below it", deep.issue(CLIENT)),
-        ("usage not said", Party::new(Recipe { uri: Some(CLIENT), usage: None, ..LEAF }, Some(&root))),
+        ("issued by an intermediate CA", one.issue(CLIENT)),
+        ("issued below three intermediate CAs", deep.issue(CLIENT)),
+        ("without a key usage", Party::new(Recipe { uri: Some(CLIENT), usage: None, ..LEAF }, Some(&root))),
     ] {
         let answer = post(&server, &signer.sign(claims(CLIENT))).await;
         assert_eq!(answer.status, 201, "{name}: {}", answer.text);
@@ -67,11 +67,11 @@ async fn an_untrusted_certificate_is_rejected() {
     let url_safe = der(&good).as_str().unwrap().replace('+', "-").replace('/', "_").replace('=', "");
     let below = root.below(0);
     let cases: Vec<(&str, String, &[&str])> = vec![
-        ("an authority of the same name", Party::root().issue(CLIENT).sign(claims(CLIENT)), UNAPPROVED),
+        ("another CA of the same name", Party::root().issue(CLIENT).sign(claims(CLIENT)), UNAPPROVED),
         ("itself", Party::new(leaf(LEAF), None).sign(claims(CLIENT)), UNAPPROVED),
-        ("no authority", issued(LEAF, &good).sign(claims(CLIENT)), UNAPPROVED),
+        ("issued by a certificate that is not a CA", issued(LEAF, &good).sign(claims(CLIENT)), UNAPPROVED),
         ("a longer path than allowed", issued(LEAF, &short.below(0)).sign(claims(CLIENT)), UNAPPROVED),
-        ("an authority that has expired", old.issue(CLIENT).sign(claims(CLIENT)), UNAPPROVED),
+        ("an expired CA", old.issue(CLIENT).sign(claims(CLIENT)), UNAPPROVED),
         (
             "a missing intermediate CA",
             below.issue(CLIENT).sign_with(json!({"x5c": [der(&below.issue(CLIENT))]}), claims(CLIENT)),
@@ -80,25 +80,29 @@ async fn an_untrusted_certificate_is_rejected() {
         ("expired", issued(Recipe { life: (-1_000, -1), ..LEAF }, &root).sign(claims(CLIENT)), REFUSED),
         ("not valid yet", issued(Recipe { life: (10, 1_000), ..LEAF }, &root).sign(claims(CLIENT)), REFUSED),
         (
-            "not for signatures",
+            "key usage without signatures",
             issued(Recipe { usage: Some(Usage::Encrypts), ..LEAF }, &root).sign(claims(CLIENT)),
             REFUSED,
         ),
-        ("of somebody else", root.issue("https://client.example/APP").sign(claims(CLIENT)), REFUSED),
+        (
+            "the certificate of another client",
+            root.issue("https://client.example/APP").sign(claims(CLIENT)),
+            REFUSED,
+        ),
         ("without a URI", Party::new(LEAF, Some(&root)).sign(claims(CLIENT)), REFUSED),
-        ("more than four", four.issue(CLIENT).sign(claims(CLIENT)), REFUSED),
+        ("more than four certificates", four.issue(CLIENT).sign(claims(CLIENT)), REFUSED),
         ("the wrong order", shows(json!([der(&root), der(&good)])), REFUSED),
         (
             "another key",
             Party::new(leaf(LEAF), Some(&root)).sign_with(json!({"x5c": good.x5c()}), claims(CLIENT)),
             REFUSED,
         ),
-        ("no array", shows(der(&good)), REFUSED),
+        ("x5c not an array", shows(der(&good)), REFUSED),
         ("none", shows(json!([])), REFUSED),
-        ("no text", shows(json!([5])), REFUSED),
-        ("no certificate", shows(json!(["AQAB"])), REFUSED),
-        ("another alphabet", shows(json!([format!("{url_safe}-_")])), REFUSED),
-        ("not shown", good.signer().raw(&json!({}), claims(CLIENT)), REFUSED),
+        ("x5c element not a string", shows(json!([5])), REFUSED),
+        ("x5c element not a certificate", shows(json!(["AQAB"])), REFUSED),
+        ("base64url instead of base64", shows(json!([format!("{url_safe}-_")])), REFUSED),
+        ("no x5c", good.signer().raw(&json!({}), claims(CLIENT)), REFUSED),
         ("no issuer", good.sign(json!({"iat": START})), REFUSED),
     ];
     for (name, statement, codes) in cases {

@@ -43,12 +43,12 @@ async fn an_invalid_attestation_is_rejected() {
         ("another key", by(&stranger, json!({}))),
         ("another issuer", by(&parties.attester, json!({"iss": "https://other.example.org"}))),
         ("no subject", by(&parties.attester, json!({"sub": null}))),
-        ("no end", by(&parties.attester, json!({"exp": null}))),
+        ("no expiry", by(&parties.attester, json!({"exp": null}))),
         ("no key", by(&parties.attester, json!({"cnf": {"kid": "1"}}))),
         ("a private key", by(&parties.attester, json!({"cnf": {"jwk": private}}))),
-        ("not yet", by(&parties.attester, json!({"nbf": START + 3_000}))),
-        ("for somebody else", by(&parties.attester, json!({"aud": "https://other.example.org"}))),
-        ("another kind of token", parties.attester.raw(&json!({"typ": "JWT"}), good())),
+        ("not valid yet", by(&parties.attester, json!({"nbf": START + 3_000}))),
+        ("for another audience", by(&parties.attester, json!({"aud": "https://other.example.org"}))),
+        ("another type of token", parties.attester.raw(&json!({"typ": "JWT"}), good())),
         ("no token", "x.y.z".to_owned()),
     ];
     for (name, attestation) in cases {
@@ -82,13 +82,13 @@ async fn an_invalid_proof_is_rejected() {
         ("another audience", by(own, json!({"aud": "https://other.example.org"}))),
         ("no audience", by(own, json!({"aud": null}))),
         ("no jti", by(own, json!({"jti": null}))),
-        ("a jti that is no text", by(own, json!({"jti": 5}))),
+        ("a jti that is not a string", by(own, json!({"jti": 5}))),
         ("an empty jti", by(own, json!({"jti": ""}))),
         ("no iat", by(own, json!({"iat": null}))),
         ("old", by(own, json!({"iat": START - 400}))),
-        ("from ahead", by(own, json!({"iat": START + 61}))),
+        ("issued in the future", by(own, json!({"iat": START + 61}))),
         ("over", by(own, json!({"exp": START - 61}))),
-        ("another kind of token", own.raw(&json!({"typ": "JWT"}), proven(&server, "1"))),
+        ("another type of token", own.raw(&json!({"typ": "JWT"}), proven(&server, "1"))),
     ];
     for (name, proof) in cases {
         let answer = post(&server, &[(ATTESTATION, parties.attestation()), (PROOF, proof)], &minimal()).await;
