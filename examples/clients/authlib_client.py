@@ -1,8 +1,8 @@
-"""Registers and manages a client, and uses what was registered, with Authlib.
+"""Registers and manages a client with Authlib.
 
-Authlib has no function of its own for a client that registers itself: its session sends the
-requests, with the registration access token as its token, and its model of RFC 7591 checks what
-is registered. With an initial access token, give that to the first session.
+Authlib has no function for a client that registers itself. Its session sends the requests with the
+registration access token, and its model of RFC 7591 checks the registered metadata. If the server
+requires an initial access token, pass it to the first session.
 
     pip install Authlib requests && python authlib_client.py
 """
@@ -13,7 +13,7 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7591 import ClientMetadataClaims
 
 SERVER = os.environ.get("REGISTRAR_URL", "http://127.0.0.1:8080")
-# What a client must not send in an update (RFC 7592 section 2.2).
+# Members that a client must not send in an update (RFC 7592 section 2.2).
 SET_BY_THE_SERVER = {
     "registration_access_token",
     "registration_client_uri",
@@ -26,7 +26,7 @@ metadata = session.get(SERVER + "/.well-known/openid-configuration", withhold_to
 request = {"client_name": "Example", "redirect_uris": ["https://client.example.org/callback"]}
 answer = session.post(metadata["registration_endpoint"], json=request, withhold_token=True)
 if answer.status_code != 201:
-    # The description names the member, the rule, and what would be accepted.
+    # The error description names the member, the rule and what is accepted.
     raise SystemExit(answer.json()["error_description"])
 registered = answer.json()
 known = {name: value for name, value in registered.items() if name in ClientMetadataClaims.REGISTERED_CLAIMS}
