@@ -8,10 +8,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use registrar::base::clock::{ManualClock, Timestamp};
 use registrar::client::{Metadata, TrustLevel};
-use registrar::clock::{ManualClock, Timestamp};
 use registrar::config::ScriptSettings;
-use registrar::script::fake::FakeHost;
+use registrar::script::testing::fake::FakeHost;
 use registrar::script::{Facts, Hook, HttpRequest, Runtime, ScriptSet};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;

@@ -8,8 +8,8 @@
     reason = "an example shows what it does; a missing JSON member reads as null"
 )]
 
-use registrar::app::{self, Start};
 use registrar::config::{self, Sources};
+use registrar::server::{self, Start};
 use registrar::store::ClientFilter;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     ];
     let overrides = overrides.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     let configuration = config::load(&Sources { overrides, ..Sources::default() })?;
-    let server = app::start(Start::new(configuration)).await?;
+    let server = server::start(Start::new(configuration)).await?;
     println!("the registrar listens on {}", server.url());
 
     let request = json!({"redirect_uris": ["https://client.example.org/callback"]});

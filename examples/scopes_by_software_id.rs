@@ -9,8 +9,8 @@
     reason = "an example shows what it does; a missing JSON member reads as null"
 )]
 
-use registrar::app::{self, Start};
 use registrar::config::{self, Sources};
+use registrar::server::{self, Start};
 use serde_json::{Value, json};
 
 const CONFIGURATION: &str = r#"
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(&file, CONFIGURATION)?;
     let directory = ("scripts.directory".to_owned(), scripts.to_string_lossy().into_owned());
     let sources = Sources { file: Some(file), overrides: vec![directory], ..Sources::default() };
-    let server = app::start(Start::new(config::load(&sources)?)).await?;
+    let server = server::start(Start::new(config::load(&sources)?)).await?;
 
     let register = |software_id: &'static str| {
         let request = json!({

@@ -20,7 +20,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
-use registrar::clock::{Clock as _, SystemClock, Timestamp};
+use registrar::base::clock::{Clock as _, SystemClock, Timestamp};
 use registrar::ear::Tier;
 use registrar::jose::{self, Algorithm, Compact, Expectations, KeySet, SigningKey, TypRule};
 use serde_json::{Map, Value, json};
@@ -130,7 +130,7 @@ async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Respon
     };
     let now = SystemClock.now();
     let session = Session { nonce, expires_at: now.plus(LIFETIME), done: None };
-    let id = registrar::random::client_id();
+    let id = registrar::base::random::client_id();
     let mut sessions = verifier.sessions.lock().unwrap_or_else(PoisonError::into_inner);
     sessions.retain(|_, session| session.expires_at > now);
     if sessions.len() >= MOST_SESSIONS {
@@ -147,7 +147,7 @@ async fn open(State(verifier): State<Arc<Verifier>>, request: Request) -> Respon
 fn nonce_of(query: &str) -> Option<Vec<u8>> {
     let asked: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let sized = |size: usize| -> Option<Vec<u8>> {
-        registrar::random::bytes::<64>().ok().map(|bytes| bytes.into_iter().take(size).collect())
+        registrar::base::random::bytes::<64>().ok().map(|bytes| bytes.into_iter().take(size).collect())
     };
     let nonce = match &asked[..] {
         [] => sized(32)?,

@@ -3,20 +3,15 @@
 //! Clients register by RFC 7591 and OpenID Connect Dynamic Client Registration 1.0, and manage
 //! themselves by RFC 7592. Operators customise the decisions with Rhai scripts.
 //! `src/ARCHITECTURE.md` is the map of this crate. A program that embeds the server starts with
-//! [`app`].
+//! [`server`].
 
 // These macros panic when standard error is closed. The command line has its own. Standard output
 // is handled in Cargo.toml.
 #![deny(clippy::print_stderr)]
 
 // Wiring, no rules.
-pub mod app;
 pub mod cli;
-pub mod host;
-pub mod lifecycle;
-pub mod probes;
-pub mod reload;
-pub mod routes;
+pub mod server;
 
 // Use cases.
 pub mod admin;
@@ -29,13 +24,10 @@ pub mod token;
 // Mechanisms.
 pub mod fetch;
 pub mod http;
-pub mod keys;
 pub mod live;
 pub mod script;
 pub mod store;
-pub mod systemd;
 pub mod trust;
-pub mod watch;
 
 // What a client is, and the modules that this depends on.
 pub mod client;
@@ -47,18 +39,15 @@ pub mod x509;
 // What every layer may report about its work.
 pub mod telemetry;
 
-// Facts: pure, no I/O.
-pub mod clock;
-pub mod model;
-pub mod random;
-pub mod secret;
+// Basic types: pure, no I/O.
+pub mod base;
 
 /// The parsers that the targets in `fuzz/` call. Not part of the API: it changes without notice.
 #[doc(hidden)]
 pub mod fuzzing {
+    pub use crate::base::model::json::parse as json;
     pub use crate::client::rules::fuzz_uri as uri;
     pub use crate::http::certificate::fuzz_header as certificate_header;
     pub use crate::jose::Compact;
-    pub use crate::model::json::parse as json;
     pub use crate::x509::fuzz_der as der;
 }

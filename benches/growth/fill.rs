@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use futures_util::future::join_all;
+use registrar::base::secret::{TokenDigest, sha256_hex};
 use registrar::client::Client;
 use registrar::config::StoreSettings;
-use registrar::secret::{TokenDigest, sha256_hex};
 use registrar::store::{Change, Store};
 use serde_json::json;
 

@@ -31,8 +31,8 @@ mod statements;
 use std::path::Path;
 use std::time::Duration;
 
-use registrar::app::{self, Start};
 use registrar::config::{Configuration, Sources};
+use registrar::server::{self, Start};
 use tempfile::TempDir;
 
 use driver::{Outcome, Size};
@@ -111,7 +111,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-async fn product(scripts: usize, change: impl FnOnce(&mut Configuration)) -> (app::Server, TempDir) {
+async fn product(scripts: usize, change: impl FnOnce(&mut Configuration)) -> (server::Server, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
     let directory = folder.path().join("scripts");
     std::fs::create_dir(&directory).expect("a folder for scripts");
@@ -130,6 +130,6 @@ async fn product(scripts: usize, change: impl FnOnce(&mut Configuration)) -> (ap
     // All requests come from one address.
     configuration.live.registration.rate_limit_registration_request_count = Some(0);
     change(&mut configuration);
-    let server = app::start(Start::new(configuration)).await.expect("the product starts");
+    let server = server::start(Start::new(configuration)).await.expect("the product starts");
     (server, folder)
 }

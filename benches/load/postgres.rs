@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use registrar::app::Server;
+use registrar::server::Server;
 use tempfile::TempDir;
 
 use super::product;

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::base::clock::Timestamp;
 use crate::client::Client;
-use crate::clock::Timestamp;
 use crate::service::Context;
 
 /// Returns the summary of a client for a list.

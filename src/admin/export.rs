@@ -5,9 +5,9 @@ use std::sync::Arc;
 use futures_util::stream::{BoxStream, StreamExt, try_unfold};
 use serde_json::{Map, Value};
 
-use crate::secret::SealError;
+use crate::base::secret::SealError;
 use crate::service::Service;
-use crate::store::line::{CLIENTS, of as line_of};
+use crate::store::transfer::line::{CLIENTS, of as line_of};
 use crate::store::{StoreError, Stored};
 
 /// The number of clients in memory at a time.

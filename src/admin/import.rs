@@ -5,15 +5,15 @@ use serde_json::{Map, Value};
 
 use super::Administrator;
 use super::portable::{self, Arrived};
+use crate::base::model::json;
 use crate::client::Client;
 use crate::http::body::BodyError;
 use crate::http::lines::Lines;
-use crate::model::json;
 use crate::service::Context;
 use crate::store::StoreError;
 use crate::store::audit::Action;
-use crate::store::import::{Existing, ImportError};
-use crate::store::line;
+use crate::store::transfer::import::{Existing, ImportError};
+use crate::store::transfer::line;
 
 /// The maximum length of a line in bytes. A client usually needs a few kilobytes; the maximum is as long as
 /// the longest request and the longest statement together.

@@ -10,14 +10,6 @@ mod bulk;
 pub mod clients;
 pub mod config;
 pub mod endpoint;
-pub mod endpoint_audit;
-pub mod endpoint_clients;
-pub mod endpoint_config;
-pub mod endpoint_initial_access;
-mod endpoint_refusal;
-pub mod endpoint_scripts;
-pub mod endpoint_transfer;
-pub mod endpoint_used;
 mod export;
 mod import;
 pub mod initial_access;
@@ -29,7 +21,7 @@ pub mod used;
 
 use std::net::IpAddr;
 
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
 use crate::store::audit::{Action, AuditEvent, Author};
 
 /// The authenticated caller.

@@ -1,14 +1,14 @@
-//! Reads a client from a [line](crate::store::line) of an export. Error messages never contain values of the
+//! Reads a client from a [line](crate::store::transfer::line) of an export. Error messages never contain values of the
 //! line.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::base::clock::Timestamp;
+use crate::base::model::{ClientId, scope};
+use crate::base::secret::Secret;
 use crate::client::{Client, ClientSecret, Metadata, Provenance, RegistrationTokens, TrustLevel};
-use crate::clock::Timestamp;
 use crate::config::AdminScopes;
-use crate::model::{ClientId, scope};
-use crate::secret::Secret;
 use crate::service::Context;
 use crate::token::administrator;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
 use crate::service::Context;
 
 /// Returns the loaded scripts.

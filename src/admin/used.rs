@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::clock::Timestamp;
-use crate::model::ClientId;
+use crate::base::clock::Timestamp;
+use crate::base::model::ClientId;
 use crate::service::Context;
 
 /// The maximum number of uses per call.

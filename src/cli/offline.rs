@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::FileArguments;
 use crate::config::{Settings, StoreSettings};
-use crate::store::{Store, inspect};
+use crate::store::Store;
+use crate::store::backend::sled::inspect;
 
 /// The store to work on.
 #[derive(Debug, Args)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::ServeArguments;
-use crate::app::{self, Server, Sockets, Start};
-use crate::clock::SystemClock;
-use crate::systemd::{self, State};
+use crate::base::clock::SystemClock;
+use crate::server::systemd::{self, State};
+use crate::server::{self, Server, Sockets, Start};
 use crate::telemetry;
 
 pub(super) fn run(arguments: &ServeArguments) -> Result<(), String> {
@@ -34,7 +34,7 @@ fn sockets() -> Result<Sockets, String> {
 }
 
 async fn serve(start: Start, sockets: Sockets) -> Result<(), String> {
-    let server = app::start_on(start, sockets).await.map_err(|error| error.to_string())?;
+    let server = server::start_on(start, sockets).await.map_err(|error| error.to_string())?;
     server.obey_signals().map_err(|error| error.to_string())?;
     greet(&server);
     announce(&server);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Live;
 use super::check::Verdict;
 use super::settings::ServerSettings;
-use crate::model::scope;
+use crate::base::model::scope;
 
 /// `[admin]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -9,11 +9,10 @@ mod check;
 mod choices;
 mod difference;
 mod error;
-mod exposed;
 pub mod fetch;
 mod file;
 mod load;
-mod names;
+mod masking;
 pub mod patch;
 pub mod paths;
 mod reader;
@@ -24,6 +23,7 @@ pub mod scripts;
 pub mod settings;
 mod store;
 mod store_url;
+mod suggest;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -33,14 +33,14 @@ pub mod udap;
 mod upstream;
 mod variables;
 
+pub use crate::config::masking::shows_mask;
+pub use crate::config::suggest::nearest;
 pub use admin::{AdminScopes, AdminSettings};
 pub use difference::changed_keys;
 pub use error::{ConfigError, ConfigErrors};
-pub use exposed::shows_mask;
 pub use fetch::{AllowedHost, FetchSettings};
 pub use file::place;
 pub use load::{Configuration, Origin, Origins, Sources, all_origins, load};
-pub use names::nearest;
 pub use patch::Patch;
 pub use paths::Paths;
 pub use registration::{ClientAssertionAudience, Registration};
@@ -74,6 +74,6 @@ impl Live {
     /// only in a secret have the same identifier.
     pub fn revision(&self) -> String {
         let text = serde_json::to_vec(self).unwrap_or_default();
-        crate::secret::sha256_hex(&text).chars().take(12).collect()
+        crate::base::secret::sha256_hex(&text).chars().take(12).collect()
     }
 }

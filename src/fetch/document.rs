@@ -4,7 +4,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
 
 use super::{FetchError, Fetcher, Request, Response};
-use crate::model::json;
+use crate::base::model::json;
 
 /// The `Accept` header for JSON.
 pub const JSON: &str = "application/json";

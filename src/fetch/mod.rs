@@ -9,6 +9,7 @@
 mod client;
 mod direct;
 mod document;
+pub mod documents;
 mod error;
 mod message;
 mod policy;

@@ -6,8 +6,8 @@
 use url::{Host, Url};
 
 use super::error::Refusal;
+use crate::base::model::address;
 use crate::config::FetchSettings;
-use crate::model::address;
 
 /// The maximum length of a URL, in bytes.
 const URL_BYTES: usize = 8 * 1024;

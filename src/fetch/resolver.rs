@@ -11,8 +11,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
 use super::error::Refusal;
+use crate::base::model::address;
 use crate::config::FetchSettings;
-use crate::model::address;
 
 /// The maximum number of concurrent lookups. A hanging lookup holds a thread until the system gives up,
 /// however short the timeout of its fetch is.

@@ -11,7 +11,7 @@ use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::violation::printable;
+use crate::base::model::violation::printable;
 
 /// The error for a request that authenticates twice in its head.
 pub const SEVERAL: &str = "send one Authorization header, not several";

@@ -1,241 +1,151 @@
-//! The state of one connection: whether it waits for its peer, and for how long.
+//! One connection, from its handshake to its end.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use tokio::time::Instant;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use hyper::body::{Body as _, Incoming};
+use hyper::{Request, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 
-use super::room::{Place, Room};
-use super::untaken::Way;
+use super::activity::{Connection, Open};
+use super::certificate::{self, ClientCertificate};
+use super::outgoing::{Keep, Outgoing, Terms};
+use super::serve::Entrance;
+use super::stream::{Stream, Streams};
+use super::untaken::Untaken;
+use super::write_timeout::Patient;
 
-/// One connection, shared by the tasks that serve it and the limits that apply to it.
-#[derive(Debug)]
-pub struct Connection {
-    party: IpAddr,
-    room: Arc<Room>,
-    dismissed: CancellationToken,
-    /// Whether the peer does not read what is written to it.
-    is_stuck: AtomicBool,
-    activity: Mutex<Activity>,
+/// The maximum number of concurrent streams of one HTTP/2 connection: each may hold an answer.
+const STREAMS: u32 = 32;
+
+/// The maximum number of buffered bytes of a streamed answer, for each stream.
+const SEND_BYTES: usize = 64 * 1024;
+
+/// The maximum length of the head of a request, in bytes.
+const HEAD_BYTES: u32 = 64 * 1024;
+
+/// The peer of a connection, and the router that answers it.
+pub(super) struct Visit {
+    pub(super) peer: SocketAddr,
+    pub(super) connection: Arc<Connection>,
+    pub(super) router: Router,
+    pub(super) stop: CancellationToken,
 }
 
-/// The time for which a connection may be inactive, that is, the peer reads nothing that was sent to it. The
-/// time in which a request is being processed does not count.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    /// The limit while no request is open.
-    pub(super) head: Duration,
-    /// The additional time while a request waits for its body, or an answer for its caller.
-    pub(super) open: Duration,
-    /// The limit for each answer, from the moment it is ready.
-    pub(super) answer: Duration,
-}
-
-#[derive(Debug)]
-struct Activity {
-    /// Requests whose head has arrived and whose answer is not yet read.
-    open: usize,
-    /// The open requests that are being processed, and do not wait for their peer.
-    at_work: usize,
-    /// The answers that are ready and not yet read, by their numbers, each with the time when it became
-    /// ready.
-    out: BTreeMap<u64, Instant>,
-    next_out: u64,
-    /// The time of inactivity before `since`.
-    quiet: Duration,
-    /// When the last request finished being processed, or the last activity was seen.
-    since: Instant,
-    place: Option<Place>,
-    /// The number of the last place, until there is activity: a new request alone does not make the
-    /// connection younger.
-    age: Option<u64>,
-}
-
-/// An open request of the connection.
-#[derive(Debug)]
-pub struct Open(Arc<Connection>);
-
-/// An open request that waits for its peer.
-#[derive(Debug)]
-pub struct Waiting(Arc<Connection>);
-
-/// A request whose answer is ready and not yet read.
-#[derive(Debug)]
-pub struct Out {
-    connection: Arc<Connection>,
-    number: u64,
-}
-
-impl Connection {
-    /// A connection of `party` that waits for its first request in `room`.
-    pub fn new(room: &Arc<Room>, party: IpAddr) -> Arc<Self> {
-        let dismissed = CancellationToken::new();
-        let place = room.enter(party, dismissed.clone(), None);
-        let activity = Activity {
-            open: 0,
-            at_work: 0,
-            out: BTreeMap::new(),
-            next_out: 0,
-            quiet: Duration::ZERO,
-            since: Instant::now(),
-            age: Some(place.number()),
-            place: Some(place),
-        };
-        let (room, is_stuck) = (Arc::clone(room), AtomicBool::new(false));
-        Arc::new(Self { party, room, dismissed, is_stuck, activity: Mutex::new(activity) })
-    }
-
-    /// Begins a request.
-    pub fn open(self: &Arc<Self>) -> Open {
-        let mut activity = self.activity();
-        activity.open += 1;
-        activity.work();
-        Open(Arc::clone(self))
-    }
-
-    /// Marks an open request as waiting for its peer, until the returned guard is dropped.
-    pub fn wait(self: &Arc<Self>) -> Waiting {
-        self.rest(&mut self.activity());
-        Waiting(Arc::clone(self))
-    }
-
-    /// Records activity: the peer did what it was expected to do.
-    pub fn touch(&self) {
-        self.activity().touch();
-    }
-
-    /// Returns the party at the other end.
-    pub const fn party(&self) -> IpAddr {
-        self.party
-    }
-
-    /// Sets whether the peer reads what is written to it.
-    pub(super) fn set_stuck(&self, is_stuck: bool) {
-        self.is_stuck.store(is_stuck, Ordering::SeqCst);
-    }
-
-    /// Whether the peer does not read what is written to it.
-    pub(super) fn is_stuck(&self) -> bool {
-        self.is_stuck.load(Ordering::SeqCst)
-    }
-
-    /// Asks the connection to give way to others.
-    pub(super) fn dismiss(&self) {
-        self.dismissed.cancel();
-    }
-
-    /// Returns when the connection has to give way to others.
-    pub async fn dismissed(&self) {
-        self.dismissed.cancelled().await;
-    }
-
-    /// Returns when the connection has been inactive for too long.
-    pub(super) async fn lapsed(&self, patience: Patience) {
-        loop {
-            let until = self.activity().end(patience);
-            let Some(until) = until else { return };
-            tokio::time::sleep_until(until).await;
+/// Serves one connection until it ends, waits too long, or has to give way.
+pub(super) async fn hold(stream: TcpStream, visit: Visit, entrance: &Entrance) {
+    let (peer, connection) = (visit.peer, Arc::clone(&visit.connection));
+    tokio::select! {
+        () = begin(stream, visit, entrance) => {}
+        () = connection.lapsed(entrance.bounds.patience()) => {
+            tracing::debug!(%peer, "connection closed: no request arrived, or no answer was read, in time");
+        }
+        () = connection.dismissed() => {
+            tracing::debug!(%peer, "connection closed: it had been idle longest when a new connection \
+                                    needed its place");
         }
     }
+}
 
-    /// One request less is being processed. When none is left, the connection starts to wait.
-    fn rest(&self, activity: &mut Activity) {
-        activity.at_work = activity.at_work.saturating_sub(1);
-        if activity.at_work == 0 {
-            activity.since = Instant::now();
-            let place = self.room.enter(self.party, self.dismissed.clone(), activity.age);
-            activity.age = Some(place.number());
-            activity.place = Some(place);
+async fn begin(stream: TcpStream, visit: Visit, entrance: &Entrance) {
+    // Small answers must not wait for more data; a socket that rejects the option still works.
+    let _ = stream.set_nodelay(true);
+    if !entrance.tls.is_on() {
+        return converse(stream, None, visit, entrance).await;
+    }
+    match entrance.tls.accept(stream).await {
+        Ok((stream, shown)) => {
+            visit.connection.touch();
+            converse(stream, shown, visit, entrance).await;
         }
-    }
-
-    fn activity(&self) -> MutexGuard<'_, Activity> {
-        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+        Err(error) => tracing::debug!(peer = %visit.peer, %error, "TLS handshake failed"),
     }
 }
 
-impl Activity {
-    /// One more request is being processed.
-    fn work(&mut self) {
-        if self.at_work == 0 {
-            self.quiet = self.quiet.saturating_add(self.since.elapsed());
+async fn converse<S>(stream: S, shown: Option<ClientCertificate>, visit: Visit, entrance: &Entrance)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Visit { peer, connection, router, stop } = visit;
+    let service = service_fn(|request: Request<Incoming>| {
+        let open = connection.open();
+        let mut request = request.map(Body::new);
+        let terms = (&entrance.proxies, &*entrance.tls);
+        let address = peer.ip().to_canonical();
+        let certificate = certificate::take(request.headers_mut(), address, shown.as_ref(), terms);
+        let extensions = request.extensions_mut();
+        extensions.insert(ConnectInfo(peer));
+        extensions.insert(Arc::clone(&connection));
+        if let Some(certificate) = certificate {
+            extensions.insert(certificate);
         }
-        self.at_work += 1;
-        self.place = None;
-    }
-
-    fn touch(&mut self) {
-        (self.quiet, self.since, self.age) = (Duration::ZERO, Instant::now(), None);
-    }
-
-    /// Returns when to check again; none if the connection has been inactive for too long.
-    fn end(&self, patience: Patience) -> Option<Instant> {
-        let now = Instant::now();
-        let is_overdue = |since: &Instant| *since + patience.answer <= now;
-        if self.out.first_key_value().is_some_and(|(_, since)| is_overdue(since)) {
-            return None;
+        let answer = router.clone().oneshot(request);
+        let terms = (Arc::clone(&connection), Arc::clone(&entrance.untaken));
+        async move { answer.await.map(|response| finish(response, open, (&terms.0, &terms.1))) }
+    });
+    let limit = entrance.bounds.write_timeout;
+    let tasks = TaskTracker::new();
+    let streams = Streams { connection: Arc::clone(&connection), limit, tasks: tasks.clone() };
+    let mut builder = auto::Builder::new(streams);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(entrance.bounds.header_timeout)
+        .max_buf_size(HEAD_BYTES as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_send_buf_size(SEND_BYTES)
+        .max_header_list_size(HEAD_BYTES);
+    let untaken = Arc::clone(&entrance.untaken);
+    let stream = Patient::new(stream, limit, Arc::clone(&connection), untaken);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
-        if self.at_work > 0 {
-            return Some(now + patience.head);
-        }
-        let limit = if self.open == 0 { patience.head } else { patience.head + patience.open };
-        let quiet = self.quiet.saturating_add(self.since.elapsed());
-        let left = limit.checked_sub(quiet).filter(|left| !left.is_zero())?;
-        Some(now + left)
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%peer, %error, "connection ended early");
     }
+    tasks.close();
+    tasks.wait().await;
 }
 
-impl Open {
-    /// The request is answered, and its caller has nothing to read.
-    pub fn answered(self) {
-        self.0.activity().touch();
-    }
-
-    /// The answer is ready, and starts to wait for its caller.
-    pub fn out(self) -> Out {
-        let connection = Arc::clone(&self.0);
-        let mut activity = connection.activity();
-        let number = activity.next_out;
-        activity.next_out = number.wrapping_add(1);
-        activity.out.insert(number, Instant::now());
-        // The request stays open beyond this guard.
-        activity.open += 1;
-        drop(activity);
-        Out { connection, number }
-    }
+/// Prepares the answer for sending. A request with a streamed body is being processed until the stream ends.
+/// An answer that is complete only has to be read. For HTTP/1.1, which sends one answer after the other,
+/// [`Patient`] counts what is left.
+fn finish(
+    response: Response,
+    open: Open,
+    (connection, untaken): (&Arc<Connection>, &Arc<Untaken>),
+) -> hyper::Response<Outgoing> {
+    let terms = Stream::of_task().map(|stream| {
+        let (connection, untaken) = (Arc::clone(connection), Arc::clone(untaken));
+        Terms { connection, untaken, stream }
+    });
+    let is_whole = response.body().size_hint().exact().is_some();
+    let keep = if !is_whole {
+        Some(Keep::Open(open))
+    } else if terms.is_some() && !response.body().is_end_stream() {
+        Some(Keep::Out(open.out()))
+    } else {
+        open.answered();
+        None
+    };
+    response.map(|body| Outgoing::new(body, terms, keep))
 }
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let mut activity = self.0.activity();
-        activity.open = activity.open.saturating_sub(1);
-        self.0.rest(&mut activity);
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.activity().work();
-    }
-}
-
-impl Drop for Out {
-    fn drop(&mut self) {
-        let mut activity = self.connection.activity();
-        activity.open = activity.open.saturating_sub(1);
-        activity.out.remove(&self.number);
-    }
-}
-
-impl Way for Connection {
-    fn give_way(&self) {
-        self.dismiss();
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -3,13 +3,13 @@
 //!
 //! It knows nothing about clients or about what an endpoint does.
 
+pub mod activity;
 pub mod answer;
 pub mod below;
 pub mod body;
 mod budget;
 pub mod certificate;
-pub mod connection;
-mod conversation;
+mod connection;
 pub mod credentials;
 pub mod failures;
 pub mod form;
@@ -17,16 +17,16 @@ mod framing;
 pub mod lines;
 pub mod observe;
 mod outgoing;
-mod patient;
 pub mod peer;
 pub mod precondition;
 pub mod rate;
-pub mod room;
+pub mod receive;
 pub mod serve;
-pub mod stack;
 mod stream;
 pub mod tls;
 pub mod untaken;
+pub mod waiting;
+mod write_timeout;
 
 pub use answer::Problem;
 pub use certificate::ClientCertificate;

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes};
 use hyper::body::{Buf, Frame, SizeHint};
 
-use super::connection::{Connection, Open, Out};
+use super::activity::{Connection, Open, Out};
 use super::stream::Stream;
 use super::untaken::{Place, Untaken};
 

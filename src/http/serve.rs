@@ -12,13 +12,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::activity::{Connection, Patience};
 use super::certificate::Proxies;
-use super::connection::{Connection, Patience};
-use super::conversation::{self, Visit};
+use super::connection::{self, Visit};
 use super::peer;
-use super::room::Room;
 use super::tls::Tls;
 use super::untaken::Untaken;
+use super::waiting::Room;
 use crate::telemetry::meter::Open;
 
 /// The pause after a failed accept, and between two searches for a connection that can give way.
@@ -85,7 +85,7 @@ pub async fn serve(listener: TcpListener, router: Router, entrance: Entrance, st
         let visit = Visit { peer, connection, router: router.clone(), stop: stop.clone() };
         tasks.spawn(async move {
             let _open = Open::connection();
-            let held = conversation::hold(stream, visit, &door.entrance);
+            let held = connection::hold(stream, visit, &door.entrance);
             cut.run_until_cancelled(held).await;
             drop(guest);
         });

@@ -11,7 +11,7 @@ use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use super::connection::Connection;
+use super::activity::Connection;
 use super::untaken::Way;
 use crate::telemetry::meter;
 

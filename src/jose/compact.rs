@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::{Algorithm, JwsError, algorithm};
-use crate::model::json::{self, JsonError};
+use crate::base::model::json::{self, JsonError};
 
 /// The maximum length of a token in bytes.
 pub const MAXIMUM_TOKEN_BYTES: usize = 65_536;

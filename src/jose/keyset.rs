@@ -12,8 +12,8 @@ use super::public_key::PublicKey;
 use super::shared_secret::SharedSecret;
 use super::verify::Signed;
 use super::{Compact, JwsError, jwks};
-use crate::model::json;
-use crate::secret::Secret;
+use crate::base::model::json;
+use crate::base::secret::Secret;
 
 /// The maximum number of keys that are tried for one token of an issuer. Sets come from other
 /// parties, and each key takes time.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::fit::{self, Work};
 use super::{Algorithm, jwks};
-use crate::model::absent;
+use crate::base::model::absent;
 
 /// A key that verifies signatures.
 pub(super) struct PublicKey {

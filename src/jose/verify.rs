@@ -5,7 +5,7 @@ use std::ops::Deref;
 use serde_json::{Map, Value};
 
 use super::{Compact, Expectations, JwsError, KeySet, claims};
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
 
 /// A verified value. Only [`verify()`] and [`Signed::accept`] create it.
 #[derive(Debug, Clone, PartialEq)]

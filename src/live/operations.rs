@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::PatchError;
 use super::pointer::{Place, shown};
+use crate::base::model::json::{self, JsonError};
 use crate::config::patch;
-use crate::model::json::{self, JsonError};
 
 /// Maximum number of operations in one request.
 const MOST_OPERATIONS: usize = 100;

@@ -1,10 +1,10 @@
 //! The errors of client management.
 
+use crate::base::random::NoRandomness;
+use crate::base::secret::SealError;
 use crate::http::answer::Presented;
-use crate::random::NoRandomness;
 use crate::registration::RegisterError;
 use crate::script::HookError;
-use crate::secret::SealError;
 use crate::store::StoreError;
 
 /// Why a management request is rejected.

@@ -5,12 +5,13 @@
 use hyper::header::HeaderMap;
 
 use super::{Held, ManageError};
+use crate::base::model::ClientId;
+use crate::base::secret::{Secret, TokenDigest};
 use crate::client::{Client, RegistrationTokens};
 use crate::http::answer::Presented;
 use crate::http::credentials;
-use crate::model::ClientId;
-use crate::registration::{Caller, certificate};
-use crate::secret::{Secret, TokenDigest};
+use crate::registration::Caller;
+use crate::registration::proof::certificate;
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
 use crate::token::bearer;

@@ -7,12 +7,12 @@ mod holder;
 
 pub use error::ManageError;
 
+use crate::base::random;
+use crate::base::secret::{Secret, TokenDigest};
 use crate::client::{Client, RegistrationTokens};
 use crate::config::registration::Rotation;
-use crate::random;
 use crate::registration::{self, Caller, ClientInformation, RegisterError, hooks};
 use crate::script::Hook;
-use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
 use crate::store::{Change, StoreError, Stored};
 

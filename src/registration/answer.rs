@@ -4,9 +4,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::{Issued, Purpose};
+use crate::base::clock::Timestamp;
+use crate::base::secret::Secret;
 use crate::client::{Client, Metadata, TrustLevel};
-use crate::clock::Timestamp;
-use crate::secret::Secret;
 use crate::service::Context;
 
 /// The client information that is sent to the client.

@@ -10,15 +10,13 @@ use hyper::http::request::Parts;
 use hyper::{Request, StatusCode};
 use serde_json::{Map, Value};
 
-use super::{
-    Caller, ClientAttestationError, ClientInformation, Received, RegisterError, Registered, certificate,
-    client_attestation, initial_access,
-};
+use super::proof::{certificate, client_attestation, initial_access};
+use super::{Caller, ClientAttestationError, ClientInformation, Received, RegisterError, Registered};
+use crate::base::model::violation::ErrorCode;
 use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::{self, BodyError};
 use crate::http::observe::CorrelationId;
 use crate::http::{credentials, peer};
-use crate::model::violation::ErrorCode;
 use crate::script::{Fault, HookError, HttpRequest};
 use crate::service::{Context, Service};
 use crate::store::audit::{Action, Author};

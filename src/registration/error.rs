@@ -1,14 +1,14 @@
 //! The errors of a registration.
 
 use super::ClientAttestationError;
+use crate::base::model::Violation;
+use crate::base::model::json::JsonError;
+use crate::base::random::NoRandomness;
+use crate::base::secret::{SealError, Secret};
 use crate::fetch::FetchError;
 use crate::http::answer::Presented;
 use crate::http::body::BodyError;
-use crate::model::Violation;
-use crate::model::json::JsonError;
-use crate::random::NoRandomness;
 use crate::script::HookError;
-use crate::secret::{SealError, Secret};
 use crate::service::limits::Limited;
 use crate::store::StoreError;
 

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use tracing::Instrument as _;
 
-use super::{Caller, ClientInformation, Issued, Proven, Purpose, RegisterError, evidence, sector};
+use super::metadata::sector;
+use super::proof::evidence;
+use super::{Caller, ClientInformation, Issued, Proven, Purpose, RegisterError};
+use crate::base::secret::Secret;
 use crate::client::{Approved, Client, Metadata, ScriptRef, TrustLevel, Valid};
 use crate::http::ClientCertificate;
 use crate::script::{Decision, Facts, Hook, HookError, ScriptSet};
-use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::StoreError;
 

@@ -4,12 +4,13 @@
 //! metadata replaces the previous metadata, and an empty `grant_types` ends the registration. Names are
 //! compared only within one entry of the configuration, so no community can change the clients of another.
 
-use super::statement::{Statement, unapproved};
+use super::proof::statement::{Statement, unapproved};
+use super::proof::udap;
 use super::{
-    Caller, ClientInformation, Offered, RegisterError, Registered, create, once, remove, replace_with, udap,
+    Caller, ClientInformation, Offered, RegisterError, Registered, create, remove, replace_with, single_use,
 };
+use crate::base::model::Violation;
 use crate::config::trust::StatementIdentity;
-use crate::model::Violation;
 use crate::service::Context;
 use crate::store::{Change, Indexed, Stored};
 
@@ -108,8 +109,8 @@ async fn cancel(
     if !cx.settings().client_deletion_enabled {
         return Err(refused("must not be empty: clients cannot end their registration on this server"));
     }
-    let uses = match once::of_statement(cx, statement) {
-        Some(one) => once::spend(cx, &one).await?,
+    let uses = match single_use::of_statement(cx, statement) {
+        Some(one) => single_use::spend(cx, &one).await?,
         None => Change::default(),
     };
     remove::remove(cx, caller, stored, uses).await?;

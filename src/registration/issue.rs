@@ -1,16 +1,17 @@
 //! Step 14: identifiers and secrets are created, and the client is stored.
 
 use super::hooks::{Announcement, Sanctioned};
-use super::once;
-use super::statement::Statement;
-use super::{Caller, Issued, Proven, Purpose, RegisterError, certificate, evidence, initial_access};
+use super::proof::statement::Statement;
+use super::proof::{certificate, evidence, initial_access};
+use super::single_use;
+use super::{Caller, Issued, Proven, Purpose, RegisterError};
+use crate::base::clock::Timestamp;
+use crate::base::model::{ClientId, Violation};
+use crate::base::random;
+use crate::base::secret::{Secret, TokenDigest};
 use crate::client::rules::{expiry, needs_secret};
 use crate::client::{Client, ClientSecret, Provenance, RegistrationTokens};
-use crate::clock::Timestamp;
 use crate::config::registration::Rotation;
-use crate::model::{ClientId, Violation};
-use crate::random;
-use crate::secret::{Secret, TokenDigest};
 use crate::service::Context;
 use crate::store::audit::{Action, AuditEvent};
 use crate::store::{Change, StoreError, Stored};
@@ -157,7 +158,7 @@ pub(super) async fn insert(
     proven: &Proven,
     also: Change,
 ) -> Result<(), RegisterError> {
-    let uses = once::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller));
+    let uses = single_use::change(cx, caller, proven).await?.and(initial_access::one_use(cx, caller));
     let (clients, client) = (&cx.service.store.clients, &issued.client);
     let also = uses.and(created(cx, caller, client).change()?).and(also);
     let stored = match Announcement::of(cx, caller, Purpose::Create, (proven, issued)) {
@@ -182,7 +183,7 @@ pub(super) async fn put_back(
     issued: &Issued,
     proven: &Proven,
 ) -> Result<(), RegisterError> {
-    let also = once::change(cx, caller, proven).await?;
+    let also = single_use::change(cx, caller, proven).await?;
     let (clients, client) = (&cx.service.store.clients, &issued.client);
     let also = also.and(updated(cx, caller, seen.client(), client).change()?);
     let stored = match Announcement::of(cx, caller, Purpose::Replace(seen), (proven, issued)) {
@@ -203,7 +204,7 @@ async fn lost(
     outcome: Result<(), StoreError>,
 ) -> Result<(), RegisterError> {
     if matches!(outcome, Err(StoreError::Conflict)) {
-        once::change(cx, caller, proven).await?;
+        single_use::change(cx, caller, proven).await?;
     }
     Ok(outcome?)
 }

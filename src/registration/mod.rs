@@ -4,35 +4,24 @@
 //! [`register`] and [`replace`] follow the table of steps in `src/ARCHITECTURE.md`. Nothing here depends on
 //! how a request is routed; only [`endpoint`] answers in HTTP.
 
-mod adapt;
 mod answer;
-pub mod certificate;
-mod client_attestation;
 pub mod endpoint;
 mod error;
-mod evidence;
 pub mod hooks;
 mod identity;
-mod initial_access;
 mod issue;
-mod keys;
-mod merge;
-mod once;
+mod metadata;
 mod operator;
-mod parse;
-mod prove;
+pub mod proof;
 mod remove;
-mod reuse;
-mod sector;
-mod signed_request;
-mod statement;
-mod udap;
+mod shared_client;
+mod single_use;
 mod update;
 
-pub use answer::ClientInformation;
-pub use client_attestation::{
+pub use crate::registration::proof::client_attestation::{
     AttestedClient, ClientAttestationError, Headers as AttestationHeaders, verify as verify_attestation,
 };
+pub use answer::ClientInformation;
 pub use error::RegisterError;
 pub use operator::replace_as_operator;
 pub use remove::remove;
@@ -43,23 +32,23 @@ use std::net::IpAddr;
 use axum::body::Bytes;
 use tracing::Instrument as _;
 
+use crate::base::secret::Secret;
 use crate::client::{Client, Metadata, Valid};
 use crate::http::ClientCertificate;
 use crate::http::body::MediaType;
 use crate::script::{Hook, HttpRequest};
-use crate::secret::Secret;
 use crate::service::Context;
 use crate::store::audit::Author;
-use crate::store::initial_access_tokens::InitialAccessToken;
+use crate::store::expiring::initial_access_tokens::InitialAccessToken;
 use crate::store::{Change, Stored};
 use crate::telemetry;
 use crate::telemetry::meter::{self, ClientChange};
 use crate::telemetry::traces::step;
 
+use crate::registration::metadata::parse::Parsed;
+use crate::registration::proof::statement::Statement;
+use crate::registration::proof::{Proven, prove};
 use identity::Identity;
-use parse::Parsed;
-use prove::{Proven, prove};
-use statement::Statement;
 
 /// The caller of a request, as the head of the request describes it.
 #[derive(Debug, Clone)]
@@ -142,8 +131,10 @@ struct Offered {
 impl Offered {
     /// Runs steps 5 and 6.
     async fn read(cx: &Context<'_>, caller: &Caller, received: &Received) -> Result<Self, RegisterError> {
-        let parsed = step("parse").in_scope(|| parse::body(received))?;
-        let statement = statement::verify(cx, caller, &parsed).instrument(step("statement")).await?;
+        let parsed = step("parse").in_scope(|| crate::registration::metadata::parse::body(received))?;
+        let statement = crate::registration::proof::statement::verify(cx, caller, &parsed)
+            .instrument(step("statement"))
+            .await?;
         Ok(Self { parsed, statement })
     }
 }
@@ -181,13 +172,14 @@ async fn create(
 ) -> Result<ClientInformation, RegisterError> {
     let proven = prove(cx, caller, Purpose::Create, offered).await?;
     let valid = check(cx, &proven).instrument(step("rules")).await?;
-    certificate::bind(cx, caller, valid.metadata())?;
+    crate::registration::proof::certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, Purpose::Create, &proven, &valid).await?;
-    let proven = evidence::settle(proven, &decided)?;
+    let proven = crate::registration::proof::evidence::settle(proven, &decided)?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
-    let mut shared = reuse::Shared::of(cx, &proven, sanctioned.metadata.metadata());
+    let mut shared =
+        crate::registration::shared_client::Shared::of(cx, &proven, sanctioned.metadata.metadata());
     if let Some(there) = shared.find(cx).await? {
-        return reuse::answer(cx, caller, there).await;
+        return crate::registration::shared_client::answer(cx, caller, there).await;
     }
     let issued = issue::create(cx, caller, &proven, sanctioned, shared.digest.clone())?;
     let answer = answer::build(cx, &issued, Purpose::Create);
@@ -200,7 +192,7 @@ async fn create(
             return Err(error);
         }
         let there = shared.find(cx).await?.ok_or(error)?;
-        return reuse::answer(cx, caller, there).await;
+        return crate::registration::shared_client::answer(cx, caller, there).await;
     }
     let trust_level = proven.shown.trust_level.as_str();
     telemetry::concerns(issued.client.id.as_str(), trust_level);
@@ -236,9 +228,9 @@ async fn replace_with(
     let purpose = Purpose::Replace(stored);
     let proven = prove(cx, caller, purpose, offered).await?;
     let valid = check(cx, &proven).instrument(step("rules")).await?;
-    certificate::bind(cx, caller, valid.metadata())?;
+    crate::registration::proof::certificate::bind(cx, caller, valid.metadata())?;
     let decided = hooks::decide(cx, caller, purpose, &proven, &valid).await?;
-    let proven = evidence::settle(proven, &decided)?;
+    let proven = crate::registration::proof::evidence::settle(proven, &decided)?;
     let sanctioned = hooks::approve(cx, &proven, valid, decided).await?;
     let issued = issue::update(cx, caller, stored, token, (&proven, sanctioned))?;
     let answer = answer::build(cx, &issued, purpose);
@@ -253,7 +245,7 @@ async fn replace_with(
 /// Runs steps 10 and 11: every rule, and the file at the `sector_identifier_uri`.
 async fn check(cx: &Context<'_>, proven: &Proven) -> Result<Valid, RegisterError> {
     let valid = proven.rules(cx).validate(proven.requested.clone())?;
-    if let Some(claim) = sector::Claim::of(valid.metadata()) {
+    if let Some(claim) = crate::registration::metadata::sector::Claim::of(valid.metadata()) {
         claim.check(cx).await?;
     }
     Ok(valid)

@@ -9,10 +9,10 @@
 use serde_json::{Map, Value};
 
 use super::hooks::{self, Shown};
-use super::initial_access::InitialAccess;
+use super::proof::initial_access::InitialAccess;
 use super::{Caller, Proven, Purpose, RegisterError, check, issue, update};
+use crate::base::model::absent;
 use crate::client::{Client, Provenance, Requested};
-use crate::model::absent;
 use crate::service::Context;
 use crate::store::Stored;
 use crate::telemetry::meter::{self, ClientChange};

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::RegisterError;
-use crate::model::Violation;
+use crate::base::model::Violation;
 use crate::service::Context;
 use crate::store::Stored;
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::base::secret::Secret;
 use crate::ear;
-use crate::secret::Secret;
 
 /// The functions through which scripts reach external systems, the store and keys.
 ///

@@ -9,49 +9,26 @@
 //! scripts reach everything else through [`host::Host`]. A script that waits there does not hold up other
 //! scripts.
 
-mod absent;
 mod after;
-mod answer;
-mod ask;
 mod bounds;
-mod bytes;
-mod context;
-mod cycles;
 pub mod docs;
-mod engine;
 mod explain;
-mod facts;
-pub mod fake;
-mod given;
-mod hide;
 mod hook;
 pub mod host;
-mod library;
 mod load;
-mod members;
 mod modules;
-mod observer;
 mod outcome;
-mod pace;
-mod present;
 mod run;
-mod runtime;
-mod secrets;
-mod set;
-mod statistics;
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod threads;
-pub mod trial;
-mod turn;
 mod value;
 
-pub use facts::{Facts, HttpRequest};
+pub use crate::script::load::runtime::Runtime;
+pub use crate::script::load::secrets::SecretError;
+pub use crate::script::load::set::{ScriptInfo, ScriptSet};
+pub use crate::script::run::statistics::CallStatistics;
+pub use crate::script::value::facts::{Facts, HttpRequest};
 pub use hook::Hook;
 pub use load::{LoadError, LoadErrors};
 pub use outcome::{Answered, Decision, Fault, HookError};
-pub use runtime::Runtime;
-pub use secrets::SecretError;
-pub use set::{ScriptInfo, ScriptSet};
-pub use statistics::CallStatistics;

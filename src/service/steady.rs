@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::clock::{Clock, Timestamp};
+use crate::base::clock::{Clock, Timestamp};
 use crate::store::seen::Seen;
 use crate::store::{Store, StoreError};
 
@@ -150,7 +150,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::base::clock::ManualClock;
 
     const START: Timestamp = Timestamp::from_unix(1_767_225_600);
     const DAY: u64 = 86_400;

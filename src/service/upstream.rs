@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::clock::Clock;
+use crate::base::clock::Clock;
 use crate::config::FetchSettings;
+use crate::fetch::documents::RemoteDocuments;
 use crate::fetch::{self, BuildError, FetchError, Fetcher};
-use crate::keys::RemoteDocuments;
 
 /// The members of a metadata document.
 pub type Members = Map<String, Value>;

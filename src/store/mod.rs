@@ -6,72 +6,44 @@
 
 pub mod audit;
 pub mod backend;
-mod client_index;
-mod clients;
+pub mod clients;
 #[cfg(test)]
 mod contract;
 mod error;
-pub mod expired;
-mod expiring;
-pub mod import;
-pub mod initial_access_tokens;
-pub mod inspect;
-mod integrity;
-mod key_file;
-mod key_proof;
-pub mod key_values;
+pub mod expiring;
 mod keys;
-mod levels;
-pub mod line;
-mod listing;
-mod mark;
-mod memory;
-pub mod nonces;
 pub mod outage;
 pub mod patches;
-mod pending;
-mod postgres;
-mod race;
 mod record;
+mod retry;
 mod sealing;
 pub mod seen;
-pub mod single_use;
-mod sled_backend;
-mod sled_database;
-mod sled_guard;
-mod sled_log;
-mod sled_writer;
-mod sweep;
-mod tally;
-pub mod tokens;
-pub mod unused;
-pub mod uses;
-pub mod work;
+pub mod transfer;
 
 use std::path::Path;
 use std::sync::Arc;
 
+pub use crate::store::clients::index::Indexed;
+pub use crate::store::clients::levels::ByLevel;
+pub use crate::store::clients::listing::{ClientFilter, Page};
+pub use crate::store::clients::uses::Uses;
+pub use crate::store::expiring::initial_access_tokens::InitialAccessTokens;
+pub use crate::store::expiring::key_values::KeyValues;
+pub use crate::store::expiring::nonces::Nonces;
+pub use crate::store::expiring::single_use::SingleUse;
+pub use crate::store::expiring::tokens::Tokens;
 pub use audit::AuditLog;
 pub use backend::{Backend, Change, Expectation};
-pub use client_index::Indexed;
 pub use clients::{Clients, Stored};
 pub use error::StoreError;
-pub use initial_access_tokens::InitialAccessTokens;
-pub use key_values::KeyValues;
-pub use levels::ByLevel;
-pub use listing::{ClientFilter, Page};
-pub use nonces::Nonces;
 pub use patches::ConfigurationPatches;
-pub use single_use::SingleUse;
-pub use tokens::Tokens;
-pub use uses::Uses;
 
 use tokio::sync::mpsc;
 
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
+use crate::base::random;
+use crate::base::secret::SealingKey;
 use crate::config::StoreSettings;
-use crate::random;
-use crate::secret::SealingKey;
 
 /// The store of one server.
 #[derive(Clone)]
@@ -135,7 +107,7 @@ impl Store {
     /// The setting with which every start would fail.
     pub fn check_settings(settings: &StoreSettings) -> Result<(), StoreError> {
         if settings.url.is_postgres() {
-            return postgres::check(settings);
+            return crate::store::backend::postgres::check(settings);
         }
         match settings.url.sled_folder().filter(|folder| folder.exists() && !folder.is_dir()) {
             Some(file) => {
@@ -202,7 +174,7 @@ impl Store {
     pub async fn sweep(&self, at: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut met = 0;
         for kind in keys::Kind::ALL {
-            met += sweep::sweep(&*self.backend, kind, at, limit).await?;
+            met += crate::store::expiring::sweep::sweep(&*self.backend, kind, at, limit).await?;
         }
         Ok(met)
     }
@@ -210,16 +182,20 @@ impl Store {
 
 fn memory() -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
     let key = random::bytes().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok((Arc::new(memory::Memory::default()), SealingKey::from_bytes(key)))
+    Ok((Arc::new(crate::store::backend::memory::Memory::default()), SealingKey::from_bytes(key)))
 }
 
 async fn sled(folder: &Path, settings: &StoreSettings) -> Result<(Arc<dyn Backend>, SealingKey), StoreError> {
-    let backend: Arc<dyn Backend> = Arc::new(sled_backend::Sled::open(folder, settings.cache_bytes)?);
+    let backend: Arc<dyn Backend> =
+        Arc::new(crate::store::backend::sled::Sled::open(folder, settings.cache_bytes)?);
     // The key is created before anything is stored, so a store with any contents has had one.
     let is_used = !backend.scan(Vec::new()..vec![u8::MAX], 1).await?.is_empty();
-    let file = settings.key_file.clone().unwrap_or_else(|| folder.join(key_file::DEFAULT_NAME));
-    let sealing_key = key_file::load_or_make(&file, is_used)?;
-    key_proof::check(&*backend, &sealing_key, &file).await?;
+    let file = settings
+        .key_file
+        .clone()
+        .unwrap_or_else(|| folder.join(crate::store::sealing::key_file::DEFAULT_NAME));
+    let sealing_key = crate::store::sealing::key_file::load_or_make(&file, is_used)?;
+    crate::store::sealing::key_proof::check(&*backend, &sealing_key, &file).await?;
     Ok((backend, sealing_key))
 }
 
@@ -229,8 +205,12 @@ async fn postgres(settings: &StoreSettings) -> Result<(Arc<dyn Backend>, Sealing
         reason: "is required with PostgreSQL; set it to a file that all servers on the database share"
             .to_owned(),
     })?;
-    let backend: Arc<dyn Backend> = Arc::new(postgres::Postgres::open(settings).await?);
-    let sealing_key = key_file::load_or_make(file, key_proof::is_there(&*backend).await?)?;
-    key_proof::check(&*backend, &sealing_key, file).await?;
+    let backend: Arc<dyn Backend> =
+        Arc::new(crate::store::backend::postgres::Postgres::open(settings).await?);
+    let sealing_key = crate::store::sealing::key_file::load_or_make(
+        file,
+        crate::store::sealing::key_proof::is_there(&*backend).await?,
+    )?;
+    crate::store::sealing::key_proof::check(&*backend, &sealing_key, file).await?;
     Ok((backend, sealing_key))
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
 
 /// The version that is written.
 const VERSION: u8 = 1;

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use crate::base::clock::Timestamp;
+use crate::base::model::{ClientId, Violation};
+use crate::base::random::{self, NoRandomness};
+use crate::base::secret::{SealError, Secret, TokenDigest};
 use crate::client::{
     Approved, Client, ClientSecret, Provenance, RegistrationTokens, Requested, Rules, TrustLevel,
 };
-use crate::clock::Timestamp;
 use crate::config::{Registration, Scope, Settings};
-use crate::model::{ClientId, Violation};
-use crate::random::{self, NoRandomness};
-use crate::secret::{SealError, Secret, TokenDigest};
 use crate::service::Service;
 use crate::store::audit::{Action, Author};
 use crate::store::{Store, StoreError, Stored};

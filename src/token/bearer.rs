@@ -1,9 +1,9 @@
 //! Authentication by an access token of this server (RFC 6750, RFC 8705 section 3).
 
+use crate::base::secret::texts_equal;
 use crate::http::ClientCertificate;
-use crate::secret::texts_equal;
 use crate::service::Context;
-use crate::store::tokens::AccessToken;
+use crate::store::expiring::tokens::AccessToken;
 use crate::store::{StoreError, Stored};
 
 /// A valid access token, with the client that it was issued to.

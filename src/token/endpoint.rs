@@ -12,6 +12,7 @@ use hyper::{Request, StatusCode};
 
 use super::introspection::Asker;
 use super::{Authenticated, Shown, TokenError, authenticate, bearer};
+use crate::base::secret::Secret;
 use crate::http::ClientCertificate;
 use crate::http::answer::{self, Presented, Problem};
 use crate::http::body::BodyError;
@@ -20,7 +21,6 @@ use crate::http::form::{Form, FormError};
 use crate::http::observe::CorrelationId;
 use crate::http::peer;
 use crate::registration::{self, AttestationHeaders};
-use crate::secret::Secret;
 use crate::service::{Context, Service};
 use crate::store::audit::{Action, Author};
 use crate::store::outage;

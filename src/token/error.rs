@@ -1,10 +1,10 @@
 //! The errors of the token, introspection and revocation endpoints (RFC 6749 section 5.2).
 
+use crate::base::random::NoRandomness;
+use crate::base::secret::SealError;
 use crate::http::answer::Presented;
 use crate::http::form::FormError;
-use crate::random::NoRandomness;
 use crate::registration::RegisterError;
-use crate::secret::SealError;
 use crate::service::limits::Limited;
 use crate::store::StoreError;
 

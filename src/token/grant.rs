@@ -4,14 +4,14 @@ use serde_json::{Map, Value};
 use tracing::Instrument as _;
 
 use super::{Authenticated, TokenError, has_scope};
+use crate::base::model::scope;
+use crate::base::random;
 use crate::client::Client;
 use crate::config::AdminScopes;
 use crate::http::ClientCertificate;
 use crate::http::form::Form;
-use crate::model::scope;
-use crate::random;
 use crate::service::Context;
-use crate::store::tokens::AccessToken;
+use crate::store::expiring::tokens::AccessToken;
 use crate::telemetry::traces::step;
 
 const GRANT: &str = "client_credentials";

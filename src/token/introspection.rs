@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{TokenError, administers, bearer};
+use crate::base::model::ClientId;
 use crate::client::Client;
 use crate::http::form::Form;
-use crate::model::ClientId;
 use crate::service::Context;
-use crate::store::tokens::AccessToken;
+use crate::store::expiring::tokens::AccessToken;
 
 /// The party that introspects a token.
 pub(super) struct Asker {

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::base::secret::Secret;
 use crate::jose::{signing_key, thumbprint};
-use crate::secret::Secret;
 
 /// Returns the JWK Set with the public keys of those `secrets` that are private keys. It is empty if this
 /// server signs nothing.

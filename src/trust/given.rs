@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use super::source::{Keys, Source, key_set};
+use crate::base::secret::sha256_hex;
 use crate::jose::KeySet;
-use crate::secret::sha256_hex;
 
 /// Maximum number of cached key sets. If scripts return more different sets, they are parsed again.
 const KEPT: usize = 256;

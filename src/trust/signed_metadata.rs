@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 
 use super::file;
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
+use crate::base::secret::{Secret, sha256_hex};
 use crate::config::udap::UdapMetadata;
 use crate::jose::{self, SigningKey, SigningKeyError, same_key, signing_key};
-use crate::secret::{Secret, sha256_hex};
 use crate::x509::Chain;
 
 /// Lifetime of signed metadata, in seconds.

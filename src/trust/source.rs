@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Certified, MOST_KEYS};
+use crate::base::secret::Secret;
 use crate::config::Registration;
 use crate::config::trust::{ClientAttester, SecretText, SsaValidationConfig};
 use crate::jose::KeySet;
-use crate::secret::Secret;
 
 /// Public keys.
 #[derive(Debug, Clone)]

@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::assertion::Assertions;
 use super::certified::{Certified, CertifiedError};
 use super::source::{Keys, Source};
-use crate::clock::{Clock, Timestamp};
+use crate::base::clock::{Clock, Timestamp};
 use crate::config::FetchSettings;
+use crate::fetch::documents::RemoteDocuments;
 use crate::fetch::{self, FetchError, Fetcher};
 use crate::jose::{self, Claims, Compact, Expectations, JwsError, KeySet, Verified};
-use crate::keys::RemoteDocuments;
 
 /// Why a token cannot be verified.
 #[derive(Debug, Clone, thiserror::Error)]

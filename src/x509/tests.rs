@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::testing::{NOW, PLAIN, Pair, Recipe, elliptic, make, make_for};
 use super::*;
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
 
 const AUTHORITY: Recipe<'static> =
     Recipe { subject: &[("CN", "authority")], is_authority: true, life: (NOW - 9_000, NOW + 9_000), ..PLAIN };

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
-use registrar::app::{Start, start};
-use registrar::clock::SystemClock;
+use registrar::base::clock::SystemClock;
 use registrar::config::{Sources, load};
+use registrar::server::{Start, start};
 use registrar::service::Context;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};

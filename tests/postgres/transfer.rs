@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use registrar::app::{Server, Start, start};
-use registrar::clock::SystemClock;
+use registrar::base::clock::SystemClock;
 use registrar::config::{Sources, load};
+use registrar::server::{Server, Start, start};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::poll;
 use hyper::Request;
+use registrar::base::model::ClientId;
 use registrar::management::{self, Held};
-use registrar::model::ClientId;
 use registrar::registration::Caller;
 use registrar::service::Context;
 use serde_json::json;

@@ -88,9 +88,12 @@ async fn scripts_can_keep_clients_and_are_notified_of_the_deleted_ones() {
     assert!(kept.eq([(Some("administrator"), true); 2]), "{events:?}");
     let told = async || {
         let store = &server.server().service().store;
-        let limits =
-            registrar::store::key_values::KeyValueLimits { entries: 10, key_bytes: 100, value_bytes: 100 };
-        let now = registrar::clock::Timestamp::from_unix(crate::support::START);
+        let limits = registrar::store::expiring::key_values::KeyValueLimits {
+            entries: 10,
+            key_bytes: 100,
+            value_bytes: 100,
+        };
+        let now = registrar::base::clock::Timestamp::from_unix(crate::support::START);
         store.key_values.of("10-a.rhai", limits).increment("told", 0, now.plus(1_000), now).await.unwrap()
     };
     crate::reload::until(async || (told().await == 3).then_some(())).await;

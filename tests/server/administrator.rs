@@ -1,7 +1,7 @@
 //! The administrator that the first start creates, and the scopes that no other client gets.
 
-use registrar::app::{Start, start};
 use registrar::config::Configuration;
+use registrar::server::{Start, start};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, GRANT, Registered, TestServer, machine, shipped, with};
@@ -123,8 +123,8 @@ async fn a_restart_creates_no_second_administrator_and_applies_renamed_scopes() 
         }
         start(Start::new(configuration)).await.unwrap()
     };
-    let scope = async |server: &registrar::app::Server| {
-        let id = registrar::model::ClientId::parse("administrator").unwrap();
+    let scope = async |server: &registrar::server::Server| {
+        let id = registrar::base::model::ClientId::parse("administrator").unwrap();
         let stored = server.service().store.clients.find(&id).await.unwrap().unwrap();
         stored.client().metadata.metadata().text("scope").unwrap().to_owned()
     };
@@ -158,7 +158,7 @@ async fn a_client_with_the_name_of_the_administrator_does_not_become_it() {
     let settings = configuration.settings.store.clone();
     start(Start::new(configuration)).await.unwrap().stop().await;
     let store = registrar::store::Store::open(&settings).await.unwrap();
-    let id = registrar::model::ClientId::parse("administrator").unwrap();
+    let id = registrar::base::model::ClientId::parse("administrator").unwrap();
     let stored = store.clients.find(&id).await.unwrap().unwrap();
     let mut stranger = stored.client().clone();
     stranger.provenance.trust_level = registrar::client::TrustLevel::Open;
@@ -194,7 +194,7 @@ async fn a_scope_that_becomes_an_admin_scope_makes_no_client_an_administrator() 
     assert_eq!(client.member("scope"), "email audit.read tokens.read");
     let (id, secret) = (client.member("client_id").clone(), client.member("client_secret").clone());
     let (id, secret) = (id.as_str().unwrap(), secret.as_str().unwrap());
-    let ask = async |server: &registrar::app::Server, path: &str, form: &[(&str, &str)]| {
+    let ask = async |server: &registrar::server::Server, path: &str, form: &[(&str, &str)]| {
         let request = http.post(format!("http://{}{path}", server.address()));
         Answer::of(crate::support::form(request.basic_auth(id, Some(secret)), form)).await
     };

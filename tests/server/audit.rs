@@ -269,7 +269,7 @@ async fn the_removal_of_an_expired_client_is_recorded() {
     let server = TestServer::new().await;
     let client = server.register(&with(minimal(), json!({"lifetime": 100}))).await;
     let store = &server.server().service().store;
-    let at = registrar::clock::Timestamp::from_unix(crate::support::START + 200);
+    let at = registrar::base::clock::Timestamp::from_unix(crate::support::START + 200);
     assert_eq!(store.clients.sweep(at, 10).await.unwrap(), 1);
     let events = server.events(2).await;
     assert_eq!(events.len(), 1);

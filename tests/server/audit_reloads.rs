@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use registrar::app::{Start, start};
-use registrar::clock::SystemClock;
+use registrar::base::clock::SystemClock;
 use registrar::config::{Sources, load};
+use registrar::server::{Start, start};
 use registrar::store::audit::{Action, Logged};
 use serde_json::json;
 use tempfile::TempDir;

@@ -1,8 +1,8 @@
 //! A clock jump deletes nothing permanently: sweeps use a monotonic clock.
 
-use registrar::clock::{Clock, Timestamp};
-use registrar::lifecycle::sweep_once;
-use registrar::store::key_values::KeyValueLimits;
+use registrar::base::clock::{Clock, Timestamp};
+use registrar::server::lifecycle::sweep_once;
+use registrar::store::expiring::key_values::KeyValueLimits;
 use registrar::store::seen::Seen;
 use serde_json::{Value, json};
 

@@ -37,7 +37,7 @@ async fn an_invalid_token_is_rejected_even_if_none_is_required() {
         server.initial_access("none-left", json!({"uses": 0})).await;
         let revoked = server.initial_access("revoked", json!({})).await;
         let tokens = &server.server().service().store.initial_access_tokens;
-        let now = registrar::clock::Timestamp::from_unix(START);
+        let now = registrar::base::clock::Timestamp::from_unix(START);
         assert!(tokens.revoke(&revoked, now, Change::default()).await.unwrap());
         for token in ["wrong", "ended", "none-left", "revoked"] {
             expect_invalid(&server.post_with(token, &minimal()).await);
@@ -231,10 +231,10 @@ async fn a_script_cannot_bypass_the_policy() {
 /// A clock that advances by one second with each reading.
 struct Hasty(std::sync::atomic::AtomicU64);
 
-impl registrar::clock::Clock for Hasty {
-    fn now(&self) -> registrar::clock::Timestamp {
+impl registrar::base::clock::Clock for Hasty {
+    fn now(&self) -> registrar::base::clock::Timestamp {
         let seconds = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        registrar::clock::Timestamp::from_unix(START + seconds)
+        registrar::base::clock::Timestamp::from_unix(START + seconds)
     }
 
     fn ticks(&self) -> std::time::Duration {

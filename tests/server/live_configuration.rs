@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use registrar::admin::config as admin;
-use registrar::app::{Server, Start, StartError, start};
-use registrar::clock::SystemClock;
+use registrar::base::clock::SystemClock;
 use registrar::config::{Sources, load};
 use registrar::live::{Document, PatchError};
+use registrar::server::{Server, Start, StartError, start};
 use registrar::service::Context;
 use registrar::store::audit::Author;
 use serde_json::{Value, json};

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use registrar::probes::{self, Audience};
-use registrar::reload::Reloads;
-use registrar::routes;
+use registrar::server::probes::{self, Audience};
+use registrar::server::reload::Reloads;
+use registrar::server::routes;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, TestServer};

@@ -1,7 +1,7 @@
 //! `reuseIdenticalPublicClients`: identical registrations share one client.
 
 use futures_util::future::join_all;
-use registrar::lifecycle::remove_unused;
+use registrar::server::lifecycle::remove_unused;
 use serde_json::{Value, json};
 
 use crate::support::{TestServer, minimal, with};

@@ -1,8 +1,8 @@
 //! Imports of invalid exports.
 
+use registrar::base::model::ClientId;
+use registrar::base::secret::Secret;
 use registrar::client::{Client, ClientSecret};
-use registrar::model::ClientId;
-use registrar::secret::Secret;
 use registrar::store::Change;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -1,6 +1,6 @@
 //! Unused clients: how a use is recorded, and when unused clients are removed.
 
-use registrar::lifecycle::remove_unused;
+use registrar::server::lifecycle::remove_unused;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, GRANT, Registered, START, TestServer, machine, minimal, with};
@@ -183,10 +183,10 @@ async fn public_clients_that_were_never_used_are_removed_if_so_configured() {
     assert_eq!(unused, 2, "{}", list.text);
 
     let service = server.server().service();
-    registrar::lifecycle::sweep_once(service).await;
+    registrar::server::lifecycle::sweep_once(service).await;
     assert_eq!(service.store.clients.count_all().await.unwrap(), 4);
     server.clock.advance(DAY);
-    registrar::lifecycle::sweep_once(service).await;
+    registrar::server::lifecycle::sweep_once(service).await;
     for client in [&abandoned, &read] {
         server.read(client).await.expect_error(401, &["invalid_token"]);
     }
@@ -210,7 +210,7 @@ async fn a_stop_loses_no_recorded_use() {
     server.access_token(&client).await;
     let (store, id) = (server.server().service().store.clone(), client.id.clone());
     server.stop().await;
-    let id = registrar::model::ClientId::parse(&id).unwrap();
+    let id = registrar::base::model::ClientId::parse(&id).unwrap();
     let stored = store.clients.find(&id).await.unwrap().unwrap();
-    assert_eq!(stored.client().last_used_at.map(registrar::clock::Timestamp::unix), Some(START));
+    assert_eq!(stored.client().last_used_at.map(registrar::base::clock::Timestamp::unix), Some(START));
 }

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::super::Failure;
 use super::server;
+use crate::base::secret::Secret;
 use crate::config::Settings;
 use crate::fetch::{Direct, Request};
-use crate::secret::Secret;
 use crate::token::administrator;
 
 const ID: &str = "REGISTRAR_CLIENT_ID";

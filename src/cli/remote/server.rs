@@ -5,8 +5,8 @@ use std::io;
 use serde_json::Value;
 
 use super::super::Failure;
+use crate::base::secret::Secret;
 use crate::fetch::{Arriving, Direct, DirectError, Request, Response};
-use crate::secret::Secret;
 
 /// The admin API of one server, with an access token.
 pub(in crate::cli) struct Remote {

@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::{Format, ScriptArguments};
-use crate::model::json;
+use crate::base::model::json;
 use crate::script::Hook;
+use crate::script::testing::trial::{Ending, Given, Trial};
 use crate::script::testing::{self, Beginning, Fakes, World};
-use crate::script::trial::{Ending, Given, Trial};
 
 /// The hook to call, and the request to call it with.
 pub(super) struct Subject<'a> {

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::FileArguments;
-use crate::clock::Clock;
+use crate::base::clock::Clock;
 use crate::config::Configuration;
-use crate::host::Tokens;
 use crate::script::host::Host;
 use crate::script::testing::Beginning;
+use crate::server::outside::Tokens;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -2,9 +2,9 @@
 
 use super::Rules;
 use super::report::{is_faulted, unsupported, violation};
+use crate::base::model::Violation;
 use crate::client::Metadata;
 use crate::config::Registration;
-use crate::model::Violation;
 
 /// What an algorithm is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 
 use super::uri::{self, Uri};
 use super::{Rules, report};
+use crate::base::model::Violation;
 use crate::client::Metadata;
 use crate::config::registration::DefaultApplicationType;
-use crate::model::Violation;
 
 /// The redirection rules of an `application_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

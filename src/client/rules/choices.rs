@@ -4,9 +4,9 @@
 use super::algorithms::{ALGORITHMS, Algorithm};
 use super::report::{choice_of, is_faulted, violation};
 use super::{Rules, keys, methods};
+use crate::base::model::Violation;
 use crate::client::Metadata;
 use crate::config::Registration;
-use crate::model::Violation;
 
 /// A list in a request, and the member whose value is chosen from it.
 struct Choice {

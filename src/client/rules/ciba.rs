@@ -2,8 +2,8 @@
 
 use super::Rules;
 use super::report::{is_faulted, unsupported, violation};
+use crate::base::model::Violation;
 use crate::client::Metadata;
-use crate::model::Violation;
 
 const GRANT: &str = "urn:openid:params:grant-type:ciba";
 const MODE: &str = "backchannel_token_delivery_mode";

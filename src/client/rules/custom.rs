@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::Rules;
 use super::report::violation;
+use crate::base::model::Violation;
 use crate::client::{Metadata, member};
-use crate::model::Violation;
 
 /// Checks a member that no specification names. It must be a custom attribute that the operator
 /// allows, with any JSON value of a limited size (`dynamicRegistrationCustomAttributes`).

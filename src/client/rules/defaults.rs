@@ -3,8 +3,8 @@
 
 use super::algorithms::encryptions;
 use super::{Rules, application, grants, lifetime};
+use crate::base::model::Violation;
 use crate::client::Metadata;
-use crate::model::Violation;
 
 /// The default content encryption of OpenID Connect Dynamic Client Registration section 2.
 const DEFAULT_CONTENT: &str = "A128CBC-HS256";

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::Rules;
 use super::report::{item_violation, items, shown, violation};
 use super::uri;
+use crate::base::model::Violation;
 use crate::client::{InitialAccessPolicy, Metadata, member};
-use crate::model::Violation;
 
 /// Checks that everything is within the limits of the token.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {

@@ -9,8 +9,8 @@ use oxilangtag::LanguageTag;
 
 use super::Rules;
 use super::report::violation;
+use crate::base::model::Violation;
 use crate::client::{Metadata, member};
-use crate::model::Violation;
 
 /// Checks that language tags are valid in BCP 47, that none is repeated in any case, and that there
 /// are not too many.

@@ -2,9 +2,9 @@
 
 use super::Rules;
 use super::report::{is_faulted, violation};
+use crate::base::clock::Timestamp;
+use crate::base::model::Violation;
 use crate::client::Metadata;
-use crate::clock::Timestamp;
-use crate::model::Violation;
 
 /// Removes a requested lifetime that does not apply: if the operator forbids such requests, or if
 /// it is 0. A value of 0 must not make a client live longer than a client that sends none.

@@ -4,9 +4,9 @@
 use super::algorithms::is_symmetric;
 use super::report::{is_faulted, is_item_faulted, items, unsupported, violation};
 use super::{Rules, keys, tls};
+use crate::base::model::Violation;
 use crate::client::Metadata;
 use crate::config::Registration;
-use crate::model::Violation;
 
 pub(super) const METHOD: &str = "token_endpoint_auth_method";
 pub(super) const FURTHER: &str = "additional_token_endpoint_auth_methods";

@@ -46,9 +46,9 @@ pub use secret::needs_secret;
 
 use super::member::SetBy;
 use super::{Approved, InitialAccessPolicy, Metadata, Requested, Valid, member};
+use crate::base::model::Violation;
 use crate::config::registration::UnsupportedListValues;
 use crate::config::{FetchSettings, Limits, Registration, Scope};
-use crate::model::Violation;
 use redirect_pattern::RedirectPattern;
 
 /// The inputs of the rules for one request.

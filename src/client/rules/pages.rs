@@ -7,10 +7,10 @@ use super::application::Application;
 use super::report::{is_faulted, violation};
 use super::uri::{self, Uri};
 use super::{Rules, urls};
+use crate::base::model::Violation;
 use crate::client::Metadata;
 use crate::client::member::{self, Kind};
 use crate::config::registration::PageUriHosts;
-use crate::model::Violation;
 
 /// Leaves out the pictures of an application that is being developed on its user's machine. A
 /// server that displays a picture may fetch it first, and would look for this one on its own host.

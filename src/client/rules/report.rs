@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::choices;
+use crate::base::model::Violation;
+use crate::base::model::violation::printable;
 use crate::client::Metadata;
-use crate::model::Violation;
-use crate::model::violation::printable;
 
 /// The number of characters of a client's text that a response repeats.
 const SHOWN_CHARACTERS: usize = 64;

@@ -2,8 +2,8 @@
 
 use super::Rules;
 use super::report::{is_faulted, shown, violation};
+use crate::base::model::{Violation, scope};
 use crate::client::Metadata;
-use crate::model::{Violation, scope};
 
 /// Writes `scope` with single spaces between its words. A scope without words becomes absent.
 pub(super) fn normalise(metadata: &mut Metadata) {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::report::{is_faulted, unsupported, violation};
 use super::{Rules, uri};
+use crate::base::model::Violation;
 use crate::client::Metadata;
-use crate::model::Violation;
 
 /// Checks that the type is supported, and that a pairwise client belongs to one sector.
 pub(super) fn check(cx: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {

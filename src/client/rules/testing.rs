@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::Rules;
+use crate::base::model::{ErrorCode, Violation};
 use crate::client::{InitialAccessPolicy, Metadata, Requested};
 use crate::config::{FetchSettings, Limits, Registration, Scope};
-use crate::model::{ErrorCode, Violation};
 
 /// Checks `sent` against the rules with the default settings; see [`check_with`].
 pub(super) fn check(sent: Value, expected: Result<Value, &[&str]>) {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::report::violation;
 use super::{Rules, authority, uri};
+use crate::base::model::Violation;
 use crate::client::Metadata;
-use crate::model::Violation;
 use crate::x509::dn;
 
 /// A member that names the certificate's subject, and the check of its format.

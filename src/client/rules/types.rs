@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::report::{item_violation, shown, violation};
 use super::{Rules, custom};
+use crate::base::model::Violation;
+use crate::base::model::json::type_name;
 use crate::client::Metadata;
 use crate::client::member::{self, Kind};
-use crate::model::Violation;
-use crate::model::json::type_name;
 
 /// The largest integer that every JSON parser keeps exactly (RFC 7493 section 2.2).
 pub(super) const LARGEST_COUNT: u64 = (1 << 53) - 1;

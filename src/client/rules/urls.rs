@@ -4,10 +4,10 @@ use super::application::Application;
 use super::report::{is_faulted, is_item_faulted, item_violation, items, violation};
 use super::uri::Uri;
 use super::{Rules, redirect_uris, uri};
+use crate::base::model::{Violation, address};
 use crate::client::Metadata;
 use crate::client::member::{self, Kind};
 use crate::config::FetchSettings;
-use crate::model::{Violation, address};
 
 /// Checks that every URL is `https`, and that every URL that a server calls is on the public
 /// internet.

@@ -2,7 +2,7 @@
 
 use super::super::{MAXIMUM_CHAIN_HEADER_BYTES, MAXIMUM_DEPTH, MAXIMUM_HEADER_BYTES, MAXIMUM_TOKEN_BYTES};
 use super::*;
-use crate::secret::Secret;
+use crate::base::secret::Secret;
 
 /// Checks a token against the key that signed it.
 fn check_form(text: &str, result: Result<(), (&str, &str)>) {

@@ -7,9 +7,9 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
 use rhai::{Dynamic, ImmutableString};
 
-use super::super::bytes::Bytes;
 use super::super::value::{Outcome, failure};
 use super::functions::Functions;
+use crate::script::value::bytes::Bytes;
 
 /// Decoding accepts input with and without padding.
 const LENIENT: GeneralPurposeConfig =

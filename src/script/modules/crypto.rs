@@ -5,8 +5,8 @@ use rhai::ImmutableString;
 
 use super::super::value::{Outcome, failure};
 use super::functions::Functions;
-use crate::random;
-use crate::secret::{hmac_sha256_hex, sha256_hex, texts_equal};
+use crate::base::random;
+use crate::base::secret::{hmac_sha256_hex, sha256_hex, texts_equal};
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();

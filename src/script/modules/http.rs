@@ -7,15 +7,15 @@ use rhai::{Dynamic, ImmutableString, Map as ScriptMap, NativeCallContext};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::bytes::Bytes;
-use super::super::context::{joined, may};
 use super::super::host::{Host, HttpAnswer, HttpCall};
-use super::super::turn::Outside;
 use super::super::value::{Outcome, failure, to_json, to_script};
 use super::functions::Functions;
 use super::{hook, members};
+use crate::base::model::json;
 use crate::config::ScriptLimits;
-use crate::model::json;
+use crate::script::run::permits::Outside;
+use crate::script::value::bytes::Bytes;
+use crate::script::value::context::{joined, may};
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
 /// The headers that the HTTP client sets itself to frame the request.

@@ -4,7 +4,7 @@ use rhai::{Dynamic, ImmutableString};
 
 use super::super::value::{failure, to_json, to_script};
 use super::functions::Functions;
-use crate::model::json;
+use crate::base::model::json;
 
 pub(super) fn module() -> Functions {
     let mut module = Functions::default();

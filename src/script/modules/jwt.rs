@@ -8,11 +8,11 @@ use rhai::{Dynamic, ImmutableString};
 use serde_json::{Map, Value};
 
 use super::super::host::{Host, Jwt, JwtExpectations};
-use super::super::secrets::Secrets;
 use super::super::value::{Outcome, failure, to_json};
 use super::functions::Functions;
 use super::members;
-use crate::model::json;
+use crate::base::model::json;
+use crate::script::load::secrets::Secrets;
 
 /// The size limit of a JWT, in bytes.
 const TOKEN_BYTES: usize = 65_536;

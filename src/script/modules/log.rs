@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use rhai::ImmutableString;
 
-use super::super::context::{Context, may};
-use super::super::observer::Observer;
-use super::super::runtime::Runtime;
-use super::super::secrets::Secrets;
 use super::call;
 use super::functions::Functions;
+use crate::script::load::runtime::Runtime;
+use crate::script::load::secrets::Secrets;
+use crate::script::testing::observer::Observer;
+use crate::script::value::context::{Context, may};
 
 /// The size limit of one line, in bytes; longer lines are cut off.
 const LINE_BYTES: usize = 4_096;

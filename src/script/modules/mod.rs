@@ -22,10 +22,10 @@ use std::time::Duration;
 use rhai::{Dynamic, Module, NativeCallContext};
 use serde_json::{Map, Value};
 
-use super::context::{Context, may};
 use super::host::Caller;
-use super::runtime::Runtime;
-use super::turn::Outside;
+use super::load::runtime::Runtime;
+use super::run::permits::Outside;
+use super::value::context::{Context, may};
 use super::value::{Outcome, failure, to_json};
 
 pub(super) use functions::Functions;

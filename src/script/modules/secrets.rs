@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rhai::ImmutableString;
 
-use super::super::secrets::Secrets;
 use super::super::value::failure;
 use super::functions::Functions;
+use crate::script::load::secrets::Secrets;
 
 pub(super) fn module(secrets: &Arc<Secrets>) -> Functions {
     let mut module = Functions::default();

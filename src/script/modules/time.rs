@@ -7,7 +7,7 @@ use rhai::ImmutableString;
 
 use super::super::value::failure;
 use super::functions::Functions;
-use crate::clock::Clock;
+use crate::base::clock::Clock;
 
 pub(super) fn module(clock: &Arc<dyn Clock>) -> Functions {
     let mut module = Functions::default();

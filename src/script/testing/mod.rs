@@ -2,9 +2,13 @@
 //!
 //! Tests reach no other system, no store, and no secret of the configuration.
 
+pub mod fake;
 mod functions;
+pub(in crate::script) mod given;
+pub(in crate::script) mod observer;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 mod world;
 
 use std::collections::BTreeMap;
@@ -13,17 +17,17 @@ use std::sync::Arc;
 use crate::client::Metadata;
 use rhai::{AST, CallFnOptions, Engine, Position, Scope};
 
-use super::context::{Context, Round};
-use super::cycles;
-use super::engine::SharedModules;
+use self::trial::{Given, Trial};
 use super::hook::Hook;
-use super::library::Libraries;
+use super::load::library::Libraries;
 use super::load::{self, LoadError, LoadErrors, SCRIPT_MODULE, Texts};
-use super::members::{Access, Frame, Members};
 use super::outcome::Fault;
-use super::present;
-use super::trial::{Given, Trial};
-use super::turn::Turn;
+use super::run::current_call;
+use super::run::cycles;
+use super::run::engine::SharedModules;
+use super::run::permits::Turn;
+use super::value::context::{Context, Round};
+use super::value::members::{Access, Frame, Members};
 use crate::config::ScriptSettings;
 use functions::Scene;
 
@@ -141,7 +145,7 @@ impl Suite {
         let dispatch = self.prepare(&mut engine, test).map_err(failure)?;
         let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
         let call = || engine.call_fn_with_options(options, &mut Scope::new(), &dispatch, &test.name, ());
-        let done: Result<rhai::Dynamic, _> = present::during(&context, call);
+        let done: Result<rhai::Dynamic, _> = current_call::during(&context, call);
         match done {
             Ok(_) => Ok(()),
             Err(error) => Err(self.placed(Fault::of(&test.file, &test.name, &error), world)),

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::super::docs::TEST_FUNCTIONS;
 use super::super::host::NoHost;
-use super::super::trial::Ending;
+use super::trial::Ending;
 use super::{Beginning, Fakes, Given, Suite, World, call, hook};
 use crate::config::ScriptSettings;
 

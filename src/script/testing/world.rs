@@ -6,17 +6,17 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::fake::FakeHost;
 use super::super::hook::Hook;
 use super::super::host::{Host, HttpAnswer};
 use super::super::load::Texts;
-use super::super::observer::Observer;
-use super::super::runtime::Runtime;
-use super::super::secrets::Secrets;
-use super::super::set::ScriptSet;
-use super::super::trial::{self, Given, Trial, Watch};
-use crate::clock::{Clock, ManualClock, Timestamp};
+use super::fake::FakeHost;
+use super::observer::Observer;
+use super::trial::{self, Given, Trial, Watch};
+use crate::base::clock::{Clock, ManualClock, Timestamp};
 use crate::config::{ScriptSettings, nearest};
+use crate::script::load::runtime::Runtime;
+use crate::script::load::secrets::Secrets;
+use crate::script::load::set::ScriptSet;
 
 /// The time at which a world begins: 2026-01-01T00:00:00Z.
 const BEGINNING: Timestamp = Timestamp::from_unix(1_767_225_600);

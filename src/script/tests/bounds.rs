@@ -3,8 +3,8 @@
 use rhai::{Array, Dynamic, Engine, ImmutableString, Scope};
 use serde_json::json;
 
-use super::super::engine::SharedModules;
 use super::{check, load, world};
+use crate::script::run::engine::SharedModules;
 
 /// Returns an engine as for scripts, limited to strings of 1000 bytes and arrays of 100 items.
 fn engine() -> Engine {

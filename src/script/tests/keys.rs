@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::host::{Host, Jwt, JwtExpectations};
 use super::super::modules::decode_jwt;
-use crate::secret::{Secret, hmac_sha256_hex};
+use crate::base::secret::{Secret, hmac_sha256_hex};
 
 pub(super) const PEM: &str = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
 

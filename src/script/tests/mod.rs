@@ -3,10 +3,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use super::fake::FakeHost;
+use super::testing::fake::FakeHost;
 use super::*;
+use crate::base::clock::{ManualClock, Timestamp};
 use crate::client::{Metadata, TrustLevel};
-use crate::clock::{ManualClock, Timestamp};
 use crate::config::{ScriptSettings, SecretSource};
 
 mod after;

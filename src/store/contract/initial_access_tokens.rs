@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::{Place, at, client, on_every_backend, race};
+use crate::base::clock::Timestamp;
+use crate::base::secret::Secret;
 use crate::client::InitialAccessPolicy;
-use crate::clock::Timestamp;
-use crate::secret::Secret;
-use crate::store::initial_access_tokens::{InitialAccess, InitialAccessToken};
+use crate::store::expiring::initial_access_tokens::{InitialAccess, InitialAccessToken};
 use crate::store::{Change, Store, StoreError};
 
 on_every_backend!(

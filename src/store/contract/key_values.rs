@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::{Place, at, on_every_backend, race};
-use crate::store::key_values::{KeyValueError, KeyValueLimits};
+use crate::store::expiring::key_values::{KeyValueError, KeyValueLimits};
 
 on_every_backend!(
     values_are_kept_until_they_expire,

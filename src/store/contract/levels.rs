@@ -4,8 +4,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{Place, client, id, on_every_backend};
+use crate::base::clock::Timestamp;
 use crate::client::{Client, TrustLevel};
-use crate::clock::Timestamp;
 use crate::store::backend::{Change, Expectation};
 use crate::store::{Store, keys};
 

@@ -24,13 +24,13 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::Store;
+use super::backend::memory::Memory;
+use super::backend::sled::Sled;
 use super::backend::{Backend, Pair};
-use super::memory::Memory;
-use super::sled_backend::Sled;
+use crate::base::clock::Timestamp;
+use crate::base::model::ClientId;
+use crate::base::secret::SealingKey;
 use crate::client::Client;
-use crate::clock::Timestamp;
-use crate::model::ClientId;
-use crate::secret::SealingKey;
 
 /// Runs each of these functions as a test with every backend.
 macro_rules! on_every_backend {

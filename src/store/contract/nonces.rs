@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::{Place, at, on_every_backend, race};
-use crate::store::nonces::NonceError;
+use crate::store::expiring::nonces::NonceError;
 
 on_every_backend!(
     a_nonce_is_valid_once,

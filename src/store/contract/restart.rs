@@ -7,13 +7,13 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{at, client, id, open, store};
+use crate::base::secret::Secret;
 use crate::client::InitialAccessPolicy;
-use crate::secret::Secret;
 use crate::store::audit::{Action, Author};
-use crate::store::initial_access_tokens::InitialAccess;
-use crate::store::key_values::KeyValueLimits;
-use crate::store::single_use::UsedOnce;
-use crate::store::tokens::AccessToken;
+use crate::store::expiring::initial_access_tokens::InitialAccess;
+use crate::store::expiring::key_values::KeyValueLimits;
+use crate::store::expiring::single_use::UsedOnce;
+use crate::store::expiring::tokens::AccessToken;
 use crate::store::{Backend, Change, Indexed, Store, StoreError};
 
 const LIMITS: KeyValueLimits = KeyValueLimits { entries: 2, key_bytes: 10, value_bytes: 10 };

@@ -2,7 +2,7 @@
 
 use super::{Place, at, on_every_backend, race};
 use crate::store::StoreError;
-use crate::store::single_use::UsedOnce;
+use crate::store::expiring::single_use::UsedOnce;
 
 on_every_backend!(
     the_first_claim_wins,

@@ -4,10 +4,10 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{Place, at, client, id, on_every_backend};
-use crate::store::expired::Expired;
-use crate::store::key_values::KeyValueLimits;
+use crate::store::clients::expiry::Expired;
+use crate::store::expiring::key_values::KeyValueLimits;
+use crate::store::expiring::single_use::UsedOnce;
 use crate::store::keys::{self, Kind};
-use crate::store::single_use::UsedOnce;
 use crate::store::{Change, Store};
 
 on_every_backend!(

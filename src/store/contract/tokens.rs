@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{Place, at, client, id, on_every_backend};
-use crate::secret::Secret;
-use crate::store::tokens::AccessToken;
+use crate::base::secret::Secret;
+use crate::store::expiring::tokens::AccessToken;
 use crate::store::{Change, Store, StoreError};
 
 on_every_backend!(

@@ -4,11 +4,11 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{Place, at, client, id, on_every_backend, race};
+use crate::base::clock::Timestamp;
 use crate::client::Client;
-use crate::clock::Timestamp;
-use crate::store::client_index::client_use;
-use crate::store::unused::Unused;
-use crate::store::uses::GRAIN;
+use crate::store::clients::index::client_use;
+use crate::store::clients::unused::Unused;
+use crate::store::clients::uses::GRAIN;
 use crate::store::{Change, Store, StoreError, keys};
 
 on_every_backend!(

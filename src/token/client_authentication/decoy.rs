@@ -4,8 +4,8 @@
 
 use std::sync::{Arc, LazyLock};
 
+use crate::base::secret::Secret;
 use crate::jose::KeySet;
-use crate::secret::Secret;
 use crate::trust::Source;
 
 static SHARED: LazyLock<Option<Arc<KeySet>>> =

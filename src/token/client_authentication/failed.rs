@@ -100,8 +100,8 @@ mod tests {
 
     #[test]
     fn an_identifier_is_shown_and_what_may_be_a_secret_is_not() {
-        let secret = crate::random::client_secret().unwrap();
-        let (token, id) = (crate::random::token().unwrap(), crate::random::client_id());
+        let secret = crate::base::random::client_secret().unwrap();
+        let (token, id) = (crate::base::random::token().unwrap(), crate::base::random::client_id());
         for (name, is_known, expected) in [
             ("administrator", true, "administrator"),
             ("no-such-client", false, "no-such-client"),

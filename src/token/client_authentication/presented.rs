@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::Shown;
+use crate::base::model::ClientId;
+use crate::base::secret::Secret;
 use crate::http::answer::SEVERAL;
 use crate::http::credentials::Authorization;
 use crate::jose::Compact;
-use crate::model::ClientId;
-use crate::secret::Secret;
 use crate::token::TokenError;
 
 /// RFC 7523 section 2.2.

@@ -1,7 +1,7 @@
 //! `client_secret_basic`, `client_secret_post` (RFC 6749 section 2.3.1).
 
+use crate::base::secret::{SealError, Secret};
 use crate::client::Client;
-use crate::secret::{SealError, Secret};
 use crate::service::Context;
 
 /// Whether `given` is the secret of `client`, and has not expired.

@@ -1,7 +1,7 @@
 //! Two servers that get requests at the same time.
 
 use futures_util::future::join_all;
-use registrar::clock::{Clock, SystemClock};
+use registrar::base::clock::{Clock, SystemClock};
 use registrar::jose::{Algorithm, SigningKey, sign};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};

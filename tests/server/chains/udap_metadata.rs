@@ -65,7 +65,7 @@ fn read(server: &TestServer, party: &Party, token: &Value) -> Verified<Claims> {
     let token = Compact::parse(token.as_str().unwrap()).unwrap();
     assert_eq!(token.unverified_header()["x5c"], party.x5c());
     let keys = KeySet::parse(&party.signer().jwks(), 1).unwrap();
-    let now = registrar::clock::Timestamp::from_unix(server.now());
+    let now = registrar::base::clock::Timestamp::from_unix(server.now());
     verify(&token, &keys, &Expectations::default(), now).unwrap()
 }
 

@@ -10,10 +10,10 @@ mod tokens;
 use std::path::Path;
 use std::sync::Arc;
 
-use registrar::app::{self, Server, Start};
-use registrar::clock::{Clock, ManualClock, Timestamp};
+use registrar::base::clock::{Clock, ManualClock, Timestamp};
 use registrar::config::{Configuration, Live, Sources};
-use registrar::script::fake::FakeHost;
+use registrar::script::testing::fake::FakeHost;
+use registrar::server::{self, Server, Start};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -108,8 +108,8 @@ impl TestServer {
         let scheme = if configuration.settings.server.tls.is_on() { "https" } else { "http" };
         let start = Start { configuration, sources, clock: other_clock.unwrap_or_else(|| clock.clone()) };
         let server = match host {
-            Some(host) => Box::pin(app::start_with_host(start, host)).await,
-            None => Box::pin(app::start(start)).await,
+            Some(host) => Box::pin(server::start_with_host(start, host)).await,
+            None => Box::pin(server::start(start)).await,
         };
         let server = server.expect("it starts");
         let base = format!("{scheme}://{}", server.address());
@@ -189,7 +189,7 @@ impl TestServer {
 
     /// Returns the provenance of the stored client.
     pub(crate) async fn provenance(&self, client: &Registered) -> Value {
-        let id = registrar::model::ClientId::parse(&client.id).expect("an identifier");
+        let id = registrar::base::model::ClientId::parse(&client.id).expect("an identifier");
         let found = self.server().service().store.clients.find(&id).await.expect("the store reads");
         let stored = found.expect("the client is there").into_client();
         serde_json::to_value(stored.provenance).expect("a provenance is JSON")

@@ -1,8 +1,8 @@
 //! Access tokens from the token endpoint, and initial access tokens.
 
-use registrar::secret::Secret;
+use registrar::base::secret::Secret;
 use registrar::store::Change;
-use registrar::store::initial_access_tokens::InitialAccess;
+use registrar::store::expiring::initial_access_tokens::InitialAccess;
 use serde_json::{Value, json};
 
 use super::{Answer, Registered, TestServer, with};

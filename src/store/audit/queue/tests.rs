@@ -8,10 +8,10 @@ use tokio_util::task::TaskTracker;
 
 use super::losses::{BURST, GAP, TELL};
 use super::*;
-use crate::clock::Timestamp;
+use crate::base::clock::Timestamp;
 use crate::store::audit::Logged;
+use crate::store::backend::memory::Memory;
 use crate::store::backend::{Backend, Change, Facts, Pair};
-use crate::store::memory::Memory;
 
 /// A store that counts its changes, and rejects all of them while it is broken.
 #[derive(Default)]

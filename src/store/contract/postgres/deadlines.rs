@@ -11,7 +11,7 @@ use super::{put, settings};
 use crate::config::StoreSettings;
 use crate::store::StoreError;
 use crate::store::backend::Backend;
-use crate::store::postgres::Postgres;
+use crate::store::backend::postgres::Postgres;
 
 /// A client that holds a row lock.
 struct Holder {

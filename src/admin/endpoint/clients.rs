@@ -1,0 +1,252 @@
+//! `GET`, `PUT` and `DELETE` on clients.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hyper::header::{ETAG, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::refusal;
+use super::refusal::{call_refused, refused};
+use super::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
+use crate::admin::bulk::{self, Deleted};
+use crate::admin::{Administrator, clients};
+use crate::base::clock::Timestamp;
+use crate::base::model::ClientId;
+use crate::client::{Client, TrustLevel};
+use crate::http::answer::{self, Problem};
+use crate::http::precondition;
+use crate::management::{self, Held};
+use crate::registration::endpoint::entity_tag;
+use crate::registration::{self, Caller};
+use crate::service::{Context, Service};
+use crate::store::audit::Action;
+use crate::store::{ClientFilter, Stored};
+use crate::telemetry;
+
+/// The maximum number of clients on a page.
+const MOST: usize = 500;
+
+/// The parameters that select clients.
+const FILTERS: &[&str] = &[
+    "client_id",
+    "client_name",
+    "expires_before",
+    "issued_before",
+    "issued_from",
+    "software_id",
+    "trust_level",
+];
+
+/// Returns a page of the clients that match all parameters, ordered by identifier. `client_id` is a prefix of
+/// the identifier, and `client_name` a part of the name. A page can be short even if more clients follow;
+/// `next` is then the value of `after` for the next page.
+///
+/// # Errors
+/// Returns the problem to answer with.
+pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
+    let query = Query::read(&parts.uri, &[FILTERS, &["after", "limit"]].concat())?;
+    let after = query.text("after").map(ClientId::parse).transpose();
+    let after = after.map_err(|_| bad_request("after must be the identifier of a client"))?;
+    let (filter, limit) = (filter(&query)?, query.limit(MOST)?);
+    let page = service.store.clients.list(&filter, after.as_ref(), limit).await;
+    let page = page.map_err(|error| store_problem(&error))?;
+    let clients: Vec<Value> = page.clients.iter().map(|stored| clients::summary(stored.client())).collect();
+    let mut members = Map::from_iter([("clients".to_owned(), clients.into())]);
+    members.extend(page.next.map(|id| ("next".to_owned(), id.as_str().into())));
+    Ok(answer::json(StatusCode::OK, &members))
+}
+
+fn filter(query: &Query) -> Result<ClientFilter, Problem> {
+    let text = |name: &str| query.text(name).map(str::to_owned);
+    let moment =
+        |name: &str| Ok(query.parsed(name, "seconds since 1970-01-01T00:00:00Z")?.map(Timestamp::from_unix));
+    let level = |text: &str| {
+        serde_json::from_value::<TrustLevel>(json!(text)).map_err(|_| {
+            bad_request("trust_level must be open, token, mtls, statement, attested or operator")
+        })
+    };
+    Ok(ClientFilter {
+        client_id_prefix: text("client_id"),
+        software_id: text("software_id"),
+        client_name_contains: text("client_name"),
+        trust_level: query.text("trust_level").map(level).transpose()?,
+        issued_from: moment("issued_from")?,
+        issued_before: moment("issued_before")?,
+        expires_before: moment("expires_before")?,
+    })
+}
+
+/// Returns one client: its metadata and its provenance.
+///
+/// # Errors
+/// Returns the problem to answer with.
+pub async fn show(
+    State(service): State<Arc<Service>>,
+    Named(id): Named,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.clients_read).await?;
+    let stored = find(&cx, &id).await?;
+    Ok(detail(&cx, stored.client()))
+}
+
+/// Replaces the metadata of a client, by the rules of an update by the client itself (RFC 7592 section 2.2).
+/// The provenance is kept, and no software statement is required. The body is the metadata, in the form of
+/// `metadata` in the response to `GET`. The response is the same as for `GET`. If a secret is created, only
+/// the client itself can read it.
+///
+/// # Errors
+/// 400 with every violated rule; 401 without a valid token; 403 without the required scope, or for the
+/// administrator's own client; 404; 409 if the client was changed concurrently; 412 if `If-Match` names
+/// another revision; 408 and 413; 415 for a body that is not `application/json`.
+pub async fn replace(
+    State(service): State<Arc<Service>>,
+    Named(id): Named,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, body) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
+    let found = find(&cx, &id).await;
+    let subject = refusal::subject(&id, found.is_ok());
+    let outcome = async {
+        let stored = found?;
+        check_precondition(&parts, stored.client())?;
+        if stored.client().is_operators() {
+            return Err(denied("the administrator cannot be changed; its scopes follow [admin.scopes]"));
+        }
+        let members = read_object(&cx, &parts.headers, body).await?;
+        let caller = caller(&cx, &parts, &by);
+        let replaced = registration::replace_as_operator(&cx, &caller, members, &stored).await;
+        replaced.map_err(registration::endpoint::problem)
+    };
+    match outcome.await {
+        Ok(client) => Ok(detail(&cx, &client)),
+        Err(problem) => Err(refused(&cx, &by, (Action::UpdateRefused, subject), problem)),
+    }
+}
+
+/// Deletes one client, as if the client had requested it: the hook `deleteClient` can deny it. A client that
+/// the operator created cannot be deleted: without it, nobody could call the admin API.
+///
+/// # Errors
+/// 401 without a valid token; 403 without the required scope, or for the administrator's own client; 404; 409
+/// if the client was changed concurrently; 412 if `If-Match` names another revision; the response of a
+/// script.
+pub async fn delete(
+    State(service): State<Arc<Service>>,
+    Named(id): Named,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
+    let found = find(&cx, &id).await;
+    let subject = refusal::subject(&id, found.is_ok());
+    let outcome = async {
+        let stored = found?;
+        check_precondition(&parts, stored.client())?;
+        if stored.client().is_operators() {
+            let description =
+                "the administrator cannot be deleted; registrar admin reset gives it a new secret";
+            return Err(denied(description));
+        }
+        telemetry::concerns(stored.client().id.as_str(), stored.client().provenance.trust_level.as_str());
+        let held = Held { stored, token: None };
+        let deleted = management::delete(&cx, &caller(&cx, &parts, &by), held).await;
+        deleted.map_err(management::endpoint::problem)
+    };
+    let deleted = outcome.await.map(|()| answer::empty(StatusCode::NO_CONTENT));
+    deleted.map_err(|problem| refused(&cx, &by, (Action::DeletionRefused, subject), problem))
+}
+
+/// Deletes all clients that match all parameters, which are the filters of a list. At least one filter is
+/// required. Clients that the operator created are never deleted. `refused` counts the clients whose deletion
+/// a script denied.
+///
+/// # Errors
+/// 400 without a filter; 401 without a valid token; 403 without the required scope; 500 and 503 if a script
+/// or the store fails, with the number of clients that are already `deleted`.
+pub async fn delete_all(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
+    let refused = |problem| call_refused(&cx, &parts, &by.author(), problem);
+    let meant = meant(&parts).map_err(refused)?;
+    let deleted = bulk::delete(&cx, &caller(&cx, &parts, &by), &meant).await;
+    let (Ok(done) | Err((_, done))) = &deleted;
+    tracing::info!(done.deleted, done.refused, "clients deleted by an administrator");
+    let mut members: Map<String, Value> = Map::from_iter([("deleted".to_owned(), done.deleted.into())]);
+    match deleted {
+        Ok(Deleted { refused: 0, .. }) => Ok(answer::json(StatusCode::OK, &members)),
+        Ok(done) => {
+            members.insert("refused".to_owned(), done.refused.into());
+            Ok(answer::json(StatusCode::OK, &members))
+        }
+        Err((error, done)) => {
+            let problem = refused(management::endpoint::problem(error));
+            Err(problem.member("deleted", done.deleted))
+        }
+    }
+}
+
+/// Returns the filter for the clients to delete. The query must have one.
+fn meant(parts: &Parts) -> Result<ClientFilter, Problem> {
+    let query = Query::read(&parts.uri, FILTERS)?;
+    if !FILTERS.iter().any(|name| query.text(name).is_some()) {
+        return Err(bad_request(&format!("give at least one filter: {}", FILTERS.join(", "))));
+    }
+    if let Some(name) = FILTERS.iter().find(|name| query.text(name).is_some_and(str::is_empty)) {
+        return Err(bad_request(&format!("{name} is empty and would match every client")));
+    }
+    filter(&query)
+}
+
+/// Returns the administrator as the caller in the registration pipeline.
+fn caller(cx: &Context<'_>, parts: &Parts, by: &Administrator) -> Caller {
+    Caller { administrator: Some(by.client_id.clone()), ..Caller::of(cx, parts) }
+}
+
+/// Returns 403: nobody may do this to a client of the operator.
+fn denied(description: &str) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "access_denied", description)
+}
+
+fn check_precondition(parts: &Parts, client: &Client) -> Result<(), Problem> {
+    if precondition::holds(&parts.headers, &entity_tag(client.revision)) {
+        return Ok(());
+    }
+    let description = format!("the client has changed: its current revision is {}", client.revision);
+    Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", &description))
+}
+
+fn detail(cx: &Context<'_>, client: &Client) -> Response {
+    let mut response = answer::json(StatusCode::OK, &clients::detail(cx, client));
+    if let Ok(tag) = HeaderValue::from_str(&entity_tag(client.revision)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+async fn find(cx: &Context<'_>, id: &str) -> Result<Stored, Problem> {
+    let id = identifier(id)?;
+    let found = cx.service.store.clients.find(&id).await.map_err(|error| store_problem(&error))?;
+    found.ok_or_else(|| unknown("client"))
+}
+
+fn identifier(text: &str) -> Result<ClientId, Problem> {
+    ClientId::parse(text).map_err(|_| unknown("client"))
+}

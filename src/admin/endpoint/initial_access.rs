@@ -1,0 +1,122 @@
+//! `POST`, `GET` and `DELETE` on initial access tokens.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hyper::header::HeaderMap;
+use hyper::{Request, StatusCode};
+use serde_json::{Map, Value};
+
+use super::refusal::call_refused;
+use super::{Named, Query, admit, bad_request, read_object, store_problem, unknown};
+use crate::admin::Administrator;
+use crate::admin::initial_access::{self, MakeError};
+use crate::base::model::absent;
+use crate::http::answer::{self, Problem};
+use crate::service::{Context, Service};
+
+/// The maximum number of tokens on a page.
+const MOST: usize = 200;
+
+/// Creates a token. Only this response ever contains it.
+///
+/// # Errors
+/// Returns the problem to answer with.
+pub async fn create(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, body) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
+    let made = make(&cx, &by, (&parts.headers, body)).await;
+    let made = made.map_err(|problem| call_refused(&cx, &parts, &by.author(), problem))?;
+    Ok(answer::json(StatusCode::CREATED, &made))
+}
+
+/// Creates the token that a body requests, and returns the members of the response.
+async fn make(
+    cx: &Context<'_>,
+    by: &Administrator,
+    (headers, body): (&HeaderMap, Body),
+) -> Result<Map<String, Value>, Problem> {
+    let mut wanted = read_object(cx, headers, body).await?;
+    absent::without_null(&mut wanted);
+    // The content of `attributes` in the policy belongs to the operator and is kept.
+    if let Some(Value::Object(policy)) = wanted.get_mut("policy") {
+        absent::without_null(policy);
+    }
+    let wanted = serde_json::from_value(wanted.into()).map_err(|error| bad_request(&error.to_string()))?;
+    let made = initial_access::make(cx, by, wanted).await.map_err(problem)?;
+    Ok(made.shown())
+}
+
+/// Returns a page of tokens.
+///
+/// # Errors
+/// Returns the problem to answer with.
+pub async fn list(State(service): State<Arc<Service>>, request: Request<Body>) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
+    let query = Query::read(&parts.uri, &["after", "limit"])?;
+    let limit = query.limit(MOST)?;
+    let page = service.store.initial_access_tokens.page(query.text("after"), limit).await;
+    let page = page.map_err(|error| store_problem(&error))?;
+    let next = page.last().filter(|_| page.len() == limit).map(|token| token.id().into());
+    let tokens: Vec<Value> = page.iter().map(|token| initial_access::shown(token).into()).collect();
+    let mut members = Map::from_iter([("initial_access_tokens".to_owned(), tokens.into())]);
+    members.extend(next.map(|id| ("next".to_owned(), id)));
+    Ok(answer::json(StatusCode::OK, &members))
+}
+
+/// Returns one token.
+///
+/// # Errors
+/// Returns the problem to answer with.
+pub async fn show(
+    State(service): State<Arc<Service>>,
+    Named(id): Named,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
+    let found = service.store.initial_access_tokens.find(&id, service.clock.now()).await;
+    match found.map_err(|error| store_problem(&error))? {
+        Some(token) => Ok(answer::json(StatusCode::OK, &initial_access::shown(&token))),
+        None => Err(unknown("initial access token")),
+    }
+}
+
+/// Revokes a token. It can no longer be used to register clients.
+///
+/// # Errors
+/// Returns the problem to answer with.
+pub async fn revoke(
+    State(service): State<Arc<Service>>,
+    Named(id): Named,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.tokens_write).await?;
+    match initial_access::revoke(&cx, &by, &id).await {
+        Ok(true) => Ok(answer::empty(StatusCode::NO_CONTENT)),
+        Ok(false) => Err(call_refused(&cx, &parts, &by.author(), unknown("initial access token"))),
+        Err(error) => Err(store_problem(&error)),
+    }
+}
+
+fn problem(error: MakeError) -> Problem {
+    match error {
+        MakeError::Wanted(reason) => bad_request(&reason),
+        MakeError::Store(error) => store_problem(&error),
+        MakeError::Randomness(error) => {
+            tracing::error!(%error, "initial access token could not be created");
+            Problem::server_error()
+        }
+    }
+}

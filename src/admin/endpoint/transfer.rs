@@ -1,0 +1,128 @@
+//! Exports all clients with their secrets, and imports such an export.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Request, StatusCode};
+use serde_json::{Map, Value};
+
+use super::refusal::call_refused;
+use super::{Query, admit, bad_request, store_problem, unreadable, unsupported};
+use crate::admin::export;
+use crate::admin::import::{self, Import, ImportFault, Tally};
+use crate::http::answer::{self, Problem};
+use crate::http::lines::Lines;
+use crate::service::{Context, Service};
+use crate::store::audit::Action;
+use crate::store::transfer::import::Existing;
+
+/// JSON texts, one per line (<https://github.com/ndjson/ndjson-spec>).
+const NDJSON: &str = "application/x-ndjson";
+/// Other names for the same media type.
+const ALSO_NDJSON: &[&str] = &[NDJSON, "application/ndjson", "application/jsonl"];
+
+/// Returns all clients: a stream of JSON objects, one per line, with the secrets in clear text. The last line
+/// has only the member `clients`, their number. A response without this line is truncated.
+///
+/// # Errors
+/// 400 if there are parameters, 401 without a valid token, 403 without the required scope, 503 if the store
+/// fails.
+pub async fn export(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, _) = request.into_parts();
+    let by = admit(&cx, &parts, |scopes| &scopes.clients_export).await?;
+    Query::read(&parts.uri, &[])?;
+    // No caller gets the secrets without an event in the audit log.
+    let event = by.did(Action::ClientsExported, "", service.clock.now());
+    service.store.audit.append(&event).await.map_err(|error| store_problem(&error))?;
+    tracing::info!("export of all clients started by an administrator");
+    let mut response = Response::new(Body::from_stream(export::lines(&service)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(NDJSON));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Imports the lines of an export. `existing` selects the handling of clients that already exist: `refuse`
+/// (400 at the first such client; the default), `skip` or `replace`. The length of the body is unlimited. The
+/// length of a line is limited, and each piece of the body must arrive within `limits.bodyTimeoutMs`.
+///
+/// # Errors
+/// 400 with the number of the invalid `line`, 401 without a valid token, 403 without the required scopes, 408
+/// if the body stalls, 415 for another media type, 503 if the store fails. Lines before the error are
+/// imported, and the response has the number of these clients.
+pub async fn import(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let cx = Context::new(&service);
+    let (parts, body) = request.into_parts();
+    // An import sets the secrets and the trust level of clients, so it requires both scopes.
+    admit(&cx, &parts, |scopes| &scopes.clients_write).await?;
+    let by = admit(&cx, &parts, |scopes| &scopes.clients_export).await?;
+    let refused = |problem| call_refused(&cx, &parts, &by.author(), problem);
+    let existing = existing(&parts).map_err(refused)?;
+    let mut lines = Lines::new(body, import::LINE, service.settings.limits.body_timeout_ms);
+    let mut import = Import::new(&cx, &by, existing);
+    let outcome = import.run(&mut lines).await;
+    let tally = import.tally;
+    tracing::info!(?tally, "clients imported by an administrator");
+    match outcome {
+        Ok(()) => Ok(answer::json(StatusCode::OK, &told(tally))),
+        Err(fault) => {
+            lines.drain().await;
+            let problem = refused(problem(&fault));
+            Err(told(tally).into_iter().fold(problem, |problem, (name, value)| problem.member(&name, value)))
+        }
+    }
+}
+
+/// Returns the handling of existing clients, after a check of the query and the media type.
+fn existing(parts: &Parts) -> Result<Existing, Problem> {
+    let query = Query::read(&parts.uri, &["existing"])?;
+    let existing = match query.text("existing") {
+        None | Some("refuse") => Existing::Refuse,
+        Some("skip") => Existing::Skip,
+        Some("replace") => Existing::Replace,
+        Some(_) => return Err(bad_request("existing must be refuse, skip or replace")),
+    };
+    media_type(&parts.headers).map(|()| existing)
+}
+
+fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_plain = headers.get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity");
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_known = ALSO_NDJSON.contains(&essence.as_str());
+    if is_plain && is_known { Ok(()) } else { Err(unsupported(NDJSON)) }
+}
+
+fn told(tally: Tally) -> Map<String, Value> {
+    let Tally { imported, skipped, replaced, odd } = tally;
+    let mut members = Map::new();
+    for (name, count) in [("imported", imported), ("skipped", skipped), ("replaced", replaced)] {
+        members.insert(name.to_owned(), count.into());
+    }
+    if odd > 0 {
+        members.insert("warnings".to_owned(), odd.into());
+    }
+    members
+}
+
+fn problem(fault: &ImportFault) -> Problem {
+    let refused = |code: &'static str, number: usize| {
+        Problem::new(StatusCode::BAD_REQUEST, code, &fault.to_string()).member("line", number)
+    };
+    match fault {
+        ImportFault::Line { number, .. } | ImportFault::Cut { number } => refused("invalid_import", *number),
+        ImportFault::Exists { number } => refused("client_exists", *number),
+        ImportFault::Body(error) => unreadable(error),
+        ImportFault::Store(error) => store_problem(error),
+    }
+}

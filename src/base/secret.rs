@@ -1,0 +1,235 @@
+//! Values that must not leak. They cannot be printed, and at rest they are hashed or sealed.
+
+use std::fmt;
+
+use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use super::random::{self, NoRandomness};
+
+/// A secret text. It has no `Display`, its `Debug` reveals nothing, and its memory is wiped on
+/// drop.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Wraps `text` so that it cannot be printed.
+    pub fn new(text: String) -> Self {
+        Self(SecretString::from(text))
+    }
+
+    /// Returns the text itself, for a response to its owner or for a comparison.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Whether `text` is this secret. The time taken does not reveal where they differ.
+    pub fn matches(&self, text: &str) -> bool {
+        texts_equal(self.expose(), text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Returns the SHA-256 of `bytes`.
+///
+/// Hashes incrementally. The one-shot call of the library looks up its implementation each time,
+/// which takes longer than hashing a token.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = openssl::sha::Sha256::new();
+    hash.update(bytes);
+    hash.finish()
+}
+
+/// Returns the SHA-256 of `bytes` in hex, which identifies a text.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&sha256(bytes))
+}
+
+/// Returns `bytes` in lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        for half in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(half.into(), 16));
+        }
+        text
+    })
+}
+
+/// Returns the HMAC-SHA-256 of `bytes` under `key` in hex.
+///
+/// # Errors
+/// When the cryptography library fails.
+pub fn hmac_sha256_hex(key: &[u8], bytes: &[u8]) -> Result<String, openssl::error::ErrorStack> {
+    let key = openssl::pkey::PKey::hmac(key)?;
+    let mut signer = openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &key)?;
+    Ok(hex(&signer.sign_oneshot_to_vec(bytes)?))
+}
+
+/// Whether two texts are equal. The time taken does not reveal where they differ.
+pub fn texts_equal(one: &str, other: &str) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
+}
+
+/// The SHA-256 of a token. A token has 256 random bits, so a plain hash cannot be searched.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenDigest(#[serde(with = "base64_text")] Vec<u8>);
+
+impl TokenDigest {
+    /// Returns the digest under which `token` is stored.
+    pub fn of(token: &str) -> Self {
+        Self(sha256(token.as_bytes()).to_vec())
+    }
+
+    /// Returns the text that represents the digest in a record.
+    pub fn text(&self) -> String {
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &self.0)
+    }
+
+    /// Whether the digest has the length of a SHA-256. A digest that was read from elsewhere may
+    /// not.
+    pub fn is_whole(&self) -> bool {
+        self.0.len() == 32
+    }
+
+    /// Whether `token` is the token that was digested. Compares in constant time.
+    pub fn matches(&self, token: &str) -> bool {
+        self.is(&Self::of(token))
+    }
+
+    /// Whether `other` is the digest of the same token. Compares in constant time.
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenDigest(..)")
+    }
+}
+
+/// A secret sealed with AES-256-GCM: nonce, ciphertext and tag.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(#[serde(with = "base64_text")] Vec<u8>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(..)")
+    }
+}
+
+const NONCE_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
+
+/// The reasons why a secret could not be sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// No nonce could be generated.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// The key differs from the sealing key, or the bytes were changed.
+    #[error("cannot open a sealed secret: it was changed, or sealed with another key")]
+    Unopened,
+    /// The cipher itself failed.
+    #[error("the cipher failed")]
+    Cipher(#[from] openssl::error::ErrorStack),
+}
+
+/// The key that seals secrets at rest. It has 256 bits.
+#[derive(Clone)]
+pub struct SealingKey([u8; 32]);
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKey(..)")
+    }
+}
+
+impl SealingKey {
+    /// Returns the key with these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Seals `secret` so that it can be opened only for the same `owner`.
+    ///
+    /// # Errors
+    /// When no random bytes are available or the cipher fails.
+    pub fn seal(&self, secret: &Secret, owner: &str) -> Result<Sealed, SealError> {
+        let nonce = random::bytes::<NONCE_BYTES>()?;
+        let mut tag = [0; TAG_BYTES];
+        let text = secret.expose().as_bytes();
+        let cipher = Cipher::aes_256_gcm();
+        let sealed = encrypt_aead(cipher, &self.0, Some(&nonce), owner.as_bytes(), text, &mut tag)?;
+        Ok(Sealed([&nonce[..], &sealed, &tag].concat()))
+    }
+
+    /// Opens a secret that [`SealingKey::seal`] sealed for `owner`.
+    ///
+    /// # Errors
+    /// [`SealError::Unopened`] when the key, the owner or a byte differs.
+    pub fn open(&self, sealed: &Sealed, owner: &str) -> Result<Secret, SealError> {
+        let (nonce, rest) = sealed.0.split_at_checked(NONCE_BYTES).ok_or(SealError::Unopened)?;
+        let text_bytes = rest.len().checked_sub(TAG_BYTES).ok_or(SealError::Unopened)?;
+        let (text, tag) = rest.split_at_checked(text_bytes).ok_or(SealError::Unopened)?;
+        let cipher = Cipher::aes_256_gcm();
+        decrypt_aead(cipher, &self.0, Some(nonce), owner.as_bytes(), text, tag)
+            .ok()
+            .and_then(|text| String::from_utf8(text).ok())
+            .map(Secret::new)
+            .ok_or(SealError::Unopened)
+    }
+}
+
+mod base64_text {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(from)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_secret_opens_only_for_its_owner_and_key() {
+        let key = SealingKey::from_bytes([7; 32]);
+        let sealed = key.seal(&Secret::new("s3cret".into()), "client-a").unwrap();
+        assert_eq!(key.open(&sealed, "client-a").unwrap().expose(), "s3cret");
+        assert!(key.open(&sealed, "client-b").is_err());
+        assert!(SealingKey::from_bytes([8; 32]).open(&sealed, "client-a").is_err());
+        assert!(key.open(&Sealed(vec![1; 9]), "client-a").is_err());
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let secret = Secret::new("do-not-print".into());
+        let sealed = SealingKey::from_bytes([7; 32]).seal(&secret, "a").unwrap();
+        let shown = format!("{secret:?} {:?} {sealed:?}", TokenDigest::of("do-not-print"));
+        assert_eq!(shown, "Secret(..) TokenDigest(..) Sealed(..)");
+    }
+
+    #[test]
+    fn a_digest_matches_only_its_token() {
+        let digest = TokenDigest::of("abc");
+        assert!(digest.matches("abc"));
+        assert!(!digest.matches("abd"));
+    }
+}

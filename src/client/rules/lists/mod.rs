@@ -1,0 +1,136 @@
+//! Lists and values that the server must support.
+
+use super::report::{choice_of, is_faulted, item_violation, items, shown, unsupported, violation};
+use super::{Rules, ciba, grants, methods};
+use crate::base::model::Violation;
+use crate::client::Metadata;
+use crate::config::Registration;
+use crate::config::registration::UnsupportedListValues;
+
+/// A list whose values must be supported by the server.
+struct List {
+    member: &'static str,
+    is_supported: fn(&Registration, &str) -> bool,
+    /// The supported values, for a message.
+    supported: fn(&Registration) -> Vec<String>,
+}
+
+/// Every such list except the lists of RP Metadata Choices, from which one value is chosen.
+const LISTS: &[List] = &[
+    List {
+        member: "grant_types",
+        is_supported: grants::is_supported_grant,
+        supported: grants::supported_grants,
+    },
+    List {
+        member: "response_types",
+        is_supported: grants::is_supported_type,
+        supported: |settings| settings.response_types_supported.clone(),
+    },
+    List {
+        member: methods::FURTHER,
+        is_supported: |settings, value| {
+            settings.token_endpoint_auth_methods_supported.iter().any(|one| one == value)
+        },
+        supported: |settings| settings.token_endpoint_auth_methods_supported.clone(),
+    },
+    List {
+        member: "response_modes",
+        is_supported: |settings, value| is_among(&settings.response_modes_supported, value),
+        supported: |settings| settings.response_modes_supported.clone(),
+    },
+    List {
+        member: "default_acr_values",
+        is_supported: |settings, value| is_among(&settings.acr_values_supported, value),
+        supported: |settings| settings.acr_values_supported.clone(),
+    },
+    List {
+        member: "authorized_acr_values",
+        is_supported: |settings, value| is_among(&settings.acr_values_supported, value),
+        supported: |settings| settings.acr_values_supported.clone(),
+    },
+    List {
+        member: "authorization_details_types",
+        is_supported: |settings, value| is_among(&settings.authorization_details_types_supported, value),
+        supported: |settings| settings.authorization_details_types_supported.clone(),
+    },
+];
+
+/// An empty list of supported values allows any value.
+fn is_among(supported: &[String], value: &str) -> bool {
+    supported.is_empty() || supported.iter().any(|one| one == value)
+}
+
+/// Leaves out or rejects the unsupported values of each list, as `unsupportedListValues` requires.
+/// A list that would become empty is rejected, so that no client is registered that cannot work.
+pub(super) fn screen(
+    cx: &Rules<'_>,
+    how: UnsupportedListValues,
+    metadata: &mut Metadata,
+    found: &mut Vec<Violation>,
+) {
+    for list in LISTS {
+        let is_supported = |value: &str| (list.is_supported)(cx.settings, value);
+        if metadata.texts(list.member).all(is_supported) || is_faulted(found, list.member) {
+            continue;
+        }
+        let (kept, dropped): (Vec<String>, Vec<String>) =
+            metadata.texts(list.member).map(str::to_owned).partition(|value| is_supported(value));
+        match how {
+            UnsupportedListValues::Refuse => refuse(cx, list, metadata, found),
+            UnsupportedListValues::Drop if kept.is_empty() => {
+                found.push(nothing_left(list.member, &dropped, &(list.supported)(cx.settings)));
+            }
+            UnsupportedListValues::Drop => {
+                metadata.set(list.member, kept);
+                let_go(list.member, &dropped, metadata);
+            }
+        }
+    }
+}
+
+/// Removes the members that have lost their meaning because values were left out.
+fn let_go(member: &str, dropped: &[String], metadata: &mut Metadata) {
+    match member {
+        "grant_types" => ciba::let_go(dropped, metadata),
+        "response_types" => grants::let_go(dropped, metadata),
+        _ => {}
+    }
+}
+
+fn refuse(cx: &Rules<'_>, list: &List, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let supported = (list.supported)(cx.settings);
+    for (index, value) in items(metadata, list.member) {
+        if !(list.is_supported)(cx.settings, value) {
+            let rule = format!("`{}` is not supported; {}", shown(value), choice_of(&supported));
+            found.push(item_violation(list.member, index, rule));
+        }
+    }
+}
+
+/// The number of values of a client's list that a message repeats.
+const REPEATED: usize = 3;
+
+fn nothing_left(member: &str, sent: &[String], supported: &[String]) -> Violation {
+    let named: Vec<String> = sent.iter().take(REPEATED).map(|value| format!("`{}`", shown(value))).collect();
+    let more = if sent.len() > REPEATED { " and others" } else { "" };
+    let rule = format!("contains no supported value ({}{more}); {}", named.join(", "), choice_of(supported));
+    violation(member, rule)
+}
+
+/// Checks the single values that the server must support.
+pub(super) fn check(_: &Rules<'_>, metadata: &Metadata, found: &mut Vec<Violation>) {
+    let application_types = ["web", "native"].map(str::to_owned);
+    let application = metadata.text("application_type").filter(|_| !is_faulted(found, "application_type"));
+    if let Some(value) = application.filter(|value| !application_types.iter().any(|one| one == value)) {
+        found.push(unsupported("application_type", value, &application_types));
+    }
+    // OpenID for Verifiable Presentations 1.0 section 11.1.
+    let list = "encrypted_response_enc_values_supported";
+    if metadata.has(list) && !is_faulted(found, list) && items(metadata, list).next().is_none() {
+        found.push(violation(list, "must not be empty"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Parsed documents of other servers, mainly key sets, with a cache.
+//!
+//! A document is fetched once for all callers that wait for it. It is cached as long as its server states,
+//! within the operator's limits. For an unknown key it is fetched again, at limited intervals. While its
+//! server is unavailable, it is used for some time beyond its lifetime. A failed fetch is not retried at
+//! once.
+
+mod entries;
+mod entry;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use serde_json::Value;
+use tokio_util::task::TaskTracker;
+
+use crate::base::clock::Clock;
+use crate::config::FetchSettings;
+use crate::fetch::{FetchError, Fetcher};
+use crate::telemetry::meter::{self, KeyLookup};
+use entries::Entries;
+use entry::{Entry, Known};
+
+/// A running fetch, shared by all callers that wait for it. It completes even if they all stop waiting, so
+/// that nobody can start fetches and abandon them.
+type Flight<T> = Shared<BoxFuture<'static, Result<Arc<T>, FetchError>>>;
+
+/// Parses a document into a `T`, or returns what is wrong with it: "must be ...".
+type Parse<T> = dyn Fn(&Value) -> Result<T, String> + Send + Sync;
+
+/// The documents of one type, by their URLs.
+pub struct RemoteDocuments<T> {
+    inner: Arc<Inner<T>>,
+}
+
+struct Inner<T> {
+    fetcher: Arc<Fetcher>,
+    clock: Arc<dyn Clock>,
+    accept: &'static str,
+    parse: Box<Parse<T>>,
+    entries: Mutex<Entries<T>>,
+    tasks: TaskTracker,
+}
+
+impl<T: Send + Sync + 'static> RemoteDocuments<T> {
+    /// An empty cache. Documents are requested with the `Accept` header `accept`, and parsed once with
+    /// `parse`.
+    pub fn new(
+        fetcher: Arc<Fetcher>,
+        clock: Arc<dyn Clock>,
+        settings: &FetchSettings,
+        accept: &'static str,
+        parse: impl Fn(&Value) -> Result<T, String> + Send + Sync + 'static,
+    ) -> Self {
+        let (parse, entries) = (Box::new(parse), Mutex::new(Entries::new(settings)));
+        let tasks = TaskTracker::new();
+        Self { inner: Arc::new(Inner { fetcher, clock, accept, parse, entries, tasks }) }
+    }
+
+    /// Returns the document at `url`.
+    ///
+    /// # Errors
+    /// When it is not cached and cannot be fetched or parsed.
+    pub async fn get(&self, url: &str) -> Result<Arc<T>, FetchError> {
+        self.inner.fetcher.check(url)?;
+        let now = self.inner.clock.now();
+        let flight = {
+            let mut entries = self.inner.entries();
+            let entry = entries.find(url);
+            match entry.known(now) {
+                Known::Fresh(value) => {
+                    meter::key_lookup(KeyLookup::Hit);
+                    return Ok(value);
+                }
+                Known::Failed(error) => {
+                    meter::key_lookup(KeyLookup::Failed);
+                    return Err(error);
+                }
+                Known::Nothing => self.flight(entry, url),
+            }
+        };
+        let arrived = flight.await;
+        let is_arrived = arrived.is_ok();
+        let found = arrived.or_else(|error| self.inner.entries().find(url).after(error, now));
+        meter::key_lookup(match &found {
+            Ok(_) if is_arrived => KeyLookup::Miss,
+            Ok(_) => KeyLookup::Stale,
+            Err(_) => KeyLookup::Failed,
+        });
+        found
+    }
+
+    /// Fetches the document at `url` again, because `seen` lacks a key. Returns none if the document has not
+    /// changed, or the last such fetch was too recent.
+    ///
+    /// # Errors
+    /// When it cannot be fetched or parsed.
+    pub async fn refetched(&self, url: &str, seen: &Arc<T>) -> Result<Option<Arc<T>>, FetchError> {
+        self.inner.fetcher.check(url)?;
+        let now = self.inner.clock.now();
+        let flight = {
+            let mut entries = self.inner.entries();
+            let cool_down = entries.refetch;
+            let entry = entries.find(url);
+            if let Some(newer) = entry.newer_than(seen) {
+                return Ok(Some(newer));
+            }
+            if !entry.may_refetch(now, cool_down) {
+                return Ok(None);
+            }
+            self.flight(entry, url)
+        };
+        let value = flight.await?;
+        Ok(Some(value).filter(|value| !Arc::ptr_eq(value, seen)))
+    }
+
+    /// Returns the running fetch of `url`, or starts one.
+    fn flight(&self, entry: &mut Entry<T>, url: &str) -> Flight<T> {
+        if let Some(flight) = entry.flight() {
+            return flight;
+        }
+        let (inner, url) = (Arc::clone(&self.inner), url.to_owned());
+        let task = self.inner.tasks.spawn(async move { inner.fetch(&url).await });
+        let flight = task.map(|outcome| outcome.unwrap_or(Err(FetchError::Broken))).boxed().shared();
+        entry.set_flight(flight.clone());
+        flight
+    }
+}
+
+impl RemoteDocuments<Value> {
+    /// Returns the string member `name` of the document at `url`, such as the `jwks_uri` of a metadata
+    /// document.
+    ///
+    /// # Errors
+    /// When the document is unavailable, or has no such member.
+    pub async fn member(&self, url: &str, name: &str) -> Result<String, FetchError> {
+        let document = self.get(url).await?;
+        let text = document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = text.map(str::to_owned);
+        text.ok_or_else(|| FetchError::Unusable(format!("must be an object with a string '{name}'")))
+    }
+}
+
+impl<T> Inner<T> {
+    fn entries(&self) -> MutexGuard<'_, Entries<T>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn fetch(&self, url: &str) -> Result<Arc<T>, FetchError> {
+        let outcome = self.fetcher.get_json(url, self.accept).await;
+        let now = self.clock.now();
+        let outcome = outcome.and_then(|document| {
+            let print = entry::print(&document.value);
+            let kept = self.entries().find(url).same(print);
+            let value = match kept {
+                Some(value) => value,
+                None => Arc::new((self.parse)(&document.value).map_err(FetchError::Unusable)?),
+            };
+            self.entries().keep(url, now, (&value, print), document.lifetime);
+            Ok(value)
+        });
+        if let Err(error) = &outcome {
+            tracing::debug!(%error, "document fetch failed");
+            self.entries().find(url).fail(error, now);
+        }
+        self.entries().find(url).land();
+        outcome
+    }
+}

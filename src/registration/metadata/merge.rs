@@ -1,0 +1,182 @@
+//! Step 8: applies the software statement to the request (RFC 7591 sections 2.3 and 3.1.1), then the rules of
+//! its issuer for scopes and claims, then the limits on what the requester may ask for.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::base::model::{Violation, absent, scope};
+use crate::client::Requested;
+use crate::client::member::{self, SetBy};
+use crate::client::rules::{Privileges, retells, withhold};
+use crate::config::trust::StatementRedirectUris;
+use crate::registration::proof::initial_access::InitialAccess;
+use crate::registration::proof::signed_request::SignedRequest;
+use crate::registration::proof::statement::Statement;
+use crate::registration::{Purpose, RegisterError};
+use crate::service::Context;
+
+/// Claims of a JWT (RFC 7519 section 4.1) that describe the token and never the client.
+const REGISTERED_CLAIMS: &[&str] = &["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+
+/// Members that a statement cannot set: the statement itself, and members of the current request.
+const OF_THE_REQUEST: &[&str] = &["software_statement", "evidence", "evidence_nonce", "evidence_type"];
+
+/// Returns what the request states: the claims of a signed request, else the members as sent.
+pub(in crate::registration) fn said(
+    members: Map<String, Value>,
+    signed: Option<&SignedRequest>,
+) -> Map<String, Value> {
+    match signed {
+        None => members,
+        Some(signed) => {
+            let claims = absent::present(signed.claims.clone()).into_iter();
+            claims.filter(|(name, _)| !REGISTERED_CLAIMS.contains(&name.as_str())).collect()
+        }
+    }
+}
+
+/// A request with its statement applied.
+pub(in crate::registration) struct Merged {
+    pub(in crate::registration) members: Map<String, Value>,
+    /// The members that a verified statement has set.
+    pub(in crate::registration) settled: BTreeSet<String>,
+}
+
+/// Lets the values of `statement` override the values in the request. If the request states one of these values in
+/// another language or another form, that member is removed, because the issuer of the statement has not
+/// vouched for it.
+///
+/// # Errors
+/// When the request names redirect URIs that the statement does not contain.
+pub(in crate::registration) fn merge(
+    cx: &Context<'_>,
+    mut members: Map<String, Value>,
+    statement: Option<&Statement>,
+) -> Result<Merged, RegisterError> {
+    let Some(statement) = statement else { return Ok(Merged { members, settled: BTreeSet::new() }) };
+    let mut vouched = claims(cx, statement);
+    if cx.settings().software_statement_redirect_uris == StatementRedirectUris::Subset {
+        narrow(&mut vouched, &members)?;
+    }
+    let is_retold = |name: &str| !vouched.contains_key(name) && vouched.keys().any(|own| retells(name, own));
+    members.retain(|name, _| !is_retold(name));
+    let settled = if statement.is_verified { vouched.keys().cloned().collect() } else { BTreeSet::new() };
+    for (name, value) in vouched {
+        members.insert(name, value);
+    }
+    grant(&mut members, automatic(cx, statement));
+    Ok(Merged { members: absent::present(members), settled })
+}
+
+/// Returns the part of `members` that the requester may ask for.
+pub(in crate::registration) fn requested(
+    cx: &Context<'_>,
+    purpose: Purpose<'_>,
+    members: Map<String, Value>,
+    (statement, initial_access): (Option<&Statement>, Option<&InitialAccess>),
+) -> Requested {
+    let privileges = Privileges {
+        settings: cx.settings(),
+        policy: initial_access.map(|shown| &shown.policy),
+        vouched: &|name, value| statement.is_some_and(|it| is_vouched(cx, it, name, value)),
+        registered: match purpose {
+            Purpose::Create => None,
+            Purpose::Replace(stored) => Some(stored.client().metadata.metadata()),
+        },
+    };
+    let custom = &cx.settings().dynamic_registration_custom_attributes;
+    Requested::read(withhold(members, &privileges), custom)
+}
+
+/// Whether `statement` gives the member `name` this value, and an issuer that the operator trusts signed it.
+fn is_vouched(cx: &Context<'_>, statement: &Statement, name: &str, value: &Value) -> bool {
+    statement.is_vouched && claims(cx, statement).get(name) == Some(value)
+}
+
+/// Returns the client metadata in the claims of `statement`: claims named like a metadata member, then claims
+/// that `softwareStatementClaims` maps to a member.
+fn claims(cx: &Context<'_>, statement: &Statement) -> Map<String, Value> {
+    let may_claim = |name: &str| statement.issuer.as_ref().is_none_or(|issuer| issuer.may_claim(name));
+    let is_own = |name: &str| {
+        let is_servers = member::find(name).is_some_and(|member| member.set_by == SetBy::Server);
+        is_servers || REGISTERED_CLAIMS.contains(&name) || OF_THE_REQUEST.contains(&name)
+    };
+    let present =
+        statement.claims.iter().filter(|(name, value)| may_claim(name) && !absent::is_absent(value));
+    let mut vouched = Map::new();
+    for (name, value) in present.filter(|(name, _)| !is_own(name)) {
+        vouched.insert(name.clone(), permitted(statement, name, value));
+    }
+    for (claim, name) in &cx.settings().software_statement_claims {
+        let said = statement.claims.get(claim).filter(|value| may_claim(claim) && !absent::is_absent(value));
+        if let (Some(value), false) = (said, vouched.contains_key(name)) {
+            vouched.insert(name.clone(), permitted(statement, name, value));
+        }
+    }
+    vouched
+}
+
+/// Returns the value of a claim for the member `name`. Of a `scope`, only the scopes remain that the issuer
+/// may grant. If none remains, the request of the client cannot add any.
+fn permitted(statement: &Statement, name: &str, value: &Value) -> Value {
+    let allowed = statement.issuer.as_ref().and_then(|issuer| issuer.scopes.as_ref());
+    match (name, allowed, value.as_str()) {
+        ("scope", Some(allowed), Some(asked)) => {
+            let kept = scope::words(asked).filter(|word| allowed.iter().any(|own| own == word));
+            kept.collect::<Vec<_>>().join(" ").into()
+        }
+        _ => value.clone(),
+    }
+}
+
+/// `softwareStatementRedirectUris = "subset"`: the client gets those redirect URIs of the statement that the
+/// request names, or all of them if it names none.
+fn narrow(vouched: &mut Map<String, Value>, members: &Map<String, Value>) -> Result<(), RegisterError> {
+    let (Some(asked), Some(all)) = (members.get(REDIRECT_URIS), vouched.get(REDIRECT_URIS)) else {
+        return Ok(());
+    };
+    let (asked, all) = (items(asked), items(all));
+    let outside = asked.iter().enumerate().filter(|(_, uri)| !all.contains(uri));
+    let violations: Vec<Violation> = outside.map(|(index, _)| not_vouched(index)).collect();
+    if !violations.is_empty() {
+        return Err(violations.into());
+    }
+    vouched.insert(REDIRECT_URIS.to_owned(), asked.to_vec().into());
+    Ok(())
+}
+
+const REDIRECT_URIS: &str = "redirect_uris";
+
+/// Returns the items of a list. A value that is not a list is its only item.
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
+}
+
+fn not_vouched(index: usize) -> Violation {
+    let rule = "is not one of the redirect URIs of the software statement; send only redirect URIs of the \
+                statement, or omit redirect_uris to register all of them";
+    Violation::redirect_uri(format!("{REDIRECT_URIS}[{index}]"), rule)
+}
+
+/// Returns the scopes that clients of the statement's issuer get without asking. A statement that only claims
+/// to be from that issuer grants none.
+fn automatic<'a>(cx: &'a Context<'_>, statement: &Statement) -> &'a [String] {
+    let iss = statement.claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+    let trusted = cx.settings().trusted_ssa_issuers.get(iss).filter(|_| statement.is_vouched);
+    trusted.map_or(&[], |trusted| &trusted.automatically_granted_scopes)
+}
+
+fn grant(members: &mut Map<String, Value>, granted: &[String]) {
+    let asked = match members.get("scope") {
+        None => "",
+        Some(Value::String(asked)) => asked,
+        // A value of another type: the rules reject it.
+        Some(_) => return,
+    };
+    let missing = granted.iter().filter(|own| !scope::has(asked, own)).map(String::as_str);
+    let words: Vec<&str> = scope::words(asked).chain(missing).collect();
+    if !granted.is_empty() {
+        members.insert("scope".to_owned(), words.join(" ").into());
+    }
+}

@@ -1,0 +1,124 @@
+//! Client certificates under `dcrAuthorizationWithMTLS`: which caller may register, and which client a
+//! certificate belongs to.
+
+use serde_json::Value;
+
+use crate::client::certificate::{has_key, other_subject};
+use crate::client::{CertificateOrigin, Client, Metadata, TrustLevel};
+use crate::http::ClientCertificate;
+use crate::registration::hooks::{self, Shown};
+use crate::registration::{Caller, RegisterError};
+use crate::script::Hook;
+use crate::service::Context;
+use crate::x509::dn;
+
+/// Step 4: requires a trusted certificate for a registration.
+pub(in crate::registration) fn demand(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterError> {
+    match &caller.certificate {
+        _ if !is_on(cx) => Ok(()),
+        Some(certificate) if certificate.is_trusted => Ok(()),
+        Some(_) => Err(RegisterError::UntrustedCertificate),
+        None => Err(RegisterError::NoCertificate),
+    }
+}
+
+/// Requires a certificate for a management request. Whose certificate it must be is checked once the client
+/// is known.
+///
+/// # Errors
+/// When there is no certificate.
+pub fn demand_any(cx: &Context<'_>, caller: &Caller) -> Result<(), RegisterError> {
+    let is_missing = is_on(cx) && caller.certificate.is_none();
+    if is_missing { Err(RegisterError::NoCertificate) } else { Ok(()) }
+}
+
+/// Rejects metadata that names the subject of another party: a subject in `metadata` must be the subject of a
+/// trusted certificate.
+pub(in crate::registration) fn bind(
+    cx: &Context<'_>,
+    caller: &Caller,
+    metadata: &Metadata,
+) -> Result<(), RegisterError> {
+    let Some(presented) = caller.certificate.as_ref().filter(|_| is_on(cx)) else { return Ok(()) };
+    match other_subject(metadata, &presented.certificate) {
+        Some(Err(member)) => {
+            let subject = presented.certificate.subject.to_string();
+            Err(RegisterError::OtherCertificate { member, subject })
+        }
+        Some(Ok(())) if !presented.is_trusted => Err(RegisterError::UntrustedCertificate),
+        Some(Ok(())) | None => Ok(()),
+    }
+}
+
+/// Checks that the certificate of `caller` belongs to `client`.
+///
+/// # Errors
+/// When the certificate belongs to another client, or nothing shows that it belongs to this one.
+pub async fn hold(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), RegisterError> {
+    if !is_on(cx) {
+        return Ok(());
+    }
+    let presented = caller.certificate.as_ref().ok_or(RegisterError::NoCertificate)?;
+    match settle(client, presented) {
+        Settled::Own => Ok(()),
+        Settled::Other => Err(RegisterError::ForeignCertificate),
+        Settled::Open => ask(cx, caller, client).await,
+    }
+}
+
+/// What the registered facts establish about a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    /// It belongs to the client.
+    Own,
+    /// It belongs to another party.
+    Other,
+    /// Neither is established.
+    Open,
+}
+
+/// A registered key belongs to the client, whoever signed the certificate. A name counts only when a trusted
+/// authority signed the certificate. If neither is registered, the name in the certificate that registered
+/// the client counts.
+fn settle(client: &Client, presented: &ClientCertificate) -> Settled {
+    let (metadata, certificate) = (client.metadata.metadata(), &presented.certificate);
+    let origin = client.provenance.certificate.as_ref();
+    match other_subject(metadata, certificate) {
+        Some(Ok(())) if presented.is_trusted => Settled::Own,
+        Some(_) => Settled::Other,
+        None if has_key(metadata, certificate) => Settled::Own,
+        None if !presented.is_trusted => Settled::Open,
+        None if origin.is_some_and(|origin| dn::matches(&origin.subject, &certificate.subject)) => {
+            Settled::Own
+        }
+        None => Settled::Open,
+    }
+}
+
+/// Calls the scripts, since the registered facts establish nothing. If no script confirms that the
+/// certificate belongs to the client, it is rejected.
+async fn ask(cx: &Context<'_>, caller: &Caller, client: &Client) -> Result<(), RegisterError> {
+    let shown = Shown::of(client.provenance.trust_level);
+    let facts = hooks::facts(cx, caller, &shown, Metadata::default());
+    let known = hooks::shown(client, None);
+    let said = cx.snapshot.scripts.ask(Hook::IsCertValidForClient, facts, known).await?;
+    let is_own = said.is_some_and(|answer| answer.value == Value::Bool(true));
+    if is_own { Ok(()) } else { Err(RegisterError::ForeignCertificate) }
+}
+
+/// Returns the trust level of a registration with this certificate.
+pub(in crate::registration) fn trust_level(cx: &Context<'_>, caller: &Caller) -> TrustLevel {
+    let is_trusted = caller.certificate.as_ref().is_some_and(|certificate| certificate.is_trusted);
+    if is_on(cx) && is_trusted { TrustLevel::Mtls } else { TrustLevel::Open }
+}
+
+/// Returns what the server records of a trusted certificate.
+pub(in crate::registration) fn origin(caller: &Caller) -> Option<CertificateOrigin> {
+    let presented = caller.certificate.as_ref().filter(|presented| presented.is_trusted)?;
+    let certificate = &presented.certificate;
+    Some(CertificateOrigin { subject: certificate.subject.to_string(), sha256: certificate.sha256() })
+}
+
+fn is_on(cx: &Context<'_>) -> bool {
+    cx.settings().dcr_authorization_with_mtls
+}

@@ -1,0 +1,79 @@
+//! Keys for steps 6 and 7: from scripts and from claims, and the errors when there are none.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::base::model::absent;
+use crate::base::secret::Secret;
+use crate::client::{Metadata, ScriptRef};
+use crate::jose::{Compact, KeySet};
+use crate::registration::hooks::{self, Shown};
+use crate::registration::{Caller, RegisterError};
+use crate::script::{Fault, Hook, HookError};
+use crate::service::Context;
+use crate::trust::{Keys, Source, TrustError, key_set};
+
+/// Calls the scripts for the keys of `token`: the first hook if it is signed with a private key, the second
+/// one for HMAC. Returns none if no script has keys.
+pub(in crate::registration) async fn ask(
+    cx: &Context<'_>,
+    caller: &Caller,
+    token: &Compact,
+    (for_jwks, for_secret): (Hook, Hook),
+    shown: &Shown,
+) -> Result<Option<(Source, ScriptRef)>, RegisterError> {
+    let is_symmetric = token.algorithm().is_symmetric();
+    let hook = if is_symmetric { for_secret } else { for_jwks };
+    let scripts = &cx.snapshot.scripts;
+    if !scripts.has(hook) {
+        return Ok(None);
+    }
+    let facts = hooks::facts(cx, caller, shown, Metadata::default());
+    let asked = scripts.ask(hook, facts, Metadata::default()).await?;
+    let Some(answer) = asked else { return Ok(None) };
+    let read = if is_symmetric { secret(&answer.value) } else { cx.snapshot.trust.given(&answer.value) };
+    match read {
+        Ok(source) => Ok(Some((source, answer.by))),
+        Err(rule) => {
+            Err(HookError::from(Fault::new(&answer.by.name, hook, format!("its keys: {rule}"))).into())
+        }
+    }
+}
+
+/// Returns the source for an HMAC secret that a script returned.
+fn secret(value: &Value) -> Result<Source, String> {
+    let text = value.as_str().ok_or("are not a string")?;
+    let set = KeySet::from_secret(&Secret::new(text.to_owned()))?;
+    Ok(Source { secret: Some(Arc::new(set)), ..Source::default() })
+}
+
+/// Returns the keys that the claim `name` contains, or those at its URL if it `is_url`; none if there is no
+/// such claim.
+pub(in crate::registration) fn of_claim(
+    claims: &Map<String, Value>,
+    name: &str,
+    is_url: bool,
+) -> Result<Option<Keys>, String> {
+    match claims.get(name).filter(|value| !absent::is_absent(value)) {
+        None => Ok(None),
+        Some(Value::String(url)) if is_url => Ok(Some(Keys::Claimed(url.clone()))),
+        Some(_) if is_url => Err(format!("must have a URL in the claim `{name}`")),
+        Some(set) => match key_set(set) {
+            Ok(set) => Ok(Some(Keys::Known(Arc::new(set)))),
+            Err(rule) => Err(format!("has a claim `{name}` that {rule}")),
+        },
+    }
+}
+
+/// Converts a failed verification into an error. If the token is invalid, the sender is at fault and `refuse`
+/// builds the error. If the operator's source of keys is unavailable, the error is temporary.
+pub(in crate::registration) fn failed(
+    error: TrustError,
+    refuse: &dyn Fn(String) -> RegisterError,
+) -> RegisterError {
+    match error {
+        TrustError::Fetch(cause) if cause.is_outage() => RegisterError::NoKeys(cause),
+        other => refuse(other.to_string()),
+    }
+}

@@ -1,0 +1,121 @@
+//! Secrets that scripts may use. They are read once, and never appear in the log.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::base::secret::Secret;
+use crate::config::{SecretSource, nearest};
+use crate::script::value::hide::Hidden;
+
+/// A shorter secret could be guessed, and would match texts that are not secret.
+const LEAST_BYTES: usize = 8;
+const MOST_BYTES: usize = 65_536;
+
+/// A secret of `[scripts.secrets]` cannot be read or is invalid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("scripts.secrets.{name}: {reason}")]
+pub struct SecretError {
+    /// The name of the secret.
+    pub name: String,
+    /// What is wrong, and what would be valid.
+    pub reason: String,
+}
+
+/// The secrets by name. They are read once; only tests add more.
+#[derive(Debug, Default)]
+pub(in crate::script) struct Secrets(ArcSwap<Known>);
+
+/// The secrets by name, and the filter that hides them in the log.
+#[derive(Debug, Default)]
+struct Known {
+    named: BTreeMap<String, Secret>,
+    hidden: Hidden,
+}
+
+impl Known {
+    fn new(named: BTreeMap<String, Secret>) -> Self {
+        let hidden = Hidden::of_secrets(named.iter().map(|(name, secret)| (name.as_str(), secret.expose())));
+        Self { named, hidden }
+    }
+}
+
+impl Secrets {
+    /// Reads every secret.
+    ///
+    /// # Errors
+    /// The first secret that cannot be read, or is too short or too long.
+    pub(in crate::script) fn read(sources: &BTreeMap<String, SecretSource>) -> Result<Self, SecretError> {
+        let read = sources.iter().map(|(name, source)| match read(source) {
+            Ok(secret) => Ok((name.clone(), secret)),
+            Err(reason) => Err(SecretError { name: name.clone(), reason }),
+        });
+        Ok(Self(ArcSwap::from_pointee(Known::new(read.collect::<Result<_, _>>()?))))
+    }
+
+    /// Defines the secret called `name`.
+    ///
+    /// # Errors
+    /// When it is too short or too long.
+    pub(in crate::script) fn say(&self, name: &str, text: &str) -> Result<(), String> {
+        let secret = bounded(text.to_owned())?;
+        let mut named = self.0.load().named.clone();
+        named.insert(name.to_owned(), secret);
+        self.0.store(Arc::new(Known::new(named)));
+        Ok(())
+    }
+
+    /// Returns the secret called `name`.
+    ///
+    /// # Errors
+    /// When no secret has that name; the error lists the names.
+    pub(in crate::script) fn get(&self, name: &str) -> Result<Secret, String> {
+        let known = self.0.load();
+        let secrets = &known.named;
+        secrets.get(name).cloned().ok_or_else(|| {
+            let known = secrets.keys().map(String::as_str);
+            match nearest(name, known.clone()) {
+                Some(near) => format!("unknown secret '{name}'; did you mean '{near}'?"),
+                None if secrets.is_empty() => {
+                    format!("unknown secret '{name}'; [scripts.secrets] is empty")
+                }
+                None => {
+                    let known: Vec<&str> = known.collect();
+                    format!("unknown secret '{name}'; [scripts.secrets] defines {}", known.join(", "))
+                }
+            }
+        })
+    }
+
+    /// Returns all secrets.
+    pub(in crate::script) fn all(&self) -> Vec<Secret> {
+        self.0.load().named.values().cloned().collect()
+    }
+
+    /// Returns `text` with each secret replaced by its name, in whatever form it is written there.
+    pub(in crate::script) fn redact(&self, text: &str) -> String {
+        self.0.load().hidden.conceal(text)
+    }
+}
+
+fn read(source: &SecretSource) -> Result<Secret, String> {
+    let text = match source {
+        SecretSource::Env(name) => std::env::var(name)
+            .map_err(|_| format!("the environment variable {name} is not set, or not UTF-8"))?,
+        SecretSource::File(path) => {
+            let text =
+                std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let line = text.strip_suffix('\n').unwrap_or(&text);
+            line.strip_suffix('\r').unwrap_or(line).to_owned()
+        }
+    };
+    bounded(text)
+}
+
+fn bounded(text: String) -> Result<Secret, String> {
+    match text.len() {
+        LEAST_BYTES..=MOST_BYTES => Ok(Secret::new(text)),
+        bytes => Err(format!("it has {bytes} bytes; a secret must have {LEAST_BYTES} to {MOST_BYTES} bytes")),
+    }
+}

@@ -1,0 +1,182 @@
+//! A set of scripts, which are compiled together and immutable.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rhai::Dynamic;
+use serde_json::Value;
+
+use super::library::Libraries;
+use super::runtime::Runtime;
+use crate::base::clock::Timestamp;
+use crate::base::secret::sha256_hex;
+use crate::config::ScriptSettings;
+use crate::script::hook::Hook;
+use crate::script::load::{self, LoadError, LoadErrors, Script, Texts};
+use crate::script::run::engine::SharedModules;
+use crate::script::run::inline::Pace;
+use crate::script::run::statistics::{CallStatistics, Counters};
+use crate::script::value::{message, to_script};
+
+/// The time limit for all top levels together.
+const LOAD_TIME: Duration = Duration::from_secs(10);
+
+/// A set of scripts.
+pub struct ScriptSet {
+    pub(in crate::script) scripts: Vec<Script>,
+    /// How long each hook takes, in the order of [`Hook::ALL`].
+    paces: [Pace; Hook::ALL.len()],
+    /// `context.configurationAttributes`, created once; each call gets its own copy.
+    pub(in crate::script) attributes: Arc<Dynamic>,
+    runtime: Arc<Runtime>,
+    /// The counters of each script, in the order of `scripts`.
+    counters: Vec<Vec<(Hook, Arc<Counters>)>>,
+    infos: Vec<ScriptInfo>,
+    revision: String,
+    since: Timestamp,
+}
+
+/// The description of a script.
+#[derive(Debug, Clone)]
+pub struct ScriptInfo {
+    /// Its file name.
+    pub name: String,
+    /// SHA-256 of its text, in hex.
+    pub hash: String,
+    /// The hooks that it has.
+    pub hooks: Vec<Hook>,
+    /// Warnings about the script.
+    pub warnings: Vec<String>,
+}
+
+impl ScriptSet {
+    /// Compiles every script of `settings.directory` and runs its top level. Reads files and runs scripts,
+    /// so call it on a thread that may block.
+    ///
+    /// # Errors
+    /// All errors in the scripts.
+    pub fn load(settings: &ScriptSettings, runtime: &Arc<Runtime>) -> Result<Self, LoadErrors> {
+        Self::compile(load::read(&settings.directory)?, settings, runtime)
+    }
+
+    /// Compiles the same from texts that were read before.
+    pub(in crate::script) fn compile(
+        texts: Texts,
+        settings: &ScriptSettings,
+        runtime: &Arc<Runtime>,
+    ) -> Result<Self, LoadErrors> {
+        let revision = revision(&texts);
+        let modules = SharedModules::new(runtime);
+        let libraries = Libraries::new(texts.libraries);
+        let deadline = Instant::now() + LOAD_TIME;
+        let (mut scripts, mut errors) = (Vec::new(), Vec::<LoadError>::new());
+        // A value thrown by a top level appears in the log too, so secrets are removed from it.
+        let redacted =
+            |error: LoadError| LoadError { message: runtime.secrets.redact(&error.message), ..error };
+        for (name, text) in &texts.scripts {
+            let mut engine = modules.engine(move || over(deadline));
+            engine.set_module_resolver(libraries.clone());
+            modules.top_levels().keep(&mut engine);
+            match load::compile(&mut engine, name, text) {
+                Ok(script) => scripts.push(script.ready(&modules, &libraries)),
+                Err(wrong) => errors.extend(wrong.into_iter().map(redacted)),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(LoadErrors(errors));
+        }
+        let infos: Vec<ScriptInfo> = scripts.iter().map(info).collect();
+        for info in infos.iter().filter(|info| !info.warnings.is_empty()) {
+            tracing::warn!(script = info.name, "{}", info.warnings.join("; "));
+        }
+        let attributes = to_script(&Value::Object(settings.attributes.clone()))
+            .map_err(|error| LoadErrors(vec![LoadError::new("[scripts.attributes]", message(&error))]))?;
+        let wanted: Vec<(&str, &[Hook])> =
+            infos.iter().map(|info| (info.name.as_str(), info.hooks.as_slice())).collect();
+        let counters = runtime.statistics.of(&wanted);
+        let (since, runtime) = (runtime.clock.now(), Arc::clone(runtime));
+        let paces = Default::default();
+        Ok(Self { scripts, paces, attributes: attributes.into(), runtime, counters, infos, revision, since })
+    }
+
+    /// Returns the state that this set shares with the previous and later sets.
+    pub const fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    /// Returns when the set was loaded and took effect.
+    pub const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Returns the statistics of its scripts since the server started, across reloads.
+    pub fn statistics(&self) -> Vec<CallStatistics> {
+        let scripts = self.infos.iter().zip(&self.counters);
+        let read = |(info, counters): (&ScriptInfo, &Vec<(Hook, Arc<Counters>)>)| {
+            let read = counters.iter().map(|(hook, counters)| counters.read(&info.name, *hook));
+            read.collect::<Vec<_>>()
+        };
+        scripts.flat_map(read).collect()
+    }
+
+    /// Returns the counters of the script at `index` for `hook`.
+    pub(in crate::script) fn counters(&self, index: usize, hook: Hook) -> Option<&Counters> {
+        let counters = self.counters.get(index)?.iter().find(|(of, _)| *of == hook);
+        counters.map(|(_, counters)| counters.as_ref())
+    }
+
+    /// Returns how long `hook` takes.
+    pub(in crate::script) fn pace(&self, hook: Hook) -> &Pace {
+        let [first, ..] = &self.paces;
+        self.paces.get(hook as usize).unwrap_or(first)
+    }
+
+    /// Returns whether any script has this hook.
+    pub fn has(&self, hook: Hook) -> bool {
+        self.infos.iter().any(|info| info.hooks.contains(&hook))
+    }
+
+    /// Returns the scripts, in the order in which they are called.
+    pub fn scripts(&self) -> &[ScriptInfo] {
+        &self.infos
+    }
+
+    /// Returns the identifier of this set: 12 hex digits of a hash over all its files.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+}
+
+impl std::fmt::Debug for ScriptSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScriptSet")
+            .field("revision", &self.revision)
+            .field("scripts", &self.infos)
+            .finish_non_exhaustive()
+    }
+}
+
+fn over(deadline: Instant) -> Option<&'static str> {
+    (deadline <= Instant::now()).then_some("loading the scripts timed out")
+}
+
+fn info(script: &Script) -> ScriptInfo {
+    ScriptInfo {
+        name: script.id.name.clone(),
+        hash: script.id.hash.clone(),
+        hooks: script.hooks.clone(),
+        warnings: script.warnings.clone(),
+    }
+}
+
+fn revision(texts: &Texts) -> String {
+    let all: BTreeMap<&str, String> = texts
+        .scripts
+        .iter()
+        .chain(&texts.libraries)
+        .map(|(name, text)| (name.as_str(), sha256_hex(text.as_bytes())))
+        .collect();
+    let text = serde_json::to_vec(&all).unwrap_or_default();
+    sha256_hex(&text).chars().take(12).collect()
+}

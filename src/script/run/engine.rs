@@ -1,0 +1,123 @@
+//! Creates all engines.
+
+use std::sync::Arc;
+
+use rhai::packages::{Package, StandardPackage};
+use rhai::{Engine, Module, OptimizationLevel, Shared};
+
+use super::current_call;
+use super::cycles::TopLevels;
+use crate::config::ScriptLimits;
+use crate::script::bounds;
+use crate::script::load::runtime::Runtime;
+use crate::script::modules::{self, Log};
+use crate::script::testing::observer::Observer;
+use crate::script::value::{Outcome, failure};
+use crate::script::value::{bytes, context, members, push_on_unit};
+
+/// The number of operations between two checks of the clock. A check at each operation would make
+/// scripts take half as long again.
+const OPERATIONS_BETWEEN_LOOKS: u64 = 64;
+
+/// The modules and limits that all engines share, created once per set of scripts.
+pub(in crate::script) struct SharedModules {
+    standard: Shared<Module>,
+    types: Shared<Module>,
+    host: Vec<(&'static str, Shared<Module>)>,
+    log: Log,
+    observer: Option<Arc<Observer>>,
+    limits: ScriptLimits,
+    top_levels: TopLevels,
+}
+
+impl SharedModules {
+    pub(in crate::script) fn new(runtime: &Runtime) -> Self {
+        let mut types = Module::new();
+        context::register(&mut types);
+        members::register(&mut types);
+        bytes::register(&mut types);
+        bounds::register(&mut types);
+        push_on_unit::register(&mut types);
+        refuse_sleep(&mut types);
+        let host = modules::all(runtime).into_iter().map(|(name, module)| (name, module.into()));
+        Self {
+            standard: StandardPackage::new().as_shared_module(),
+            types: types.into(),
+            host: host.collect(),
+            log: Log::new(runtime),
+            observer: runtime.observer.clone(),
+            limits: runtime.settings.limits.clone(),
+            top_levels: TopLevels::default(),
+        }
+    }
+
+    /// Returns the variables shared by the closures of the top levels.
+    pub(in crate::script) const fn top_levels(&self) -> &TopLevels {
+        &self.top_levels
+    }
+
+    /// Returns the maximum size of the result of a call, in bytes of JSON.
+    pub(in crate::script) const fn result_bytes(&self) -> usize {
+        self.limits.result_bytes
+    }
+
+    /// Creates an engine with all limits, which ends a script once `over` returns a reason.
+    ///
+    /// The engine is raw. The string interner of an ordinary engine is a lock that all threads share, and
+    /// its module resolver can read any file of the machine.
+    pub(in crate::script) fn engine(
+        &self,
+        over: impl Fn() -> Option<&'static str> + Send + Sync + 'static,
+    ) -> Engine {
+        let mut engine = Engine::new_raw();
+        engine.register_global_module(Shared::clone(&self.standard));
+        // Later modules take precedence, so these replace `sleep` and the unbounded functions of Rhai.
+        engine.register_global_module(Shared::clone(&self.types));
+        for (name, module) in &self.host {
+            engine.register_static_module(*name, Shared::clone(module));
+        }
+        limit(&mut engine, &self.limits);
+        let log = self.log.clone();
+        engine.on_print(move |text| log.info(current_call::call().as_ref(), text));
+        let log = self.log.clone();
+        engine.on_debug(move |text, _, _| log.debug(current_call::call().as_ref(), text));
+        let look = move |count| {
+            if count % OPERATIONS_BETWEEN_LOOKS == 0 { over().map(Into::into) } else { None }
+        };
+        match self.observer.clone() {
+            None => engine.on_progress(look),
+            Some(observer) => engine.on_progress(move |count| {
+                observer.count();
+                look(count)
+            }),
+        };
+        engine
+    }
+}
+
+fn limit(engine: &mut Engine, limits: &ScriptLimits) {
+    engine.set_max_operations(limits.operations);
+    engine.set_max_call_levels(limits.call_depth);
+    engine.set_max_expr_depths(limits.expression_depth, limits.expression_depth);
+    engine.set_max_string_size(limits.string_bytes);
+    engine.set_max_array_size(limits.array_items);
+    engine.set_max_map_size(limits.map_items);
+    engine.set_max_variables(limits.variables);
+    engine.set_max_functions(256);
+    engine.set_max_modules(64);
+    engine.set_strict_variables(true);
+    engine.set_optimization_level(OptimizationLevel::Simple);
+    engine.disable_symbol("eval");
+    // No limit counts curried arguments: `f = f.curry(f)` doubles them each time. Closures share the
+    // variables that they capture, and do not need `curry`.
+    engine.disable_symbol("curry");
+}
+
+/// Replaces `sleep`, because a native function cannot be interrupted.
+fn refuse_sleep(module: &mut Module) {
+    fn refuse() -> Outcome<()> {
+        Err(failure("a script cannot sleep"))
+    }
+    module.set_native_fn("sleep", |_: i64| refuse());
+    module.set_native_fn("sleep", |_: f64| refuse());
+}

@@ -1,0 +1,284 @@
+//! Calls scripts, one after the other, on a thread that may block.
+
+pub(in crate::script) mod ask;
+pub(in crate::script) mod current_call;
+pub(in crate::script) mod cycles;
+pub(in crate::script) mod engine;
+pub(in crate::script) mod inline;
+pub(in crate::script) mod permits;
+pub(in crate::script) mod statistics;
+pub(in crate::script) mod threads;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
+use serde_json::{Map, Value};
+
+use super::value::answer::Answer;
+use super::value::context::{Context, Round};
+
+use super::explain::value_of;
+use super::hook::Hook;
+use super::load::Script;
+use super::outcome::{Adapted, Decision, Fault, HookError};
+use super::value::facts::Facts;
+use super::value::members::{Access, Frame, Members};
+
+use super::load::set::ScriptSet;
+use crate::client::Metadata;
+use crate::telemetry::meter::{self, ScriptOutcome};
+use crate::telemetry::traces;
+
+impl ScriptSet {
+    /// Calls every script that has `hook`, in order, until one does not accept the request. Each script
+    /// sees `client` as the previous scripts left it.
+    ///
+    /// # Errors
+    /// When a script rejects the request or fails, or no slot for scripts is free.
+    pub async fn decide(
+        self: &Arc<Self>,
+        hook: Hook,
+        facts: Arc<Facts>,
+        client: Metadata,
+    ) -> Result<Decision, HookError> {
+        let access = if hook == Hook::DeleteClient { Access::ReadOnly } else { Access::Metadata };
+        self.on_a_thread(hook, facts, move |asking| {
+            let members = asking.members(client, access);
+            let mut decided_by = Vec::new();
+            for (index, script) in asking.set.with(hook) {
+                if !asking.pass(script, &asking.call(index, script, None, &members)?)? {
+                    return Err(HookError::Refused { script: script.id.name.clone() });
+                }
+                decided_by.push(script.id.clone());
+            }
+            let (client, attestation) = (members.take(), asking.round.attestation.said());
+            Ok(Decision { client, decided_by, attestation })
+        })
+        .await
+    }
+
+    /// Lets every script that has `adaptRequest` change `request`, in order, until one does not accept it.
+    /// Each script sees the request as the previous scripts left it.
+    ///
+    /// # Errors
+    /// When a script rejects the request or fails, or no slot for scripts is free.
+    pub async fn adapt(
+        self: &Arc<Self>,
+        request: Metadata,
+        facts: Arc<Facts>,
+        client: Metadata,
+    ) -> Result<Adapted, HookError> {
+        let hook = Hook::AdaptRequest;
+        self.on_a_thread(hook, facts, move |asking| {
+            let client = asking.members(client, Access::ReadOnly);
+            let request = asking.members(request, Access::Request);
+            let mut by = Vec::new();
+            for (index, script) in asking.set.with(hook) {
+                let argument = Some(Dynamic::from(request.clone()));
+                if !asking.pass(script, &asking.call(index, script, argument, &client)?)? {
+                    return Err(HookError::Refused { script: script.id.name.clone() });
+                }
+                by.push(script.id.clone());
+            }
+            Ok(Adapted { request: request.take(), by })
+        })
+        .await
+    }
+
+    /// Lets every script that has `hook` change `response`. The changes of a script are kept when it
+    /// returns `true`.
+    ///
+    /// # Errors
+    /// When a script fails, or no slot for scripts is free.
+    pub async fn modify_response(
+        self: &Arc<Self>,
+        hook: Hook,
+        response: Map<String, Value>,
+        facts: Arc<Facts>,
+        client: Metadata,
+    ) -> Result<Map<String, Value>, HookError> {
+        self.on_a_thread(hook, facts, move |asking| {
+            let mut response = Metadata::new(response);
+            let client = asking.members(client, Access::ReadOnly);
+            for (index, script) in asking.set.with(hook) {
+                let members = asking.members(response.clone(), Access::Answer);
+                let argument = Some(Dynamic::from(members.clone()));
+                if asking.pass(script, &asking.call(index, script, argument, &client)?)? {
+                    response = members.take();
+                }
+            }
+            Ok(response.into_object())
+        })
+        .await
+    }
+
+    /// Notifies the script at `index` of a change to `client`, if it has `hook`.
+    pub(super) async fn tell_one(
+        self: &Arc<Self>,
+        index: usize,
+        hook: Hook,
+        facts: &Arc<Facts>,
+        client: &Metadata,
+    ) -> Result<(), HookError> {
+        let has_hook = self.scripts.get(index).is_some_and(|script| script.hooks.contains(&hook));
+        if !has_hook {
+            return Ok(());
+        }
+        let client = client.clone();
+        self.on_a_thread(hook, Arc::clone(facts), move |asking| {
+            let client = asking.members(client, Access::ReadOnly);
+            let script = asking.set.with(hook).find(|(at, _)| *at == index);
+            script.map_or(Ok(()), |(_, script)| asking.call(index, script, None, &client).map(drop))
+        })
+        .await
+    }
+
+    /// Returns whether there is a script at `index`.
+    pub(super) fn has_script(&self, index: usize) -> bool {
+        index < self.scripts.len()
+    }
+
+    /// Runs `work` on a script thread, or on this thread when the hook is known to be quick and holds up
+    /// only this request. Scripts wait for a slot; a request that waits too long for one fails with
+    /// [`HookError::Busy`].
+    pub(super) async fn on_a_thread<T: Send + 'static>(
+        self: &Arc<Self>,
+        hook: Hook,
+        facts: Arc<Facts>,
+        work: impl FnOnce(&Asking) -> Result<T, HookError> + Send + 'static,
+    ) -> Result<T, HookError> {
+        let runtime = self.runtime();
+        let is_quick = !hook.shares_a_task() && self.pace(hook).is_quick();
+        let Some(turn) = runtime.turns.take(is_quick).await else {
+            return Err(HookError::Busy);
+        };
+        let bytes = runtime.settings.limits.result_bytes;
+        let (custom, settled) = (facts.custom_attributes.iter().cloned().collect(), facts.settled.clone());
+        let frame = Arc::new(Frame { custom, settled, bytes });
+        let attributes = Arc::clone(&self.attributes);
+        let round = Round { facts, frame, attributes, turn, attestation: Arc::default() };
+        let asking = Asking { set: Arc::clone(self), hook, round };
+        let failed = |message: String| Err(HookError::Fault(Fault::new("", hook, message)));
+        if asking.round.turn.is_here() {
+            let done = catch_unwind(AssertUnwindSafe(|| asking.timed(work)));
+            return done.unwrap_or_else(|_| failed("a host function panicked".to_owned()));
+        }
+        let (traced, span) = (traces::current(), tracing::Span::current());
+        let work = move || traced.in_scope(|| span.in_scope(|| asking.timed(work)));
+        runtime.threads.run(work).await.unwrap_or_else(failed)
+    }
+
+    /// Returns the scripts that have `hook`, with their indexes in the set.
+    pub(super) fn with(&self, hook: Hook) -> impl Iterator<Item = (usize, &Script)> {
+        self.scripts.iter().enumerate().filter(move |(_, script)| script.hooks.contains(&hook))
+    }
+}
+
+/// One request at one hook.
+pub(super) struct Asking {
+    pub(super) set: Arc<ScriptSet>,
+    pub(super) hook: Hook,
+    pub(super) round: Round,
+}
+
+impl Asking {
+    /// Does `work`, and records how long the hook takes.
+    fn timed<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
+        let begun = self.round.turn.begin();
+        let done = cycles::freed(|| work(self));
+        self.set.pace(self.hook).note(begun.done(), !self.round.turn.waited().is_zero());
+        done
+    }
+
+    /// Wraps `values` for a script.
+    pub(super) fn members(&self, values: Metadata, access: Access) -> Members {
+        Members::new(values, access, &self.round.frame)
+    }
+
+    /// Calls the hook of one script, with the argument `first` before the context, and counts the call.
+    pub(super) fn call(
+        &self,
+        index: usize,
+        script: &Script,
+        first: Option<Dynamic>,
+        client: &Members,
+    ) -> Result<Dynamic, HookError> {
+        let turn = &self.round.turn;
+        let (begun, waited) = (Instant::now(), turn.waited());
+        let traced = traces::script(&script.id.name, self.hook.name());
+        let outcome = traced.in_scope(|| self.call_uncounted(script, first, client));
+        if let Some(counters) = self.set.counters(index, self.hook) {
+            let waited = turn.waited().saturating_sub(waited);
+            let is_fault = matches!(outcome, Err(HookError::Fault(_)));
+            counters.add(is_fault, begun.elapsed().saturating_sub(waited), waited);
+        }
+        let name = &script.id.name;
+        meter::script_call(name, self.hook.name(), word(&outcome), begun.elapsed());
+        outcome
+    }
+
+    /// Calls the hook. A response that the script has set takes precedence over its return value.
+    fn call_uncounted(
+        &self,
+        script: &Script,
+        first: Option<Dynamic>,
+        client: &Members,
+    ) -> Result<Dynamic, HookError> {
+        let response = first.clone().and_then(Dynamic::try_cast::<Members>);
+        let context = Context::new(&script.id.name, &self.round, client.clone(), response);
+        let options = CallFnOptions::new().eval_ast(false).with_tag(context.clone());
+        let arguments: Vec<Dynamic> = first.into_iter().chain([Dynamic::from(context.clone())]).collect();
+        let name = self.hook.name();
+        let (engine, dispatch) = (&script.engine, &script.dispatch);
+        let call = || engine.call_fn_with_options(options, &mut Scope::new(), dispatch, name, arguments);
+        let returned: Result<Dynamic, Box<EvalAltResult>> = current_call::during(&context, call);
+        let answered = |Answer { status, entity }| HookError::Answered {
+            script: script.id.name.clone(),
+            status,
+            entity,
+        };
+        match returned {
+            Ok(returned) => context.take_answer().map_or(Ok(returned), |answer| Err(answered(answer))),
+            Err(error) => {
+                let failed = || self.failed(script, &context, &error);
+                Err(Answer::thrown(&error).map_or_else(failed, answered))
+            }
+        }
+    }
+
+    fn failed(&self, script: &Script, context: &Context, error: &EvalAltResult) -> HookError {
+        if self.round.turn.gave_up() {
+            return HookError::Busy;
+        }
+        let fault = Fault::of(&script.id.name, self.hook.name(), error);
+        // A thrown value appears in the log too, so secrets are removed from it.
+        let message = context.conceal(&self.set.runtime().secrets.redact(&fault.message));
+        HookError::Fault(Fault { message, ..fault })
+    }
+
+    /// Returns whether the script returned `true`.
+    fn pass(&self, script: &Script, returned: &Dynamic) -> Result<bool, HookError> {
+        returned.as_bool().map_err(|found| self.mistyped(script, "true or false", found))
+    }
+
+    /// Creates the fault of a script that returned a value of the type `found`.
+    pub(super) fn mistyped(&self, script: &Script, due: &str, found: &str) -> HookError {
+        let advice = if found == "()" { ": end the hook with `true`" } else { "" };
+        let message = format!("{} must return {due}, not {}{advice}", self.hook.name(), value_of(found));
+        HookError::Fault(Fault::new(&script.id.name, self.hook, message))
+    }
+}
+
+/// Returns the outcome of a call for the metrics.
+fn word(outcome: &Result<Dynamic, HookError>) -> ScriptOutcome {
+    match outcome {
+        Ok(returned) if returned.as_bool() == Ok(false) => ScriptOutcome::Refused,
+        Ok(_) => ScriptOutcome::Passed,
+        Err(HookError::Refused { .. }) => ScriptOutcome::Refused,
+        Err(HookError::Answered { .. }) => ScriptOutcome::Answered,
+        Err(HookError::Fault(_)) => ScriptOutcome::Fault,
+        Err(HookError::Busy) => ScriptOutcome::Busy,
+    }
+}

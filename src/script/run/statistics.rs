@@ -1,0 +1,78 @@
+//! Counts the calls and failures of each script, and the time that it took.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::script::hook::Hook;
+
+/// The statistics of one script at one hook since the server started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallStatistics {
+    /// The file name of the script.
+    pub script: String,
+    /// The hook.
+    pub hook: Hook,
+    /// Calls that have ended.
+    pub calls: u64,
+    /// Calls that ended with a fault.
+    pub faults: u64,
+    /// The time that the calls took, without the time spent waiting for external systems and the store.
+    pub ran: Duration,
+    /// The time that the calls spent waiting.
+    pub waited: Duration,
+}
+
+/// The counters of one script at one hook.
+#[derive(Debug, Default)]
+pub(in crate::script) struct Counters {
+    calls: AtomicU64,
+    faults: AtomicU64,
+    ran_microseconds: AtomicU64,
+    waited_microseconds: AtomicU64,
+}
+
+impl Counters {
+    pub(in crate::script) fn add(&self, is_fault: bool, ran: Duration, waited: Duration) {
+        let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.faults.fetch_add(u64::from(is_fault), Ordering::Relaxed);
+        self.ran_microseconds.fetch_add(microseconds(ran), Ordering::Relaxed);
+        self.waited_microseconds.fetch_add(microseconds(waited), Ordering::Relaxed);
+    }
+
+    /// Returns the current values.
+    pub(in crate::script) fn read(&self, script: &str, hook: Hook) -> CallStatistics {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        CallStatistics {
+            script: script.to_owned(),
+            hook,
+            calls: read(&self.calls),
+            faults: read(&self.faults),
+            ran: Duration::from_micros(read(&self.ran_microseconds)),
+            waited: Duration::from_micros(read(&self.waited_microseconds)),
+        }
+    }
+}
+
+/// The counters of all sets of scripts. A script keeps its counters when it is reloaded.
+#[derive(Debug, Default)]
+pub(in crate::script) struct Statistics(Mutex<BTreeMap<(String, Hook), Arc<Counters>>>);
+
+impl Statistics {
+    /// Returns the counters of these scripts and hooks. Drops the counters that no set uses any longer.
+    pub(in crate::script) fn of(&self, wanted: &[(&str, &[Hook])]) -> Vec<Vec<(Hook, Arc<Counters>)>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of = |script: &str, hook: Hook| {
+            let counters = all.entry((script.to_owned(), hook)).or_default();
+            (hook, Arc::clone(counters))
+        };
+        let found = wanted
+            .iter()
+            .map(|&(script, hooks)| hooks.iter().map(|&hook| of(script, hook)).collect())
+            .collect();
+        all.retain(|_, counters| Arc::strong_count(counters) > 1);
+        found
+    }
+}

@@ -1,0 +1,191 @@
+//! A fake of the external systems, for the tests of scripts, both in this repository and by operators.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::base::clock::{Clock, ManualClock, Timestamp};
+use crate::base::secret::Secret;
+use crate::ear;
+use crate::script::host::{Caller, Host, HttpAnswer, HttpCall, Jwt, JwtExpectations, NoHost};
+
+/// A host with predefined responses. It delegates keys and certificates, which cannot be faked, to another
+/// host.
+pub struct FakeHost {
+    clock: Arc<ManualClock>,
+    keys: Arc<dyn Host>,
+    world: Mutex<World>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct World {
+    answers: BTreeMap<(String, String), HttpAnswer>,
+    calls: Vec<HttpCall>,
+    is_held: bool,
+    waiting: usize,
+    kept: BTreeMap<(String, String), (Value, Timestamp)>,
+    clients: Vec<Map<String, Value>>,
+    nonces: BTreeSet<String>,
+    made: u64,
+}
+
+impl FakeHost {
+    /// Creates an empty world with this clock.
+    pub fn new(clock: Arc<ManualClock>) -> Self {
+        Self::over(clock, Arc::new(NoHost))
+    }
+
+    /// Creates the same, with `keys` for JWTs and certificates.
+    pub fn over(clock: Arc<ManualClock>, keys: Arc<dyn Host>) -> Self {
+        Self { clock, keys, world: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Sets the response to `method` on `url` from now on.
+    pub fn answer(&self, method: &str, url: &str, answer: HttpAnswer) {
+        self.world().answers.insert((method.to_owned(), url.to_owned()), answer);
+    }
+
+    /// Sets the same, with a JSON body.
+    pub fn answer_json(&self, method: &str, url: &str, status: u16, body: &Value) {
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        self.answer(method, url, HttpAnswer { status, headers, body: body.to_string().into_bytes() });
+    }
+
+    /// Holds back responses from now on, until [`FakeHost::release`].
+    pub fn hold(&self) {
+        self.world().is_held = true;
+    }
+
+    /// Releases the responses that were held back.
+    pub fn release(&self) {
+        self.world().is_held = false;
+        self.changed.notify_all();
+    }
+
+    /// Returns the number of calls that wait for a response that is held back.
+    pub fn waiting(&self) -> usize {
+        self.world().waiting
+    }
+
+    /// Returns all calls of `http` so far.
+    pub fn calls(&self) -> Vec<HttpCall> {
+        self.world().calls.clone()
+    }
+
+    /// Adds a client that `clients` finds by its members.
+    pub fn add_client(&self, members: Map<String, Value>) {
+        self.world().clients.push(members);
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits while responses are held back. Returns whether they were released in time.
+    fn is_released(&self, timeout: Duration) -> bool {
+        let mut world = self.world();
+        world.waiting += 1;
+        let waited = self.changed.wait_timeout_while(world, timeout, |world| world.is_held);
+        let (mut world, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        world.waiting -= 1;
+        !waited.timed_out()
+    }
+}
+
+impl Host for FakeHost {
+    fn http(&self, call: &HttpCall) -> Result<HttpAnswer, String> {
+        self.world().calls.push(call.clone());
+        if !self.is_released(call.timeout) {
+            return Err(format!("no response within {} ms", call.timeout.as_millis()));
+        }
+        let answer = self.world().answers.get(&(call.method.clone(), call.url.clone())).cloned();
+        answer.ok_or_else(|| format!("no fake response is defined for {} {}", call.method, call.url))
+    }
+
+    fn kv_get(&self, by: &Caller<'_>, key: &str) -> Result<Option<Value>, String> {
+        let world = self.world();
+        let kept = world.kept.get(&(by.script.to_owned(), key.to_owned()));
+        Ok(kept.filter(|(_, end)| *end > self.clock.now()).map(|(value, _)| value.clone()))
+    }
+
+    fn kv_set(&self, by: &Caller<'_>, key: &str, value: &Value, seconds: u64) -> Result<(), String> {
+        let end = self.clock.now().plus(seconds);
+        self.world().kept.insert((by.script.to_owned(), key.to_owned()), (value.clone(), end));
+        Ok(())
+    }
+
+    fn kv_delete(&self, by: &Caller<'_>, key: &str) -> Result<bool, String> {
+        let is_there = self.kv_get(by, key)?.is_some();
+        self.world().kept.remove(&(by.script.to_owned(), key.to_owned()));
+        Ok(is_there)
+    }
+
+    fn kv_increment(&self, by: &Caller<'_>, key: &str, amount: i64, seconds: u64) -> Result<i64, String> {
+        let now = self.clock.now();
+        let mut world = self.world();
+        let kept = world.kept.entry((by.script.to_owned(), key.to_owned()));
+        let (value, end) = kept.or_insert_with(|| (0.into(), now.plus(seconds)));
+        if *end <= now {
+            (*value, *end) = (0.into(), now.plus(seconds));
+        }
+        let sum = value.as_i64().ok_or("the stored value is not an integer")?;
+        let sum = sum.checked_add(amount).ok_or("the sum is out of range")?;
+        *value = sum.into();
+        Ok(sum)
+    }
+
+    fn count_clients(&self, _by: &Caller<'_>, members: &Map<String, Value>) -> Result<u64, String> {
+        let (name, value) = indexed(members)?;
+        let world = self.world();
+        let found = world.clients.iter().filter(|client| client.get(name) == Some(value)).count();
+        Ok(u64::try_from(found).unwrap_or(u64::MAX))
+    }
+
+    fn new_nonce(&self, _by: &Caller<'_>) -> Result<String, String> {
+        let mut world = self.world();
+        world.made += 1;
+        let nonce = format!("nonce-{:0>36}A", world.made);
+        world.nonces.insert(nonce.clone());
+        Ok(nonce)
+    }
+
+    fn consume_nonce(&self, _by: &Caller<'_>, nonce: &str) -> Result<bool, String> {
+        Ok(self.world().nonces.remove(nonce))
+    }
+
+    fn verify_jwt(&self, token: &str, jwks: &Value, expected: &JwtExpectations) -> Result<Jwt, String> {
+        self.keys.verify_jwt(token, jwks, expected)
+    }
+
+    fn verify_ear(
+        &self,
+        token: &str,
+        jwks: &Value,
+        expected: &ear::Expectations,
+    ) -> Result<ear::AttestationResult, ear::Failure> {
+        self.keys.verify_ear(token, jwks, expected)
+    }
+
+    fn sign_jwt(&self, claims: &Map<String, Value>, key: &Secret) -> Result<String, String> {
+        self.keys.sign_jwt(claims, key)
+    }
+
+    fn parse_certificate(&self, pem: &str) -> Result<Value, String> {
+        self.keys.parse_certificate(pem)
+    }
+}
+
+/// Returns the single member of a query. The store counts clients by the same members.
+fn indexed(members: &Map<String, Value>) -> Result<(&str, &Value), String> {
+    const KNOWN: &str = "clients can be counted by one of `software_id` and `org_id`";
+    let mut named = members.iter();
+    match (named.next(), named.next()) {
+        (Some((name, value)), None) if ["software_id", "org_id"].contains(&name.as_str()) => {
+            Ok((name, value))
+        }
+        _ => Err(KNOWN.to_owned()),
+    }
+}

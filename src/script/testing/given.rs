@@ -1,0 +1,115 @@
+//! The arguments of a hook in a test or a trial.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::client::{Metadata, TrustLevel, member};
+use crate::script::value::facts::{Facts, HttpRequest};
+
+/// The arguments of a hook. The default is a plain registration.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Given {
+    /// `context.registerRequest`
+    #[serde(alias = "registerRequest")]
+    pub request: Map<String, Value>,
+    /// `context.client`; defaults to the request. The rules and defaults of the server are not applied to
+    /// it.
+    pub client: Option<Map<String, Value>>,
+    /// The first argument of a hook that changes a response; defaults to the client.
+    pub response: Option<Map<String, Value>>,
+    /// `context.softwareStatement`: `#{ header, claims }`, or the claims alone.
+    pub software_statement: Option<Map<String, Value>>,
+    /// `context.dcr`: the same.
+    pub dcr: Option<Map<String, Value>>,
+    /// `context.attestation`
+    pub attestation: Option<Value>,
+    /// `context.certificate`
+    pub certificate: Option<Value>,
+    /// `context.initialAccessToken`
+    pub initial_access_token: Option<Value>,
+    /// `context.trustLevel`
+    pub trust_level: Option<TrustLevel>,
+    /// `context.httpRequest`
+    pub http_request: GivenHttpRequest,
+    /// `context.configurationAttributes`; defaults to the attributes of the configuration.
+    #[serde(alias = "configurationAttributes")]
+    pub attributes: Option<Map<String, Value>>,
+}
+
+/// The head of a fake request.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct GivenHttpRequest {
+    /// The method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The headers.
+    pub headers: std::collections::BTreeMap<String, String>,
+    /// The IP address of the caller.
+    pub ip_address: Option<std::net::IpAddr>,
+}
+
+impl Default for GivenHttpRequest {
+    fn default() -> Self {
+        Self {
+            method: "POST".to_owned(),
+            path: "/register".to_owned(),
+            headers: std::collections::BTreeMap::new(),
+            ip_address: None,
+        }
+    }
+}
+
+impl Given {
+    /// Returns the client before the hook.
+    pub fn client(&self) -> &Map<String, Value> {
+        self.client.as_ref().unwrap_or(&self.request)
+    }
+
+    /// Splits the arguments into facts, client and response. `custom` lists the names of custom members.
+    pub(in crate::script) fn into_parts(self, custom: &[String]) -> (Facts, Metadata, Map<String, Value>) {
+        let client = self.client().clone();
+        let response = self.response.unwrap_or_else(|| client.clone());
+        let headers = self.http_request.headers.into_iter();
+        let statement = self.software_statement.map(token);
+        let facts = Facts {
+            register_request: Metadata::new(self.request),
+            settled: statement.as_ref().map(settled).unwrap_or_default(),
+            software_statement: statement,
+            dcr: self.dcr.map(token),
+            attestation: self.attestation,
+            certificate: self.certificate,
+            initial_access_token: self.initial_access_token,
+            http_request: HttpRequest {
+                method: self.http_request.method,
+                path: self.http_request.path,
+                headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+                ip_address: self.http_request.ip_address,
+            },
+            trust_level: self.trust_level.unwrap_or(TrustLevel::Open),
+            custom_attributes: custom.to_vec(),
+        };
+        (facts, Metadata::new(client), response)
+    }
+}
+
+/// Returns a token as `#{ header, claims }`, whether it was given in that form or as claims alone.
+fn token(said: Map<String, Value>) -> Value {
+    let is_whole = said.get("claims").is_some_and(Value::is_object);
+    match (is_whole, said.contains_key("header")) {
+        (true, true) => Value::Object(said),
+        (true, false) => json!({ "header": {}, "claims": said.get("claims") }),
+        (false, _) => json!({ "header": {}, "claims": said }),
+    }
+}
+
+/// Returns the members that the claims of `statement` set.
+fn settled(statement: &Value) -> BTreeSet<String> {
+    let claims = statement.get("claims").and_then(Value::as_object);
+    let names = claims.into_iter().flatten().map(|(name, _)| name.clone());
+    names.filter(|name| member::find(name).is_some()).collect()
+}

@@ -1,0 +1,250 @@
+//! `context`: the argument that every hook has.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rhai::{Dynamic, ImmutableString, Module};
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::facts::Facts;
+use super::hide::Hidden;
+use super::members::{Access, Frame, Members, too_large, weight};
+use super::{Outcome, failure, to_json, to_script};
+use crate::script::modules::decode_jwt;
+use crate::script::run::permits::Turn;
+
+/// One call of one hook of one script. A clone is another handle on the same call.
+#[derive(Clone)]
+pub(in crate::script) struct Context(Arc<Call>);
+
+struct Call {
+    script: String,
+    facts: Arc<Facts>,
+    frame: Arc<Frame>,
+    attributes: Arc<Dynamic>,
+    turn: Arc<Turn>,
+    register_request: Members,
+    client: Members,
+    answer: Mutex<Option<Answer>>,
+    attestation: Arc<Attestation>,
+    /// The response that the script may change; it contains credentials.
+    response: Option<Members>,
+    spent: Spent,
+}
+
+/// What the call has used of its limits.
+#[derive(Default)]
+pub(in crate::script) struct Spent {
+    pub(in crate::script) lines: AtomicU32,
+    pub(in crate::script) http_calls: AtomicU32,
+    pub(in crate::script) store_calls: AtomicU32,
+}
+
+/// Counts one more use, and returns whether it is one of the first `most`.
+pub(in crate::script) fn may(counter: &AtomicU32, most: u32) -> bool {
+    counter.fetch_add(1, Ordering::Relaxed) < most
+}
+
+/// The data that all calls about one request share.
+pub(in crate::script) struct Round {
+    pub(in crate::script) facts: Arc<Facts>,
+    pub(in crate::script) frame: Arc<Frame>,
+    pub(in crate::script) attributes: Arc<Dynamic>,
+    pub(in crate::script) turn: Arc<Turn>,
+    pub(in crate::script) attestation: Arc<Attestation>,
+}
+
+/// The result with which `createClient` or `updateClient` has accepted the evidence.
+#[derive(Default)]
+pub(in crate::script) struct Attestation(Mutex<Option<Value>>);
+
+impl Attestation {
+    pub(in crate::script) fn said(&self) -> Option<Value> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Context {
+    /// Creates the context of a call of `script` about `client`, and about a response if the hook has one.
+    pub(in crate::script) fn new(
+        script: &str,
+        round: &Round,
+        client: Members,
+        response: Option<Members>,
+    ) -> Self {
+        let request = round.facts.register_request.clone();
+        Self(Arc::new(Call {
+            script: script.to_owned(),
+            facts: Arc::clone(&round.facts),
+            frame: Arc::clone(&round.frame),
+            attributes: Arc::clone(&round.attributes),
+            turn: Arc::clone(&round.turn),
+            register_request: Members::new(request, Access::ReadOnly, &round.frame),
+            client,
+            answer: Mutex::new(None),
+            attestation: Arc::clone(&round.attestation),
+            response,
+            spent: Spent::default(),
+        }))
+    }
+
+    /// Returns the file name of the script.
+    pub(in crate::script) fn script(&self) -> &str {
+        &self.0.script
+    }
+
+    /// Returns the time budget of the call.
+    pub(in crate::script) fn turn(&self) -> &Arc<Turn> {
+        &self.0.turn
+    }
+
+    /// Returns what the call has used of its limits.
+    pub(in crate::script) fn spent(&self) -> &Spent {
+        &self.0.spent
+    }
+
+    /// Takes the response that the script has set, if any.
+    pub(in crate::script) fn take_answer(&self) -> Option<Answer> {
+        self.0.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn give(&self, answer: Answer) -> Outcome<()> {
+        let bytes = weight(&answer.entity);
+        if bytes > self.0.frame.bytes {
+            return Err(too_large(bytes));
+        }
+        *self.0.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        Ok(())
+    }
+
+    /// Removes the evidence of the request and the credentials of the client from `text`, in whatever form
+    /// they are written there, so that they never appear in the log.
+    pub(in crate::script) fn conceal(&self, text: &str) -> String {
+        let shown = std::iter::once(&self.0.client).chain(&self.0.response);
+        let credentials: Vec<(&str, String)> = shown.flat_map(Members::credentials).collect();
+        let evidence = self.sent_evidence().map(|evidence| ("evidence", evidence));
+        let hidden = credentials.iter().map(|(name, value)| (*name, value.as_str())).chain(evidence);
+        // A value that is longer than the text cannot be in it, and evidence may be long.
+        Hidden::new(hidden.filter(|(_, value)| value.len() <= text.len())).conceal(text)
+    }
+
+    fn sent_evidence(&self) -> Option<&str> {
+        let evidence = self.0.facts.register_request.get("evidence").and_then(Value::as_str);
+        evidence.filter(|evidence| !evidence.is_empty())
+    }
+
+    /// Returns the result of appraising the evidence, by a previous script or by this one.
+    fn attestation(&self) -> Option<Value> {
+        self.0.attestation.said().or_else(|| self.0.facts.attestation.clone())
+    }
+
+    /// Stores the result with which a deciding script accepts the evidence.
+    fn attest(&self, value: &Dynamic) -> Outcome<()> {
+        let value = to_json(value)?;
+        // Rhai writes the value back unchanged after a method call.
+        if value == self.attestation().unwrap_or_default() {
+            return Ok(());
+        }
+        if !self.0.client.is_writable() {
+            return Err(failure("'attestation' is read-only here"));
+        }
+        if self.sent_evidence().is_none() {
+            return Err(failure("'attestation' cannot be set: the request has no evidence"));
+        }
+        let bytes = value.as_object().map_or(0, weight);
+        if bytes > self.0.frame.bytes {
+            return Err(too_large(bytes));
+        }
+        if !value.is_object() && value != Value::Bool(true) {
+            return Err(failure("'attestation' must be true, or a map with the appraisal of the evidence"));
+        }
+        *self.0.attestation.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        Ok(())
+    }
+
+    /// Returns the evidence as a JWT, not verified; `()` when it is absent or not a JWT.
+    fn evidence(&self) -> Outcome<Dynamic> {
+        match self.sent_evidence().map(decode_jwt) {
+            Some(Ok(token)) => rhai::serde::to_dynamic(token),
+            Some(Err(_)) | None => Ok(Dynamic::UNIT),
+        }
+    }
+
+    fn optional(value: Option<&Value>) -> Outcome<Dynamic> {
+        value.map_or(Ok(Dynamic::UNIT), to_script)
+    }
+
+    fn http_request(&self) -> Outcome<Dynamic> {
+        let request = &self.0.facts.http_request;
+        let headers = joined(request.headers.iter());
+        let address = request.ip_address.map(|address| address.to_string());
+        to_script(&json!({
+            "method": request.method, "path": request.path, "headers": headers, "ipAddress": address,
+        }))
+    }
+}
+
+/// Returns headers as one object. Several fields of one name become one list (RFC 9110 section 5.3).
+pub(in crate::script) fn joined<'a>(
+    fields: impl Iterator<Item = &'a (String, String)>,
+) -> Map<String, Value> {
+    let mut headers: Map<String, Value> = Map::new();
+    for (name, value) in fields {
+        match headers.get_mut(name) {
+            Some(Value::String(present)) => present.extend([", ", value]),
+            _ => drop(headers.insert(name.clone(), value.clone().into())),
+        }
+    }
+    headers
+}
+
+/// The getter of a member of `context`.
+type Read = fn(&Context) -> Outcome<Dynamic>;
+
+/// All members of `context`, with Janssen's spelling of each.
+const MEMBERS: &[(&str, &[&str], Read)] = &[
+    ("client", &["getClient"], |context| Ok(Dynamic::from(context.0.client.clone()))),
+    ("registerRequest", &["getRegisterRequest"], |context| {
+        Ok(Dynamic::from(context.0.register_request.clone()))
+    }),
+    ("configurationAttributes", &["getConfigurationAttibutes", "getConfigurationAttributes"], |context| {
+        Ok((*context.0.attributes).clone())
+    }),
+    ("softwareStatement", &["getSoftwareStatement"], |context| {
+        Context::optional(context.0.facts.software_statement.as_ref())
+    }),
+    ("dcr", &["getDcr"], |context| Context::optional(context.0.facts.dcr.as_ref())),
+    ("evidence", &["getEvidence"], Context::evidence),
+    ("attestation", &["getAttestation"], |context| Context::optional(context.attestation().as_ref())),
+    ("certificate", &["getCertificate"], |context| Context::optional(context.0.facts.certificate.as_ref())),
+    ("initialAccessToken", &["getInitialAccessToken"], |context| {
+        Context::optional(context.0.facts.initial_access_token.as_ref())
+    }),
+    ("httpRequest", &["getHttpRequest"], Context::http_request),
+    ("trustLevel", &["getTrustLevel"], |context| Ok(context.0.facts.trust_level.as_str().into())),
+];
+
+/// Registers the type of `context`.
+pub(in crate::script) fn register(module: &mut Module) {
+    module.set_custom_type::<Context>("Context");
+    for &(name, spellings, read) in MEMBERS {
+        module.set_getter_fn(name, move |context: &mut Context| read(context));
+        for &spelling in spellings {
+            module.set_native_fn(spelling, move |context: &mut Context| read(context));
+        }
+    }
+    module.set_setter_fn("attestation", |context: &mut Context, value: Dynamic| context.attest(&value));
+    module.set_native_fn("getIpAddress", |context: &mut Context| {
+        let address = context.0.facts.http_request.ip_address;
+        Ok(address.map_or(Dynamic::UNIT, |address| address.to_string().into()))
+    });
+    module.set_native_fn(
+        "createWebApplicationException",
+        |context: &mut Context, status: i64, entity: Dynamic| context.give(Answer::new(status, &entity)?),
+    );
+    module.set_native_fn(
+        "createStaleEvidenceWebApplicationException",
+        |context: &mut Context, nonce: ImmutableString| context.give(Answer::stale_evidence(&nonce)),
+    );
+}

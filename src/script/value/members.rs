@@ -1,0 +1,247 @@
+//! Members that a script reads and writes by their JSON names: `context.client`,
+//! `context.registerRequest`, and the response.
+//!
+//! A value that a script does not write is preserved exactly, to the last digit.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rhai::{Array, Dynamic, EvalAltResult, ImmutableString, Map as ScriptMap, Module};
+use serde_json::{Map, Value};
+
+use super::{Outcome, failure, to_json, to_script};
+use crate::client::Metadata;
+use crate::client::member::{self, MEMBERS, SetBy};
+use crate::client::rules::retells;
+use crate::config::nearest;
+
+/// How a script may use members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::script) enum Access {
+    /// Read and write metadata; other names are errors.
+    Metadata,
+    /// Read metadata.
+    ReadOnly,
+    /// Read and write a response, except its credentials.
+    Answer,
+    /// Read all members of a request, whatever their names, and write members that a client may set and no
+    /// statement has set.
+    Request,
+}
+
+/// Members that are credentials of a client.
+const CREDENTIALS: [&str; 2] = ["client_secret", "registration_access_token"];
+
+/// The member that contains the software statement.
+const STATEMENT: &str = "software_statement";
+
+/// The settings that all members of one request share.
+#[derive(Debug, Default)]
+pub(in crate::script) struct Frame {
+    /// Names of custom members.
+    pub(in crate::script) custom: BTreeSet<String>,
+    /// Members of a request that a statement has set.
+    pub(in crate::script) settled: BTreeSet<String>,
+    /// The maximum total size of members, in bytes of JSON.
+    pub(in crate::script) bytes: usize,
+}
+
+/// Members as scripts use them. A clone is another handle on the same members.
+#[derive(Debug, Clone)]
+pub(in crate::script) struct Members {
+    values: Arc<Mutex<Values>>,
+    access: Access,
+    frame: Arc<Frame>,
+}
+
+#[derive(Debug, Default)]
+struct Values {
+    members: Metadata,
+    /// The approximate size of the members in bytes of JSON, once it was counted.
+    weight: Option<usize>,
+}
+
+impl Members {
+    pub(in crate::script) fn new(members: Metadata, access: Access, frame: &Arc<Frame>) -> Self {
+        let values = Values { weight: None, members };
+        Self { values: Arc::new(Mutex::new(values)), access, frame: Arc::clone(frame) }
+    }
+
+    /// Returns whether a script may change the members.
+    pub(in crate::script) fn is_writable(&self) -> bool {
+        self.access == Access::Metadata
+    }
+
+    /// Takes the members as they are now.
+    pub(in crate::script) fn take(&self) -> Metadata {
+        std::mem::take(&mut *self.lock()).members
+    }
+
+    /// Returns the credentials among the members, each with its name.
+    pub(in crate::script) fn credentials(&self) -> Vec<(&'static str, String)> {
+        let values = self.lock();
+        let known = |name: &'static str| {
+            let value = values.members.get(name)?.as_str().filter(|value| !value.is_empty())?;
+            Some((name, value.to_owned()))
+        };
+        CREDENTIALS.into_iter().filter_map(known).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Values> {
+        // No code of a script runs while the lock is held, so even a poisoned map is consistent.
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, name: &str) -> Outcome<Dynamic> {
+        if let Some(value) = self.lock().members.get(name) {
+            return to_script(value);
+        }
+        // A request may have members of any name.
+        if self.access == Access::Request {
+            return Ok(Dynamic::UNIT);
+        }
+        self.known(name).map(|()| Dynamic::UNIT)
+    }
+
+    fn set(&self, name: &str, value: &Dynamic) -> Outcome<()> {
+        let value = to_json(value)?;
+        let is_same = match self.lock().members.get(name) {
+            Some(present) => *present == value,
+            None => value.is_null(),
+        };
+        // Rhai writes the value back unchanged after a method such as `contains`.
+        if is_same {
+            return Ok(());
+        }
+        // An unknown member of a request may always be removed.
+        if !(self.access == Access::Request && value.is_null() && self.known(name).is_err()) {
+            self.may_set(name)?;
+        }
+        let mut values = self.lock();
+        let before = values.members.get(name).map_or(0, |value| weight_of_member(name, value));
+        let grown = if value.is_null() { 0 } else { weight_of_member(name, &value) };
+        let all = values.weight.unwrap_or_else(|| weight(values.members.as_object()));
+        let weight = all.saturating_sub(before) + grown;
+        if grown > before && weight > self.frame.bytes {
+            return Err(too_large(weight));
+        }
+        values.weight = Some(weight);
+        if value.is_null() {
+            values.members.remove(name);
+        } else {
+            values.members.set(name, value);
+        }
+        Ok(())
+    }
+
+    /// Rejects an unknown member name: it is a typing error, and the value would be lost silently.
+    fn known(&self, name: &str) -> Outcome<()> {
+        if self.access == Access::Answer || member::find(name).is_some() || self.frame.custom.contains(name) {
+            return Ok(());
+        }
+        let standard = MEMBERS.iter().map(|member| member.name);
+        let names = standard.chain(self.frame.custom.iter().map(String::as_str));
+        Err(failure(match nearest(name, names) {
+            Some(near) => format!("unknown metadata '{name}'; did you mean '{near}'?"),
+            None => {
+                format!("unknown metadata '{name}'; add a custom name to dynamicRegistrationCustomAttributes")
+            }
+        }))
+    }
+
+    fn may_set(&self, name: &str) -> Outcome<()> {
+        self.known(name)?;
+        let set_by = member::find(name).map(|member| member.set_by);
+        let fault = match (self.access, set_by) {
+            (Access::ReadOnly, _) => "is read-only here",
+            (_, Some(SetBy::Server)) => "is set by the server and cannot be changed",
+            (Access::Request, Some(SetBy::Operator)) => {
+                "must not be sent by a client; set it in createClient and updateClient"
+            }
+            (Access::Request, _) if name == STATEMENT => "is already verified and cannot be changed",
+            (Access::Request, _) if self.is_settled(name) => {
+                "comes from the software statement and cannot be changed"
+            }
+            (Access::Metadata | Access::Answer | Access::Request, _) => return Ok(()),
+        };
+        Err(failure(format!("'{name}' {fault}")))
+    }
+
+    /// Returns whether a statement has set `name`, or a member that `name` would contradict or repeat.
+    fn is_settled(&self, name: &str) -> bool {
+        let settled = &self.frame.settled;
+        settled.contains(name) || settled.iter().any(|own| retells(name, own))
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.lock().members.has(name)
+    }
+
+    fn keys(&self) -> Array {
+        self.lock().members.iter().map(|(name, _)| Dynamic::from(name.to_owned())).collect()
+    }
+
+    /// Returns a copy of all members as a map.
+    fn to_map(&self) -> Outcome<ScriptMap> {
+        let members = self.lock().members.clone();
+        members.iter().map(|(name, value)| Ok((name.into(), to_script(value)?))).collect()
+    }
+}
+
+/// Error returned when a script's result would exceed `scripts.limits.resultBytes`.
+#[expect(clippy::unnecessary_box_returns, reason = "every error of a script is boxed")]
+pub(in crate::script) fn too_large(bytes: usize) -> Box<EvalAltResult> {
+    failure(format!("the result is too large: {bytes} bytes of JSON (scripts.limits.resultBytes)"))
+}
+
+/// Returns the approximate size of `members` in bytes of JSON.
+pub(in crate::script) fn weight(members: &Map<String, Value>) -> usize {
+    members.iter().map(|(name, value)| weight_of_member(name, value)).sum::<usize>() + 2
+}
+
+fn weight_of_member(name: &str, value: &Value) -> usize {
+    name.len() + weight_of_value(value) + 4
+}
+
+fn weight_of_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 20,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| weight_of_value(item) + 1).sum::<usize>() + 2,
+        Value::Object(members) => weight(members),
+    }
+}
+
+/// Registers the type of members.
+pub(in crate::script) fn register(module: &mut Module) {
+    module.set_custom_type::<Members>("Members");
+    module.set_indexer_get_fn(|members: &mut Members, name: ImmutableString| members.get(&name));
+    module.set_indexer_set_fn(|members: &mut Members, name: ImmutableString, value: Dynamic| {
+        members.set(&name, &value)
+    });
+    module.set_native_fn("contains", |members: &mut Members, name: ImmutableString| {
+        Ok(members.contains(&name))
+    });
+    module.set_native_fn("keys", |members: &mut Members| Ok(members.keys()));
+    module.set_native_fn("to_map", |members: &mut Members| members.to_map());
+    module.set_native_fn("remove", |members: &mut Members, name: ImmutableString| {
+        members.set(&name, &Dynamic::UNIT)
+    });
+    // Janssen's spelling: `registerRequest.getRedirectUris()`.
+    for member in MEMBERS {
+        module.set_native_fn(getter(member.name), |members: &mut Members| members.get(member.name));
+    }
+}
+
+/// Returns the getter of a member: `getRedirectUris` for `redirect_uris`.
+fn getter(name: &str) -> String {
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters
+            .next()
+            .map(|first| first.to_ascii_uppercase().to_string() + letters.as_str())
+            .unwrap_or_default()
+    };
+    format!("get{}", name.split('_').map(capital).collect::<String>())
+}

@@ -1,0 +1,202 @@
+//! Deletes what has expired, at regular intervals.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::base::clock::Timestamp;
+use crate::client::Client;
+use crate::service::{Due, Service};
+use crate::store::audit::{Action, Author};
+use crate::store::clients::expiry::Expired;
+use crate::store::clients::unused::Unused;
+use crate::store::{Change, Store, StoreError};
+use crate::telemetry::meter;
+
+/// The maximum number of records that one sweep deletes at a time, so that it never blocks the store for
+/// long.
+const SWEPT_AT_ONCE: usize = 500;
+/// Clients that expired while no server was observing the time are deleted at this rate: one in this many of
+/// all clients in an hour.
+const SHARE: u64 = 10;
+/// The minimum number of such clients that one sweep deletes.
+const LEAST_SHARE: usize = 10;
+/// Seconds of an hour.
+const HOUR: u64 = 3_600;
+
+/// Deletes what has expired, some at a time, until `stop` is cancelled. That also ends a running sweep,
+/// because deleting everything may take longer than a shutdown allows.
+pub async fn sweep(service: Arc<Service>, stop: CancellationToken) {
+    let pause = Duration::from_secs(service.settings.store.sweep_seconds);
+    let sweeps = async {
+        loop {
+            tokio::time::sleep(pause).await;
+            sweep_once(&service).await;
+        }
+    };
+    // A sweep can be aborted at any await. Each deletion is one atomic change of the store, whoever waits for
+    // it. Uses that were being written stay noted, and are written at the end. The next start sweeps what was
+    // not deleted.
+    tokio::select! {
+        () = stop.cancelled() => (),
+        () = sweeps => (),
+    }
+}
+
+/// Deletes every client whose grace period is over, every other expired record, and the oldest events of an
+/// audit log that exceeds its limit. What expired while no server was observing the time [is held](Due).
+pub async fn sweep_once(service: &Service) {
+    let (store, most) = (&service.store, service.settings.store.audit_events);
+    if let Some(due) = look(service).await {
+        let grace = service.snapshot().live.registration.client_expiry_grace;
+        let before = Timestamp::from_unix(due.until.unix().saturating_sub(grace));
+        let mut share = share(service, due).await;
+        let expired = remove_expired(store, before, &mut share).await;
+        let unused = remove_unused_at(service, due.until, &mut share).await;
+        meter::clients_expired(expired.saturating_add(unused));
+        if share > 0 {
+            service.steady.caught_up();
+        }
+        until_none("expired records", || store.sweep(due.until, SWEPT_AT_ONCE)).await;
+    }
+    until_none("old audit events", || store.audit.trim(most, SWEPT_AT_ONCE)).await;
+}
+
+/// Returns the limit of this sweep, and logs when a clock jump holds it back or ends. Returns none if the
+/// store cannot be read or written.
+async fn look(service: &Service) -> Option<Due> {
+    let patience = service.settings.store.clock_jump_hold_seconds;
+    let before = service.steady.jump();
+    let due = service.steady.look(&service.store, &*service.clock, patience).await;
+    let due = due.inspect_err(|error| tracing::error!(%error, "sweep failed: nothing was deleted")).ok()?;
+    meter::sweep_held(due.jump.map_or(0, |jump| jump.ahead));
+    match (before, due.jump) {
+        (None, Some(jump)) => tracing::error!("clock jump: {jump}"),
+        (Some(_), None) => tracing::warn!("clock jump over: expired records are deleted again"),
+        _ => {}
+    }
+    Some(due)
+}
+
+/// Returns how many clients this sweep may delete. Of those that expired while no server was observing the
+/// time, it is a tenth of all clients in an hour, but at least a few.
+async fn share(service: &Service, due: Due) -> usize {
+    if !due.is_sparing {
+        return usize::MAX;
+    }
+    let all = service.store.clients.count_all().await.unwrap_or_default();
+    let seconds = service.settings.store.sweep_seconds;
+    let share = all.saturating_mul(seconds) / (SHARE * HOUR);
+    usize::try_from(share).unwrap_or(usize::MAX).max(LEAST_SHARE)
+}
+
+/// Deletes at most `share` clients that expired at `before` or earlier. Returns their number, and subtracts
+/// it from the share.
+async fn remove_expired(store: &Store, before: Timestamp, share: &mut usize) -> usize {
+    let mut expired = Expired::at(before);
+    while !expired.is_over() && expired.removed() < *share {
+        let most = SWEPT_AT_ONCE.min(share.saturating_sub(expired.removed()));
+        if let Err(error) = store.clients.sweep_expired(&mut expired, most).await {
+            tracing::error!(%error, "cannot delete expired clients");
+            break;
+        }
+        give_way().await;
+    }
+    let removed = expired.removed();
+    *share = share.saturating_sub(removed);
+    if removed > 0 {
+        tracing::info!(removed, "expired clients deleted");
+    }
+    removed
+}
+
+/// Yields to other tasks, the shutdown among them: a page of clients that all stay is read without ever
+/// waiting for anything.
+async fn give_way() {
+    tokio::task::yield_now().await;
+}
+
+/// Deletes every client that was not used for the time in the live configuration. Returns the number of
+/// deleted clients.
+pub async fn remove_unused(service: &Service) -> usize {
+    match look(service).await {
+        Some(due) => remove_unused_at(service, due.until, &mut share(service, due).await).await,
+        None => 0,
+    }
+}
+
+/// Deletes the clients that are unused at `now`, at most `share` of them, and subtracts their number from the
+/// share.
+async fn remove_unused_at(service: &Service, now: Timestamp, share: &mut usize) -> usize {
+    let store = &service.store;
+    let snapshot = service.snapshot();
+    let registration = &snapshot.live.registration;
+    // Uses that another server noted may not be written yet.
+    let late = if store.is_shared() { 2 * crate::server::lifecycle::WRITE_USES.as_secs() } else { 0 };
+    let before = |lifetime: Option<u64>| {
+        let ago = lifetime?.saturating_add(late);
+        Some(Timestamp::from_unix(now.unix().checked_sub(ago)?))
+    };
+    let unused = Unused {
+        never_since: before(registration.unused_client_lifetime),
+        idle_since: before(registration.inactive_client_lifetime),
+    };
+    if unused == Unused::default() {
+        return 0;
+    }
+    // The latest uses must be written before unused clients are deleted.
+    if let Err(error) = store.uses.write().await {
+        tracing::error!(%error, "cannot write client uses; unused clients are not deleted");
+        return 0;
+    }
+    if let Err(error) = store.uses.enter_all(SWEPT_AT_ONCE).await {
+        tracing::error!(%error, "cannot index the uses of clients from an older store");
+    }
+    let mut sweep = unused.sweep();
+    while !sweep.is_over() && sweep.removed() < *share {
+        let most = SWEPT_AT_ONCE.min(share.saturating_sub(sweep.removed()));
+        let swept = store.uses.sweep_unused(&mut sweep, most, |client| removal(client, now));
+        if let Err(error) = swept.await {
+            tracing::error!(%error, "cannot delete unused clients");
+            break;
+        }
+        give_way().await;
+    }
+    let removed = sweep.removed();
+    *share = share.saturating_sub(removed);
+    if removed > 0 {
+        tracing::info!(removed, "unused clients deleted");
+    }
+    removed
+}
+
+/// Returns the audit event of a deletion by the server itself.
+fn removal(client: &Client, now: Timestamp) -> Result<Change, StoreError> {
+    let reason = if client.last_used_at.is_some() { "inactive" } else { "unused" };
+    let event = Author::default().did(Action::ClientDeleted, client.id.as_str(), now);
+    event.with("reason", reason).change()
+}
+
+/// Repeats `sweep` until it finds nothing more. Returns how many records it deleted.
+async fn until_none<E: fmt::Display, S>(what: &str, mut sweep: impl FnMut() -> S) -> usize
+where
+    S: Future<Output = Result<usize, E>>,
+{
+    let mut removed = 0;
+    loop {
+        match sweep().await {
+            Ok(0) => break,
+            Ok(count) => removed += count,
+            Err(error) => {
+                tracing::error!(%error, "cannot delete {what}");
+                break;
+            }
+        }
+    }
+    if removed > 0 {
+        tracing::info!(removed, "{what} deleted");
+    }
+    removed
+}

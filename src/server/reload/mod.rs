@@ -1,0 +1,274 @@
+//! What can be reloaded while the server runs: scripts, the live part of the configuration, and the TLS
+//! files.
+//!
+//! One task makes all changes, and everything else requests them from it. It builds the new version beside
+//! the running one, and swaps the two once the new one is complete. If that fails, the running version stays,
+//! and the reason is kept for `/readyz`.
+
+mod change;
+mod watched;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::systemd::{self, State};
+use crate::config::patch::is_of_live;
+use crate::config::{self, Configuration, Origins, Sources};
+use crate::http::tls::Tls;
+use crate::live::Change;
+use crate::script::ScriptSet;
+use crate::service::{self, Judged, Service};
+use crate::store::audit::{Action, AuditEvent, Author};
+use crate::telemetry::meter::{self, Reloaded};
+
+pub use watched::Watched;
+
+/// Why the last reload of each type failed.
+#[derive(Debug, Default)]
+pub struct Reloads {
+    scripts: Mutex<Option<String>>,
+    configuration: Mutex<Option<String>>,
+    tls: Mutex<Option<String>>,
+}
+
+impl Reloads {
+    /// Returns what could not be reloaded, and why, under the names of members of `/readyz`.
+    pub fn failures(&self) -> Vec<(&'static str, String)> {
+        let kinds = [
+            ("scriptsError", &self.scripts),
+            ("configurationError", &self.configuration),
+            ("tlsError", &self.tls),
+        ];
+        let failed = |(name, slot): (&'static str, &Mutex<Option<String>>)| {
+            let slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.clone().map(|error| (name, error))
+        };
+        kinds.into_iter().filter_map(failed).collect()
+    }
+}
+
+fn note(slot: &Mutex<Option<String>>, failure: Option<String>) {
+    *slot.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+}
+
+/// Requests to the task, besides changed files.
+pub struct Requests {
+    /// Requests to reload everything.
+    pub again: mpsc::Receiver<()>,
+    /// Requests to patch the live configuration.
+    pub changes: mpsc::Receiver<Change>,
+}
+
+/// What the task watches and rebuilds.
+pub struct Reloader {
+    service: Arc<Service>,
+    sources: Sources,
+    /// The revision of the stored patch, which the sources contain.
+    patches: u64,
+    /// The warnings about the configuration in force.
+    warnings: Vec<String>,
+    reloads: Arc<Reloads>,
+    tls: Arc<Tls>,
+}
+
+impl Reloader {
+    /// A reloader of `tls` and of `service`, whose configuration came from `sources` with `warnings`.
+    pub fn new(
+        service: Arc<Service>,
+        (sources, warnings): (Sources, Vec<String>),
+        reloads: Arc<Reloads>,
+        tls: Arc<Tls>,
+    ) -> Self {
+        let patches = service.snapshot().patches;
+        Self { service, sources, patches, warnings, reloads, tls }
+    }
+
+    /// Handles requests and changed files of `watched` until `stop` is cancelled.
+    pub async fn run(mut self, mut watched: Watched, mut requests: Requests, stop: CancellationToken) {
+        let mut store = self.service.store.watch();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(()) = watched.scripts.1.recv() => self.scripts().await,
+                Some(()) = watched.configuration.1.recv() => self.configuration(Some(Author::default())).await,
+                Some(()) = watched.tls.1.recv() => self.tls().await,
+                Some(()) = told(&mut store) => self.adopt().await,
+                Some(change) = requests.changes.recv() => self.change(change).await,
+                Some(()) = requests.again.recv() => {
+                    systemd::tell(State::Reloading);
+                    self.configuration(Some(Author::default())).await;
+                    self.scripts().await;
+                    self.tls().await;
+                    systemd::tell(State::Ready);
+                }
+            }
+        }
+    }
+
+    /// Reloads the certificates and the key. They apply to new connections.
+    async fn tls(&self) {
+        if self.tls.files().is_empty() {
+            return;
+        }
+        let tls = Arc::clone(&self.tls);
+        let failure = match tokio::task::spawn_blocking(move || tls.reload()).await {
+            Ok(Ok(())) => {
+                tracing::info!(on = self.tls.is_on(), "TLS files reloaded");
+                None
+            }
+            Ok(Err(fault)) => Some(fault.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(cause) = &failure {
+            tracing::error!(cause, "TLS file reload failed; keeping the previous files");
+        }
+        self.count(Reloaded::Certificate, failure.is_none());
+        note(&self.reloads.tls, failure);
+    }
+
+    /// Compiles all scripts and swaps them at once.
+    async fn scripts(&self) {
+        let settings = self.service.settings.scripts.clone();
+        let runtime = Arc::clone(self.service.snapshot().scripts.runtime());
+        let loaded = tokio::task::spawn_blocking(move || ScriptSet::load(&settings, &runtime)).await;
+        let failure = match loaded {
+            Ok(Ok(scripts)) => {
+                self.swap_scripts(scripts).await;
+                None
+            }
+            Ok(Err(errors)) => Some(errors.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(cause) = &failure {
+            tracing::error!(cause, "script reload failed; keeping the previous scripts");
+            let event = self.own(Action::ScriptsRefused, String::new());
+            self.log(event.refused("invalid_scripts")).await;
+        }
+        self.count(Reloaded::Scripts, failure.is_none());
+        note(&self.reloads.scripts, failure);
+    }
+
+    fn count(&self, what: Reloaded, is_ok: bool) {
+        meter::reload(what, is_ok.then(|| self.service.clock.now().unix()));
+    }
+
+    async fn swap_scripts(&self, scripts: ScriptSet) {
+        let present = self.service.snapshot();
+        if present.scripts.revision() == scripts.revision() {
+            return;
+        }
+        tracing::info!(revision = scripts.revision(), "scripts reloaded");
+        let event = self.own(Action::ScriptsReloaded, scripts.revision().to_owned());
+        self.service.replace(present.with_scripts(Arc::new(scripts)));
+        self.log(event).await;
+    }
+
+    /// Returns the event of an action of this server, without a request.
+    fn own(&self, action: Action, subject: String) -> AuditEvent {
+        Author::default().did(action, subject, self.service.clock.now())
+    }
+
+    /// Records an event of something that has already happened. If that fails, the loss is logged.
+    async fn log(&self, event: AuditEvent) {
+        if let Err(error) = self.service.store.audit.append(&event).await {
+            tracing::error!(%error, action = ?event.action, "cannot write an event to the audit log");
+        }
+    }
+
+    /// Reloads the configuration and swaps its live part. Without an `author`, the server that made the
+    /// change has already recorded it.
+    async fn configuration(&mut self, author: Option<Author>) {
+        match (read(&self.sources).await, author) {
+            (Ok(next), Some(author)) => {
+                self.take_from(&author, &next).await;
+                self.count(Reloaded::Configuration, true);
+            }
+            (Ok(next), None) => {
+                self.take(&next);
+                self.count(Reloaded::Configuration, true);
+            }
+            (Err(cause), author) => {
+                tracing::error!(cause, "configuration reload failed; keeping the previous configuration");
+                self.refuse(cause);
+                if author.is_some() {
+                    let event = self.own(Action::ConfigurationRefused, String::new());
+                    self.log(event.refused("invalid_configuration")).await;
+                }
+            }
+        }
+    }
+
+    /// Does the same as [`take`](Self::take), and records what `author` changed.
+    async fn take_from(&mut self, author: &Author, next: &Whole) {
+        let present = self.service.snapshot();
+        self.take(next);
+        let changed = config::changed_keys(&present.live, &next.configuration.live);
+        if !changed.is_empty() {
+            let revision = self.service.snapshot().document(&self.service.settings).revision;
+            let event = author.did(Action::ConfigurationChanged, revision, self.service.clock.now());
+            self.log(event.with("changed", changed)).await;
+        }
+    }
+
+    /// Notes why the configuration was rejected.
+    fn refuse(&self, cause: String) {
+        self.count(Reloaded::Configuration, false);
+        note(&self.reloads.configuration, Some(cause));
+    }
+
+    /// Swaps the live part of the configuration for the one of `next`.
+    fn take(&mut self, next: &Whole) {
+        note(&self.reloads.configuration, None);
+        self.warn(&next.configuration.warnings);
+        meter::loaded(Reloaded::Configuration, self.service.clock.now().unix());
+        let is_from_file = self.sources.file.is_some();
+        if is_from_file && next.configuration.settings != self.service.settings {
+            let keys = config::changed_keys(&self.service.settings, &next.configuration.settings).join(", ");
+            tracing::warn!(keys, "configuration changes require a restart; they are not in force yet");
+        }
+        let present = self.service.snapshot();
+        let origins = origins(&present.origins, &next.configuration.origins);
+        let next = present.with_live(next.judged.clone()).with_origins(origins, self.patches);
+        if next.live != present.live {
+            tracing::info!(revision = next.revision, "configuration reloaded");
+        }
+        self.service.replace(next);
+    }
+
+    /// Logs the new warnings about the configuration that is now in force.
+    fn warn(&mut self, warnings: &[String]) {
+        for warning in warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
+            tracing::warn!("{warning}");
+        }
+        self.warnings = warnings.to_vec();
+    }
+}
+
+/// Waits for a notification of the store, if it sends any.
+async fn told(store: &mut Option<mpsc::Receiver<()>>) -> Option<()> {
+    store.as_mut()?.recv().await
+}
+
+/// Returns the next origins of the live part, and the current origins of the settings.
+fn origins(present: &Origins, next: &Origins) -> Origins {
+    let settings = present.iter().filter(|(key, _)| !is_of_live(key));
+    let live = next.iter().filter(|(key, _)| is_of_live(key));
+    settings.chain(live).map(|(key, origin)| (key.clone(), *origin)).collect()
+}
+
+/// A valid configuration, with its validated live part.
+struct Whole {
+    configuration: Configuration,
+    judged: Judged,
+}
+
+/// Reads the configuration from `sources` and validates it.
+async fn read(sources: &Sources) -> Result<Whole, String> {
+    let sources = sources.clone();
+    let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
+    let configuration = loaded.map_err(|error| error.to_string())?.map_err(|errors| errors.to_string())?;
+    let judged = service::judge(configuration.live.clone())?;
+    Ok(Whole { configuration, judged })
+}

@@ -1,0 +1,197 @@
+//! The routes: which path and method belong to which endpoint, and the layers around them.
+
+mod cors;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::{MethodRouter, any, get, post};
+use hyper::{Method, Request};
+use tokio::sync::Semaphore;
+use tower::util::MapRequestLayer;
+
+use super::probes;
+use crate::config::Paths;
+use crate::http::answer::Problem;
+use crate::http::below;
+use crate::http::observe::{self, Observer};
+use crate::http::receive::{self, Reception};
+use crate::service::{Context, Service};
+use crate::telemetry::meter::Endpoint;
+use crate::{discovery, management, registration, token};
+
+/// The router of the public listener: the endpoints for clients, and also `operations` if they have no
+/// listener of their own.
+pub fn public(service: Arc<Service>, operations: Option<Router>) -> Router {
+    let observer = observer(&service);
+    let paths = &service.settings.server.paths;
+    let document = || readable(get(discovery::endpoint::get));
+    let open = Router::new()
+        .route(&paths.registration, any(registered))
+        .route("/.well-known/oauth-authorization-server", document())
+        .route("/.well-known/openid-configuration", document())
+        .route("/.well-known/udap", readable(get(discovery::endpoint::udap)))
+        .route(&paths.jwks, readable(get(token::endpoint::jwks)))
+        // A page may register with an attestation, and needs a challenge for that.
+        .route(&paths.challenge, post_only(post(registration::endpoint::challenge)))
+        .layer(cors::cors())
+        .layer(MapRequestLayer::new(cors::bounded))
+        // Pages in a browser never have the credentials of a client.
+        .route(&paths.token, post_only(post(token::endpoint::token)))
+        .route(&paths.introspection, post_only(post(token::endpoint::introspect)))
+        .route(&paths.revocation, post_only(post(token::endpoint::revoke)));
+    let issuer_path = own_path(&service.issuer);
+    observed(bounded(open, service).merge(operations.unwrap_or_default()), observer, issuer_path)
+}
+
+/// Limits the concurrent requests to `routes`. The body of each request is received first.
+fn bounded(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
+    let limits = &service.settings.limits;
+    let reception = Reception {
+        body_bytes: limits.body_bytes,
+        body_timeout_ms: limits.body_timeout_ms,
+        waiting: limits.requests,
+        room: Arc::default(),
+        permits: Arc::new(Semaphore::new(limits.requests)),
+    };
+    routes.with_state(service).layer(axum::middleware::from_fn_with_state(reception, receive::receive))
+}
+
+/// The router of the admin listener.
+pub fn operational(service: &Service, operations: Router) -> Router {
+    observed(operations, observer(service), own_path(&service.issuer))
+}
+
+/// Adds to `router` the answers for all other paths and methods, and the layers around everything.
+fn observed(router: Router, observer: Observer, issuer_path: Arc<str>) -> Router {
+    let router = router
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed(&[Method::GET]) });
+    below::issuer(router, issuer_path).layer(axum::middleware::from_fn_with_state(observer, observe::observe))
+}
+
+fn observer(service: &Service) -> Observer {
+    let server = &service.settings.server;
+    let (paths, issuer_path) = (server.paths.clone(), own_path(&service.issuer));
+    let endpoint = Arc::new(move |request: &Request<Body>| {
+        let path = request.uri().path();
+        let inner = below::path(path, &issuer_path);
+        endpoint(&paths, inner.as_deref().unwrap_or(path), request)
+    });
+    let is_https = service.issuer.starts_with("https:");
+    Observer { endpoint, is_https, trusted_proxies: server.trusted_proxies.clone() }
+}
+
+/// Returns the path of the issuer; empty if it has none.
+fn own_path(issuer: &str) -> Arc<str> {
+    let path = url::Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned());
+    path.unwrap_or_default().into()
+}
+
+/// Returns the endpoint that a request of `path` is counted for.
+fn endpoint(paths: &Paths, path: &str, request: &Request<Body>) -> Endpoint {
+    let tokens = [&paths.token, &paths.introspection, &paths.revocation, &paths.jwks];
+    let is_management =
+        || request.method() != Method::POST || management::endpoint::client_id(request.uri()).is_some();
+    match path {
+        _ if path == paths.registration && is_management() => Endpoint::Management,
+        _ if path == paths.registration => Endpoint::Registration,
+        _ if tokens.into_iter().any(|own| own == path) => Endpoint::Token,
+        _ if path.starts_with("/.well-known/") => Endpoint::Discovery,
+        _ if path.starts_with("/admin/") || path == paths.config => Endpoint::Admin,
+        _ if probes::PATHS.contains(&path) => Endpoint::Probe,
+        _ => Endpoint::Other,
+    }
+}
+
+/// The maximum number of concurrent imports: each holds some clients in memory as long as its sender takes.
+const IMPORTS: usize = 4;
+
+/// The admin API. Pages in a browser may not call it, so it has no CORS headers.
+pub fn admin(service: Arc<Service>) -> Router {
+    use crate::admin::endpoint::{audit, clients, config, initial_access, scripts, transfer, used};
+    const READ: &[Method] = &[Method::GET, Method::HEAD];
+    const READ_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
+    let tokens = "/admin/v1/initial-access-tokens";
+    let client = get(clients::show).put(clients::replace).delete(clients::delete);
+    let configuration = get(config::get).patch(config::patch);
+    let one_token = get(initial_access::show).delete(initial_access::revoke);
+    let all_tokens = get(initial_access::list).post(initial_access::create);
+    let clients = get(clients::list).delete(clients::delete_all);
+    let routes = Router::new()
+        .route(
+            &service.settings.server.paths.config,
+            only(configuration, &[Method::GET, Method::HEAD, Method::PATCH]),
+        )
+        .route("/admin/v1/audit", only(get(audit::list), READ))
+        .route("/admin/v1/clients", only(clients, READ_DELETE))
+        .route("/admin/v1/clients/export", only(get(transfer::export), READ))
+        .route(
+            "/admin/v1/clients/{id}",
+            only(client, &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE]),
+        )
+        .route("/admin/v1/clients/used", post_only(post(used::many)))
+        .route("/admin/v1/clients/{id}/used", post_only(post(used::one)))
+        .route(tokens, only(all_tokens, &[Method::GET, Method::HEAD, Method::POST]))
+        .route(&format!("{tokens}/{{id}}"), only(one_token, READ_DELETE))
+        .route("/admin/v1/scripts", only(get(scripts::get), READ))
+        .route("/admin/v1/schemas/Client", only(get(scripts::client_schema), READ))
+        .route("/admin/v1/openapi.json", only(get(scripts::description), READ));
+    // The only body that is not received in advance, since it may have any length.
+    let streamed = Router::new()
+        .route("/admin/v1/clients/import", post_only(post(transfer::import)))
+        .with_state(Arc::clone(&service))
+        .layer(axum::middleware::from_fn_with_state(Arc::new(Semaphore::new(IMPORTS)), receive::shed_load));
+    bounded(routes, service).merge(streamed)
+}
+
+/// Answers other methods with the methods that are supported.
+fn only(routes: MethodRouter<Arc<Service>>, methods: &'static [Method]) -> MethodRouter<Arc<Service>> {
+    routes.fallback(|| async { Problem::method_not_allowed(methods) })
+}
+
+/// Answers other methods with `POST` as the only supported one.
+fn post_only(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
+    only(routes, &[Method::POST])
+}
+
+/// Routes requests to the registration URL, which is also the management URL once its query names a client.
+///
+/// The handlers are boxed: the future of a registration has some ten thousand bytes, and each layer around it
+/// would move all of them, for a `GET` too.
+async fn registered(
+    State(service): State<Arc<Service>>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    let method = request.method().clone();
+    let is_management = matches!(method, Method::GET | Method::PUT | Method::DELETE)
+        || management::endpoint::client_id(request.uri()).is_some();
+    let state = State(service);
+    match method {
+        Method::GET => Box::pin(management::endpoint::get(state, request)).await,
+        Method::PUT => Box::pin(management::endpoint::put(state, request)).await,
+        Method::DELETE => Box::pin(management::endpoint::delete(state, request)).await,
+        Method::POST if !is_management => Box::pin(registration::endpoint::post(state, request)).await,
+        _ => {
+            let has_deletion = Context::new(&state.0).settings().client_deletion_enabled;
+            Err(Problem::method_not_allowed(&allowed(is_management, has_deletion)))
+        }
+    }
+}
+
+/// Returns the methods of the registration URL: `POST` only without a client, `DELETE` only where clients may
+/// delete themselves. The error for a forbidden deletion uses the same list.
+fn allowed(is_management: bool, has_deletion: bool) -> Vec<Method> {
+    let post = (!is_management).then_some(Method::POST);
+    let delete = has_deletion.then_some(Method::DELETE);
+    let always = [Method::GET, Method::PUT];
+    post.into_iter().chain(always).chain(delete).chain([Method::OPTIONS]).collect()
+}
+
+/// Answers other methods with the reading methods as the only supported ones.
+fn readable(routes: MethodRouter<Arc<Service>>) -> MethodRouter<Arc<Service>> {
+    only(routes, &[Method::GET, Method::HEAD, Method::OPTIONS])
+}

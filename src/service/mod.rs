@@ -1,0 +1,260 @@
+//! What every use case works with: the settings, the store, the clock, and one snapshot of everything that
+//! can change while the server runs.
+
+pub mod limits;
+mod steady;
+mod upstream;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde_json::{Map, Value};
+use tokio_util::task::TaskTracker;
+
+use crate::base::clock::Clock;
+use crate::client::Rules;
+use crate::config::{Live, Origins, Settings};
+use crate::fetch::documents::RemoteDocuments;
+use crate::fetch::{self, Fetcher};
+use crate::live::{Changes, Document};
+use crate::script::ScriptSet;
+use crate::store::Store;
+use crate::store::audit::AuditQueue;
+use crate::trust::{Trust, Verifier};
+use limits::RateLimits;
+pub use steady::{Due, Jump, Steady};
+pub use upstream::{Members, Upstream};
+
+/// Everything that can change while the server runs. A snapshot is never modified, only replaced.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The live configuration.
+    pub live: Live,
+    /// The trust settings of the configuration, with every key parsed.
+    pub trust: Arc<Trust>,
+    /// The names of this server that are accepted in the `aud` of a token.
+    pub audiences: Vec<String>,
+    /// The revision of the configuration, which is recorded in the provenance of clients.
+    pub revision: String,
+    /// The origins of all options that are not defaults, including the options of the settings.
+    pub origins: Arc<Origins>,
+    /// The number of patches; 0 if there were none.
+    pub patches: u64,
+    /// The scripts.
+    pub scripts: Arc<ScriptSet>,
+    /// The rate limits.
+    pub limits: RateLimits,
+    own_names: Arc<[String]>,
+}
+
+impl Snapshot {
+    /// The first snapshot of a server with the names `own_names`: its issuer and its endpoints.
+    pub fn new(judged: Judged, scripts: Arc<ScriptSet>, own_names: Vec<String>) -> Self {
+        let limits = RateLimits::new(&judged.live.registration);
+        Self::with(judged, scripts, own_names.into(), limits)
+    }
+
+    /// Returns the same snapshot with these origins of its options and this number of patches.
+    #[must_use]
+    pub fn with_origins(self, origins: Origins, patches: u64) -> Self {
+        Self { origins: Arc::new(origins), patches, ..self }
+    }
+
+    /// Returns the same configuration with other scripts.
+    #[must_use]
+    pub fn with_scripts(&self, scripts: Arc<ScriptSet>) -> Self {
+        let judged = Judged { live: self.live.clone(), trust: Arc::clone(&self.trust) };
+        let next = Self::with(judged, scripts, Arc::clone(&self.own_names), self.limits.clone());
+        Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
+    }
+
+    /// Returns the same scripts with another configuration. What callers have used of a limit is reset only
+    /// if that limit itself changes.
+    #[must_use]
+    pub fn with_live(&self, judged: Judged) -> Self {
+        let limits = self.limits.following(&self.live.registration, &judged.live.registration);
+        let (scripts, own_names) = (Arc::clone(&self.scripts), Arc::clone(&self.own_names));
+        let next = Self::with(judged, scripts, own_names, limits);
+        Self { origins: Arc::clone(&self.origins), patches: self.patches, ..next }
+    }
+
+    fn with(judged: Judged, scripts: Arc<ScriptSet>, own_names: Arc<[String]>, limits: RateLimits) -> Self {
+        let Judged { live, trust } = judged;
+        let further = live.registration.accepted_audiences.iter();
+        let audiences = own_names.iter().chain(further).cloned().collect();
+        let (revision, origins, patches) = (live.revision(), Arc::default(), 0);
+        Self { live, trust, audiences, revision, origins, patches, scripts, limits, own_names }
+    }
+
+    /// Returns the configuration as administrators see it, together with `settings`. Its revision changes
+    /// with every value and after each patch, even after a patch that changes only a secret.
+    pub fn document(&self, settings: &Settings) -> Document {
+        let revision = document_revision(&self.revision, self.patches);
+        Document::new(settings, &self.live, &self.origins, revision)
+    }
+}
+
+/// Returns the revision of the [document](Snapshot::document) of a configuration with the revision `live`
+/// after `patches` patches.
+pub fn document_revision(live: &str, patches: u64) -> String {
+    format!("{live}-{patches}")
+}
+
+/// A live configuration that can be in force. Only [`judge`] creates it.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    live: Live,
+    trust: Arc<Trust>,
+}
+
+/// Validates the patterns, keys and algorithms of a configuration that was parsed.
+///
+/// # Errors
+/// All faults, one in each line.
+pub fn judge(live: Live) -> Result<Judged, String> {
+    let mut faults = crate::client::rules::settings_faults(&live.registration);
+    let trust = Trust::new(&live.registration).unwrap_or_else(|wrong| {
+        faults.extend(wrong);
+        Trust::default()
+    });
+    let lines: Vec<String> = faults.into_iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
+    if lines.is_empty() { Ok(Judged { live, trust: Arc::new(trust) }) } else { Err(lines.join("\n")) }
+}
+
+/// The parts of a service. They are created before it, and belong to it afterwards.
+pub struct Parts {
+    /// The store of the clients.
+    pub store: Store,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The only client for outgoing requests.
+    pub fetcher: Arc<Fetcher>,
+    /// The channel for changes of the live configuration.
+    pub changes: Changes,
+    /// The queue for audit events of rejected requests.
+    pub refusals: AuditQueue,
+    /// The public keys of this server, as a JWK Set.
+    pub jwks: Map<String, Value>,
+    /// The upstream authorization server.
+    pub upstream: Option<Upstream>,
+    /// The address of the admin listener, if there is one.
+    pub admin_address: Option<SocketAddr>,
+}
+
+/// What the use cases work with. One service exists for the life of the server.
+pub struct Service {
+    /// The settings that are read once, at startup.
+    pub settings: Settings,
+    /// The issuer identifier, without a trailing slash.
+    pub issuer: String,
+    /// The store of the clients.
+    pub store: Store,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// The only client for outgoing requests.
+    pub fetcher: Arc<Fetcher>,
+    /// Metadata documents of other servers.
+    pub documents: RemoteDocuments<Value>,
+    /// The verifier of tokens, with keys from any source.
+    pub verifier: Verifier,
+    /// The channel for changes of the live configuration.
+    pub changes: Changes,
+    /// The queue for audit events of rejected requests.
+    pub refusals: AuditQueue,
+    /// Changes that are completed even if their callers have disconnected.
+    pub changes_under_way: TaskTracker,
+    /// The public keys of this server, as a JWK Set.
+    pub jwks: Map<String, Value>,
+    /// The upstream authorization server, if `discovery.upstream` names one.
+    pub upstream: Option<Upstream>,
+    /// The address of the admin listener, if there is one, whoever opened it.
+    pub admin_address: Option<SocketAddr>,
+    /// The limit of a sweep.
+    pub steady: Steady,
+    live: ArcSwap<Snapshot>,
+}
+
+impl Service {
+    /// Creates the service with its first snapshot.
+    pub fn new(settings: Settings, issuer: String, parts: Parts, first: Snapshot) -> Self {
+        let Parts { store, clock, fetcher, changes, refusals, jwks, upstream, admin_address } = parts;
+        let keep = |value: &Value| Ok(value.clone());
+        let (mine, time) = (Arc::clone(&fetcher), Arc::clone(&clock));
+        let documents = RemoteDocuments::new(mine, time, &settings.fetch, fetch::JSON, keep);
+        let verifier = Verifier::new(&fetcher, &clock, &settings.fetch);
+        Self {
+            settings,
+            issuer,
+            store,
+            clock,
+            fetcher,
+            documents,
+            verifier,
+            changes,
+            refusals,
+            changes_under_way: TaskTracker::new(),
+            jwks,
+            upstream,
+            admin_address,
+            steady: Steady::default(),
+            live: ArcSwap::from_pointee(first),
+        }
+    }
+
+    /// Returns the current snapshot. Each request reads it once, so that no request sees two configurations
+    /// or two sets of scripts.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.live.load_full()
+    }
+
+    /// Replaces the snapshot. Only the reload task calls this, so no change is lost.
+    pub fn replace(&self, next: Snapshot) {
+        self.live.store(Arc::new(next));
+    }
+
+    /// Returns the URL of the registration endpoint.
+    pub fn registration_endpoint(&self) -> String {
+        self.endpoint(&self.settings.server.paths.registration)
+    }
+
+    /// Returns the URL of the endpoint at `path`.
+    pub fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+}
+
+/// One request, with the snapshot that applies to it.
+pub struct Context<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// The snapshot of this request.
+    pub snapshot: Arc<Snapshot>,
+}
+
+impl<'a> Context<'a> {
+    /// The context of a request that starts now.
+    pub fn new(service: &'a Service) -> Self {
+        Self { service, snapshot: service.snapshot() }
+    }
+
+    /// Returns the live settings.
+    pub fn settings(&self) -> &crate::config::Registration {
+        &self.snapshot.live.registration
+    }
+
+    /// Returns the rules for this request.
+    pub fn rules(&self) -> Rules<'_> {
+        let live = &self.snapshot.live;
+        let Settings { limits, fetch, .. } = &self.service.settings;
+        Rules {
+            settings: &live.registration,
+            scopes: &live.scopes,
+            limits,
+            fetch,
+            initial_access: None,
+            registered: None,
+            is_certified: false,
+        }
+    }
+}

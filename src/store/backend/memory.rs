@@ -1,0 +1,60 @@
+//! A store in memory, for tests and embedding programs; its contents are lost at the end.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+
+use super::pending::Pending;
+use super::{Backend, Change, Facts, Pair};
+use crate::store::error::StoreError;
+
+/// Keys and values in memory.
+#[derive(Default)]
+pub(in crate::store) struct Memory(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
+
+impl Memory {
+    fn pairs(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
+        // Nothing here can panic between two related changes, so the map is consistent even if the lock is
+        // poisoned.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+        let mut pairs = self.pairs();
+        let mut pending = Pending::on(|key: &[u8]| Ok(pairs.get(key).cloned()));
+        let numbers = pending.add(change)?;
+        for (key, value) in pending.into_values() {
+            match value {
+                Some(value) => pairs.insert(key, value),
+                None => pairs.remove(&key),
+            };
+        }
+        Ok(numbers)
+    }
+}
+
+impl Backend for Memory {
+    fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        ready(Ok(self.pairs().get(key).cloned())).boxed()
+    }
+
+    fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
+        if range.start >= range.end {
+            return ready(Ok(Vec::new())).boxed();
+        }
+        let pairs = self.pairs();
+        let found = pairs.range(range).take(limit).map(|(key, value)| (key.clone(), value.clone()));
+        ready(Ok(found.collect())).boxed()
+    }
+
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+        ready(self.change(change)).boxed()
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
+}

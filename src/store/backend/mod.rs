@@ -1,0 +1,127 @@
+//! The interface between what is stored and where it is stored: an ordered key-value space with atomic
+//! conditional batches. It knows nothing about clients.
+//!
+//! Two features could not be built from conditions on values without making all writers wait for each
+//! other: counters that many writers change at once, and a log without gaps. A change can therefore also
+//! add to numbers and append to sequences. The resulting values are determined when the change is applied.
+
+pub(in crate::store) mod memory;
+pub(in crate::store) mod pending;
+pub(in crate::store) mod postgres;
+pub mod sled;
+
+use std::ops::Range;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use super::{StoreError, keys};
+
+/// A key with its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// A condition for applying a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expectation {
+    /// The key has no value.
+    Absent(Vec<u8>),
+    /// The key has exactly this value.
+    Value(Vec<u8>, Vec<u8>),
+    /// The number under the key is less than this.
+    Below(Vec<u8>, u64),
+}
+
+/// A change. It is applied as a whole if every expectation is met, and otherwise not at all. Its parts are
+/// applied in the order of its members.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The conditions.
+    pub expect: Vec<Expectation>,
+    /// Keys to remove; a missing key is not an error.
+    pub delete: Vec<Vec<u8>>,
+    /// Values to store.
+    pub put: Vec<Pair>,
+    /// Numbers to add to: keys and amounts. A missing number counts as 0, and a number that becomes 0 is
+    /// removed. A result out of range is limited to the range.
+    pub count: Vec<(Vec<u8>, i64)>,
+    /// Values to append to a sequence: the key of the sequence and the value. The first value gets the
+    /// number 1, and each later one the number after the last value, whoever wrote that. A value is stored
+    /// under the key of the sequence followed by its number: 8 bytes, big-endian.
+    pub append: Vec<Pair>,
+}
+
+impl Change {
+    /// Returns this change combined with `other`.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.expect.extend(other.expect);
+        self.delete.extend(other.delete);
+        self.put.extend(other.put);
+        self.count.extend(other.count);
+        self.append.extend(other.append);
+        self
+    }
+}
+
+/// Stores keys and values.
+pub trait Backend: Send + Sync {
+    /// Returns the value of `key`.
+    fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Returns the first `limit` pairs of `range`, in the byte order of their keys.
+    fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>>;
+
+    /// Applies `change` and returns the new values of the numbers that it added to, in its order. When this
+    /// returns, the change survives a power cut.
+    ///
+    /// Fails with [`StoreError::Conflict`] when an expectation is not met. A read after that returns the
+    /// data that caused the conflict.
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>>;
+
+    /// Returns facts about the backend that are cheap to obtain.
+    fn facts(&self) -> Facts;
+
+    /// Returns whether other servers may use it too.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Signals when another server may have changed what [servers keep in memory](super::Store::watch).
+    /// Returns `None` when the backend is not shared.
+    fn watch(&self) -> Option<mpsc::Receiver<()>> {
+        None
+    }
+}
+
+/// Facts about a backend.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Bytes on disk; `None` if the backend has no disk or does not report the size.
+    pub disk_bytes: Option<u64>,
+    /// Changes that are queued for writing.
+    pub waiting: usize,
+}
+
+/// Returns the first `limit` pairs of `range` and the rest of the range, or `None` if there is no more.
+pub(super) async fn page(
+    backend: &dyn Backend,
+    range: Range<Vec<u8>>,
+    limit: usize,
+) -> Result<(Vec<Pair>, Option<Range<Vec<u8>>>), StoreError> {
+    let pairs = backend.scan(range.clone(), limit).await?;
+    let last = pairs.last().filter(|_| pairs.len() >= limit);
+    let left = last.map(|(key, _)| keys::behind(key)..range.end);
+    Ok((pairs, left))
+}
+
+/// Returns the key of the value with this number in `sequence`. The last number is stored under the key of
+/// the sequence itself.
+pub(super) fn numbered(sequence: &[u8], number: u64) -> Vec<u8> {
+    [sequence, &number.to_be_bytes()].concat()
+}
+
+/// Decodes the number that is stored under `key` as `value`.
+pub(super) fn number(key: &[u8], value: Option<&[u8]>) -> Result<i64, StoreError> {
+    let Some(bytes) = value else { return Ok(0) };
+    bytes.try_into().map(i64::from_be_bytes).map_err(|_| StoreError::corrupt(key, "it is not a number"))
+}

@@ -1,0 +1,92 @@
+//! Works out changes in the same manner for every backend: changes that are not written yet, on top of the
+//! stored values.
+
+use std::collections::BTreeMap;
+
+use super::{Change, Expectation, Pair, number, numbered};
+use crate::store::StoreError;
+
+/// The values after a batch; `None` for a removed key.
+pub(in crate::store) type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// The changes of one batch, as later changes in the batch see them.
+pub(in crate::store) struct Pending<R> {
+    /// Reads the values stored before the batch.
+    stored: R,
+    values: Values,
+}
+
+impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Pending<R> {
+    /// Creates a batch without changes, on top of the values that `stored` reads.
+    pub(in crate::store) const fn on(stored: R) -> Self {
+        Self { stored, values: Values::new() }
+    }
+
+    /// Adds `change` as a whole if its expectations are met after the previous changes. Returns the numbers
+    /// that it changed.
+    pub(in crate::store) fn add(&mut self, change: Change) -> Result<Vec<i64>, StoreError> {
+        for expectation in &change.expect {
+            if !self.holds(expectation)? {
+                return Err(StoreError::Conflict);
+            }
+        }
+        let mut staged = Staged { pending: self, values: Values::new() };
+        staged.values.extend(change.delete.into_iter().map(|key| (key, None)));
+        staged.values.extend(change.put.into_iter().map(|(key, value)| (key, Some(value))));
+        let count = |(key, by)| staged.count(key, by);
+        let numbers = change.count.into_iter().map(count).collect::<Result<_, _>>()?;
+        for value in change.append {
+            staged.append(value)?;
+        }
+        let made = staged.values;
+        self.values.extend(made);
+        Ok(numbers)
+    }
+
+    /// Returns everything that is to be written.
+    pub(in crate::store) fn into_values(self) -> Values {
+        self.values
+    }
+
+    fn holds(&self, expectation: &Expectation) -> Result<bool, StoreError> {
+        Ok(match expectation {
+            Expectation::Absent(key) => self.value(key)?.is_none(),
+            Expectation::Value(key, value) => self.value(key)?.as_ref() == Some(value),
+            Expectation::Below(key, most) => {
+                let found = number(key, self.value(key)?.as_deref())?;
+                // A number below 0 is below every other.
+                u64::try_from(found).map_or(true, |found| found < *most)
+            }
+        })
+    }
+
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.values.get(key).map_or_else(|| (self.stored)(key), |pending| Ok(pending.clone()))
+    }
+}
+
+/// One change that is being worked out. None of it becomes pending until all of it succeeds.
+struct Staged<'a, R> {
+    pending: &'a Pending<R>,
+    values: Values,
+}
+
+impl<R: Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>> Staged<'_, R> {
+    fn number(&self, key: &[u8]) -> Result<i64, StoreError> {
+        let value = self.values.get(key).map_or_else(|| self.pending.value(key), |value| Ok(value.clone()));
+        number(key, value?.as_deref())
+    }
+
+    fn count(&mut self, key: Vec<u8>, by: i64) -> Result<i64, StoreError> {
+        let sum = self.number(&key)?.saturating_add(by);
+        let value = (sum != 0).then(|| sum.to_be_bytes().to_vec());
+        self.values.insert(key, value);
+        Ok(sum)
+    }
+
+    fn append(&mut self, (sequence, value): Pair) -> Result<(), StoreError> {
+        let last = self.count(sequence.clone(), 1)?;
+        self.values.insert(numbered(&sequence, last.unsigned_abs()), Some(value));
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! One transaction: locks the rows, works out the changes, and writes the result.
+//!
+//! All existing rows are locked in key order before anything is written, so two servers never deadlock. A
+//! missing row is inserted. If somebody else has inserted it in the meantime, the transaction starts again.
+
+use std::collections::BTreeMap;
+
+use deadpool_postgres::Client;
+use futures_util::future::{try_join, try_join3};
+use tokio_postgres::Statement;
+use tokio_postgres::types::ToSql;
+
+use super::failure::Failure;
+use super::listen;
+use super::plan::{self, Keys, Plan};
+use super::pool;
+use crate::store::StoreError;
+use crate::store::backend::Change;
+use crate::store::backend::pending::{Pending, Values};
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+const LOCK: &str = "SELECT key, value FROM registrar_entries \
+                    WHERE key = ANY($1::bytea[]) ORDER BY key FOR UPDATE";
+const INSERT: &str = "INSERT INTO registrar_entries (key, value) \
+                      SELECT new.key, new.value \
+                      FROM unnest($1::bytea[], $2::bytea[]) AS new (key, value) ORDER BY new.key \
+                      ON CONFLICT (key) DO NOTHING";
+const UPDATE: &str = "UPDATE registrar_entries SET value = new.value \
+                      FROM unnest($1::bytea[], $2::bytea[]) AS new (key, value) \
+                      WHERE registrar_entries.key = new.key";
+const DELETE: &str = "DELETE FROM registrar_entries WHERE key = ANY($1::bytea[])";
+
+/// The outcome of each change.
+pub(super) type Outcomes = Vec<Result<Vec<i64>, StoreError>>;
+
+/// Changes that are written together.
+pub(super) struct Transaction<'a> {
+    changes: Vec<&'a Change>,
+    read: Keys,
+    locked: Keys,
+    has_notify: bool,
+}
+
+impl<'a> Transaction<'a> {
+    /// Creates the transaction of `changes`. Listeners are notified if the database [supports
+    /// it](listen::is_possible).
+    pub(super) fn of(changes: Vec<&'a Change>, has_notify: bool) -> Self {
+        let read = plan::read_by(&changes);
+        let mut locked = plan::written_by(&changes);
+        locked.extend(read.iter().cloned());
+        Self { changes, read, locked, has_notify }
+    }
+
+    /// Applies all changes that can be applied; none of them takes effect before the [commit].
+    pub(super) async fn prepare(&mut self, client: &Client) -> Result<Outcomes, Failure> {
+        let stored = self.lock(client).await?;
+        let mut pending = Pending::on(|key: &[u8]| Ok(stored.get(key).cloned()));
+        let outcomes = self.changes.iter().map(|&change| pending.add(change.clone())).collect();
+        let values = pending.into_values();
+        self.write(client, &values, &stored).await?;
+        Ok(outcomes)
+    }
+
+    /// Begins and locks the existing rows.
+    async fn lock(&self, client: &Client) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Failure> {
+        let lock = client.prepare_cached(LOCK).await?;
+        let keys: Vec<&[u8]> = self.locked.iter().map(Vec::as_slice).collect();
+        let values: [&(dyn ToSql + Sync); 1] = [&keys];
+        let ((), rows) = try_join(client.batch_execute(BEGIN), client.query(&lock, &values)).await?;
+        Ok(rows.iter().map(pool::pair).collect::<Result<_, _>>()?)
+    }
+
+    /// Writes `values` over what was `stored`.
+    async fn write(
+        &mut self,
+        client: &Client,
+        values: &Values,
+        stored: &BTreeMap<Vec<u8>, Vec<u8>>,
+    ) -> Result<(), Failure> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        let Plan { insert, update, delete } = Plan::new(values, stored, &self.read);
+        let rows = u64::try_from(insert.len()).unwrap_or(u64::MAX);
+        let (inserts, updates): (Columns, Columns) = (insert.into_iter().unzip(), update.into_iter().unzip());
+        let deletes: Vec<&[u8]> = delete.into_iter().collect();
+        // Once prepared, the statements are sent in this order without a pause.
+        let (insert, update, delete) = try_join3(
+            client.prepare_cached(INSERT),
+            client.prepare_cached(UPDATE),
+            client.prepare_cached(DELETE),
+        )
+        .await?;
+        let (inserted, ..) = try_join3(
+            execute(client, &insert, &[&inserts.0, &inserts.1], inserts.0.is_empty()),
+            execute(client, &update, &[&updates.0, &updates.1], updates.0.is_empty()),
+            execute(client, &delete, &[&deletes], deletes.is_empty()),
+        )
+        .await?;
+        if inserted < rows {
+            // Keys that were not known before are locked too when the transaction starts again.
+            self.locked.extend(values.keys().cloned());
+            return Err(Failure::Lost);
+        }
+        if self.has_notify && values.keys().any(|key| listen::is_watched(key)) {
+            client.batch_execute(listen::NOTIFY).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Commits what was [prepared](Transaction::prepare).
+pub(super) async fn commit(client: &Client) -> Result<(), Failure> {
+    client.batch_execute("COMMIT").await.map_err(|error| Failure::from(error).at_commit())
+}
+
+/// Keys and their values.
+type Columns<'a> = (Vec<&'a [u8]>, Vec<&'a [u8]>);
+
+async fn execute(
+    client: &Client,
+    statement: &Statement,
+    values: &[&(dyn ToSql + Sync)],
+    is_nothing: bool,
+) -> Result<u64, tokio_postgres::Error> {
+    if is_nothing { Ok(0) } else { client.execute(statement, values).await }
+}

@@ -1,0 +1,135 @@
+//! Exports the clients that can be read.
+
+use std::fs;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::source::Source;
+use super::{Inspection, key};
+use crate::base::secret::SealingKey;
+use crate::client::TrustLevel;
+use crate::store::backend::sled::database;
+use crate::store::backend::sled::log::Met;
+use crate::store::backend::sled::work::Work;
+use crate::store::clients::Stored;
+use crate::store::sealing::key_file;
+use crate::store::transfer::line;
+use crate::store::{StoreError, keys};
+
+/// Why there is no export.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// Nothing can be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file already exists.
+    #[error("{} already exists; name another file, or move the existing one", .0.display())]
+    Exists(PathBuf),
+    /// The file cannot be written.
+    #[error("{} cannot be written: {source}", .file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+}
+
+/// Writes every client of the store in `folder` that can be read to `file`, in the format of an export. The
+/// file must not exist yet. It contains secrets in clear, so only its owner can read it.
+///
+/// # Errors
+/// As for [`check`](crate::store::backend::sled::inspect::check), and when the key of the secrets or the file is not available.
+pub fn export(
+    folder: &Path,
+    key: Option<&Path>,
+    file: &Path,
+    work: &Work,
+) -> Result<Inspection, ExportError> {
+    // Checked first, because a missing key is not the problem where there is no store.
+    drop(database::lock(folder)?);
+    let key = key_file::load_or_make(&key::place(folder, key), true)?;
+    let mut found = Inspection::default();
+    let source = Source::open(folder, work, &mut found)?;
+    let failed = |source: io::Error| match source.kind() {
+        ErrorKind::AlreadyExists => ExportError::Exists(file.to_owned()),
+        _ => ExportError::File { file: file.to_owned(), source },
+    };
+    let target = create(file).map_err(failed)?;
+    let written = write(&source, &key, target, work, &mut found);
+    if written.is_err() {
+        // An incomplete export is useless. The error tells why it could not be written.
+        drop(fs::remove_file(file));
+    }
+    written.map_err(|error| match error {
+        Unwritten::Store(error) => ExportError::Store(error),
+        Unwritten::File(error) => failed(error),
+    })?;
+    Ok(found)
+}
+
+/// Why an export was not written.
+enum Unwritten {
+    Store(StoreError),
+    File(io::Error),
+}
+
+/// Writes the clients, followed by their number.
+fn write(
+    source: &Source,
+    key: &SealingKey,
+    file: fs::File,
+    work: &Work,
+    found: &mut Inspection,
+) -> Result<(), Unwritten> {
+    let mut lines = BufWriter::new(file);
+    let mut written = Ok(());
+    let all = source.all(work, |met| match met {
+        Met::Pair(pair, value) if pair.starts_with(keys::CLIENTS) && written.is_ok() => {
+            found.records += 1;
+            match line_of(pair, value, key) {
+                Ok(None) => {}
+                Ok(Some(members)) => {
+                    written = serde_json::to_writer(&mut lines, &members)
+                        .map_err(io::Error::from)
+                        .and_then(|()| lines.write_all(b"\n"));
+                    found.clients += 1;
+                }
+                Err(fault) => found.fault(fault),
+            }
+        }
+        Met::Pair(..) => {}
+        Met::Lost(what) => found.fault(what),
+    });
+    all.map_err(Unwritten::Store)?;
+    let last = format!("{}\n", serde_json::json!({ line::CLIENTS: found.clients }));
+    let written = written.and_then(|()| lines.write_all(last.as_bytes()));
+    let written = written.and_then(|()| lines.into_inner().map_err(io::IntoInnerError::into_error));
+    written.and_then(|file| file.sync_all()).map_err(Unwritten::File)
+}
+
+/// Returns the line of the client that is stored under `key`. Returns `None` for the administrator, who
+/// belongs to one server and is created anew on another.
+fn line_of(key: &[u8], value: &[u8], sealing: &SealingKey) -> Result<Option<Map<String, Value>>, String> {
+    let stored = Stored::read((key.to_vec(), value.to_vec())).map_err(|error| error.to_string())?;
+    let client = stored.client();
+    // A record that was pieced together from parts of different records.
+    if keys::client(&client.id) != key {
+        return Err(StoreError::corrupt(key, "it belongs to another client").to_string());
+    }
+    if client.provenance.trust_level == TrustLevel::Operator {
+        return Ok(None);
+    }
+    let line = line::of(client, sealing);
+    line.map(Some).map_err(|error| format!("the client {}: {error}", client.id))
+}
+
+fn create(file: &Path) -> std::io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
+}

@@ -1,0 +1,166 @@
+//! Rebuilds the files of a store from what could be read: sled cannot open the old files, or reads only a
+//! part of them, and no server could continue with that.
+//!
+//! Everything derived from the records is computed again: the indexes of the clients, the expiry index and
+//! the counters. Lost records are thus not counted.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use sled::Batch;
+
+use super::copy::{self, Copy};
+use super::source::Source;
+use crate::store::backend::number;
+use crate::store::backend::sled::database::{Database, LOG};
+use crate::store::backend::sled::log::Met;
+use crate::store::backend::sled::mark;
+use crate::store::backend::sled::work::Work;
+use crate::store::clients::Stored;
+use crate::store::clients::index::entered;
+use crate::store::keys::{self, Kind};
+use crate::store::{StoreError, record};
+
+/// Pairs that are written at a time.
+const BATCH: usize = 500;
+
+/// Replaces the store in `folder` with one that contains everything `source` can read. Returns where the
+/// old files are, and adds what is lost to `lost`.
+pub(super) fn rebuild(
+    source: &Source,
+    folder: &Path,
+    work: &Work,
+    lost: &mut Vec<String>,
+) -> Result<PathBuf, StoreError> {
+    let new = Copy::empty(folder)?;
+    let mut writer = Writer::new(Database::open(new.folder(), crate::store::backend::sled::inspect::CACHE)?);
+    let mut outcome = Ok(());
+    source.all(work, |met| match met {
+        Met::Pair(key, value) if outcome.is_ok() => outcome = writer.take(key, value, lost),
+        Met::Pair(..) => {}
+        Met::Lost(what) => lost.push(what),
+    })?;
+    outcome.and_then(|()| writer.end())?;
+    let failed = |error| StoreError::Unavailable(format!("{}: {error}", folder.display()));
+    swap(new.folder(), folder).map_err(failed)
+}
+
+/// Writes a store, record by record.
+struct Writer {
+    database: Database,
+    batch: Batch,
+    waiting: usize,
+    /// Numbers that are derived from the records.
+    counts: BTreeMap<Vec<u8>, i64>,
+    /// The number of the last event of the audit log.
+    last_event: i64,
+}
+
+impl Writer {
+    fn new(database: Database) -> Self {
+        Self { database, batch: Batch::default(), waiting: 0, counts: BTreeMap::new(), last_event: 0 }
+    }
+
+    fn take(&mut self, key: &[u8], value: &[u8], lost: &mut Vec<String>) -> Result<(), StoreError> {
+        if keys::follows_from_records(key) {
+            return Ok(());
+        }
+        if key.starts_with(keys::CLIENTS)
+            && let Err(error) = self.client(key, value)?
+        {
+            lost.push(error.to_string());
+            return Ok(());
+        }
+        if key == keys::AUDIT {
+            self.last_event = self.last_event.max(number(key, Some(value))?);
+            return Ok(());
+        }
+        if let Some(event) = key.strip_prefix(keys::AUDIT) {
+            self.last_event = self.last_event.max(number(key, Some(event))?);
+        }
+        for kind in Kind::ALL {
+            let (Some(own), Ok(end)) = (kind.of_record(key), record::expiry(key, value)) else { continue };
+            self.count(kind.group_count(own).map(|count| (count, 1)));
+            // The original index entry is written later, with its own value.
+            self.put(&kind.expiry(end, own), &[])?;
+        }
+        self.put(key, value)
+    }
+
+    /// Adds the index entries of a client and counts it. The inner error tells why the client cannot be
+    /// read.
+    fn client(&mut self, key: &[u8], value: &[u8]) -> Result<Result<(), StoreError>, StoreError> {
+        let stored = match Stored::read((key.to_vec(), value.to_vec())) {
+            Ok(stored) if keys::client(&stored.client().id) == key => stored,
+            Ok(_) => return Ok(Err(StoreError::corrupt(key, "it belongs to another client"))),
+            Err(error) => return Ok(Err(error)),
+        };
+        let indexes = entered(stored.client());
+        self.count(indexes.count);
+        for (key, value) in indexes.put {
+            self.put(&key, &value)?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn count(&mut self, counts: impl IntoIterator<Item = (Vec<u8>, i64)>) {
+        for (key, by) in counts {
+            let count = self.counts.entry(key).or_default();
+            *count = count.saturating_add(by);
+        }
+    }
+
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        self.batch.insert(key, value);
+        self.waiting += 1;
+        if self.waiting >= BATCH { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), StoreError> {
+        self.waiting = 0;
+        let batch = std::mem::take(&mut self.batch);
+        self.database.with(|db| db.apply_batch(batch))
+    }
+
+    fn end(mut self) -> Result<(), StoreError> {
+        self.count([(keys::AUDIT.to_vec(), self.last_event)]);
+        for (key, count) in std::mem::take(&mut self.counts) {
+            if count != 0 {
+                self.put(&key, &count.to_be_bytes())?;
+            }
+        }
+        self.write()?;
+        self.database.with(|db| db.flush().map(drop))
+    }
+}
+
+/// Moves the files of the store in `folder` aside and those in `new` into their place.
+fn swap(new: &Path, folder: &Path) -> io::Result<PathBuf> {
+    let aside = copy::inside(folder, "damaged").map_err(io::Error::other)?;
+    copy::create(&aside)?;
+    // The log stays in place until the new one replaces it: a folder without a log is an empty store.
+    if fs::hard_link(folder.join(LOG), aside.join(LOG)).is_err() {
+        fs::copy(folder.join(LOG), aside.join(LOG))?;
+    }
+    for (from, to) in [(folder, aside.as_path()), (new, folder)] {
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let text = name.to_string_lossy();
+            if copy::is_beside_log(&text) || text == mark::NAME {
+                fs::rename(entry.path(), to.join(&name))?;
+            }
+        }
+    }
+    fs::rename(new.join(LOG), folder.join(LOG))?;
+    #[cfg(unix)]
+    for place in [folder, &aside] {
+        match fs::File::open(place)?.sync_all() {
+            Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}

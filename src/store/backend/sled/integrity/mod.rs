@@ -1,0 +1,224 @@
+//! Checks whether all acknowledged data is still there: sled 0.34 continues without a part of its log that
+//! it cannot read, and does not report it.
+//!
+//! The [mark](crate::store::backend::sled::mark) verifies the end of the log, the [tally](crate::store::backend::sled::tally) everything. Counting a
+//! small store takes no time, so a start waits for it. Of a large store, the writer counts a part between
+//! two batches until all of it is counted. From then on, a store that does not match rejects changes.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::database::Database;
+use super::mark::Mark;
+use super::tally::{self, Content, Tally};
+use crate::store::StoreError;
+use crate::store::backend::Pair;
+use crate::store::backend::pending::Values;
+use crate::store::keys;
+
+/// Pairs that are counted at a time.
+const CHUNK: usize = 500;
+/// How long a start waits for the count.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The state of one store.
+pub(in crate::store) struct Integrity {
+    tally: Tally,
+    mark: Mark,
+    count: Option<Count>,
+    damage: Option<String>,
+}
+
+/// A count in progress.
+#[derive(Default)]
+struct Count {
+    /// The first key that was not counted.
+    from: Vec<u8>,
+    seen: Content,
+}
+
+/// The numbers after a batch, once it is written.
+pub(in crate::store) struct Next {
+    tally: Tally,
+    seen: Content,
+}
+
+impl Next {
+    /// The tally, as it is written with the batch.
+    pub(in crate::store) fn pair(&self) -> Pair {
+        (tally::KEY.to_vec(), self.tally.encode())
+    }
+}
+
+impl Integrity {
+    /// Checks whether `database`, which is in `folder`, has all acknowledged data.
+    pub(in crate::store) fn open(database: &Database, folder: &Path) -> Result<Self, StoreError> {
+        Self::open_within(database, folder, PATIENCE)
+    }
+
+    fn open_within(database: &Database, folder: &Path, patience: Duration) -> Result<Self, StoreError> {
+        let marked = Mark::read(folder)?;
+        let tally = match stored(database)? {
+            Some(tally) => tally,
+            None => adopted(database, marked)?,
+        };
+        judge(tally, marked)?;
+        if marked.is_none() && tally.batches > 0 {
+            tracing::warn!("the store's mark file (registrar.mark) is missing; creating a new one");
+        }
+        let mark = Mark::open(folder, tally.batches)?;
+        let mut integrity = Self { tally, mark, count: Some(Count::default()), damage: None };
+        let begun = Instant::now();
+        while integrity.is_counting() && begun.elapsed() < patience {
+            integrity.count_on(database)?;
+        }
+        match integrity.damage {
+            Some(damage) => Err(StoreError::Damaged(damage)),
+            None => Ok(integrity),
+        }
+    }
+
+    /// Checks again after the database was reopened. A database that lost data stays damaged.
+    pub(in crate::store) fn reopened(&mut self, database: &Database) -> Result<(), StoreError> {
+        let tally = stored(database).and_then(|tally| {
+            let tally = tally.unwrap_or_default();
+            judge(tally, Some(self.tally.batches)).map(|()| tally)
+        });
+        if let Err(StoreError::Damaged(damage)) = &tally {
+            self.is_damaged(damage.clone());
+        }
+        self.tally = tally?;
+        self.count = Some(Count::default());
+        Ok(())
+    }
+
+    /// Returns why the store rejects changes; `None` if it does not.
+    pub(in crate::store) fn damage(&self) -> Option<StoreError> {
+        self.damage.clone().map(StoreError::Damaged)
+    }
+
+    /// Whether there is more to count.
+    pub(in crate::store) const fn is_counting(&self) -> bool {
+        self.count.is_some()
+    }
+
+    /// Returns the numbers after `values` are written. `read` returns the stored value of a key.
+    pub(in crate::store) fn next(
+        &self,
+        read: impl Fn(&[u8]) -> Result<Option<Vec<u8>>, StoreError>,
+        values: &Values,
+    ) -> Result<Next, StoreError> {
+        let mut content = self.tally.content();
+        let mut seen = self.count.as_ref().map(|count| count.seen).unwrap_or_default();
+        for (key, value) in values {
+            let is_counted = self.count.as_ref().is_some_and(|count| *key < count.from);
+            let old = read(key)?;
+            if old == *value {
+                continue;
+            }
+            let change = |content: Content| {
+                let without = old.as_ref().map_or(content, |old| content.without(key, old));
+                value.as_ref().map_or(without, |value| without.with(key, value))
+            };
+            content = change(content);
+            if is_counted {
+                seen = change(seen);
+            }
+        }
+        Ok(Next { tally: self.tally.then(content), seen })
+    }
+
+    /// Applies the numbers of a batch that is now on disk.
+    pub(in crate::store) fn written(&mut self, next: &Next) {
+        self.tally = next.tally;
+        if let Some(count) = &mut self.count {
+            count.seen = next.seen;
+        }
+        if let Err(error) = self.mark.set(self.tally.batches) {
+            tracing::warn!(%error, "cannot write the store's mark file (registrar.mark)");
+        }
+    }
+
+    /// Counts some more pairs. Logs an error when the store does not match its tally.
+    ///
+    /// # Errors
+    /// When the database cannot currently be read. The remaining pairs are still to be counted.
+    pub(in crate::store) fn count_on(&mut self, database: &Database) -> Result<(), StoreError> {
+        let Some(mut count) = self.count.take() else { return Ok(()) };
+        let range = count.from.clone()..tally::KEY.to_vec();
+        let pairs = database.with(|db| db.range(range).take(CHUNK).collect::<sled::Result<Vec<_>>>());
+        let pairs = match pairs {
+            Ok(pairs) => pairs,
+            Err(StoreError::Damaged(damage)) => {
+                self.is_damaged(damage);
+                return Ok(());
+            }
+            Err(error) => {
+                self.count = Some(count);
+                return Err(error);
+            }
+        };
+        count.seen = pairs.iter().fold(count.seen, |seen, (key, value)| seen.with(key, value));
+        match pairs.last() {
+            Some((key, _)) if pairs.len() == CHUNK => {
+                count.from = keys::behind(key);
+                self.count = Some(count);
+            }
+            _ => {
+                if let Some(damage) = count.seen.differs(self.tally.content()) {
+                    self.is_damaged(damage);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_damaged(&mut self, damage: String) {
+        tracing::error!(error = %StoreError::Damaged(damage.clone()), "store damaged; rejecting changes");
+        self.damage = Some(damage);
+    }
+}
+
+/// Returns the stored tally.
+pub(in crate::store) fn stored(database: &Database) -> Result<Option<Tally>, StoreError> {
+    let Some(bytes) = database.with(|db| db.get(tally::KEY))? else { return Ok(None) };
+    if let Some(error) = Tally::other_version(&bytes) {
+        return Err(error);
+    }
+    let damaged = || StoreError::Damaged("the tally of the stored records cannot be read".to_owned());
+    Tally::decode(&bytes).map(Some).ok_or_else(damaged)
+}
+
+/// Checks that no acknowledged batch is missing.
+pub(in crate::store) fn judge(tally: Tally, marked: Option<u64>) -> Result<(), StoreError> {
+    match marked.unwrap_or_default().checked_sub(tally.batches) {
+        None | Some(0) => Ok(()),
+        Some(lost) => {
+            let damage = format!("the last {lost} acknowledged batches are missing");
+            Err(StoreError::Damaged(damage))
+        }
+    }
+}
+
+/// The tally of a store that has none: it is new, or an older registrar without a tally created it.
+fn adopted(database: &Database, marked: Option<u64>) -> Result<Tally, StoreError> {
+    judge(Tally::default(), marked)?;
+    let content = database.with(|db| {
+        db.range(..tally::KEY.to_vec()).try_fold(Content::default(), |content, pair| {
+            let (key, value) = pair?;
+            Ok(content.with(&key, &value))
+        })
+    })?;
+    if content == Content::default() {
+        return Ok(Tally::default());
+    }
+    let tally = Tally::of(1, content);
+    database.with(|db| {
+        db.insert(tally::KEY, tally.encode())?;
+        db.flush()
+    })?;
+    Ok(tally)
+}
+
+#[cfg(test)]
+mod tests;

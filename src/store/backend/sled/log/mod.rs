@@ -1,0 +1,292 @@
+//! Reads the log of sled 0.34 without sled, in one pass from beginning to end, so that it finishes whatever
+//! the log contains.
+//!
+//! sled finds a page through its table and the pages above it. Where one of these is damaged, sled requests
+//! it a million times or gives up on everything after it, though the records themselves are intact. This
+//! module uses every message of the log that has a valid checksum. Each page with records states its range
+//! of keys, so neither the table nor the pages above it are needed. Of two pages for a key, the one written
+//! last applies. A lost page is replaced by its previous state.
+//!
+//! This is for logs that sled cannot read. Only sled decides about unfinished writes at the end of a log
+//! after a kill.
+
+mod cover;
+mod disk;
+mod form;
+mod segment;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use self::cover::Uncovered;
+use self::disk::unavailable;
+use self::form::{Bounds, Leaf};
+use self::segment::{Kind, Message, Messages, SEGMENT};
+use super::database::{LOG, LONG_VALUES};
+use super::work::Work;
+use crate::store::StoreError;
+use crate::store::backend::Pair;
+
+/// Pages that are kept in memory once they are read.
+const KEPT: usize = 2_048;
+
+/// Where a body is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    at: u64,
+    length: usize,
+    /// Whether the body is the name of a file.
+    is_apart: bool,
+}
+
+/// The last state of a page in the log.
+struct Page {
+    moment: u64,
+    bounds: Bounds,
+    base: Place,
+    changes: Vec<Place>,
+}
+
+/// A range of keys, and the page that contains their values.
+struct Part {
+    bounds: Bounds,
+    /// `None` when the page is lost.
+    page: Option<usize>,
+    /// Whether the page is known to be an older state.
+    is_old: bool,
+}
+
+/// What a pass over the log yields, in the order of the keys.
+pub(in crate::store) enum Met<'a> {
+    /// A key and its value.
+    Pair(&'a [u8], &'a [u8]),
+    /// A description of records that cannot be read.
+    Lost(String),
+}
+
+/// The log.
+pub(in crate::store) struct SledLog {
+    file: File,
+    long_values: PathBuf,
+    pages: Vec<Page>,
+    parts: Vec<Part>,
+    kept: RefCell<HashMap<usize, Rc<Vec<Pair>>>>,
+}
+
+impl SledLog {
+    /// Reads the log in `folder`, which must not be open elsewhere in the meantime.
+    pub(in crate::store) fn read(folder: &Path, work: &Work) -> Result<Self, StoreError> {
+        let path = folder.join(LOG);
+        let failed = |error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+        let mut log = Self {
+            file: File::open(&path).map_err(failed)?,
+            long_values: folder.join(LONG_VALUES),
+            pages: Vec::new(),
+            parts: Vec::new(),
+            kept: RefCell::default(),
+        };
+        let segments = log.segments(work)?;
+        log.pages = log.last_pages(&segments, work)?;
+        log.divide(&segments, work)?;
+        Ok(log)
+    }
+
+    /// Returns the value of `key`.
+    pub(in crate::store) fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let behind = self.parts.partition_point(|part| *part.bounds.from <= *key);
+        let part = self.parts.get(behind.checked_sub(1)?)?;
+        let pairs = self.pairs(part.page?)?;
+        let at = pairs.binary_search_by(|(one, _)| one.as_slice().cmp(key)).ok()?;
+        pairs.get(at).map(|(_, value)| value.clone())
+    }
+
+    /// Visits everything before the key `end`.
+    pub(in crate::store) fn all(
+        &self,
+        end: &[u8],
+        work: &Work,
+        mut meet: impl FnMut(Met<'_>),
+    ) -> Result<(), StoreError> {
+        for part in self.parts.iter().take_while(|part| *part.bounds.from < *end) {
+            let Some(pairs) = part.page.and_then(|page| self.pairs(page)) else {
+                meet(Met::Lost(format!("{} are lost", named(&part.bounds))));
+                continue;
+            };
+            if part.is_old {
+                meet(Met::Lost(format!(
+                    "the latest state of {} is lost; an older state was read, in which later changes and \
+                     deletions are missing",
+                    named(&part.bounds)
+                )));
+            }
+            for (key, value) in pairs.iter().filter(|(key, _)| part.bounds.holds(key) && **key < *end) {
+                meet(Met::Pair(key, value));
+            }
+            work.step(pairs.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Returns where the segments are, in the order in which they were written.
+    fn segments(&self, work: &Work) -> Result<Vec<(u64, u64)>, StoreError> {
+        let bytes = self.file.metadata().map_err(|error| unavailable(&error))?.len();
+        let mut segments = Vec::new();
+        for at in (0..bytes).step_by(SEGMENT) {
+            work.step(0)?;
+            segments.extend(segment::number(&disk::segment(&self.file, at)?).map(|number| (number, at)));
+        }
+        segments.sort_unstable();
+        Ok(segments)
+    }
+
+    /// Visits every message of the log, with the position of its body in the file. An incomplete batch at
+    /// the end was never acknowledged and is left out.
+    fn each(
+        &self,
+        segments: &[(u64, u64)],
+        work: &Work,
+        mut see: impl FnMut(&Message<'_>, u64),
+    ) -> Result<(), StoreError> {
+        let last = segments
+            .last()
+            .map(|(number, at)| disk::segment(&self.file, *at).map(|segment| (*number, segment)));
+        let last = last.transpose()?;
+        let end =
+            last.and_then(|(number, segment)| Messages::of(&segment, number).last().map(|m| m.last_moment()));
+        for (number, at) in segments {
+            let segment = disk::segment(&self.file, *at)?;
+            let seen = Messages::of(&segment, *number).try_for_each(|message| {
+                let needed = message.body.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+                if message.kind == Kind::Batch && needed > end {
+                    return ControlFlow::Break(());
+                }
+                see(&message, at + message.at as u64);
+                ControlFlow::Continue(())
+            });
+            if seen.is_break() {
+                break;
+            }
+            work.step(segment.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the last state of every existing page.
+    fn last_pages(&self, segments: &[(u64, u64)], work: &Work) -> Result<Vec<Page>, StoreError> {
+        let mut pages: HashMap<u64, Page> = HashMap::new();
+        self.each(segments, work, |message, at| {
+            let place = Place { at, length: message.body.len(), is_apart: message.is_apart };
+            match message.kind {
+                Kind::Page => match self.bounds(message) {
+                    Some(bounds) => {
+                        let page = Page { moment: message.moment, bounds, base: place, changes: Vec::new() };
+                        pages.insert(message.page, page);
+                    }
+                    // An inner page, without records.
+                    None => drop(pages.remove(&message.page)),
+                },
+                Kind::Change => {
+                    if let Some(page) = pages.get_mut(&message.page) {
+                        page.changes.push(place);
+                    }
+                }
+                Kind::Free => drop(pages.remove(&message.page)),
+                Kind::Batch | Kind::Cap | Kind::Other => {}
+            }
+        })?;
+        Ok(pages.into_values().collect())
+    }
+
+    /// Divides all keys among the pages. Keys without a page get an older state of any page.
+    fn divide(&mut self, segments: &[(u64, u64)], work: &Work) -> Result<(), StoreError> {
+        let mut uncovered = Uncovered::all();
+        self.give(&mut uncovered, 0, false);
+        let mut older = Vec::new();
+        if uncovered.left().next().is_some() {
+            self.each(segments, work, |message, at| {
+                let bounds = if message.kind == Kind::Page { self.bounds(message) } else { None };
+                if let Some(bounds) = bounds.filter(|bounds| uncovered.meets(bounds)) {
+                    let base = Place { at, length: message.body.len(), is_apart: message.is_apart };
+                    older.push(Page { moment: message.moment, bounds, base, changes: Vec::new() });
+                }
+            })?;
+        }
+        let known = self.pages.len();
+        self.pages.append(&mut older);
+        self.give(&mut uncovered, known, true);
+        self.parts.extend(uncovered.left().map(|bounds| Part { bounds, page: None, is_old: false }));
+        self.parts.sort_by(|one, other| one.bounds.from.cmp(&other.bounds.from));
+        Ok(())
+    }
+
+    /// Assigns keys to the pages starting at this index, the newest page first.
+    fn give(&mut self, uncovered: &mut Uncovered, from: usize, is_old: bool) {
+        let mut order: Vec<(u64, usize)> =
+            self.pages.iter().enumerate().skip(from).map(|(index, page)| (page.moment, index)).collect();
+        order.sort_unstable_by(|one, other| other.cmp(one));
+        for (_, index) in order {
+            let Some(page) = self.pages.get(index) else { continue };
+            let taken = uncovered.take(&page.bounds).into_iter();
+            self.parts.extend(taken.map(|bounds| Part { bounds, page: Some(index), is_old }));
+        }
+    }
+
+    /// Returns the range of keys of the page in a message; `None` if it is not a page with records.
+    fn bounds(&self, message: &Message<'_>) -> Option<Bounds> {
+        let apart = if message.is_apart { Some(self.apart(message.body)?) } else { None };
+        Leaf::read(apart.as_deref().unwrap_or(message.body)).map(|leaf| leaf.bounds)
+    }
+
+    /// Returns the records of a page.
+    fn pairs(&self, index: usize) -> Option<Rc<Vec<Pair>>> {
+        if let Some(pairs) = self.kept.borrow().get(&index) {
+            return Some(Rc::clone(pairs));
+        }
+        let page = self.pages.get(index)?;
+        let base = self.body(page.base)?;
+        let changes = page.changes.iter().filter_map(|place| self.body(*place));
+        let pairs = Rc::new(Leaf::read(&base)?.pairs(changes)?);
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(index, Rc::clone(&pairs));
+        Some(pairs)
+    }
+
+    fn body(&self, place: Place) -> Option<Vec<u8>> {
+        let mut body = vec![0; place.length];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(place.at)).and_then(|_| file.read_exact(&mut body)).ok()?;
+        if place.is_apart { self.apart(&body) } else { Some(body) }
+    }
+
+    /// Reads a body from a file of its own, where it follows its checksum and its type.
+    fn apart(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let name = i64::from_le_bytes(*name.first_chunk()?);
+        let bytes = fs::read(self.long_values.join(name.to_string())).ok()?;
+        let (sum, rest) = bytes.split_first_chunk()?;
+        (crc32fast::hash(rest) == u32::from_le_bytes(*sum)).then(|| rest.get(1..).map(<[u8]>::to_vec))?
+    }
+
+    /// Returns whether there are no pages.
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        self.pages.is_empty()
+    }
+}
+
+fn named(bounds: &Bounds) -> String {
+    let from = bounds.from.escape_ascii();
+    match &bounds.to {
+        Some(to) => format!("the records from {from} to {}", to.escape_ascii()),
+        None => format!("the records from {from} on"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! The embedded store: one sled tree, and one thread that writes to it.
+//!
+//! Reads go to the tree directly. They are short, and most are served from its cache. Changes go to the
+//! [writer](crate::store::backend::sled::writer).
+
+pub(in crate::store) mod database;
+pub(in crate::store) mod guard;
+pub mod inspect;
+pub(in crate::store) mod integrity;
+pub(in crate::store) mod log;
+pub(in crate::store) mod mark;
+pub(in crate::store) mod tally;
+pub mod work;
+pub(in crate::store) mod writer;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use sled::Db;
+use tokio::sync::{mpsc, oneshot};
+
+use self::database::Database;
+use self::integrity::Integrity;
+use self::writer::{Answer, Writer};
+use super::{Backend, Change, Facts, Pair};
+use crate::store::error::StoreError;
+use crate::telemetry::meter::{self, WriteOutcome};
+
+/// Changes that may be queued for the writer; further ones are rejected.
+const QUEUE: usize = 4_096;
+
+/// Keys and values in sled.
+pub(in crate::store) struct Sled {
+    database: Arc<Database>,
+    /// `None` once the store is being closed.
+    queue: Option<mpsc::Sender<(Change, Answer)>>,
+    writer: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Sled {
+    /// Opens the database in `folder`, creating it if necessary.
+    ///
+    /// Returns [`StoreError::Damaged`] when acknowledged data is missing.
+    pub(in crate::store) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        let database = Arc::new(Database::open(folder, cache_bytes)?);
+        let integrity = Integrity::open(&database, folder)?;
+        let (queue, changes) = mpsc::channel(QUEUE);
+        let mut writer = Writer::new(Arc::clone(&database), integrity);
+        let writer = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.run(changes))
+            .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Self { database, queue: Some(queue), writer: Some(writer) })
+    }
+}
+
+impl Drop for Sled {
+    /// Lets the writer finish all accepted changes, so that the folder is free when this returns.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has nothing more to write.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Sled {
+    /// Passes `change` to the writer and waits until it is written.
+    async fn written(&self, change: Change) -> Result<Vec<i64>, StoreError> {
+        let closed = || StoreError::Unavailable("the writer thread has stopped".to_owned());
+        let (answer, outcome) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(closed)?;
+        queue.try_send((change, answer)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => closed(),
+        })?;
+        outcome.await.map_err(|_| closed())?
+    }
+}
+
+/// Returns the outcome of a change as a metric label.
+fn word<T>(outcome: &Result<T, StoreError>) -> WriteOutcome {
+    match outcome {
+        Ok(_) => WriteOutcome::Done,
+        Err(StoreError::Conflict) => WriteOutcome::Conflict,
+        Err(StoreError::Busy) => WriteOutcome::Busy,
+        Err(_) => WriteOutcome::Failed,
+    }
+}
+
+impl Backend for Sled {
+    fn get<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        ready(self.database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))).boxed()
+    }
+
+    fn scan(&self, range: Range<Vec<u8>>, limit: usize) -> BoxFuture<'_, Result<Vec<Pair>, StoreError>> {
+        if range.start >= range.end {
+            return ready(Ok(Vec::new())).boxed();
+        }
+        let pairs = self.database.with(|db| {
+            let pairs = db.range(range).take(limit);
+            pairs.map(|pair| pair.map(|(key, value)| (key.to_vec(), value.to_vec()))).collect()
+        });
+        ready(pairs).boxed()
+    }
+
+    fn apply(&self, change: Change) -> BoxFuture<'_, Result<Vec<i64>, StoreError>> {
+        async move {
+            let outcome = self.written(change).await;
+            meter::store_write(word(&outcome));
+            outcome
+        }
+        .boxed()
+    }
+
+    fn facts(&self) -> Facts {
+        let waiting = self.queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity());
+        Facts { disk_bytes: self.database.with(Db::size_on_disk).ok(), waiting }
+    }
+}

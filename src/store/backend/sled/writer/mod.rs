@@ -1,0 +1,183 @@
+//! The thread that writes to sled.
+//!
+//! It takes all queued changes, writes them as one batch, flushes once, and answers all of them. Many
+//! registrations thus share one flush, and a change whose expectations the only writer has checked cannot
+//! be overtaken. (`Db::flush_async` of sled 0.34 hangs when several callers use it.)
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sled::Batch;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::database::Database;
+use super::integrity::Integrity;
+use crate::store::backend::Change;
+use crate::store::backend::pending::{Pending, Values};
+use crate::store::error::StoreError;
+use crate::telemetry::meter;
+
+/// Changes that share one flush.
+const BATCH: usize = 1_024;
+/// Pause between two attempts to reopen a database after a failed batch.
+const MENDING: Duration = Duration::from_secs(1);
+
+/// Where the outcome of a change is sent.
+pub(in crate::store) type Answer = oneshot::Sender<Result<Vec<i64>, StoreError>>;
+type Waiting = Vec<(Change, Answer)>;
+/// What is stored, as far as it was read for one batch.
+type Known = RefCell<HashMap<Vec<u8>, Option<Vec<u8>>>>;
+
+/// The only writer.
+pub(in crate::store) struct Writer {
+    database: Arc<Database>,
+    integrity: Integrity,
+    /// When a write failed, or when the last attempt to recover from that failed.
+    broken: Option<Instant>,
+    /// When counting last failed.
+    miscounted: Option<Instant>,
+}
+
+impl Writer {
+    pub(in crate::store) const fn new(database: Arc<Database>, integrity: Integrity) -> Self {
+        Self { database, integrity, broken: None, miscounted: None }
+    }
+
+    /// Writes the changes it receives until all senders are dropped.
+    pub(in crate::store) fn run(&mut self, mut changes: mpsc::Receiver<(Change, Answer)>) {
+        while let Some(taken) = self.take(&mut changes) {
+            if !taken.is_empty() {
+                let (count, started) = (taken.len(), Instant::now());
+                self.commit(taken);
+                meter::store_batch(count, started.elapsed(), changes.len());
+            }
+            if self.counts() {
+                self.count();
+            }
+        }
+    }
+
+    /// Returns whether there is more to count. After a failed batch, the database may show a part of it
+    /// until it is reopened. After a failed read, counting pauses and resumes with a later change.
+    fn counts(&self) -> bool {
+        let is_resting = self.miscounted.is_some_and(|failed| failed.elapsed() < MENDING);
+        self.integrity.is_counting() && self.broken.is_none() && !is_resting
+    }
+
+    fn count(&mut self) {
+        self.miscounted = self.integrity.count_on(&self.database).err().map(|error| {
+            tracing::warn!(%error, "counting the stored records failed; retrying");
+            Instant::now()
+        });
+    }
+
+    /// Returns the queued changes. It returns at once while there is more to count, and otherwise waits for
+    /// a change. Returns `None` once all senders are dropped.
+    fn take(&self, changes: &mut mpsc::Receiver<(Change, Answer)>) -> Option<Waiting> {
+        let mut taken = Vec::new();
+        if !self.counts() {
+            return (changes.blocking_recv_many(&mut taken, BATCH) > 0).then_some(taken);
+        }
+        while taken.len() < BATCH {
+            match changes.try_recv() {
+                Ok(change) => taken.push(change),
+                Err(TryRecvError::Disconnected) if taken.is_empty() => return None,
+                Err(_) => break,
+            }
+        }
+        Some(taken)
+    }
+
+    /// Applies all of `changes` that can be applied, with one batch and one flush, and answers them.
+    ///
+    /// A rejected change also waits for the write: a client that reads after the rejection must see the
+    /// change that came first, and the rejection would be wrong if that change were never written.
+    fn commit(&mut self, changes: Waiting) {
+        self.mend();
+        // Values that were read for the changes are not read again for the tally.
+        let known = Known::default();
+        let mut pending = Pending::on(|key: &[u8]| self.recall(&known, key));
+        let outcomes: Vec<_> =
+            changes.into_iter().map(|(change, answer)| (pending.add(change), answer)).collect();
+        let values = pending.into_values();
+        let written = self.write(values, &known);
+        for (outcome, answer) in outcomes {
+            // The caller may have gone; the change is made all the same.
+            let _ = answer.send(written.clone().and(outcome));
+        }
+    }
+
+    /// Returns the value stored under `key`, which is read once per batch.
+    fn recall(&self, known: &Known, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(value) = known.borrow().get(key) {
+            return Ok(value.clone());
+        }
+        let value = self.database.with(|db| Ok(db.get(key)?.map(|value| value.to_vec())))?;
+        known.borrow_mut().insert(key.to_vec(), value.clone());
+        Ok(value)
+    }
+
+    /// Writes `values` and flushes them: what is written then survives a power cut.
+    ///
+    /// After a failed batch, the database may contain a part of it, which the tally does not include. Until
+    /// the database is reopened, it accepts nothing more, and no answer is based on what it shows.
+    fn write(&mut self, values: Values, known: &Known) -> Result<(), StoreError> {
+        if let Some(damage) = self.integrity.damage() {
+            return Err(damage);
+        }
+        if self.broken.is_some() {
+            let reason = "the last write failed; the database will be reopened shortly";
+            return Err(StoreError::Unavailable(reason.to_owned()));
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let next = self.integrity.next(|key| self.recall(known, key), &values)?;
+        let mut batch = Batch::default();
+        let tally = next.pair();
+        for (key, value) in values.into_iter().chain([(tally.0, Some(tally.1))]) {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
+        let written = self.database.with(|db| {
+            db.apply_batch(batch)?;
+            db.flush().map(drop)
+        });
+        match &written {
+            Ok(()) => self.integrity.written(&next),
+            Err(error) => {
+                tracing::error!(%error, "write to the store failed");
+                self.broken = Some(Instant::now());
+            }
+        }
+        written
+    }
+
+    /// Reopens a database after a failed batch. Retries from time to time until it succeeds.
+    fn mend(&mut self) {
+        let is_due = self.broken.is_some_and(|tried| tried.elapsed() >= MENDING);
+        // Reopening does not bring back lost acknowledged data.
+        if !is_due || self.integrity.damage().is_some() {
+            return;
+        }
+        let opened = self.database.reopen().and_then(|()| self.integrity.reopened(&self.database));
+        match opened {
+            Ok(()) => {
+                tracing::info!("store reopened; accepting changes again");
+                self.broken = None;
+            }
+            Err(error) => {
+                tracing::error!(%error, "reopening the store failed");
+                self.broken = Some(Instant::now());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! The registered clients: each is a record with its index entries, which always change together.
+
+pub mod expiry;
+pub(in crate::store) mod index;
+pub(in crate::store) mod levels;
+pub(in crate::store) mod listing;
+pub mod unused;
+pub mod uses;
+
+use std::sync::Arc;
+
+use self::index::{Indexed, entered, removed};
+use super::backend::{Backend, Change, Expectation, Pair, number};
+use super::{StoreError, keys, record};
+use crate::base::model::ClientId;
+use crate::base::secret::TokenDigest;
+use crate::client::Client;
+
+/// A client as it was read, with the bytes that must be unchanged when it is changed.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    client: Client,
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    /// The client.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The client.
+    pub fn into_client(self) -> Client {
+        self.client
+    }
+
+    pub(super) fn read((key, bytes): Pair) -> Result<Self, StoreError> {
+        Ok(Self { client: record::decode(&key, &bytes)?, bytes })
+    }
+
+    /// Expects that the client is still as it was read.
+    pub(super) fn unchanged(&self) -> Expectation {
+        Expectation::Value(keys::client(&self.client.id), self.bytes.clone())
+    }
+}
+
+/// Recorded uses of one client that may interfere while it is changed; each server writes one per hour.
+const USES: usize = 8;
+
+/// The registered clients.
+#[derive(Clone)]
+pub struct Clients(pub(super) Arc<dyn Backend>);
+
+impl Clients {
+    pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
+        Self(backend)
+    }
+
+    /// Stores a new client, together with `also`: an audit event, a use of a token.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the identifier exists already, or an expectation of `also` is no
+    /// longer met.
+    pub async fn insert(&self, client: &Client, also: Change) -> Result<(), StoreError> {
+        self.0.apply(insertion(client)?.and(also)).await.map(drop)
+    }
+
+    /// Returns the client with this identifier.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn find(&self, id: &ClientId) -> Result<Option<Stored>, StoreError> {
+        let key = keys::client(id);
+        let found = self.0.get(&key).await?;
+        found.map(|bytes| Stored::read((key, bytes))).transpose()
+    }
+
+    /// Returns the client with this identifier if its record contains the text of `digest`. A caller that
+    /// presents a wrong token thus learns nothing from the time that it takes to decode a record.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn find_holding(
+        &self,
+        id: &ClientId,
+        digest: &TokenDigest,
+    ) -> Result<Option<Stored>, StoreError> {
+        let key = keys::client(id);
+        let found = self.0.get(&key).await?;
+        let text = digest.text();
+        let has_it = |bytes: &Vec<u8>| std::str::from_utf8(bytes).is_ok_and(|record| record.contains(&text));
+        found.filter(has_it).map(|bytes| Stored::read((key, bytes))).transpose()
+    }
+
+    /// Confirms that the client is still as it was read, and that this state survives a power cut: a change
+    /// that is being written is visible before it is safe.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the client has changed.
+    pub async fn confirm(&self, seen: &Stored) -> Result<(), StoreError> {
+        self.0.apply(Change { expect: vec![seen.unchanged()], ..Change::default() }).await.map(drop)
+    }
+
+    /// Replaces `seen` with `client`, together with `also`. A use recorded in the meantime is not a
+    /// conflict and is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the client has changed, or an expectation of `also` is no longer met.
+    pub async fn replace(&self, seen: &Stored, client: &Client, also: Change) -> Result<(), StoreError> {
+        let mut outcome = self.0.apply(replacement(seen, client)?.and(also.clone())).await.map(drop);
+        let mut used = seen.clone();
+        for _ in 0..USES {
+            let Err(StoreError::Conflict) = outcome else { break };
+            used = self.used_since(&used).await?;
+            let client = Client { last_used_at: used.client.last_used_at, ..client.clone() };
+            outcome = self.0.apply(replacement(&used, &client)?.and(also.clone())).await.map(drop);
+        }
+        outcome
+    }
+
+    /// Does the same, but treats a use recorded in the meantime as a conflict, like any other change.
+    pub(super) async fn replace_exactly(&self, seen: &Stored, client: &Client) -> Result<(), StoreError> {
+        self.0.apply(replacement(seen, client)?).await.map(drop)
+    }
+
+    /// Removes `seen`, together with `also`. A use recorded in the meantime is not a conflict. The client's
+    /// access tokens become invalid: see [`super::Tokens`].
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the client has changed, or an expectation of `also` is no longer met.
+    pub async fn remove(&self, seen: &Stored, also: Change) -> Result<(), StoreError> {
+        let mut outcome = self.remove_exactly(seen, also.clone()).await;
+        let mut used = seen.clone();
+        for _ in 0..USES {
+            let Err(StoreError::Conflict) = outcome else { break };
+            used = self.used_since(&used).await?;
+            outcome = self.remove_exactly(&used, also.clone()).await;
+        }
+        outcome
+    }
+
+    /// Does the same, but treats a use recorded in the meantime as a conflict, like any other change.
+    pub(super) async fn remove_exactly(&self, seen: &Stored, also: Change) -> Result<(), StoreError> {
+        self.0.apply(removal(seen).and(also)).await.map(drop)
+    }
+
+    /// Returns the current state of `seen` if only its last use has changed. Any other change is a
+    /// conflict.
+    async fn used_since(&self, seen: &Stored) -> Result<Stored, StoreError> {
+        let found = self.find(&seen.client.id).await?.ok_or(StoreError::Conflict)?;
+        let used = Client { last_used_at: found.client.last_used_at, ..seen.client.clone() };
+        if found.bytes == seen.bytes || found.client != used {
+            return Err(StoreError::Conflict);
+        }
+        Ok(found)
+    }
+
+    /// Returns how many clients have this value, including expired clients that are not swept yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count(&self, value: Indexed<'_>) -> Result<u64, StoreError> {
+        self.number(&value.count_key()).await
+    }
+
+    /// Returns at most `limit` of the clients with this value, in the order of their identifiers.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn having(&self, value: Indexed<'_>, limit: usize) -> Result<Vec<Stored>, StoreError> {
+        let prefix = value.prefix();
+        let mut clients = Vec::new();
+        for (key, _) in self.0.scan(keys::under(&prefix), limit).await? {
+            if let Some(id) = keys::indexed_client(&prefix, &key) {
+                clients.extend(self.find(&id).await?);
+            }
+        }
+        Ok(clients)
+    }
+
+    /// Returns how many clients there are, including expired clients that are not swept yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn count_all(&self) -> Result<u64, StoreError> {
+        self.number(keys::CLIENT_COUNT).await
+    }
+
+    async fn number(&self, key: &[u8]) -> Result<u64, StoreError> {
+        Ok(number(key, self.0.get(key).await?.as_deref())?.unsigned_abs())
+    }
+}
+
+/// Returns the change that stores `client`, expecting that its key is absent.
+pub(super) fn insertion(client: &Client) -> Result<Change, StoreError> {
+    let key = keys::client(&client.id);
+    let mut change = entered(client);
+    change.put.push((key.clone(), record::encode(&key, client)?));
+    change.expect.push(Expectation::Absent(key));
+    Ok(change)
+}
+
+/// Returns the change that replaces `seen` with `client`, which has the same identifier.
+pub(super) fn replacement(seen: &Stored, client: &Client) -> Result<Change, StoreError> {
+    let key = keys::client(&client.id);
+    let mut change = removed(&seen.client).and(entered(client));
+    change.put.push((key.clone(), record::encode(&key, client)?));
+    change.expect.push(seen.unchanged());
+    Ok(change)
+}
+
+/// Returns the change that removes `seen`.
+pub(super) fn removal(seen: &Stored) -> Change {
+    let mut change = removed(&seen.client);
+    change.delete.push(keys::client(&seen.client.id));
+    change.expect.push(seen.unchanged());
+    change
+}

@@ -1,0 +1,142 @@
+//! Removes unused clients, which it finds through the index of last uses.
+
+use std::ops::Range;
+
+use futures_util::future::join_all;
+
+use super::Stored;
+use super::index::client_use;
+use crate::base::clock::Timestamp;
+use crate::client::Client;
+use crate::store::backend::{Change, Pair, page};
+use crate::store::expiring::sweep::add_up;
+use crate::store::retry::unless_lost;
+use crate::store::{StoreError, Uses, keys};
+
+/// Which clients count as unused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unused {
+    /// Clients that were never used and were issued at this moment or before.
+    pub never_since: Option<Timestamp>,
+    /// Clients that were last used at this moment or before.
+    pub idle_since: Option<Timestamp>,
+}
+
+impl Unused {
+    /// Returns a sweep over them that has not begun yet.
+    pub fn sweep(self) -> Sweep {
+        let ranges = [self.never_since.map(keys::never_used), self.idle_since.map(keys::last_used)];
+        Sweep { left: ranges.into_iter().flatten().collect(), removed: 0 }
+    }
+}
+
+/// The progress of a sweep. It visits each index entry once, so an entry that stays does not block the
+/// sweep.
+#[derive(Debug)]
+pub struct Sweep {
+    /// The parts of the index that were not visited yet.
+    left: Vec<Range<Vec<u8>>>,
+    removed: usize,
+}
+
+impl Sweep {
+    /// Returns whether all entries were visited.
+    pub const fn is_over(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// Clients that the sweep removed.
+    pub const fn removed(&self) -> usize {
+        self.removed
+    }
+}
+
+impl Uses {
+    /// Visits the next index entries, at most `limit`, and removes their clients, each together with what
+    /// `also` returns for it. Clients that are in use, or whose use is still to be written, are not
+    /// touched. A client that cannot be read is logged.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn sweep_unused(
+        &self,
+        sweep: &mut Sweep,
+        limit: usize,
+        also: impl Fn(&Client) -> Result<Change, StoreError>,
+    ) -> Result<(), StoreError> {
+        let Some(range) = sweep.left.pop() else { return Ok(()) };
+        let (entries, rest) = page(&*self.clients.0, range, limit).await?;
+        sweep.left.extend(rest);
+        // All at once, so that they share a flush.
+        let each = entries.into_iter().map(|(entry, _)| self.sweep_one(entry, &also));
+        add_up(join_all(each).await, "an unused client", &mut sweep.removed)
+    }
+
+    /// Removes the client that the index entry names. Returns whether it was removed.
+    async fn sweep_one(
+        &self,
+        entry: Vec<u8>,
+        also: &impl Fn(&Client) -> Result<Change, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let found = match keys::used_client(&entry) {
+            Some(id) => self.clients.find(&id).await?,
+            None => None,
+        };
+        let made = match found {
+            Some(stored) if self.is_waiting(&stored.client().id) => None,
+            Some(stored) if client_use(stored.client()).as_ref() == Some(&entry) => {
+                // The client was changed in the meantime, perhaps because it was used; the next sweep
+                // handles it.
+                unless_lost(self.clients.remove_exactly(&stored, also(stored.client())?).await)?
+            }
+            // A dangling entry is removed, so that the next sweep does not visit it. If another server
+            // writes the entry in the meantime, it writes the client too, and the next use writes another
+            // entry.
+            _ => {
+                self.clients.0.apply(Change { delete: vec![entry], ..Change::default() }).await?;
+                None
+            }
+        };
+        Ok(made.is_some())
+    }
+
+    /// Adds clients that were stored before the index existed to it, `limit` at a time, and returns how
+    /// many. This is done once in the lifetime of a store, which records it.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written. The next call starts again.
+    pub async fn enter_all(&self, limit: usize) -> Result<usize, StoreError> {
+        let backend = &self.clients.0;
+        if backend.get(keys::USES_ENTERED).await?.is_some() {
+            return Ok(0);
+        }
+        let (mut entered, mut left) = (0, Some(keys::under(keys::CLIENTS)));
+        while let Some(range) = left {
+            let (pairs, rest) = page(&**backend, range, limit).await?;
+            left = rest;
+            for outcome in join_all(pairs.into_iter().map(|pair| self.enter(pair))).await {
+                entered += usize::from(outcome?);
+            }
+            // This loop does not wait for anything if all clients are in the index, so let other tasks run.
+            tokio::task::yield_now().await;
+        }
+        let put = vec![(keys::USES_ENTERED.to_vec(), Vec::new())];
+        backend.apply(Change { put, ..Change::default() }).await?;
+        Ok(entered)
+    }
+
+    /// Adds the client of a record to the index. Returns whether it was missing.
+    async fn enter(&self, pair: Pair) -> Result<bool, StoreError> {
+        // A client that cannot be read cannot be found by its uses either.
+        let Ok(stored) = Stored::read(pair) else { return Ok(false) };
+        let Some(entry) = client_use(stored.client()) else { return Ok(false) };
+        let backend = &self.clients.0;
+        if backend.get(&entry).await?.is_some() {
+            return Ok(false);
+        }
+        let put = vec![(entry, Vec::new())];
+        let change = Change { expect: vec![stored.unchanged()], put, ..Change::default() };
+        // If another change interfered, that change added the client.
+        Ok(unless_lost(backend.apply(change).await)?.is_some())
+    }
+}

@@ -1,0 +1,233 @@
+//! Values that scripts store: JSON under a key, separate for each script, with an expiry.
+//!
+//! An integer is stored as a number that many requests can add to at once. Every other value is sealed,
+//! since a script may well store the token of a verifier.
+//!
+//! Strangers often choose the keys, so a script that has reached its limit must not fail for everybody. A
+//! value that was [set](ScriptValues::set) is evicted when space is needed, the earliest expiry first. A
+//! counter is never evicted: a quota that a stranger could have forgotten would not be a quota.
+
+mod making_room;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub(in crate::store) use self::making_room::GIVES_WAY;
+use super::{Entry, Found, Space};
+use crate::base::clock::Timestamp;
+use crate::base::secret::{Sealed, SealingKey};
+use crate::store::backend::{Backend, Change, number};
+use crate::store::keys::Kind;
+use crate::store::retry::{unless_lost, until_won};
+use crate::store::{StoreError, sealing};
+
+/// How much one script may store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyValueLimits {
+    /// Values at the same time.
+    pub entries: u64,
+    /// Bytes of a key.
+    pub key_bytes: usize,
+    /// Bytes of a value, as JSON.
+    pub value_bytes: usize,
+}
+
+/// Why a value is not stored or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyValueError {
+    /// The key is empty or too long.
+    #[error("the key must have 1 to {0} bytes")]
+    Key(usize),
+    /// The value is too long.
+    #[error("the value must not exceed {0} bytes as JSON")]
+    Value(usize),
+    /// The script has reached its limit of values, and none of them can be evicted.
+    #[error("the script has reached its limit of {0} stored values, and none of them can be evicted")]
+    Full(u64),
+    /// The existing value cannot be added to.
+    #[error("the value is not a 64-bit integer, so it cannot be incremented")]
+    NotAnInteger,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How a value is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kept {
+    Sealed(Sealed),
+    /// The integer is the number that belongs to the record.
+    Integer,
+}
+
+/// The values of all scripts.
+#[derive(Clone)]
+pub struct KeyValues {
+    space: Space<Kept>,
+    sealing_key: SealingKey,
+}
+
+impl KeyValues {
+    pub(in crate::store) fn new(backend: Arc<dyn Backend>, sealing_key: SealingKey) -> Self {
+        Self { space: Space::new(backend, Kind::KeyValue), sealing_key }
+    }
+
+    /// Returns the values of the script with this name, within `limits`.
+    pub fn of<'a>(&'a self, script: &'a str, limits: KeyValueLimits) -> ScriptValues<'a> {
+        ScriptValues { store: self, script, limits }
+    }
+}
+
+/// The values of one script.
+#[derive(Clone, Copy)]
+pub struct ScriptValues<'a> {
+    store: &'a KeyValues,
+    script: &'a str,
+    limits: KeyValueLimits,
+}
+
+impl ScriptValues<'_> {
+    /// Returns the value under `key`, unless it has expired at `now`.
+    ///
+    /// # Errors
+    /// When the key is invalid, or the store cannot be read.
+    pub async fn get(&self, key: &str, now: Timestamp) -> Result<Option<Value>, KeyValueError> {
+        let key = self.key(key)?;
+        let Some(found) = self.store.space.find(&key, now).await? else { return Ok(None) };
+        let value = match &found.entry.value {
+            Kept::Sealed(sealed) => sealing::open(&self.store.sealing_key, &key, sealed)?,
+            Kept::Integer => {
+                let place = own_number(&key);
+                number(&place, self.store.space.backend.get(&place).await?.as_deref())?.into()
+            }
+        };
+        Ok(Some(value))
+    }
+
+    /// Stores `value` under `key` until `until`, replacing any previous value. It may be evicted earlier if
+    /// the script reaches its limit of values.
+    ///
+    /// # Errors
+    /// When a limit is exceeded, or the store cannot be read or written.
+    pub async fn set(
+        &self,
+        key: &str,
+        value: &Value,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), KeyValueError> {
+        let key = self.key(key)?;
+        if value.to_string().len() > self.limits.value_bytes {
+            return Err(KeyValueError::Value(self.limits.value_bytes));
+        }
+        let (kept, start) = match value.as_i64() {
+            Some(integer) => (Kept::Integer, Some(integer)),
+            None => (Kept::Sealed(sealing::seal(&self.store.sealing_key, &key, value)?), None),
+        };
+        let entry = Entry { key, value: kept, expires_at: until };
+        until_won(|| self.try_set(&entry, start, now)).await
+    }
+
+    async fn try_set(
+        &self,
+        entry: &Entry<Kept>,
+        start: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Option<()>, KeyValueError> {
+        let seen = self.store.space.find_any(&entry.key).await?;
+        let mut change = self.storing(seen.as_ref(), entry, start, now).await?;
+        let index = Kind::KeyValue.expiry(entry.expires_at, &entry.key);
+        for (_, mark) in change.put.iter_mut().filter(|(key, _)| *key == index) {
+            *mark = GIVES_WAY.to_vec();
+        }
+        Ok(unless_lost(self.store.space.backend.apply(change).await)?.map(drop))
+    }
+
+    /// Removes the value under `key`. Returns whether there was one.
+    ///
+    /// # Errors
+    /// When the key is invalid, or the store cannot be written.
+    pub async fn delete(&self, key: &str, now: Timestamp) -> Result<bool, KeyValueError> {
+        let key = self.key(key)?;
+        Ok(self.store.space.take(&key, now).await?.is_some())
+    }
+
+    /// Adds `by` to the integer under `key` and returns the sum, which stays within 64 bits. A missing
+    /// value starts at 0 and expires at `until`. Later calls do not extend the expiry, so that the counter
+    /// covers one span of time.
+    ///
+    /// Any number of callers may add at the same time: no addition is lost, and no caller waits for
+    /// another. A counter is never evicted.
+    ///
+    /// # Errors
+    /// When a limit is exceeded, the value has another type, or the store fails.
+    pub async fn increment(
+        &self,
+        key: &str,
+        by: i64,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<i64, KeyValueError> {
+        let entry = Entry { key: self.key(key)?, value: Kept::Integer, expires_at: until };
+        until_won(|| self.try_increment(&entry, by, now)).await
+    }
+
+    async fn try_increment(
+        &self,
+        entry: &Entry<Kept>,
+        by: i64,
+        now: Timestamp,
+    ) -> Result<Option<i64>, KeyValueError> {
+        let space = &self.store.space;
+        let seen = space.find_any(&entry.key).await?;
+        let change = match &seen {
+            Some(live) if live.is_live(now) => match live.entry.value {
+                Kept::Sealed(_) => return Err(KeyValueError::NotAnInteger),
+                Kept::Integer => {
+                    let counted = Change {
+                        expect: vec![space.unchanged(live)],
+                        count: vec![(own_number(&entry.key), by)],
+                        ..Change::default()
+                    };
+                    self.staying(live).await?.and(counted)
+                }
+            },
+            over_or_absent => self.storing(over_or_absent.as_ref(), entry, Some(by), now).await?,
+        };
+        // The script's number is the last of those that the change counts.
+        Ok(unless_lost(space.backend.apply(change).await)?.and_then(|numbers| numbers.last().copied()))
+    }
+
+    /// Stores `entry`, with `start` when it is an integer. It replaces the record that was read, or is
+    /// stored as a new record if there is space for it.
+    async fn storing(
+        &self,
+        seen: Option<&Found<Kept>>,
+        entry: &Entry<Kept>,
+        start: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Change, KeyValueError> {
+        let mut change = if let Some(seen) = seen {
+            self.store.space.replacement(seen, entry)?
+        } else {
+            let room = self.room(&entry.key, now).await?;
+            Change { expect: vec![room], ..Change::default() }.and(self.store.space.insertion(entry)?)
+        };
+        change.count.extend(start.map(|start| (own_number(&entry.key), start)));
+        Ok(change)
+    }
+
+    fn key(&self, key: &str) -> Result<Vec<u8>, KeyValueError> {
+        if key.is_empty() || key.len() > self.limits.key_bytes {
+            return Err(KeyValueError::Key(self.limits.key_bytes));
+        }
+        Ok([self.script.as_bytes(), b"\0", key.as_bytes()].concat())
+    }
+}
+
+fn own_number(key: &[u8]) -> Vec<u8> {
+    Kind::KeyValue.own_number(key).unwrap_or_default()
+}

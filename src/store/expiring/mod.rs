@@ -1,0 +1,155 @@
+//! Records that expire. Each has an entry in the expiry index of its type, so that a sweep visits only
+//! expired records. Until the sweep removes it, an expired record is treated as absent.
+
+pub mod initial_access_tokens;
+pub mod key_values;
+pub mod nonces;
+pub mod single_use;
+pub(in crate::store) mod sweep;
+pub mod tokens;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::backend::{Backend, Change, Expectation};
+use super::keys::Kind;
+use super::retry::{unless_lost, until_won};
+use super::{StoreError, record};
+use crate::base::clock::Timestamp;
+
+/// A record that expires.
+#[derive(Debug, Clone)]
+pub(super) struct Entry<T> {
+    /// Its key among the records of its type.
+    pub(super) key: Vec<u8>,
+    /// Its value.
+    pub(super) value: T,
+    /// The moment from which the record is treated as absent.
+    pub(super) expires_at: Timestamp,
+}
+
+/// A record as it was read, with the bytes that must be unchanged when it is changed.
+#[derive(Debug, Clone)]
+pub(super) struct Found<T> {
+    pub(super) entry: Entry<T>,
+    bytes: Vec<u8>,
+}
+
+impl<T> Found<T> {
+    /// Returns whether the record has not expired at `now`.
+    pub(super) fn is_live(&self, now: Timestamp) -> bool {
+        now < self.entry.expires_at
+    }
+}
+
+/// The records of one type.
+#[derive(Clone)]
+pub(super) struct Space<T> {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) kind: Kind,
+    holds: PhantomData<fn() -> T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Space<T> {
+    /// Returns the records of `kind`.
+    pub(super) fn new(backend: Arc<dyn Backend>, kind: Kind) -> Self {
+        Self { backend, kind, holds: PhantomData }
+    }
+
+    /// Returns the record under `key` if it has not expired at `now`.
+    pub(super) async fn find(&self, key: &[u8], now: Timestamp) -> Result<Option<Found<T>>, StoreError> {
+        Ok(self.find_any(key).await?.filter(|found| found.is_live(now)))
+    }
+
+    /// Returns the record under `key`, whether it has expired or not.
+    pub(super) async fn find_any(&self, key: &[u8]) -> Result<Option<Found<T>>, StoreError> {
+        let stored = self.kind.record(key);
+        let found = self.backend.get(&stored).await?;
+        found.map(|bytes| self.read(&stored, bytes)).transpose()
+    }
+
+    /// Decodes the record that is stored as `bytes`.
+    pub(super) fn read(&self, stored: &[u8], bytes: Vec<u8>) -> Result<Found<T>, StoreError> {
+        let (value, expires_at) = record::decode_until(stored, &bytes)?;
+        let key = self.kind.of_record(stored).unwrap_or_default().to_vec();
+        Ok(Found { entry: Entry { key, value, expires_at }, bytes })
+    }
+
+    /// Stores `entry`, unless there is an unexpired record under its key at `now`. Returns whether it was
+    /// stored. Of any number of concurrent calls, one stores its entry.
+    pub(super) async fn insert_new(&self, entry: &Entry<T>, now: Timestamp) -> Result<bool, StoreError> {
+        until_won(|| self.try_insert(entry, now)).await
+    }
+
+    async fn try_insert(&self, entry: &Entry<T>, now: Timestamp) -> Result<Option<bool>, StoreError> {
+        let change = match self.find_any(&entry.key).await? {
+            Some(found) if found.is_live(now) => return Ok(Some(false)),
+            Some(over) => self.replacement(&over, entry)?,
+            None => self.insertion(entry)?,
+        };
+        unless_lost(self.backend.apply(change).await.map(|_| true))
+    }
+
+    /// Removes and returns the record under `key` if it has not expired at `now`. Of any number of
+    /// concurrent calls, one gets it.
+    pub(super) async fn take(&self, key: &[u8], now: Timestamp) -> Result<Option<T>, StoreError> {
+        until_won(|| self.try_take(key, now)).await
+    }
+
+    async fn try_take(&self, key: &[u8], now: Timestamp) -> Result<Option<Option<T>>, StoreError> {
+        let Some(found) = self.find(key, now).await? else { return Ok(Some(None)) };
+        let removal = self.removal(&found);
+        unless_lost(self.backend.apply(removal).await.map(|_| Some(found.entry.value)))
+    }
+
+    /// Returns the change that stores `entry`, expecting that its key is absent.
+    pub(super) fn insertion(&self, entry: &Entry<T>) -> Result<Change, StoreError> {
+        let mut change = self.writing(entry)?;
+        change.expect.push(Expectation::Absent(self.kind.record(&entry.key)));
+        change.count.extend(self.kind.group_count(&entry.key).map(|count| (count, 1)));
+        Ok(change)
+    }
+
+    /// Returns the change that replaces `seen` with `entry`, which has the same key.
+    pub(super) fn replacement(&self, seen: &Found<T>, entry: &Entry<T>) -> Result<Change, StoreError> {
+        let mut change = self.writing(entry)?;
+        change.expect.push(self.unchanged(seen));
+        change.delete.push(self.kind.expiry(seen.entry.expires_at, &seen.entry.key));
+        change.delete.extend(self.kind.own_number(&seen.entry.key));
+        Ok(change)
+    }
+
+    /// Returns the change that removes `seen`.
+    pub(super) fn removal(&self, seen: &Found<T>) -> Change {
+        let index = self.kind.expiry(seen.entry.expires_at, &seen.entry.key);
+        removal(self.kind, &seen.entry.key, seen.bytes.clone(), index)
+    }
+
+    /// Expects that the record is still as it was read.
+    pub(super) fn unchanged(&self, seen: &Found<T>) -> Expectation {
+        Expectation::Value(self.kind.record(&seen.entry.key), seen.bytes.clone())
+    }
+
+    fn writing(&self, entry: &Entry<T>) -> Result<Change, StoreError> {
+        let stored = self.kind.record(&entry.key);
+        let record = record::encode_until(&stored, &entry.value, entry.expires_at)?;
+        let index = (self.kind.expiry(entry.expires_at, &entry.key), Vec::new());
+        Ok(Change { put: vec![(stored, record), index], ..Change::default() })
+    }
+}
+
+/// Returns the change that removes the record of `kind` stored under `key` as `bytes`, with its index entry
+/// and the number that belongs to it.
+pub(super) fn removal(kind: Kind, key: &[u8], bytes: Vec<u8>, index: Vec<u8>) -> Change {
+    let stored = kind.record(key);
+    let own_number = kind.own_number(key);
+    Change {
+        expect: vec![Expectation::Value(stored.clone(), bytes)],
+        delete: [stored, index].into_iter().chain(own_number).collect(),
+        count: kind.group_count(key).map(|count| (count, -1)).into_iter().collect(),
+        ..Change::default()
+    }
+}

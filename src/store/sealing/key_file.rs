@@ -1,0 +1,138 @@
+//! The file with the key that seals secrets. It is created at the first start, readable by its owner only.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::base::random;
+use crate::base::secret::SealingKey;
+use crate::store::StoreError;
+
+/// Its name in the folder of the store.
+pub(in crate::store) const DEFAULT_NAME: &str = "registrar.key";
+
+/// Reads the key in `file`, or creates a new one there.
+///
+/// A store that is already in use does not get a new key: its secrets would silently be lost.
+pub(in crate::store) fn load_or_make(file: &Path, is_used: bool) -> Result<SealingKey, StoreError> {
+    let failed = |reason: String| StoreError::KeyFile { file: file.to_owned(), reason };
+    match fs::read(file) {
+        Ok(text) => {
+            refuse_readers(file)?;
+            let text = String::from_utf8_lossy(&text);
+            let bytes = STANDARD.decode(text.trim()).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+            let advice = "it does not contain 32 bytes in base64; restore it from a backup. If the key is \
+                          lost, delete the file; the next start reports how to continue without the key";
+            let bytes = bytes.ok_or_else(|| failed(advice.to_owned()))?;
+            Ok(SealingKey::from_bytes(bytes))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound && is_used => {
+            let advice = "it is missing, and the store has secrets sealed with it; restore it from a \
+                          backup. If it is lost, 'registrar store accept' continues without the sealed \
+                          data of an embedded store";
+            Err(failed(advice.to_owned()))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let bytes = random::bytes::<32>().map_err(|error| failed(error.to_string()))?;
+            match write(file, &STANDARD.encode(bytes)) {
+                // Another server was faster; its key is used.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => load_or_make(file, true),
+                outcome => {
+                    outcome.map(|()| SealingKey::from_bytes(bytes)).map_err(|error| failed(error.to_string()))
+                }
+            }
+        }
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+/// Writes the key to a temporary file and moves it into place, so that a power cut leaves no partial key.
+///
+/// Fails with [`ErrorKind::AlreadyExists`] when a key exists by then.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let beside = file.with_extension(format!("key.new-{}", std::process::id()));
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut new = options.open(&beside)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    give_name(&beside, file)?;
+    // The name of the file must survive a power cut too.
+    #[cfg(unix)]
+    fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// Moves a file to a name that is free. A plain rename would overwrite the file of another server that
+/// starts at the same time.
+fn give_name(beside: &Path, file: &Path) -> std::io::Result<()> {
+    match fs::hard_link(beside, file) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => fs::rename(beside, file),
+        outcome => fs::remove_file(beside).and(outcome),
+    }
+}
+
+#[cfg(unix)]
+fn refuse_readers(file: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    let failed = |reason: String| StoreError::KeyFile { file: file.to_owned(), reason };
+    let mode = fs::metadata(file).map_err(|error| failed(error.to_string()))?.permissions().mode();
+    let others = 0o077;
+    if mode & others == 0 {
+        return Ok(());
+    }
+    Err(failed(format!(
+        "other users can read it (mode {:o}); restrict it to its owner: chmod 600",
+        mode & 0o777
+    )))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
+fn refuse_readers(_file: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::secret::Secret;
+
+    #[test]
+    fn a_key_is_created_once_and_kept() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("new/registrar.key");
+        let sealed = load_or_make(&file, false).unwrap().seal(&Secret::new("s".to_owned()), "a").unwrap();
+        assert_eq!(load_or_make(&file, true).unwrap().open(&sealed, "a").unwrap().expose(), "s");
+    }
+
+    #[test]
+    fn a_missing_or_broken_key_is_not_replaced() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("registrar.key");
+        assert!(load_or_make(&file, true).unwrap_err().to_string().contains("missing"));
+        assert!(!file.exists());
+        load_or_make(&file, false).unwrap();
+        fs::write(&file, "c2hvcnQ=").unwrap();
+        assert!(load_or_make(&file, false).unwrap_err().to_string().contains("32 bytes"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_may_read_is_rejected() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("registrar.key");
+        load_or_make(&file, false).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(load_or_make(&file, false).unwrap_err().to_string().contains("chmod 600"));
+    }
+}
